@@ -1,0 +1,1 @@
+"""Turn notebooks into workflows: parameterised runs, live widgets and sweeps."""

@@ -1,0 +1,210 @@
+"""One error tree; each error knows the HTTP status that it suggests, and no web framework.
+
+::
+
+    RunWidgetsError                    500
+      UnauthenticatedAccessError       401
+      UnauthorizedAccessError          403
+      UnknownObjectError               404
+        UnknownRunError                404
+        UnknownWorkflowError           404
+        UnknownWorkflowGroupError      404
+        UnknownFileError               404
+        UnknownSweepError              404
+        UnknownParameterError          400
+      ConstraintViolationError         400
+        InvalidArgumentError           400
+        MissingArgumentError           400
+        DuplicateArgumentError         400
+        InvalidParameterError          400
+        InvalidTemplateError           400
+        InvalidRunStateError           409
+      FileTooLargeError                413
+      RequestTooLargeError             413
+      UnsupportedMediaTypeError        415
+      QueueFullError                   429
+      StorageFullError                 507
+      SchemaTooNewError                500
+      ServiceUnavailableError          503
+
+A sentence is made in one place, from what is at fault (`subject`), what is wrong with it (`problem`)
+and what would be right (`remedy`): ``alpha: 'abc' is not a number``.
+"""
+
+from typing import ClassVar
+
+
+class RunWidgetsError(Exception):
+    """Root of all errors that runwidgets raises on purpose.
+
+    Parameters
+    ----------
+    subject : str
+        The name of the thing at fault.
+    problem : str
+        What is wrong with it.
+    remedy : str, optional
+        What would be right.
+    """
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, subject: str, problem: str, remedy: str | None = None) -> None:
+        self.subject = subject
+        self.problem = problem
+        self.remedy = remedy
+        sentence = f"{subject}: {problem}" if subject else problem
+        self.message = f"{sentence}; {remedy}" if remedy else sentence
+        super().__init__(self.message)
+
+    def to_json(self) -> dict[str, str]:
+        """Return the body that crosses the wire.
+
+        Returns
+        -------
+        dict
+            ``{"message": ..., "error": class name}``.
+        """
+        return {"message": self.message, "error": type(self).__name__}
+
+
+class UnauthenticatedAccessError(RunWidgetsError):
+    """Nobody is known to ask."""
+
+    status = 401
+
+
+class UnauthorizedAccessError(RunWidgetsError):
+    """The user may not do this."""
+
+    status = 403
+
+
+class UnknownObjectError(RunWidgetsError, LookupError):
+    """A thing with this identifier does not exist."""
+
+    status = 404
+
+
+class UnknownRunError(UnknownObjectError):
+    """There is no such run."""
+
+
+class UnknownWorkflowError(UnknownObjectError):
+    """There is no such workflow."""
+
+
+class UnknownWorkflowGroupError(UnknownObjectError):
+    """There is no such group."""
+
+
+class UnknownFileError(UnknownObjectError):
+    """There is no such upload or result file."""
+
+
+class UnknownSweepError(UnknownObjectError):
+    """There is no such sweep."""
+
+
+class UnknownParameterError(UnknownObjectError):
+    """An argument names a parameter that the template does not declare."""
+
+    status = 400
+
+
+class ConstraintViolationError(RunWidgetsError, ValueError):
+    """What was sent breaks a rule."""
+
+    status = 400
+
+
+class InvalidArgumentError(ConstraintViolationError):
+    """A value does not fit its parameter."""
+
+
+class MissingArgumentError(ConstraintViolationError):
+    """A required parameter got no argument."""
+
+
+class DuplicateArgumentError(ConstraintViolationError):
+    """A parameter got more than one argument."""
+
+
+class InvalidParameterError(ConstraintViolationError):
+    """A declaration of a parameter is wrong in itself."""
+
+
+class InvalidTemplateError(ConstraintViolationError):
+    """A notebook cannot be read as a template."""
+
+
+class InvalidRunStateError(ConstraintViolationError):
+    """The run is in a state in which this cannot be done."""
+
+    status = 409
+
+
+class FileTooLargeError(RunWidgetsError):
+    """A file passes its limit."""
+
+    status = 413
+
+
+class RequestTooLargeError(RunWidgetsError):
+    """A request's body passes its limit."""
+
+    status = 413
+
+
+class UnsupportedMediaTypeError(RunWidgetsError):
+    """A body's content type is not one that the route takes."""
+
+    status = 415
+
+
+class QueueFullError(RunWidgetsError):
+    """As many runs wait as may wait."""
+
+    status = 429
+
+
+class StorageFullError(RunWidgetsError):
+    """The disk has no room left."""
+
+    status = 507
+
+
+class SchemaTooNewError(RunWidgetsError):
+    """The database was written by a newer release; raised at start only."""
+
+
+class ServiceUnavailableError(RunWidgetsError):
+    """The database or the server does not answer now; a later try may succeed."""
+
+    status = 503
+
+
+def _classes(root: type[RunWidgetsError]) -> list[type[RunWidgetsError]]:
+    return [root, *(each for child in root.__subclasses__() for each in _classes(child))]
+
+
+def from_json(body: dict[str, str], status: int) -> RunWidgetsError:
+    """Make the error again that the other side raised.
+
+    Parameters
+    ----------
+    body : dict
+        What `RunWidgetsError.to_json` gave.
+    status : int
+        The HTTP status; it decides where the class name is not one of ours.
+
+    Returns
+    -------
+    RunWidgetsError
+        An instance of the same class, with the same message.
+    """
+    classes = _classes(RunWidgetsError)
+    named = [cls for cls in classes if cls.__name__ == body.get("error")]
+    fitting = [cls for cls in classes if cls.status == status]
+    chosen = (named or fitting or [RunWidgetsError])[0]
+    return chosen("", body.get("message") or f"the server answered {status}")

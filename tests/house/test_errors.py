@@ -39,6 +39,6 @@ def test_an_unknown_class_name_falls_back_to_its_status() -> None:
 
 def test_plain_code_catches_ours_by_the_builtin_bases() -> None:
     """Wrong values are `ValueError`, unknown things `LookupError`."""
-    with pytest.raises(ValueError, match="alpha: 3.7 is not a whole number"):
+    with pytest.raises(ValueError, match=r"alpha: 3\.7 is not a whole number"):
         raise InvalidArgumentError("alpha", "3.7 is not a whole number")
     assert issubclass(errors.UnknownRunError, LookupError)

@@ -14,7 +14,7 @@ LEGAL = {
 }
 
 
-@pytest.mark.parametrize(("before", "after"), product(RunState, RunState))
+@pytest.mark.parametrize(("before", "after"), list(product(RunState, RunState)))
 def test_exactly_the_six_moves_are_legal(before: RunState, after: RunState) -> None:
     """Of the 25 pairs of states six are moves; `sources` says the same as `MOVES`."""
     legal = (before.value, after.value) in LEGAL
@@ -26,5 +26,5 @@ def test_exactly_the_six_moves_are_legal(before: RunState, after: RunState) -> N
 def test_a_state_is_either_active_or_terminal() -> None:
     """The two named sets part the five states."""
     assert {RunState.PENDING, RunState.RUNNING} == ACTIVE
-    assert ACTIVE | TERMINAL == set(RunState)
+    assert set(RunState) == ACTIVE | TERMINAL
     assert not ACTIVE & TERMINAL

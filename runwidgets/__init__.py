@@ -1,1 +1,43 @@
-"""Turn notebooks into workflows: parameterised runs, live widgets and sweeps."""
+"""runwidgets: a notebook that works becomes a workflow that anyone on the server can run.
+
+The names are resolved when they are first used, so that a template that only records metrics pays
+nothing for the rest.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runwidgets.client import Api, Run, connect, run
+    from runwidgets.record import progress, record
+    from runwidgets.widgets.form import RunForm
+    from runwidgets.widgets.results import Results
+    from runwidgets.widgets.run import RunView
+
+__version__ = "0.1.0.dev0"
+
+__all__ = ["Api", "Results", "Run", "RunForm", "RunView", "connect", "progress", "record", "run"]
+
+_HOMES = {
+    "Api": "client",
+    "Results": "widgets.results",
+    "Run": "client",
+    "RunForm": "widgets.form",
+    "RunView": "widgets.run",
+    "connect": "client",
+    "progress": "record",
+    "record": "record",
+    "run": "client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'runwidgets' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"runwidgets.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

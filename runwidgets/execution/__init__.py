@@ -1,0 +1,1 @@
+"""The work: where runs wait, execute, report and end."""

@@ -1,0 +1,56 @@
+"""The interface of a place where runs execute."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+
+class Backend(ABC):
+    """Executes the runs that the database says are PENDING.
+
+    The database is the queue: a backend claims a run there before it touches it, so that several
+    backends may share one database. A backend brings every run that it claimed into a terminal state,
+    whatever happens to the runner, and gives the slot back only when the processes of the run are
+    gone. All methods may be called from any thread and return without waiting for a run.
+    """
+
+    @abstractmethod
+    def submit(self, run_id: str) -> None:
+        """Say that a run waits.
+
+        Called by the service after the run's row and folder are on disk.
+
+        Parameters
+        ----------
+        run_id : str
+            A PENDING run.
+        """
+
+    @abstractmethod
+    def cancel(self, run_id: str) -> None:
+        """Stop the processes of a run, if there are any.
+
+        Called by the service after the row says CANCELED. The kernel is interrupted, so that
+        ``finally`` blocks run; what lives after the grace period is killed, with all its children.
+
+        Parameters
+        ----------
+        run_id : str
+            A CANCELED run.
+        """
+
+    @abstractmethod
+    def adopt(self, run_ids: Iterable[str]) -> None:
+        """Take over runs whose service died.
+
+        A run whose journal has an end gets that end; one whose runner lives is followed; any other
+        ends in ERROR, "the runner was lost".
+
+        Parameters
+        ----------
+        run_ids : iterable of str
+            Runs that hold a slot of this host.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop claiming and following; runs go on by themselves. Twice is harmless."""

@@ -1,0 +1,75 @@
+"""The journal: what a runner writes down, line by line, and how a service follows it.
+
+A runner needs nobody. It appends one JSON object per line to ``journal.jsonl`` in its run directory
+and goes on, whether anyone reads or not. A service that follows remembers the byte up to which it
+has read and takes whole lines only: a line that a crash cut short is none. The last line of a run
+that came to its end is ``finished``; a journal without it, whose runner is gone, is that of a lost run.
+
+========  =================================================================================
+kind      further keys
+========  =================================================================================
+started   ``pid`` of the runner, and ``created``, when that process began (seconds, epoch)
+kernel    ``pid`` of the kernel
+cell      ``cell`` (from 1), ``cells``, ``source``: its first line
+progress  ``fraction``, ``text``: what the template reported
+metric    ``name``, ``value``
+finished  ``state``, ``messages``, ``files``
+========  =================================================================================
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class JournalWriter:
+    """Appends to a journal. One process writes; every line is one write.
+
+    Parameters
+    ----------
+    path : Path
+        The journal; made where it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, kind: str, **values: Any) -> None:
+        """Append a record; ``started`` and ``finished`` are on disk when this returns."""
+        line = json.dumps({"kind": kind, **values}, ensure_ascii=True) + "\n"
+        os.write(self._descriptor, line.encode())
+        if kind in {"started", "finished"}:
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+class JournalReader:
+    """Follows a journal.
+
+    Parameters
+    ----------
+    path : Path
+        The journal; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the records that were added since the last call."""
+        try:
+            with self._path.open("rb") as stream:
+                if os.fstat(stream.fileno()).st_size == self._offset:
+                    return []
+                stream.seek(self._offset)
+                content = stream.read()
+        except FileNotFoundError:
+            return []
+        whole = content.rfind(b"\n") + 1
+        self._offset += whole
+        return [json.loads(line) for line in content[:whole].splitlines()]

@@ -1,0 +1,1 @@
+"""The service: its contracts, and their implementations in this process and over HTTP."""

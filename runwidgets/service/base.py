@@ -1,0 +1,740 @@
+"""The contracts: what the services promise, whoever keeps the promise.
+
+Each service is an abstract class with two implementations: `Local…` over the store, in this process,
+and `Remote…` over HTTP. JSON dicts go in and out, with camelCase keys; the errors are those of
+`runwidgets.errors` on both. An object of a service belongs to one user; all methods may be called
+from any thread, at the same time.
+
+The handle of a **run** has these keys:
+
+======================================================================  ==================================
+key                                                                     when
+======================================================================  ==================================
+``id``, ``state``, ``createdAt`` (ISO 8601, UTC)                        always; these are the descriptor
+``workflowId``, ``groupId``, ``arguments``, ``parameters``              always
+``startedAt``                                                           once it is no longer PENDING
+``finishedAt``, ``messages`` (list of str)                              ERROR and CANCELED
+``finishedAt``, ``files`` (list of result files)                        SUCCESS
+``progress``, ``metrics``, ``sweepId``, ``config``, ``notebook``        beside them, where there is one
+======================================================================  ==================================
+
+A **result file** is ``{id, name, title?, caption?, widget?, format?, mimeType, size, sha256}``, the
+**progress** ``{cell, cells, fraction, text, source, heartbeatAt}``: ``cell`` counts code cells from 1
+and is 0 before the first.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+
+class RunService(ABC):
+    """Start, watch, stop and delete runs."""
+
+    @abstractmethod
+    def start_run(self, group_id: str, arguments: list[dict], config: dict | None = None) -> dict:
+        """Validate every argument, then accept the run.
+
+        Nothing is half-accepted: a refused call leaves no row, no folder and no process; an accepted
+        run is on disk before the call returns. Checked in this order: group, membership, shape,
+        duplicates, unknown names, files, values, missing ones.
+
+        Parameters
+        ----------
+        group_id : str
+            The group that the run belongs to.
+        arguments : list of dict
+            ``[{"name": "alpha", "value": 0.1}, …]``. A file is
+            ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``, an upload of the group.
+        config : dict, optional
+            How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
+            ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), and ``key``: of two calls with
+            one idempotency key in one group the second returns the run of the first.
+
+        Returns
+        -------
+        dict
+            The run handle, PENDING or further.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user is not a member of the group.
+        InvalidArgumentError
+            The shape is wrong, or a value does not fit its parameter.
+        DuplicateArgumentError
+            A parameter got two arguments.
+        UnknownParameterError
+            An argument names no parameter of the template.
+        UnknownFileError
+            An argument names a file that was not uploaded to the group.
+        MissingArgumentError
+            A required parameter got no argument.
+        QueueFullError
+            As many runs wait as may wait.
+        StorageFullError
+            The disk has no room.
+        """
+
+    @abstractmethod
+    def get_run(self, run_id: str) -> dict:
+        """Return the handle of a run.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+
+        Returns
+        -------
+        dict
+            The run handle.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        """
+
+    @abstractmethod
+    def list_runs(self, group_id: str, state: str | None = None) -> dict:
+        """List the runs of a group, oldest first.
+
+        Both implementations take two further keyword arguments: `limit`, the number of runs in the
+        answer (at most 500), and `before`, the ``next`` of an earlier answer. With them the answer is
+        a page of the newest runs, still oldest first, and ``next`` is in it where older ones remain.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        state : str, optional
+            Only runs in this state; None for all.
+
+        Returns
+        -------
+        dict
+            ``{"runs": [descriptor, …]}``, and ``next`` where there are more.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user may not read the group.
+        InvalidArgumentError
+            The state, limit or cursor makes no sense.
+        """
+
+    @abstractmethod
+    def cancel_run(self, run_id: str, reason: str | None = None) -> dict:
+        """Stop an active run.
+
+        The handle returned is already CANCELED; the processes end within the grace period.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        reason : str, optional
+            Kept in the handle's ``messages``.
+
+        Returns
+        -------
+        dict
+            The run handle, CANCELED.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user is not a member of the run's group.
+        InvalidRunStateError
+            The run has ended already.
+        """
+
+    @abstractmethod
+    def delete_run(self, run_id: str) -> dict:
+        """Remove a run and its files.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+
+        Returns
+        -------
+        dict
+            The last handle of the run.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user is not a member of the run's group.
+        InvalidRunStateError
+            The run is active; cancel it first.
+        """
+
+    @abstractmethod
+    def get_result_file(self, run_id: str, file_id: str) -> IO:
+        """Open a result file of a SUCCESS run.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        file_id : str
+            An ``id`` out of the handle's ``files``.
+
+        Returns
+        -------
+        IO
+            A readable binary file; the caller closes it.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        UnknownFileError
+            The run has no such result file, or is not SUCCESS.
+        """
+
+    @abstractmethod
+    def get_result_archive(self, run_id: str) -> IO:
+        """Open a ``.tar.gz`` of all result files of a SUCCESS run, as one stream.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+
+        Returns
+        -------
+        IO
+            A readable binary stream; the caller closes it.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run, or it is not SUCCESS.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        """
+
+    @abstractmethod
+    def get_log(self, run_id: str, offset: int = 0) -> dict:
+        """Return a piece of what the notebook printed.
+
+        Parameters
+        ----------
+        run_id : str
+            The run, in any state.
+        offset : int
+            Byte of the log from which to read; negative counts from its end.
+
+        Returns
+        -------
+        dict
+            ``{"text", "offset", "next", "size"}``: at most 256 KiB of whole characters from byte
+            ``offset``, where the following piece begins, and the bytes that the log has now.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        InvalidArgumentError
+            The offset is no whole number.
+        """
+
+    @abstractmethod
+    def get_notebook(self, run_id: str) -> IO:
+        """Open the executed notebook, as far as the run has come.
+
+        Parameters
+        ----------
+        run_id : str
+            The run, in any state; before the first cell it is the template.
+
+        Returns
+        -------
+        IO
+            A readable binary file of valid notebook JSON; the caller closes it.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        """
+
+
+class WorkflowService(ABC):
+    """Register notebooks as workflows.
+
+    A workflow's handle is ``{id, name, description?, parameters, parameterGroups?, outputs?, groups}``.
+    """
+
+    @abstractmethod
+    def create_workflow(
+        self,
+        source: str,
+        name: str | None = None,
+        description: str | None = None,
+        identifier: str | None = None,
+    ) -> dict:
+        """Register a notebook, together with its default group.
+
+        The same source again returns the same workflow, as a new version where the notebook changed.
+
+        Parameters
+        ----------
+        source : str
+            Path of the notebook: absolute, or relative to the folder that the service serves.
+        name : str, optional
+            Shown to people; None for the template's own.
+        description : str, optional
+            None for the template's own.
+        identifier : str, optional
+            Id of the new workflow: letters, digits, ``-`` and ``_``; None for a random one.
+
+        Returns
+        -------
+        dict
+            The workflow handle; the first of its ``groups`` is the default one.
+
+        Raises
+        ------
+        InvalidTemplateError
+            The notebook cannot be read as a template.
+        InvalidParameterError
+            A declaration in it is wrong.
+        ConstraintViolationError
+            The identifier is malformed, or taken by another source.
+        """
+
+    @abstractmethod
+    def list_workflows(self) -> dict:
+        """List the workflows.
+
+        Returns
+        -------
+        dict
+            ``{"workflows": [{id, name, description?}, …]}``, oldest first.
+        """
+
+    @abstractmethod
+    def get_workflow(self, workflow_id: str) -> dict:
+        """Return the handle of a workflow; its template is re-read when the notebook has changed.
+
+        Parameters
+        ----------
+        workflow_id : str
+            The workflow.
+
+        Returns
+        -------
+        dict
+            The workflow handle.
+
+        Raises
+        ------
+        UnknownWorkflowError
+            There is no such workflow.
+        """
+
+    @abstractmethod
+    def get_leaderboard(
+        self, workflow_id: str, order_by: list[str] | None = None, include_all: bool = False
+    ) -> dict:
+        """Rank the successful runs of a workflow by their metrics.
+
+        Parameters
+        ----------
+        workflow_id : str
+            The workflow.
+        order_by : list of str, optional
+            Names of metrics, each may end in ``:asc`` or ``:desc`` (the default); None for the first
+            metric of the schema.
+        include_all : bool
+            False for the best run of each group, True for every run.
+
+        Returns
+        -------
+        dict
+            ``{schema: [{name, label, dtype}], ranking: [{run, group, results: [{name, value}]}]}``,
+            best first.
+
+        Raises
+        ------
+        UnknownWorkflowError
+            There is no such workflow.
+        InvalidArgumentError
+            `order_by` names no metric of the schema.
+        """
+
+    @abstractmethod
+    def delete_workflow(self, workflow_id: str) -> None:
+        """Remove a workflow with its groups, uploads and runs.
+
+        Parameters
+        ----------
+        workflow_id : str
+            The workflow.
+
+        Raises
+        ------
+        UnknownWorkflowError
+            There is no such workflow.
+        UnauthorizedAccessError
+            The user is not a member of every group of it.
+        InvalidRunStateError
+            A run of it is active.
+        """
+
+
+class GroupService(ABC):
+    """Keep together the runs that belong together.
+
+    A group's handle is
+    ``{id, name, workflow, members: [{id, username}], parameters, files, config, runs?}``.
+    """
+
+    @abstractmethod
+    def create_group(
+        self,
+        workflow_id: str,
+        name: str,
+        members: list[str] | None = None,
+        parameters: list[dict] | None = None,
+        engine_config: dict | None = None,
+        identifier: str | None = None,
+    ) -> dict:
+        """Add a group to a workflow.
+
+        Parameters
+        ----------
+        workflow_id : str
+            The workflow.
+        name : str
+            Unlike that of every other group of the workflow.
+        members : list of str, optional
+            User names; who creates the group is always a member.
+        parameters : list of dict, optional
+            Declarations of parameters of this group beside those of the template.
+        engine_config : dict, optional
+            The `config` of the group's runs, where a run gives none.
+        identifier : str, optional
+            Id of the new group; None for a random one.
+
+        Returns
+        -------
+        dict
+            The group handle.
+
+        Raises
+        ------
+        UnknownWorkflowError
+            There is no such workflow.
+        InvalidParameterError
+            A declaration is wrong or names a parameter of the template.
+        ConstraintViolationError
+            The name or identifier is malformed or taken.
+        """
+
+    @abstractmethod
+    def list_groups(self, workflow_id: str | None = None) -> dict:
+        """List the groups that the user may read.
+
+        Parameters
+        ----------
+        workflow_id : str, optional
+            Only those of this workflow.
+
+        Returns
+        -------
+        dict
+            ``{"groups": [{id, name, workflow}, …]}``, oldest first.
+
+        Raises
+        ------
+        UnknownWorkflowError
+            There is no such workflow.
+        """
+
+    @abstractmethod
+    def get_group(self, group_id: str) -> dict:
+        """Return the handle of a group.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+
+        Returns
+        -------
+        dict
+            The group handle.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user may not read it.
+        """
+
+    @abstractmethod
+    def update_group(self, group_id: str, name: str | None = None, members: list[str] | None = None) -> dict:
+        """Rename a group, or set its members.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        name : str, optional
+            None leaves it.
+        members : list of str, optional
+            All members from now on; None leaves them. The owner stays one.
+
+        Returns
+        -------
+        dict
+            The group handle.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user is not a member.
+        ConstraintViolationError
+            The name is malformed or taken.
+        """
+
+    @abstractmethod
+    def delete_group(self, group_id: str) -> None:
+        """Remove a group with its uploads and runs.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user is not a member.
+        InvalidRunStateError
+            A run of it is active.
+        ConstraintViolationError
+            It is the workflow's default group.
+        """
+
+
+class UploadService(ABC):
+    """Keep the files that runs take as arguments. A handle is ``{id, name, createdAt, size}``."""
+
+    @abstractmethod
+    def upload_file(self, group_id: str, file: IO, name: str) -> dict:
+        """Store a file with a group.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        file : IO
+            A readable binary file, read to its end in pieces.
+        name : str
+            File name without a folder.
+
+        Returns
+        -------
+        dict
+            The upload's handle.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user is not a member.
+        InvalidArgumentError
+            The name is no plain file name.
+        FileTooLargeError
+            The file passes the limit; nothing of it stays.
+        StorageFullError
+            The disk has no room; nothing of it stays.
+        """
+
+    @abstractmethod
+    def list_uploaded_files(self, group_id: str) -> dict:
+        """List the uploads of a group.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+
+        Returns
+        -------
+        dict
+            ``{"files": [handle, …]}``, oldest first.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user may not read it.
+        """
+
+    @abstractmethod
+    def get_uploaded_file(self, group_id: str, file_id: str) -> IO:
+        """Open an upload.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        file_id : str
+            The upload.
+
+        Returns
+        -------
+        IO
+            A readable binary file; the caller closes it.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user may not read it.
+        UnknownFileError
+            The group has no such upload.
+        """
+
+    @abstractmethod
+    def delete_file(self, group_id: str, file_id: str) -> None:
+        """Remove an upload; runs that used it keep their copies.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        file_id : str
+            The upload.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user is not a member.
+        UnknownFileError
+            The group has no such upload.
+        """
+
+
+class EventService(ABC):
+    """Tell what happens, as it happens.
+
+    An event is ``{seq, runId, groupId, sweepId?, kind, data, at}``; ``seq`` grows, and a reader that
+    asks for what came after the last one it saw misses nothing. The ``data`` by ``kind``:
+
+    ============  ==============================================================
+    ``state``     ``{state, startedAt?, finishedAt?, messages?}``
+    ``progress``  the handle's ``progress``
+    ``metric``    ``{name, value}``
+    ``log``       ``{size}``: bytes of the log now
+    ``deleted``   ``{}``
+    ============  ==============================================================
+    """
+
+    @abstractmethod
+    def last_event(self) -> int:
+        """Return the ``seq`` of the newest event, 0 before the first.
+
+        Returns
+        -------
+        int
+            What to give as `after` to see only what comes from now on.
+        """
+
+    @abstractmethod
+    def follow_events(
+        self,
+        after: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[dict]:
+        """Yield events in order, waiting for new ones, until `stop` is set.
+
+        Only events of runs that the user may read are seen.
+
+        Parameters
+        ----------
+        after : int
+            The ``seq`` of the last event already seen.
+        group_id, run_id : str, optional
+            Only events of this group, of this run.
+        stop : threading.Event, optional
+            Ends the iteration within a second once set.
+
+        Yields
+        ------
+        dict
+            The events.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user may not read it.
+        ServiceUnavailableError
+            The service went away; ask again with the last ``seq`` seen.
+        """
+
+
+@dataclass(frozen=True)
+class Api:
+    """The services of one user, in one hand.
+
+    Used as a context manager it closes itself.
+    """
+
+    workflows: WorkflowService
+    groups: GroupService
+    uploads: UploadService
+    runs: RunService
+    events: EventService
+    url: str | None = None
+    """Base of the REST routes, ending in ``/runwidgets/api/``; None where there is no server."""
+    close: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Let go of connections and threads; runs go on."""
+
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

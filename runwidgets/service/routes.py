@@ -1,0 +1,342 @@
+"""The route table, as data.
+
+One row per thing that can be asked for over HTTP: its pattern, its verb, the service method behind it,
+and where the method's arguments come from. The server makes its handlers of the table, `Remote…` its
+requests, ``GET /`` its descriptor; the tests of permissions, bad input and ``openapi.yaml`` walk
+through it, so that a new route cannot be forgotten. The patterns are those of flowserv, whose clients
+work here unchanged.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+Kind = Literal["id", "text", "whole", "flag", "names", "any"]
+"""What an argument must be: an identifier, text, a whole number, true or false, a list of text, or
+whatever the service makes of it."""
+Answer = Literal["json", "nothing", "file", "stream"]
+"""What comes back: JSON, an empty body, a file, or the live stream."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a service method, and its name on the wire."""
+
+    wire: str
+    """Its name in the path, the query or the body: camelCase."""
+    name: str
+    """Its name in Python."""
+    kind: Kind = "text"
+    """What it must be; see `Kind`."""
+    required: bool = False
+    """Whether a request without it is refused."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One verb of one pattern."""
+
+    id: str
+    """Its name, as the service descriptor gives it."""
+    verb: str
+    """GET, POST, PUT or DELETE."""
+    pattern: str
+    """Its path below the base, with ``{name}`` parts."""
+    service: str
+    """The field of `Api` that answers; empty for the descriptor."""
+    method: str
+    """The method of that service."""
+    action: Literal["read", "write", "execute"]
+    """What Jupyter's Authorizer is asked for."""
+    path: tuple[Argument, ...] = ()
+    """Arguments from the path, in the order of the pattern."""
+    query: tuple[Argument, ...] = ()
+    """Arguments from the query."""
+    body: tuple[Argument, ...] = ()
+    """Fields of the JSON body."""
+    status: int = 200
+    """Status of a success."""
+    answer: Answer = "json"
+    """What comes back; see `Answer`."""
+    aliases: tuple[str, ...] = ()
+    """Further verbs that mean the same."""
+    advertised: tuple[str, ...] = ()
+    """Names of the query that the descriptor's pattern shows, all of which a client must then fill."""
+
+    def url(self, arguments: dict[str, object]) -> str:
+        """Return the path for arguments by their Python names, escaped.
+
+        Parameters
+        ----------
+        arguments : dict
+            At least the arguments of the path; others are left alone.
+
+        Returns
+        -------
+        str
+            Relative to the base, without a query.
+        """
+        values = {each.wire: quote(str(arguments[each.name]), safe="") for each in self.path}
+        return self.pattern.format(**values)
+
+    @property
+    def description(self) -> dict[str, str]:
+        """The route in the service descriptor: ``{id, pattern}``."""
+        query = "&".join(f"{name}={{{name}}}" for name in self.advertised)
+        return {"id": self.id, "pattern": f"{self.pattern}?{query}" if query else self.pattern}
+
+
+WORKFLOW = Argument("workflowId", "workflow_id", "id", True)
+GROUP = Argument("userGroupId", "group_id", "id", True)
+RUN = Argument("runId", "run_id", "id", True)
+FILE = Argument("fileId", "file_id", "id", True)
+
+ROUTES: tuple[Route, ...] = (
+    Route("service", "GET", "", "", "", "read"),
+    Route("workflows:list", "GET", "workflows", "workflows", "list_workflows", "read"),
+    Route(
+        "workflows:create",
+        "POST",
+        "workflows",
+        "workflows",
+        "create_workflow",
+        "write",
+        body=(
+            Argument("source", "source", required=True),
+            Argument("name", "name"),
+            Argument("description", "description"),
+            Argument("id", "identifier"),
+        ),
+        status=201,
+    ),
+    Route("workflows:get", "GET", "workflows/{workflowId}", "workflows", "get_workflow", "read", (WORKFLOW,)),
+    Route(
+        "workflows:delete",
+        "DELETE",
+        "workflows/{workflowId}",
+        "workflows",
+        "delete_workflow",
+        "write",
+        (WORKFLOW,),
+        status=204,
+        answer="nothing",
+    ),
+    Route(
+        "leaderboard",
+        "GET",
+        "workflows/{workflowId}/leaderboard",
+        "workflows",
+        "get_leaderboard",
+        "read",
+        (WORKFLOW,),
+        query=(Argument("orderBy", "order_by", "names"), Argument("includeAll", "include_all", "flag")),
+        advertised=("orderBy", "includeAll"),
+    ),
+    Route(
+        "workflows:groups",
+        "GET",
+        "workflows/{workflowId}/groups",
+        "groups",
+        "list_groups",
+        "read",
+        (WORKFLOW,),
+    ),
+    Route(
+        "groups:create",
+        "POST",
+        "workflows/{workflowId}/groups",
+        "groups",
+        "create_group",
+        "write",
+        (WORKFLOW,),
+        body=(
+            Argument("name", "name", required=True),
+            Argument("members", "members", "names"),
+            Argument("parameters", "parameters", "any"),
+            Argument("engineConfig", "engine_config", "any"),
+            Argument("id", "identifier"),
+        ),
+        status=201,
+    ),
+    Route("groups:list", "GET", "groups", "groups", "list_groups", "read"),
+    Route("groups:get", "GET", "groups/{userGroupId}", "groups", "get_group", "read", (GROUP,)),
+    Route(
+        "groups:update",
+        "PUT",
+        "groups/{userGroupId}",
+        "groups",
+        "update_group",
+        "write",
+        (GROUP,),
+        body=(Argument("name", "name"), Argument("members", "members", "names")),
+        aliases=("POST",),
+    ),
+    Route(
+        "groups:delete",
+        "DELETE",
+        "groups/{userGroupId}",
+        "groups",
+        "delete_group",
+        "write",
+        (GROUP,),
+        status=204,
+        answer="nothing",
+    ),
+    Route(
+        "runs:start",
+        "POST",
+        "groups/{userGroupId}/runs",
+        "runs",
+        "start_run",
+        "execute",
+        (GROUP,),
+        body=(Argument("arguments", "arguments", "any", True), Argument("config", "config", "any")),
+        status=201,
+    ),
+    Route(
+        "groups:runs",
+        "GET",
+        "groups/{userGroupId}/runs",
+        "runs",
+        "list_runs",
+        "read",
+        (GROUP,),
+        query=(Argument("state", "state"), Argument("limit", "limit", "whole"), Argument("before", "before")),
+        advertised=("state",),
+    ),
+    Route("runs:get", "GET", "runs/{runId}", "runs", "get_run", "read", (RUN,)),
+    Route(
+        "runs:cancel",
+        "PUT",
+        "runs/{runId}",
+        "runs",
+        "cancel_run",
+        "execute",
+        (RUN,),
+        body=(Argument("reason", "reason"),),
+    ),
+    Route(
+        "runs:delete",
+        "DELETE",
+        "runs/{runId}",
+        "runs",
+        "delete_run",
+        "write",
+        (RUN,),
+        status=204,
+        answer="nothing",
+    ),
+    Route(
+        "runs:download:archive",
+        "GET",
+        "runs/{runId}/downloads/archive",
+        "runs",
+        "get_result_archive",
+        "read",
+        (RUN,),
+        answer="file",
+    ),
+    Route(
+        "runs:download:file",
+        "GET",
+        "runs/{runId}/downloads/files/{fileId}",
+        "runs",
+        "get_result_file",
+        "read",
+        (RUN, FILE),
+        answer="file",
+    ),
+    Route(
+        "runs:log",
+        "GET",
+        "runs/{runId}/log",
+        "runs",
+        "get_log",
+        "read",
+        (RUN,),
+        query=(Argument("offset", "offset", "whole"),),
+    ),
+    Route(
+        "runs:notebook",
+        "GET",
+        "runs/{runId}/notebook",
+        "runs",
+        "get_notebook",
+        "read",
+        (RUN,),
+        answer="file",
+    ),
+    Route(
+        "files:list",
+        "GET",
+        "uploads/{userGroupId}/files",
+        "uploads",
+        "list_uploaded_files",
+        "read",
+        (GROUP,),
+    ),
+    Route(
+        "files:upload",
+        "POST",
+        "uploads/{userGroupId}/files",
+        "uploads",
+        "upload_file",
+        "write",
+        (GROUP,),
+        status=201,
+    ),
+    Route(
+        "files:download",
+        "GET",
+        "uploads/{userGroupId}/files/{fileId}",
+        "uploads",
+        "get_uploaded_file",
+        "read",
+        (GROUP, FILE),
+        answer="file",
+    ),
+    Route(
+        "files:delete",
+        "DELETE",
+        "uploads/{userGroupId}/files/{fileId}",
+        "uploads",
+        "delete_file",
+        "write",
+        (GROUP, FILE),
+        status=204,
+        answer="nothing",
+    ),
+    Route(
+        "events",
+        "GET",
+        "events",
+        "events",
+        "follow_events",
+        "read",
+        query=(
+            Argument("group", "group_id", "id"),
+            Argument("run", "run_id", "id"),
+            Argument("after", "after", "whole"),
+        ),
+        answer="stream",
+    ),
+)
+"""Every route."""
+
+BY_ID: dict[str, Route] = {route.id: route for route in ROUTES}
+"""The same, by id."""
+
+
+def by_pattern() -> Iterator[tuple[str, list[Route]]]:
+    """Group the table by pattern.
+
+    Yields
+    ------
+    pattern : str
+        A pattern.
+    routes : list of Route
+        Its routes, one per verb and alias.
+    """
+    for pattern in dict.fromkeys(route.pattern for route in ROUTES):
+        yield pattern, [route for route in ROUTES if route.pattern == pattern]

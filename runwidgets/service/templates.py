@@ -1,0 +1,114 @@
+"""Templates as the service keeps them: read when a workflow is created, and again when they changed."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from runwidgets.errors import InvalidTemplateError
+from runwidgets.limits import Limits
+from runwidgets.store.catalog import Catalog
+from runwidgets.store.files import Files
+from runwidgets.templates.notebook import Template, fingerprint, read_template
+
+
+class Templates:
+    """Reads notebooks and stores what they ask for.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Where versions are.
+    files : Files
+        Where copies go.
+    limits : Limits
+        For notebooks.
+    root : Path, optional
+        Folder in which notebooks must lie; None for anywhere.
+    """
+
+    def __init__(self, catalog: Catalog, files: Files, limits: Limits, root: Path | None) -> None:
+        self._catalog = catalog
+        self._files = files
+        self._limits = limits
+        self.root = root.resolve() if root is not None else None
+
+    def locate(self, source: str) -> Path:
+        """Return the path that a source names.
+
+        Parameters
+        ----------
+        source : str
+            Absolute, or relative to the root (to the working folder, where there is no root).
+
+        Returns
+        -------
+        Path
+            Absolute; nothing is known of what lies there.
+
+        Raises
+        ------
+        InvalidTemplateError
+            The source is empty or holds a NUL.
+        """
+        if not source or "\0" in source:
+            raise InvalidTemplateError("source", "it names no notebook", "give the path of an .ipynb file")
+        return (self.root or Path.cwd()) / source
+
+    def read(self, path: Path) -> tuple[Template, dict[str, Any], str]:
+        """Read a notebook and store copies of it and of the files beside it.
+
+        Returns
+        -------
+        template : Template
+            What was read.
+        version : dict
+            Columns ``sha256``, ``notebook`` and ``template`` of a version.
+        fingerprint : str
+            Changes when the notebook does.
+        """
+        seen = fingerprint(path)
+        template = read_template(path, self._limits, self.root)
+        inputs = []
+        for name in template.inputs:
+            digest, size = self._files.keep_file(template.folder / name)
+            inputs.append({"path": name, "sha256": digest, "size": size})
+        version = {
+            "sha256": template.sha256,
+            "notebook": self._files.keep(template.content),
+            "template": {
+                "handle": template.to_json(),
+                "name": path.name,
+                "folder": str(template.folder),
+                "kernelName": template.kernel_name,
+                "language": template.language,
+                "inputs": inputs,
+                "outputs": template.outputs,
+                "results": template.results,
+                "defaults": template.defaults,
+                "constructors": template.constructors,
+            },
+        }
+        return template, version, seen
+
+    def current(self, workflow: Row[Any]) -> Row[Any]:
+        """Return the version of a workflow that its notebook has now.
+
+        Where the notebook is gone, that is the last one: what was registered goes on working.
+
+        Raises
+        ------
+        InvalidTemplateError
+            The notebook changed and cannot be read any more.
+        """
+        path = Path(workflow.source)
+        if path.is_file() and fingerprint(path) != workflow.fingerprint:
+            template, version, seen = self.read(path)
+            values: dict[str, Any] = {"fingerprint": seen}
+            if not workflow.is_named:
+                values["name"] = template.name
+            if not workflow.is_described:
+                values["description"] = template.description
+            self._catalog.update_workflow(workflow.id, values, version)
+            workflow = self._catalog.get_workflow(workflow.id)
+        return self._catalog.get_version(workflow.version_id)

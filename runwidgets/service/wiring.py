@@ -1,0 +1,150 @@
+"""The only room that knows the concrete classes: root, database and backend become services."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from runwidgets.errors import ServiceUnavailableError
+from runwidgets.execution.local import LocalBackend
+from runwidgets.limits import Limits
+from runwidgets.service.base import Api
+from runwidgets.service.catalog import LocalGroupService, LocalUploadService, LocalWorkflowService, Parts
+from runwidgets.service.local import LocalEventService, LocalRunService, check_config
+from runwidgets.service.policy import Access, Policy
+from runwidgets.service.templates import Templates
+from runwidgets.store.catalog import Catalog
+from runwidgets.store.database import Database
+from runwidgets.store.files import Files
+from runwidgets.store.runs import Runs
+
+DATABASE = "runwidgets.db"
+DRAIN_TIMEOUT = 8.0
+"""Seconds in which cancelled runs may end at shutdown."""
+
+
+class Service:
+    """A house: one root, one database, one backend, any number of users.
+
+    Parameters
+    ----------
+    files : Files
+        The root.
+    database : Database
+        Its index.
+    limits : Limits
+        What it accepts.
+    slots : int, optional
+        Runs that this machine executes at once; None for its CPUs.
+    templates_root : Path, optional
+        Folder in which notebooks must lie; None for anywhere.
+    access : {"open", "members"}
+        Who may do what; see `Policy`.
+    on_shutdown : {"keep", "cancel"}
+        What becomes of active runs when the service is closed.
+    environment : iterable of str
+        Names of environment variables that runs inherit beside the usual ones.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        database: Database,
+        limits: Limits,
+        slots: int | None,
+        templates_root: Path | None,
+        access: Access,
+        on_shutdown: str,
+        environment: Iterable[str],
+    ) -> None:
+        catalog, runs = Catalog(database), Runs(database)
+        self._database = database
+        self._on_shutdown = on_shutdown
+        self._parts = Parts(
+            catalog=catalog,
+            runs=runs,
+            files=files,
+            templates=Templates(catalog, files, limits, templates_root),
+            policy=Policy(access, catalog),
+            limits=limits,
+        )
+        files.clean(runs.all_ids())
+        self._backend = LocalBackend(runs, files, limits, slots, environment)
+
+    def api(self, user: str | None = None) -> Api:
+        """Return the services, bound to a user.
+
+        Parameters
+        ----------
+        user : str, optional
+            Who asks; None for nobody in particular, who may do everything where access is open.
+
+        Returns
+        -------
+        Api
+            Its `close` does nothing: the house outlives its users.
+        """
+        return Api(
+            workflows=LocalWorkflowService(self._parts, user),
+            groups=LocalGroupService(self._parts, user, check_config),
+            uploads=LocalUploadService(self._parts, user),
+            runs=LocalRunService(self._parts, self._backend, user),
+            events=LocalEventService(self._parts, self._database, user),
+        )
+
+    def last_activity(self) -> datetime | None:
+        """Return when a run last did something: now while one is active, None before the first."""
+        return self._parts.runs.last_activity()
+
+    def close(self) -> None:
+        """Let go of threads and connections. Twice is harmless."""
+        if self._on_shutdown == "cancel":
+            self._parts.runs.cancel_all("the server was shut down")
+            self._backend.drain(DRAIN_TIMEOUT)
+        self._backend.close()
+        self._database.close()
+
+
+def open_service(
+    root: Path,
+    *,
+    db_url: str | None = None,
+    limits: Limits | None = None,
+    slots: int | None = None,
+    templates_root: Path | None = None,
+    access: Access = "open",
+    on_shutdown: str = "keep",
+    environment: Iterable[str] = (),
+) -> Service:
+    """Open the house at a root; its runs of before go on.
+
+    Parameters
+    ----------
+    root : Path
+        Where everything is stored; made where it is missing.
+    db_url : str, optional
+        SQLAlchemy URL of the database; None for SQLite in the root.
+    limits, slots, templates_root, access, on_shutdown, environment
+        See `Service`.
+
+    Returns
+    -------
+    Service
+        Open; the caller closes it.
+
+    Raises
+    ------
+    SchemaTooNewError
+        A newer release wrote the database.
+    ServiceUnavailableError
+        The root cannot be used: it may not be written, or its database is missing or damaged.
+    """
+    files = Files(root)
+    path = files.root / DATABASE
+    if db_url is None and not path.exists() and not files.is_empty():
+        raise ServiceUnavailableError(
+            DATABASE, "the root has runs, but no database", "restore it, or choose another root"
+        )
+    database = Database(db_url or f"sqlite:///{path}")
+    return Service(
+        files, database, limits or Limits(), slots, templates_root, access, on_shutdown, environment
+    )

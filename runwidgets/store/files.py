@@ -1,0 +1,412 @@
+"""Run directories, uploads and archives under the root.
+
+Everything is made beside its place and renamed into it, so that what has its name is whole. Folders
+are 0700, files 0600. Copies of notebooks and of the files beside them are stored under the SHA-256 of
+their content and never change. Knows no database: the runner imports it.
+"""
+
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import uuid
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from runwidgets.errors import (
+    FileTooLargeError,
+    ServiceUnavailableError,
+    StorageFullError,
+    UnknownFileError,
+    UnknownRunError,
+)
+
+CHUNK = 1 << 20
+"""Bytes read or written at once."""
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+RUN_FILE = "run.json"
+TEMPLATE = "template.ipynb"
+OUTPUT = "output.ipynb"
+JOURNAL = "journal.jsonl"
+LOCK = "lock"
+LOG = "log.txt"
+RUNNER_LOG = "runner.log"
+SECRETS = "secrets.json"
+UPLOADS = "uploads"
+WORKDIR = "workdir"
+
+
+class Files:
+    """What lies under a root.
+
+    Parameters
+    ----------
+    root : Path
+        The root; made where it is missing.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        It cannot be made or written.
+    StorageFullError
+        The disk is full.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().resolve()
+        self._runs = self.root / "runs"
+        self._uploads = self.root / "uploads"
+        self.copies = self.root / "copies"
+        self.services = self.root / "services"
+        with _our_errors("root"):
+            for folder in (self.root, self._runs, self._uploads, self.copies, self.services):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def is_empty(self) -> bool:
+        """Say whether no run was ever stored here."""
+        return not any(self._runs.iterdir())
+
+    def free_space(self) -> int:
+        """Return the bytes that are free on the root's disk."""
+        with _our_errors("root"):
+            return shutil.disk_usage(self.root).free
+
+    # -- content-addressed copies ------------------------------------------------------------------
+
+    def keep(self, content: bytes) -> str:
+        """Store bytes; return their SHA-256."""
+        digest = hashlib.sha256(content).hexdigest()
+        path = self.copy(digest)
+        if not path.exists():
+            with _our_errors("copy of the notebook"):
+                write_atomically(path, content)
+        return digest
+
+    def keep_file(self, source: Path) -> tuple[str, int]:
+        """Store a copy of a file; return its SHA-256 and its size in bytes."""
+        with _our_errors(source.name):
+            staged = self.copies / f".{uuid.uuid4().hex}"
+            try:
+                with source.open("rb") as stream:
+                    digest, size = _write(staged, stream)
+                path = self.copy(digest)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                os.replace(staged, path)
+            finally:
+                staged.unlink(missing_ok=True)
+            return digest, size
+
+    def copy(self, digest: str) -> Path:
+        """Return where the stored copy with a SHA-256 lies."""
+        return self.copies / digest[:2] / digest
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def run_folder(self, run_id: str) -> Path:
+        """Return the folder of a run, which may not exist."""
+        return self._runs / run_id
+
+    def create_run(
+        self,
+        run_id: str,
+        description: dict[str, Any],
+        notebook: str,
+        uploads: Mapping[str, Path],
+        secrets: dict[str, Any],
+    ) -> None:
+        """Make the folder of a run; afterwards it is on disk, whole.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        description : dict
+            Content of ``run.json``.
+        notebook : str
+            SHA-256 of the template's stored notebook.
+        uploads : mapping of str to Path
+            Uploads that its arguments name, by id; the run keeps them though they be deleted.
+        secrets : dict
+            Values that only the kernel may see; the runner removes them when it has read them.
+
+        Raises
+        ------
+        StorageFullError
+            The disk is full; nothing stays.
+        """
+        staged = self._runs / f".{run_id}"
+        try:
+            with _our_errors(f"run {run_id}"):
+                staged.mkdir(mode=0o700)
+                (staged / WORKDIR).mkdir(mode=0o700)
+                write_file(staged / RUN_FILE, json.dumps(description, ensure_ascii=False).encode())
+                _link(self.copy(notebook), staged / TEMPLATE)
+                if secrets:
+                    write_file(staged / SECRETS, json.dumps(secrets).encode())
+                if uploads:
+                    (staged / UPLOADS).mkdir(mode=0o700)
+                for file_id, path in uploads.items():
+                    _link(path, staged / UPLOADS / file_id)
+                sync_folder(staged)
+                os.replace(staged, self.run_folder(run_id))
+                sync_folder(self._runs)
+        finally:
+            if staged.exists():
+                shutil.rmtree(staged)
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove the folder of a run; nothing remains, also after a crash half-way and a restart."""
+        _remove(self.run_folder(run_id))
+
+    def clean(self, is_known: "Iterable[str]") -> None:
+        """Remove what a crash left half-made or half-removed, and folders of runs that no row knows.
+
+        Called at start, with the ids of all runs. A folder younger than a minute is left: another
+        service may be about to commit its row.
+        """
+        known = set(is_known)
+        for folder in self._runs.iterdir():
+            if folder.name not in known and _age(folder) > 60:
+                shutil.rmtree(folder)
+        for stray in self.copies.glob(".*"):
+            if _age(stray) > 60:
+                stray.unlink(missing_ok=True)
+
+    def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
+        """Open a file of the working folder, or the executed notebook where the name is None.
+
+        Raises
+        ------
+        UnknownFileError
+            It is not there any more.
+        """
+        folder = self.run_folder(run_id)
+        path = folder / OUTPUT if name is None else folder / WORKDIR / name
+        try:
+            return path.open("rb")
+        except FileNotFoundError as error:
+            raise UnknownFileError(
+                f"file {name or OUTPUT}", f"run {run_id} has no such file any more"
+            ) from error
+
+    def open_notebook(self, run_id: str) -> IO[bytes]:
+        """Open the executed notebook as it is now, or the template before the first snapshot.
+
+        Raises
+        ------
+        UnknownRunError
+            The folder is gone.
+        """
+        folder = self.run_folder(run_id)
+        for path in (folder / OUTPUT, folder / TEMPLATE):
+            if path.exists():
+                return path.open("rb")
+        raise UnknownRunError(f"run {run_id}", "its folder is gone")
+
+    def read_log(self, run_id: str, offset: int, limit: int) -> tuple[bytes, int, int]:
+        """Return bytes of the log, where they begin, and how many the log has."""
+        path = self.run_folder(run_id) / LOG
+        if not path.exists():
+            return b"", 0, 0
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            begin = max(0, size + offset) if offset < 0 else min(offset, size)
+            stream.seek(begin)
+            return stream.read(limit), begin, size
+
+    def open_archive(self, run_id: str, names: Iterable[tuple[str, str | None]]) -> IO[bytes]:
+        """Return a ``.tar.gz`` of result files as a stream that is made while it is read.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        names : iterable of (str, str or None)
+            Name in the archive, and name in the working folder (None: the executed notebook).
+        """
+        members = [(inside, self.open_result(run_id, name)) for inside, name in names]
+        return io.BufferedReader(_Stream(_archive(members)), CHUNK)
+
+    # -- uploads -----------------------------------------------------------------------------------
+
+    def upload(self, group_id: str, file_id: str, name: str) -> Path:
+        """Return where an upload lies."""
+        return self._uploads / group_id / file_id / name
+
+    def store_upload(
+        self, group_id: str, file_id: str, name: str, stream: IO[bytes], limit: int
+    ) -> tuple[str, int]:
+        """Store an upload; return its SHA-256 and size in bytes.
+
+        Raises
+        ------
+        FileTooLargeError
+            It has more than `limit` bytes; nothing of it stays.
+        StorageFullError
+            The disk is full; nothing of it stays.
+        """
+        path = self.upload(group_id, file_id, name)
+        try:
+            with _our_errors(name):
+                path.parent.mkdir(mode=0o700, parents=True)
+                digest = _write(path, stream, limit)
+                sync_folder(path.parent)
+                return digest
+        except BaseException:
+            self.delete_upload(group_id, file_id)
+            raise
+
+    def delete_upload(self, group_id: str, file_id: str) -> None:
+        """Remove an upload."""
+        _remove(self._uploads / group_id / file_id)
+
+    def delete_uploads(self, group_id: str) -> None:
+        """Remove all uploads of a group."""
+        _remove(self._uploads / group_id)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a new file, 0600, and wait until it is on disk."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, never a part."""
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_file(staged, content)
+        os.replace(staged, path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def hash_file(path: Path) -> tuple[str, int]:
+    """Return the SHA-256 of a file and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def _write(path: Path, stream: IO[bytes], limit: int | None = None) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if limit is not None and size > limit:
+                raise FileTooLargeError(
+                    path.name, f"it has more than {limit:,} bytes, the limit for one file"
+                )
+            digest.update(chunk)
+            target.write(chunk)
+        target.flush()
+        os.fsync(target.fileno())
+    return digest.hexdigest(), size
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
+            raise
+        shutil.copyfile(source, target)
+
+
+def _remove(folder: Path) -> None:
+    """Take the name away first, then the content: who looks sees all or nothing."""
+    doomed = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    try:
+        os.replace(folder, doomed)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(doomed)
+
+
+def _age(path: Path) -> float:
+    """Return the seconds since a path changed, by the file system's own clock."""
+    probe = path.parent / f".{uuid.uuid4().hex}"
+    probe.touch()
+    try:
+        return probe.stat().st_mtime - path.stat().st_mtime
+    finally:
+        probe.unlink()
+
+
+@contextmanager
+def _our_errors(subject: str) -> Iterator[None]:
+    """Turn what the operating system says of the disk into our errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise StorageFullError(subject, "the disk is full") from error
+        if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+            raise ServiceUnavailableError(subject, "the folder may not be written") from error
+        raise
+
+
+class _Stream(io.RawIOBase):
+    """A generator of bytes, read as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._pieces)
+            except StopIteration:
+                return 0
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+    def close(self) -> None:
+        if isinstance(self._pieces, Iterator) and hasattr(self._pieces, "close"):
+            self._pieces.close()
+        super().close()
+
+
+def _archive(members: list[tuple[str, IO[bytes]]]) -> Iterator[bytes]:
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    try:
+        for name, stream in members:
+            info = tarfile.TarInfo(name)
+            about = os.fstat(stream.fileno())
+            info.size, info.mtime, info.mode = about.st_size, int(about.st_mtime), 0o644
+            yield packer.compress(info.tobuf(tarfile.PAX_FORMAT))
+            while chunk := stream.read(CHUNK):
+                yield packer.compress(chunk)
+            yield packer.compress(b"\0" * (-info.size % tarfile.BLOCKSIZE))
+        yield packer.compress(b"\0" * tarfile.BLOCKSIZE * 2) + packer.flush()
+    finally:
+        for _, stream in members:
+            stream.close()

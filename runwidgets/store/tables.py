@@ -1,0 +1,190 @@
+"""The tables, and what the database itself refuses.
+
+Times are ISO 8601 text in UTC with microseconds, so that they sort and compare as they are. What
+must go together is checked here once more: a state outside the machine, a terminal run without an
+end or a claimed one without a beginning cannot be stored, whoever writes it.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from runwidgets.states import TERMINAL, RunState
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database counts up; SQLite does so for INTEGER only."""
+
+
+def _quoted(states: frozenset[RunState]) -> str:
+    return ", ".join(f"'{state.value}'" for state in sorted(states))
+
+
+def _reference(table: str, cascade: bool = True) -> ForeignKey:
+    return ForeignKey(f"{table}.id", ondelete="CASCADE" if cascade else None)
+
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("source", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("is_named", Boolean, nullable=False),
+    Column("is_described", Boolean, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("version_id", Serial),
+    Column("owner", Text),
+    Column("created_at", String(32), nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Registered notebooks; `is_named` and `is_described`: the user said so, not the template."""
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("workflow_id", String(64), _reference("workflows"), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("notebook", String(64), nullable=False),
+    Column("template", JSON, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    UniqueConstraint("workflow_id", "sha256"),
+    sqlite_autoincrement=True,
+)
+"""Templates as they were read; `notebook` is the SHA-256 of the stored copy."""
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("workflow_id", String(64), _reference("workflows"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("owner", Text),
+    Column("parameters", JSON, nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    UniqueConstraint("workflow_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("group_id", String(64), _reference("groups"), primary_key=True),
+    Column("username", Text, primary_key=True),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("group_id", String(64), _reference("groups"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", String(32), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("group_id", String(64), _reference("groups"), nullable=False),
+    Column("workflow_id", String(64), _reference("workflows"), nullable=False, index=True),
+    Column("version_id", Serial, _reference("versions"), nullable=False),
+    Column("sweep_id", String(64)),
+    Column("idempotency_key", Text),
+    Column("state", String(8), nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("messages", JSON, nullable=False),
+    Column("progress", JSON(none_as_null=True)),
+    Column("metrics", JSON, nullable=False),
+    Column("created_by", Text),
+    Column("created_at", String(32), nullable=False),
+    Column("started_at", String(32)),
+    Column("finished_at", String(32)),
+    Column("host", Text),
+    Column("service", String(64)),
+    Column("holds_slot", Boolean, nullable=False),
+    UniqueConstraint("group_id", "idempotency_key"),
+    CheckConstraint(f"state IN ({_quoted(frozenset(RunState))})", name="state_is_known"),
+    CheckConstraint(
+        f"(state IN ({_quoted(TERMINAL)})) = (finished_at IS NOT NULL)", name="terminal_has_an_end"
+    ),
+    CheckConstraint(
+        "state NOT IN ('RUNNING', 'SUCCESS') OR started_at IS NOT NULL", name="claimed_has_a_beginning"
+    ),
+    CheckConstraint("state != 'PENDING' OR started_at IS NULL", name="pending_has_no_beginning"),
+    CheckConstraint("state != 'RUNNING' OR holds_slot", name="running_holds_a_slot"),
+    Index("ix_runs_group_id_seq", "group_id", "seq"),
+    Index("ix_runs_group_id_state_seq", "group_id", "state", "seq"),
+    Index(
+        "ix_runs_pending",
+        "seq",
+        sqlite_where=text("state = 'PENDING'"),
+        postgresql_where=text("state = 'PENDING'"),
+    ),
+    Index("ix_runs_holding", "host", sqlite_where=text("holds_slot"), postgresql_where=text("holds_slot")),
+    sqlite_autoincrement=True,
+)
+"""`service` follows the run and `host` executes it; `holds_slot` until its processes are gone."""
+
+files = Table(
+    "files",
+    metadata,
+    Column("run_id", String(64), _reference("runs"), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("mime_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("display", JSON, nullable=False),
+)
+"""Result files; `display` holds what the template says of it: title, caption, widget, format."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("run_id", String(64), nullable=False),
+    Column("group_id", String(64), nullable=False),
+    Column("sweep_id", String(64)),
+    Column("kind", String(16), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("ix_events_run_id_seq", "run_id", "seq"),
+    sqlite_autoincrement=True,
+)
+"""What happened, in order; numbers are never used twice, so a reader can resume."""

@@ -1,0 +1,1 @@
+"""The language: what a notebook asks for, and what fits it."""

@@ -1,0 +1,316 @@
+"""A Python parameters cell, read by its syntax tree and never by running it.
+
+``x = 3``, ``x: int``, ``Literal["a", "b"]``, ``list[float]``, ``int | None``, ``pathlib.Path`` (a file),
+``date``, ``Annotated[float, Ge(0), Le(1)]`` and ``Annotated[int, Field(ge=1, title="…")]`` are understood;
+the comment at a line's end is the help. What is computed, such as ``folder = os.getcwd()``, is no
+parameter but follows from them.
+"""
+
+import ast
+import io
+import tokenize
+from dataclasses import dataclass, field
+from typing import Any
+
+from runwidgets.errors import InvalidTemplateError
+
+Json = dict[str, Any]
+
+SIMPLE = {
+    "int": "int",
+    "float": "float",
+    "bool": "bool",
+    "str": "string",
+    "date": "date",
+    "datetime": "datetime",
+    "Path": "file",
+    "PurePath": "file",
+    "PosixPath": "file",
+    "dict": "record",
+    "Dict": "record",
+    "Mapping": "record",
+}
+LISTS = {"list", "List", "Sequence", "tuple", "Tuple"}
+MARKERS = {"Ge": "ge", "Gt": "gt", "Le": "le", "Lt": "lt"}
+CONSTRUCTORS = {
+    "file": ("import pathlib", "pathlib.Path({name})"),
+    "date": ("import datetime as _datetime", "_datetime.date.fromisoformat({name})"),
+    "datetime": ("import datetime as _datetime", "_datetime.datetime.fromisoformat({name})"),
+}
+"""How the notebook gets the object that it annotated from the JSON that was injected."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a cell declares.
+
+    Attributes
+    ----------
+    parameters : list of dict
+        Declarations as in `Parameter.from_json`, in order.
+    constructors : dict of str to str
+        dtype by name, of the parameters whose values the notebook wants as Python objects.
+    """
+
+    parameters: list[Json] = field(default_factory=list)
+    constructors: dict[str, str] = field(default_factory=dict)
+
+
+def read_signature(source: str) -> Signature:
+    """Read a parameters cell.
+
+    Parameters
+    ----------
+    source : str
+        Its Python code.
+
+    Returns
+    -------
+    Signature
+        What it declares; the last of several assignments to a name counts.
+
+    Raises
+    ------
+    InvalidTemplateError
+        It is no Python.
+    """
+    code = _without_magics(source)
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"line {line} of the parameters cell" if line else "parameters cell"
+        raise InvalidTemplateError(where, f"it is no Python ({getattr(error, 'msg', error)})") from error
+    comments = _comments(code)
+    found: dict[str, Json] = {}
+    constructors: dict[str, str] = {}
+    for statement in tree.body:
+        target, annotation, value = _parts(statement)
+        if target is None or target.startswith("__"):
+            continue
+        declared = _declare(target, annotation, value)
+        if declared is None:
+            found.pop(target, None)
+            continue
+        comment = comments.get(statement.end_lineno or 0)
+        if comment and "help" not in declared:
+            declared["help"] = comment
+        found[target] = declared
+        is_object = annotation is not None or isinstance(value, ast.Call)
+        constructors.pop(target, None)
+        if is_object and declared["dtype"] in CONSTRUCTORS:
+            constructors[target] = declared["dtype"]
+    parameters = [{**declared, "index": at} for at, declared in enumerate(found.values())]
+    return Signature(parameters, {name: dtype for name, dtype in constructors.items() if name in found})
+
+
+def construct(name: str, dtype: str) -> list[str]:
+    """Return the lines that turn an injected value into the object that the notebook annotated."""
+    statement, expression = CONSTRUCTORS[dtype]
+    return [statement, f"{name} = {expression.format(name=name)}"]
+
+
+def _without_magics(source: str) -> str:
+    """Blank out lines that only IPython understands, keeping the line numbers."""
+    return "\n".join("" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.split("\n"))
+
+
+def _comments(source: str) -> dict[int, str]:
+    """Return the comments that follow code, by line."""
+    found = {}
+    lines = source.split("\n")
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            line, column = token.start
+            if token.type == tokenize.COMMENT and lines[line - 1][:column].strip():
+                text = token.string.lstrip("#").strip()
+                if not text.startswith(("type:", "noqa", "pragma:", "pylint:")):
+                    found[line] = text
+    except tokenize.TokenError:
+        return found
+    return found
+
+
+def _parts(statement: ast.stmt) -> tuple[str | None, ast.expr | None, ast.expr | None]:
+    """Return name, annotation and value of an assignment to one name."""
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        return statement.target.id, statement.annotation, statement.value
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, ast.Name):
+            return target.id, None, statement.value
+    return None, None, None
+
+
+def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> Json | None:
+    """Return a declaration, None for what is no parameter."""
+    is_literal, default = _literal(value)
+    declared = _annotated(annotation) if annotation is not None else None
+    if value is not None and isinstance(value, ast.Call) and _name(value.func) == "Field":
+        options = _options(value)
+        declared = {**(declared or {"dtype": "string"}), **_described(options)}
+        is_literal, default = "default" in options, options.get("default")
+        value = value if is_literal else None
+    if declared is None:
+        if value is None or not is_literal:
+            return None
+        declared = _inferred(value, default)
+    declared = {"name": name, **declared}
+    is_optional = declared.pop("isOptional", False)
+    if value is not None and is_literal:
+        declared["isRequired"] = False
+        if default is not None:
+            declared["defaultValue"] = default
+    elif value is not None or is_optional:
+        declared["isRequired"] = False
+    return declared
+
+
+def _annotated(node: ast.expr) -> Json | None:
+    """Return the dtype and constraints that an annotation stands for, None where it says nothing."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            return _annotated(ast.parse(node.value, mode="eval").body)
+        except SyntaxError:
+            return None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _optional([node.left, node.right])
+    name = _name(node)
+    if not isinstance(node, ast.Subscript):
+        if name in LISTS:
+            return {"dtype": "list"}
+        return {"dtype": SIMPLE[name]} if name in SIMPLE else None
+    items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    name = _name(node.value)
+    if name == "Literal":
+        values = [_literal(item)[1] for item in items]
+        return {"dtype": "select", "values": [{"name": str(each), "value": each} for each in values]}
+    if name == "Optional":
+        return _optional([*items, ast.Constant(None)])
+    if name == "Union":
+        return _optional(list(items))
+    if name == "Annotated":
+        declared = _annotated(items[0])
+        return None if declared is None else {**declared, **_constraints(items[1:])}
+    if name in LISTS:
+        item = _annotated(items[0])
+        return {"dtype": "list"} | ({"para": {"name": "item", **item}} if item else {})
+    return {"dtype": SIMPLE[name]} if name in {"dict", "Dict", "Mapping"} else None
+
+
+def _optional(nodes: list[ast.expr]) -> Json | None:
+    kinds = [node for node in nodes if not (isinstance(node, ast.Constant) and node.value is None)]
+    declared = [_annotated(kind) for kind in kinds]
+    known = [each for each in declared if each is not None]
+    if not known or len(known) != len(kinds):
+        return None
+    dtypes = {each["dtype"] for each in known}
+    chosen = next((each for each in known if each["dtype"] == "float"), known[0])
+    if len(known) > 1 and not dtypes <= {"int", "float"}:
+        return None
+    return {**chosen, "isOptional": True} if len(kinds) < len(nodes) else chosen
+
+
+def _constraints(nodes: list[ast.expr]) -> Json:
+    """Read what stands beside the type in ``Annotated``."""
+    options: Json = {}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            options.setdefault("description", node.value)
+        elif isinstance(node, ast.Call):
+            name = _name(node.func)
+            if name in MARKERS and node.args:
+                options[MARKERS[name]] = _literal(node.args[0])[1]
+            elif name in {"Field", "Interval"}:
+                options.update(_options(node))
+    return _described(options)
+
+
+def _described(options: Json) -> Json:
+    declared: Json = {}
+    low, high = options.get("ge", options.get("gt")), options.get("le", options.get("lt"))
+    if low is not None or high is not None:
+        opening, closing = "(" if "ge" not in options else "[", ")" if "le" not in options else "]"
+        declared["range"] = f"{opening}{'' if low is None else low},{'' if high is None else high}{closing}"
+    for option, key in (("title", "label"), ("description", "help")):
+        if isinstance(options.get(option), str):
+            declared[key] = options[option]
+    return declared
+
+
+def _options(call: ast.Call) -> Json:
+    options = {each.arg: _literal(each.value)[1] for each in call.keywords if each.arg}
+    if call.args and not (isinstance(call.args[0], ast.Constant) and call.args[0].value is Ellipsis):
+        options["default"] = _literal(call.args[0])[1]
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _inferred(node: ast.expr, value: Any) -> Json:
+    """Return the dtype of a literal."""
+    if isinstance(node, ast.Call):
+        return {"dtype": SIMPLE[_name(node.func)]}
+    if value is None:
+        return {"dtype": "string"}
+    if isinstance(value, list):
+        dtypes = {_dtype(item) for item in value}
+        if dtypes == {"int", "float"}:
+            dtypes = {"float"}
+        simple = dtypes.pop() if len(dtypes) == 1 else None
+        plain = simple in {"int", "float", "bool", "string"}
+        return {"dtype": "list"} | ({"para": {"name": "item", "dtype": simple}} if plain else {})
+    return {"dtype": _dtype(value)}
+
+
+def _dtype(value: Any) -> str:
+    kinds = {bool: "bool", int: "int", float: "float", str: "string", list: "list", dict: "record"}
+    return kinds.get(type(value), "string")
+
+
+def _literal(node: ast.expr | None) -> tuple[bool, Any]:
+    """Return whether a node is a literal, and its value as JSON."""
+    if node is None:
+        return False, None
+    if isinstance(node, ast.Call):
+        return _constructed(node)
+    try:
+        return True, _jsonable(ast.literal_eval(node))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False, None
+
+
+def _constructed(call: ast.Call) -> tuple[bool, Any]:
+    """Read ``Path("x")``, ``date(2024, 12, 31)`` and ``date.fromisoformat("…")``."""
+    name = _name(call.func)
+    values = [_literal(argument) for argument in call.args]
+    if call.keywords or not all(is_literal for is_literal, _ in values):
+        return False, None
+    plain = [value for _, value in values]
+    if name in {"Path", "PurePath", "PosixPath"} and all(isinstance(each, str) for each in plain):
+        return True, "/".join(plain)
+    import datetime
+
+    kinds = {"date": datetime.date, "datetime": datetime.datetime}
+    try:
+        if name in kinds:
+            return True, kinds[name](*plain).isoformat()
+    except (TypeError, ValueError):
+        return False, None
+    return False, None
+
+
+def _jsonable(value: Any) -> Any:
+    """Return a literal as JSON."""
+    if isinstance(value, (tuple, list)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise ValueError(f"{type(value).__name__} is no JSON")
+
+
+def _name(node: ast.expr) -> str:
+    """Return the last part of a dotted name."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

@@ -8,7 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runwidgets.client import Api, Run, connect, run
+    from runwidgets.client import Api, connect, run
+    from runwidgets.handles import Run
     from runwidgets.record import progress, record
     from runwidgets.widgets.form import RunForm
     from runwidgets.widgets.results import Results
@@ -21,7 +22,7 @@ __all__ = ["Api", "Results", "Run", "RunForm", "RunView", "connect", "progress",
 _HOMES = {
     "Api": "client",
     "Results": "widgets.results",
-    "Run": "client",
+    "Run": "handles",
     "RunForm": "widgets.form",
     "RunView": "widgets.run",
     "connect": "client",

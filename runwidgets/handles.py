@@ -1,0 +1,265 @@
+"""The live handle of a run: a few words in code, a card in a notebook."""
+
+import asyncio
+import html
+import os
+import threading
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from runwidgets.errors import UnknownRunError
+from runwidgets.service.base import Api
+from runwidgets.states import TERMINAL, RunState
+
+RUN_TYPE = "application/vnd.runwidgets.run+json"
+
+
+class ResultFile:
+    """A file that a run left behind.
+
+    Attributes
+    ----------
+    name : str
+        Relative to the run's working folder.
+    size : int
+        Bytes.
+    mime_type, sha256, id : str
+        As in the run's handle.
+    """
+
+    def __init__(self, api: Api, run_id: str, handle: Mapping[str, Any]) -> None:
+        self._api = api
+        self._run_id = run_id
+        self.id: str = handle["id"]
+        self.name: str = handle["name"]
+        self.size: int = handle["size"]
+        self.mime_type: str = handle["mimeType"]
+        self.sha256: str = handle["sha256"]
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading; the caller closes it."""
+        return self._api.runs.get_result_file(self._run_id, self.id)
+
+    def read_bytes(self) -> bytes:
+        """Return its content."""
+        with self.open() as stream:
+            content: bytes = stream.read()
+        return content
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Return its content as text."""
+        return self.read_bytes().decode(encoding)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Copy it to a path, or into a folder under its own name.
+
+        Returns
+        -------
+        Path
+            Where it is now.
+        """
+        target = Path(path)
+        if target.is_dir():
+            target = target / Path(self.name).name
+        with self.open() as stream, target.open("wb") as copy:
+            while chunk := stream.read(1 << 20):
+                copy.write(chunk)
+        return target
+
+    def __repr__(self) -> str:
+        return f"ResultFile({self.name!r}, {self.size:,} bytes)"
+
+
+class Run:
+    """A run, live: what it says is what the service knows now.
+
+    Parameters
+    ----------
+    api : Api
+        Where the run is.
+    handle : dict or str
+        Its handle, or its id.
+
+    Raises
+    ------
+    UnknownRunError
+        There is no such run.
+    """
+
+    def __init__(self, api: Api, handle: Mapping[str, Any] | str) -> None:
+        self.api = api
+        self._handle = dict(api.runs.get_run(handle) if isinstance(handle, str) else handle)
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self._handle["id"])
+
+    @property
+    def handle(self) -> dict[str, Any]:
+        """Its handle; asked again as long as the run is active."""
+        if RunState(self._handle["state"]) not in TERMINAL:
+            self._handle = self.api.runs.get_run(self.id)
+        return self._handle
+
+    @property
+    def state(self) -> RunState:
+        """Its state."""
+        return RunState(self.handle["state"])
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that it was started with, by name."""
+        return {each["name"]: each["value"] for each in self._handle["arguments"]}
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What it recorded, by name."""
+        return dict(self.handle.get("metrics", {}))
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """How far it is: ``cell`` of ``cells``, ``fraction`` (0 to 1), ``text``."""
+        return dict(self.handle.get("progress") or {})
+
+    @property
+    def messages(self) -> list[str]:
+        """Why it ended in ERROR or CANCELED."""
+        return list(self.handle.get("messages", []))
+
+    @property
+    def files(self) -> dict[str, ResultFile]:
+        """Its result files by name; empty unless it is SUCCESS."""
+        return {each["name"]: ResultFile(self.api, self.id, each) for each in self.handle.get("files", [])}
+
+    @property
+    def notebook(self) -> NotebookNode:
+        """The executed notebook, as far as it has come."""
+        with self.api.runs.get_notebook(self.id) as stream:
+            return nbformat.reads(stream.read().decode(), as_version=4)
+
+    @property
+    def log(self) -> str:
+        """Everything that the notebook printed."""
+        pieces, offset = [], 0
+        while True:
+            piece = self.api.runs.get_log(self.id, offset)
+            if piece["next"] == offset or not piece["text"]:
+                return "".join(pieces)
+            pieces.append(piece["text"])
+            offset = piece["next"]
+
+    def wait(self, timeout: float | None = None) -> "Run":
+        """Wait until it has ended; an interrupt of the kernel ends the waiting, not the run.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; None for as long as it takes.
+
+        Returns
+        -------
+        Run
+            Itself.
+
+        Raises
+        ------
+        TimeoutError
+            It is still active.
+        UnknownRunError
+            It was deleted.
+        """
+        stop = threading.Event()
+        timer = threading.Timer(timeout or 0, stop.set)
+        timer.daemon = True
+        if timeout is not None:
+            timer.start()
+        try:
+            seen = self.api.events.last_event()
+            if self.state in TERMINAL:
+                return self
+            for event in self.api.events.follow_events(seen, run_id=self.id, stop=stop):
+                if event["kind"] == "deleted":
+                    raise UnknownRunError(f"run {self.id}", "it was deleted")
+                if event["kind"] == "state" and self.state in TERMINAL:
+                    return self
+        finally:
+            timer.cancel()
+        raise TimeoutError(f"run {self.id} is still {self.state} after {timeout:g} s")
+
+    def __await__(self) -> Generator[Any, None, "Run"]:
+        return asyncio.to_thread(self.wait).__await__()
+
+    def cancel(self, reason: str | None = None) -> "Run":
+        """Stop it.
+
+        Parameters
+        ----------
+        reason : str, optional
+            Kept in its messages.
+
+        Returns
+        -------
+        Run
+            Itself, CANCELED.
+
+        Raises
+        ------
+        InvalidRunStateError
+            It has ended already.
+        """
+        self._handle = self.api.runs.cancel_run(self.id, reason)
+        return self
+
+    def delete(self) -> None:
+        """Remove it and its files.
+
+        Raises
+        ------
+        InvalidRunStateError
+            It is active.
+        """
+        self.api.runs.delete_run(self.id)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self._handle['state']})"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {RUN_TYPE: {"run_id": self.id}, **static_bundle(self)}
+
+
+def static_bundle(run: Run) -> dict[str, str]:
+    """Return what shows a run where nothing is live: one plain line, and a small table.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    dict
+        ``text/plain`` and ``text/html``; everything in it is escaped.
+    """
+    handle = run.handle
+    rows = {
+        "state": handle["state"],
+        "notebook": handle.get("notebook", ""),
+        **{name: repr(value) for name, value in run.arguments.items()},
+        **{name: str(value) for name, value in run.metrics.items()},
+        "files": ", ".join(each["name"] for each in handle.get("files", [])),
+        "messages": next(iter(handle.get("messages", [])), ""),
+    }
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(value[:500])}</td></tr>"
+        for name, value in rows.items()
+        if value
+    )
+    return {
+        "text/plain": repr(run),
+        "text/html": f"<table><caption>Run {html.escape(run.id)}</caption>{cells}</table>",
+    }

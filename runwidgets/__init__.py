@@ -1,16 +1,17 @@
 """runwidgets: a notebook that works becomes a workflow that anyone on the server can run.
 
-The names are resolved when they are first used, so that a template that only records metrics pays
-nothing for the rest.
+All names but two are resolved when they are first used, so that a template that only records metrics
+pays nothing for the rest.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from runwidgets.record import progress, record
+
 if TYPE_CHECKING:
     from runwidgets.client import Api, connect, run
     from runwidgets.handles import Run
-    from runwidgets.record import progress, record
     from runwidgets.widgets.form import RunForm
     from runwidgets.widgets.results import Results
     from runwidgets.widgets.run import RunView
@@ -26,8 +27,6 @@ _HOMES = {
     "RunForm": "widgets.form",
     "RunView": "widgets.run",
     "connect": "client",
-    "progress": "record",
-    "record": "record",
     "run": "client",
 }
 

@@ -160,6 +160,9 @@ class LocalBackend(Backend):
         self._closing.set()
         self._bell.set()
         self._thread.join()
+        for followed in self._followed.values():
+            if followed.process is not None:  # goes on by itself; somebody must reap it while we live
+                threading.Thread(target=followed.process.wait, daemon=True).start()
         if self._alive is not None:
             (self._files.services / self._service).unlink(missing_ok=True)
             os.close(self._alive)

@@ -1,0 +1,81 @@
+"""Servers of other kinds, and ways to ask one without our own client."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runwidgets.service.base import Api
+from tests.conftest import JupyterServer, start_server
+from tests.ladder import finished
+
+PEOPLE = """
+from jupyter_server.auth import Authorizer, IdentityProvider, User
+
+class People(IdentityProvider):
+    def get_user(self, handler):
+        name = self.get_token(handler)
+        if not name or not name.startswith("person-"):
+            return None
+        handler._token_authenticated = True
+        return User(username=name.removeprefix("person-"))
+
+class Readers(Authorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return user.username != "reader" or (resource == "runwidgets" and action == "read")
+
+c.ServerApp.identity_provider_class = People
+c.ServerApp.authorizer_class = Readers
+"""
+"""A server that knows people by their token; who is called reader may only read."""
+
+
+@pytest.fixture
+def client(server: JupyterServer) -> Iterator[httpx.Client]:
+    """Ask the server with its token, without our own client."""
+    with httpx.Client(
+        base_url=server.api_url, headers={"Authorization": f"token {server.token}"}, timeout=30
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(server: JupyterServer) -> Iterator[httpx.Client]:
+    """Ask the server with nothing."""
+    with httpx.Client(base_url=server.api_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def remote(server: JupyterServer) -> Iterator[Api]:
+    """Ask the server with our own client."""
+    with server.api() as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def run(server: JupyterServer, folder: Path) -> dict[str, Any]:
+    """Run a notebook that leaves files to its end."""
+    code = (
+        "open('a b.txt', 'w').write('0123456789')\n"
+        "open('grün \"1\".html', 'w').write('<script>alert(1)</script>')\n"
+        "open('big.bin', 'wb').write(bytes(range(256)) * 4096)\n"
+        "print('done')"
+    )
+    with server.api() as api:
+        return finished(api, folder, code)
+
+
+@pytest.fixture(scope="session")
+def members_server(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[JupyterServer]:
+    """Serve a root by a server that knows people; its token is person-owner's."""
+    place = tmp_path_factory.mktemp("members")
+    config = place / "people.py"
+    config.write_text(PEOPLE)
+    started = start_server(
+        place / "root", folder, f"--config={config}", "--RunWidgetsApp.slots=1", token="person-owner"
+    )
+    yield started
+    started.stop()

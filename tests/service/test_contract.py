@@ -1,0 +1,55 @@
+import inspect
+import re
+
+import pytest
+
+from runwidgets import errors
+from runwidgets.service import base
+from runwidgets.service.base import RunService
+
+SIGNATURES = {
+    "start_run": "(self, group_id: str, arguments: list[dict], config: dict | None = None) -> dict",
+    "get_run": "(self, run_id: str) -> dict",
+    "list_runs": "(self, group_id: str, state: str | None = None) -> dict",
+    "cancel_run": "(self, run_id: str, reason: str | None = None) -> dict",
+    "delete_run": "(self, run_id: str) -> dict",
+    "get_result_file": "(self, run_id: str, file_id: str) -> IO",
+    "get_result_archive": "(self, run_id: str) -> IO",
+}
+"""The seven methods, as the design gives them."""
+
+CONTRACTS = [base.RunService, base.WorkflowService, base.GroupService, base.UploadService, base.EventService]
+
+
+@pytest.mark.parametrize("name", sorted(SIGNATURES))
+def test_a_method_of_the_run_service_has_exactly_the_signature_of_the_design(name: str) -> None:
+    """Whoever writes against the design writes against the code."""
+    signature = str(inspect.signature(getattr(RunService, name))).replace("typing.", "")
+
+    assert signature == SIGNATURES[name]
+    assert name in RunService.__abstractmethods__
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_every_error_that_a_contract_names_is_one_of_ours(contract: type) -> None:
+    """The section "Raises" of a contract names classes that exist."""
+    for name in contract.__abstractmethods__:
+        text = inspect.getdoc(getattr(contract, name)) or ""
+        raises = text.partition("Raises\n------\n")[2]
+
+        assert all(hasattr(errors, each) for each in re.findall(r"^(\w+Error)$", raises, re.MULTILINE))
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_every_method_of_a_contract_has_two_implementations(contract: type) -> None:
+    """What works in this process works over HTTP, and the reverse."""
+    from runwidgets.service import remote, wiring
+
+    implementations = contract.__subclasses__()
+
+    assert {cls.__name__ for cls in implementations} == {
+        f"Local{contract.__name__}",
+        f"Remote{contract.__name__}",
+    }
+    assert not any(cls.__abstractmethods__ for cls in implementations)
+    assert remote and wiring

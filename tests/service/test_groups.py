@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from runwidgets.errors import (
+    ConstraintViolationError,
+    InvalidParameterError,
+    UnknownWorkflowError,
+    UnknownWorkflowGroupError,
+)
+from runwidgets.service.base import Api
+from tests.ladder import arguments, ended, group_of, workflow
+
+
+def test_a_group_has_members_parameters_and_files(api: Api, folder: Path) -> None:
+    """Its handle holds all that belongs to it, and its own parameters beside the template's."""
+    made = workflow(api, folder, "1", parameters="x: int = 1")
+
+    group = api.groups.create_group(
+        made["id"], "Team", ["ann", "bob"], [{"name": "note", "dtype": "string"}], {"timeout": 60}
+    )
+
+    assert set(group) >= {"id", "name", "workflow", "members", "parameters", "files", "config"}
+    assert (group["name"], group["workflow"], group["config"]) == ("Team", made["id"], {"timeout": 60})
+    assert {each["username"] for each in group["members"]} == {"ann", "bob"}
+    assert [each["name"] for each in group["parameters"]] == ["x", "note"]
+    assert api.groups.get_group(group["id"]) == group
+
+
+def test_groups_are_listed_with_the_default_one_first(api: Api, folder: Path) -> None:
+    """Of one workflow, or of all."""
+    made = workflow(api, folder, "1")
+    other = api.groups.create_group(made["id"], "other")
+
+    listed = [each["id"] for each in api.groups.list_groups(made["id"])["groups"]]
+
+    assert listed == [group_of(made), other["id"]]
+    assert set(listed) <= {each["id"] for each in api.groups.list_groups()["groups"]}
+    with pytest.raises(UnknownWorkflowError):
+        api.groups.list_groups("nothing")
+
+
+def test_a_group_is_renamed_and_its_members_are_set(api: Api, folder: Path) -> None:
+    """What is not given stays."""
+    made = workflow(api, folder, "1")
+    group = api.groups.create_group(made["id"], "before", ["ann"])
+
+    renamed = api.groups.update_group(group["id"], name="after")
+    changed = api.groups.update_group(group["id"], members=["carl"])
+
+    assert renamed["name"] == "after" and [each["username"] for each in renamed["members"]] == ["ann"]
+    assert changed["name"] == "after" and [each["username"] for each in changed["members"]] == ["carl"]
+
+
+def test_what_is_wrong_with_a_group_is_named(api: Api, folder: Path) -> None:
+    """A name that is taken or empty, a parameter that the template has, the default group's deletion."""
+    made = workflow(api, folder, "1", parameters="x: int = 1")
+    api.groups.create_group(made["id"], "taken")
+
+    for name, said in [("taken", "has a group 'taken' already"), (" ", "1 to 255 characters")]:
+        with pytest.raises(ConstraintViolationError, match=said):
+            api.groups.create_group(made["id"], name)
+    with pytest.raises(InvalidParameterError, match="x: the template declares it already"):
+        api.groups.create_group(made["id"], "new", parameters=[{"name": "x", "dtype": "int"}])
+    with pytest.raises(ConstraintViolationError, match="default group"):
+        api.groups.delete_group(group_of(made))
+
+
+def test_a_group_goes_with_its_runs(api: Api, folder: Path) -> None:
+    """After it is deleted nothing of it is found."""
+    made = workflow(api, folder, "1", parameters="x: int = 1")
+    group = api.groups.create_group(made["id"], "short")
+    ended(api, api.runs.start_run(group["id"], arguments(x=2))["id"])
+
+    api.groups.delete_group(group["id"])
+
+    for ask in (api.groups.get_group, api.runs.list_runs, api.uploads.list_uploaded_files):
+        with pytest.raises(UnknownWorkflowGroupError):
+            ask(group["id"])

@@ -1,0 +1,73 @@
+import io
+from pathlib import Path
+
+import pytest
+
+from runwidgets.errors import InvalidArgumentError, UnknownFileError, UnknownWorkflowGroupError
+from runwidgets.service.base import Api
+from tests.ladder import ended, group_of, read, workflow
+
+TABLE = b"a,b\n1,2\n"
+
+
+def test_an_upload_comes_back_as_it_was_sent(api: Api, folder: Path) -> None:
+    """Byte for byte, under its name, until it is deleted."""
+    group_id = group_of(workflow(api, folder, "1"))
+
+    made = api.uploads.upload_file(group_id, io.BytesIO(TABLE), "ta ble ü.csv")
+
+    assert set(made) == {"id", "name", "createdAt", "size"}
+    assert (made["name"], made["size"]) == ("ta ble ü.csv", len(TABLE))
+    assert read(api.uploads.get_uploaded_file(group_id, made["id"])) == TABLE
+    assert api.uploads.list_uploaded_files(group_id) == {"files": [made]}
+    api.uploads.delete_file(group_id, made["id"])
+    for ask in (api.uploads.get_uploaded_file, api.uploads.delete_file):
+        with pytest.raises(UnknownFileError):
+            ask(group_id, made["id"])
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".hidden", "a/b.csv", "a\\b.csv", "nul\0", "x" * 300, "new\nline"]
+)
+def test_a_name_that_is_no_plain_file_name_is_refused(api: Api, folder: Path, name: str) -> None:
+    """Nothing of it stays."""
+    group_id = group_of(workflow(api, folder, "1"))
+
+    with pytest.raises(InvalidArgumentError, match="name"):
+        api.uploads.upload_file(group_id, io.BytesIO(TABLE), name)
+
+    assert api.uploads.list_uploaded_files(group_id) == {"files": []}
+
+
+def test_an_upload_needs_a_group(api: Api) -> None:
+    """An unknown group takes no file."""
+    with pytest.raises(UnknownWorkflowGroupError):
+        api.uploads.upload_file("nowhere", io.BytesIO(TABLE), "table.csv")
+
+
+def test_a_run_reads_an_uploaded_file_and_keeps_it(api: Api, folder: Path) -> None:
+    """The notebook gets a path in its working folder, also when the upload is deleted meanwhile."""
+    cell = "import runwidgets\nrunwidgets.record('read', [str(table), table.read_text()])"
+    made = workflow(api, folder, cell, parameters="from pathlib import Path\ntable: Path = Path('none.csv')")
+    group_id = group_of(made)
+    file_id = api.uploads.upload_file(group_id, io.BytesIO(TABLE), "table.csv")["id"]
+    value = {"type": "$file", "value": {"fileId": file_id, "targetPath": "in/my.csv"}}
+
+    run_id = api.runs.start_run(group_id, [{"name": "table", "value": value}])["id"]
+    api.uploads.delete_file(group_id, file_id)
+    handle = ended(api, run_id)
+
+    assert handle["state"] == "SUCCESS", handle["messages"]
+    assert handle["metrics"]["read"] == ["in/my.csv", TABLE.decode()]
+    assert "in/my.csv" not in [each["name"] for each in handle["files"]]
+
+
+@pytest.mark.parametrize("target", ["../x", "/etc/x", "a/../../x", "~/x", ""])
+def test_a_target_outside_the_working_folder_is_refused(api: Api, folder: Path, target: str) -> None:
+    """A file argument cannot leave its run."""
+    made = workflow(api, folder, "1", parameters="table: Path = Path('none.csv')")
+    file_id = api.uploads.upload_file(group_of(made), io.BytesIO(TABLE), "table.csv")["id"]
+    value = {"type": "$file", "value": {"fileId": file_id, "targetPath": target}}
+
+    with pytest.raises(InvalidArgumentError, match="table: its targetPath"):
+        api.runs.start_run(group_of(made), [{"name": "table", "value": value}])

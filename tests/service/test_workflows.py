@@ -1,0 +1,125 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from runwidgets.errors import (
+    ConstraintViolationError,
+    InvalidArgumentError,
+    InvalidRunStateError,
+    InvalidTemplateError,
+    UnknownWorkflowError,
+    UnknownWorkflowGroupError,
+)
+from runwidgets.service.base import Api
+from tests.ladder import SLEEP, arguments, ended, group_of, workflow, write_notebook
+
+RECORD = "import runwidgets\nrunwidgets.record('loss', x)"
+SCHEMA = {"results": {"schema": [{"name": "loss", "label": "Loss", "dtype": "float"}]}}
+
+
+def test_a_workflow_has_the_name_and_parameters_of_its_notebook(api: Api, folder: Path) -> None:
+    """The heading is the name, the paragraph below it the description, the tagged cell the parameters."""
+    made = workflow(api, folder, "1", parameters="alpha: float = 0.5  # learning rate")
+
+    assert (made["name"], made["description"]) == ("A small notebook", "It does little.")
+    assert made["parameters"] == [
+        {
+            "name": "alpha",
+            "dtype": "float",
+            "index": 0,
+            "isRequired": False,
+            "defaultValue": 0.5,
+            "help": "learning rate",
+        }
+    ]
+    assert api.workflows.get_workflow(made["id"]) == made
+    assert made["id"] in [each["id"] for each in api.workflows.list_workflows()["workflows"]]
+
+
+def test_the_same_notebook_is_the_same_workflow(api: Api, folder: Path) -> None:
+    """Registering twice makes no second one."""
+    path = write_notebook(folder / "twice.ipynb", "1")
+
+    first = api.workflows.create_workflow(str(path))
+
+    assert api.workflows.create_workflow(str(path))["id"] == first["id"]
+    with pytest.raises(ConstraintViolationError, match="registered already"):
+        api.workflows.create_workflow(str(path), identifier="another-id")
+    api.workflows.delete_workflow(first["id"])
+
+
+def test_a_changed_notebook_is_read_again_and_old_runs_keep_theirs(api: Api, folder: Path) -> None:
+    """A new version asks for the new parameters; the run of the old one shows the old ones."""
+    path = write_notebook(folder / f"changes-{time.monotonic_ns()}.ipynb", "1", parameters="a: int = 1")
+    made = api.workflows.create_workflow(str(path))
+    run_id = api.runs.start_run(group_of(made), arguments(a=2))["id"]
+
+    write_notebook(path, "1", parameters="a: int = 1\nb: str = 'new'")
+
+    assert [each["name"] for each in api.workflows.get_workflow(made["id"])["parameters"]] == ["a", "b"]
+    assert [each["name"] for each in ended(api, run_id)["parameters"]] == ["a"]
+
+
+def test_a_name_given_by_the_user_wins(api: Api, folder: Path) -> None:
+    """Name, description and id can be chosen."""
+    path = write_notebook(folder / "named.ipynb", "1")
+    chosen = f"chosen-{time.monotonic_ns()}"
+
+    made = api.workflows.create_workflow(str(path), "My name", "My words", chosen)
+
+    assert (made["id"], made["name"], made["description"]) == (chosen, "My name", "My words")
+    api.workflows.delete_workflow(chosen)
+
+
+@pytest.mark.parametrize(
+    "source", ["", "missing.ipynb", ".", "../outside.ipynb", "http://host/x.ipynb", "a\0b"]
+)
+def test_what_is_no_notebook_of_the_folder_is_refused(api: Api, source: str) -> None:
+    """The error says what is wrong with it."""
+    with pytest.raises(InvalidTemplateError):
+        api.workflows.create_workflow(source)
+
+
+@pytest.mark.parametrize("identifier", ["", "-x", "a b", "a/b", "x" * 65])
+def test_a_malformed_id_is_refused(api: Api, folder: Path, identifier: str) -> None:
+    """Ids are letters, digits, dashes and underscores."""
+    path = write_notebook(folder / f"id-{time.monotonic_ns()}.ipynb", "1")
+
+    with pytest.raises(ConstraintViolationError, match="identifier"):
+        api.workflows.create_workflow(str(path), identifier=identifier)
+
+
+def test_nothing_remains_of_a_deleted_workflow(api: Api, folder: Path) -> None:
+    """Its groups and runs go with it; while one is active it stays."""
+    made = workflow(api, folder, SLEEP)
+    run_id = api.runs.start_run(group_of(made), [])["id"]
+
+    with pytest.raises(InvalidRunStateError, match="cancel it first"):
+        api.workflows.delete_workflow(made["id"])
+    api.runs.cancel_run(run_id)
+    api.workflows.delete_workflow(made["id"])
+
+    with pytest.raises(UnknownWorkflowError):
+        api.workflows.get_workflow(made["id"])
+    with pytest.raises(UnknownWorkflowGroupError):
+        api.groups.get_group(group_of(made))
+
+
+def test_the_leaderboard_ranks_runs_by_a_metric(api: Api, folder: Path) -> None:
+    """Best first, one run of each group, or all of them."""
+    made = workflow(api, folder, RECORD, parameters="x: float = 0.0", runwidgets=SCHEMA)
+    started = [api.runs.start_run(group_of(made), arguments(x=x))["id"] for x in (0.2, 0.1, 0.3)]
+    for run_id in started:
+        ended(api, run_id)
+
+    best = api.workflows.get_leaderboard(made["id"], ["loss:asc"])
+    every = api.workflows.get_leaderboard(made["id"], None, True)
+
+    assert best["schema"] == [{"name": "loss", "label": "Loss", "dtype": "float"}]
+    assert [each["run"]["id"] for each in best["ranking"]] == [started[1]]
+    assert [each["results"] for each in every["ranking"]] == [
+        [{"name": "loss", "value": x}] for x in (0.3, 0.2, 0.1)
+    ]
+    with pytest.raises(InvalidArgumentError, match="orderBy: 'speed' is none of loss"):
+        api.workflows.get_leaderboard(made["id"], ["speed"])

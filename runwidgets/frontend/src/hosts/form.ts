@@ -1,0 +1,4 @@
+import { formView } from '../views/form';
+import { host } from './anywidget';
+
+export default host(formView);

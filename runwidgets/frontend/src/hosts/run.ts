@@ -1,0 +1,4 @@
+import { runView } from '../views/run';
+import { host } from './anywidget';
+
+export default host(runView);

@@ -1,0 +1,113 @@
+import type { LogPiece, Progress, Run, RunEvent, State } from './types';
+import { ApiError, type Connection, type Transport } from './transport/transport';
+
+export interface Watcher {
+  changed(run: Run): void;
+  printed(text: string): void;
+  connection(connection: Connection): void;
+  gone(): void;
+  failed(error: ApiError): void;
+}
+
+/** Apply an event to a handle; says whether the handle must be asked for again, to be whole. */
+export function applyEvent(run: Run, event: RunEvent): boolean {
+  if (event.kind === 'state') {
+    run.state = event.data.state as State;
+    for (const key of ['startedAt', 'finishedAt'] as const) {
+      if (event.data[key]) run[key] = event.data[key] as string;
+    }
+    if (event.data.messages) run.messages = event.data.messages as string[];
+    return run.state === 'SUCCESS';
+  }
+  if (event.kind === 'progress') run.progress = event.data as unknown as Progress;
+  if (event.kind === 'metric') {
+    run.metrics = { ...run.metrics, [String(event.data.name)]: event.data.value ?? null };
+  }
+  return false;
+}
+
+/** Keep a run's handle and log as the server has them. */
+export class LiveRun {
+  private run: Run | null = null;
+  private offset: number | null = null;
+  private size = 0;
+  private isReading = false;
+  private isClosed = false;
+  private unfollow: () => void;
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly id: string,
+    private readonly watcher: Watcher,
+  ) {
+    this.unfollow = transport.follow({ run: id }, {
+      connected: () => void this.refresh(),
+      event: (event) => this.take(event),
+      connection: (connection) => watcher.connection(connection),
+    });
+    void this.refresh();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.unfollow();
+  }
+
+  /** Take a handle that some answer brought. */
+  accept(run: Run): void {
+    if (this.isClosed) return;
+    this.run = run;
+    this.watcher.changed(run);
+  }
+
+  async refresh(): Promise<void> {
+    try {
+      this.accept(await this.transport.get<Run>(`runs/${this.id}`));
+      await this.read(true);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (this.isClosed) return;
+      if (error.status === 404) this.end();
+      else if (error.status !== 0) this.watcher.failed(error);
+    }
+  }
+
+  private take(event: RunEvent): void {
+    if (event.kind === 'deleted') return this.end();
+    if (event.kind === 'log') {
+      this.size = Number(event.data.size);
+      void this.read(false);
+      return;
+    }
+    if (!this.run) return;
+    if (applyEvent(this.run, event)) void this.refresh();
+    else this.watcher.changed(this.run);
+    if (event.kind === 'state') void this.read(true);
+  }
+
+  private end(): void {
+    this.close();
+    this.watcher.gone();
+  }
+
+  /** Read what the log has that was not shown; of a long one only the end. */
+  private async read(isForced: boolean): Promise<void> {
+    if (this.isReading) return;
+    this.isReading = true;
+    try {
+      let more = isForced || this.offset === null || this.size > this.offset;
+      while (more && !this.isClosed) {
+        const from: number = this.offset ?? -100_000;
+        const piece = await this.transport.get<LogPiece>(`runs/${this.id}/log?offset=${from}`);
+        if (piece.text) this.watcher.printed(piece.text);
+        this.offset = piece.next;
+        this.size = Math.max(this.size, piece.size);
+        more = piece.text !== '' && this.size > piece.next;
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the stream says when the server is away
+    } finally {
+      this.isReading = false;
+    }
+  }
+}

@@ -1,0 +1,225 @@
+import { append, askingButton, h, replace } from '../dom';
+import { LiveRun } from '../live';
+import { LogView } from '../log';
+import { bytes, clock, t, value } from '../text';
+import { isActive, type Run } from '../types';
+import { ApiError } from '../transport/transport';
+import { resultsList } from './results';
+import { innerModel, type View } from './view';
+
+const ICONS = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' } as const;
+
+/** Say where a run is, in a line. */
+export function stageOf(run: Run): string {
+  if (run.state === 'PENDING') return t('waitingForSlot');
+  const { cell, cells, text, source } = run.progress ?? { fraction: 0, text: '' };
+  if (!cell || !cells) return run.state === 'RUNNING' ? t('startingKernel') : '';
+  const place = t('cellOf', { cell, cells });
+  const said = text || source;
+  return said ? `${place}: ${said}` : place;
+}
+
+/** Return the share of a run that is done, 0 to 1; null where nothing is known yet. */
+export function shareOf(run: Run): number | null {
+  if (run.state === 'SUCCESS') return 1;
+  if (run.state === 'PENDING' || !run.progress?.cells) return isActive(run.state) ? null : 0;
+  return run.progress.fraction;
+}
+
+/** A run, live: where it is, what it prints and measures, what it left, and how to stop it. */
+export const runView: View = (root, { transport, model, inner }) => {
+  const badge = h('span', { class: 'rw-badge', role: 'status' });
+  const title = h('span', { class: 'rw-title' });
+  const elapsed = h('span', { class: 'rw-elapsed', title: t('elapsed') });
+  const stage = h('div', { class: 'rw-stage' });
+  const fill = h('div', { class: 'rw-fill' });
+  const bar = h('div', { class: 'rw-bar', role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100 }, fill);
+  const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const given = h('div', { class: 'rw-given' });
+  const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
+  const metrics = h('dl', { class: 'rw-metrics', 'aria-label': t('metrics'), hidden: true });
+  const results = h('section', { class: 'rw-section', 'aria-label': t('results'), hidden: true });
+  const actions = h('div', { class: 'rw-actions' });
+  const again = h('div', { class: 'rw-again', hidden: true });
+  const body = h('div', { class: 'rw-card' });
+  root.append(body);
+
+  let live: LiveRun | null = null;
+  let log: LogView | null = null;
+  let shown: Run | null = null;
+  let drawnFor = '';
+  let closeForm: (() => void) | null = null;
+
+  const path = (): string => `runs/${shown?.id ?? ''}`;
+  const say = (text: string, kind = ''): void => {
+    notice.hidden = text === '';
+    notice.className = `rw-notice ${kind}`;
+    notice.textContent = text;
+  };
+  const act = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+      say('');
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      say(error.message, 'rw-bad');
+    }
+  };
+
+  function tick(): void {
+    if (!shown?.startedAt) {
+      elapsed.textContent = '';
+      return;
+    }
+    const end = shown.finishedAt ? Date.parse(shown.finishedAt) : Date.now() + transport.clockAhead;
+    elapsed.textContent = clock((end - Date.parse(shown.startedAt)) / 1000);
+  }
+
+  function draw(run: Run): void {
+    shown = run;
+    model.set({ state: run.state });
+    if (!body.contains(badge)) {
+      const head = h('div', { class: 'rw-head' }, badge, title, elapsed);
+      replace(body, head, bar, stage, notice, given, failure, metrics, results, log?.element, actions, again);
+    }
+    badge.className = `rw-badge rw-${run.state.toLowerCase()}`;
+    const word = `${ICONS[run.state]} ${t(run.state)}`;
+    if (badge.textContent !== word) badge.textContent = word;
+    badge.title = run.state;
+    title.textContent = run.notebook ?? '';
+    title.title = run.id;
+    stage.textContent = stageOf(run);
+    drawBar(run);
+    given.textContent = run.arguments.map((each) => `${each.name} = ${shortly(each.value)}`).join(', ');
+    drawFailure(run);
+    drawMetrics(run);
+    tick();
+    if (drawnFor !== `${run.id} ${run.state}`) {
+      drawnFor = `${run.id} ${run.state}`;
+      drawActions(run);
+      results.hidden = run.state !== 'SUCCESS';
+      if (run.state === 'SUCCESS' && run.files) {
+        replace(results, h('h4', {}, t('results')), resultsList(run, transport));
+      } else if (run.state === 'SUCCESS') {
+        drawnFor = '';
+      }
+    }
+  }
+
+  function drawBar(run: Run): void {
+    const share = shareOf(run);
+    bar.hidden = !isActive(run.state);
+    bar.classList.toggle('rw-unknown', share === null);
+    fill.style.width = `${Math.round((share ?? 0) * 100)}%`;
+    bar.setAttribute('aria-valuetext', stageOf(run));
+    if (share === null) bar.removeAttribute('aria-valuenow');
+    else bar.setAttribute('aria-valuenow', String(Math.round(share * 100)));
+  }
+
+  function drawFailure(run: Run): void {
+    const [sentence, traceback] = run.messages ?? [];
+    failure.hidden = sentence === undefined;
+    failure.classList.toggle('rw-calm', run.state === 'CANCELED');
+    const text = `${sentence ?? ''}\n${traceback ?? ''}`;
+    if (failure.dataset.text === text) return;
+    failure.dataset.text = text;
+    replace(failure, sentence ?? '', traceback
+      ? h('details', {}, h('summary', {}, t('traceback')), h('pre', {}, traceback))
+      : null);
+  }
+
+  function drawMetrics(run: Run): void {
+    const known = Object.entries(run.metrics ?? {});
+    metrics.hidden = known.length === 0;
+    replace(metrics, ...known.map(([name, each]) =>
+      h('div', {}, h('dt', {}, name), h('dd', { title: JSON.stringify(each) }, value(each)))));
+  }
+
+  function drawActions(run: Run): void {
+    replace(actions);
+    if (isActive(run.state)) {
+      append(actions, askingButton(
+        { label: t('cancel'), ask: () => t('cancelAsk'), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
+        () => act(async () => live?.accept(await transport.send<Run>('PUT', path(), {}))),
+      ));
+      return;
+    }
+    append(actions, h('button', { type: 'button', class: 'rw-button', onclick: toggleForm }, t('again')));
+    if (run.state === 'SUCCESS') {
+      append(actions, h('a', { class: 'rw-button', href: transport.url(`${path()}/downloads/archive`), download: true },
+        t('downloadAll')));
+    }
+    append(actions, askingButton(
+      { label: t('delete'), ask: askDelete, yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet' },
+      () => act(() => transport.send('DELETE', path())),
+    ));
+  }
+
+  function askDelete(): string {
+    const files = shown?.files ?? [];
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    const what = files.length ? t('deleteFiles', { n: files.length, size: bytes(size) }) : '';
+    return t('deleteAsk', { files: what });
+  }
+
+  function toggleForm(): void {
+    if (closeForm) {
+      closeForm();
+      closeForm = null;
+      again.hidden = true;
+      replace(again);
+      return;
+    }
+    if (!shown) return;
+    const values = Object.fromEntries(shown.arguments.map((each) => [each.name, each.value]));
+    again.hidden = false;
+    closeForm = inner.form(again, {
+      transport,
+      inner,
+      model: innerModel({ workflow_id: shown.workflowId, group_id: shown.groupId, arguments: values, run_id: '' }),
+    });
+  }
+
+  function watch(): void {
+    live?.close();
+    log?.close();
+    drawnFor = '';
+    const id = String(model.get('run_id') ?? '');
+    if (!id) {
+      replace(body, h('div', { class: 'rw-dim' }, t('loading')));
+      return;
+    }
+    replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
+    const view = new LogView();
+    log = view;
+    live = new LiveRun(transport, id, {
+      changed: draw,
+      printed: (text) => view.append(text),
+      connection: (connection) => {
+        body.classList.toggle('rw-stale', !connection.isLive);
+        say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
+      },
+      gone: () => {
+        model.set({ state: 'DELETED' });
+        replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('gone')));
+      },
+      failed: (error) => replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message)),
+    });
+  }
+
+  const unobserve = model.observe('run_id', watch);
+  const timer = setInterval(tick, 1000);
+  watch();
+  return () => {
+    clearInterval(timer);
+    unobserve();
+    live?.close();
+    log?.close();
+    closeForm?.();
+  };
+};
+
+function shortly(given: unknown): string {
+  const text = typeof given === 'string' ? given : JSON.stringify(given);
+  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
+}

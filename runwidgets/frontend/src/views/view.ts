@@ -1,0 +1,37 @@
+import type { Json } from '../types';
+import type { Transport } from '../transport/transport';
+
+/** What a host keeps for a view: small values under names, and word of their changes. */
+export interface Model {
+  get(name: string): Json;
+  set(values: { [name: string]: Json }): void;
+  /** Call on every change of a value; returns how to stop. */
+  observe(name: string, changed: () => void): () => void;
+}
+
+export interface Context {
+  transport: Transport;
+  model: Model;
+  /** The views that a view may open inside itself. */
+  inner: { form: View; run: View };
+}
+
+/** Fill an element; returns how to let go of everything. */
+export type View = (root: HTMLElement, context: Context) => () => void;
+
+/** A model for a view inside another view. */
+export function innerModel(values: { [name: string]: Json }): Model {
+  const observers = new Map<string, Set<() => void>>();
+  return {
+    get: (name) => values[name] ?? null,
+    set(changes) {
+      Object.assign(values, changes);
+      for (const name of Object.keys(changes)) observers.get(name)?.forEach((changed) => changed());
+    },
+    observe(name, changed) {
+      const known = observers.get(name) ?? new Set();
+      observers.set(name, known.add(changed));
+      return () => known.delete(changed);
+    },
+  };
+}

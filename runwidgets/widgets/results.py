@@ -1,0 +1,58 @@
+"""The result files of a run, with a preview by type."""
+
+from typing import Any
+
+import traitlets
+
+from runwidgets.client import connect
+from runwidgets.errors import RunWidgetsError
+from runwidgets.handles import Run, static_bundle
+from runwidgets.service.base import Api
+from runwidgets.widgets.view import View, read_static
+
+
+class Results(View):
+    """The result files of a run: pictures, tables, text and the executed notebook in place, and downloads.
+
+    Parameters
+    ----------
+    run : Run or str
+        The run, or its id; while it is active the files are waited for.
+    api : Api, optional
+        Where a run given by its id is; None for what `connect` finds.
+
+    Attributes
+    ----------
+    run_id : str
+        The run whose files are shown; set it to show another's.
+
+    Raises
+    ------
+    UnknownRunError
+        There is no such run.
+    """
+
+    _css = traitlets.Unicode().tag(sync=True)
+    run_id = traitlets.Unicode(help="Id of the run whose files are shown.").tag(sync=True)
+
+    def __init__(self, run: Run | str, *, api: Api | None = None, **options: Any) -> None:
+        shown = run if isinstance(run, Run) else Run(api or connect(), run)
+        self._esm = read_static("results.js")
+        self._api = shown.api
+        super().__init__(
+            run_id=shown.id, is_served=shown.api.url is not None, _css=read_static("style.css"), **options
+        )
+
+    @property
+    def value(self) -> list[str]:
+        """Names of the files."""
+        return list(Run(self._api, self.run_id).files)
+
+    def __repr__(self) -> str:
+        return f"Results({self.run_id!r})"
+
+    def _static_html(self) -> str:
+        try:
+            return static_bundle(Run(self._api, self.run_id))["text/html"]
+        except RunWidgetsError:
+            return super()._static_html()

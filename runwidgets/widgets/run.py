@@ -1,0 +1,107 @@
+"""The live view of a run."""
+
+from typing import Any
+
+import traitlets
+
+from runwidgets.client import connect
+from runwidgets.errors import RunWidgetsError
+from runwidgets.handles import Run, static_bundle
+from runwidgets.service.base import Api
+from runwidgets.widgets.live import follower
+from runwidgets.widgets.view import View, read_static
+
+
+class RunView(View):
+    """A run, live: where it is, what it prints and measures, what it left, and how to stop it.
+
+    Parameters
+    ----------
+    run : Run or str
+        The run, or its id.
+    api : Api, optional
+        Where a run given by its id is; None for what `connect` finds.
+
+    Attributes
+    ----------
+    run_id : str
+        The run that is shown; set it to show another.
+    value : str
+        Its state; ``"DELETED"`` when it is gone.
+    progress : dict
+        ``cell`` of ``cells``, ``fraction`` (0 to 1), ``text``.
+
+    Raises
+    ------
+    UnknownRunError
+        There is no such run.
+    """
+
+    _css = traitlets.Unicode().tag(sync=True)
+    run_id = traitlets.Unicode(help="Id of the run that is shown.").tag(sync=True)
+    state = traitlets.Unicode(help="State of the run.").tag(sync=True)
+    value = traitlets.Unicode(help="State of the run.")
+    progress = traitlets.Dict(help="How far the run is.")
+
+    def __init__(self, run: Run | str, *, api: Api | None = None, **options: Any) -> None:
+        shown = run if isinstance(run, Run) else Run(api or connect(), run)
+        self._esm = read_static("run.js")
+        self._api = shown.api
+        self._run = shown
+        state = shown.state.value
+        super().__init__(
+            run_id=shown.id,
+            state=state,
+            value=state,
+            progress=shown.progress,
+            is_served=shown.api.url is not None,
+            _css=read_static("style.css"),
+            **options,
+        )
+        self._listening = shown.id
+        follower(self._api.events).listen(shown.id, self._hear)
+        self.observe(self._follow, names="run_id")
+        self.observe(self._copy, names="state")
+
+    @property
+    def run(self) -> Run:
+        """The run, as a handle."""
+        if self._run.id != self.run_id:
+            self._run = Run(self._api, self.run_id)
+        return self._run
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait until the run has ended; see `Run.wait`."""
+        return self.run.wait(timeout)
+
+    def close(self) -> None:
+        """Take the view away; the run goes on."""
+        follower(self._api.events).ignore(self._listening, self._hear)
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"RunView({self.run_id!r}, {self.state})"
+
+    def _static_html(self) -> str:
+        try:
+            return static_bundle(self.run)["text/html"]
+        except RunWidgetsError:
+            return super()._static_html()
+
+    def _hear(self, news: dict[str, Any]) -> None:
+        if "progress" in news:
+            self.progress = news["progress"]
+        if "state" in news:
+            self.state = news["state"]["state"]
+        if "deleted" in news:
+            self.state = "DELETED"
+
+    def _copy(self, _: Any) -> None:
+        self.value = self.state
+
+    def _follow(self, _: Any) -> None:
+        live = follower(self._api.events)
+        live.ignore(self._listening, self._hear)
+        self._listening = self.run_id
+        live.listen(self.run_id, self._hear)
+        self.state, self.progress = self.run.state.value, self.run.progress

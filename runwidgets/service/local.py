@@ -1,9 +1,7 @@
-"""Runs and events, over the store and a backend, in this process."""
+"""Runs, over the store and a backend, in this process."""
 
 import math
-import threading
 import uuid
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -13,10 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from runwidgets.errors import InvalidArgumentError, StorageFullError, UnknownFileError, UnknownRunError
 from runwidgets.execution.backend import Backend
-from runwidgets.service.base import EventService, RunService
+from runwidgets.service.base import RunService
 from runwidgets.service.catalog import Parts
 from runwidgets.states import RunState
-from runwidgets.store.database import Database
 from runwidgets.store.runs import RunRow
 from runwidgets.templates.parameters import Parameter, check_arguments, parse_parameters
 
@@ -24,10 +21,6 @@ Json = dict[str, Any]
 
 LOG_PIECE = 256 * 1024
 """Bytes of the log in one answer."""
-EVENTS_PIECE = 500
-"""Events read at once."""
-EVENTS_PAUSE = 0.2
-"""Seconds after which events that another process wrote are seen."""
 MASK = "***"
 RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors")
 """What a runner needs to know of a template."""
@@ -225,57 +218,6 @@ class LocalRunService(RunService):
         return handle
 
 
-class LocalEventService(EventService):
-    """Events of the store, for one user."""
-
-    def __init__(self, parts: Parts, database: Database, user: str | None) -> None:
-        self._parts = parts
-        self._database = database
-        self._user = user
-
-    def last_event(self) -> int:
-        """Return the number of the newest event; see `EventService`."""
-        return self._parts.runs.last_event()
-
-    def follow_events(
-        self,
-        after: int,
-        group_id: str | None = None,
-        run_id: str | None = None,
-        stop: threading.Event | None = None,
-    ) -> Iterator[Json]:
-        """Yield events in order; see `EventService`."""
-        parts = self._parts
-        if run_id is not None:
-            parts.policy.check(self._user, parts.catalog.get_group(parts.runs.get(run_id).group_id))
-        if group_id is not None:
-            parts.group(self._user, group_id)
-        return self._follow(after, group_id, run_id, stop or threading.Event())
-
-    def _follow(
-        self, after: int, group_id: str | None, run_id: str | None, stop: threading.Event
-    ) -> Iterator[Json]:
-        parts = self._parts
-        while not stop.is_set():
-            seen = self._database.changes
-            rows = parts.runs.events_after(after, EVENTS_PIECE, group_id, run_id)
-            allowed: dict[str, bool] = {}
-            for row in rows:
-                after = row.seq
-                if row.group_id not in allowed:
-                    allowed[row.group_id] = self._is_allowed(row.group_id)
-                if allowed[row.group_id]:
-                    yield event_json(row)
-            if not rows:
-                self._database.wait_for_change(seen, EVENTS_PAUSE)
-
-    def _is_allowed(self, group_id: str) -> bool:
-        if self._parts.policy.reader(self._user) is None:
-            return True
-        mine = self._parts.catalog.list_groups(None, self._user or "")
-        return any(group.id == group_id for group in mine)
-
-
 def file_handle(row: Row[Any]) -> Json:
     """Return the handle of a result file."""
     shown = {key: value for key, value in row.display.items() if key != "isNotebook"}
@@ -287,14 +229,6 @@ def file_handle(row: Row[Any]) -> Json:
         "size": row.size,
         "sha256": row.sha256,
     }
-
-
-def event_json(row: Row[Any]) -> Json:
-    """Return an event as it crosses the wire."""
-    event: Json = {"seq": row.seq, "runId": row.run_id, "groupId": row.group_id}
-    if row.sweep_id is not None:
-        event["sweepId"] = row.sweep_id
-    return {**event, "kind": row.kind, "data": row.data, "at": row.at}
 
 
 def check_config(config: Any, subject: str) -> Json:

@@ -9,7 +9,8 @@ from runwidgets.execution.local import LocalBackend
 from runwidgets.limits import Limits
 from runwidgets.service.base import Api
 from runwidgets.service.catalog import LocalGroupService, LocalUploadService, LocalWorkflowService, Parts
-from runwidgets.service.local import LocalEventService, LocalRunService, check_config
+from runwidgets.service.events import HouseEvents, LocalEventService
+from runwidgets.service.local import LocalRunService, check_config
 from runwidgets.service.policy import Access, Policy
 from runwidgets.service.templates import Templates
 from runwidgets.store.catalog import Catalog
@@ -43,6 +44,11 @@ class Service:
         What becomes of active runs when the service is closed.
     environment : iterable of str
         Names of environment variables that runs inherit beside the usual ones.
+
+    Attributes
+    ----------
+    events : HouseEvents
+        Everything that happens, whoever may read it.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class Service:
             policy=Policy(access, catalog),
             limits=limits,
         )
+        self.events = HouseEvents(self._parts, database)
         files.clean(runs.all_ids())
         self._backend = LocalBackend(runs, files, limits, slots, environment)
 
@@ -88,7 +95,7 @@ class Service:
             groups=LocalGroupService(self._parts, user, check_config),
             uploads=LocalUploadService(self._parts, user),
             runs=LocalRunService(self._parts, self._backend, user),
-            events=LocalEventService(self._parts, self._database, user),
+            events=LocalEventService(self._parts, self.events, user),
         )
 
     def last_activity(self) -> datetime | None:

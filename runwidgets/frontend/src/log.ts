@@ -49,6 +49,11 @@ export class LogView {
     this.frame ||= requestAnimationFrame(() => this.draw());
   }
 
+  /** Say whether the run has ended: a log that then is empty is not worth its place. */
+  settle(hasEnded: boolean): void {
+    this.element.hidden = hasEnded && this.lines.length === 0;
+  }
+
   close(): void {
     cancelAnimationFrame(this.frame);
   }
@@ -56,6 +61,7 @@ export class LogView {
   private draw(): void {
     this.frame = 0;
     this.output.hidden = false;
+    this.element.hidden = false;
     const isFollowing = this.follow.checked;
     this.output.textContent = this.lines.map((line) => line.replace(/\r$/, '')).join('\n');
     if (isFollowing) this.output.scrollTop = this.output.scrollHeight;

@@ -89,6 +89,8 @@ export const runView: View = (root, { transport, model, inner }) => {
     title.textContent = run.notebook ?? '';
     title.title = run.id;
     stage.textContent = stageOf(run);
+    stage.hidden = stage.textContent === '' || run.state === 'SUCCESS';
+    log?.settle(!isActive(run.state));
     drawBar(run);
     given.textContent = run.arguments.map((each) => `${each.name} = ${shortly(each.value)}`).join(', ');
     drawFailure(run);

@@ -1,0 +1,543 @@
+"""REST: one generic handler over the route table, and beside it uploads and downloads.
+
+Handlers hold no logic. They read a request (`arguments`), call the service in a thread, and write
+what it returns. Errors become answers in one method, `RestHandler.write_error`. The body of a request
+is taken while it streams in, so that its limits are kept without keeping the body.
+"""
+
+import asyncio
+import functools
+import json
+import mimetypes
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http.client import responses
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth import IdentityProvider
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from runwidgets.errors import (
+    ConstraintViolationError,
+    FileTooLargeError,
+    InvalidArgumentError,
+    QueueFullError,
+    RequestTooLargeError,
+    RunWidgetsError,
+    ServiceUnavailableError,
+    UnauthenticatedAccessError,
+    UnauthorizedAccessError,
+    UnknownObjectError,
+    UnsupportedMediaTypeError,
+)
+from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query
+from runwidgets.server.identity import translate_token
+from runwidgets.server.multipart import Form, Part, Pipe
+from runwidgets.service.base import Api
+from runwidgets.service.routes import BY_ID, ROUTES, Route, by_pattern
+
+if TYPE_CHECKING:
+    from runwidgets.server.extension import RunWidgetsApp
+
+BASE = "runwidgets/api/"
+"""Where the routes are, below the server's base URL."""
+RESOURCE = "runwidgets"
+"""What the Authorizer is asked about."""
+CHUNK = 256 * 1024
+"""Bytes of a file read and sent at once."""
+FRAMING = 64 * 1024
+"""Bytes of a form beside the file in it."""
+NOTEBOOK_TYPE = "application/x-ipynb+json"
+RETRY_AFTER = {QueueFullError: 5, ServiceUnavailableError: 1}
+"""Seconds after which to ask again."""
+HTTP_ERRORS: dict[int, type[RunWidgetsError]] = {
+    401: UnauthenticatedAccessError,
+    403: UnauthorizedAccessError,
+    404: UnknownObjectError,
+    413: RequestTooLargeError,
+    415: UnsupportedMediaTypeError,
+    503: ServiceUnavailableError,
+}
+"""Names for what Jupyter and Tornado refuse; anything else below 500 is a `ConstraintViolationError`."""
+
+
+def nobody() -> UnauthenticatedAccessError:
+    """Return the error for a request that shows neither a token nor a cookie."""
+    return UnauthenticatedAccessError("", "nobody is known to ask", "send a token or log in to the server")
+
+
+class RestHandler(APIHandler):
+    """Answers one pattern of the route table."""
+
+    app: "RunWidgetsApp"
+
+    def initialize(self, app: "RunWidgetsApp") -> None:
+        """Take the extension, which has the service, the limits and the threads."""
+        self.app = app
+        self._is_kernel = False
+        self._content: list[bytes] = []
+        self._size = 0
+        self._outside = ""
+
+    @property
+    def identity_provider(self) -> IdentityProvider:
+        """Who says who asks: the server's provider, or ours for the token of kernels."""
+        return self.app.kernel_identity if self._is_kernel else super().identity_provider
+
+    @property
+    def api(self) -> Api:
+        """The services of the user; refuses while the house is not open."""
+        return self.app.open_house.api(self.app.user_of(self.current_user))
+
+    @property
+    def limit(self) -> int:
+        """Bytes that the body of this request may have."""
+        return self.app.limits.json_body
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
+        """Find out who asks, and refuse before the body is read what can be refused then."""
+        translate_token(self.request.headers)
+        self._is_kernel = self.app.kernel_identity.is_shown(self.request.headers)
+        await super().prepare()
+        if self.request.method == "OPTIONS":
+            return
+        if self.current_user is None:
+            raise nobody()
+        # Bodies over the limit are refused below; Tornado's own limit would answer without a sentence.
+        self.request.connection.set_max_body_size(2**62)  # type: ignore[union-attr]
+        length = self.request.headers.get("Content-Length", "0")
+        if length.isdigit() and int(length) > self.limit:
+            raise self.too_large(int(length))
+
+    def too_large(self, size: int) -> RunWidgetsError:
+        """Return the error for a body over the limit.
+
+        Parameters
+        ----------
+        size : int
+            Bytes that were announced, or came so far.
+        """
+        return RequestTooLargeError("body", f"{size:,} bytes are more than the limit of {self.limit:,}")
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Keep a piece of the body, up to the limit."""
+        self._size += len(chunk)
+        if self._size > self.limit:
+            self._content.clear()
+            self.refuse(self.too_large(self._size))
+        elif not self._finished:
+            self._content.append(chunk)
+        return None
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with an error before the body has come; the connection is closed then."""
+        if not self._finished:
+            self.log_exception(type(error), error, None)
+            self.send_error(500, exc_info=(type(error), error, None))
+
+    def check_xsrf_cookie(self) -> None:
+        """Check as Jupyter does, but let who is nobody be refused as such."""
+        if getattr(self, "_jupyter_current_user", None) is not None:
+            super().check_xsrf_cookie()
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """Refuse pages of other sites, with a sentence instead of Jupyter's 404."""
+        if not super().check_origin(origin_to_satisfy_tornado):
+            raise UnauthorizedAccessError("Origin", "a page of another site may not ask")
+        return True
+
+    def get_login_url(self) -> str:
+        """Say that nobody asks, instead of sending an API client to a login page."""
+        raise nobody()
+
+    async def answer(self, route: Route, parts: tuple[str, ...]) -> None:
+        """Answer a request for a route whose verb and user are settled.
+
+        Parameters
+        ----------
+        route : Route
+            The route.
+        parts : tuple of str
+            What stood for the ``{name}`` parts of its pattern.
+        """
+        if not route.service:
+            self._write_json(200, json.dumps(self._descriptor()))
+            return
+        given = read_path(route, parts) | read_query(route, self.request.query_arguments)
+        if route.answer == "file":
+            await self._send(route, given)
+            return
+        if route.body:
+            content = b"".join(self._content)
+            if content.strip():
+                check_content_type(self.request.headers.get("Content-Type", ""))
+            given |= await self.app.in_thread(read_body, route, content)
+        method = getattr(getattr(self.api, route.service), route.method)
+        text = await self.app.in_thread(lambda: json.dumps(method(**given), allow_nan=False))
+        self._write_json(route.status, "" if route.answer == "nothing" else text)
+
+    def _write_json(self, status: int, text: str) -> None:
+        self.set_status(status)
+        self.finish(text) if text else self.finish()
+
+    def _descriptor(self) -> dict[str, Any]:
+        assert self.app.open_house, "whoever reads the descriptor may rely on the other routes"
+        url = f"{self.request.protocol}://{self.request.host}{self.base_url}{BASE}"
+        user = self.app.user_of(self.current_user)
+        return {
+            "name": "runwidgets",
+            "version": self.app.release,
+            "url": url,
+            "routes": [route.description for route in ROUTES],
+            **({"username": user} if user is not None else {}),
+        }
+
+    # -- downloads ---------------------------------------------------------------------------------
+
+    async def _send(self, route: Route, given: dict[str, Any]) -> None:
+        is_inline = self.request.query_arguments.get("inline", [b""])[-1] in {b"1", b"true"}
+        download = await self.app.in_thread(open_download, self.api, route, given)
+        try:
+            self._transforms = []  # no gzip: it would take Content-Length, ranges and the bytes themselves
+            begin, length = self._choose_range(download, is_inline)
+            if self.get_status() == 304:
+                await self.finish(set_content_type=download.mime_type)
+                return
+            if begin:
+                await self.app.in_thread(download.file.seek, begin)
+            await self.flush()
+            while length is None or length > 0:
+                size = CHUNK if length is None else min(CHUNK, length)
+                piece = await self.app.in_thread(download.file.read, size)
+                if not piece:
+                    break
+                self.write(piece)
+                length = None if length is None else length - len(piece)
+                await self.flush()
+            await self.finish(set_content_type=download.mime_type)
+        except StreamClosedError:
+            self.log.debug("The client of a download went away.")
+        finally:
+            await self.app.in_thread(download.file.close)
+
+    def _choose_range(self, download: "Download", is_inline: bool) -> tuple[int, int | None]:
+        fallback = re.sub(r"[^ !#-$&-.0-:<-\[\]-~]", "_", download.name)
+        self.set_header("Content-Type", download.mime_type)
+        self.set_header(
+            "Content-Disposition",
+            f'{"inline" if is_inline else "attachment"}; filename="{fallback}"; '
+            f"filename*=UTF-8''{quote(download.name.encode('utf-8', 'replace'), safe='')}",
+        )
+        self.set_header("Content-Security-Policy", "sandbox")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.set_header("Cache-Control", "private, no-cache")
+        if download.tag:
+            self.set_header("Etag", download.tag)
+            if self.request.headers.get("If-None-Match") == download.tag:
+                self.set_status(304)
+                return 0, 0
+        if download.size is None:
+            self.set_header("Accept-Ranges", "none")
+            return 0, None
+        self.set_header("Accept-Ranges", "bytes")
+        begin, end = 0, download.size
+        wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.request.headers.get("Range", "").replace(" ", ""))
+        is_same = self.request.headers.get("If-Range") in {None, download.tag}
+        if wanted and any(wanted.groups()) and is_same:
+            first, last = wanted.groups()
+            begin = int(first) if first else max(0, download.size - int(last))
+            end = min(download.size, int(last) + 1) if first and last else download.size
+            if begin >= end:
+                self._outside = f"bytes */{download.size}"
+                raise web.HTTPError(416, f"the file has only {download.size} bytes")
+            self.set_status(206)
+            self.set_header("Content-Range", f"bytes {begin}-{end - 1}/{download.size}")
+        self.set_header("Content-Length", str(end - begin))
+        return begin, end - begin
+
+    # -- errors ------------------------------------------------------------------------------------
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Turn whatever went wrong into ``{"message", "error", "subject"?, "problem"?}``.
+
+        The only place where errors become HTTP. What is not an error of ours, nor one that Jupyter or
+        Tornado meant for the client, is a 500 of which the client learns nothing more.
+        """
+        exception = (kwargs.get("exc_info") or (None, None))[1]
+        error, status = self._named(exception, status_code)
+        self.set_status(status)
+        if hasattr(self, "_jupyter_current_user"):
+            self.set_cors_headers()
+        body_read = getattr(self.request, "_body_future", None)
+        if body_read is not None and not body_read.done():
+            # Tornado closes a connection whose body it did not read, and does not say so.
+            self.set_header("Connection", "close")
+        if status == 416:
+            self.set_header("Content-Range", self._outside)
+        if status == 401:
+            self.set_header("WWW-Authenticate", "token")
+        for kind, seconds in RETRY_AFTER.items():
+            if isinstance(error, kind):
+                self.set_header("Retry-After", str(getattr(error, "retry_after", None) or seconds))
+        body = error.to_json()
+        body |= {name: value for name in ("subject", "problem") if (value := getattr(error, name, None))}
+        self.finish(json.dumps(body))
+
+    def _named(self, exception: BaseException | None, status: int) -> tuple[RunWidgetsError, int]:
+        if isinstance(exception, RunWidgetsError):
+            return exception, exception.status
+        if status >= 500 and status != 503:
+            return RunWidgetsError("", "the server failed; its log says why"), status
+        if status == 403 and getattr(self, "_jupyter_current_user", self) is None:
+            status = 401
+        if status == 401:
+            return nobody(), status
+        message = responses.get(status, "refused")
+        if isinstance(exception, web.HTTPError) and exception.log_message:
+            args = exception.args
+            message = exception.log_message % args if args else exception.log_message
+        return HTTP_ERRORS.get(status, ConstraintViolationError)("", message), status
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log what the client got wrong in a line, and what we got wrong with its traceback."""
+        what = f"{self.request.method} {self.request.path!a}"
+        if isinstance(value, StreamClosedError):
+            self.log.debug("%s: the client went away", what)
+        elif isinstance(value, (RunWidgetsError, web.HTTPError)):
+            status = value.status if isinstance(value, RunWidgetsError) else value.status_code
+            self.log.log(30 if status >= 500 else 20, "%s: %d %a", what, status, str(value))
+        else:
+            self.log.error("%s failed", what, exc_info=value)
+
+    def update_api_activity(self) -> None:
+        """Note the activity, whatever the query is made of."""
+        try:
+            super().update_api_activity()
+        except web.HTTPError:
+            self.log.debug("The query is not UTF-8.")
+
+
+@dataclass
+class Download:
+    """A file on its way out."""
+
+    file: IO[bytes]
+    """Readable; seekable where it has a size."""
+    name: str
+    """Without a folder."""
+    mime_type: str
+    """As the handle says."""
+    size: int | None = None
+    """Bytes; None for a stream that is made while it is read."""
+    tag: str | None = None
+    """Its entity tag, where its content never changes."""
+
+
+def open_download(api: Api, route: Route, given: dict[str, Any]) -> Download:
+    """Open what a route offers for download, with its name and type. Blocks.
+
+    Parameters
+    ----------
+    api : Api
+        The services of the user.
+    route : Route
+        The route.
+    given : dict
+        Its arguments.
+
+    Returns
+    -------
+    Download
+        Open; the caller closes the file.
+    """
+    file: IO[bytes] = getattr(getattr(api, route.service), route.method)(**given)
+    try:
+        name, mime_type, tag = "file", "application/octet-stream", None
+        if route.id == "runs:download:file":
+            files = api.runs.get_run(given["run_id"])["files"]
+            entry = next(each for each in files if each["id"] == given["file_id"])
+            name, mime_type, tag = entry["name"], entry["mimeType"], f'"{entry["sha256"]}"'
+        elif route.id == "runs:download:archive":
+            name, mime_type = f"{given['run_id']}.tar.gz", "application/gzip"
+        elif route.id == "runs:notebook":
+            name, mime_type = f"{given['run_id']}.ipynb", NOTEBOOK_TYPE
+        elif route.id == "files:download":
+            uploads = api.uploads.list_uploaded_files(given["group_id"])["files"]
+            name = next(each["name"] for each in uploads if each["id"] == given["file_id"])
+            mime_type = mimetypes.guess_type(name)[0] or mime_type
+            tag = f'"{given["file_id"]}"'
+        if not re.fullmatch(r"[\w.+-]+/[\w.+-]+", mime_type, re.ASCII):
+            mime_type = "application/octet-stream"
+        size = None
+        if file.seekable():
+            size = file.seek(0, 2)
+            file.seek(0)
+        return Download(file, name.rsplit("/", 1)[-1], mime_type, size, tag)
+    except BaseException:
+        file.close()
+        raise
+
+
+class UploadHandler(RestHandler):
+    """Takes a file while it comes, and gives it to the service meanwhile."""
+
+    def initialize(self, app: "RunWidgetsApp") -> None:
+        """Take the extension."""
+        super().initialize(app)
+        self._form: Form | None = None
+        self._pipe: Pipe | None = None
+        self._stored: asyncio.Future[str] | None = None
+        self._is_in_file = False
+
+    @property
+    def limit(self) -> int:
+        """Bytes of the file and what frames it."""
+        return self.app.limits.upload + FRAMING
+
+    def too_large(self, size: int) -> RunWidgetsError:
+        """Return the error for a file over the limit."""
+        limit = self.app.limits.upload
+        return FileTooLargeError("file", f"{size:,} bytes are more than the limit of {limit:,}")
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
+        """Refuse who may not, before the file is read."""
+        await super().prepare()
+        if self.request.method != "POST":
+            return
+        is_allowed = self.authorizer.is_authorized(self, self.current_user, "write", RESOURCE)
+        if not await ensure_async(is_allowed):
+            raise UnauthorizedAccessError("", "the server's Authorizer does not allow this")
+        self._form = Form(self.request.headers.get("Content-Type", ""))
+        (part,) = self.path_args
+        self._arguments = read_path(BY_ID["files:upload"], (part,))
+        self._uploads = self.api.uploads
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Pass a piece on to the service; waits while the service is behind."""
+        return self._receive(chunk) if self._form is not None else super().data_received(chunk)
+
+    async def _receive(self, chunk: bytes) -> None:
+        if self._finished or self._form is None:
+            return
+        try:
+            for piece in self._form.feed(chunk):
+                await self._take(piece)
+        except RunWidgetsError as error:
+            self._give_up(error)
+            return
+        if self._stored is not None and self._stored.done() and self._pipe is not None:
+            failure = self._stored.exception()
+            if isinstance(failure, Exception):
+                self.refuse(failure)
+
+    async def _take(self, piece: Part | bytes) -> None:
+        if isinstance(piece, bytes):
+            if self._is_in_file and self._pipe is not None:
+                self._size += len(piece)
+                if self._size > self.app.limits.upload:
+                    raise self.too_large(self._size)
+                await self._pipe.put(piece)
+            return
+        self._is_in_file = piece.filename is not None
+        if piece.filename is None:
+            return
+        if self._pipe is not None:
+            raise InvalidArgumentError("body", "it has more than one file", "send one file per request")
+        pipe = self._pipe = Pipe()
+        self.app.pipes.add(pipe)
+        store = functools.partial(
+            self._uploads.upload_file, **self._arguments, file=cast("IO[bytes]", pipe), name=piece.filename
+        )
+        self._stored = self.app.in_upload_thread(lambda: json.dumps(store()))
+        self._stored.add_done_callback(lambda _: pipe.abandon())
+        self._stored.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    def _give_up(self, error: Exception) -> None:
+        if self._pipe is not None:
+            self._pipe.fail(error)
+        self.refuse(error)
+
+    def on_connection_close(self) -> None:
+        """Let the service forget what came of a file whose sender went away."""
+        super().on_connection_close()
+        if self._pipe is not None:
+            self._pipe.fail(ServiceUnavailableError("upload", "its sender went away"))
+
+    async def store(self, route: Route) -> None:
+        """Answer with the upload's handle, once all of it has come and is stored."""
+        if self._pipe is None or self._stored is None or self._form is None or not self._form.is_finished:
+            problem = "it has no file" if self._pipe is None else "it ends in the middle of the file"
+            error = InvalidArgumentError("body", problem, "send one file as multipart/form-data")
+            if self._pipe is not None:
+                self._pipe.fail(error)
+            raise error
+        self._pipe.end()
+        self._write_json(route.status, await self._stored)
+
+
+def _method(route: Route) -> Callable[..., Any]:
+    @web.authenticated
+    @authorized(route.action, resource=RESOURCE)  # type: ignore[untyped-decorator]
+    async def answer(self: RestHandler, *parts: str) -> None:
+        if isinstance(self, UploadHandler) and route.id == "files:upload":
+            await self.store(route)
+        else:
+            await self.answer(route, parts)
+
+    return answer
+
+
+@web.stream_request_body
+class MissingHandler(RestHandler):
+    """Answers for paths that are no route."""
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
+        """Refuse, once it is known who asks."""
+        await super().prepare()
+        if self.request.method != "OPTIONS":
+            raise UnknownObjectError("path", "there is no such route", "GET the base for a list")
+
+
+def make_handlers(
+    app: "RunWidgetsApp", stream: type[RestHandler]
+) -> list[tuple[str, type[RestHandler], dict[str, Any]]]:
+    """Return Tornado's rules for the whole table.
+
+    Parameters
+    ----------
+    app : RunWidgetsApp
+        The extension.
+    stream : type
+        The handler whose `answer` serves the live stream.
+
+    Returns
+    -------
+    list of (str, type, dict)
+        Patterns relative to the server's base URL.
+    """
+    rules: list[tuple[str, type[RestHandler], dict[str, Any]]] = []
+    for pattern, routes in by_pattern():
+        base: type[RestHandler] = RestHandler
+        if any(route.answer == "stream" for route in routes):
+            base = stream
+        elif BY_ID["files:upload"] in routes:
+            base = UploadHandler
+        methods = {verb.lower(): _method(route) for route in routes for verb in (route.verb, *route.aliases)}
+        handler: type[RestHandler] = type(f"{base.__name__}_{len(rules)}", (base,), methods)
+        handler = web.stream_request_body(handler)
+        path = re.sub(r"\{\w+\}", "([^/]+)", pattern) or "?"
+        rules.append((f"/{BASE}{path}", handler, {"app": app}))
+    rules.append((f"/{BASE}.*", MissingHandler, {"app": app}))
+    return rules

@@ -1,0 +1,104 @@
+"""Events, over the store, in this process."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Row
+
+from runwidgets.service.base import EventService
+from runwidgets.service.catalog import Parts
+from runwidgets.store.database import Database
+
+Json = dict[str, Any]
+
+PIECE = 500
+"""Events read at once."""
+PAUSE = 0.2
+"""Seconds after which events that another process wrote are seen."""
+
+
+class HouseEvents:
+    """The events of the whole house, whoever may read them.
+
+    Parameters
+    ----------
+    parts : Parts
+        The house.
+    database : Database
+        Says when something was written.
+    """
+
+    def __init__(self, parts: Parts, database: Database) -> None:
+        self._parts = parts
+        self._database = database
+
+    def last_event(self) -> int:
+        """Return the number of the newest event, 0 before the first."""
+        return self._parts.runs.last_event()
+
+    def read_events(
+        self, after: int, limit: int, group_id: str | None = None, run_id: str | None = None
+    ) -> list[Json]:
+        """Return the next events, at most `limit`, without waiting."""
+        return [event_json(row) for row in self._parts.runs.events_after(after, limit, group_id, run_id)]
+
+    def follow_events(
+        self,
+        after: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Json]:
+        """Yield events, waiting for new ones; see `EventService`."""
+        while stop is None or not stop.is_set():
+            seen = self._database.changes
+            events = self.read_events(after, PIECE, group_id, run_id)
+            for event in events:
+                after = event["seq"]
+                yield event
+            if not events:
+                self._database.wait_for_change(seen, PAUSE)
+
+
+class LocalEventService(EventService):
+    """Events of the store, for one user."""
+
+    def __init__(self, parts: Parts, events: HouseEvents, user: str | None) -> None:
+        self._parts = parts
+        self._events = events
+        self._user = user
+
+    def last_event(self) -> int:
+        """Return the number of the newest event; see `EventService`."""
+        return self._events.last_event()
+
+    def follow_events(
+        self,
+        after: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Json]:
+        """Yield events in order; see `EventService`."""
+        parts = self._parts
+        if run_id is not None:
+            parts.policy.check(self._user, parts.catalog.get_group(parts.runs.get(run_id).group_id))
+        if group_id is not None:
+            parts.group(self._user, group_id)
+        events = self._events.follow_events(after, group_id, run_id, stop)
+        return (event for event in events if self._is_allowed(event["groupId"]))
+
+    def _is_allowed(self, group_id: str) -> bool:
+        if self._parts.policy.reader(self._user) is None:
+            return True
+        mine = self._parts.catalog.list_groups(None, self._user or "")
+        return any(group.id == group_id for group in mine)
+
+
+def event_json(row: Row[Any]) -> Json:
+    """Return an event as it crosses the wire."""
+    event: Json = {"seq": row.seq, "runId": row.run_id, "groupId": row.group_id}
+    if row.sweep_id is not None:
+        event["sweepId"] = row.sweep_id
+    return {**event, "kind": row.kind, "data": row.data, "at": row.at}

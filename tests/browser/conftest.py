@@ -1,0 +1,117 @@
+"""A real JupyterLab in a real Chromium."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from tests.conftest import JupyterServer, start_server
+from tests.ladder import write_notebook
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+PATIENCE = 60_000
+"""Milliseconds after which something that should have been seen counts as missing."""
+
+
+@dataclass
+class Lab:
+    """A page of JupyterLab, and what one does with it."""
+
+    server: JupyterServer
+    page: Page
+
+    def write(self, name: str, *cells: str) -> str:
+        """Write a notebook that imports the package and then runs some cells."""
+        write_notebook(self.server.folder / name, "import runwidgets as rw", *cells)
+        return name
+
+    def open(self, name: str) -> None:
+        """Open a notebook and wait for its kernel."""
+        self.page.goto(f"{self.server.url}lab/tree/{name}?reset&token={self.server.token}")
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+
+    def run_all(self) -> None:
+        """Run all cells; does not wait for them."""
+        self.page.click("#jp-MainMenu >> text=Run")
+        self.page.click("text=Run All Cells")
+
+    def show(self, name: str, *cells: str) -> Locator:
+        """Write, open and run a notebook; return the widget that it shows."""
+        self.open(self.write(name, *cells))
+        self.run_all()
+        card = self.page.locator(".rw").first
+        card.wait_for()
+        return card
+
+    def kernels(self) -> list[str]:
+        """Return the ids of the kernels that run."""
+        answer = httpx.get(f"{self.server.url}api/kernels", headers=self._headers, timeout=30)
+        return [each["id"] for each in answer.json()]
+
+    def restart_kernels(self) -> None:
+        """Restart every kernel of the server."""
+        for kernel in self.kernels():
+            url = f"{self.server.url}api/kernels/{kernel}/restart"
+            httpx.post(url, headers=self._headers, timeout=60).raise_for_status()
+
+    def shut_down(self) -> None:
+        """End all kernels."""
+        for kernel in self.kernels():
+            httpx.delete(f"{self.server.url}api/kernels/{kernel}", headers=self._headers, timeout=60)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"token {self.server.token}"}
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """Serve JupyterLab on a copy of the examples."""
+    base = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, base / "notebooks")
+    server = start_server(base / "root", base / "notebooks", "--RunWidgetsApp.slots=2", app="lab")
+    yield server
+    server.stop()
+
+
+def set_theme(server: JupyterServer, theme: str) -> None:
+    """Choose JupyterLab's theme, and do without its news."""
+    for settings in server.root.parent.glob("runtime-*"):
+        folder = settings / "settings" / "@jupyterlab" / "apputils-extension"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+        news = {"fetchNews": "false", "checkForUpdates": False}
+        (folder / "notification.jupyterlab-settings").write_text(json.dumps(news))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def lab(browser: Browser, lab_server: JupyterServer) -> Iterator[Lab]:
+    """Open a page, and fail when a script on it did."""
+    set_theme(lab_server, "JupyterLab Light")
+    context = browser.new_context(viewport={"width": 1300, "height": 1000}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    lab = Lab(lab_server, page)
+    yield lab
+    lab.shut_down()
+    context.close()
+    assert not failures

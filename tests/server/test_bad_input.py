@@ -1,0 +1,203 @@
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from runwidgets.service.routes import ROUTES, Route
+from tests.conftest import JupyterServer
+from tests.server.requests import headers_only
+
+WITH_BODY = [route for route in ROUTES if route.body]
+BODIES = {
+    "truncated": (b'{"a": ', "it is not JSON"),
+    "a list": (b"[1]", "it is not a JSON object"),
+    "a number": (b"1", "it is not a JSON object"),
+    "no UTF-8": (b'{"\xff": 1}', "it is not UTF-8"),
+    "deep": (b'{"arguments": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", "nested more than 100 levels"),
+    "deep objects": (b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "nested more than 100 levels"),
+    "duplicate keys": (b'{"name": "a", "name": "b"}', "has this key twice"),
+    "a bare NaN": (b'{"name": NaN}', "NaN is not JSON"),
+    "an infinity": (b'{"name": -Infinity}', "-Infinity is not JSON"),
+    "a huge float": (b'{"name": 1e999}', "beyond what a number can hold"),
+    "a huge integer": (b'{"name": ' + b"9" * 5_000 + b"}", "too many digits"),
+    "an unknown field": (b'{"colour": 1}', "this request has no such field"),
+}
+IDS = {
+    "unknown": "nobody",
+    "traversal": "..%2F..%2Fetc%2Fpasswd",
+    "a NUL": "a%00b",
+    "300 characters": "a" * 300,
+    "a separator": "a%2Fb",
+    "a backslash": "a%5Cb",
+    "markup": "%3Cimg%3E",
+    "unicode": "%E2%98%83",
+    "a newline": "a%0d%0aX-Evil: 1",
+}
+WITH_ID = [route for route in ROUTES if route.path]
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Return status and sentence of an error, and check that it tells nothing that it should not."""
+    body = answer.json()
+    assert set(body) <= {"message", "error", "subject", "problem"}
+    assert not any(word in answer.text for word in ("Traceback", "SELECT", "/root", "/tmp", ".py"))
+    return answer.status_code, body["message"]
+
+
+class TestBodies:
+    @pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: route.id)
+    @pytest.mark.parametrize("name", BODIES)
+    def test_a_body_that_is_no_strict_json_object_is_refused(
+        self, client: httpx.Client, run: dict[str, Any], route: Route, name: str
+    ) -> None:
+        """The answer is 400 and a sentence, on every route that takes a body."""
+        content, sentence = BODIES[name]
+        ids = {"workflow_id": run["workflowId"], "group_id": run["groupId"], "run_id": run["id"]}
+
+        answer = client.request(
+            route.verb, route.url(ids), content=content, headers={"Content-Type": "application/json"}
+        )
+
+        status, message = refusal(answer)
+        assert status == 400 and sentence in message
+
+    @pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: route.id)
+    @pytest.mark.parametrize("content_type", ["text/plain", "", "application/x-www-form-urlencoded"])
+    def test_a_body_of_another_type_is_refused(
+        self, client: httpx.Client, route: Route, content_type: str
+    ) -> None:
+        """A form on another site can send those types without asking first."""
+        path = route.url({each.name: "nobody" for each in route.path})
+
+        answer = client.request(route.verb, path, content=b"{}", headers={"Content-Type": content_type})
+
+        assert refusal(answer)[0] == 415
+
+    @pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: route.id)
+    def test_a_body_over_the_limit_is_refused_by_its_length(
+        self, server: JupyterServer, route: Route
+    ) -> None:
+        """Nothing of it needs to be sent for that."""
+        path = route.url({each.name: "nobody" for each in route.path})
+        headers = {"Authorization": f"token {server.token}", "Content-Length": "10000001"}
+
+        status, body = headers_only(server, route.verb, path, headers)
+
+        assert (status, body["error"]) == (413, "RequestTooLargeError")
+        assert "10,000,000" in body["message"]
+
+    def test_a_body_without_a_length_is_refused_once_it_passes_the_limit(self, client: httpx.Client) -> None:
+        """It is counted while it comes."""
+        pieces = (b" " * 100_000 for _ in range(200))
+
+        answer = client.post("workflows", content=pieces, headers={"Content-Type": "application/json"})
+
+        assert refusal(answer)[0] == 413
+
+    @pytest.mark.parametrize(
+        ("path", "body", "sentence"),
+        [
+            ("workflows", None, "body: it is empty"),
+            ("workflows", {}, "source: it is missing"),
+            ("workflows", {"source": None}, "source: it is missing"),
+            ("workflows", {"source": 5}, "source: it must be a string"),
+            ("workflows", {"source": "a\0b"}, "source: it holds a character that cannot be stored"),
+            ("workflows", {"source": "a", "name": "\ud800"}, "name: it holds a character"),
+            ("workflows/{workflowId}/groups", {"name": ["a"]}, "name: it must be a string"),
+            ("workflows/{workflowId}/groups", {"name": "a", "members": "me"}, "must be a list of strings"),
+            ("groups/{groupId}/runs", {}, "arguments: it is missing"),
+        ],
+    )
+    def test_a_field_that_is_missing_or_wrong_is_named(
+        self, client: httpx.Client, run: dict[str, Any], path: str, body: Any, sentence: str
+    ) -> None:
+        """The sentence begins with the field."""
+        content = None if body is None else json.dumps(body).encode()
+
+        answer = client.post(
+            path.format(**run), content=content, headers={"Content-Type": "application/json"}
+        )
+
+        status, message = refusal(answer)
+        assert status == 400 and sentence in message
+
+
+class TestIds:
+    @pytest.mark.parametrize("route", WITH_ID, ids=lambda route: route.id)
+    @pytest.mark.parametrize("name", IDS)
+    def test_an_id_that_nothing_has_is_unknown(self, client: httpx.Client, route: Route, name: str) -> None:
+        """Whatever it is made of, the answer is 404 and one of ours."""
+        path = route.pattern
+        for each in route.path:
+            path = path.replace(f"{{{each.wire}}}", IDS[name].replace("\n", ""))
+        body: dict[str, Any] = {"arguments": []} if route.id == "runs:start" else {"name": "a"}
+        options: dict[str, Any] = {}
+        if route.id == "files:upload":
+            options["files"] = {"file": ("a.txt", b"a")}
+        elif route.body:
+            options["json"] = {} if route.id == "runs:cancel" else body
+
+        answer = client.request(route.verb, path, **options)
+
+        assert answer.status_code == 404
+        assert answer.json()["error"] in {
+            "UnknownRunError",
+            "UnknownWorkflowError",
+            "UnknownWorkflowGroupError",
+            "UnknownFileError",
+        }
+        refusal(answer)
+
+    def test_a_file_of_another_run_is_unknown(self, client: httpx.Client, run: dict[str, Any]) -> None:
+        """An id is good below its own run only."""
+        file_id = run["files"][0]["id"]
+
+        answer = client.get(f"runs/nobody/downloads/files/{file_id}")
+
+        assert refusal(answer)[0] == 404
+
+
+class TestQueries:
+    @pytest.mark.parametrize("value", ["None", ""])
+    @pytest.mark.parametrize("path", ["groups/{groupId}/runs?state=", "runs/{id}/log?offset=", "events?run="])
+    def test_none_and_nothing_mean_not_given(
+        self, client: httpx.Client, run: dict[str, Any], path: str, value: str
+    ) -> None:
+        """Clients that format patterns send them."""
+        with client.stream("GET", path.format(**run) + value) as answer:
+            assert answer.status_code == 200
+
+    @pytest.mark.parametrize(
+        ("path", "sentence"),
+        [
+            ("groups/{groupId}/runs?state=DONE", "state: 'DONE' is no state; use one of PENDING"),
+            ("groups/{groupId}/runs?limit=-1", "limit: must be 1 to 500"),
+            ("groups/{groupId}/runs?limit=501", "limit: must be 1 to 500"),
+            ("groups/{groupId}/runs?limit=1e3", "limit: '1e3' is not a whole number"),
+            ("groups/{groupId}/runs?limit=99999999999999999999", "limit: '9"),
+            ("groups/{groupId}/runs?before=forged", "before: 'forged' is not a whole number"),
+            ("groups/{groupId}/runs?state=%ff", "state: it is not UTF-8"),
+            ("groups/{groupId}/runs?state=a%00", "state: it holds a character"),
+            ("runs/{id}/log?offset=x", "offset: 'x' is not a whole number"),
+            ("workflows/{workflowId}/leaderboard?includeAll=maybe", "includeAll: 'maybe' is neither"),
+            ("workflows/{workflowId}/leaderboard?orderBy=nothing", "nothing"),
+            ("events?after=x", "after: 'x' is not a whole number"),
+        ],
+    )
+    def test_a_query_that_makes_no_sense_is_refused(
+        self, client: httpx.Client, run: dict[str, Any], path: str, sentence: str
+    ) -> None:
+        """By its name, with 400."""
+        status, message = refusal(client.get(path.format(**run)))
+
+        assert status == 400 and sentence in message
+
+    def test_a_broken_query_of_jupyters_own_is_refused_in_json(self, client: httpx.Client) -> None:
+        """Also where Jupyter reads it before us."""
+        assert refusal(client.get("workflows?token=%ff"))[0] == 400
+        assert refusal(client.get("runs/nobody?no_track_activity=%ff"))[0] == 404
+
+    def test_a_verb_that_a_route_does_not_have_is_refused_in_json(self, client: httpx.Client) -> None:
+        """With 405."""
+        assert refusal(client.delete("workflows"))[0] == 405

@@ -1,0 +1,202 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jupyter_events import EventLogger
+from traitlets import Float, Integer, TraitError
+
+from runwidgets.limits import Limits
+from runwidgets.server.events import state_change
+from runwidgets.server.extension import RENAMED, SCHEMA, RunWidgetsApp
+from runwidgets.service.base import Api
+from tests.conftest import JupyterServer, start_server
+from tests.ladder import ended, finished, running, wait_until
+
+TRAITS = {name: trait for name, trait in RunWidgetsApp.class_own_traits(config=True).items()}
+
+
+class TestSettings:
+    @pytest.mark.parametrize("name", sorted(TRAITS))
+    def test_a_setting_says_what_it_does(self, name: str) -> None:
+        """In sentences; a number also what it counts, and a list or text what empty means."""
+        trait = TRAITS[name]
+        words = trait.help.split(".")[0]
+
+        assert trait.help.rstrip().endswith(".")
+        if isinstance(trait, (Integer, Float)):
+            units = ("Bytes", "Number", "Seconds", "Characters", "a number")
+            assert any(unit in words for unit in units)
+            assert "At least" in trait.help or "0 means" in trait.help
+        elif not hasattr(trait, "values"):
+            assert "Empty means" in trait.help and "Example" in trait.help
+
+    def test_every_limit_is_a_setting_with_the_same_default(self) -> None:
+        """None can be set in one place only."""
+        app = RunWidgetsApp()
+
+        assert {RENAMED.get(each.name, each.name) for each in fields(Limits)} <= set(TRAITS)
+        assert app.limits == Limits()
+
+    def test_help_lists_every_setting(self) -> None:
+        """As ``--help-all`` prints it."""
+        code = "from runwidgets.server.extension import RunWidgetsApp; RunWidgetsApp.launch_instance()"
+
+        text = subprocess.run(
+            [sys.executable, "-c", code, "--help-all"], capture_output=True, text=True, check=True
+        ).stdout
+
+        for name in TRAITS:
+            assert f"--RunWidgetsApp.{name}=" in text
+
+    @pytest.mark.parametrize(
+        ("name", "value", "sentence"),
+        [
+            ("root", "relative/folder", "is relative; give an absolute folder"),
+            ("root", __file__, "is a file; give a folder"),
+            ("templates_root", "relative", "is relative; give an absolute folder"),
+            ("db_url", "runs.db", "give one such as postgresql"),
+            ("environment", ["A=1"], "give names such as AWS_PROFILE"),
+            ("environment", ["RUNWIDGETS_TOKEN"], "cannot be inherited"),
+            ("access", "everybody", "any of"),
+            ("slots", -1, "should not be less than 0"),
+            ("upload", 0, "should not be less than 1"),
+        ],
+    )
+    def test_a_wrong_setting_is_refused_with_what_would_be_right(
+        self, name: str, value: Any, sentence: str
+    ) -> None:
+        """When it is set, not when it is needed."""
+        with pytest.raises(TraitError, match=sentence):
+            setattr(RunWidgetsApp(), name, value)
+
+    def test_an_empty_root_is_the_default_one(self) -> None:
+        """In Jupyter's data folder."""
+        app = RunWidgetsApp(root="")
+
+        assert Path(app.root).is_absolute() and Path(app.root).name == "runwidgets"
+
+
+class TestLife:
+    def test_jupyter_finds_the_extension_by_its_switch(self) -> None:
+        """The file that an installation puts into Jupyter's configuration names our package."""
+        switch = Path(__file__).parents[2] / "jupyter-config/jupyter_server_config.d/runwidgets.json"
+
+        extensions = json.loads(switch.read_text())["ServerApp"]["jpserver_extensions"]
+
+        assert extensions == {"runwidgets.server": True}
+
+    def test_a_server_with_a_live_run_stops_in_time_and_the_run_goes_on(
+        self, tmp_path: Path, folder: Path
+    ) -> None:
+        """Told twice, with a listener and a run, it is gone within 10 seconds; the next one has the run."""
+        first = start_server(tmp_path / "root", folder)
+        with first.api() as api:
+            handle = running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(6)\nprint(2)")
+            listener = api.events.follow_events(0)
+            next(iter(listener))
+            begin = time.monotonic()
+            first.process.terminate()
+            first.process.terminate()
+            first.process.wait(10)
+            listener.close()  # type: ignore[attr-defined]
+
+        assert time.monotonic() - begin < 10
+        second = start_server(tmp_path / "root", folder)
+        with second.api() as api:
+            assert ended(api, handle["id"])["state"] == "SUCCESS"
+        second.stop()
+
+    def test_a_house_that_cannot_be_opened_is_said_to_be(self, tmp_path: Path, folder: Path) -> None:
+        """The server lives, every route answers 503 with Retry-After, and the log says why."""
+        root = tmp_path / "root"
+        (root / "runs" / "lost").mkdir(parents=True)
+        command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
+        command += ["--ServerApp.port=0", "--IdentityProvider.token=t", f"--RunWidgetsApp.root={root}"]
+        environment = {
+            **os.environ,
+            "JUPYTER_RUNTIME_DIR": str(tmp_path),
+            "JUPYTER_CONFIG_DIR": str(tmp_path),
+        }
+        log = tmp_path / "log"
+        with log.open("wb") as stream, subprocess.Popen(command, env=environment, stderr=stream) as process:
+            wait_until(lambda: "could not be opened" in log.read_text())
+            about = json.loads(next(tmp_path.glob("jpserver-*.json")).read_text())
+            answer = httpx.get(f"{about['url']}runwidgets/api/workflows", headers={"api_key": "t"})
+            process.terminate()
+
+        assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
+        assert "the root has runs, but no database" in answer.json()["message"]
+        assert process.returncode == 0
+
+    def test_a_run_counts_as_activity_of_the_server(
+        self, server: JupyterServer, remote: Api, folder: Path
+    ) -> None:
+        """So that a server is not culled while its runs go on."""
+        headers = {"Authorization": f"token {server.token}"}
+        handle = running(remote, folder, "import time\nprint(1, flush=True)\ntime.sleep(90)")
+        started = handle["startedAt"][:19]
+
+        def last_activity() -> str:
+            answer = httpx.get(f"{server.url}api/status?no_track_activity=1", headers=headers)
+            return str(answer.json()["last_activity"])[:19]
+
+        assert wait_until(last_activity, lambda seen: seen >= started) >= started
+        remote.runs.cancel_run(handle["id"])
+
+    def test_the_root_is_for_its_owner_only(self, server: JupyterServer) -> None:
+        """Nobody else on the machine reads what is stored."""
+        assert server.root.stat().st_mode & 0o077 == 0
+
+
+class TestJupyterEvents:
+    def test_changes_of_state_are_emitted_through_jupyters_own_events(
+        self, server: JupyterServer, remote: Api, folder: Path
+    ) -> None:
+        """Whoever listens to Jupyter hears of runs, by a schema with a version."""
+        import websocket
+
+        url = f"{server.url.replace('http', 'ws', 1)}api/events/subscribe"
+        header = [f"Authorization: token {server.token}"]
+        with closing(websocket.create_connection(url, header=header)) as listener:
+            run_id = finished(remote, folder, "1")["id"]
+            heard: list[dict[str, Any]] = []
+            while not heard or heard[-1]["state"] != "SUCCESS" or heard[-1]["runId"] != run_id:
+                event = json.loads(listener.recv())
+                if event["schema_id"] == SCHEMA:
+                    heard.append(event)
+
+        assert [event["state"] for event in heard if event["runId"] == run_id] == [
+            "PENDING",
+            "RUNNING",
+            "SUCCESS",
+        ]
+
+    def test_a_change_fits_the_schema_and_other_events_are_none(self) -> None:
+        """Jupyter refuses an event that does not."""
+        schema = (
+            Path(sys.modules[state_change.__module__].__file__ or "").parent / "schemas/run_state/v1.yaml"
+        )
+        logger = EventLogger()
+        logger.register_event_schema(schema)
+        event = {"seq": 1, "runId": "r", "groupId": "g", "kind": "state", "at": "2026-01-01T00:00:00Z"}
+
+        change = state_change({**event, "data": {"state": "RUNNING", "startedAt": "x"}})
+
+        assert change is not None
+        logger.schemas.validate_event(SCHEMA, change)
+        assert state_change({**event, "kind": "log", "data": {"size": 3}}) is None
+
+
+def test_nothing_of_the_extension_stays_in_this_environment() -> None:
+    """Making an app starts nothing and tells nobody."""
+    RunWidgetsApp()
+
+    assert "RUNWIDGETS_TOKEN" not in os.environ

@@ -1,0 +1,101 @@
+import inspect
+import re
+
+import httpx
+import pytest
+
+from runwidgets.service import base
+from runwidgets.service.local import LocalRunService
+from runwidgets.service.routes import BY_ID, ROUTES, Route
+
+FLOWSERV = {
+    "files:delete": "uploads/{userGroupId}/files/{fileId}",
+    "files:download": "uploads/{userGroupId}/files/{fileId}",
+    "files:list": "uploads/{userGroupId}/files",
+    "files:upload": "uploads/{userGroupId}/files",
+    "groups:create": "workflows/{workflowId}/groups",
+    "groups:delete": "groups/{userGroupId}",
+    "groups:get": "groups/{userGroupId}",
+    "groups:list": "groups",
+    "groups:runs": "groups/{userGroupId}/runs?state={state}",
+    "groups:update": "groups/{userGroupId}",
+    "leaderboard": "workflows/{workflowId}/leaderboard?orderBy={orderBy}&includeAll={includeAll}",
+    "runs:cancel": "runs/{runId}",
+    "runs:delete": "runs/{runId}",
+    "runs:download:archive": "runs/{runId}/downloads/archive",
+    "runs:download:file": "runs/{runId}/downloads/files/{fileId}",
+    "runs:get": "runs/{runId}",
+    "runs:start": "groups/{userGroupId}/runs",
+    "service": "",
+    "workflows:get": "workflows/{workflowId}",
+    "workflows:groups": "workflows/{workflowId}/groups",
+    "workflows:list": "workflows",
+}
+"""What flowserv-core 0.9.4 asks for, in `flowserv/service/descriptor.py`."""
+SERVICES = {
+    "workflows": base.WorkflowService,
+    "groups": base.GroupService,
+    "uploads": base.UploadService,
+    "runs": base.RunService,
+    "events": base.EventService,
+}
+WITH_SERVICE = [route for route in ROUTES if route.service]
+
+
+@pytest.mark.parametrize("route", WITH_SERVICE, ids=lambda route: route.id)
+def test_a_route_gives_its_method_arguments_that_it_has(route: Route) -> None:
+    """A name in the table is a name in the contract, and what the method requires is in the table."""
+    method = getattr(SERVICES[route.service], route.method)
+    if route.method == "list_runs":
+        method = getattr(LocalRunService, route.method)
+    known = inspect.signature(method).parameters
+
+    given = {each.name for each in route.path + route.query + route.body}
+
+    required = {name for name, each in known.items() if each.default is inspect.Parameter.empty} - {"self"}
+    assert given <= set(known)
+    if route.id not in {"files:upload", "events"}:  # these two make the rest themselves
+        assert required <= given
+
+
+def test_every_method_of_every_service_has_a_route() -> None:
+    """What works in this process can be asked for over HTTP."""
+    methods = {(name, method) for name, cls in SERVICES.items() for method in cls.__abstractmethods__}
+
+    routed = {(route.service, route.method) for route in WITH_SERVICE}
+
+    assert methods - routed == {("events", "last_event")}  # the stream's first message says it
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.id)
+def test_the_parts_of_a_pattern_are_its_path_arguments(route: Route) -> None:
+    """None is forgotten, and they stand in the same order."""
+    assert re.findall(r"\{(\w+)\}", route.pattern) == [each.wire for each in route.path]
+
+
+def test_an_id_is_unique_and_so_are_pattern_and_verb() -> None:
+    """One request has one route."""
+    asked = [(route.pattern, verb) for route in ROUTES for verb in (route.verb, *route.aliases)]
+
+    assert len(BY_ID) == len(ROUTES)
+    assert len(set(asked)) == len(asked)
+
+
+def test_the_descriptor_lists_every_route_with_the_patterns_of_flowserv(client: httpx.Client) -> None:
+    """A client that knows flowserv finds what it asks for, where it asks for it."""
+    answer = client.get("").json()
+    patterns = {route["id"]: route["pattern"] for route in answer["routes"]}
+
+    assert answer["name"] == "runwidgets" and answer["version"]
+    assert answer["url"] == str(client.base_url)
+    assert "username" not in answer
+    assert list(patterns) == [route.id for route in ROUTES]
+    assert FLOWSERV.items() <= patterns.items()
+
+
+def test_a_path_that_is_no_route_is_refused_in_json(client: httpx.Client) -> None:
+    """Nothing below the base answers with a page."""
+    for path in ("nowhere", "runs", "runs/", "groups/x/y/z", "runs//log"):
+        answer = client.get(path)
+
+        assert (answer.status_code, answer.json()["error"]) == (404, "UnknownObjectError")

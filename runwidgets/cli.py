@@ -6,13 +6,13 @@ import site
 import sys
 import sysconfig
 from collections.abc import Sequence
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 from jupyter_core.application import JupyterApp
 from traitlets import Bool, Unicode
 
-from runwidgets import __version__
 from runwidgets.server.extension import RunWidgetsApp
 
 NOTEBOOKS = Path("share", "runwidgets", "notebooks")
@@ -42,7 +42,7 @@ class DemoApp(JupyterApp):
     """Open JupyterLab on the quickstart."""
 
     name = "jupyter-runwidgets-demo"
-    version = __version__
+    version = installed_version("runwidgets")
     description = "Copies the example notebooks into a folder and opens JupyterLab on the quickstart."
     examples = "jupyter runwidgets demo --no-browser --folder=play"
     aliases = {"folder": "DemoApp.folder"}  # noqa: RUF012
@@ -77,7 +77,7 @@ class RunWidgetsCommand(JupyterApp):
     """Notebooks as workflows."""
 
     name = "jupyter-runwidgets"
-    version = __version__
+    version = installed_version("runwidgets")
     description = (
         "Turns notebooks into workflows that anyone on the server can run.\n\n"
         "The settings below are those of the server extension; they go into jupyter_server_config.py, "

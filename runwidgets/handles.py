@@ -140,12 +140,14 @@ class Run:
     def notebook(self) -> NotebookNode:
         """The executed notebook, as far as it has come."""
         with self.api.runs.get_notebook(self.id) as stream:
-            return nbformat.reads(stream.read().decode(), as_version=4)
+            executed: NotebookNode = nbformat.reads(stream.read().decode(), as_version=4)
+        return executed
 
     @property
     def log(self) -> str:
         """Everything that the notebook printed."""
-        pieces, offset = [], 0
+        pieces: list[str] = []
+        offset = 0
         while True:
             piece = self.api.runs.get_log(self.id, offset)
             if piece["next"] == offset or not piece["text"]:

@@ -255,7 +255,8 @@ class _Client(PapermillNotebookClient):
                 reply = self.wait_for_reply(self.kc.kernel_info())
                 self.nb.metadata["language_info"] = reply["content"]["language_info"]
                 self.set_widgets_metadata()
-        return self.nb
+        executed: NotebookNode = self.nb
+        return executed
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells until one fails or somebody asks to stop."""

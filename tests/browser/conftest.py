@@ -36,7 +36,7 @@ class Lab:
         """Open a notebook and wait for its kernel."""
         self.page.goto(f"{self.server.url}lab/tree/{name}?reset&token={self.server.token}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
 
     def run_all(self) -> None:
         """Run all cells; does not wait for them."""

@@ -1,0 +1,131 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runwidgets.errors import InvalidArgumentError, InvalidParameterError
+from runwidgets.limits import Limits
+from runwidgets.templates.parameters import Parameter, cast, coerce_mapping, parse_parameters
+
+CASES = json.loads((Path(__file__).parent / "cases.json").read_text("utf-8"))
+"""What fits which declaration, and what does not; the form in the browser is held to the same list."""
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "cast" in case], ids=str)
+def test_a_value_that_fits_is_cast_without_loss(case: dict[str, Any]) -> None:
+    """Raw JSON, or the text that somebody typed."""
+    parameter = Parameter.from_json(case["parameter"])
+
+    given = cast(parameter, case["value"])
+
+    assert (given, type(given)) == (case["cast"], type(case["cast"]))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "problem" in case], ids=str)
+def test_a_value_that_does_not_fit_is_refused_in_words(case: dict[str, Any]) -> None:
+    """The problem says what is wrong, the subject where."""
+    parameter = Parameter.from_json(case["parameter"])
+
+    with pytest.raises(InvalidArgumentError) as refused:
+        cast(parameter, case["value"])
+
+    assert refused.value.problem == case["problem"]
+    assert refused.value.subject.startswith("x")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", ["float", "list", "record"])
+def test_what_is_no_json_number_is_refused(dtype: str, value: float) -> None:
+    """NaN and infinity are no JSON, wherever they hide."""
+    hidden: Any = {"float": value, "list": [1, [value]], "record": {"a": {"b": value}}}[dtype]
+
+    with pytest.raises(InvalidArgumentError, match="not a finite number"):
+        cast(Parameter.from_json({"name": "x", "dtype": dtype}), hidden)
+
+
+def test_deep_and_long_values_are_refused_without_recursion() -> None:
+    """Limits hold, also far beyond what Python could recurse into."""
+    deep: Any = 1
+    for _ in range(20_000):
+        deep = [deep]
+
+    with pytest.raises(InvalidArgumentError, match="nested deeper than 32 levels"):
+        cast(Parameter.from_json({"name": "x", "dtype": "list"}), deep)
+    with pytest.raises(InvalidArgumentError, match="more than 10 bytes"):
+        cast(Parameter.from_json({"name": "x", "dtype": "string"}), "ä" * 6, Limits(string_size=10))
+    with pytest.raises(InvalidArgumentError, match="half a character"):
+        cast(Parameter.from_json({"name": "x", "dtype": "string"}), "a\ud800")
+
+
+def test_a_fault_deep_inside_is_named_by_its_path() -> None:
+    """`layers[1].size`, not just `layers`."""
+    layer = {"name": "layer", "dtype": "record", "fields": [{"name": "size", "dtype": "int"}]}
+    layers = Parameter.from_json({"name": "layers", "dtype": "list", "para": layer})
+
+    with pytest.raises(InvalidArgumentError) as refused:
+        cast(layers, [{"size": 1}, {"size": "big"}])
+
+    assert refused.value.message == "layers[1].size: 'big' is not a whole number"
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"name": "class", "dtype": "int"}, "Python identifier and no keyword"),
+        ({"name": "__x__", "dtype": "int"}, "Python identifier and no keyword"),
+        ({"name": "a b", "dtype": "int"}, "Python identifier and no keyword"),
+        ({"name": "x", "dtype": "integer"}, "dtype: 'integer' is none of"),
+        ({"name": "x"}, "dtype is missing"),
+        ({"name": "x", "dtype": "int", "defaultValue": "a"}, "its default 'a' is not a whole number"),
+        ({"name": "x", "dtype": "int", "range": "5"}, "range: '5' is none"),
+        ({"name": "x", "dtype": "int", "range": "[5,1]"}, "the wrong way round"),
+        ({"name": "x", "dtype": "string", "range": "[1,5]"}, "only numbers have one"),
+        ({"name": "x", "dtype": "select"}, "a select must have them"),
+        ({"name": "x", "dtype": "file", "target": "../x"}, "inside the working folder"),
+        ({"name": "x", "dtype": "int", "colour": 1}, "there is no field 'colour'"),
+        ("x", "must be an object with name and dtype"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_in_words(declared: Any, said: str) -> None:
+    """The error names the parameter and what would be right."""
+    with pytest.raises(InvalidParameterError, match=said.replace("[", r"\[")):
+        Parameter.from_json(declared)
+
+
+def test_a_declaration_survives_its_json() -> None:
+    """What `to_json` gives, `from_json` takes."""
+    layer = {
+        "name": "layer",
+        "dtype": "record",
+        "fields": [{"name": "size", "dtype": "int", "range": "[1,]"}],
+    }
+    declared = {"name": "x", "dtype": "list", "para": layer, "label": "X", "help": "it", "group": "g"}
+
+    parameter = Parameter.from_json(declared)
+
+    assert Parameter.from_json(parameter.to_json()) == parameter
+
+
+def test_names_are_unique_and_not_too_many() -> None:
+    """A template declares a name once, and at most a hundred."""
+    one = {"name": "x", "dtype": "int"}
+
+    with pytest.raises(InvalidParameterError, match="declared twice"):
+        parse_parameters([one, one])
+    with pytest.raises(InvalidParameterError, match="more than 100"):
+        parse_parameters([{"name": f"x{at}", "dtype": "int"} for at in range(101)])
+
+
+def test_python_values_become_json_or_are_refused() -> None:
+    """NumPy scalars, arrays, paths, dates and tuples have one form; a set has none."""
+    values = {"a": np.float64(0.5), "b": np.arange(2), "c": Path("x"), "d": (1, 2), "e": range(2)}
+
+    given = {each["name"]: each["value"] for each in coerce_mapping(values)}
+
+    assert given == {"a": 0.5, "b": [0, 1], "c": "x", "d": [1, 2], "e": [0, 1]}
+    for value in ({1}, float("nan"), object()):
+        with pytest.raises(InvalidArgumentError, match="x"):
+            coerce_mapping({"x": value})

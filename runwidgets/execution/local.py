@@ -235,7 +235,8 @@ class LocalBackend(Backend):
         command = [sys.executable, "-m", "runwidgets.execution.runner", str(folder)]
         command += [str(self._files.copies), str(lock)]
         try:
-            with (folder / RUNNER_LOG).open("wb") as log:
+            private = os.open(folder / RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with open(private, "wb") as log:
                 return subprocess.Popen(
                     command,
                     cwd=folder,

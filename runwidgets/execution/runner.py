@@ -177,6 +177,7 @@ def main(arguments: Sequence[str]) -> int:
     """Execute the run in the folder given; a second argument is the descriptor of its lock."""
     folder, copies, lock = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
     os.set_inheritable(lock, False)
+    os.umask(0o077)
     return 0 if execute_run(folder, copies) is RunState.SUCCESS else 1
 
 

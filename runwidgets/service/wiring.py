@@ -151,6 +151,8 @@ def open_service(
         raise ServiceUnavailableError(
             DATABASE, "the root has runs, but no database", "restore it, or choose another root"
         )
+    if db_url is None:
+        path.touch(mode=0o600)
     database = Database(db_url or f"sqlite:///{path}")
     return Service(
         files, database, limits or Limits(), slots, templates_root, access, on_shutdown, environment

@@ -1,0 +1,211 @@
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+
+from runwidgets.execution.processes import RUN_VARIABLE, find_processes
+from runwidgets.limits import Limits
+from runwidgets.service.base import Api
+from runwidgets.service.wiring import Service, open_service
+from tests.ladder import SLEEP, accepted, ended, finished, read, running, wait_until
+
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+subprocess.Popen("setsid sleep 600 & disown", shell=True)
+print("begun", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Folder of a house of one's own."""
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def own(root: Path) -> Iterator[Service]:
+    """Open a house that the test may break."""
+    service = open_service(root, slots=2, limits=Limits(cancel_grace=1.0))
+    yield service
+    service.close()
+
+
+def journal(root: Path, run_id: str) -> list[dict[str, Any]]:
+    """Return what a runner wrote down."""
+    path = root / "runs" / run_id / "journal.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def pid_of(root: Path, run_id: str, kind: str) -> int:
+    """Return the process of a run's runner (`started`) or kernel."""
+    return int(next(each["pid"] for each in journal(root, run_id) if each["kind"] == kind))
+
+
+def test_no_process_of_a_cancelled_run_is_left(own: Service, tmp_path: Path) -> None:
+    """A kernel that ignores the interrupt, its child in a session of its own, and a daemon all end."""
+    api = own.api()
+    run_id = running(api, tmp_path, STUBBORN)["id"]
+    assert len(find_processes(run_id)) >= 4
+
+    api.runs.cancel_run(run_id)
+
+    wait_until(lambda: not find_processes(run_id), within=10)
+
+
+def test_a_run_that_ended_leaves_no_process(own: Service, tmp_path: Path) -> None:
+    """Also when it succeeded with children still running."""
+    cell = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)"
+    handle = finished(own.api(), tmp_path, cell)
+
+    assert handle["state"] == "SUCCESS"
+    wait_until(lambda: not find_processes(handle["id"]), within=5)
+
+
+@pytest.mark.parametrize("kind", ["started", "kernel"])
+def test_a_process_that_is_killed_ends_the_run_in_an_error(
+    own: Service, root: Path, tmp_path: Path, kind: str
+) -> None:
+    """The runner, or the kernel: the messages say so, and the rest of the tree goes too."""
+    api = own.api()
+    run_id = running(api, tmp_path, SLEEP)["id"]
+
+    os.kill(pid_of(root, run_id, kind), signal.SIGKILL)
+    handle = ended(api, run_id)
+
+    assert handle["state"] == "ERROR"
+    assert "killed by SIGKILL" in handle["messages"][0]
+    wait_until(lambda: not find_processes(run_id), within=5)
+    nbformat.validate(nbformat.reads(read(api.runs.get_notebook(run_id)).decode(), as_version=4))
+
+
+def test_runs_outlive_their_service_and_the_next_one_takes_them_over(root: Path, tmp_path: Path) -> None:
+    """One that goes on is followed, one that ended meanwhile is taken over, one that waits is started."""
+    first = open_service(root, slots=2)
+    api = first.api()
+    slow = running(api, tmp_path, "import time\nprint('begun', flush=True)\ntime.sleep(4)")["id"]
+    quick = running(api, tmp_path, "import time\nprint('begun', flush=True)\ntime.sleep(1)")["id"]
+    waiting = accepted(api, tmp_path, "1")["id"]
+    first.close()
+    wait_until(lambda: journal(root, quick)[-1]["kind"] == "finished")
+
+    with open_service(root, slots=2).api() as again:
+        assert [ended(again, run_id)["state"] for run_id in (quick, slow, waiting)] == ["SUCCESS"] * 3
+    assert [each["kind"] for each in journal(root, slow)].count("started") == 1
+
+
+def test_a_run_whose_runner_died_unseen_is_an_error(root: Path, tmp_path: Path) -> None:
+    """Nobody was there when it happened; the next service finds out."""
+    first = open_service(root, slots=1)
+    run_id = running(first.api(), tmp_path, SLEEP)["id"]
+    first.close()
+
+    os.kill(pid_of(root, run_id, "started"), signal.SIGKILL)
+    wait_until(lambda: not psutil.pid_exists(pid_of(root, run_id, "started")))
+    second = open_service(root, slots=1)
+    handle = ended(second.api(), run_id)
+
+    assert (handle["state"], handle["messages"]) == ("ERROR", ["the runner was lost"])
+    wait_until(lambda: not find_processes(run_id), within=5)
+    second.close()
+
+
+def test_two_services_on_one_root_share_the_slots(root: Path, tmp_path: Path) -> None:
+    """Each run is executed once, and never more at a time than the host has slots."""
+    services = [open_service(root, slots=2) for _ in range(2)]
+    apis = [service.api() for service in services]
+    started = [
+        accepted(api, tmp_path, "import time\ntime.sleep(0.5)")["id"] for api in apis for _ in range(3)
+    ]
+
+    most = 0
+
+    def look() -> bool:
+        nonlocal most
+        states = [apis[0].runs.get_run(run_id)["state"] for run_id in started]
+        most = max(most, states.count("RUNNING"))
+        return all(state == "SUCCESS" for state in states)
+
+    wait_until(look)
+
+    assert most <= 2
+    assert all([each["kind"] for each in journal(root, run_id)].count("started") == 1 for run_id in started)
+    for service in services:
+        service.close()
+
+
+def test_a_service_may_cancel_what_it_leaves(root: Path, tmp_path: Path) -> None:
+    """`on_shutdown="cancel"`: no run goes on, and the reason is kept."""
+    service = open_service(root, slots=1, on_shutdown="cancel", limits=Limits(cancel_grace=1.0))
+    run_id = running(service.api(), tmp_path, SLEEP)["id"]
+
+    service.close()
+
+    assert find_processes(run_id) == []
+    again = open_service(root)
+    handle = again.api().runs.get_run(run_id)
+    assert (handle["state"], handle["messages"]) == ("CANCELED", ["the server was shut down"])
+    again.close()
+
+
+def test_a_run_knows_nothing_of_the_server_but_its_usual_environment(
+    own: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An allow-list: no token and no secret of the server reaches a notebook."""
+    monkeypatch.setenv("RUNWIDGETS_TOKEN", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    cell = "import os, runwidgets\nrunwidgets.record('names', sorted(os.environ))"
+
+    names = finished(own.api(), tmp_path, cell)["metrics"]["names"]
+
+    assert {"PATH", "HOME", RUN_VARIABLE} <= set(names)
+    assert not [name for name in names if "TOKEN" in name or "SECRET" in name]
+
+
+def test_outputs_are_capped_and_the_log_has_the_rest(root: Path, tmp_path: Path) -> None:
+    """A notebook that prints without end stays small; what was cut is marked."""
+    service = open_service(root, limits=Limits(outputs=100_000))
+    api: Api = service.api()
+    cell = "for number in range(20_000):\n    print('line', number)"
+
+    handle = finished(api, tmp_path, cell)
+
+    content = read(api.runs.get_notebook(handle["id"])).decode()
+    assert handle["state"] == "SUCCESS"
+    assert len(content) < 250_000 and "output cut here" in content
+    size = api.runs.get_log(handle["id"])["size"]
+    assert api.runs.get_log(handle["id"], size - 11)["text"] == "line 19999\n"
+    service.close()
+
+
+def test_the_stored_notebook_is_strict_json_whenever_someone_looks(own: Service, tmp_path: Path) -> None:
+    """Read again and again while cells write much: always whole, always valid, never NaN."""
+    cell = "from IPython.display import display\ndisplay({'application/json': {'x': float('nan')}}, raw=True)"
+    many = "for number in range(200):\n    print('x' * 2000)"
+    api = own.api()
+    run_id = accepted(api, tmp_path, cell, *[many] * 10)["id"]
+
+    def look() -> bool:
+        text = read(api.runs.get_notebook(run_id)).decode()
+        json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        nbformat.validate(nbformat.reads(text, as_version=4))
+        return api.runs.get_run(run_id)["state"] not in {"PENDING", "RUNNING"}
+
+    wait_until(look)
+    assert api.runs.get_run(run_id)["state"] == "SUCCESS"
+
+
+def test_folders_and_files_are_private(own: Service, root: Path, tmp_path: Path) -> None:
+    """0700 and 0600, whoever else is on the machine."""
+    finished(own.api(), tmp_path, "print(1)")
+
+    for path in [root, *root.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path

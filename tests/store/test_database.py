@@ -1,0 +1,197 @@
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, update
+from sqlalchemy.exc import IntegrityError
+
+from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError
+from runwidgets.service.wiring import open_service
+from runwidgets.states import MOVES, TERMINAL, RunState
+from runwidgets.store.database import Database
+from runwidgets.store.runs import Runs
+from runwidgets.store.tables import groups, metadata, runs, versions, workflows
+from tests.ladder import wait_until
+
+NOW = "2026-01-01T00:00:00.000000+00:00"
+
+
+@pytest.fixture
+def database(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Open a new database."""
+    opened = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def queue(database: Database) -> Runs:
+    """Make what a run refers to."""
+    with database.write() as connection:
+        connection.execute(
+            insert(workflows).values(
+                id="w",
+                source="s",
+                name="n",
+                is_named=False,
+                is_described=False,
+                fingerprint="f",
+                created_at=NOW,
+            )
+        )
+        connection.execute(
+            insert(versions).values(workflow_id="w", sha256="s", notebook="n", template={}, created_at=NOW)
+        )
+        connection.execute(
+            insert(groups).values(
+                id="g", workflow_id="w", name="d", parameters=[], config={}, is_default=True, created_at=NOW
+            )
+        )
+    return Runs(database)
+
+
+def run_row(run_id: str) -> dict[str, object]:
+    """Return the columns of a new run."""
+    return {"id": run_id, "group_id": "g", "workflow_id": "w", "version_id": 1, "arguments": [], "config": {}}
+
+
+def bring(queue: Runs, run_id: str, state: RunState) -> None:
+    """Accept a run and bring it into a state."""
+    queue.accept([run_row(run_id)], 100)
+    if state in {RunState.RUNNING, RunState.SUCCESS}:
+        queue.claim("host", "service", 100)
+    if state in TERMINAL:
+        queue.move(run_id, state)
+
+
+def test_the_migrations_make_the_tables(database: Database) -> None:
+    """What Alembic builds is what the code says."""
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_database_is_durable_and_locks_once(database: Database) -> None:
+    """WAL, FULL, foreign keys: as measured, so configured."""
+    with database.read() as connection:
+        said = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert said == ["wal", 2, 1]
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """The error says what to do; nothing is changed."""
+    path = tmp_path / "x.db"
+    Database(f"sqlite:///{path}").close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'future'")
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(SchemaTooNewError, match=r"newer release.*upgrade runwidgets"):
+        Database(f"sqlite:///{path}")
+
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_or_missing_database_is_refused_and_never_made_anew(tmp_path: Path) -> None:
+    """Runs without their index are a case for a person."""
+    (tmp_path / "bad.db").write_bytes(b"this is no database" * 1000)
+    with pytest.raises(ServiceUnavailableError, match="damaged"):
+        Database(f"sqlite:///{tmp_path / 'bad.db'}")
+
+    root = tmp_path / "root"
+    open_service(root).close()
+    (root / "runs" / "some-run").mkdir()
+    for file in root.glob("runwidgets.db*"):
+        file.unlink()
+    with pytest.raises(ServiceUnavailableError, match="has runs, but no database"):
+        open_service(root)
+    assert not (root / "runwidgets.db").exists()
+
+
+@pytest.mark.parametrize("target", [RunState.SUCCESS, RunState.ERROR, RunState.CANCELED])
+@pytest.mark.parametrize("source", list(RunState))
+def test_only_the_moves_of_the_machine_are_made(queue: Runs, source: RunState, target: RunState) -> None:
+    """All states times all ends; a refused move changes nothing."""
+    bring(queue, "r", source)
+    before = queue.get("r")
+
+    if target in MOVES[source]:
+        assert queue.move("r", target).state == target.value
+    else:
+        with pytest.raises(ValueError, match=f"it is {source} and cannot become {target}"):
+            queue.move("r", target)
+        assert queue.get("r") == before
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"state": "DONE"},
+        {"state": "SUCCESS"},
+        {"state": "RUNNING"},
+        {"finished_at": NOW},
+        {"started_at": NOW},
+    ],
+)
+def test_the_database_refuses_what_cannot_be(database: Database, queue: Runs, values: dict[str, str]) -> None:
+    """An unknown state, an end without a state, a state without its times."""
+    bring(queue, "r", RunState.PENDING)
+
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(update(runs).where(runs.c.id == "r").values(**values))
+
+
+def test_times_never_go_backwards(database: Database, queue: Runs) -> None:
+    """Whatever the wall clock does between accept, claim and end."""
+    bring(queue, "r", RunState.PENDING)
+    with database.write() as connection:
+        connection.execute(update(runs).values(created_at="2999-01-01T00:00:00.000000+00:00"))
+
+    queue.claim("host", "service", 1)
+    row = queue.move("r", RunState.SUCCESS)
+
+    assert row.created_at == row.started_at == row.finished_at
+
+
+def test_of_many_claimants_one_gets_each_run_and_slots_hold(tmp_path: Path, queue: Runs) -> None:
+    """Two hundred runs, four claimants with connections of their own, three slots."""
+    queue.accept([run_row(f"r{at}") for at in range(200)], 1000)
+    claimed: list[str] = []
+    most = 0
+
+    def claim() -> None:
+        nonlocal most
+        own = Database(f"sqlite:///{tmp_path / 'x.db'}")
+        mine = Runs(own)
+        while len(claimed) < 200:
+            row = mine.claim("host", "service", 3)
+            if row is not None:
+                claimed.append(row.id)
+                most = max(most, len(mine.holding("host")))
+                mine.move(row.id, RunState.ERROR)
+                mine.release(row.id)
+        own.close()
+
+    threads = [threading.Thread(target=claim) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: not any(thread.is_alive() for thread in threads))
+
+    assert sorted(claimed) == sorted(f"r{at}" for at in range(200))
+    assert most <= 3
+
+
+def test_a_queue_takes_no_more_than_it_may(queue: Runs) -> None:
+    """All of a batch, or none of it."""
+    queue.accept([run_row("a")], 2)
+
+    with pytest.raises(Exception, match="2 runs may wait"):
+        queue.accept([run_row("b"), run_row("c")], 2)
+
+    assert [row.id for row in queue.list("g")[0]] == ["a"]

@@ -17,6 +17,7 @@ import nbformat
 import nbformat.reader
 import yaml
 from nbformat import NotebookNode
+from papermill.exceptions import PapermillException
 from papermill.inspection import _infer_parameters
 
 from runwidgets.errors import InvalidParameterError, InvalidTemplateError
@@ -110,7 +111,9 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
     outputs = _outputs(declared.get("outputs", []), path)
     results = declared.get("results", {})
     code = (
-        [cell.source for cell in notebook.cells if cell.cell_type == "code"] if language == "python" else []
+        [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        if language.lower() == "python"
+        else []
     )
     inputs = find_inputs(path, code, declared.get("files", []))
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
@@ -226,7 +229,7 @@ def _kernel(notebook: NotebookNode, path: Path) -> tuple[str, str]:
         )
     if not language and name.startswith("python"):
         language = "python"
-    return name, (language or name).lower()
+    return name, language or name
 
 
 def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: str) -> tuple[Signature, Json]:
@@ -238,7 +241,7 @@ def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: s
         )
     if not tagged:
         return Signature(), {}
-    if language == "python":
+    if language.lower() == "python":
         try:
             signature = read_signature(tagged[0].source)
         except InvalidTemplateError as error:
@@ -252,7 +255,13 @@ def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: s
 def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[Json]:
     """Read a cell of another language, as far as papermill can."""
     declared = []
-    for at, found in enumerate(_infer_parameters(notebook, name=kernel_name, language=language)):
+    try:
+        inferred = _infer_parameters(notebook, name=kernel_name, language=language)
+    except PapermillException as error:
+        raise InvalidTemplateError(
+            "parameters cell", f"parameters of a notebook in {language} cannot be set", "remove the tag"
+        ) from error
+    for at, found in enumerate(inferred):
         each: Json = {"name": found.name, "index": at, "isRequired": False}
         try:
             default = json.loads(found.default)

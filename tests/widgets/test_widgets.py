@@ -1,0 +1,107 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+import runwidgets as rw
+from runwidgets.errors import MissingArgumentError, UnknownParameterError, UnknownRunError
+from runwidgets.service.base import Api
+from runwidgets.service.wiring import Service
+from tests.ladder import DOUBLE, SLEEP, ended, finished, running, wait_until, write_notebook
+
+
+@pytest.fixture
+def api(house: Service) -> Api:
+    """Take the house in this process."""
+    return house.api()
+
+
+def test_a_view_follows_its_run_to_the_end(api: Api, folder: Path) -> None:
+    """Traits change by themselves, in the background, and the last state always comes."""
+    run = rw.Run(api, running(api, folder, "print(1)\nimport time\ntime.sleep(1)")["id"])
+    view = rw.RunView(run)
+    seen: list[str] = []
+    view.observe(lambda change: seen.append(change["new"]), names="value")
+
+    wait_until(lambda: view.value == "SUCCESS")
+
+    assert seen == ["SUCCESS"]
+    assert view.progress["cells"] == 1
+    view.close()
+
+
+def test_the_background_thread_ends_with_its_last_view(api: Api, folder: Path) -> None:
+    """Nothing is left behind."""
+    run = rw.Run(api, running(api, folder, SLEEP)["id"])
+    views = [rw.RunView(run) for _ in range(3)]
+    wait_until(lambda: any(thread.name == "runwidgets-live" for thread in threading.enumerate()))
+
+    for view in views:
+        view.close()
+
+    wait_until(lambda: not any(thread.name == "runwidgets-live" for thread in threading.enumerate()))
+    run.cancel()
+
+
+def test_a_view_shows_another_run_when_it_is_told_to(api: Api, folder: Path) -> None:
+    """`run_id` is settable."""
+    first, second = (finished(api, folder, cell)["id"] for cell in ("1", "1 / 0"))
+    view = rw.RunView(first, api=api)
+
+    view.run_id = second
+
+    assert (view.value, view.run.state) == ("ERROR", "ERROR")
+    view.close()
+
+
+def test_a_view_of_nothing_is_refused(api: Api) -> None:
+    """The run must exist."""
+    with pytest.raises(UnknownRunError):
+        rw.RunView("nothing", api=api)
+
+
+def test_a_form_starts_what_it_holds(api: Api, folder: Path) -> None:
+    """From Python as from the button; what is wrong is the service's to say."""
+    path = write_notebook(folder / "form-start.ipynb", DOUBLE, parameters="x: int")
+    form = rw.RunForm(path, api=api)
+
+    with pytest.raises(MissingArgumentError, match="x: it is required"):
+        form.submit()
+    form.arguments = {"x": "21"}
+    run = form.submit()
+
+    assert ended(api, run.id)["metrics"] == {"double": 42}
+    assert form.run_id == run.id and form.run is not None and form.run.state == "SUCCESS"
+    assert repr(form) == "RunForm('A small notebook')"
+
+
+def test_a_form_refuses_values_for_what_the_template_does_not_have(api: Api, folder: Path) -> None:
+    """The names are listed."""
+    path = write_notebook(folder / "form-names.ipynb", "1", parameters="alpha = 1")
+
+    with pytest.raises(UnknownParameterError, match="beta: there is no such parameter; there are alpha"):
+        rw.RunForm(path, api=api, arguments={"beta": 1})
+
+
+def test_everything_is_readable_where_nothing_is_live(api: Api, folder: Path) -> None:
+    """One plain line, and a table in which text is only text."""
+    path = write_notebook(folder / "plain.ipynb", "x", parameters="x = ''")
+    run = rw.run(path, x="<img onerror=alert(1)>", api=api).wait()
+
+    for shown in (
+        run._repr_mimebundle_(),
+        rw.RunView(run)._repr_mimebundle_()[0],
+        rw.Results(run)._repr_mimebundle_()[0],
+    ):
+        assert "\n" not in shown["text/plain"]
+        assert "SUCCESS" in shown["text/html"] and "<img" not in shown["text/html"]
+
+
+def test_state_that_a_notebook_saves_holds_ids_and_no_data(api: Api, folder: Path) -> None:
+    """Traits are small, and no secret is among them."""
+    run = rw.Run(api, finished(api, folder, "print('a' * 100_000)"))
+
+    state = rw.Results(run).get_state()
+
+    assert state["run_id"] == run.id
+    assert len(str({key: value for key, value in state.items() if key not in {"_esm", "_css"}})) < 2000

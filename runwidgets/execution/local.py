@@ -24,8 +24,9 @@ from runwidgets.execution.journal import JournalReader
 from runwidgets.execution.processes import RUN_VARIABLE, hold_lock, is_locked, kill_run, send_signal
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
+from runwidgets.store.database import now
 from runwidgets.store.files import JOURNAL, LOCK, LOG, RUNNER_LOG, Files
-from runwidgets.store.runs import Runs, now
+from runwidgets.store.runs import Runs
 
 BUSY_PAUSE = 0.05
 """Seconds between two looks at the journals while runs are followed."""

@@ -30,10 +30,12 @@ from papermill.parameterize import parameterize_notebook
 from papermill.translators import translate_parameters
 
 from runwidgets.errors import RunWidgetsError
-from runwidgets.execution.engine import ENGINE, Execution, Stop
+from runwidgets.execution.engine import ENGINE
 from runwidgets.execution.journal import JournalWriter
 from runwidgets.execution.processes import become_reaper, kill_descendants
+from runwidgets.execution.recorder import Recorder
 from runwidgets.execution.results import collect_results, place_inputs
+from runwidgets.execution.stop import Stop
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOG, OUTPUT, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
@@ -100,7 +102,7 @@ def _execute(
         _construct(notebook, description["values"], template["constructors"])
     notebook.metadata.papermill["input_path"] = template["name"]
     notebook.metadata.papermill["output_path"] = OUTPUT
-    execution = Execution(
+    recorder = Recorder(
         folder / OUTPUT,
         folder / LOG,
         journal,
@@ -126,7 +128,7 @@ def _execute(
             ENGINE,
             remove_error_markers(notebook),
             kernel_name=kernel,
-            execution=execution,
+            recorder=recorder,
             km=manager,
             start={"cwd": str(cwd)},
         )
@@ -137,10 +139,10 @@ def _execute(
     finally:
         if timer is not None:
             timer.cancel()
-        execution.close()
+        recorder.close()
         context.destroy(linger=0)
         shutil.rmtree(private)
-    return execution.messages
+    return recorder.messages
 
 
 def _construct(notebook: NotebookNode, values: dict[str, Any], constructors: dict[str, str]) -> None:

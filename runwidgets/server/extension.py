@@ -28,9 +28,10 @@ from traitlets import Enum, Float, Integer, List, TraitError, TraitType, Unicode
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
 from runwidgets.limits import Limits
 from runwidgets.server.events import EventsHandler, Hub, state_change
-from runwidgets.server.handlers import BASE, make_handlers
+from runwidgets.server.handlers import BASE
 from runwidgets.server.identity import KernelIdentityProvider, knows_people
 from runwidgets.server.multipart import Pipe
+from runwidgets.server.table import make_handlers
 from runwidgets.service.wiring import Service, open_service
 
 Result = TypeVar("Result")

@@ -1,33 +1,25 @@
-"""REST: one generic handler over the route table, and beside it uploads and downloads.
+"""REST: one generic handler over the route table.
 
 Handlers hold no logic. They read a request (`arguments`), call the service in a thread, and write
 what it returns. Errors become answers in one method, `RestHandler.write_error`. The body of a request
 is taken while it streams in, so that its limits are kept without keeping the body.
 """
 
-import asyncio
-import functools
 import json
-import mimetypes
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from http.client import responses
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jupyter_core.utils import ensure_async
 from jupyter_server.auth import IdentityProvider
-from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
 from runwidgets.errors import (
     ConstraintViolationError,
-    FileTooLargeError,
-    InvalidArgumentError,
     QueueFullError,
     RequestTooLargeError,
     RunWidgetsError,
@@ -38,10 +30,10 @@ from runwidgets.errors import (
     UnsupportedMediaTypeError,
 )
 from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query
+from runwidgets.server.downloads import Download, open_download
 from runwidgets.server.identity import translate_token
-from runwidgets.server.multipart import Form, Part, Pipe
 from runwidgets.service.base import Api
-from runwidgets.service.routes import BY_ID, ROUTES, Route, by_pattern
+from runwidgets.service.routes import ROUTES, Route
 
 if TYPE_CHECKING:
     from runwidgets.server.extension import RunWidgetsApp
@@ -52,9 +44,6 @@ RESOURCE = "runwidgets"
 """What the Authorizer is asked about."""
 CHUNK = 256 * 1024
 """Bytes of a file read and sent at once."""
-FRAMING = 64 * 1024
-"""Bytes of a form beside the file in it."""
-NOTEBOOK_TYPE = "application/x-ipynb+json"
 RETRY_AFTER = {QueueFullError: 5, ServiceUnavailableError: 1}
 """Seconds after which to ask again."""
 HTTP_ERRORS: dict[int, type[RunWidgetsError]] = {
@@ -227,7 +216,7 @@ class RestHandler(APIHandler):
         finally:
             await self.app.in_thread(download.file.close)
 
-    def _choose_range(self, download: "Download", is_inline: bool) -> tuple[int, int | None]:
+    def _choose_range(self, download: Download, is_inline: bool) -> tuple[int, int | None]:
         fallback = re.sub(r"[^ !#-$&-.0-:<-\[\]-~]", "_", download.name)
         self.set_header("Content-Type", download.mime_type)
         self.set_header(
@@ -327,217 +316,3 @@ class RestHandler(APIHandler):
             super().update_api_activity()
         except web.HTTPError:
             self.log.debug("The query is not UTF-8.")
-
-
-@dataclass
-class Download:
-    """A file on its way out."""
-
-    file: IO[bytes]
-    """Readable; seekable where it has a size."""
-    name: str
-    """Without a folder."""
-    mime_type: str
-    """As the handle says."""
-    size: int | None = None
-    """Bytes; None for a stream that is made while it is read."""
-    tag: str | None = None
-    """Its entity tag, where its content never changes."""
-
-
-def open_download(api: Api, route: Route, given: dict[str, Any]) -> Download:
-    """Open what a route offers for download, with its name and type. Blocks.
-
-    Parameters
-    ----------
-    api : Api
-        The services of the user.
-    route : Route
-        The route.
-    given : dict
-        Its arguments.
-
-    Returns
-    -------
-    Download
-        Open; the caller closes the file.
-    """
-    file: IO[bytes] = getattr(getattr(api, route.service), route.method)(**given)
-    try:
-        name, mime_type, tag = "file", "application/octet-stream", None
-        if route.id == "runs:download:file":
-            files = api.runs.get_run(given["run_id"])["files"]
-            entry = next(each for each in files if each["id"] == given["file_id"])
-            name, mime_type, tag = entry["name"], entry["mimeType"], f'"{entry["sha256"]}"'
-        elif route.id == "runs:download:archive":
-            name, mime_type = f"{given['run_id']}.tar.gz", "application/gzip"
-        elif route.id == "runs:notebook":
-            name, mime_type = f"{given['run_id']}.ipynb", NOTEBOOK_TYPE
-        elif route.id == "files:download":
-            uploads = api.uploads.list_uploaded_files(given["group_id"])["files"]
-            name = next(each["name"] for each in uploads if each["id"] == given["file_id"])
-            mime_type = mimetypes.guess_type(name)[0] or mime_type
-            tag = f'"{given["file_id"]}"'
-        if not re.fullmatch(r"[\w.+-]+/[\w.+-]+", mime_type, re.ASCII):
-            mime_type = "application/octet-stream"
-        size = None
-        if file.seekable():
-            size = file.seek(0, 2)
-            file.seek(0)
-        return Download(file, name.rsplit("/", 1)[-1], mime_type, size, tag)
-    except BaseException:
-        file.close()
-        raise
-
-
-class UploadHandler(RestHandler):
-    """Takes a file while it comes, and gives it to the service meanwhile."""
-
-    def initialize(self, app: "RunWidgetsApp") -> None:
-        """Take the extension."""
-        super().initialize(app)
-        self._form: Form | None = None
-        self._pipe: Pipe | None = None
-        self._stored: asyncio.Future[str] | None = None
-        self._is_in_file = False
-
-    @property
-    def limit(self) -> int:
-        """Bytes of the file and what frames it."""
-        return self.app.limits.upload + FRAMING
-
-    def too_large(self, size: int) -> RunWidgetsError:
-        """Return the error for a file over the limit."""
-        limit = self.app.limits.upload
-        return FileTooLargeError("file", f"{size:,} bytes are more than the limit of {limit:,}")
-
-    async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
-        """Refuse who may not, before the file is read."""
-        await super().prepare()
-        if self.request.method != "POST":
-            return
-        is_allowed = self.authorizer.is_authorized(self, self.current_user, "write", RESOURCE)
-        if not await ensure_async(is_allowed):
-            raise UnauthorizedAccessError("", "the server's Authorizer does not allow this")
-        self._form = Form(self.request.headers.get("Content-Type", ""))
-        (part,) = self.path_args
-        self._arguments = read_path(BY_ID["files:upload"], (part,))
-        self._uploads = self.api.uploads
-
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Pass a piece on to the service; waits while the service is behind."""
-        return self._receive(chunk) if self._form is not None else super().data_received(chunk)
-
-    async def _receive(self, chunk: bytes) -> None:
-        if self._finished or self._form is None:
-            return
-        try:
-            for piece in self._form.feed(chunk):
-                await self._take(piece)
-        except RunWidgetsError as error:
-            self._give_up(error)
-            return
-        if self._stored is not None and self._stored.done() and self._pipe is not None:
-            failure = self._stored.exception()
-            if isinstance(failure, Exception):
-                self.refuse(failure)
-
-    async def _take(self, piece: Part | bytes) -> None:
-        if isinstance(piece, bytes):
-            if self._is_in_file and self._pipe is not None:
-                self._size += len(piece)
-                if self._size > self.app.limits.upload:
-                    raise self.too_large(self._size)
-                await self._pipe.put(piece)
-            return
-        self._is_in_file = piece.filename is not None
-        if piece.filename is None:
-            return
-        if self._pipe is not None:
-            raise InvalidArgumentError("body", "it has more than one file", "send one file per request")
-        pipe = self._pipe = Pipe()
-        self.app.pipes.add(pipe)
-        store = functools.partial(
-            self._uploads.upload_file, **self._arguments, file=cast("IO[bytes]", pipe), name=piece.filename
-        )
-        self._stored = self.app.in_upload_thread(lambda: json.dumps(store()))
-        self._stored.add_done_callback(lambda _: pipe.abandon())
-        self._stored.add_done_callback(lambda future: future.cancelled() or future.exception())
-
-    def _give_up(self, error: Exception) -> None:
-        if self._pipe is not None:
-            self._pipe.fail(error)
-        self.refuse(error)
-
-    def on_connection_close(self) -> None:
-        """Let the service forget what came of a file whose sender went away."""
-        super().on_connection_close()
-        if self._pipe is not None:
-            self._pipe.fail(ServiceUnavailableError("upload", "its sender went away"))
-
-    async def store(self, route: Route) -> None:
-        """Answer with the upload's handle, once all of it has come and is stored."""
-        if self._pipe is None or self._stored is None or self._form is None or not self._form.is_finished:
-            problem = "it has no file" if self._pipe is None else "it ends in the middle of the file"
-            error = InvalidArgumentError("body", problem, "send one file as multipart/form-data")
-            if self._pipe is not None:
-                self._pipe.fail(error)
-            raise error
-        self._pipe.end()
-        self._write_json(route.status, await self._stored)
-
-
-def _method(route: Route) -> Callable[..., Any]:
-    @web.authenticated
-    @authorized(route.action, resource=RESOURCE)  # type: ignore[untyped-decorator]
-    async def answer(self: RestHandler, *parts: str) -> None:
-        if isinstance(self, UploadHandler) and route.id == "files:upload":
-            await self.store(route)
-        else:
-            await self.answer(route, parts)
-
-    return answer
-
-
-@web.stream_request_body
-class MissingHandler(RestHandler):
-    """Answers for paths that are no route."""
-
-    async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
-        """Refuse, once it is known who asks."""
-        await super().prepare()
-        if self.request.method != "OPTIONS":
-            raise UnknownObjectError("path", "there is no such route", "GET the base for a list")
-
-
-def make_handlers(
-    app: "RunWidgetsApp", stream: type[RestHandler]
-) -> list[tuple[str, type[RestHandler], dict[str, Any]]]:
-    """Return Tornado's rules for the whole table.
-
-    Parameters
-    ----------
-    app : RunWidgetsApp
-        The extension.
-    stream : type
-        The handler whose `answer` serves the live stream.
-
-    Returns
-    -------
-    list of (str, type, dict)
-        Patterns relative to the server's base URL.
-    """
-    rules: list[tuple[str, type[RestHandler], dict[str, Any]]] = []
-    for pattern, routes in by_pattern():
-        base: type[RestHandler] = RestHandler
-        if any(route.answer == "stream" for route in routes):
-            base = stream
-        elif BY_ID["files:upload"] in routes:
-            base = UploadHandler
-        methods = {verb.lower(): _method(route) for route in routes for verb in (route.verb, *route.aliases)}
-        handler: type[RestHandler] = type(f"{base.__name__}_{len(rules)}", (base,), methods)
-        handler = web.stream_request_body(handler)
-        path = re.sub(r"\{\w+\}", "([^/]+)", pattern) or "?"
-        rules.append((f"/{BASE}{path}", handler, {"app": app}))
-    rules.append((f"/{BASE}.*", MissingHandler, {"app": app}))
-    return rules

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from runwidgets.service.base import EventService
 from runwidgets.service.catalog import Parts
 from runwidgets.store.database import Database
+from runwidgets.store.events import events_after, last_event
 
 Json = dict[str, Any]
 
@@ -23,25 +24,22 @@ class HouseEvents:
 
     Parameters
     ----------
-    parts : Parts
-        The house.
     database : Database
-        Says when something was written.
+        Where they are.
     """
 
-    def __init__(self, parts: Parts, database: Database) -> None:
-        self._parts = parts
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def last_event(self) -> int:
         """Return the number of the newest event, 0 before the first."""
-        return self._parts.runs.last_event()
+        return last_event(self._database)
 
     def read_events(
         self, after: int, limit: int, group_id: str | None = None, run_id: str | None = None
     ) -> list[Json]:
         """Return the next events, at most `limit`, without waiting."""
-        return [event_json(row) for row in self._parts.runs.events_after(after, limit, group_id, run_id)]
+        return [event_json(row) for row in events_after(self._database, after, limit, group_id, run_id)]
 
     def follow_events(
         self,

@@ -73,7 +73,7 @@ class Service:
             policy=Policy(access, catalog),
             limits=limits,
         )
-        self.events = HouseEvents(self._parts, database)
+        self.events = HouseEvents(database)
         files.clean(runs.all_ids())
         self._backend = LocalBackend(runs, files, limits, slots, environment)
 

@@ -6,8 +6,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, or_, select, update
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowError, UnknownWorkflowGroupError
-from runwidgets.store.database import Database
-from runwidgets.store.runs import now
+from runwidgets.store.database import Database, now
 from runwidgets.store.tables import groups, members, uploads, versions, workflows
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,17 @@ BUSY_TIMEOUT = 10.0
 """Seconds that a writer waits for another process's transaction."""
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def now() -> str:
+    """Return the time as the tables keep it.
+
+    Returns
+    -------
+    str
+        ISO 8601, UTC, with microseconds.
+    """
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
 class Database:

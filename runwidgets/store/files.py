@@ -7,13 +7,10 @@ their content and never change. Knows no database: the runner imports it.
 
 import errno
 import hashlib
-import io
 import json
 import os
 import shutil
-import tarfile
 import uuid
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +23,7 @@ from runwidgets.errors import (
     UnknownFileError,
     UnknownRunError,
 )
+from runwidgets.store.archives import open_archive
 
 CHUNK = 1 << 20
 """Bytes read or written at once."""
@@ -232,7 +230,7 @@ class Files:
             Name in the archive, and name in the working folder (None: the executed notebook).
         """
         members = [(inside, self.open_result(run_id, name)) for inside, name in names]
-        return io.BufferedReader(_Stream(_archive(members)), CHUNK)
+        return open_archive(members)
 
     # -- uploads -----------------------------------------------------------------------------------
 
@@ -367,46 +365,3 @@ def _our_errors(subject: str) -> Iterator[None]:
         if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
             raise ServiceUnavailableError(subject, "the folder may not be written") from error
         raise
-
-
-class _Stream(io.RawIOBase):
-    """A generator of bytes, read as a file."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            try:
-                self._rest = next(self._pieces)
-            except StopIteration:
-                return 0
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size
-
-    def close(self) -> None:
-        if isinstance(self._pieces, Iterator) and hasattr(self._pieces, "close"):
-            self._pieces.close()
-        super().close()
-
-
-def _archive(members: list[tuple[str, IO[bytes]]]) -> Iterator[bytes]:
-    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
-    try:
-        for name, stream in members:
-            info = tarfile.TarInfo(name)
-            about = os.fstat(stream.fileno())
-            info.size, info.mtime, info.mode = about.st_size, int(about.st_mtime), 0o644
-            yield packer.compress(info.tobuf(tarfile.PAX_FORMAT))
-            while chunk := stream.read(CHUNK):
-                yield packer.compress(chunk)
-            yield packer.compress(b"\0" * (-info.size % tarfile.BLOCKSIZE))
-        yield packer.compress(b"\0" * tarfile.BLOCKSIZE * 2) + packer.flush()
-    finally:
-        for _, stream in members:
-            stream.close()

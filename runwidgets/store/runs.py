@@ -14,22 +14,12 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, inser
 
 from runwidgets.errors import InvalidRunStateError, QueueFullError, UnknownRunError
 from runwidgets.states import ACTIVE, RunState, sources
-from runwidgets.store.database import Database
+from runwidgets.store.database import Database, now
+from runwidgets.store.events import emit
 from runwidgets.store.tables import events, files, runs
 
 RunRow = Row[Any]
 """A row of the table `runs`."""
-
-
-def now() -> str:
-    """Return the time as the tables keep it.
-
-    Returns
-    -------
-    str
-        ISO 8601, UTC, with microseconds.
-    """
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
 def _not_before(earlier: ColumnElement[str]) -> ColumnElement[str]:
@@ -85,7 +75,7 @@ class Runs:
                     "created_at": now(),
                 }
                 row = connection.execute(insert(runs).values(**born, **each).returning(runs)).one()
-                _emit(connection, row, "state", {"state": row.state})
+                emit(connection, row, "state", {"state": row.state})
                 rows.append(row)
             return rows
 
@@ -203,7 +193,7 @@ class Runs:
                 .returning(runs)
             ).one_or_none()
             if row is not None:
-                _emit(connection, row, "state", {"state": row.state, "startedAt": row.started_at})
+                emit(connection, row, "state", {"state": row.state, "startedAt": row.started_at})
             return row
 
     def move(
@@ -262,7 +252,7 @@ class Runs:
                 told["startedAt"] = row.started_at
             if row.messages:
                 told["messages"] = row.messages
-            _emit(connection, row, "state", told)
+            emit(connection, row, "state", told)
             return row
 
     def cancel_all(self, message: str) -> None:
@@ -301,13 +291,13 @@ class Runs:
             changed: dict[str, Any] = {}
             if progress is not None:
                 changed["progress"] = progress
-                _emit(connection, row, "progress", progress)
+                emit(connection, row, "progress", progress)
             if metrics:
                 changed["metrics"] = {**row.metrics, **metrics}
                 for name, value in metrics.items():
-                    _emit(connection, row, "metric", {"name": name, "value": value})
+                    emit(connection, row, "metric", {"name": name, "value": value})
             if log_size is not None:
-                _emit(connection, row, "log", {"size": log_size})
+                emit(connection, row, "log", {"size": log_size})
             if changed:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(**changed))
 
@@ -356,7 +346,7 @@ class Runs:
                 raise InvalidRunStateError(f"run {run_id}", f"it is {row.state}", "cancel it first")
             connection.execute(delete(runs).where(runs.c.id == run_id))
             connection.execute(delete(events).where(events.c.run_id == run_id))
-            _emit(connection, row, "deleted", {})
+            emit(connection, row, "deleted", {})
             return row
 
     def count_active(self, group_ids: Sequence[str]) -> int:
@@ -392,35 +382,9 @@ class Runs:
         with self._database.read() as connection:
             return connection.execute(chosen.order_by(runs.c.seq)).all()
 
-    def last_event(self) -> int:
-        """Return the number of the newest event, 0 before the first."""
-        with self._database.read() as connection:
-            return connection.execute(select(func.max(events.c.seq))).scalar() or 0
-
-    def events_after(
-        self, after: int, limit: int, group_id: str | None = None, run_id: str | None = None
-    ) -> Sequence[Row[Any]]:
-        """Return the events that came after one, in order, at most `limit` of them."""
-        chosen = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
-        if group_id is not None:
-            chosen = chosen.where(events.c.group_id == group_id)
-        if run_id is not None:
-            chosen = chosen.where(events.c.run_id == run_id)
-        with self._database.read() as connection:
-            return connection.execute(chosen).all()
-
 
 def _get(connection: Connection, run_id: str) -> RunRow:
     row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
     if row is None:
         raise UnknownRunError(f"run {run_id[:64]}", "there is no such run")
     return row
-
-
-def _emit(connection: Connection, row: RunRow, kind: str, data: dict[str, Any]) -> None:
-    """Write an event of a run."""
-    connection.execute(
-        insert(events).values(
-            run_id=row.id, group_id=row.group_id, sweep_id=row.sweep_id, kind=kind, data=data, at=now()
-        )
-    )

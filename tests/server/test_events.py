@@ -15,7 +15,8 @@ import pytest
 
 from runwidgets.errors import ServiceUnavailableError, UnknownRunError, UnknownWorkflowGroupError
 from runwidgets.service.base import Api
-from runwidgets.service.remote import open_remote, read_stream
+from runwidgets.service.remote import open_remote
+from runwidgets.service.stream import read_stream
 from tests.conftest import JupyterServer
 from tests.ladder import accepted, ended, finished, running, wait_until
 

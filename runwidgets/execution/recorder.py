@@ -1,0 +1,159 @@
+"""What an execution leaves on its way: snapshots of the notebook, the log, lines of the journal.
+
+Snapshots are replaced in one step and only so often; stored outputs and the log have a bound.
+"""
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from runwidgets.execution.journal import JournalWriter
+from runwidgets.execution.stop import Stop
+from runwidgets.limits import Limits
+from runwidgets.store.files import write_atomically
+
+SNAPSHOT_PAUSE = 0.5
+"""Seconds between two snapshots, at least."""
+SNAPSHOT_SHARE = 20
+"""A snapshot that took a second is followed by the next after this many, so they take 5 % of the time."""
+PROGRESS_PAUSE = 0.25
+"""Seconds between two reports of progress from one template; the last is always written."""
+MASK = "***"
+
+
+class Recorder:
+    """Keeps what an execution says: its notebook, its log, and the journal's lines.
+
+    Parameters
+    ----------
+    output : Path
+        Where the executed notebook goes.
+    log : Path
+        Where the notebook's prints go.
+    journal : JournalWriter
+        Told of cells, metrics and progress.
+    stop : Stop
+        Asked before every cell.
+    limits : Limits
+        ``outputs`` and ``log`` (bytes), ``start_timeout`` (seconds).
+    cell_timeout : float, optional
+        Seconds that one cell may take.
+    secrets : list of (str, str)
+        Value of each secret parameter, masked wherever it is printed, and the code that assigns it.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        log: Path,
+        journal: JournalWriter,
+        stop: Stop,
+        limits: Limits,
+        cell_timeout: float | None = None,
+        secrets: list[tuple[str, str]] | None = None,
+    ) -> None:
+        self.output = output
+        self.journal = journal
+        self.stop = stop
+        self.limits = limits
+        self.cell_timeout = cell_timeout
+        self.secrets = secrets or []
+        self.messages: list[str] = []
+        self.cell = 0
+        self.cells = 0
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._log_left = limits.log
+        self._outputs_left = limits.outputs
+        self._next_snapshot = 0.0
+        self._next_report = 0.0
+        self._report: dict[str, Any] | None = None
+
+    def print(self, text: str) -> None:
+        """Append to the log, as long as it has room."""
+        content = text.encode("utf-8", "backslashreplace")
+        if len(content) > self._log_left > 0:
+            content = content[: self._log_left] + b"\n[log cut here: it is full]\n"
+            self._log_left = 0
+        elif self._log_left:
+            self._log_left -= len(content)
+        else:
+            return
+        os.write(self._log, content)
+
+    def take(self, size: int) -> int:
+        """Return how many bytes of an output may still be stored, at most `size`."""
+        granted = min(size, self._outputs_left)
+        self._outputs_left -= granted
+        return granted
+
+    def mask(self, text: str) -> str:
+        """Return a text without secrets."""
+        for value, _ in self.secrets:
+            if value:
+                text = text.replace(value, MASK)
+        return text
+
+    def report(self, fraction: float, text: str) -> None:
+        """Write progress to the journal, at most four times a second and always the last."""
+        self._report = {"fraction": fraction, "text": text}
+        if time.monotonic() >= self._next_report:
+            self.flush_report()
+
+    def flush_report(self) -> None:
+        """Write the progress that still waits."""
+        if self._report is not None:
+            self.journal.write("progress", **self._report)
+            self._report = None
+            self._next_report = time.monotonic() + PROGRESS_PAUSE
+
+    def wait_for_snapshot(self) -> float:
+        """Return the seconds until a snapshot is due."""
+        return self._next_snapshot - time.monotonic()
+
+    def snapshot(self, notebook: NotebookNode) -> None:
+        """Replace the stored notebook by what it is now."""
+        began = time.monotonic()
+        write_atomically(self.output, serialise(notebook))
+        ended = time.monotonic()
+        self._next_snapshot = ended + max(SNAPSHOT_PAUSE, SNAPSHOT_SHARE * (ended - began))
+
+    def close(self) -> None:
+        """Close the log."""
+        self.flush_report()
+        os.close(self._log)
+
+
+def serialise(notebook: NotebookNode) -> bytes:
+    """Return a notebook as strict JSON: no NaN, no lone surrogates.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Any notebook of format 4.
+
+    Returns
+    -------
+    bytes
+        UTF-8.
+    """
+    try:
+        text: str = nbformat.writes(notebook, allow_nan=False)
+    except ValueError:
+        text = nbformat.writes(nbformat.from_dict(strict(notebook)), allow_nan=False)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def strict(value: Any) -> Any:
+    """Return a copy in which NaN and infinity are text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [strict(item) for item in value]
+    return value

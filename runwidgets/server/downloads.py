@@ -1,0 +1,76 @@
+"""Files on their way out: what a route offers for download, with its name, type and size."""
+
+import mimetypes
+import re
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from runwidgets.service.base import Api
+from runwidgets.service.routes import Route
+
+if TYPE_CHECKING:
+    pass
+
+
+NOTEBOOK_TYPE = "application/x-ipynb+json"
+
+
+@dataclass
+class Download:
+    """A file on its way out."""
+
+    file: IO[bytes]
+    """Readable; seekable where it has a size."""
+    name: str
+    """Without a folder."""
+    mime_type: str
+    """As the handle says."""
+    size: int | None = None
+    """Bytes; None for a stream that is made while it is read."""
+    tag: str | None = None
+    """Its entity tag, where its content never changes."""
+
+
+def open_download(api: Api, route: Route, given: dict[str, Any]) -> Download:
+    """Open what a route offers for download, with its name and type. Blocks.
+
+    Parameters
+    ----------
+    api : Api
+        The services of the user.
+    route : Route
+        The route.
+    given : dict
+        Its arguments.
+
+    Returns
+    -------
+    Download
+        Open; the caller closes the file.
+    """
+    file: IO[bytes] = getattr(getattr(api, route.service), route.method)(**given)
+    try:
+        name, mime_type, tag = "file", "application/octet-stream", None
+        if route.id == "runs:download:file":
+            files = api.runs.get_run(given["run_id"])["files"]
+            entry = next(each for each in files if each["id"] == given["file_id"])
+            name, mime_type, tag = entry["name"], entry["mimeType"], f'"{entry["sha256"]}"'
+        elif route.id == "runs:download:archive":
+            name, mime_type = f"{given['run_id']}.tar.gz", "application/gzip"
+        elif route.id == "runs:notebook":
+            name, mime_type = f"{given['run_id']}.ipynb", NOTEBOOK_TYPE
+        elif route.id == "files:download":
+            uploads = api.uploads.list_uploaded_files(given["group_id"])["files"]
+            name = next(each["name"] for each in uploads if each["id"] == given["file_id"])
+            mime_type = mimetypes.guess_type(name)[0] or mime_type
+            tag = f'"{given["file_id"]}"'
+        if not re.fullmatch(r"[\w.+-]+/[\w.+-]+", mime_type, re.ASCII):
+            mime_type = "application/octet-stream"
+        size = None
+        if file.seekable():
+            size = file.seek(0, 2)
+            file.seek(0)
+        return Download(file, name.rsplit("/", 1)[-1], mime_type, size, tag)
+    except BaseException:
+        file.close()
+        raise

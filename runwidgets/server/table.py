@@ -1,0 +1,76 @@
+"""The handlers that Tornado gets: one per pattern of the route table."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from runwidgets.errors import (
+    UnknownObjectError,
+)
+from runwidgets.service.routes import BY_ID, Route, by_pattern
+
+if TYPE_CHECKING:
+    from runwidgets.server.extension import RunWidgetsApp
+
+
+from runwidgets.server.handlers import BASE, RESOURCE, RestHandler
+from runwidgets.server.uploads import UploadHandler
+
+
+def _method(route: Route) -> Callable[..., Any]:
+    @web.authenticated
+    @authorized(route.action, resource=RESOURCE)  # type: ignore[untyped-decorator]
+    async def answer(self: RestHandler, *parts: str) -> None:
+        if isinstance(self, UploadHandler) and route.id == "files:upload":
+            await self.store(route)
+        else:
+            await self.answer(route, parts)
+
+    return answer
+
+
+@web.stream_request_body
+class MissingHandler(RestHandler):
+    """Answers for paths that are no route."""
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
+        """Refuse, once it is known who asks."""
+        await super().prepare()
+        if self.request.method != "OPTIONS":
+            raise UnknownObjectError("path", "there is no such route", "GET the base for a list")
+
+
+def make_handlers(
+    app: "RunWidgetsApp", stream: type[RestHandler]
+) -> list[tuple[str, type[RestHandler], dict[str, Any]]]:
+    """Return Tornado's rules for the whole table.
+
+    Parameters
+    ----------
+    app : RunWidgetsApp
+        The extension.
+    stream : type
+        The handler whose `answer` serves the live stream.
+
+    Returns
+    -------
+    list of (str, type, dict)
+        Patterns relative to the server's base URL.
+    """
+    rules: list[tuple[str, type[RestHandler], dict[str, Any]]] = []
+    for pattern, routes in by_pattern():
+        base: type[RestHandler] = RestHandler
+        if any(route.answer == "stream" for route in routes):
+            base = stream
+        elif BY_ID["files:upload"] in routes:
+            base = UploadHandler
+        methods = {verb.lower(): _method(route) for route in routes for verb in (route.verb, *route.aliases)}
+        handler: type[RestHandler] = type(f"{base.__name__}_{len(rules)}", (base,), methods)
+        handler = web.stream_request_body(handler)
+        path = re.sub(r"\{\w+\}", "([^/]+)", pattern) or "?"
+        rules.append((f"/{BASE}{path}", handler, {"app": app}))
+    rules.append((f"/{BASE}.*", MissingHandler, {"app": app}))
+    return rules

@@ -1,0 +1,126 @@
+"""Files on their way in: stored while they stream, with their limit kept on the way."""
+
+import asyncio
+import functools
+import json
+from collections.abc import Awaitable
+from typing import IO, TYPE_CHECKING, cast
+
+from jupyter_core.utils import ensure_async
+
+from runwidgets.errors import (
+    FileTooLargeError,
+    InvalidArgumentError,
+    RunWidgetsError,
+    ServiceUnavailableError,
+    UnauthorizedAccessError,
+)
+from runwidgets.server.arguments import read_path
+from runwidgets.server.multipart import Form, Part, Pipe
+from runwidgets.service.routes import BY_ID, Route
+
+if TYPE_CHECKING:
+    from runwidgets.server.extension import RunWidgetsApp
+
+
+from runwidgets.server.handlers import RESOURCE, RestHandler
+
+FRAMING = 64 * 1024
+"""Bytes of a form beside the file in it."""
+
+
+class UploadHandler(RestHandler):
+    """Takes a file while it comes, and gives it to the service meanwhile."""
+
+    def initialize(self, app: "RunWidgetsApp") -> None:
+        """Take the extension."""
+        super().initialize(app)
+        self._form: Form | None = None
+        self._pipe: Pipe | None = None
+        self._stored: asyncio.Future[str] | None = None
+        self._is_in_file = False
+
+    @property
+    def limit(self) -> int:
+        """Bytes of the file and what frames it."""
+        return self.app.limits.upload + FRAMING
+
+    def too_large(self, size: int) -> RunWidgetsError:
+        """Return the error for a file over the limit."""
+        limit = self.app.limits.upload
+        return FileTooLargeError("file", f"{size:,} bytes are more than the limit of {limit:,}")
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
+        """Refuse who may not, before the file is read."""
+        await super().prepare()
+        if self.request.method != "POST":
+            return
+        is_allowed = self.authorizer.is_authorized(self, self.current_user, "write", RESOURCE)
+        if not await ensure_async(is_allowed):
+            raise UnauthorizedAccessError("", "the server's Authorizer does not allow this")
+        self._form = Form(self.request.headers.get("Content-Type", ""))
+        (part,) = self.path_args
+        self._arguments = read_path(BY_ID["files:upload"], (part,))
+        self._uploads = self.api.uploads
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Pass a piece on to the service; waits while the service is behind."""
+        return self._receive(chunk) if self._form is not None else super().data_received(chunk)
+
+    async def _receive(self, chunk: bytes) -> None:
+        if self._finished or self._form is None:
+            return
+        try:
+            for piece in self._form.feed(chunk):
+                await self._take(piece)
+        except RunWidgetsError as error:
+            self._give_up(error)
+            return
+        if self._stored is not None and self._stored.done() and self._pipe is not None:
+            failure = self._stored.exception()
+            if isinstance(failure, Exception):
+                self.refuse(failure)
+
+    async def _take(self, piece: Part | bytes) -> None:
+        if isinstance(piece, bytes):
+            if self._is_in_file and self._pipe is not None:
+                self._size += len(piece)
+                if self._size > self.app.limits.upload:
+                    raise self.too_large(self._size)
+                await self._pipe.put(piece)
+            return
+        self._is_in_file = piece.filename is not None
+        if piece.filename is None:
+            return
+        if self._pipe is not None:
+            raise InvalidArgumentError("body", "it has more than one file", "send one file per request")
+        pipe = self._pipe = Pipe()
+        self.app.pipes.add(pipe)
+        store = functools.partial(
+            self._uploads.upload_file, **self._arguments, file=cast("IO[bytes]", pipe), name=piece.filename
+        )
+        self._stored = self.app.in_upload_thread(lambda: json.dumps(store()))
+        self._stored.add_done_callback(lambda _: pipe.abandon())
+        self._stored.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    def _give_up(self, error: Exception) -> None:
+        if self._pipe is not None:
+            self._pipe.fail(error)
+        self.refuse(error)
+
+    def on_connection_close(self) -> None:
+        """Let the service forget what came of a file whose sender went away."""
+        super().on_connection_close()
+        if self._pipe is not None:
+            self._pipe.fail(ServiceUnavailableError("upload", "its sender went away"))
+
+    async def store(self, route: Route) -> None:
+        """Answer with the upload's handle, once all of it has come and is stored."""
+        if self._pipe is None or self._stored is None or self._form is None or not self._form.is_finished:
+            problem = "it has no file" if self._pipe is None else "it ends in the middle of the file"
+            error = InvalidArgumentError("body", problem, "send one file as multipart/form-data")
+            if self._pipe is not None:
+                self._pipe.fail(error)
+            raise error
+        self._pipe.end()
+        self._write_json(route.status, await self._stored)

@@ -1,0 +1,70 @@
+"""Archives that are made while they are read: nothing is written, and memory stays flat."""
+
+import io
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any
+
+CHUNK = 1 << 20
+"""Bytes read or written at once."""
+
+
+def open_archive(members: list[tuple[str, IO[bytes]]]) -> IO[bytes]:
+    """Return a ``.tar.gz`` as a stream.
+
+    Parameters
+    ----------
+    members : list of (str, IO)
+        Name in the archive, and the open file; all are closed at the end.
+
+    Returns
+    -------
+    IO
+        A readable binary stream.
+    """
+    return io.BufferedReader(_Stream(_archive(members)), CHUNK)
+
+
+class _Stream(io.RawIOBase):
+    """A generator of bytes, read as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._pieces)
+            except StopIteration:
+                return 0
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+    def close(self) -> None:
+        if isinstance(self._pieces, Iterator) and hasattr(self._pieces, "close"):
+            self._pieces.close()
+        super().close()
+
+
+def _archive(members: list[tuple[str, IO[bytes]]]) -> Iterator[bytes]:
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    try:
+        for name, stream in members:
+            info = tarfile.TarInfo(name)
+            about = os.fstat(stream.fileno())
+            info.size, info.mtime, info.mode = about.st_size, int(about.st_mtime), 0o644
+            yield packer.compress(info.tobuf(tarfile.PAX_FORMAT))
+            while chunk := stream.read(CHUNK):
+                yield packer.compress(chunk)
+            yield packer.compress(b"\0" * (-info.size % tarfile.BLOCKSIZE))
+        yield packer.compress(b"\0" * tarfile.BLOCKSIZE * 2) + packer.flush()
+    finally:
+        for _, stream in members:
+            stream.close()

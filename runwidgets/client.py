@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from jupyter_core.paths import jupyter_data_dir
 
-from runwidgets.errors import UnknownFileError
+from runwidgets.errors import UnknownFileError, UnknownWorkflowGroupError
 from runwidgets.handles import Run
 from runwidgets.service.base import Api
 from runwidgets.service.remote import open_remote
@@ -126,6 +126,31 @@ def open_workflow(api: Api, source: str | os.PathLike[str]) -> dict[str, Any]:
     return api.workflows.get_workflow(text)
 
 
+def default_group(workflow: Mapping[str, Any]) -> str:
+    """Return the id of the group that runs of a workflow belong to when nobody says otherwise.
+
+    Parameters
+    ----------
+    workflow : mapping
+        The workflow handle.
+
+    Returns
+    -------
+    str
+        Of the first group that the user may act in.
+
+    Raises
+    ------
+    UnknownWorkflowGroupError
+        There is none.
+    """
+    for group in workflow["groups"]:
+        return str(group["id"])
+    raise UnknownWorkflowGroupError(
+        f"workflow {workflow['id']}", "you are in no group of it", "create one with api.groups.create_group"
+    )
+
+
 def run(
     source: str | os.PathLike[str],
     arguments: Mapping[str, Any] | None = None,
@@ -170,7 +195,7 @@ def run(
     """
     service = api or connect()
     workflow = open_workflow(service, source)
-    group_id = group or workflow["groups"][0]["id"]
+    group_id = group or default_group(workflow)
     files = {each["name"] for each in workflow["parameters"] if each["dtype"] == "file"}
     values = {**(arguments or {}), **kwargs}
     for name in files & set(values):

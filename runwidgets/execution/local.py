@@ -6,6 +6,7 @@ accepted are found too. Runners are in sessions of their own and outlive this pr
 starts later adopts them by their journals and locks.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -18,7 +19,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runwidgets.errors import InvalidRunStateError, ServiceUnavailableError, UnknownRunError
+from runwidgets.errors import (
+    InvalidRunStateError,
+    ServiceUnavailableError,
+    StorageFullError,
+    UnknownRunError,
+)
 from runwidgets.execution.backend import Backend
 from runwidgets.execution.journal import JournalReader
 from runwidgets.execution.processes import RUN_VARIABLE, hold_lock, is_locked, kill_run, send_signal
@@ -60,6 +66,9 @@ ENVIRONMENT_PREFIXES = (
     "XDG_",
 )
 JUPYTER_NAMES = {"JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH"}
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -131,10 +140,12 @@ class LocalBackend(Backend):
     def adopt(self, run_ids: Iterable[str]) -> None:
         """Follow runs whose service died; those that another service took meanwhile are left to it."""
         wanted = set(run_ids)
-        for row in self._runs.holding(self._host) if wanted else ():
-            if row.id in wanted and self._runs.take_over(row.id, row.service, self._service):
+        for row in self._runs.holding() if wanted else ():
+            folder = self._files.run_folder(row.id)
+            if row.host != self._host and is_locked(folder / LOCK):
+                continue  # it lives on another machine, whose next service will find it
+            if row.id in wanted and self._runs.take_over(row.id, row.service, self._service, self._host):
                 followed = self._follow(row.id)
-                folder = self._files.run_folder(row.id)
                 if not (folder / JOURNAL).exists() and not is_locked(folder / LOCK):
                     self._start(followed)  # claimed by a service that died before the runner began
 
@@ -180,8 +191,12 @@ class LocalBackend(Backend):
                 for followed in list(self._followed.values()):
                     self._advance(followed)
                 pause = BUSY_PAUSE if self._followed else IDLE_PAUSE
-            except ServiceUnavailableError:
-                pause = IDLE_PAUSE  # the database is locked or away; everything is on disk, so try again
+            except (ServiceUnavailableError, StorageFullError) as error:
+                log.warning("runwidgets: %s; trying again", error)
+                pause = IDLE_PAUSE  # everything is on disk, so nothing is lost meanwhile
+            except Exception:
+                log.exception("runwidgets: the backend stumbled; it goes on")
+                pause = IDLE_PAUSE
             if self._followed:
                 self._is_idle.clear()
             else:
@@ -190,24 +205,23 @@ class LocalBackend(Backend):
 
     def _patrol(self) -> None:
         """Adopt the runs of dead services, and learn which of ours were cancelled."""
-        rows = self._runs.holding(self._host) if self._followed or self._is_time() else []
-        dead = {row.service for row in rows if row.service != self._service and not self._lives(row.service)}
-        self.adopt([row.id for row in rows if row.service in dead])
+        if not self._followed and not self._is_time():
+            return
+        rows = {row.id: row for row in self._runs.holding()}
+        others = {row.service for row in rows.values()} - {self._service}
+        dead = {service for service in others if not is_locked(self._files.services / service)}
+        self.adopt([row.id for row in rows.values() if row.service in dead])
         for service in dead:
             (self._files.services / service).unlink(missing_ok=True)
-        for row in rows:
-            followed = self._followed.get(row.id)
-            if followed is not None and row.state == RunState.CANCELED.value:
-                followed.is_cancelled = True
+        for run_id, followed in self._followed.items():
+            if run_id not in rows or rows[run_id].state == RunState.CANCELED.value:
+                followed.is_cancelled = True  # cancelled, or even deleted since
 
     def _is_time(self) -> bool:
         if time.monotonic() < self._next_patrol:
             return False
         self._next_patrol = time.monotonic() + PATROL_PAUSE
         return True
-
-    def _lives(self, service: str) -> bool:
-        return is_locked(self._files.services / service)
 
     def _claim(self) -> None:
         while row := self._runs.claim(self._host, self._service, self._slots):
@@ -233,7 +247,7 @@ class LocalBackend(Backend):
         if lock is None:
             raise BlockingIOError(0, "its lock is held")
         os.set_inheritable(lock, True)
-        command = [sys.executable, "-m", "runwidgets.execution.runner", str(folder)]
+        command = [sys.executable, "-m", "runwidgets.execution", str(folder)]
         command += [str(self._files.copies), str(lock)]
         try:
             private = os.open(folder / RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -342,7 +356,8 @@ class LocalBackend(Backend):
         kill_run(followed.run_id)
         if not followed.is_ended:
             self._end(followed, RunState.ERROR, [self._last_words(followed)])
-        self._runs.release(followed.run_id)
+        if not self._runs.release(followed.run_id):
+            self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
         del self._followed[followed.run_id]
         self._bell.set()
 

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -181,7 +180,3 @@ def main(arguments: Sequence[str]) -> int:
     os.set_inheritable(lock, False)
     os.umask(0o077)
     return 0 if execute_run(folder, copies) is RunState.SUCCESS else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

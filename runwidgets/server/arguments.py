@@ -28,6 +28,8 @@ SHOWN = 80
 """Characters of a wrong value that an error repeats."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9._~:@-]{1,255}")
 WHOLE = re.compile(r"-?[0-9]{1,18}")
+UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
+"""NUL, and halves of characters."""
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
 UNKNOWN: dict[str, tuple[str, type[UnknownObjectError]]] = {
     "workflow_id": ("workflow", UnknownWorkflowError),
@@ -105,7 +107,7 @@ def read_query(route: Route, query: Mapping[str, list[bytes]]) -> dict[str, Any]
         elif each.kind == "names":
             given[each.name] = [name.strip() for name in text.split(",") if name.strip()]
         else:
-            given[each.name] = text
+            given[each.name] = _storable(each, text)
     return given
 
 
@@ -253,10 +255,17 @@ def _checked(argument: Argument, value: Any) -> Any:
     if argument.kind == "names":
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise InvalidArgumentError(argument.wire, "it must be a list of strings")
-        return value
+        return [_storable(argument, each) for each in value]
     if not isinstance(value, str):
         raise InvalidArgumentError(argument.wire, "it must be a string")
-    return value
+    return _storable(argument, value)
+
+
+def _storable(argument: Argument, text: str) -> str:
+    """Return a text that a database and a file system can hold."""
+    if UNSTORABLE.search(text):
+        raise InvalidArgumentError(argument.wire, "it holds a character that cannot be stored")
+    return text
 
 
 def _identifier(argument: Argument, text: str) -> str:

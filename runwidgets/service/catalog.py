@@ -111,6 +111,10 @@ class LocalWorkflowService(WorkflowService):
                 "is_described": description is not None,
             }
         parts.catalog.update_workflow(found.id, changes, version)
+        reader = parts.policy.reader(self._user)
+        if reader is not None and not parts.catalog.list_groups(found.id, reader):
+            own = {"id": uuid.uuid4().hex, "workflow_id": found.id, "name": reader, "owner": reader}
+            parts.catalog.add_group({**own, "parameters": [], "config": {}}, [reader])
         return self.get_workflow(found.id)
 
     def list_workflows(self) -> Json:

@@ -149,9 +149,10 @@ class LocalRunService(RunService):
     def delete_run(self, run_id: str) -> Json:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
-        self._parts.runs.delete(run_id)
-        self._backend.cancel(run_id)
-        self._parts.files.delete_run(run_id)
+        if self._parts.runs.delete(run_id).holds_slot:
+            self._backend.cancel(run_id)  # whose processes still end; the backend removes the folder then
+        else:
+            self._parts.files.delete_run(run_id)
         return handle
 
     def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:

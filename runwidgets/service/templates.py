@@ -67,8 +67,10 @@ class Templates:
         fingerprint : str
             Changes when the notebook does.
         """
-        seen = fingerprint(path)
-        template = read_template(path, self._limits, self.root)
+        before = None
+        while before != (before := fingerprint(path)):  # until nobody wrote while it was read
+            template = read_template(path, self._limits, self.root)
+            seen = fingerprint(path, template.inputs)
         inputs = []
         for name in template.inputs:
             digest, size = self._files.keep_file(template.folder / name)
@@ -102,13 +104,15 @@ class Templates:
             The notebook changed and cannot be read any more.
         """
         path = Path(workflow.source)
-        if path.is_file() and fingerprint(path) != workflow.fingerprint:
-            template, version, seen = self.read(path)
+        version = self._catalog.get_version(workflow.version_id)
+        inputs = [each["path"] for each in version.template["inputs"]]
+        if path.is_file() and fingerprint(path, inputs) != workflow.fingerprint:
+            template, changed, seen = self.read(path)
             values: dict[str, Any] = {"fingerprint": seen}
             if not workflow.is_named:
                 values["name"] = template.name
             if not workflow.is_described:
                 values["description"] = template.description
-            self._catalog.update_workflow(workflow.id, values, version)
-            workflow = self._catalog.get_workflow(workflow.id)
-        return self._catalog.get_version(workflow.version_id)
+            self._catalog.update_workflow(workflow.id, values, changed)
+            version = self._catalog.get_version(self._catalog.get_workflow(workflow.id).version_id)
+        return version

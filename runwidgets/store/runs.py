@@ -301,27 +301,28 @@ class Runs:
             if changed:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(**changed))
 
-    def release(self, run_id: str) -> None:
-        """Give the slot of a run back: its processes are gone."""
+    def release(self, run_id: str) -> bool:
+        """Give the slot of a run back, whose processes are gone; False if the run is gone too."""
         with self._database.write() as connection:
-            connection.execute(
+            released = connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id, runs.c.state != RunState.RUNNING.value)
                 .values(holds_slot=False)
             )
+            return released.rowcount == 1
 
-    def holding(self, host: str) -> Sequence[RunRow]:
-        """Return the runs that hold a slot of a host."""
+    def holding(self) -> Sequence[RunRow]:
+        """Return the runs that hold a slot, on any host."""
         with self._database.read() as connection:
-            return connection.execute(select(runs).where(runs.c.holds_slot, runs.c.host == host)).all()
+            return connection.execute(select(runs).where(runs.c.holds_slot)).all()
 
-    def take_over(self, run_id: str, previous: str, service: str) -> bool:
-        """Follow a run whose service died; False if another was first."""
+    def take_over(self, run_id: str, previous: str, service: str, host: str) -> bool:
+        """Follow a run whose service died, from a host; False if another was first."""
         with self._database.write() as connection:
             taken = connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id, runs.c.service == previous, runs.c.holds_slot)
-                .values(service=service)
+                .values(service=service, host=host)
             )
             return taken.rowcount == 1
 

@@ -3,12 +3,21 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+
+from runwidgets.templates.signature import parse_code
 
 IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 GLOB = re.compile(r"[*?\[]")
+WILD = re.compile(r"\[[^\]]*\]|[^\w]")
+"""What is no plain letter of a glob: one of nothing else names every file, and is no name."""
+MAGIC_WORD = re.compile(r"[^\s'\"=;|&<>()]+")
 MAX_FILES = 10_000
-"""Files below one named folder; a notebook that names its home folder does not want all of it."""
+"""Files below one named folder. One with more is not taken at all: half a folder would be worse, and
+``config={"cwd": "notebook"}`` runs beside it."""
+MAX_MODULE = 1_000_000
+"""Bytes of a Python file that is read for what it uses."""
 
 
 def find_inputs(path: Path, sources: Iterable[str], globs: Iterable[str] = ()) -> list[str]:
@@ -33,83 +42,83 @@ def find_inputs(path: Path, sources: Iterable[str], globs: Iterable[str] = ()) -
         Relative POSIX paths, sorted.
     """
     folder = path.parent.resolve()
-    found: set[Path] = set()
-    waiting = list(sources)
     read: set[Path] = set()
+    waiting = list(sources)
     while waiting:
         literals, modules = _read(waiting.pop())
-        for text in literals:
-            found.update(_named(folder, text))
-        for module in modules:
-            for file in _module(folder, module):
-                found.add(file)
-                if file not in read:
-                    read.add(file)
-                    waiting.append(file.read_text("utf-8", "replace"))
-    for pattern in globs:
-        found.update(_named(folder, pattern))
-    own = {path.resolve(), *_sidecars(path)}
-    return sorted(file.relative_to(folder).as_posix() for file in found if file not in own)
+        taken = {file for text in literals if _is_name(text) for file in _named(folder, text)}
+        taken.update(file for module in modules for file in _module(folder, module))
+        for file in taken - read:
+            if file.suffix == ".py" and file.stat().st_size <= MAX_MODULE:
+                waiting.append(file.read_text("utf-8", "replace"))
+        read |= taken
+    found = read.union(*(_named(folder, pattern) for pattern in globs))
+    own = {folder / path.name, folder / f"{path.name}.yaml"}
+    return sorted(file.relative_to(folder).as_posix() for file in found - own)
 
 
 def _read(source: str) -> tuple[set[str], set[str]]:
-    """Return the string literals of some code, and the modules that it imports."""
-    code = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n"))
+    """Return the texts of some code that may name files, and the modules that it imports."""
     try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError):
+        tree, code = parse_code(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set(), set()
     literals: set[str] = set()
     modules: set[str] = set()
+    for before, after in zip(source.split("\n"), code.split("\n"), strict=True):
+        if before != after:
+            literals.update(MAGIC_WORD.findall(before))
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             literals.add(node.value)
         elif isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            modules.add(node.module or "")
-            modules.update(
-                f"{node.module}.{alias.name}" if node.module else alias.name for alias in node.names
-            )
+            start = f"{node.module}." if node.module else ""
+            modules.update(f"{start}{alias.name}" for alias in node.names)
     return literals, modules
 
 
+def _is_name(text: str) -> bool:
+    """Say whether a text of some code may be meant to name files."""
+    return bool(WILD.sub("", text)) if GLOB.search(text) else bool(text.strip("./ "))
+
+
 def _named(folder: Path, text: str) -> Iterator[Path]:
-    """Yield the files that a literal names."""
-    if (
-        not text.strip("./ ")
-        or len(text) > 1024
-        or "\n" in text
-        or "\0" in text
-        or text.startswith(("/", "~"))
-    ):
-        return
-    if ".." in Path(text).parts:
+    """Yield the files that a text names."""
+    is_path = 0 < len(text) <= 1024 and not any(sign in text for sign in "\n\0")
+    if not is_path or text.startswith(("/", "~")) or ".." in Path(text).parts:
         return
     try:
         exact = folder / text
-        matching = [exact] if exact.exists() else list(folder.glob(text)) if GLOB.search(text) else []
-    except (OSError, ValueError, NotImplementedError):
+        matching = [exact] if exact.exists() else _few(folder.glob(text)) if GLOB.search(text) else []
+        for match in matching:
+            below = _few(match.rglob("*")) if match.is_dir() and _is_ours(folder, match) else [match]
+            yield from (file for file in below if file.is_file() and _is_ours(folder, file))
+    except (OSError, ValueError, NotImplementedError, IndexError):
         return
-    for match in matching:
-        if match.is_dir():
-            below = [file for file in match.rglob("*") if file.is_file()]
-            yield from (file for file in below[:MAX_FILES] if _is_ours(folder, file))
-        elif match.is_file() and _is_ours(folder, match):
-            yield match
+
+
+def _few(files: Iterator[Path]) -> list[Path]:
+    """Return all of some files, or none where they are too many."""
+    few = list(islice(files, MAX_FILES + 1))
+    return few if len(few) <= MAX_FILES else []
 
 
 def _module(folder: Path, module: str) -> Iterator[Path]:
-    """Yield the files of a sibling module or package."""
-    top = module.split(".")[0]
-    if not top.isidentifier():
+    """Yield the files of a sibling module or package, with the data that lies in it."""
+    parts = module.split(".")
+    if not all(part.isidentifier() for part in parts):
         return
-    file = folder / f"{top}.py"
-    if file.is_file() and _is_ours(folder, file):
-        yield file
-    package = folder / top
-    if (package / "__init__.py").is_file():
-        yield from (each for each in sorted(package.rglob("*.py")) if _is_ours(folder, each))
+    place = folder
+    for part in parts:
+        file = place / f"{part}.py"
+        if file.is_file() and _is_ours(folder, file):
+            yield file
+        place = place / part
+        if (place / "__init__.py").is_file() and _is_ours(folder, place):
+            yield from (each for each in _few(place.rglob("*")) if each.is_file() and _is_ours(folder, each))
+            return
 
 
 def _is_ours(folder: Path, file: Path) -> bool:
@@ -118,7 +127,3 @@ def _is_ours(folder: Path, file: Path) -> bool:
     if any(part.startswith(".") or part in IGNORED for part in parts):
         return False
     return file.resolve().is_relative_to(folder)
-
-
-def _sidecars(path: Path) -> set[Path]:
-    return {path.with_suffix(".yaml").resolve(), path.with_name(path.name + ".yaml").resolve()}

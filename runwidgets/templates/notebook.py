@@ -2,35 +2,39 @@
 
 1. The cell tagged ``parameters``: Python by its syntax tree, other languages through papermill.
 2. The notebook's ``metadata.runwidgets``.
-3. A sidecar of the same shape, ``train.ipynb.yaml`` or ``train.yaml`` beside ``train.ipynb``.
+3. A sidecar of the same shape, ``train.ipynb.yaml`` or ``train.yaml`` beside ``train.ipynb``;
+   `documents.read_sidecar` says when the second counts.
 """
 
 import hashlib
+import itertools
 import json
 import re
-import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import nbformat.reader
-import yaml
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillException
 from papermill.inspection import _infer_parameters
+from papermill.translators import papermill_translators
 
 from runwidgets.errors import InvalidParameterError, InvalidTemplateError
 from runwidgets.limits import Limits
+from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
 from runwidgets.templates.inputs import find_inputs
-from runwidgets.templates.parameters import Parameter, leaves_folder, parse_parameters
-from runwidgets.templates.signature import Signature, read_signature
+from runwidgets.templates.parameters import Parameter, parse_parameters
+from runwidgets.templates.signature import COMPUTED, Signature, read_signature
+from runwidgets.templates.texts import leaves_folder, text_problem
 
 Json = dict[str, Any]
 
-SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files"}
 OUTPUT_KEYS = {"source", "title", "caption", "widget", "format"}
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+RESULT_KEYS = {"name", "label", "dtype"}
+CHUNK = 1 << 20
+"""Bytes that are hashed at a time."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Template:
     """``[{source, title?, caption?, widget?, format?}]``."""
     results: Json
     """``{"schema": [{name, label?, dtype?}]}``, or empty."""
+    notebook: NotebookNode
+    """Format 4.5, valid, without outputs."""
     content: bytes
     """The notebook as it is stored: format 4.5, valid."""
     sha256: str
@@ -96,130 +102,119 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         A declaration is wrong.
     """
     limits = limits or Limits()
-    _check_path(path, limits, root)
-    notebook = _read_notebook(path)
+    notebook = read_notebook(path, limits, root)
     kernel_name, language = _kernel(notebook, path)
-    signature, assigned = _read_cell(notebook, path, kernel_name, language)
+    signature = _read_cell(notebook, path, kernel_name, language)
+    section, sidecar = read_sidecar(path, limits, root)
     declared = _merge(
-        path,
-        signature.parameters,
-        _section(notebook.metadata.get("runwidgets"), path.name),
-        _sidecar(path, limits),
+        path, signature.parameters, check_section(notebook.metadata.get("runwidgets"), path.name), section
     )
     title, text = _heading(notebook)
     parameters = parse_parameters(declared["parameters"], limits)
-    outputs = _outputs(declared.get("outputs", []), path)
+    if parameters:
+        _check_language(kernel_name, language)
+    defaults = {each.name: each.default for each in parameters if _must_inject(each, signature.assigned)}
+    _check_declared(declared, path)
     results = declared.get("results", {})
     code = (
         [cell.source for cell in notebook.cells if cell.cell_type == "code"]
         if language.lower() == "python"
         else []
     )
-    inputs = find_inputs(path, code, declared.get("files", []))
+    paths = [each.default for each in parameters if each.dtype == "file" and each.default]
+    own = {each.name for each in (sidecar,) if each is not None}
+    found = find_inputs(path, code, [*declared.get("files", []), *paths])
+    inputs = [each for each in found if each not in own]
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(content)
     digest.update(json.dumps(declared, sort_keys=True, default=str).encode())
     for name in inputs:
-        digest.update(name.encode() + hashlib.sha256((path.parent / name).read_bytes()).digest())
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + _hash(path.parent / name))
     return Template(
-        name=declared.get("name") or title or path.stem,
+        name=(declared.get("name") or title or path.stem)[: limits.name_length],
         description=declared.get("description") or text,
         parameters=parameters,
         parameter_groups=declared.get("parameterGroups", []),
-        outputs=outputs,
+        outputs=declared.get("outputs", []),
         results=results,
+        notebook=notebook,
         content=content,
         sha256=digest.hexdigest(),
         kernel_name=kernel_name,
         language=language,
         folder=path.parent.resolve(),
         inputs=inputs,
-        defaults={
-            each.name: each.default
-            for each in parameters
-            if each.default is not None
-            and each.dtype != "file"
-            and (each.name not in assigned or assigned[each.name] != each.default)
-        },
+        defaults=defaults,
         constructors=signature.constructors,
     )
 
 
-def fingerprint(path: Path) -> str:
-    """Return a text that changes when a template may have changed; cheap.
+def fingerprint(path: Path, inputs: Iterable[str] = ()) -> str:
+    """Return a text that changes when a template may have changed; cheap, nothing is read.
 
     Parameters
     ----------
     path : Path
         The notebook.
+    inputs : iterable of str
+        Its static files, relative to its folder.
 
     Returns
     -------
     str
-        Of the times and sizes of the files in the notebook's folder that may belong to it.
+        A hash of the times and sizes of the notebook, its sidecar, its static files and their folders.
     """
+    files = [path, *sidecars(path), *(path.parent / name for name in inputs)]
     seen = []
-    for each in (path, *_sidecars(path), path.parent):
+    for each in [*files, *sorted({file.parent for file in files})]:
         try:
             about = each.stat()
-        except OSError:
+        except (OSError, ValueError):
             continue
-        seen.append(f"{about.st_ino}:{about.st_mtime_ns}:{about.st_size if each is not path.parent else 0}")
-    return "|".join(seen)
+        seen.append(f"{about.st_ino}:{about.st_mtime_ns}:{about.st_size}")
+    return hashlib.sha256("|".join(seen).encode()).hexdigest()
 
 
-def _check_path(path: Path, limits: Limits, root: Path | None) -> None:
-    name = path.name or str(path)
-    if URL.match(str(path)) or ":/" in str(path):
-        raise InvalidTemplateError(name, "it is a URL", "give the path of a notebook on this server")
-    if root is not None and not path.resolve().is_relative_to(root.resolve()):
-        raise InvalidTemplateError(name, "it lies outside the folder that is served")
-    inside = path.relative_to(root) if root is not None and path.is_relative_to(root) else Path(name)
-    if any(part.startswith(".") and part not in {".", ".."} for part in inside.parts):
-        raise InvalidTemplateError(name, "it is hidden")
+def _hash(path: Path) -> bytes:
+    digest = hashlib.sha256()
     try:
-        about = path.stat()
-    except (OSError, ValueError) as error:
-        raise InvalidTemplateError(name, "there is no such notebook") from error
-    if not stat.S_ISREG(about.st_mode):
-        kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no regular file"
-        raise InvalidTemplateError(name, f"it is {kind}", "give the path of an .ipynb file")
-    if about.st_size > limits.template_size:
-        raise InvalidTemplateError(
-            name, f"it has {about.st_size:,} bytes, more than {limits.template_size:,}", "clear its outputs"
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise InvalidTemplateError(path.name, "the notebook uses it, but it cannot be read") from error
+    return digest.digest()
+
+
+def _must_inject(parameter: Parameter, assigned: Json) -> bool:
+    """Say whether the notebook would run with another value than the default, or with none."""
+    if parameter.is_required:
+        return False
+    own = assigned.get(parameter.name, COMPUTED)
+    if own is COMPUTED:
+        is_other = parameter.default is not None or parameter.name not in assigned
+    else:
+        is_other = own != parameter.default or isinstance(own, bool) != isinstance(parameter.default, bool)
+    if is_other and parameter.secret and parameter.default is not None:
+        raise InvalidParameterError(
+            f"parameter '{parameter.name}'", "a secret cannot have a default of its own", "leave it away"
         )
+    return is_other
 
 
-def _read_notebook(path: Path) -> NotebookNode:
-    """Read a notebook of any format, as a valid one of format 4.5."""
+def _check_language(kernel_name: str, language: str) -> None:
     try:
-        text = path.read_bytes().decode()
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidTemplateError(path.name, "it is not JSON, so it is no notebook") from error
-    if not isinstance(content, dict) or "nbformat" not in content:
-        raise InvalidTemplateError(path.name, "it is JSON, but no notebook: it has no nbformat")
-    version = content["nbformat"]
-    if not isinstance(version, int) or not 1 <= version <= nbformat.current_nbformat:
-        raise InvalidTemplateError(path.name, f"nbformat {version!r:.20} is unknown", "save it as version 4")
-    try:
-        notebook: NotebookNode = nbformat.convert(nbformat.reader.reads(text), 4)
-        notebook = nbformat.v4.upgrade(notebook)
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-        nbformat.validate(notebook)
-    except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise InvalidTemplateError(path.name, f"it is no valid notebook ({reason})") from error
-    if not notebook.cells:
-        raise InvalidTemplateError(path.name, "it has no cells")
-    return notebook
+        papermill_translators.find_translator(kernel_name, language)
+    except PapermillException as error:
+        raise InvalidTemplateError(
+            "parameters", f"parameters of a notebook in {language:.60} cannot be set", "declare none"
+        ) from error
 
 
 def _kernel(notebook: NotebookNode, path: Path) -> tuple[str, str]:
     spec = notebook.metadata.get("kernelspec", {})
-    language = spec.get("language") or notebook.metadata.get("language_info", {}).get("name")
+    stated = (spec.get("language"), notebook.metadata.get("language_info", {}).get("name"))
+    language = next((each for each in stated if each and isinstance(each, str)), None)
     name = spec.get("name")
     if not name:
         raise InvalidTemplateError(
@@ -232,24 +227,27 @@ def _kernel(notebook: NotebookNode, path: Path) -> tuple[str, str]:
     return name, language or name
 
 
-def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: str) -> tuple[Signature, Json]:
-    """Return what the parameters cell declares, and the values that it sets itself."""
-    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: str) -> Signature:
+    """Return what the parameters cell declares."""
+    tagged = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", [])
+    ]
     if len(tagged) > 1:
         raise InvalidTemplateError(
             path.name, f"{len(tagged)} cells are tagged 'parameters'", "tag one of them"
         )
     if not tagged:
-        return Signature(), {}
-    if language.lower() == "python":
-        try:
-            signature = read_signature(tagged[0].source)
-        except InvalidTemplateError as error:
-            raise InvalidTemplateError(f"{path.name}, {error.subject}", error.problem) from error
-    else:
-        signature = Signature(_inspected(notebook, kernel_name, language))
-    assigned = {each["name"]: each.get("defaultValue") for each in signature.parameters}
-    return signature, assigned
+        return Signature()
+    if language.lower() != "python":
+        declared = _inspected(notebook, kernel_name, language)
+        assigned = {each["name"]: each.get("defaultValue", COMPUTED) for each in declared}
+        return Signature(declared, assigned=assigned)
+    try:
+        return read_signature(tagged[0].source)
+    except InvalidTemplateError as error:
+        raise InvalidTemplateError(f"{path.name}, {error.subject}", error.problem) from error
 
 
 def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[Json]:
@@ -277,41 +275,6 @@ def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[
     return declared
 
 
-def _sidecars(path: Path) -> tuple[Path, Path]:
-    return path.with_name(path.name + ".yaml"), path.with_suffix(".yaml")
-
-
-def _sidecar(path: Path, limits: Limits) -> Json:
-    for sidecar in _sidecars(path):
-        if sidecar.is_file():
-            if sidecar.stat().st_size > limits.template_size:
-                raise InvalidTemplateError(sidecar.name, f"it has more than {limits.template_size:,} bytes")
-            try:
-                return _section(yaml.safe_load(sidecar.read_text("utf-8")), sidecar.name)
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise InvalidTemplateError(sidecar.name, f"it is no YAML ({error})"[:300]) from error
-    return {}
-
-
-def _section(content: Any, where: str) -> Json:
-    """Check the outline of a ``runwidgets`` section."""
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InvalidTemplateError(where, "what it says of runwidgets must be a mapping")
-    unknown = set(map(str, content)) - SECTIONS
-    if unknown:
-        raise InvalidTemplateError(
-            where, f"'{min(unknown)}' is unknown", f"there are {', '.join(sorted(SECTIONS))}"
-        )
-    kinds: dict[str, type] = {"name": str, "description": str, "results": dict}
-    for key, value in content.items():
-        kind = kinds.get(key, list)
-        if not isinstance(value, kind):
-            raise InvalidTemplateError(where, f"{key}: it must be a {kind.__name__}")
-    return json.loads(json.dumps(content, default=str))  # type: ignore[no-any-return]
-
-
 def _merge(path: Path, parameters: list[Json], *sections: Json) -> Json:
     """Lay the sections over each other; declarations are merged by name, key by key."""
     merged: Json = {}
@@ -332,25 +295,51 @@ def _merge(path: Path, parameters: list[Json], *sections: Json) -> Json:
     return merged
 
 
-def _outputs(declared: list[Any], path: Path) -> list[Json]:
-    for each in declared:
-        if not isinstance(each, dict) or not isinstance(each.get("source"), str):
-            raise InvalidTemplateError(path.name, "outputs: each needs a source, a path or glob")
-        unknown = set(each) - OUTPUT_KEYS
-        if unknown:
-            raise InvalidTemplateError(path.name, f"outputs: '{min(unknown)}' is unknown")
+def _check_declared(declared: Json, path: Path) -> None:
+    """Check outputs, groups of parameters and the leaderboard's schema."""
+    _check_entries(path, "outputs", declared.get("outputs", []), "source", OUTPUT_KEYS)
+    for each in declared.get("outputs", []):
         if leaves_folder(each["source"]):
-            raise InvalidTemplateError(path.name, f"outputs: {each['source']} leaves the working folder")
-    return declared
+            raise InvalidTemplateError(
+                path.name, f"outputs: '{each['source']:.60}' leaves the working folder"
+            )
+    _check_entries(path, "parameterGroups", declared.get("parameterGroups", []), "name", None)
+    results = declared.get("results", {})
+    if set(results) - {"schema"} or not isinstance(results.get("schema", []), list):
+        raise InvalidTemplateError(path.name, "results: it takes a list 'schema', and nothing else")
+    _check_entries(path, "results.schema", results.get("schema", []), "name", RESULT_KEYS)
+    if not all(isinstance(each, str) for each in declared.get("files", [])):
+        raise InvalidTemplateError(path.name, "files: each must be a path or glob, as text")
+
+
+def _check_entries(path: Path, where: str, entries: list[Any], key: str, keys: set[str] | None) -> None:
+    for each in entries:
+        if not isinstance(each, dict) or not isinstance(each.get(key), str) or not each[key]:
+            raise InvalidTemplateError(path.name, f"{where}: each needs a {key}")
+        unknown = set(each) - keys if keys is not None else set()
+        if unknown:
+            raise InvalidTemplateError(path.name, f"{where}: '{min(unknown):.60}' is unknown")
+        if keys is not None and not all(isinstance(value, (str, dict)) for value in each.values()):
+            raise InvalidTemplateError(path.name, f"{where}: '{each[key]:.60}' must be described by texts")
 
 
 def _heading(notebook: NotebookNode) -> tuple[str | None, str | None]:
     """Return the first heading of the notebook, and the paragraph that follows it."""
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            found = re.search(r"^#{1,3}[ \t]+(.+?)[ \t]*#*[ \t]*$", cell.source, re.MULTILINE)
-            if found:
-                paragraphs = re.split(r"\n\s*\n", cell.source[found.end() :].strip())
-                text = " ".join(paragraphs[0].split())
-                return found[1], text if text and not text.startswith(("#", "-", "*", "|", "```")) else None
+        if cell.cell_type != "markdown" or text_problem(cell.source) is not None:
+            continue
+        is_code = False
+        lines = cell.source.splitlines()
+        for at, line in enumerate(lines):
+            is_code ^= line.lstrip().startswith(("```", "~~~"))
+            found = re.match(r"#{1,3}[ \t]+(\S.*)", line)
+            title = found[1].rstrip(" \t#") if found and not is_code else ""
+            if title:
+                return title, _paragraph(lines[at + 1 :])
     return None, None
+
+
+def _paragraph(lines: list[str]) -> str | None:
+    rest = itertools.dropwhile(lambda line: not line.strip(), lines)
+    text = " ".join(" ".join(itertools.takewhile(str.strip, rest)).split())
+    return text if text and not text.startswith(("#", "-", "*", "|", "```")) else None

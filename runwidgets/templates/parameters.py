@@ -6,14 +6,25 @@ number, ``"yes"`` no truth value, and NaN no number at all.
 """
 
 import difflib
+import functools
 import keyword
 import math
-import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from runwidgets.errors import (
@@ -25,10 +36,24 @@ from runwidgets.errors import (
     UnknownParameterError,
 )
 from runwidgets.limits import Limits
-from runwidgets.templates.casts import Range, cast_value, first_problem, parse_range
+from runwidgets.templates.arguments import coerce_mapping, read_pairs
+from runwidgets.templates.casts import cast_value, first_problem
+from runwidgets.templates.ranges import Range, parse_range
+from runwidgets.templates.texts import leaves_folder, shorten, text_problem
+
+__all__ = ["Choice", "Parameter", "cast", "check_arguments", "coerce_mapping", "parse_parameters"]
 
 Dtype = Literal["int", "float", "bool", "string", "select", "list", "record", "file", "date", "datetime"]
 Json = dict[str, Any]
+
+
+def _storable(text: str) -> str:
+    if problem := text_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 class Choice(BaseModel):
@@ -36,9 +61,16 @@ class Choice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
-    name: str
-    value: Any
-    is_default: bool = False
+    name: Text
+    value: StrictBool | int | float | Text
+    is_default: StrictBool = False
+
+    @field_validator("value")
+    @classmethod
+    def _check_value(cls, value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"values: {value} is not a finite number")
+        return value
 
 
 class Parameter(BaseModel):
@@ -52,12 +84,12 @@ class Parameter(BaseModel):
 
     name: str
     dtype: Dtype
-    index: int = 0
-    is_required: bool = True
-    label: str | None = None
-    help: str | None = None
+    index: int = Field(default=0, strict=True)
+    is_required: StrictBool = True
+    label: Text | None = None
+    help: Text | None = None
     default: Any = Field(default=None, alias="defaultValue")
-    group: str | None = None
+    group: Text | None = None
     range: str | None = None
     """``"[0,1]"``: brackets include, parentheses exclude, either end may be missing."""
     values: tuple[Choice, ...] | None = None
@@ -67,13 +99,14 @@ class Parameter(BaseModel):
     """A record's fields; None for any JSON object."""
     target: str | None = None
     """Where a file is placed, relative to the working folder; a folder ends in ``/``."""
-    secret: bool = False
+    secret: StrictBool = False
     """Whether only the kernel may see the value."""
 
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
-        if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("__"):
+        is_name = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__")
+        if not is_name or unicodedata.normalize("NFKC", name) != name:
             raise ValueError("it must be a Python identifier and no keyword")
         return name
 
@@ -92,11 +125,14 @@ class Parameter(BaseModel):
             return declared
         declared = dict(declared)
         if "defaultValue" not in declared and "default" not in declared:
-            for choice in declared.get("values") or ():
+            choices = declared.get("values")
+            for choice in choices if isinstance(choices, (list, tuple)) else ():
                 if isinstance(choice, dict) and choice.get("isDefault"):
                     declared["defaultValue"] = choice.get("value")
         if "isRequired" not in declared and "is_required" not in declared:
             declared["isRequired"] = "defaultValue" not in declared and "default" not in declared
+        if isinstance(declared.get("para"), dict):
+            declared["para"] = {"name": "item", **declared["para"]}
         return declared
 
     @model_validator(mode="after")
@@ -109,10 +145,18 @@ class Parameter(BaseModel):
             raise ValueError("values: a select must have them, and nothing else may")
         if self.values is not None and not self.values:
             raise ValueError("values: there must be at least one")
+        kinds = [(isinstance(each.value, bool), each.value) for each in self.values or ()]
+        if len(set(kinds)) < len(kinds) or sum(each.is_default for each in self.values or ()) > 1:
+            raise ValueError("values: each may stand there once, and one may be the default")
         if self.para is not None and self.dtype != "list":
             raise ValueError("para: only a list has one")
         if self.fields is not None and self.dtype != "record":
             raise ValueError("fields: only a record has them")
+        names = [each.name for each in self.fields or ()]
+        if len(set(names)) < len(names):
+            raise ValueError("fields: two of them have one name")
+        if any(each.dtype == "file" for each in (*(self.fields or ()), *((self.para,) if self.para else ()))):
+            raise ValueError(f"a {self.dtype} cannot hold files, declare each as a parameter of its own")
         return self
 
     @classmethod
@@ -137,20 +181,38 @@ class Parameter(BaseModel):
             Something in it is wrong, or its default does not fit it.
         """
         name = declared.get("name") if isinstance(declared, dict) else None
-        subject = f"parameter {name!r:.80}" if name is not None else "parameter"
+        shown = f"'{shorten(name)}'" if isinstance(name, str) else f"{name!r:.60}"
+        subject = f"parameter {shown}" if name is not None else "parameter"
         if not isinstance(declared, dict):
             raise InvalidParameterError(subject, "its declaration must be an object with name and dtype")
         try:
             parameter = cls.model_validate(declared)
         except ValidationError as error:
             raise InvalidParameterError(subject, first_problem(error)) from error
-        if parameter.default is not None and parameter.dtype != "file":
-            try:
-                fitting = cast(parameter, parameter.default, limits)
-            except InvalidArgumentError as error:
-                raise InvalidParameterError(subject, f"its default {error.problem}") from error
-            parameter = parameter.model_copy(update={"default": fitting})
-        return parameter
+        except RecursionError as error:
+            raise InvalidParameterError(subject, "its declaration is nested too deep") from error
+        return parameter._with_checked_default(subject, limits)
+
+    def _with_checked_default(self, subject: str, limits: Limits | None) -> "Parameter":
+        """Return it with a default of its own type, and so for its parts."""
+        parts: dict[str, Any] = {}
+        if self.para is not None:
+            parts["para"] = self.para._with_checked_default(subject, limits)
+        if self.fields is not None:
+            parts["fields"] = tuple(each._with_checked_default(subject, limits) for each in self.fields)
+        whole = self.model_copy(update=parts) if parts else self
+        if whole.default is None:
+            return whole
+        if whole.dtype == "file":
+            if not isinstance(whole.default, str) or text_problem(whole.default):
+                raise InvalidParameterError(subject, "its default must be the path of a file, as text")
+            return whole
+        try:
+            fitting = cast(whole, whole.default, limits)
+        except InvalidArgumentError as error:
+            said = f"{error.subject.removeprefix(whole.name)} {error.problem.removeprefix('it ')}"
+            raise InvalidParameterError(subject, f"its default{said}") from error
+        return whole.model_copy(update={"default": fitting})
 
     def to_json(self) -> Json:
         """Return the declaration; keys that say nothing are left away, and a secret's default too."""
@@ -175,15 +237,15 @@ class Parameter(BaseModel):
         """Whether "no value" is a value for it."""
         return not self.is_required and self.default is None
 
+    @functools.cached_property
+    def adapters(self) -> "dict[Limits, TypeAdapter[Any]]":
+        """The types that it was already made into, by limits."""
+        return {}
+
     @property
     def bounds(self) -> Range:
         """Its range, which includes every number where none is declared."""
         return parse_range(self.range or "(,)")
-
-
-class _Argument(NamedTuple):
-    parameter: Parameter
-    value: Any
 
 
 def parse_parameters(declarations: Iterable[Any], limits: Limits | None = None) -> list[Parameter]:
@@ -284,64 +346,42 @@ def check_arguments(
         A required parameter got none.
     """
     declared = {parameter.name: parameter for parameter in parameters}
-    pairs = _pairs(arguments)
+    pairs = read_pairs(arguments)
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
-            raise DuplicateArgumentError(_short(name), "it was given twice")
+            raise DuplicateArgumentError(shorten(name), "it was given twice")
         seen.add(name)
     for name, _ in pairs:
         if name not in declared:
-            raise UnknownParameterError(_short(name), "there is no such parameter", _suggest(name, declared))
-    given = [_Argument(declared[name], value) for name, value in pairs]
+            raise UnknownParameterError(shorten(name), "there is no such parameter", _suggest(name, declared))
+    given = [(declared[name], value) for name, value in pairs]
     for parameter, value in given:
         if parameter.dtype == "file" and (file_id := _file_id(value)) is not None and not is_file(file_id):
-            raise UnknownFileError(parameter.name, f"no file '{_short(file_id)}' was uploaded to this group")
+            raise UnknownFileError(parameter.name, f"no file '{shorten(file_id)}' was uploaded to this group")
     values = {parameter.name: cast(parameter, value, limits) for parameter, value in given}
+    targets: set[str] = set()
+    for parameter, _ in given:
+        if parameter.dtype == "file" and values[parameter.name]:
+            _resolve_target(parameter, values[parameter.name]["value"], targets)
     for name, parameter in declared.items():
         if parameter.is_required and name not in values:
             raise MissingArgumentError(name, "it is required, but no value was given")
-        if parameter.dtype == "file" and parameter.target and values.get(name):
-            values[name]["value"].setdefault("targetPath", parameter.target)
     return values
 
 
-def coerce_mapping(values: Mapping[str, Any]) -> list[Json]:
-    """Return Python values as a list of arguments.
-
-    Parameters
-    ----------
-    values : mapping of str to Any
-        NumPy scalars and arrays, dates, paths, ranges and tuples become what JSON has for them.
-
-    Returns
-    -------
-    list of dict
-        ``[{"name", "value"}, …]``.
-
-    Raises
-    ------
-    InvalidArgumentError
-        A value has no JSON form.
-    """
-    return [{"name": str(name), "value": _plain(str(name), value)} for name, value in values.items()]
-
-
-def leaves_folder(path: str) -> bool:
-    """Say whether a relative path would leave the folder it starts in."""
-    pure = PurePosixPath(path)
-    is_odd = not path.strip() or "\0" in path or "\\" in path or bool(re.match(r"[A-Za-z]:", path))
-    return is_odd or pure.is_absolute() or ".." in pure.parts or path.startswith("~")
-
-
-def _pairs(arguments: Any) -> list[tuple[str, Any]]:
-    shape = 'give a list such as [{"name": "alpha", "value": 0.1}]'
-    if not isinstance(arguments, list):
-        raise InvalidArgumentError("arguments", "they are no list", shape)
-    for at, each in enumerate(arguments):
-        if not isinstance(each, dict) or set(each) != {"name", "value"} or not isinstance(each["name"], str):
-            raise InvalidArgumentError(f"arguments[{at}]", "it is no object with name and value", shape)
-    return [(each["name"], each["value"]) for each in arguments]
+def _resolve_target(parameter: Parameter, file: Json, taken: set[str]) -> None:
+    target = file.get("targetPath") or parameter.target
+    if target is None:
+        return
+    file["targetPath"] = target
+    if not target.endswith("/"):
+        place = PurePosixPath(target).as_posix()
+        if place in taken:
+            raise InvalidArgumentError(
+                parameter.name, f"another file is placed at '{shorten(place)}' already"
+            )
+        taken.add(place)
 
 
 def _suggest(name: str, declared: Mapping[str, Parameter]) -> str:
@@ -356,27 +396,3 @@ def _file_id(value: Any) -> str | None:
         file_id = value["value"].get("fileId")
         return file_id if isinstance(file_id, str) else None
     return None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 64 else text[:61] + "…"
-
-
-def _plain(name: str, value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidArgumentError(name, f"{value} is no JSON number", "leave the argument away, or use text")
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if hasattr(value, "__fspath__"):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(f"{name}.{key}", item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, range)):
-        return [_plain(f"{name}[{at}]", item) for at, item in enumerate(value)]
-    raise InvalidArgumentError(
-        name, f"a {type(value).__name__} has no JSON form", "use numbers, text and lists"
-    )

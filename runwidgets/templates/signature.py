@@ -3,12 +3,17 @@
 ``x = 3``, ``x: int``, ``Literal["a", "b"]``, ``list[float]``, ``int | None``, ``pathlib.Path`` (a file),
 ``date``, ``Annotated[float, Ge(0), Le(1)]`` and ``Annotated[int, Field(ge=1, title="…")]`` are understood;
 the comment at a line's end is the help. What is computed, such as ``folder = os.getcwd()``, is no
-parameter but follows from them.
+parameter but follows from them; with an annotation it is one that may be left away. A bare ``None``
+takes text.
 """
 
 import ast
+import datetime
 import io
+import re
 import tokenize
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +45,12 @@ CONSTRUCTORS = {
 """How the notebook gets the object that it annotated from the JSON that was injected."""
 
 
+COMPUTED: Any = ...
+MAGIC = re.compile(r"[%!?]|[\w, ]+=\s*[%!]|.*\?$")
+MAX_SOURCE_MAGICS = 200
+"""Lines of IPython's own that one cell may have."""
+
+
 @dataclass(frozen=True)
 class Signature:
     """What a cell declares.
@@ -50,10 +61,13 @@ class Signature:
         Declarations as in `Parameter.from_json`, in order.
     constructors : dict of str to str
         dtype by name, of the parameters whose values the notebook wants as Python objects.
+    assigned : dict
+        The value that the cell itself gives to a name, as JSON; `COMPUTED` where nobody knows it.
     """
 
     parameters: list[Json] = field(default_factory=list)
     constructors: dict[str, str] = field(default_factory=dict)
+    assigned: Json = field(default_factory=dict)
 
 
 def read_signature(source: str) -> Signature:
@@ -74,45 +88,82 @@ def read_signature(source: str) -> Signature:
     InvalidTemplateError
         It is no Python.
     """
-    code = _without_magics(source)
     try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError) as error:
+        tree, code = parse_code(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f"line {line} of the parameters cell" if line else "parameters cell"
         raise InvalidTemplateError(where, f"it is no Python ({getattr(error, 'msg', error)})") from error
     comments = _comments(code)
     found: dict[str, Json] = {}
     constructors: dict[str, str] = {}
+    assigned: Json = {}
     for statement in tree.body:
-        target, annotation, value = _parts(statement)
-        if target is None or target.startswith("__"):
-            continue
-        declared = _declare(target, annotation, value)
-        if declared is None:
-            found.pop(target, None)
-            continue
-        comment = comments.get(statement.end_lineno or 0)
-        if comment and "help" not in declared:
-            declared["help"] = comment
-        found[target] = declared
-        is_object = annotation is not None or isinstance(value, ast.Call)
-        constructors.pop(target, None)
-        if is_object and declared["dtype"] in CONSTRUCTORS:
-            constructors[target] = declared["dtype"]
+        for target, annotation, value in _assignments(statement):
+            if target.startswith("__"):
+                continue
+            constructors.pop(target, None)
+            declared = _declare(target, annotation, value)
+            if declared is None:
+                found.pop(target, None)
+                continue
+            comment = comments.get(statement.end_lineno or 0)
+            if comment and "help" not in declared:
+                declared["help"] = comment
+            found[target] = declared
+            if value is not None and not _is_field(value):
+                is_literal, literal = _literal(value)
+                assigned[target] = literal if is_literal else COMPUTED
+            is_object = annotation is not None or isinstance(value, ast.Call)
+            if is_object and declared["dtype"] in CONSTRUCTORS:
+                constructors[target] = declared["dtype"]
     parameters = [{**declared, "index": at} for at, declared in enumerate(found.values())]
-    return Signature(parameters, {name: dtype for name, dtype in constructors.items() if name in found})
+    return Signature(parameters, constructors, {name: assigned[name] for name in assigned if name in found})
 
 
 def construct(name: str, dtype: str) -> list[str]:
     """Return the lines that turn an injected value into the object that the notebook annotated."""
     statement, expression = CONSTRUCTORS[dtype]
-    return [statement, f"{name} = {expression.format(name=name)}"]
+    return [statement, f"{name} = None if {name} is None else {expression.format(name=name)}"]
 
 
-def _without_magics(source: str) -> str:
-    """Blank out lines that only IPython understands, keeping the line numbers."""
-    return "\n".join("" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.split("\n"))
+def parse_code(source: str) -> tuple[ast.Module, str]:
+    """Parse the code of a cell, which may hold lines that only IPython understands.
+
+    A line is blanked out only where Python stumbles over it, so that a ``%`` inside an expression or a
+    text that spans lines stays what it is.
+
+    Parameters
+    ----------
+    source : str
+        The cell.
+
+    Returns
+    -------
+    tree : ast.Module
+        Its syntax tree.
+    code : str
+        The Python that it was made from, line for line.
+
+    Raises
+    ------
+    SyntaxError
+        It is no Python; other errors are ``ValueError``, ``RecursionError`` and ``MemoryError``.
+    """
+    lines = source.split("\n")
+    for _ in range(MAX_SOURCE_MAGICS):
+        code = "\n".join(lines)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(code), code
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+            if not (0 <= at < len(lines) and MAGIC.match(lines[at].strip())):
+                raise
+            indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+            lines[at] = f"{indent}pass"
+    raise SyntaxError("it has too many lines that are no Python")
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -131,22 +182,30 @@ def _comments(source: str) -> dict[int, str]:
     return found
 
 
-def _parts(statement: ast.stmt) -> tuple[str | None, ast.expr | None, ast.expr | None]:
-    """Return name, annotation and value of an assignment to one name."""
+def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None, ast.expr | None]]:
+    """Yield name, annotation and value of every assignment to a plain name."""
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        return statement.target.id, statement.annotation, statement.value
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        if isinstance(target, ast.Name):
-            return target.id, None, statement.value
-    return None, None, None
+        yield statement.target.id, statement.annotation, statement.value
+    elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        yield statement.target.id, None, ast.Name("computed")
+    elif isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            if isinstance(target, ast.Name):
+                yield target.id, None, statement.value
+            elif isinstance(target, (ast.Tuple, ast.List)):
+                names = [each.id for each in target.elts if isinstance(each, ast.Name)]
+                yield from ((name, None, ast.Name("computed")) for name in names)
+
+
+def _is_field(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and _name(node.func) == "Field"
 
 
 def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> Json | None:
     """Return a declaration, None for what is no parameter."""
     is_literal, default = _literal(value)
     declared = _annotated(annotation) if annotation is not None else None
-    if value is not None and isinstance(value, ast.Call) and _name(value.func) == "Field":
+    if isinstance(value, ast.Call) and _is_field(value):
         options = _options(value)
         declared = {**(declared or {"dtype": "string"}), **_described(options)}
         is_literal, default = "default" in options, options.get("default")
@@ -159,8 +218,7 @@ def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> 
     is_optional = declared.pop("isOptional", False)
     if value is not None and is_literal:
         declared["isRequired"] = False
-        if default is not None:
-            declared["defaultValue"] = default
+        declared["defaultValue"] = default
     elif value is not None or is_optional:
         declared["isRequired"] = False
     return declared
@@ -183,8 +241,9 @@ def _annotated(node: ast.expr) -> Json | None:
     items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     name = _name(node.value)
     if name == "Literal":
-        values = [_literal(item)[1] for item in items]
-        return {"dtype": "select", "values": [{"name": str(each), "value": each} for each in values]}
+        read = [_literal(item)[1] for item in items]
+        values = [{"name": str(each), "value": each} for each in read if each is not None]
+        return {"dtype": "select", "values": values} | ({"isOptional": True} if None in read else {})
     if name == "Optional":
         return _optional([*items, ast.Constant(None)])
     if name == "Union":
@@ -193,9 +252,22 @@ def _annotated(node: ast.expr) -> Json | None:
         declared = _annotated(items[0])
         return None if declared is None else {**declared, **_constraints(items[1:])}
     if name in LISTS:
-        item = _annotated(items[0])
-        return {"dtype": "list"} | ({"para": {"name": "item", **item}} if item else {})
+        kinds = [_annotated(item) for item in items if not _is_ellipsis(item)]
+        item = kinds[0] if kinds and all(kind == kinds[0] for kind in kinds) else None
+        return {"dtype": "list"} | ({"para": _item(item)} if item else {})
     return {"dtype": SIMPLE[name]} if name in {"dict", "Dict", "Mapping"} else None
+
+
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is Ellipsis
+
+
+def _item(declared: Json) -> Json:
+    """Return the declaration of a list's item; a path in a list is text, since files come one by one."""
+    item = {"name": "item", **declared}
+    if item.pop("isOptional", False):
+        item["isRequired"] = False
+    return {**item, "dtype": "string"} if item["dtype"] == "file" else item
 
 
 def _optional(nodes: list[ast.expr]) -> Json | None:
@@ -240,7 +312,7 @@ def _described(options: Json) -> Json:
 
 def _options(call: ast.Call) -> Json:
     options = {each.arg: _literal(each.value)[1] for each in call.keywords if each.arg}
-    if call.args and not (isinstance(call.args[0], ast.Constant) and call.args[0].value is Ellipsis):
+    if call.args and not _is_ellipsis(call.args[0]):
         options["default"] = _literal(call.args[0])[1]
     return {key: value for key, value in options.items() if value is not None}
 
@@ -287,13 +359,11 @@ def _constructed(call: ast.Call) -> tuple[bool, Any]:
     plain = [value for _, value in values]
     if name in {"Path", "PurePath", "PosixPath"} and all(isinstance(each, str) for each in plain):
         return True, "/".join(plain)
-    import datetime
-
     kinds = {"date": datetime.date, "datetime": datetime.datetime}
     try:
         if name in kinds:
             return True, kinds[name](*plain).isoformat()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False, None
     return False, None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import traitlets
 
-from runwidgets.client import connect, open_workflow
+from runwidgets.client import connect, default_group, open_workflow
 from runwidgets.errors import UnknownParameterError
 from runwidgets.handles import Run
 from runwidgets.service.base import Api
@@ -80,7 +80,7 @@ class RunForm(View):
                 )
         super().__init__(
             workflow_id=workflow["id"],
-            group_id=group or workflow["groups"][0]["id"],
+            group_id=group or default_group(workflow),
             source=os.fspath(source),
             arguments={each["name"]: each["value"] for each in coerce_mapping(arguments or {})},
             is_served=self._api.url is not None,

@@ -72,7 +72,7 @@ class Lab:
         return {"Authorization": f"token {self.server.token}"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     """Serve JupyterLab on a copy of the examples."""
     base = tmp_path_factory.mktemp("lab")
@@ -92,9 +92,9 @@ def set_theme(server: JupyterServer, theme: str) -> None:
         (folder / "notification.jupyterlab-settings").write_text(json.dumps(news))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium."""
+    """Start Chromium; Playwright keeps a loop in this thread, so it must end before other tests go on."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Lab
 from tests.ladder import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
 
 SLOW = 'rw.run("templates/epidemic.ipynb", days=360, pause=30)'
 
@@ -129,6 +129,23 @@ def test_a_run_goes_on_through_a_reload_and_a_new_kernel(lab: Lab) -> None:
     expect(card.locator(".rw-log")).to_contain_text("day 30")
     expect(card.locator(".rw-badge")).to_have_text("✓ Succeeded")
     expect(card.get_by_role("img", name="Course of the epidemic")).to_be_visible()
+
+
+def test_many_views_share_one_connection(lab: Lab) -> None:
+    """A page may show more runs than a browser opens connections to one server."""
+    start = 'run = rw.run("templates/epidemic.ipynb", days=360, pause=30)'
+    lab.show(
+        "many.ipynb",
+        start,
+        "from IPython.display import display\ndisplay(*[rw.RunView(run) for _ in range(9)])",
+    )
+    badges = lab.page.locator(".rw-badge")
+    expect(badges).to_have_text(["▶ Running"] * 9)
+
+    lab.page.get_by_role("button", name="Cancel run").last.click()
+    lab.page.get_by_role("button", name="Yes, cancel").click()
+
+    expect(badges).to_have_text(["■ Cancelled"] * 9)
 
 
 def test_plain_keys_in_a_widget_do_not_reach_the_notebook(lab: Lab) -> None:

@@ -9,6 +9,7 @@ import nbformat
 import psutil
 import pytest
 
+from runwidgets.errors import UnknownRunError
 from runwidgets.execution.processes import RUN_VARIABLE, find_processes
 from runwidgets.limits import Limits
 from runwidgets.service.base import Api
@@ -59,6 +60,21 @@ def test_no_process_of_a_cancelled_run_is_left(own: Service, tmp_path: Path) -> 
     api.runs.cancel_run(run_id)
 
     wait_until(lambda: not find_processes(run_id), within=10)
+
+
+def test_a_run_deleted_right_after_its_cancel_leaves_nothing(
+    own: Service, root: Path, tmp_path: Path
+) -> None:
+    """While its processes still end it is unknown already; then its folder goes too."""
+    api = own.api()
+    run_id = running(api, tmp_path, STUBBORN)["id"]
+
+    api.runs.cancel_run(run_id)
+    api.runs.delete_run(run_id)
+
+    with pytest.raises(UnknownRunError):
+        api.runs.get_run(run_id)
+    wait_until(lambda: not find_processes(run_id) and not list(root.glob(f"runs/*{run_id}*")), within=10)
 
 
 def test_a_run_that_ended_leaves_no_process(own: Service, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ CONTRACTS = [base.RunService, base.WorkflowService, base.GroupService, base.Uplo
 @pytest.mark.parametrize("name", sorted(SIGNATURES))
 def test_a_method_of_the_run_service_has_exactly_the_signature_of_the_design(name: str) -> None:
     """Whoever writes against the design writes against the code."""
-    signature = str(inspect.signature(getattr(RunService, name))).replace("<class 'typing.IO'>", "IO")
+    signature = str(inspect.signature(getattr(RunService, name))).replace("<class 'IO'>", "IO")
 
     assert signature == SIGNATURES[name]
     assert name in RunService.__abstractmethods__

@@ -61,6 +61,19 @@ def test_a_changed_notebook_is_read_again_and_old_runs_keep_theirs(api: Api, fol
     assert [each["name"] for each in ended(api, run_id)["parameters"]] == ["a"]
 
 
+def test_a_changed_file_beside_the_notebook_is_taken_anew(api: Api, folder: Path) -> None:
+    """The next run reads what the table holds now; the one before keeps what it held then."""
+    table = folder / f"table-{time.monotonic_ns()}.txt"
+    table.write_text("old")
+    made = workflow(api, folder, f"print(open('{table.name}').read(), end='')")
+    first = ended(api, api.runs.start_run(group_of(made), [])["id"])
+
+    table.write_text("new")
+    second = ended(api, api.runs.start_run(group_of(made), [])["id"])
+
+    assert [api.runs.get_log(each["id"])["text"] for each in (first, second)] == ["old", "new"]
+
+
 def test_a_name_given_by_the_user_wins(api: Api, folder: Path) -> None:
     """Name, description and id can be chosen."""
     path = write_notebook(folder / "named.ipynb", "1")

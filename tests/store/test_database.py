@@ -173,7 +173,7 @@ def test_of_many_claimants_one_gets_each_run_and_slots_hold(tmp_path: Path, queu
             row = mine.claim("host", "service", 3)
             if row is not None:
                 claimed.append(row.id)
-                most = max(most, len(mine.holding("host")))
+                most = max(most, len(mine.holding()))
                 mine.move(row.id, RunState.ERROR)
                 mine.release(row.id)
         own.close()

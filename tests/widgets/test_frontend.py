@@ -29,6 +29,7 @@ def tools() -> None:
     assert installed.returncode == 0, installed.stderr
 
 
+@pytest.mark.xdist_group("frontend")
 @pytest.mark.parametrize("script", ["check", "test"])
 def test_the_front_end_keeps_its_own_promises(script: str) -> None:
     """Its types are strict, and its logic is tested with vitest."""
@@ -37,6 +38,7 @@ def test_the_front_end_keeps_its_own_promises(script: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.xdist_group("frontend")
 @pytest.mark.parametrize("name", ["form.js", "run.js", "results.js"])
 def test_a_bundle_is_small_and_loads_nothing_from_elsewhere(name: str) -> None:
     """Under 100 kB, and without an address of another host."""

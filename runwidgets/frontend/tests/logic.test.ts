@@ -4,6 +4,7 @@ import { applyEvent } from '../src/live';
 import { addText } from '../src/log';
 import { bytes, clock, value } from '../src/text';
 import { pauseAfter } from '../src/transport/events';
+import type { Follower } from '../src/transport/transport';
 import { findBase, readCookie, toError } from '../src/transport/rest';
 import type { Run, RunEvent } from '../src/types';
 import { isSame } from '../src/views/fields';
@@ -90,4 +91,41 @@ test('typed text that is the default is no change', () => {
   expect(isSame('100', 100)).toBe(true);
   expect(isSame(['1', '2'], [1, 2])).toBe(true);
   expect(isSame('100.0', 100)).toBe(false);
+});
+
+test('views of one page share one stream, and the last to leave closes it', async () => {
+  const opened: FakeSource[] = [];
+  class FakeSource extends EventTarget {
+    isOpen = true;
+    onerror: (() => void) | null = null;
+    constructor(readonly url: string) {
+      super();
+      opened.push(this);
+    }
+    close(): void {
+      this.isOpen = false;
+    }
+    say(name: string, data: unknown): void {
+      this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
+    }
+  }
+  Object.assign(globalThis, { EventSource: FakeSource });
+  const { joinStream } = await import('../src/transport/events');
+  const heard: string[] = [];
+  const follower = (name: string): Follower => ({
+    connected: () => heard.push(`${name} connected`),
+    connection: () => undefined,
+    event: (each) => heard.push(`${name} ${each.kind}`),
+  });
+
+  const leaveA = joinStream('/events', { run: 'a' }, follower('A'));
+  const leaveB = joinStream('/events', { run: 'b' }, follower('B'));
+  opened[0]?.say('hello', { seq: 4 });
+  opened[0]?.say('run', { ...event('log', {}), seq: 4, runId: 'a' });
+  opened[0]?.say('run', { ...event('log', {}), seq: 5, runId: 'a' });
+  leaveA();
+  leaveB();
+
+  expect(opened.map((each) => [each.url, each.isOpen])).toEqual([['/events', false]]);
+  expect(heard).toEqual(['A connected', 'B connected', 'A log']);
 });

@@ -1,5 +1,5 @@
 import type { RunEvent } from '../types';
-import type { Follower } from './transport';
+import type { Connection, Follower } from './transport';
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
@@ -52,4 +52,62 @@ export function followEvents(url: string, follower: Follower): () => void {
     clearTimeout(timer);
     source?.close();
   };
+}
+
+type Query = { run?: string; group?: string };
+
+/**
+ * One stream for all views of a page: a browser opens at most six connections to a host, and a stream
+ * keeps one for as long as it lives, so that a seventh view would wait for ever.
+ */
+class Hub {
+  private readonly followers = new Map<Follower, Query>();
+  private connection: Connection | null = null;
+  private stop: (() => void) | null = null;
+
+  constructor(private readonly url: string) {}
+
+  join(query: Query, follower: Follower): () => void {
+    this.followers.set(follower, query);
+    this.stop ??= followEvents(this.url, {
+      connected: () => this.tell((each) => each.connected()),
+      connection: (connection) => {
+        this.connection = connection;
+        this.tell((each) => each.connection(connection));
+      },
+      event: (event) => this.tell((each, { run, group }) => {
+        if ((run === undefined || run === event.runId) && (group === undefined || group === event.groupId)) {
+          each.event(event);
+        }
+      }),
+    });
+    if (this.connection) follower.connection(this.connection);
+    return () => this.leave(follower);
+  }
+
+  private leave(follower: Follower): void {
+    this.followers.delete(follower);
+    if (this.followers.size > 0) return;
+    this.stop?.();
+    this.stop = null;
+    this.connection = null;
+  }
+
+  private tell(say: (follower: Follower, query: Query) => void): void {
+    for (const [follower, query] of [...this.followers]) say(follower, query);
+  }
+}
+
+const HUBS = Symbol.for('runwidgets.hubs');
+
+/** Follow what a query asks for on the page's one stream; each widget is a bundle of its own, so it lives on the page. */
+export function joinStream(url: string, query: Query, follower: Follower): () => void {
+  const page = globalThis as { [HUBS]?: Map<string, Hub> };
+  const hubs = (page[HUBS] ??= new Map<string, Hub>());
+  let hub = hubs.get(url);
+  if (!hub) {
+    hub = new Hub(url);
+    hubs.set(url, hub);
+  }
+  return hub.join(query, follower);
 }

@@ -1,5 +1,5 @@
 import type { Json } from '../types';
-import { followEvents } from './events';
+import { joinStream } from './events';
 import { ApiError, type Follower, type Transport } from './transport';
 
 /** Return where the extension's routes are for this page, null where the page has no Jupyter server. */
@@ -103,7 +103,7 @@ export class RestTransport implements Transport {
   }
 
   follow(query: { run?: string; group?: string }, follower: Follower): () => void {
-    return followEvents(this.url(`events?${new URLSearchParams(query)}`), follower);
+    return joinStream(this.url('events'), query, follower);
   }
 
   private async ask(verb: string, path: string, body?: Json): Promise<Response> {

@@ -1,0 +1,269 @@
+"""The notebook and its sidecar, read from disk: neither is trusted, and nothing is waited for."""
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+import nbformat
+import nbformat.reader
+import yaml
+from nbformat import NotebookNode
+
+from runwidgets.errors import InvalidTemplateError
+from runwidgets.limits import Limits
+from runwidgets.templates.texts import shorten, text_problem
+
+Json = dict[str, Any]
+
+SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files"}
+SIDECAR_SIZE = 1_000_000
+"""Bytes of a sidecar; YAML is parsed at about a megabyte in some seconds."""
+MALFORMED = (LookupError, AttributeError, TypeError, ValueError, RecursionError)
+"""What nbformat raises where a notebook's parts are not of the kind that it expects."""
+MAX_LEVELS = 100
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode:
+    """Read a notebook of any format, as a valid one of format 4.5 without outputs.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook; taken literally, whatever signs it has.
+    limits : Limits
+        ``template_size`` (bytes).
+    root : Path or None
+        Folder in which it must lie, also behind links; None for anywhere.
+
+    Returns
+    -------
+    NotebookNode
+        With an id for every cell: its own, or one that follows from its place.
+
+    Raises
+    ------
+    InvalidTemplateError
+        It is no notebook that may be read.
+    """
+    _check_place(path, root)
+    content = _read_json(path, _read_bytes(path, limits.template_size))
+    version = content["nbformat"]
+    is_known = isinstance(version, int) and 1 <= version <= nbformat.current_nbformat
+    if not is_known or isinstance(version, bool):
+        raise InvalidTemplateError(path.name, f"nbformat {version!r:.20} is unknown", "save it as version 4")
+    try:
+        notebook = _upgrade(content)
+        nbformat.validate(notebook)
+        nbformat.writes(notebook, allow_nan=False)
+    except (nbformat.ValidationError, *MALFORMED) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise InvalidTemplateError(path.name, f"it is no valid notebook ({reason})") from error
+    if not notebook.cells:
+        raise InvalidTemplateError(path.name, "it has no cells")
+    return notebook
+
+
+def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Json, Path | None]:
+    """Read what stands beside a notebook: ``train.ipynb.yaml``, or else ``train.yaml``.
+
+    The first is always a sidecar. The second may just as well be a file that the notebook reads, so it
+    counts only where it is a mapping of nothing but our sections, or has ``parameters`` or ``outputs``.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook.
+    limits : Limits
+        ``template_size`` (bytes).
+    root : Path or None
+        As for the notebook.
+
+    Returns
+    -------
+    section : dict
+        What it says; empty where there is none.
+    sidecar : Path or None
+        Which file it was.
+
+    Raises
+    ------
+    InvalidTemplateError
+        It cannot be read, or says what is not understood.
+    """
+    sure, maybe = sidecars(path)
+    if sure.is_file():
+        return check_section(_read_yaml(sure, limits, root), sure.name), sure
+    if maybe.is_file():
+        try:
+            content = _read_yaml(maybe, limits, root)
+        except InvalidTemplateError:
+            return {}, None
+        keys = set(content) if isinstance(content, dict) else {""}
+        if keys <= SECTIONS or keys & {"parameters", "outputs"}:
+            return check_section(content, maybe.name), maybe
+    return {}, None
+
+
+def sidecars(path: Path) -> tuple[Path, Path]:
+    """Return the two names that a notebook's sidecar may have."""
+    return path.with_name(path.name + ".yaml"), path.with_suffix(".yaml")
+
+
+def check_section(content: Any, where: str) -> Json:
+    """Check the outline of a ``runwidgets`` section.
+
+    Parameters
+    ----------
+    content : Any
+        From metadata or YAML.
+    where : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    dict
+        As JSON.
+
+    Raises
+    ------
+    InvalidTemplateError
+        A key is unknown, or its value of the wrong kind.
+    """
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InvalidTemplateError(where, "what it says of runwidgets must be a mapping")
+    unknown = set(map(str, content)) - SECTIONS
+    if unknown:
+        raise InvalidTemplateError(
+            where, f"'{min(unknown):.60}' is unknown", f"there are {', '.join(sorted(SECTIONS))}"
+        )
+    kinds: dict[str, type] = {"name": str, "description": str, "results": dict}
+    for key, value in content.items():
+        kind = kinds.get(key, list)
+        if not isinstance(value, kind):
+            raise InvalidTemplateError(where, f"{key}: it must be a {kind.__name__}")
+    try:
+        text = json.dumps(content, default=str, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidTemplateError(where, "what it says of runwidgets has no JSON form") from error
+    if problem := text_problem(text.replace("\\u0000", "\0")):
+        raise InvalidTemplateError(where, f"what it says of runwidgets: {problem}")
+    return json.loads(text)  # type: ignore[no-any-return]
+
+
+def _check_place(path: Path, root: Path | None) -> None:
+    name = shorten(path.name.replace("\0", "?")) or "source"
+    try:
+        real = path.resolve()
+        inside = real.relative_to(root.resolve()) if root is not None else Path(real.name)
+        is_there = path.exists()
+    except ValueError as error:
+        if text_problem(str(path)):
+            raise InvalidTemplateError(name, "there is no such notebook") from error
+        if URL.search(str(path)):
+            _refuse_url(name)
+        raise InvalidTemplateError(name, "it lies outside the folder that is served") from error
+    except (OSError, RuntimeError) as error:
+        raise InvalidTemplateError(name, "there is no such notebook") from error
+    if not is_there and URL.search(str(path)):
+        _refuse_url(name)
+    if any(part.startswith(".") for part in (*inside.parts, path.name)):
+        raise InvalidTemplateError(name, "it is hidden")
+
+
+def _refuse_url(name: str) -> NoReturn:
+    raise InvalidTemplateError(name, "it is a URL", "give the path of a notebook on this server")
+
+
+def _read_bytes(path: Path, limit: int) -> bytes:
+    """Read a regular file; of anything else, such as a FIFO, not one byte is waited for."""
+    try:
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError as error:
+        raise InvalidTemplateError(path.name, "there is no such notebook") from error
+    except OSError as error:
+        reason = error.strerror or "it is no file"
+        raise InvalidTemplateError(path.name, f"it cannot be read ({reason})") from error
+    try:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode):
+            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no regular file"
+            raise InvalidTemplateError(path.name, f"it is {kind}", "give the path of an .ipynb file")
+        with open(file, "rb", closefd=False) as stream:
+            content = stream.read(limit + 1) if about.st_size <= limit else b""
+    finally:
+        os.close(file)
+    if (size := max(about.st_size, len(content))) > limit:
+        raise InvalidTemplateError(
+            path.name,
+            f"it has {size:,} bytes, more than {limit:,}",
+            "clear its outputs" if path.suffix == ".ipynb" else None,
+        )
+    return content
+
+
+def _read_json(path: Path, content: bytes) -> Json:
+    try:
+        read = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidTemplateError(path.name, "it is not JSON, so it is no notebook") from error
+    if not isinstance(read, dict) or "nbformat" not in read:
+        raise InvalidTemplateError(path.name, "it is JSON, but no notebook: it has no nbformat")
+    return read
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _upgrade(content: Json) -> NotebookNode:
+    """Bring a notebook to format 4.5; ids are the same at each reading, so that its hash is, too."""
+    notebook: NotebookNode = nbformat.reader.reads(json.dumps(content))
+    minor = content.get("nbformat_minor", 0)
+    own = []
+    if notebook.nbformat == 4 and isinstance(minor, int) and minor >= 5:
+        own = [cell.get("id") for cell in notebook.cells]
+        for at, cell in enumerate(notebook.cells):
+            cell.id = f"cell-{at}"
+    notebook = nbformat.v4.upgrade(nbformat.convert(notebook, 4))
+    notebook.nbformat_minor = min(notebook.nbformat_minor, nbformat.v4.nbformat_minor)
+    taken: set[str] = set()
+    for at, cell in enumerate(notebook.cells):
+        given = own[at] if at < len(own) else None
+        is_good = isinstance(given, str) and CELL_ID.fullmatch(given) and given not in taken
+        cell.id = given if is_good else f"cell-{at}"
+        while cell.id in taken:
+            cell.id += "-"
+        taken.add(cell.id)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    spec = notebook.metadata.get("kernelspec")
+    if isinstance(spec, dict) and isinstance(spec.get("name"), str):
+        spec.setdefault("display_name", spec["name"])
+    return notebook
+
+
+def _read_yaml(path: Path, limits: Limits, root: Path | None) -> Any:
+    """Read flat YAML without aliases: few of them stand for gigabytes, and deep nesting takes minutes."""
+    try:
+        _check_place(path, root)
+        text = _read_bytes(path, min(SIDECAR_SIZE, limits.template_size)).decode("utf-8-sig")
+        level = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise InvalidTemplateError(path.name, "it has an alias (*name)", "write the value out")
+            level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if level > MAX_LEVELS:
+                raise InvalidTemplateError(path.name, f"it is nested deeper than {MAX_LEVELS} levels")
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, InvalidTemplateError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidTemplateError(path.name, f"it is no YAML ({reason})") from error

@@ -1,0 +1,189 @@
+import datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runwidgets.errors import (
+    DuplicateArgumentError,
+    InvalidArgumentError,
+    InvalidParameterError,
+    MissingArgumentError,
+    RunWidgetsError,
+    UnknownFileError,
+    UnknownParameterError,
+)
+from runwidgets.templates.parameters import (
+    Parameter,
+    cast,
+    check_arguments,
+    coerce_mapping,
+    parse_parameters,
+)
+
+DECLARED = parse_parameters(
+    [
+        {"name": "alpha", "dtype": "int", "range": "[1,9]"},
+        {"name": "table", "dtype": "file", "target": "data/in.csv", "isRequired": False},
+        {"name": "other", "dtype": "file", "isRequired": False},
+        {"name": "extra", "dtype": "string", "defaultValue": "e"},
+    ]
+)
+
+
+def given(**values: Any) -> list[dict[str, Any]]:
+    """Return keywords as a list of arguments."""
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def file(file_id: str, **more: Any) -> dict[str, Any]:
+    """Return the argument that names an upload."""
+    return {"type": "$file", "value": {"fileId": file_id, **more}}
+
+
+def check(arguments: Any) -> dict[str, Any]:
+    """Check arguments where one upload, `known`, exists."""
+    return check_arguments(DECLARED, arguments, {"known"}.__contains__)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        (None, InvalidArgumentError, "arguments: they are no list"),
+        ({"alpha": 1}, InvalidArgumentError, "arguments: they are no list"),
+        (["alpha"], InvalidArgumentError, r"arguments\[0\]"),
+        ([{"name": "alpha"}], InvalidArgumentError, r"arguments\[0\]"),
+        ([{"name": 3, "value": 1}], InvalidArgumentError, r"arguments\[0\]"),
+        ([{"name": "alpha", "value": 1, "more": 2}], InvalidArgumentError, r"arguments\[0\]"),
+        (given(alpha=1) + given(alpha=1, zeta=1), DuplicateArgumentError, "alpha"),
+        (given(alhpa=1, table=file("lost")), UnknownParameterError, "did you mean alpha"),
+        (given(zzz=1), UnknownParameterError, "there are alpha, table, other, extra"),
+        (given(__import__=1), UnknownParameterError, "__import__"),
+        (given(alpha="abc", table=file("lost")), UnknownFileError, "lost"),
+        (given(extra=5), InvalidArgumentError, "extra: 5 is not text"),
+        (given(extra="e"), MissingArgumentError, "alpha"),
+    ],
+)
+def test_the_first_fault_in_the_order_of_the_contract_is_named(
+    arguments: Any, error: type[RunWidgetsError], said: str
+) -> None:
+    """Shape, duplicates, unknown names, files, values, missing ones."""
+    with pytest.raises(error, match=said):
+        check(arguments)
+
+
+def test_only_given_values_come_back_in_their_order_with_targets_resolved() -> None:
+    """The target given wins over the declared one; without either there is none."""
+    checked = check(given(other=file("known"), table=file("known"), alpha="3"))
+
+    assert list(checked) == ["other", "table", "alpha"]
+    assert checked["other"] == file("known")
+    assert checked["table"] == file("known", targetPath="data/in.csv")
+    assert check(given(alpha=1, table=file("known", targetPath="a/b"))) == {
+        "alpha": 1,
+        "table": file("known", targetPath="a/b"),
+    }
+
+
+def test_two_files_cannot_be_placed_at_one_path() -> None:
+    """One would silently replace the other."""
+    with pytest.raises(InvalidArgumentError, match="another file is placed at"):
+        check(given(alpha=1, table=file("known"), other=file("known", targetPath="data//in.csv")))
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["../x", "a/../../x", "/etc/x", "~/x", "C:\\x", "a\\b", "", ".", "a\0b", "\ud800", "x" * 300],
+)
+def test_a_target_that_is_no_path_inside_the_folder_is_refused(target: str) -> None:
+    """Also where a file system would choke on it."""
+    with pytest.raises(InvalidArgumentError, match="inside the working folder"):
+        check(given(alpha=1, table=file("known", targetPath=target)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("int", 10**5000), ("int", [10**5000]), ("list", [10**5000]), ("record", {"a": 10**5000})],
+    ids=["bare", "shown", "in a list", "in a record"],
+)
+def test_numbers_without_end_are_refused_not_printed(dtype: str, value: Any) -> None:
+    """Python itself would refuse to write so many digits."""
+    with pytest.raises(InvalidArgumentError, match="x"):
+        cast(Parameter.from_json({"name": "x", "dtype": dtype}), value)
+
+
+def test_a_secret_is_in_no_message() -> None:
+    """What is wrong with it is said without it."""
+    secret = Parameter.from_json({"name": "pin", "dtype": "int", "secret": True})
+
+    with pytest.raises(InvalidArgumentError) as refused:
+        cast(secret, "hunter2")
+
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_message_is_short_and_can_be_sent() -> None:
+    """Whatever was given, also half a character."""
+    for value in ("x" * 100_000, "\ud800", {"a" * 10_000: 1}, list(range(10_000))):
+        with pytest.raises(InvalidArgumentError) as refused:
+            cast(Parameter.from_json({"name": "x", "dtype": "int"}), value)
+        assert len(refused.value.message.encode()) < 200
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"dtype": "select", "values": 5}, "values"),
+        ({"dtype": "select", "values": [{"name": "A", "value": [1]}]}, "values"),
+        ({"dtype": "select", "values": [{"name": "A", "value": float("nan")}]}, "not a finite number"),
+        ({"dtype": "select", "values": [{"name": n, "value": 1} for n in "ab"]}, "may stand there once"),
+        ({"dtype": "int", "range": "(1,1]"}, "is empty"),
+        ({"dtype": "int", "range": "[1e999,]"}, "is none"),
+        ({"dtype": "int", "isRequired": "yes"}, "isRequired"),
+        ({"dtype": "int", "help": "a\0b"}, "NUL"),
+        ({"dtype": "file", "defaultValue": 5}, "path of a file"),
+        ({"dtype": "list", "para": {"dtype": "file"}}, "cannot hold files"),
+        ({"dtype": "record", "fields": [{"name": "a", "dtype": "int"}] * 2}, "two of them have one name"),
+        (
+            {"dtype": "record", "fields": [{"name": "a", "dtype": "int", "defaultValue": "b"}]},
+            "its default 'b' is not a whole number",
+        ),
+        ({"name": "ﬁ", "dtype": "int"}, "Python identifier"),
+    ],
+)
+def test_a_declaration_that_would_fail_later_is_refused_at_once(more: dict[str, Any], said: str) -> None:
+    """A template is read once, its runs are many."""
+    with pytest.raises(InvalidParameterError, match=said):
+        Parameter.from_json({"name": "x", **more})
+
+
+def test_a_cast_does_not_change_what_a_parameter_equals() -> None:
+    """What is remembered to cast faster is no part of the declaration."""
+    declared = {"name": "x", "dtype": "int"}
+    used = Parameter.from_json(declared)
+
+    cast(used, 3)
+
+    assert used == Parameter.from_json(declared)
+
+
+def test_times_of_numpy_are_times() -> None:
+    """Its own conversion makes bare nanoseconds of them; what is finer than microseconds is refused."""
+    times = np.array(["2024-01-01T10:00"], dtype="datetime64[ns]")
+
+    (argument,) = coerce_mapping({"x": times})
+
+    assert argument["value"] == [datetime.datetime(2024, 1, 1, 10).isoformat()]
+    for value in (np.datetime64("NaT"), np.datetime64(1, "ns"), np.timedelta64(1, "s")):
+        with pytest.raises(InvalidArgumentError, match="x"):
+            coerce_mapping({"x": value})
+
+
+def test_a_value_that_holds_itself_is_refused() -> None:
+    """It has no end, so it has no JSON form."""
+    value: list[Any] = []
+    value.append(value)
+
+    with pytest.raises(InvalidArgumentError, match="nested deeper"):
+        coerce_mapping({"x": value})

@@ -1,0 +1,76 @@
+import ast
+from typing import Any
+
+import pytest
+
+from runwidgets.templates.signature import construct, parse_code, read_signature
+
+
+@pytest.mark.parametrize(
+    ("source", "declared"),
+    [
+        ("x = (10\n% 3)\ny = 1", {"y": 1}),
+        ("x = '''\n%time\n'''\n!ls\ny = 1", {"x": "\n%time\n", "y": 1}),
+        ("%%time\nx = 1", {"x": 1}),
+        ("x = 1\nfiles = !ls\nx?\n?x\n%cd ..\n!echo 'it'\"'\"'s", {"x": 1}),
+        ("if True:\n    !ls\nx = 1", {"x": 1}),
+        ("x = 1; y = 2", {"x": 1, "y": 2}),
+        ("x = y = 1", {"x": 1, "y": 1}),
+        ("x = 1\nx += 1", {}),
+        ("x = 1\nx = f(x)", {}),
+        ("x = 1\nx = 2", {"x": 2}),
+        ("x = '\\d'", {"x": "\\d"}),
+        ("x = 1 + 2j\ny = b'a'\nz = {1, 2}\nw = {1: 2}", {}),
+        ("x = (1, (2, 3))", {"x": [1, [2, 3]]}),
+    ],
+)
+def test_a_cell_is_read_as_ipython_and_python_read_it(source: str, declared: dict[str, Any]) -> None:
+    """Lines of IPython do not disturb, and look-alikes inside expressions and texts are no such lines."""
+    found = {each["name"]: each.get("defaultValue") for each in read_signature(source).parameters}
+
+    assert found == declared
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        ("Literal['a', None]", {"dtype": "select", "isRequired": False}),
+        ("tuple[int, ...]", {"dtype": "list", "para": {"name": "item", "dtype": "int"}}),
+        ("list[int | None]", {"para": {"name": "item", "dtype": "int", "isRequired": False}}),
+        ("list[Path]", {"dtype": "list", "para": {"name": "item", "dtype": "string"}}),
+        ("int | float", {"dtype": "float"}),
+        ("Annotated[float, Interval(ge=0, lt=1)]", {"dtype": "float", "range": "[0,1)"}),
+        ("Annotated[int | None, Le(5)]", {"dtype": "int", "isRequired": False, "range": "(,5]"}),
+        ("datetime.datetime", {"dtype": "datetime"}),
+    ],
+)
+def test_an_annotation_alone_says_what_is_asked_for(annotation: str, expected: dict[str, Any]) -> None:
+    """A name without a value is required, unless None is one of its types."""
+    (parameter,) = read_signature(f"x: {annotation}").parameters
+
+    assert parameter.items() >= expected.items()
+
+
+def test_items_of_several_types_are_any_json() -> None:
+    """A tuple of a number and a text is no list of numbers."""
+    (parameter,) = read_signature("x: tuple[int, str] = (1, 'a')").parameters
+
+    assert "para" not in parameter
+
+
+def test_the_code_keeps_its_lines() -> None:
+    """So that an error names the line that people see."""
+    tree, code = parse_code("%cd x\n!ls\nx = 1")
+
+    assert isinstance(tree.body[-1], ast.Assign)
+    assert (tree.body[-1].lineno, code.count("\n")) == (3, 2)
+
+
+@pytest.mark.parametrize("dtype", ["file", "date", "datetime"])
+def test_an_object_that_was_left_away_stays_none(dtype: str) -> None:
+    """None has no path and no date."""
+    scope: dict[str, Any] = {"x": None}
+
+    exec("\n".join(construct("x", dtype)), scope)
+
+    assert scope["x"] is None

@@ -1,0 +1,285 @@
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from runwidgets.errors import ConstraintViolationError, InvalidParameterError, InvalidTemplateError
+from runwidgets.templates.notebook import fingerprint, read_template
+from tests.ladder import PYTHON, write_notebook
+
+Json = dict[str, Any]
+
+
+def code(source: Any = "x = 1", **more: Any) -> Json:
+    """Return a tagged code cell as it stands in a file."""
+    cell = {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "source": source}
+    return {**cell, "outputs": [], "execution_count": None, **more}
+
+
+def write(folder: Path, **more: Any) -> Path:
+    """Write a notebook as JSON, whatever is wrong with it."""
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": PYTHON}, "cells": [code()]}
+    path = folder / "n.ipynb"
+    path.write_text(json.dumps({**content, **more}))
+    return path
+
+
+def declare(folder: Path, source: str = "x = 1", **section: Any) -> Path:
+    """Write a notebook with a `runwidgets` section."""
+    return write(folder, metadata={"kernelspec": PYTHON, "runwidgets": section}, cells=[code(source)])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"5",
+        b"null",
+        b"[" * 100_000,
+        b'{"nbformat": NaN}',
+        b'{"nbformat": true}',
+        b'{"nbformat": 4}',
+        '{"nbformat": 4}'.encode("utf-16"),
+        b'{"nbformat": 4, "cells": ' + b"[" * 900 + b"]" * 900 + b"}",
+    ],
+    ids=["empty", "binary", "number", "null", "deep", "nan", "true", "bare", "utf-16", "deep cells"],
+)
+def test_bytes_that_are_no_notebook_are_refused(tmp_path: Path, content: bytes) -> None:
+    """With a sentence, whatever they are."""
+    path = tmp_path / "n.ipynb"
+    path.write_bytes(content)
+
+    with pytest.raises(InvalidTemplateError, match=r"n\.ipynb"):
+        read_template(path)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"cells": "abc"},
+        {"cells": [1]},
+        {"cells": None},
+        {"cells": [code(source=5)]},
+        {"cells": [code(metadata=[])]},
+        {"metadata": []},
+        {"metadata": {"kernelspec": "x"}},
+        {"metadata": {"kernelspec": {"display_name": "x"}}},
+        {"metadata": {"kernelspec": PYTHON, "runwidgets": 5}},
+        {"nbformat_minor": "x"},
+        {"nbformat": -1},
+        {"cells": [code("x = (")]},
+        {"cells": [code("x = " + "[" * 5000)]},
+        {"cells": [code("x = " + "9" * 5000)]},
+        {"cells": [code("x = 1\0")]},
+        {"cells": [code("x = '\ud800'")]},
+    ],
+    ids=repr,
+)
+def test_a_notebook_with_malformed_parts_is_refused(tmp_path: Path, more: Json) -> None:
+    """No part of it is trusted to be what it should."""
+    with pytest.raises(InvalidTemplateError, match=r"n\.ipynb"):
+        read_template(write(tmp_path, **more))
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"parametrs": []}, "'parametrs' is unknown"),
+        ({"parameters": [5]}, "its declaration needs a name"),
+        ({"parameters": [{"name": "x", "range": "[2,3]"}]}, "its default must be 2 to 3, got 1"),
+        ({"outputs": [{"source": "../x"}]}, "leaves the working folder"),
+        ({"outputs": [{"title": "x"}]}, "each needs a source"),
+        ({"outputs": [{"source": "x", "title": 5}]}, "described by texts"),
+        ({"results": {"schema": [{"label": "x"}]}}, "each needs a name"),
+        ({"results": {"columns": []}}, "a list 'schema'"),
+        ({"files": [5]}, "each must be a path or glob"),
+        ({"parameterGroups": ["g"]}, "each needs a name"),
+        ({"name": "a\0b"}, "NUL"),
+        ({"name": "\ud800"}, "half a character"),
+    ],
+)
+def test_a_wrong_section_is_refused_in_words(tmp_path: Path, section: Json, said: str) -> None:
+    """Before it can break a page or a query."""
+    with pytest.raises(ConstraintViolationError, match=said):
+        read_template(declare(tmp_path, **section))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"a: [1", "it is no YAML"),
+        (b"\xff\xfe", "it is no YAML"),
+        (b"!!python/object/apply:os.system [id]", "it is no YAML"),
+        (b"name: &a x\ndescription: *a", "it has an alias"),
+        (b"files: " + b"[" * 20_000, "nested deeper than 100 levels"),
+        (b"name: " + b"x" * 2_000_000, "more than 1,000,000"),
+        (b"parameters: [{name: x, defaultValue: .nan}]", "no JSON form"),
+        (b"[1]", "must be a mapping"),
+    ],
+    ids=["broken", "binary", "code", "alias", "deep", "large", "nan", "list"],
+)
+def test_a_hostile_sidecar_is_refused_quickly(tmp_path: Path, text: bytes, said: str) -> None:
+    """Aliases multiply and nesting takes minutes, so neither is read."""
+    (tmp_path / "n.ipynb.yaml").write_bytes(text)
+    start = time.monotonic()
+
+    with pytest.raises(InvalidTemplateError, match=rf"n\.ipynb\.yaml: .*{said}"):
+        read_template(write(tmp_path))
+
+    assert time.monotonic() - start < 5
+
+
+def test_a_yaml_file_that_the_notebook_reads_is_no_sidecar(tmp_path: Path) -> None:
+    """`n.yaml` counts only where it says what a sidecar says; then it is no static file."""
+    path = write(tmp_path, cells=[code("open('n.yaml')")])
+    path.with_suffix(".yaml").write_text("lr: 0.1\nname: experiment")
+    own = read_template(path)
+    path.with_suffix(".yaml").write_text("description: mine")
+    sidecar = read_template(path)
+
+    assert (own.name, own.inputs) == ("n", ["n.yaml"])
+    assert (sidecar.description, sidecar.inputs) == ("mine", [])
+
+
+def test_a_sidecar_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None:
+    """A link would show what lies elsewhere."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.yaml").write_text("name: secret")
+    path = write(root)
+    (root / "n.ipynb.yaml").symlink_to(tmp_path / "secret.yaml")
+
+    with pytest.raises(InvalidTemplateError, match="outside the folder"):
+        read_template(path, root=root)
+
+
+@pytest.mark.parametrize("name", ["a\0b.ipynb", "\ud800.ipynb", "x" * 300 + ".ipynb", "loop.ipynb", ""])
+@pytest.mark.parametrize("is_rooted", [True, False])
+def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path, name: str, is_rooted: bool) -> None:
+    """As a template, not as a crash; the message shows no folder."""
+    (tmp_path / "loop.ipynb").symlink_to("loop.ipynb")
+
+    with pytest.raises(InvalidTemplateError) as refused:
+        read_template(tmp_path / name, root=tmp_path if is_rooted else None)
+
+    assert str(tmp_path.parent) not in str(refused.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_notebook_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+    """Another one's file is a fault of the path, not of the service."""
+    path = write(tmp_path)
+    path.chmod(0)
+
+    with pytest.raises(InvalidTemplateError, match="cannot be read"):
+        read_template(path)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[{**code(), "id": None}], [code(), code(metadata={})], [code(id="a b/<>")], [code(id="x" * 65)]],
+    ids=["none", "twice", "signs", "long"],
+)
+def test_ids_of_cells_are_mended_the_same_way_each_time(tmp_path: Path, cells: list[Json]) -> None:
+    """So a notebook that did not change has the hash that it had."""
+    cells = [
+        {key: value for key, value in cell.items() if value is not None or key != "id"} for cell in cells
+    ]
+    path = write(tmp_path, cells=cells, nbformat_minor=5)
+
+    first, second = read_template(path), read_template(path)
+
+    assert first.sha256 == second.sha256
+    nbformat.validate(first.notebook)
+    assert len({cell.id for cell in first.notebook.cells}) == len(cells)
+
+
+def test_the_hash_tells_of_every_file_that_is_used(tmp_path: Path) -> None:
+    """Another helper makes another version, and so does the fingerprint that knows it."""
+    path = write(tmp_path, cells=[code("import helper")])
+    (tmp_path / "helper.py").write_text("A = 1")
+    before = read_template(path), fingerprint(path, ["helper.py"])
+
+    (tmp_path / "helper.py").write_text("A = 10")
+
+    assert read_template(path).sha256 != before[0].sha256
+    assert fingerprint(path, ["helper.py"]) != before[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "declared", "injected"),
+    [
+        ("x = 1", {"name": "x", "label": "X"}, {}),
+        ("x = 1", {"name": "x", "defaultValue": None}, {"x": None}),
+        ("x = 0", {"name": "x", "dtype": "bool", "defaultValue": False}, {"x": False}),
+        ("x: int | None", {"name": "x", "label": "X"}, {"x": None}),
+        ("x: int = f()", {"name": "x", "label": "X"}, {}),
+        ("x: int = f()", {"name": "x", "defaultValue": 2}, {"x": 2}),
+        ("x: int = Field(3, ge=1)", {"name": "x", "label": "X"}, {"x": 3}),
+        ("", {"name": "x", "dtype": "int", "isRequired": False}, {"x": None}),
+        ("", {"name": "x", "dtype": "int"}, {}),
+        ("k = ''", {"name": "k", "secret": True}, {}),
+    ],
+)
+def test_the_notebook_gets_every_default_that_it_does_not_set(
+    tmp_path: Path, source: str, declared: Json, injected: Json
+) -> None:
+    """And no more, so that a run without arguments is the notebook as it is."""
+    assert read_template(declare(tmp_path, source, parameters=[declared])).defaults == injected
+
+
+def test_a_secret_has_no_default_that_would_be_stored(tmp_path: Path) -> None:
+    """Defaults are written down with each run."""
+    declared = {"name": "k", "dtype": "string", "secret": True, "defaultValue": "hunter2"}
+
+    with pytest.raises(InvalidParameterError, match="a secret cannot have a default"):
+        read_template(declare(tmp_path, parameters=[declared]))
+
+
+def test_parameters_need_a_language_that_they_can_be_set_in(tmp_path: Path) -> None:
+    """Without one the run would fail, or go on with the notebook's own values."""
+    spec = {"name": "ihaskell", "display_name": "Haskell", "language": "haskell"}
+    section = {"parameters": [{"name": "x", "dtype": "int"}]}
+
+    with pytest.raises(InvalidTemplateError, match="haskell"):
+        read_template(
+            write(tmp_path, metadata={"kernelspec": spec, "runwidgets": section}, cells=[code(metadata={})])
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("# Title #\n\nWords\nand more.\n\nNext", ("Title", "Words and more.")),
+        ("```\n# no title\n```\n## Title\n- list", ("Title", None)),
+        ("# " + "x" * 1000, ("x" * 255, None)),
+        ("# T" + " " * 1_000_000 + "x", ("T".ljust(255), None)),
+        ("no title", ("n", None)),
+        ("# a\0b", ("n", None)),
+    ],
+    ids=["plain", "fenced", "long", "spaces", "none", "nul"],
+)
+def test_the_first_heading_is_the_name(tmp_path: Path, text: str, found: tuple[str, str | None]) -> None:
+    """The paragraph below it is the description."""
+    cell = {"cell_type": "markdown", "id": "m", "metadata": {}, "source": text}
+
+    template = read_template(write(tmp_path, cells=[cell]))
+
+    assert (template.name, template.description) == found
+
+
+def test_a_template_says_what_the_handle_shows(tmp_path: Path) -> None:
+    """Only what was declared, and the notebook is what is stored."""
+    path = write_notebook(
+        tmp_path / "n.ipynb", "1", parameters="x = 1", runwidgets={"outputs": [{"source": "*.png"}]}
+    )
+
+    template = read_template(path)
+
+    assert set(template.to_json()) == {"name", "description", "parameters", "outputs"}
+    assert nbformat.reads(template.content.decode(), as_version=4) == template.notebook

@@ -19,6 +19,7 @@ finished  ``state``, ``messages``, ``files``
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +61,24 @@ class JournalReader:
         self._path = path
         self._offset = 0
 
-    def read(self) -> list[dict[str, Any]]:
-        """Return the records that were added since the last call."""
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Yield the records that were added since.
+
+        A record counts as read when the next one is asked for: one whose handling failed comes again.
+
+        Yields
+        ------
+        dict
+            The records, in order.
+        """
         try:
             with self._path.open("rb") as stream:
                 if os.fstat(stream.fileno()).st_size == self._offset:
-                    return []
+                    return
                 stream.seek(self._offset)
                 content = stream.read()
         except FileNotFoundError:
-            return []
-        whole = content.rfind(b"\n") + 1
-        self._offset += whole
-        return [json.loads(line) for line in content[:whole].splitlines()]
+            return
+        for line in content[: content.rfind(b"\n") + 1].splitlines(keepends=True):
+            yield json.loads(line)
+            self._offset += len(line)

@@ -333,11 +333,11 @@ class LocalBackend(Backend):
             }
             for each in files
         ]
-        followed.is_ended = True
         try:
             self._runs.move(followed.run_id, state, messages, results)
         except (InvalidRunStateError, UnknownRunError):
             followed.is_cancelled = True  # the row has its end already; the first writer won
+        followed.is_ended = True
 
     def _stop(self, followed: _Followed) -> None:
         """Ask the runner to end; kill it when it does not."""

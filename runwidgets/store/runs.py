@@ -302,14 +302,10 @@ class Runs:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(**changed))
 
     def release(self, run_id: str) -> bool:
-        """Give the slot of a run back, whose processes are gone; False if the run is gone too."""
+        """Give the slot of a run back, whose processes are gone; False if the run was deleted."""
         with self._database.write() as connection:
-            released = connection.execute(
-                update(runs)
-                .where(runs.c.id == run_id, runs.c.state != RunState.RUNNING.value)
-                .values(holds_slot=False)
-            )
-            return released.rowcount == 1
+            freed = update(runs).where(runs.c.id == run_id).values(holds_slot=False)
+            return connection.execute(freed).rowcount == 1
 
     def holding(self) -> Sequence[RunRow]:
         """Return the runs that hold a slot, on any host."""

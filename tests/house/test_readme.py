@@ -36,5 +36,5 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 
 def test_links_and_pictures_are_there() -> None:
     """Nothing points nowhere."""
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+    for target in re.findall(r"(?:\]\(|src=\"|srcset=\")(?!http)([^)\"]+)", README):
         assert (ROOT / target).exists(), target

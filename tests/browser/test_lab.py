@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab
-from tests.ladder import wait_until
+from tests.ladder import wait_until, write_notebook
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
 
@@ -74,6 +75,83 @@ def test_a_wrong_value_is_named_under_its_field_and_kept(lab: Lab) -> None:
     expect(trees).to_have_value("5000")
     expect(trees).to_be_focused()
     expect(card.locator(".rw-badge")).to_have_count(0)
+
+
+EVERY = """import datetime
+from typing import Annotated, Literal
+whole: int
+number: float = 0.5
+flag: bool = False
+text: str = "a"
+choice: Literal["left", "right"] = "left"
+numbers: list[float] = [1.0, 2.0]
+anything: list = []
+record: dict = {}
+day: datetime.date = datetime.date(2024, 1, 1)
+moment: datetime.datetime | None = None
+secret: str = ""
+"""
+DECLARED = {
+    "parameters": [
+        {"name": "secret", "secret": True},
+        {
+            "name": "layer",
+            "dtype": "record",
+            "fields": [{"name": "size", "dtype": "int"}],
+            "isRequired": False,
+        },
+    ]
+}
+GIVEN = [
+    "import runwidgets",
+    "names = 'whole number flag text choice numbers anything record day moment layer'.split()",
+    "runwidgets.record('given', {name: str(globals()[name]) for name in names})",
+    "runwidgets.record('length', len(secret))",
+]
+
+
+def test_every_type_has_a_field_whose_value_reaches_the_notebook(lab: Lab) -> None:
+    """Typed, chosen, ticked or picked; what the notebook gets is what was meant."""
+    folder = lab.server.folder
+    write_notebook(folder / "every.ipynb", "\n".join(GIVEN), parameters=EVERY, runwidgets=DECLARED)
+    card = lab.show("types.ipynb", 'rw.RunForm("every.ipynb")')
+    typed = {
+        "whole": "12345678901234567890",
+        "number": "1e-3",
+        "text": 'it\'s "so" <b>',
+        "numbers": "3\n4.5",
+        "anything": '[1, "two"]',
+        "record": '{"a": [1]}',
+        "size": "7",
+        "secret": "hunter2",
+    }
+    for name, value in typed.items():
+        card.locator(f"[data-parameter={name}]").last.get_by_role("textbox").or_(
+            card.locator(f"[data-parameter={name}] input[type=password]")
+        ).first.fill(value)
+    card.locator("[data-parameter=flag] input").check()
+    card.locator("[data-parameter=choice] select").select_option("right")
+    card.locator("[data-parameter=day] input").fill("2024-02-29")
+    card.locator("[data-parameter=moment] input").fill("2024-02-29T18:30:15")
+    card.get_by_role("button", name="Start").click()
+
+    expect(card.locator(".rw-badge")).to_have_text("✓ Succeeded")
+    given = json.loads(card.locator(".rw-metrics dd").first.get_attribute("title") or "")
+    assert given == {
+        "whole": "12345678901234567890",
+        "number": "0.001",
+        "flag": "True",
+        "text": 'it\'s "so" <b>',
+        "choice": "right",
+        "numbers": "[3.0, 4.5]",
+        "anything": "[1, 'two']",
+        "record": "{'a': [1]}",
+        "day": "2024-02-29",
+        "moment": "2024-02-29 18:30:15",
+        "layer": "{'size': 7}",
+    }
+    expect(card.locator(".rw-metrics")).to_contain_text("length7")
+    assert "hunter2" not in (card.locator(".rw-started").text_content() or "")
 
 
 def test_a_run_is_cancelled_in_its_view(lab: Lab) -> None:

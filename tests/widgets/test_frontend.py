@@ -22,23 +22,14 @@ def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tools() -> None:
-    """Install what the tests of the front end need."""
-    installed = npm("install", "--no-audit", "--no-fund")
-    assert installed.returncode == 0, installed.stderr
-
-
-@pytest.mark.xdist_group("frontend")
-@pytest.mark.parametrize("script", ["check", "test"])
-def test_the_front_end_keeps_its_own_promises(script: str) -> None:
+def test_the_front_end_keeps_its_own_promises() -> None:
     """Its types are strict, and its logic is tested with vitest."""
-    done = npm("run", script)
+    for arguments in (["install", "--no-audit", "--no-fund"], ["run", "check"], ["run", "test"]):
+        done = npm(*arguments)
 
-    assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.xdist_group("frontend")
 @pytest.mark.parametrize("name", ["form.js", "run.js", "results.js"])
 def test_a_bundle_is_small_and_loads_nothing_from_elsewhere(name: str) -> None:
     """Under 100 kB, and without an address of another host."""

@@ -210,17 +210,20 @@ class TestCuts:
     def test_a_listener_that_goes_away_is_forgotten(self, server: JupyterServer) -> None:
         """Its connection is closed at the server's end too."""
         process = psutil.Process(server.process.pid)
-        before = len(process.net_connections("tcp"))
         headers = {"Authorization": f"token {server.token}"}
+
+        def is_held(port: int) -> bool:
+            return any(each.raddr and each.raddr.port == port for each in process.net_connections("tcp"))
+
         with (
             httpx.Client(base_url=server.api_url, headers=headers) as client,
             client.stream("GET", "events") as answer,
         ):
-            stream = read_stream(answer)
-            assert next(stream)
-            assert len(process.net_connections("tcp")) > before
+            assert next(read_stream(answer))
+            port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
+            assert is_held(port)
 
-        wait_until(lambda: len(process.net_connections("tcp")), lambda count: count <= before)
+        wait_until(lambda: not is_held(port))
 
     def test_a_reader_that_does_not_read_is_cut_off_and_memory_stays_flat(
         self, server: JupyterServer, remote: Api, folder: Path

@@ -219,8 +219,9 @@ class TestCuts:
             httpx.Client(base_url=server.api_url, headers=headers) as client,
             client.stream("GET", "events") as answer,
         ):
-            assert next(read_stream(answer))
             port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
+            stream = read_stream(answer)
+            assert next(stream)
             assert is_held(port)
 
         wait_until(lambda: not is_held(port))

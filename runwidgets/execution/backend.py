@@ -26,6 +26,20 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
+        """Get ready for runs of a template that will come, where that saves time.
+
+        Called by the service when a workflow is created.
+
+        Parameters
+        ----------
+        kernel_name : str
+            The template's kernelspec.
+        imports : iterable of str
+            Modules that the template imports, by their absolute names.
+        """
+
+    @abstractmethod
     def cancel(self, run_id: str) -> None:
         """Stop the processes of a run, if there are any.
 

@@ -8,7 +8,6 @@ never ran. This one writes a snapshot in one step and only so often, caps what i
 import asyncio
 import json
 import re
-import signal
 import threading
 from typing import Any
 
@@ -17,6 +16,7 @@ from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
+from runwidgets.execution.kernels import Kernel
 from runwidgets.execution.recorder import Recorder, strict
 from runwidgets.record import METRIC_TYPE, PROGRESS_TYPE
 from runwidgets.states import RunState
@@ -30,32 +30,42 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 class _Client(PapermillNotebookClient):
     """papermill's client, which tells a `Recorder` what it sees."""
 
-    def __init__(self, nb_man: NotebookExecutionManager, recorder: Recorder, **options: Any) -> None:
-        super().__init__(nb_man, raise_on_iopub_timeout=False, **options)
+    def __init__(self, nb_man: NotebookExecutionManager, recorder: Recorder, kernel: Kernel) -> None:
+        super().__init__(nb_man, raise_on_iopub_timeout=False)
         self.recorder = recorder
+        self.kernel = kernel
         self._stream: NotebookNode | None = None
         self._parts: list[str] = []
         self._later: asyncio.TimerHandle | None = None
 
     def execute(self, **options: Any) -> NotebookNode:
-        """Start the kernel, execute the cells and end it; ask a dead kernel nothing more."""
+        """Execute the cells on the kernel and end it; ask a dead kernel nothing more."""
         self.reset_execution_trackers()
-        with self.setup_kernel(**options):
-            self.papermill_execute_cells()
-            if not self.recorder.messages and not self.recorder.stop.is_requested:
-                reply = self.wait_for_reply(self.kc.kernel_info())
-                self.nb.metadata["language_info"] = reply["content"]["language_info"]
-                self.set_widgets_metadata()
+        asyncio.run(self._run())
         executed: NotebookNode = self.nb
         return executed
 
-    def papermill_execute_cells(self) -> None:
+    async def _run(self) -> None:
+        recorder, stop = self.recorder, self.recorder.stop
+        try:
+            self.kc = await self.kernel.connect(recorder.limits.start_timeout)
+            recorder.journal.write("kernel", pid=self.kernel.pid)
+            stop.watch(self.kernel.pid)
+            await self._execute_cells()
+            stop.watch(None)
+            if not recorder.messages and not stop.is_requested:
+                reply = await self.async_wait_for_reply(self.kc.kernel_info())
+                if reply is not None:
+                    self.nb.metadata["language_info"] = reply["content"]["language_info"]
+                self.set_widgets_metadata()
+        except DeadKernelError:  # between two cells, or after the last one
+            recorder.messages = [self.kernel.last_words()]
+        finally:
+            await self.kernel.shut_down()
+
+    async def _execute_cells(self) -> None:
         """Execute the cells until one fails or somebody asks to stop."""
         recorder = self.recorder
-        assert self.km is not None
-        kernel = self.km.provisioner.pid
-        recorder.journal.write("kernel", pid=kernel)
-        recorder.stop.watch(kernel)
         code = {
             index
             for index, cell in enumerate(self.nb.cells)
@@ -64,7 +74,7 @@ class _Client(PapermillNotebookClient):
         recorder.cells = len(code)
         assign = _after_parameters(self.nb.cells) if recorder.secrets else None
         if assign == -1:
-            self._assign_secrets()
+            await self._assign_secrets()
         for index, cell in enumerate(self.nb.cells):
             if recorder.stop.is_requested:
                 break
@@ -75,13 +85,22 @@ class _Client(PapermillNotebookClient):
                 recorder.journal.write(
                     "cell", cell=recorder.cell, cells=recorder.cells, source=first.strip()[:200]
                 )
-            if not self._execute(cell, index):
+            if not await self._execute(cell, index):
                 break
             if index == assign:
-                self._assign_secrets()
-        recorder.stop.watch(None)
+                await self._assign_secrets()
 
-    def _execute(self, cell: NotebookNode, index: int) -> bool:
+    async def _async_poll_kernel_alive(self) -> None:
+        """Wait for the kernel's end, in place of a look every second."""
+        await self.kernel.wait()
+        if self.task_poll_for_reply is not None:
+            self.task_poll_for_reply.cancel()
+
+    async def _async_check_alive(self) -> None:
+        if self.kernel.has_ended:
+            raise DeadKernelError("Kernel died")
+
+    async def _execute(self, cell: NotebookNode, index: int) -> bool:
         """Execute one cell; return whether the next may follow."""
         recorder = self.recorder
         limit = recorder.cell_timeout
@@ -93,7 +112,7 @@ class _Client(PapermillNotebookClient):
         if limit:
             timer.start()
         try:
-            self.execute_cell(cell, index)
+            await self.async_execute_cell(cell, index)
         except CellExecutionError as error:
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
             sentence = recorder.mask(f"cell {recorder.cell} raised {error.ename}: {error.evalue}")
@@ -101,7 +120,7 @@ class _Client(PapermillNotebookClient):
             return False
         except DeadKernelError:
             self.nb_man.cell_exception(cell, cell_index=index)
-            recorder.messages = [f"cell {recorder.cell}: {self._last_words()}"]
+            recorder.messages = [f"cell {recorder.cell}: {self.kernel.last_words()}"]
             return False
         except CellTimeoutError as error:
             self.nb_man.cell_exception(cell, cell_index=index)
@@ -125,24 +144,11 @@ class _Client(PapermillNotebookClient):
             RunState.ERROR, f"cell {number} took longer than its limit of {limit:g} s (cell_timeout)"
         )
 
-    def _last_words(self) -> str:
-        """Say how the kernel died."""
-        assert self.km is not None
-        process = getattr(self.km.provisioner, "process", None)
-        code = process.poll() if process else None
-        if code is None:
-            return "the kernel died"
-        if code < 0:
-            name = signal.Signals(-code).name
-            memory = " (out of memory?)" if name == "SIGKILL" else ""
-            return f"the kernel was killed by {name}{memory}"
-        return f"the kernel exited with code {code}"
-
-    def _assign_secrets(self) -> None:
+    async def _assign_secrets(self) -> None:
         """Set the secret parameters, outside every cell and history."""
         assert self.kc is not None
         for _, code in self.recorder.secrets:
-            self.wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
+            await self.async_wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
 
     def process_message(self, *arguments: Any, **options: Any) -> NotebookNode | None:
         """Take a message, and see that a snapshot follows."""
@@ -245,7 +251,7 @@ class RunwidgetsEngine(Engine):
         recorder : Recorder
             What to obey and whom to tell; its `messages` say what failed.
         **options
-            For the client: ``km`` and what `start_kernel` takes.
+            ``kernel``, the `Kernel` to execute on.
 
         Returns
         -------
@@ -266,7 +272,7 @@ class RunwidgetsEngine(Engine):
             manager.notebook_complete()
             for cell, status in zip(nb.cells, statuses, strict=True):
                 cell.metadata["papermill"] = status
-            recorder.snapshot(nb)
+            recorder.snapshot(nb, is_last=True)
         return nb
 
     @classmethod
@@ -274,15 +280,7 @@ class RunwidgetsEngine(Engine):
         cls, nb_man: NotebookExecutionManager, kernel_name: str, **options: Any
     ) -> NotebookNode:
         """Execute with our client; called by `execute_notebook`."""
-        recorder, km, start = options["recorder"], options["km"], options["start"]
-        client = _Client(
-            nb_man,
-            recorder,
-            km=km,
-            kernel_name=kernel_name,
-            startup_timeout=max(1, round(recorder.limits.start_timeout)),
-        )
-        executed: NotebookNode = client.execute(cleanup_kc=True, **start)
+        executed: NotebookNode = _Client(nb_man, options["recorder"], options["kernel"]).execute()
         return executed
 
 

@@ -37,11 +37,15 @@ class JournalWriter:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, kind: str, **values: Any) -> None:
-        """Append a record; ``started`` and ``finished`` are on disk when this returns."""
+        """Append a record; ``finished`` is on disk when this returns."""
         line = json.dumps({"kind": kind, **values}, ensure_ascii=True) + "\n"
         os.write(self._descriptor, line.encode())
-        if kind in {"started", "finished"}:
-            os.fsync(self._descriptor)
+        if kind == "finished":
+            self.sync()
+
+    def sync(self) -> None:
+        """Wait until all that was written is on disk."""
+        os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Close the file."""

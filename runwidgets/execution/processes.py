@@ -8,8 +8,10 @@ neither a new session nor a double fork hides a process from it.
 import ctypes
 import fcntl
 import os
+import select
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,11 +20,19 @@ import psutil
 RUN_VARIABLE = "RUNWIDGETS_RUN_ID"
 """Environment variable that every process of a run carries."""
 
+UNMARKED = "0" * 32
+"""What a fork server carries in place of a run's id."""
+ENV_START = 47
+"""Place of ``env_start`` behind the name in ``/proc/<pid>/stat``. **Source:** proc(5)."""
+
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 """**Source:** ``linux/prctl.h``."""
 
 KILL_TIMEOUT = 2.0
-"""Seconds in which a killed process must be gone."""
+"""Seconds in which a killed process must be gone, before it is looked for again."""
+
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def hold_lock(path: Path) -> int | None:
@@ -73,8 +83,46 @@ def is_locked(path: Path) -> bool:
 
 def become_reaper() -> None:
     """Make orphaned descendants children of this process, where the system can."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with(parent: int) -> None:
+    """Have this process killed when its parent dies, where the system can; called in a child.
+
+    Parameters
+    ----------
+    parent : int
+        The parent, which may have died already.
+    """
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def mark_process(run_id: str) -> None:
+    """Have this process, and those that it forks, carry a run's id where others can see it.
+
+    What a process shows of its environment in ``/proc`` is the memory that it was started with, which
+    setting a variable does not change: the id is written over `UNMARKED` in that memory.
+
+    Parameters
+    ----------
+    run_id : str
+        As long as `UNMARKED`, with which this program, or the one that it was forked from, was started.
+    """
+    os.environ[RUN_VARIABLE] = run_id
+    with open("/proc/self/stat", "rb") as stat:
+        fields = stat.read().rpartition(b")")[2].split()
+    start, end = int(fields[ENV_START]), int(fields[ENV_START + 1])
+    at = ctypes.string_at(start, end - start).index(f"{RUN_VARIABLE}={UNMARKED}".encode())
+    ctypes.memmove(start + at + len(RUN_VARIABLE) + 1, run_id.encode(), len(UNMARKED))
+
+
+def has_children(pid: int | str = "self") -> bool:
+    """Say whether a process has children, zombies among them."""
+    return bool(_children(pid))
 
 
 def find_processes(run_id: str) -> list[psutil.Process]:
@@ -83,12 +131,22 @@ def find_processes(run_id: str) -> list[psutil.Process]:
 
 
 def kill_descendants() -> None:
-    """Kill every descendant of this process and wait until they are gone.
+    """Kill every descendant of this process and wait until they are dead.
 
-    A process may start another between the look and the kill: looked for until there is none.
+    A process may start another between the look and the kill: looked for until there is none. Safe in
+    any thread; the dead are left to `reap_children`.
     """
-    while alive := psutil.Process().children(recursive=True):
-        _kill(alive)
+    while alive := [pid for pid in _descendants(os.getpid()) if not _is_dead(pid)]:
+        _kill(psutil.Process(pid) for pid in alive if psutil.pid_exists(pid))
+
+
+def reap_children() -> None:
+    """Let the dead children of this process go, also those that it inherited."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
 
 
 def kill_run(run_id: str) -> None:
@@ -125,13 +183,71 @@ def send_signal(pid: int, created: float, number: signal.Signals) -> bool:
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:
-    targets = list(processes)
-    for process in targets:
+    """Kill processes and wait until each is dead, if not yet reaped."""
+    targets = []
+    for process in processes:
         try:
             process.kill()
+            targets.append(process)
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(targets, timeout=KILL_TIMEOUT)
+    deadline = time.monotonic() + KILL_TIMEOUT
+    for process in targets:
+        while not _is_dead(process.pid) and time.monotonic() < deadline:
+            _wait_for_end(process.pid, deadline - time.monotonic())
+
+
+def _wait_for_end(pid: int, timeout: float) -> None:
+    """Wait until a process has ended, reaped or not."""
+    if not hasattr(os, "pidfd_open"):
+        psutil.wait_procs([psutil.Process(pid)], timeout=timeout)
+        return
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll(max(0.0, timeout) * 1000)
+    finally:
+        os.close(descriptor)
+
+
+def _children(pid: int | str) -> list[int]:
+    """Return the children of a process; from what the kernel lists, where it does."""
+    tasks = f"/proc/{pid}/task"
+    if not os.path.isdir(tasks):
+        return []
+    found: list[int] = []
+    for task in os.listdir(tasks):
+        try:
+            with open(f"{tasks}/{task}/children") as listed:
+                found += map(int, listed.read().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # the thread ended
+    return found
+
+
+def _descendants(pid: int) -> list[int]:
+    if not os.path.isdir("/proc/self/task"):
+        return [process.pid for process in psutil.Process(pid).children(recursive=True)]
+    waiting, found = _children(pid), []
+    while waiting:
+        found.append(waiting.pop())
+        try:
+            waiting += _children(found[-1])
+        except FileNotFoundError:
+            continue  # the process ended
+    return found
+
+
+def _is_dead(pid: int) -> bool:
+    """Say whether a process is gone, or only waits to be reaped."""
+    try:
+        return psutil.Process(pid).status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _belongs(process: psutil.Process, run_id: str) -> bool:

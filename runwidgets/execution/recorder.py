@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
+import nbformat.v4
 from nbformat import NotebookNode
 
 from runwidgets.execution.journal import JournalWriter
@@ -115,10 +115,18 @@ class Recorder:
         """Return the seconds until a snapshot is due."""
         return self._next_snapshot - time.monotonic()
 
-    def snapshot(self, notebook: NotebookNode) -> None:
-        """Replace the stored notebook by what it is now."""
+    def snapshot(self, notebook: NotebookNode, is_last: bool = False) -> None:
+        """Replace the stored notebook by what it is now.
+
+        Parameters
+        ----------
+        notebook : NotebookNode
+            The notebook.
+        is_last : bool
+            Whether this is how it stays: then it is on disk when this returns.
+        """
         began = time.monotonic()
-        write_atomically(self.output, serialise(notebook))
+        write_atomically(self.output, serialise(notebook), is_durable=is_last)
         ended = time.monotonic()
         self._next_snapshot = ended + max(SNAPSHOT_PAUSE, SNAPSHOT_SHARE * (ended - began))
 
@@ -142,9 +150,9 @@ def serialise(notebook: NotebookNode) -> bytes:
         UTF-8.
     """
     try:
-        text: str = nbformat.writes(notebook, allow_nan=False)
+        text: str = nbformat.v4.writes(notebook, allow_nan=False)
     except ValueError:
-        text = nbformat.writes(nbformat.from_dict(strict(notebook)), allow_nan=False)
+        text = nbformat.v4.writes(nbformat.from_dict(strict(notebook)), allow_nan=False)
     return text.encode("utf-8", "backslashreplace")
 
 

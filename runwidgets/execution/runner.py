@@ -2,36 +2,34 @@
 
 It reads ``run.json``, lays out the working folder, lets papermill parameterise the template and execute
 it on our engine, collects what came out, and writes its end into the journal. It holds the run's lock
-from before its first line to its last.
+from before its first line to its last. `main` is the plain way in; a fork server calls `execute_run`
+in a forked process, and gives it its own way to a kernel.
 """
 
 import json
 import os
 import shutil
 import signal
-import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
+import nbformat.v4
 import psutil
-import zmq
-import zmq.asyncio
 from jupyter_client.kernelspec import NoSuchKernel
-from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 from papermill.engines import papermill_engines
 from papermill.execute import remove_error_markers
-from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from papermill.translators import translate_parameters
+from papermill.version import version as papermill_version
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.execution.engine import ENGINE
 from runwidgets.execution.journal import JournalWriter
-from runwidgets.execution.processes import become_reaper, kill_descendants
+from runwidgets.execution.kernels import Kernel, ZmqKernel
+from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children
 from runwidgets.execution.recorder import Recorder
 from runwidgets.execution.results import collect_results, place_inputs
 from runwidgets.execution.stop import Stop
@@ -40,8 +38,16 @@ from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOG, OUTPUT, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
 from runwidgets.templates.signature import construct
 
+Launch = Callable[[str, Path, str], Kernel]
+"""Makes a kernel: kernelspec, working folder, ``config.kernel``."""
 
-def execute_run(folder: Path, copies: Path) -> RunState:
+
+def spawn_kernel(name: str, cwd: Path, _kind: str) -> Kernel:
+    """Return a kernel that its kernelspec's own launcher will start."""
+    return ZmqKernel(name, cwd)
+
+
+def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> RunState:
     """Execute a run to its end, whatever that is.
 
     Parameters
@@ -50,6 +56,8 @@ def execute_run(folder: Path, copies: Path) -> RunState:
         The run directory.
     copies : Path
         Folder of the content-addressed copies of static files.
+    launch : callable
+        Makes the kernel, once the working folder is laid out.
 
     Returns
     -------
@@ -67,7 +75,7 @@ def execute_run(folder: Path, copies: Path) -> RunState:
     state, messages, files = RunState.ERROR, [], []
     try:
         placed = place_inputs(folder, description, copies, limits)
-        messages = _execute(folder, description, journal, stop, limits)
+        messages = _execute(folder, description, journal, stop, limits, launch)
         if not messages and not stop.is_requested:
             template = description["template"]
             files = collect_results(folder, template["outputs"], placed, template["name"], limits)
@@ -79,6 +87,7 @@ def execute_run(folder: Path, copies: Path) -> RunState:
         raise
     finally:
         kill_descendants()
+        reap_children()
         shutil.rmtree(folder / UPLOADS, ignore_errors=True)
         if stop.state is not None:
             state, files, messages = stop.state, [], [stop.message]
@@ -88,19 +97,24 @@ def execute_run(folder: Path, copies: Path) -> RunState:
 
 
 def _execute(
-    folder: Path, description: dict[str, Any], journal: JournalWriter, stop: Stop, limits: Limits
+    folder: Path,
+    description: dict[str, Any],
+    journal: JournalWriter,
+    stop: Stop,
+    limits: Limits,
+    launch: Launch,
 ) -> list[str]:
     """Parameterise and execute the template; return what went wrong."""
     template, config = description["template"], description["config"]
-    kernel, language = template["kernelName"], template["language"]
-    notebook = load_notebook_node(nbformat.read(folder / TEMPLATE, as_version=4))
-    if description["values"]:
-        notebook = parameterize_notebook(
-            notebook, description["values"], kernel_name=kernel, language=language, engine_name=ENGINE
-        )
-        _construct(notebook, description["values"], template["constructors"])
-    notebook.metadata.papermill["input_path"] = template["name"]
-    notebook.metadata.papermill["output_path"] = OUTPUT
+    name, language = template["kernelName"], template["language"]
+    cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
+    secrets = _read_secrets(folder / SECRETS, name, language)
+    try:
+        kernel = launch(name, cwd, config.get("kernel", "auto"))
+    except NoSuchKernel:
+        return [f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"]
+    journal.sync()  # nothing of the notebook has been executed yet
+    notebook = _parameterise(folder, description)
     recorder = Recorder(
         folder / OUTPUT,
         folder / LOG,
@@ -108,40 +122,61 @@ def _execute(
         stop,
         limits,
         cell_timeout=config.get("cell_timeout"),
-        secrets=_read_secrets(folder / SECRETS, kernel, language),
+        secrets=secrets,
     )
     timer = _start_timer(config.get("timeout"), stop)
-    private = Path(tempfile.mkdtemp(prefix="runwidgets-"))
-    context = zmq.asyncio.Context()
-    context.set(zmq.IPV6, 0)
-    context.setsockopt(zmq.RCVHWM, 0)
     try:
-        manager = AsyncKernelManager(
-            kernel_name=kernel,
-            transport="ipc",
-            connection_file=str(private / "kernel.json"),
-            context=context,
-        )
-        cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
         papermill_engines.execute_notebook_with_engine(
-            ENGINE,
-            remove_error_markers(notebook),
-            kernel_name=kernel,
-            recorder=recorder,
-            km=manager,
-            start={"cwd": str(cwd)},
+            ENGINE, notebook, kernel_name=name, recorder=recorder, kernel=kernel
         )
-    except NoSuchKernel:
-        return [f"kernel '{kernel}': it is not installed here; install it, or change the notebook's kernel"]
     except RuntimeError as error:
         return [f"the kernel did not start: {error}"]
     finally:
         if timer is not None:
             timer.cancel()
         recorder.close()
-        context.destroy(linger=0)
-        shutil.rmtree(private)
     return recorder.messages
+
+
+def _parameterise(folder: Path, description: dict[str, Any]) -> NotebookNode:
+    """Return the template with the run's values in it."""
+    template, values = description["template"], description["values"]
+    notebook = read_stored((folder / TEMPLATE).read_bytes())
+    if values:
+        notebook = parameterize_notebook(
+            notebook,
+            values,
+            kernel_name=template["kernelName"],
+            language=template["language"],
+            engine_name=ENGINE,
+        )
+        _construct(notebook, values, template["constructors"])
+    notebook.metadata.papermill["input_path"] = template["name"]
+    notebook.metadata.papermill["output_path"] = OUTPUT
+    unmarked: NotebookNode = remove_error_markers(notebook)
+    return unmarked
+
+
+def read_stored(content: bytes) -> NotebookNode:
+    """Return a stored notebook as papermill's ``load_notebook_node`` does: it was validated when stored.
+
+    Parameters
+    ----------
+    content : bytes
+        The notebook: format 4.5, valid.
+
+    Returns
+    -------
+    NotebookNode
+        With the metadata that papermill fills in.
+    """
+    notebook: NotebookNode = nbformat.v4.reads(content.decode())
+    nothing: dict[str, Any] = {"default_parameters": {}, "parameters": {}, "environment_variables": {}}
+    notebook.metadata.setdefault("papermill", nbformat.from_dict({**nothing, "version": papermill_version}))
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])
+        cell.metadata.setdefault("papermill", nbformat.NotebookNode())
+    return notebook
 
 
 def _construct(notebook: NotebookNode, values: dict[str, Any], constructors: dict[str, str]) -> None:

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 LOG_PIECE = 256 * 1024
 """Bytes of the log in one answer."""
 MASK = "***"
-RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors")
+RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors", "imports")
 """What a runner needs to know of a template."""
 
 
@@ -239,7 +239,8 @@ def check_config(config: Any, subject: str) -> Json:
     ----------
     config : dict or None
         ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
-        ``isolation`` (``"auto"``, ``"spawn"``), ``key`` (1 to 255 characters).
+        ``isolation`` (``"auto"``, ``"spawn"``), ``kernel`` (``"auto"``, ``"zmq"``), ``key`` (1 to 255
+        characters).
     subject : str
         What to call it in an error.
 
@@ -257,7 +258,7 @@ def check_config(config: Any, subject: str) -> Json:
         return {}
     if not isinstance(config, dict):
         raise InvalidArgumentError(subject, "it must be an object", 'such as {"timeout": 60}')
-    choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn")}
+    choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn"), "kernel": ("auto", "zmq")}
     for name, value in config.items():
         where = f"{subject}.{name:.64}"
         if name in {"timeout", "cell_timeout"}:
@@ -271,7 +272,7 @@ def check_config(config: Any, subject: str) -> Json:
             if not isinstance(value, str) or not 0 < len(value) <= 255:
                 raise InvalidArgumentError(where, "it must be a string of 1 to 255 characters")
         else:
-            known = "timeout, cell_timeout, cwd, isolation, key"
+            known = "timeout, cell_timeout, cwd, isolation, kernel, key"
             raise InvalidArgumentError(where, "there is no such setting", f"there are {known}")
     return dict(config)
 

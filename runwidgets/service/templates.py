@@ -1,5 +1,6 @@
 """Templates as the service keeps them: read when a workflow is created, and again when they changed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,22 @@ class Templates:
         For notebooks.
     root : Path, optional
         Folder in which notebooks must lie; None for anywhere.
+    prepare : callable
+        Told the kernelspec and the imports of each template that was read, for its runs may follow.
     """
 
-    def __init__(self, catalog: Catalog, files: Files, limits: Limits, root: Path | None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        files: Files,
+        limits: Limits,
+        root: Path | None,
+        prepare: Callable[[str, list[str]], None],
+    ) -> None:
         self._catalog = catalog
         self._files = files
         self._limits = limits
+        self._prepare = prepare
         self.root = root.resolve() if root is not None else None
 
     def locate(self, source: str) -> Path:
@@ -71,6 +82,7 @@ class Templates:
         while before != (before := fingerprint(path)):  # until nobody wrote while it was read
             template = read_template(path, self._limits, self.root)
             seen = fingerprint(path, template.inputs)
+        self._prepare(template.kernel_name, template.imports)
         inputs = []
         for name in template.inputs:
             digest, size = self._files.keep_file(template.folder / name)
@@ -88,6 +100,7 @@ class Templates:
                 "outputs": template.outputs,
                 "results": template.results,
                 "defaults": template.defaults,
+                "imports": template.imports,
                 "constructors": template.constructors,
             },
         }

@@ -65,17 +65,17 @@ class Service:
         catalog, runs = Catalog(database), Runs(database)
         self._database = database
         self._on_shutdown = on_shutdown
+        files.clean(runs.all_ids())
+        self._backend = LocalBackend(runs, files, limits, slots, environment)
         self._parts = Parts(
             catalog=catalog,
             runs=runs,
             files=files,
-            templates=Templates(catalog, files, limits, templates_root),
+            templates=Templates(catalog, files, limits, templates_root, self._backend.prepare),
             policy=Policy(access, catalog),
             limits=limits,
         )
         self.events = HouseEvents(database)
-        files.clean(runs.all_ids())
-        self._backend = LocalBackend(runs, files, limits, slots, environment)
 
     def api(self, user: str | None = None) -> Api:
         """Return the services, bound to a user.

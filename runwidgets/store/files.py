@@ -270,20 +270,21 @@ class Files:
         _remove(self._uploads / group_id)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a new file, 0600, and wait until it is on disk."""
+def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:
+    """Write a new file, 0600, and wait until it is on disk, unless that does not matter."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(content)
         stream.flush()
-        os.fsync(stream.fileno())
+        if is_durable:
+            os.fsync(stream.fileno())
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, is_durable: bool = True) -> None:
     """Replace a file in one step: a reader sees the old content or the new, never a part."""
     staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_file(staged, content)
+        write_file(staged, content, is_durable)
         os.replace(staged, path)
     finally:
         staged.unlink(missing_ok=True)

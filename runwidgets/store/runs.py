@@ -202,6 +202,7 @@ class Runs:
         target: RunState,
         messages: Sequence[str] = (),
         results: Iterable[dict[str, Any]] = (),
+        holds_slot: bool = True,
     ) -> RunRow:
         """Bring a run into a terminal state.
 
@@ -215,6 +216,8 @@ class Runs:
             Why.
         results : iterable of dict
             Columns of its result files, without ``run_id`` and ``position``.
+        holds_slot : bool
+            False when its processes are gone, so that its slot is free at once.
 
         Returns
         -------
@@ -230,11 +233,14 @@ class Runs:
         """
         legal = [state.value for state in sources(target)]
         began = func.coalesce(runs.c.started_at, runs.c.created_at)
+        changed: dict[str, Any] = {"state": target.value, "messages": list(messages)}
+        if not holds_slot:
+            changed["holds_slot"] = False
         with self._database.write() as connection:
             row = connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id, runs.c.state.in_(legal))
-                .values(state=target.value, messages=list(messages), finished_at=_not_before(began))
+                .values(**changed, finished_at=_not_before(began))
                 .returning(runs)
             ).one_or_none()
             if row is None:
@@ -268,7 +274,7 @@ class Runs:
         self,
         run_id: str,
         progress: dict[str, Any] | None = None,
-        metrics: dict[str, Any] | None = None,
+        metrics: Sequence[tuple[str, Any]] = (),
         log_size: int | None = None,
     ) -> None:
         """Keep what a run says on its way.
@@ -279,8 +285,8 @@ class Runs:
             The run; nothing happens if it was deleted.
         progress : dict, optional
             The handle's ``progress`` from now on.
-        metrics : dict, optional
-            Values by name, added to those it has.
+        metrics : sequence of (str, any)
+            Names and values in the order in which they were recorded; the last of a name stays.
         log_size : int, optional
             Bytes of the log; only told, not kept.
         """
@@ -293,8 +299,8 @@ class Runs:
                 changed["progress"] = progress
                 emit(connection, row, "progress", progress)
             if metrics:
-                changed["metrics"] = {**row.metrics, **metrics}
-                for name, value in metrics.items():
+                changed["metrics"] = {**row.metrics, **dict(metrics)}
+                for name, value in metrics:
                     emit(connection, row, "metric", {"name": name, "value": value})
             if log_size is not None:
                 emit(connection, row, "log", {"size": log_size})

@@ -57,6 +57,29 @@ def find_inputs(path: Path, sources: Iterable[str], globs: Iterable[str] = ()) -
     return sorted(file.relative_to(folder).as_posix() for file in found - own)
 
 
+def find_imports(folder: Path, sources: Iterable[str]) -> list[str]:
+    """Find the modules that a notebook imports from elsewhere than its own folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The notebook's folder; what lies there under a module's name is what Python would import.
+    sources : iterable of str
+        Python code of its cells.
+
+    Returns
+    -------
+    list of str
+        Absolute names, sorted. ``from a import b`` gives ``a.b``, which may be a name in a module.
+    """
+    names = set().union(*(_read(source)[1] for source in sources)) if sources else set()
+    return sorted(
+        name.removesuffix(".*")
+        for name in names
+        if not any((folder / f"{name.partition('.')[0]}{suffix}").exists() for suffix in ("", ".py"))
+    )
+
+
 def _read(source: str) -> tuple[set[str], set[str]]:
     """Return the texts of some code that may name files, and the modules that it imports."""
     try:

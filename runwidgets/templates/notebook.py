@@ -24,7 +24,7 @@ from papermill.translators import papermill_translators
 from runwidgets.errors import InvalidParameterError, InvalidTemplateError
 from runwidgets.limits import Limits
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
-from runwidgets.templates.inputs import find_inputs
+from runwidgets.templates.inputs import find_imports, find_inputs
 from runwidgets.templates.parameters import Parameter, parse_parameters
 from runwidgets.templates.signature import COMPUTED, Signature, read_signature
 from runwidgets.templates.texts import leaves_folder, text_problem
@@ -62,6 +62,8 @@ class Template:
     """Static files, relative to the folder."""
     defaults: Json
     """Values that are declared, but that the parameters cell does not set."""
+    imports: list[str]
+    """Modules that its code imports from elsewhere than the folder; may be imported ahead."""
     constructors: dict[str, str]
     """dtype of the parameters that the notebook wants as Python objects, by name."""
 
@@ -145,6 +147,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         folder=path.parent.resolve(),
         inputs=inputs,
         defaults=defaults,
+        imports=find_imports(path.parent, code),
         constructors=signature.constructors,
     )
 

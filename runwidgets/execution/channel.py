@@ -1,0 +1,117 @@
+"""The socket pair over which a direct kernel and its runner exchange Jupyter messages.
+
+A packet socket keeps the borders of what is sent, so a process that dies in the middle of a message
+breaks nothing but that message. A long message travels in several packets; each begins with the number
+of the process that sent it, because a notebook may fork and print in the child. There is no signature:
+nobody else can reach the pair.
+"""
+
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+SHELL, IOPUB = b"shell", b"iopub"
+"""The first part of a message: the Jupyter channel that it belongs to."""
+
+PACKET = 96 * 1024
+"""Bytes of one packet; the system's default buffer of a socket takes two."""
+HEADER = struct.Struct("=IB")
+COUNT = struct.Struct("=I")
+FIRST, LAST = 1, 2
+
+
+def open_pair() -> tuple[socket.socket, socket.socket]:
+    """Return the two ends of a new channel: the runner's and the kernel's."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return ours, theirs
+
+
+class Sender:
+    """Sends messages; from any thread, and from processes that were forked from this one.
+
+    Parameters
+    ----------
+    end : socket.socket
+        One end of the channel, blocking.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+
+    def send(self, parts: "Sequence[Any]") -> None:
+        """Send a message; waits while the other end is behind.
+
+        Parameters
+        ----------
+        parts : sequence of bytes-like
+            The parts of the message, whatever they are.
+
+        Raises
+        ------
+        OSError
+            The other end is gone.
+        """
+        views = [memoryview(part).cast("B") for part in parts]
+        body = b"".join([struct.pack(f"={1 + len(views)}I", len(views), *map(len, views)), *views])
+        if self._pid != os.getpid():  # a fork: another thread may have held the lock
+            self._pid, self._lock = os.getpid(), threading.Lock()
+        with self._lock:
+            for start in range(0, len(body), PACKET):
+                flags = (FIRST if start == 0 else 0) | (LAST if start + PACKET >= len(body) else 0)
+                self._end.sendmsg([HEADER.pack(self._pid, flags), body[start : start + PACKET]])
+
+
+class Receiver:
+    """Puts messages together again.
+
+    Parameters
+    ----------
+    end : socket.socket
+        One end of the channel.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._pieces: dict[int, list[bytes]] = {}
+        self.is_closed = False
+
+    def receive(self) -> Iterator[list[bytes]]:
+        """Yield the messages that have arrived whole; sets `is_closed` when the other end is gone.
+
+        Yields
+        ------
+        list of bytes
+            The parts of a message.
+        """
+        while not self.is_closed:
+            try:
+                packet = self._end.recv(HEADER.size + PACKET, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:
+                packet = b""
+            if not packet:
+                self.is_closed = True
+                return
+            pid, flags = HEADER.unpack_from(packet)
+            if flags & FIRST:
+                self._pieces[pid] = []
+            self._pieces[pid].append(packet[HEADER.size :])
+            if flags & LAST:
+                yield _split(b"".join(self._pieces.pop(pid)))
+
+
+def _split(body: bytes) -> list[bytes]:
+    (count,) = COUNT.unpack_from(body)
+    sizes = struct.unpack_from(f"={count}I", body, COUNT.size)
+    at = COUNT.size * (1 + count)
+    parts = []
+    for size in sizes:
+        parts.append(body[at : at + size])
+        at += size
+    return parts

@@ -1,0 +1,176 @@
+"""A run that a service brings to its end: what its journal said so far, and what of it is not stored yet."""
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runwidgets.errors import InvalidRunStateError, UnknownRunError
+from runwidgets.execution.journal import JournalReader
+from runwidgets.states import RunState
+from runwidgets.store.database import now
+from runwidgets.store.files import JOURNAL, LOCK, LOG, RUN_FILE
+from runwidgets.store.runs import Runs
+
+NOTE_PAUSE = 0.2
+"""Seconds between two notes of one run's progress and log; metrics and ends are never delayed."""
+RETRY_PAUSE = 1.0
+"""Seconds before the second attempt; twice as many before each further one."""
+RETRY_PAUSE_MAX = 60.0
+
+
+@dataclass
+class Outcome:
+    """How an attempt ended."""
+
+    state: RunState
+    messages: list[str]
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Followed:
+    """A run, followed by its journal.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    folder : Path
+        Its directory.
+    """
+
+    def __init__(self, run_id: str, folder: Path) -> None:
+        self.run_id = run_id
+        self.lock = folder / LOCK
+        self.description: dict[str, Any] = json.loads((folder / RUN_FILE).read_text("utf-8"))
+        self.runner: tuple[int, float] | None = None
+        self.outcome: Outcome | None = None
+        self.attempts = 0
+        """Attempts that began, as the journal says."""
+        self.launches = 0
+        """Attempts that this service launched."""
+        self.starts_at: float | None = None
+        """When the next attempt is due (monotonic seconds); None while one is under way."""
+        self.must_spawn = self.description["config"].get("isolation") == "spawn"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pidfd: int | None = None
+        self.code: int | None = None
+        self.kill_at: float | None = None
+        self.is_cancelled = False
+        self.has_ended = False
+        self._journal = JournalReader(folder / JOURNAL)
+        self._log = folder / LOG
+        self._log_size = 0
+        self._next_note = 0.0
+        self._progress: dict[str, Any] = {}
+        self._is_changed = False
+        self._metrics: list[tuple[str, Any]] = []
+
+    @property
+    def may_retry(self) -> bool:
+        """Whether an attempt that failed is followed by another."""
+        return self.attempts <= self.description["config"].get("retries", 0) and not self.is_cancelled
+
+    def retry(self) -> None:
+        """Have the next attempt begin after a pause that doubles."""
+        assert self.outcome is not None
+        pause = min(RETRY_PAUSE * 2 ** (self.attempts - 1), RETRY_PAUSE_MAX)
+        self.starts_at = time.monotonic() + pause
+        retries = self.description["config"]["retries"]
+        self._report(
+            fraction=0.0,
+            text=f"attempt {self.attempts + 1} of {retries + 1} follows: {self.outcome.messages[0]}",
+        )
+
+    def watch(self, process: "subprocess.Popen[bytes]") -> None:
+        """Remember the runner that was spawned."""
+        self.process = process
+        if hasattr(os, "pidfd_open"):
+            self.pidfd = os.pidfd_open(process.pid)
+
+    def reap(self) -> None:
+        """Take the exit code of a spawned runner that is gone."""
+        if self.process is not None:
+            self.code = self.process.wait()
+            self.process = None
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+
+    def read(self) -> None:
+        """Take what the journal says by now."""
+        for record in self._journal.read():
+            self._take(record)
+
+    def note(self, runs: Runs, is_last: bool = False) -> None:
+        """Store progress, metrics and the size of the log, if they changed and not too often."""
+        if not (is_last or self._metrics) and time.monotonic() < self._next_note:
+            return
+        size = self._log.stat().st_size if self._log.exists() else 0
+        grown = size if size != self._log_size else None
+        if not self._is_changed and not self._metrics and grown is None:
+            return
+        progress = {"fraction": 0.0, "text": "", **self._progress, "heartbeatAt": now()}
+        runs.note(self.run_id, progress if self._is_changed else None, self._metrics, grown)
+        self._is_changed, self._metrics, self._log_size = False, [], size
+        self._next_note = time.monotonic() + NOTE_PAUSE
+
+    def end(self, runs: Runs, holds_slot: bool) -> bool:
+        """Store the end, unless somebody cancelled the run before.
+
+        Parameters
+        ----------
+        runs : Runs
+            Where.
+        holds_slot : bool
+            Whether processes of it are left.
+
+        Returns
+        -------
+        bool
+            False when the run has its end already: the first writer won.
+        """
+        assert self.outcome is not None
+        results = [
+            {
+                "id": each["id"],
+                "name": each["name"],
+                "mime_type": each["mimeType"],
+                "size": each["size"],
+                "sha256": each["sha256"],
+                "display": each["display"],
+            }
+            for each in self.outcome.files
+        ]
+        try:
+            runs.move(self.run_id, self.outcome.state, self.outcome.messages, results, holds_slot)
+        except (InvalidRunStateError, UnknownRunError):
+            self.is_cancelled = self.has_ended = True
+            return False
+        self.has_ended = True
+        return True
+
+    def _take(self, record: dict[str, Any]) -> None:
+        kind = record.pop("kind")
+        if kind == "started":
+            self.runner = (record["pid"], record["created"])
+            self.attempts += 1
+            self.outcome = None
+            if self.attempts > 1:
+                self._progress.clear()
+        elif kind == "cell":
+            done = {} if "text" in self._progress else {"fraction": (record["cell"] - 1) / record["cells"]}
+            self._report(**record, **done)
+        elif kind == "progress":
+            self._report(**record)
+        elif kind == "metric":
+            self._metrics.append((record["name"], record["value"]))
+        elif kind == "finished":
+            self.outcome = Outcome(RunState(record["state"]), record["messages"], record["files"])
+
+    def _report(self, **values: Any) -> None:
+        self._progress.update(values)
+        self._is_changed = True

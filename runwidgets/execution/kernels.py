@@ -1,0 +1,345 @@
+"""A run's kernel, as its runner sees it: how to talk to it, when it has ended, how it ended.
+
+Three kinds: spawned by its kernelspec's own launcher, over IPC sockets (any language); forked, over IPC
+sockets; forked and direct, over a socket pair. All are told apart here and nowhere else.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import zmq
+import zmq.asyncio
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.session import Session
+
+from runwidgets.execution.channel import IOPUB, Receiver, Sender, open_pair
+from runwidgets.execution.processes import die_with
+
+HISTORY = "--HistoryManager.hist_file=:memory:"
+"""What papermill, through nbclient, gives to every IPython kernel."""
+
+SHUTDOWN_WAIT = 5.0
+"""Seconds in which a kernel that was asked to end must be gone. **Source:** jupyter_client 8,
+``KernelManager.shutdown_wait_time``."""
+STATUS_WAIT = 0.05
+"""Seconds in which the first idle status follows the first reply, unless the subscription came too late."""
+RECONNECT_PAUSE = 2
+"""Milliseconds between two tries to connect to a kernel that has not bound its sockets yet."""
+
+DRAIN_WAIT = 100
+"""Milliseconds of silence after which nothing more comes from a kernel that has ended."""
+
+
+class Kernel:
+    """A kernel of a run; used from one event loop."""
+
+    pid: int
+    """Its process, a child of this one, once it is started."""
+    client: Any
+    """What nbclient needs of a ``KernelClient``, once it is connected."""
+
+    def __init__(self) -> None:
+        self._code: int | None = None
+        self._pidfd = -1
+        self._has_ended = asyncio.Event()
+
+    async def connect(self, timeout: float) -> Any:
+        """Start the kernel and wait until it answers.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        KernelClient
+            What nbclient needs of one.
+
+        Raises
+        ------
+        RuntimeError
+            It ended, or did not answer in time.
+        """
+        try:
+            await asyncio.wait_for(self._start(), timeout)
+            self._pidfd = os.pidfd_open(self.pid)
+            asyncio.get_running_loop().add_reader(self._pidfd, self._see_end)
+            ready, ended = asyncio.create_task(self._greet()), asyncio.create_task(self._has_ended.wait())
+            done, _ = await asyncio.wait({ready, ended}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            ended.cancel()
+        except asyncio.TimeoutError:
+            done = set()
+        if ready not in done:
+            raise RuntimeError(self.last_words() if done else f"no answer within {timeout:g} s")
+        ready.result()
+        return self.client
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._has_ended.is_set()
+
+    async def wait(self) -> None:
+        """Wait until the process has ended and all that it said has been read."""
+        await self._has_ended.wait()
+        await self._drain()
+
+    async def shut_down(self) -> None:
+        """Ask the kernel to end, and see that it does."""
+        if self._pidfd >= 0 and not self._has_ended.is_set():
+            self._ask()
+            try:
+                await asyncio.wait_for(self._has_ended.wait(), SHUTDOWN_WAIT)
+            except asyncio.TimeoutError:
+                os.kill(self.pid, signal.SIGKILL)
+                await self._has_ended.wait()
+        await self._close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+    def last_words(self) -> str:
+        """Say how the process ended."""
+        if self._code is None:
+            return "the kernel died"
+        if self._code >= 0:
+            return f"the kernel exited with code {self._code}"
+        name = signal.Signals(-self._code).name
+        return f"the kernel was killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+
+    def _see_end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        self._code = self._reap()
+        self._has_ended.set()
+
+    def _reap(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    async def _start(self) -> None:
+        """Start the process, where that has not been done."""
+
+    async def _greet(self) -> None:
+        """Wait for the first sign that the kernel takes requests."""
+        raise NotImplementedError
+
+    async def _drain(self) -> None:
+        """Take what is still to be read of a kernel that has ended."""
+        raise NotImplementedError
+
+    def _ask(self) -> None:
+        """Ask for the end."""
+        raise NotImplementedError
+
+    async def _close(self) -> None:
+        """Let go of sockets and files."""
+        raise NotImplementedError
+
+
+Fork = Callable[[socket.socket, str], int]
+"""Starts a process that becomes a kernel, and returns its number. It is given its end of a channel, which
+is closed at the other side when the kernel is to end, and a connection file's path."""
+
+
+class DirectKernel(Kernel):
+    """A kernel in a forked child, over a socket pair.
+
+    Parameters
+    ----------
+    fork : callable
+        See `Fork`.
+    session : Session
+        Has the kernel's key.
+    """
+
+    def __init__(self, fork: Fork, session: Session) -> None:
+        super().__init__()
+        ours, theirs = open_pair()
+        self.pid = fork(theirs, "kernel.json")
+        theirs.close()
+        self._end = ours
+        self._receiver = Receiver(ours)
+        self.client = DirectClient(Sender(ours), session)
+
+    async def _greet(self) -> None:
+        asyncio.get_running_loop().add_reader(self._end.fileno(), self._read)
+        await self.client.iopub_channel.get_msg()  # its first message says that it starts
+
+    async def _drain(self) -> None:
+        self._read()
+        while not self.client.is_read:
+            await asyncio.sleep(0)
+
+    def _ask(self) -> None:
+        self._end.shutdown(socket.SHUT_WR)
+
+    async def _close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._end.fileno())
+        self._end.close()
+
+    def _read(self) -> None:
+        for parts in self._receiver.receive():
+            self.client.take(parts)
+        if self._receiver.is_closed:
+            asyncio.get_running_loop().remove_reader(self._end.fileno())
+
+
+class DirectChannel:
+    """One Jupyter channel of a direct kernel."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        self.send = send
+        self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
+        """Return the next message, or raise `queue.Empty` after some seconds."""
+        if timeout is None:
+            return await self.messages.get()
+        try:
+            return await asyncio.wait_for(self.messages.get(), timeout)
+        except asyncio.TimeoutError:
+            raise Empty from None
+
+
+class DirectClient:
+    """What nbclient asks of a kernel's client, over a channel of ours."""
+
+    allow_stdin = False
+
+    def __init__(self, sender: Sender, session: Session) -> None:
+        self._sender = sender
+        self.session = session
+        self.shell_channel = DirectChannel(self._send)
+        self.iopub_channel = DirectChannel(self._send)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether every message that came has been asked for."""
+        return self.shell_channel.messages.empty() and self.iopub_channel.messages.empty()
+
+    def take(self, parts: list[bytes]) -> None:
+        """Put a message into its channel's queue."""
+        channel = self.iopub_channel if parts[0] == IOPUB else self.shell_channel
+        message = self.session.deserialize(self.session.feed_identities(parts[1:])[1])
+        channel.messages.put_nowait(message)
+
+    def execute(
+        self, code: str, *, silent: bool = False, store_history: bool = True, stop_on_error: bool = True
+    ) -> str:
+        """Ask the kernel to execute code; return the request's id."""
+        content = {
+            "code": code,
+            "silent": silent,
+            "store_history": store_history,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": stop_on_error,
+        }
+        return self._request("execute_request", content)
+
+    def kernel_info(self) -> str:
+        """Ask what the kernel is; return the request's id."""
+        return self._request("kernel_info_request", {})
+
+    async def is_alive(self) -> bool:
+        """Say yes: the kernel's end is told by `Kernel.wait`."""
+        return True
+
+    def _request(self, kind: str, content: dict[str, Any]) -> str:
+        message = self.session.msg(kind, content)
+        self._send(message)
+        return str(message["header"]["msg_id"])
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._sender.send([*self.session.serialize(message), *message.get("buffers", ())])
+
+
+class ZmqKernel(Kernel):
+    """A kernel behind IPC sockets: spawned by its kernelspec's launcher, or forked.
+
+    Parameters
+    ----------
+    name : str
+        The kernelspec.
+    cwd : Path
+        Its working folder.
+    fork : callable, optional
+        See `Fork`; None to spawn what the kernelspec says.
+    """
+
+    def __init__(self, name: str, cwd: Path, fork: Fork | None = None) -> None:
+        super().__init__()
+        self._cwd = cwd
+        self._private = Path(tempfile.mkdtemp(prefix="runwidgets-"))
+        self._manager = AsyncKernelManager(
+            kernel_name=name, transport="ipc", connection_file=str(self._private / "kernel.json")
+        )
+        self._end: socket.socket | None = None
+        if fork is not None:
+            self._manager.write_connection_file()
+            self._end, theirs = open_pair()
+            self.pid = fork(theirs, self._manager.connection_file)
+            theirs.close()
+
+    async def _start(self) -> None:
+        context = zmq.asyncio.Context()
+        context.set(zmq.IPV6, 0)
+        context.setsockopt(zmq.RCVHWM, 0)
+        context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_PAUSE)
+        self._context = self._manager.context = context
+        if self._end is None:
+            await self._manager.start_kernel(
+                extra_arguments=[HISTORY] if self._manager.ipykernel else [],
+                cwd=str(self._cwd),
+                preexec_fn=partial(die_with, os.getpid()),
+            )
+            provisioner: Any = self._manager.provisioner
+            self.pid, self._process = provisioner.pid, provisioner.process
+        self.client = self._manager.client()
+        self.client.start_channels(hb=False, stdin=False)
+        self.client.allow_stdin = False
+
+    async def _greet(self) -> None:
+        """Wait for the first idle status: a request is repeated until its status comes through."""
+        while True:
+            self.client.kernel_info()
+            await self.client.shell_channel.get_msg()
+            try:
+                while True:
+                    said = await self.client.iopub_channel.get_msg(timeout=STATUS_WAIT)
+                    if said["content"].get("execution_state") == "idle":
+                        return
+            except Empty:
+                continue
+
+    async def _drain(self) -> None:
+        """Wait until it is quiet for a moment: what a dead kernel sent may still be on its way."""
+        while await self.client.iopub_channel.socket.poll(DRAIN_WAIT):
+            await asyncio.sleep(0)
+
+    def _ask(self) -> None:
+        if self._end is None:
+            self.client.shutdown()
+        else:
+            self._end.close()
+
+    def _reap(self) -> int:
+        return super()._reap() if self._end is not None else int(self._process.wait())
+
+    async def _close(self) -> None:
+        if self._end is None:
+            await self._manager.cleanup_resources()
+        if hasattr(self, "client"):
+            self.client.stop_channels()
+        self._context.destroy(linger=0)
+        shutil.rmtree(self._private, ignore_errors=True)

@@ -1,0 +1,181 @@
+"""What two processes forked from one must not share, and what a notebook must not see of the one.
+
+Random generators are seeded afresh in the child: those of `random` and NumPy, every other one that seeded
+itself while modules were imported, and PyTorch's. Modules that were imported ahead are hidden: they
+leave `sys.modules`, and come back with all that they import when the notebook imports them, in no time.
+"""
+
+import builtins
+import gc
+import importlib.util
+import random
+import secrets
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from types import ModuleType
+from typing import Any
+
+SEED_BITS = 64
+"""A generator whose seed has more bits took it from the system: nobody types such a number."""
+
+
+class Generators:
+    """Random generators that seeded themselves before the fork."""
+
+    def __init__(self) -> None:
+        self._python: weakref.WeakSet[random.Random] = weakref.WeakSet()
+        self._numpy: list[Any] = []
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Note the generators of `random` that seed themselves meanwhile."""
+        seed = random.Random.seed
+        seen = self._python
+
+        def noting(self: random.Random, a: Any = None, version: int = 2) -> None:
+            seed(self, a, version)
+            (seen.add if a is None else seen.discard)(self)
+
+        random.Random.seed = noting  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            random.Random.seed = seed  # type: ignore[method-assign]
+
+    def find(self) -> None:
+        """Look for NumPy's generators that seeded themselves; called once, when all is imported."""
+        if (numpy := sys.modules.get("numpy.random")) is None:
+            return
+        kinds = (numpy.Generator, numpy.RandomState)
+        for each in gc.get_objects():
+            if isinstance(each, kinds):
+                seed = getattr(each._bit_generator, "_seed_seq", None)
+                entropy = getattr(seed, "entropy", None)
+                if isinstance(entropy, int) and entropy.bit_length() > SEED_BITS:
+                    self._numpy.append(each)
+
+    def renew(self) -> None:
+        """Seed all of them afresh; called in the child."""
+        random.seed()
+        for generator in self._python:
+            generator.seed()
+        if (numpy := sys.modules.get("numpy.random")) is not None:
+            numpy.seed()
+        for generator in self._numpy:
+            bits = generator._bit_generator
+            bits.state = type(bits)().state
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.manual_seed(secrets.randbits(63))
+
+
+class HiddenModules(MetaPathFinder, Loader):
+    """Modules that were imported ahead, and what each imported in its turn."""
+
+    def __init__(self) -> None:
+        self._chosen: list[str] = []
+        self._hidden: dict[str, ModuleType] = {}
+        self._specs: dict[str, ModuleSpec | None] = {}
+        self._edges: dict[str, set[str]] = {}
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Note which module imports which meanwhile."""
+        plain, dynamic = builtins.__import__, importlib.import_module
+
+        def noting(
+            name: str,
+            globals: Any = None,
+            locals: Any = None,
+            fromlist: Sequence[str] | None = (),
+            level: int = 0,
+        ) -> Any:
+            module = plain(name, globals, locals, fromlist or (), level)
+            importer = globals.get("__name__") if globals else None
+            if importer:
+                edges = self._edges.setdefault(importer, set())
+                base = importlib.util.resolve_name("." * level + name, globals.get("__package__"))
+                edges.add(base)
+                edges.update(f"{base}.{each}" for each in fromlist or ())
+            return module
+
+        def noting_dynamic(name: str, package: str | None = None) -> ModuleType:
+            module = dynamic(name, package)
+            importer = sys._getframe(1).f_globals.get("__name__")
+            if importer:
+                self._edges.setdefault(importer, set()).add(module.__name__)
+            return module
+
+        builtins.__import__ = noting
+        importlib.import_module = noting_dynamic
+        try:
+            yield
+        finally:
+            builtins.__import__ = plain
+            importlib.import_module = dynamic
+
+    def choose(self, visible: set[str], forgotten: set[str]) -> None:
+        """Note what will be hidden; called before the fork.
+
+        Parameters
+        ----------
+        visible : set of str
+            Names that stay in `sys.modules`.
+        forgotten : set of str
+            Names that do not come back: who imports them executes them anew.
+        """
+        self._chosen = [name for name in sys.modules if name not in visible]
+        self._hidden = {name: sys.modules[name] for name in self._chosen if name not in forgotten}
+
+    def hide(self) -> None:
+        """Take the chosen modules away; called in the child."""
+        for name in self._chosen:
+            del sys.modules[name]
+        sys.meta_path.insert(0, self)
+
+    @staticmethod
+    def pure(names: set[str]) -> set[str]:
+        """Return the names of modules whose packages hold no compiled module, which load only once."""
+        compiled = {
+            name.partition(".")[0]
+            for name, module in sys.modules.items()
+            if isinstance(getattr(module, "__loader__", None), ExtensionFileLoader)
+        }
+        return {name for name in names if name.partition(".")[0] not in compiled}
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """Find a hidden module; its own imports come back with it."""
+        if fullname not in self._hidden:
+            return None
+        module = self._hidden.pop(fullname)
+        self._specs[fullname] = module.__spec__
+        self._reveal(fullname)
+        spec = ModuleSpec(fullname, self)
+        spec._module = module  # type: ignore[attr-defined]
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module as it was imported."""
+        module: ModuleType = spec._module  # type: ignore[attr-defined]
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module its own specification back; it was executed before the fork."""
+        assert module.__spec__ is not None
+        module.__spec__ = self._specs.pop(module.__spec__.name)
+
+    def _reveal(self, name: str) -> None:
+        """Bring back everything that a module imported."""
+        waiting = list(self._edges.get(name, ()))
+        while waiting:
+            found = waiting.pop()
+            parent = found.rpartition(".")[0]
+            if parent in self._hidden:
+                waiting.append(parent)
+            module = self._hidden.pop(found, None)
+            if module is not None:
+                sys.modules[found] = module
+                waiting.extend(self._edges.get(found, ()))

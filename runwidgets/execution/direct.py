@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,8 +35,6 @@ from tornado.ioloop import IOLoop
 from traitlets import Any as AnyTrait
 
 from runwidgets.execution.channel import IOPUB, SHELL, Receiver, Sender
-from runwidgets.execution.kernels import HISTORY
-from runwidgets.execution.processes import has_children
 
 
 class Publisher(IOPubThread):
@@ -171,9 +169,15 @@ class ForkableApp(IPKernelApp):
 
     kernel_class = ForkableKernel
 
-    def prepare(self) -> None:
-        """Make the kernel and its shell; called in the process that will be forked."""
-        BaseIPythonApplication.initialize(self, [HISTORY])
+    def prepare(self, arguments: Sequence[str]) -> None:
+        """Make the kernel and its shell; called in the process that will be forked.
+
+        Parameters
+        ----------
+        arguments : sequence of str
+            Those of its command line, without a connection file.
+        """
+        BaseIPythonApplication.initialize(self, list(arguments))
         self.init_pdb()
         self.kernel = ForkableKernel.instance(
             parent=self,
@@ -291,6 +295,8 @@ class ForkableApp(IPKernelApp):
 
     def leave(self) -> None:
         """End as an interpreter does: threads, exit handlers, what the notebook left open."""
+        from runwidgets.execution.processes import has_children  # late: notebooks do not see it loaded
+
         if has_children():
             asyncio.run(self.kernel._at_shutdown())
         threading._shutdown()  # type: ignore[attr-defined]

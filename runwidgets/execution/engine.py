@@ -59,6 +59,7 @@ class _Client(PapermillNotebookClient):
                     self.nb.metadata["language_info"] = reply["content"]["language_info"]
                 self.set_widgets_metadata()
         except DeadKernelError:  # between two cells, or after the last one
+            await self.kernel.wait()
             recorder.messages = [self.kernel.last_words()]
         finally:
             await self.kernel.shut_down()
@@ -119,6 +120,7 @@ class _Client(PapermillNotebookClient):
             recorder.messages = [sentence, recorder.mask(_traceback(cell))]
             return False
         except DeadKernelError:
+            await self.kernel.wait()
             self.nb_man.cell_exception(cell, cell_index=index)
             recorder.messages = [f"cell {recorder.cell}: {self.kernel.last_words()}"]
             return False

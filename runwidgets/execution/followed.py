@@ -16,7 +16,7 @@ from runwidgets.store.files import JOURNAL, LOCK, LOG, RUN_FILE
 from runwidgets.store.runs import Runs
 
 NOTE_PAUSE = 0.2
-"""Seconds between two notes of one run's progress and log; metrics and ends are never delayed."""
+"""Seconds between two notes of what one run says; its end is never delayed."""
 RETRY_PAUSE = 1.0
 """Seconds before the second attempt; twice as many before each further one."""
 RETRY_PAUSE_MAX = 60.0
@@ -64,7 +64,7 @@ class Followed:
         self._journal = JournalReader(folder / JOURNAL)
         self._log = folder / LOG
         self._log_size = 0
-        self._next_note = 0.0
+        self._next_note = time.monotonic() + NOTE_PAUSE
         self._progress: dict[str, Any] = {}
         self._is_changed = False
         self._metrics: list[tuple[str, Any]] = []
@@ -106,8 +106,8 @@ class Followed:
             self._take(record)
 
     def note(self, runs: Runs, is_last: bool = False) -> None:
-        """Store progress, metrics and the size of the log, if they changed and not too often."""
-        if not (is_last or self._metrics) and time.monotonic() < self._next_note:
+        """Store progress, metrics and the size of the log, if they changed, and not too often."""
+        if not is_last and time.monotonic() < self._next_note:
             return
         size = self._log.stat().st_size if self._log.exists() else 0
         grown = size if size != self._log_size else None

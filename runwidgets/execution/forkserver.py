@@ -2,15 +2,17 @@
 
 It makes a kernel without channels, imports the modules of the templates it is for, then what a runner needs,
 and waits. For each request it forks a runner in a new session; the runner forks its kernel before it
-has a loop or a thread of its own. The server itself stays single-threaded and never opens a ZeroMQ context.
+has a loop or a thread of its own (`forked`). The server itself stays single-threaded and never opens a ZeroMQ
+context.
 
-A request is one packet: JSON with ``folder``, ``copies`` and ``run``, and the descriptor that holds the
-run's lock. The server answers ``{"run", "code"}`` when a runner has ended; its first word is
-``{"ready": pid}``, or ``{"unfit": module, "reason"}`` when a module cannot be imported ahead, after which it
-ends. When the other end is closed it waits for its runners, and ends too.
+A request is one packet: JSON with ``run``, ``folder`` and ``copies``, and the descriptor that holds the run's
+lock. The server answers ``{"run", "code"}`` when a runner has ended; its first word is ``{"ready": pid}``, or
+``{"unfit": module, "reason"}`` when a module cannot be imported ahead, after which it ends. When the other
+end is closed it waits for its runners, and ends too.
 
-What a child renews and hides is in `renewal`; modules that print or warn while they are imported, or that
-leave threads behind, are not fit to be imported ahead, because a notebook would see the difference.
+What a child renews and hides is in `renewal`. Modules that print or warn while they are imported, or that
+leave threads behind, are not fit to be imported ahead, because a notebook would see the difference. This
+module imports little itself, for what is loaded before the kernel is made stays visible to notebooks.
 """
 
 import contextlib
@@ -23,22 +25,20 @@ import signal
 import socket
 import sys
 import traceback
-import uuid
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
-
-from jupyter_client.session import Session
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runwidgets.execution.direct import ForkableApp
-from runwidgets.execution.kernels import HISTORY, DirectKernel, Kernel, ZmqKernel
-from runwidgets.execution.processes import die_with, mark_process
 from runwidgets.execution.renewal import Generators, HiddenModules
-from runwidgets.states import RunState
+
+if TYPE_CHECKING:
+    from runwidgets.execution.forked import ForkedRunner
 
 PACKET = 64 * 1024
 """Bytes of a request or an answer, at most."""
+OWN = ("runwidgets", "gc", "secrets")
+"""What a server has loaded when its kernel is made, and a kernel that was spawned has not."""
 
 
 class ForkServer:
@@ -48,14 +48,13 @@ class ForkServer:
     ----------
     control : socket.socket
         Where requests come from.
-    launcher : str
-        What ``sys.argv[0]`` is in a kernel that is spawned.
+    arguments : sequence of str
+        What ``sys.argv`` of a spawned kernel holds, without its connection file.
     """
 
-    def __init__(self, control: socket.socket, launcher: str) -> None:
+    def __init__(self, control: socket.socket, arguments: Sequence[str]) -> None:
         self._control = control
-        self._launcher = launcher
-        self._app = ForkableApp.instance()
+        self._arguments = arguments
         self._hidden = HiddenModules()
         self._generators = Generators()
         self._runners: dict[int, str] = {}
@@ -66,25 +65,22 @@ class ForkServer:
         Parameters
         ----------
         modules : sequence of str
-            Modules of the templates, in order.
+            Modules of the templates.
         """
-        inherited = dict(os.environ)
-        with self._generators.watch():
-            self._app.prepare()
-            self._app.warm_up()
-            self._given = {
-                key: os.environ[key] for key in os.environ if os.environ[key] != inherited.get(key)
-            }
-            self._visible = {name for name in sys.modules if not name.startswith("runwidgets")}
-            with self._hidden.watch():
-                for module in modules:
-                    self._import(module)
-                self._filters = warnings.filters[:]
-                self._import_runner()
+        app = ForkableApp.instance()
+        with self._generators.watch(), self._hidden.watch():
+            app.prepare(self._arguments[1:])
+            visible = {name for name in sys.modules if not name.startswith(OWN)}
+            for module in modules:
+                self._import(module)
+            filters = warnings.filters[:]
+            fit = set(sys.modules)
+            app.warm_up()
+            make_runner = self._import_runner()
+            forgotten = self._hidden.pure(set(sys.modules) - fit)
         self._generators.find()
-        self._session = Session(key=self._app.session.key)
-        self._hidden.choose(self._visible, self._forgotten)
-        self._descriptors = _descriptors()
+        self._hidden.choose(visible, forgotten)
+        self._runner = make_runner(app, self._hidden, self._generators, filters, self._arguments)
         gc.collect()
         gc.freeze()
 
@@ -102,15 +98,30 @@ class ForkServer:
                 request, descriptors, _, _ = socket.recv_fds(self._control, PACKET, 1)
                 is_open = bool(request)
                 if request:
-                    self._fork_runner(json.loads(request), descriptors[0])
+                    self._fork(json.loads(request), descriptors[0])
             if waker in readable:
                 os.read(waker, 512)
                 self._reap()
 
+    def _fork(self, request: dict[str, Any], lock: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._control.close()
+            become(lambda: self._runner.run(request))
+        os.close(lock)
+        self._runners[pid] = request["run"]
+
+    def _reap(self) -> None:
+        while self._runners:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self._tell({"run": self._runners.pop(pid), "code": os.waitstatus_to_exitcode(status)})
+
     def _import(self, name: str) -> None:
         """Import a module ahead; say so and end when a notebook would see that."""
-        with open(os.devnull, "w") as nothing, warnings.catch_warnings(record=True) as warned:
-            said = _Said(nothing)
+        with warnings.catch_warnings(record=True) as warned:
+            said = _Said()
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 try:
                     _import(name)
@@ -122,15 +133,12 @@ class ForkServer:
         if len(os.listdir("/proc/self/task")) > 1:
             self._refuse(name, "it leaves threads behind")
 
-    def _import_runner(self) -> None:
-        """Import what a runner needs, and touch what it would otherwise do late."""
-        before = set(sys.modules)
+    def _import_runner(self) -> "type[ForkedRunner]":
         sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # see runwidgets.execution.__main__
-        from runwidgets.execution.warmup import warm_up
+        from runwidgets.execution.forked import ForkedRunner
 
-        warm_up()
         del sys.modules["rfc3987_syntax"]
-        self._forgotten = self._hidden.pure(set(sys.modules) - before)
+        return ForkedRunner
 
     def _refuse(self, module: str, reason: str) -> NoReturn:
         self._tell({"unfit": module, "reason": reason})
@@ -140,97 +148,24 @@ class ForkServer:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nobody listens any more
             self._control.send(json.dumps(answer).encode())
 
-    def _reap(self) -> None:
-        while self._runners:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            run = self._runners.pop(pid)
-            self._tell({"run": run, "code": os.waitstatus_to_exitcode(status)})
-
-    def _fork_runner(self, request: dict[str, Any], lock: int) -> None:
-        pid = os.fork()
-        if pid == 0:
-            _become(lambda: self._run(request))
-        os.close(lock)
-        self._runners[pid] = request["run"]
-
-    def _run(self, request: dict[str, Any]) -> int:
-        """Be a runner."""
-        from runwidgets.execution.runner import execute_run
-        from runwidgets.store.files import RUNNER_LOG
-
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        folder = Path(request["folder"])
-        os.setsid()
-        os.umask(0o077)
-        mark_process(request["run"])
-        log = os.open(folder / RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        self._control.close()
-        os.chdir(folder)
-        self._generators.renew()
-        state = execute_run(folder, Path(request["copies"]), self._launch)
-        return 0 if state is RunState.SUCCESS else 1
-
-    def _launch(self, name: str, cwd: Path, kind: str) -> Kernel:
-        """Fork a kernel; called in a runner."""
-        runner = os.getpid()
-
-        def fork(end: socket.socket, file: str) -> int:
-            pid = os.fork()
-            if pid == 0:
-                _become(lambda: self._be_kernel(runner, cwd, kind, end, file))
-            return pid
-
-        if kind == "zmq":
-            return ZmqKernel(name, cwd, fork)
-        self._session.pid, self._session.session = os.getpid(), str(uuid.uuid4())
-        return DirectKernel(fork, self._session)
-
-    def _be_kernel(self, runner: int, cwd: Path, kind: str, end: socket.socket, file: str) -> int:
-        """Be a kernel."""
-        os.setsid()
-        die_with(runner)
-        for descriptor in _descriptors() - self._descriptors - {end.fileno()}:
-            os.close(descriptor)
-        for number in (signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.chdir(cwd)
-        os.environ["JPY_PARENT_PID"] = str(runner)
-        sys.argv = [self._launcher, "-f", file, HISTORY]
-        self._generators.renew()
-        warnings.filters[:] = self._filters  # type: ignore[index]
-        self._hidden.hide()
-        if kind == "zmq":
-            self._app.connect_zmq(end, file)
-        else:
-            self._app.connect_direct(end)
-        self._app.serve()
-        self._app.leave()
-        return 0
-
 
 class _Said:
     """A text stream that notes whether anything was written."""
 
-    def __init__(self, target: Any) -> None:
-        self._target = target
-        self.is_loud = False
+    is_loud = False
 
     def write(self, text: str) -> int:
         self.is_loud = self.is_loud or bool(text)
         return len(text)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._target, name)
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
 
 
-def _become(function: Callable[[], int]) -> NoReturn:
+def become(function: Callable[[], int]) -> NoReturn:
     """Call a function in a forked child, and end with the code that it returns."""
     code = 1
     try:
@@ -260,18 +195,12 @@ def _calm() -> None:
     os.waitpid(pid, 0)
 
 
-def _descriptors() -> set[int]:
-    """Return the open descriptors, without the one that lists them."""
-    found = {int(name) for name in os.listdir("/proc/self/fd")}
-    return {each for each in found if os.path.exists(f"/proc/self/fd/{each}")}
-
-
 def main(arguments: Sequence[str]) -> None:
-    """Serve: the descriptor of the control socket, the launcher's name, and the modules as JSON."""
+    """Serve: the descriptor of the control socket, and as JSON the kernel's arguments and the modules."""
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     os.umask(0o077)
-    server = ForkServer(control, arguments[1])
+    server = ForkServer(control, json.loads(arguments[1]))
     server.prepare(json.loads(arguments[2]))
     server.serve()
     os._exit(0)

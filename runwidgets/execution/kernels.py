@@ -20,6 +20,7 @@ import zmq
 import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session
+from nbclient.exceptions import DeadKernelError
 
 from runwidgets.execution.channel import IOPUB, Receiver, Sender, open_pair
 from runwidgets.execution.processes import die_with
@@ -261,7 +262,10 @@ class DirectClient:
         return str(message["header"]["msg_id"])
 
     def _send(self, message: dict[str, Any]) -> None:
-        self._sender.send([*self.session.serialize(message), *message.get("buffers", ())])
+        try:
+            self._sender.send([*self.session.serialize(message), *message.get("buffers", ())])
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise DeadKernelError("Kernel died") from error
 
 
 class ZmqKernel(Kernel):

@@ -215,7 +215,10 @@ class LocalBackend(Backend):
                 followed.is_cancelled = True  # cancelled, or even deleted since
 
     def _claim(self) -> None:
-        while row := self._runs.claim(self._host, self._service, self._slots):
+        while len(self._followed) < self._slots:
+            row = self._runs.claim(self._host, self._service, self._slots)
+            if row is None:
+                return
             self._follow(row.id, starts_at=0.0)
 
     def _follow(self, run_id: str, starts_at: float | None) -> None:
@@ -283,7 +286,8 @@ class LocalBackend(Backend):
             return
         is_gone = not is_locked(followed.lock)  # first, so that the journal is read to its end
         followed.read()
-        followed.note(self._runs, is_last=is_gone or followed.outcome is not None)
+        if not is_gone:
+            followed.note(self._runs, is_last=followed.outcome is not None)
         if is_gone:
             self._bury(followed)
         elif followed.is_cancelled:
@@ -306,9 +310,8 @@ class LocalBackend(Backend):
     def _bury(self, followed: Followed) -> None:
         """Let go of an attempt whose runner is gone, or have the next one begin."""
         followed.reap()
-        if followed.outcome is None or followed.code not in {0, 1}:
-            kill_run(followed.run_id)  # no runner saw to it
         if followed.outcome is None:
+            kill_run(followed.run_id)  # the runner did not see to it
             if followed.launches > followed.attempts and not followed.is_cancelled:
                 followed.starts_at, followed.must_spawn = 0.0, True  # it never began
                 return
@@ -320,10 +323,13 @@ class LocalBackend(Backend):
 
     def _let_go(self, followed: Followed) -> None:
         """Store the end of a run that has no processes any more, and give its slot back."""
-        is_released = False
-        if followed.outcome is not None and not followed.has_ended:
-            is_released = followed.end(self._runs, holds_slot=False)
-        if not is_released and not self._runs.release(followed.run_id):
+        with self._runs.together():
+            followed.note(self._runs, is_last=True)
+            is_released = False
+            if followed.outcome is not None and not followed.has_ended:
+                is_released = followed.end(self._runs, holds_slot=False)
+            is_known = is_released or self._runs.release(followed.run_id)
+        if not is_known:
             self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
         del self._followed[followed.run_id]
         self._ring()

@@ -29,7 +29,7 @@ import psutil
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_core.paths import jupyter_path
 
-from runwidgets.execution.forkserver import PACKET
+from runwidgets.execution.kernels import HISTORY
 from runwidgets.execution.processes import RUN_VARIABLE, UNMARKED
 
 MAX_SERVERS = 4
@@ -45,6 +45,9 @@ TEND_PAUSE = 5.0
 PYTHON = re.compile(r"python(3(\.\d+)?)?")
 """What a kernelspec calls the interpreter that Jupyter runs on. **Source:** jupyter_client 8,
 ``KernelManager.format_kernel_cmd``."""
+
+PACKET = 64 * 1024
+"""Bytes of a server's answer, at most."""
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +214,8 @@ class ForkServers:
         launcher = importlib.util.find_spec("ipykernel_launcher")
         options, environment = key
         command = [sys.executable, *options, "-m", "runwidgets.execution.forkserver", str(theirs.fileno())]
-        command += [str(launcher.origin) if launcher else "ipykernel_launcher.py", json.dumps(fit)]
+        arguments = [str(launcher.origin) if launcher else "ipykernel_launcher.py", HISTORY]
+        command += [json.dumps(arguments), json.dumps(fit)]
         with theirs:
             process = subprocess.Popen(
                 command,

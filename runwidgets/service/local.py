@@ -1,8 +1,10 @@
 """Runs, over the store and a backend, in this process."""
 
+import json
 import math
 import uuid
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -277,8 +279,15 @@ def check_config(config: Any, subject: str) -> Json:
     return dict(config)
 
 
-def _parameters(version: Row[Any], group: Row[Any]) -> list[Parameter]:
-    return [*parse_parameters(version.template["handle"]["parameters"]), *parse_parameters(group.parameters)]
+def _parameters(version: Row[Any], group: Row[Any]) -> tuple[Parameter, ...]:
+    own = version.template["handle"]["parameters"]
+    return _parse(json.dumps(own)) + _parse(json.dumps(group.parameters))
+
+
+@lru_cache(maxsize=256)
+def _parse(declarations: str) -> tuple[Parameter, ...]:
+    """Return parameters with their types built: that is most of what checking an argument costs."""
+    return tuple(parse_parameters(json.loads(declarations)))
 
 
 def _place(values: Json, uploads: dict[str, Row[Any]]) -> tuple[list[Json], Json]:

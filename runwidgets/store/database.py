@@ -63,6 +63,7 @@ class Database:
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self._writer = self._engine.execution_options(writes=True)
         self._writing = threading.Lock()
+        self._local = threading.local()
         self._changed = threading.Condition()
         self._changes = 0
         if self.is_sqlite:
@@ -83,6 +84,8 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Open a transaction that may write; it is committed at the end, or rolled back on an error.
 
+        Inside another one of the same thread it is a part of that.
+
         Yields
         ------
         Connection
@@ -95,9 +98,17 @@ class Database:
         StorageFullError
             The disk is full.
         """
+        outer: Connection | None = getattr(self._local, "connection", None)
+        if outer is not None:
+            yield outer
+            return
         alone = self._writing if self.is_sqlite else nullcontext()
         with alone, _our_errors(), self._writer.begin() as connection:
-            yield connection
+            self._local.connection = connection
+            try:
+                yield connection
+            finally:
+                self._local.connection = None
         self.notify()
 
     @contextmanager

@@ -144,7 +144,8 @@ class Files:
             with _our_errors(f"run {run_id}"):
                 staged.mkdir(mode=0o700)
                 (staged / WORKDIR).mkdir(mode=0o700)
-                write_file(staged / RUN_FILE, json.dumps(description, ensure_ascii=False).encode())
+                about = json.dumps(description, ensure_ascii=False).encode()
+                write_file(staged / RUN_FILE, about, is_durable=False)
                 _link(self.copy(notebook), staged / TEMPLATE)
                 if secrets:
                     write_file(staged / SECRETS, json.dumps(secrets).encode())
@@ -152,9 +153,13 @@ class Files:
                     (staged / UPLOADS).mkdir(mode=0o700)
                 for file_id, path in uploads.items():
                     _link(path, staged / UPLOADS / file_id)
-                sync_folder(staged)
-                os.replace(staged, self.run_folder(run_id))
-                sync_folder(self._runs)
+                folder = self.run_folder(run_id)
+                os.replace(staged, folder)
+                for path in (folder / RUN_FILE, folder, self._runs):  # in one go: most is done with the first
+                    sync(path)
+        except BaseException:
+            self.delete_run(run_id)
+            raise
         finally:
             if staged.exists():
                 shutil.rmtree(staged)
@@ -255,7 +260,7 @@ class Files:
             with _our_errors(name):
                 path.parent.mkdir(mode=0o700, parents=True)
                 digest = _write(path, stream, limit)
-                sync_folder(path.parent)
+                sync(path.parent)
                 return digest
         except BaseException:
             self.delete_upload(group_id, file_id)
@@ -290,8 +295,8 @@ def write_atomically(path: Path, content: bytes, is_durable: bool = True) -> Non
         staged.unlink(missing_ok=True)
 
 
-def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on disk."""
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

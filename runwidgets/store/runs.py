@@ -6,7 +6,7 @@ transaction, so the stream never knows more or less than the rows.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -39,6 +39,10 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def together(self) -> AbstractContextManager[Any]:
+        """Return one transaction for all that is said to the database in it by this thread."""
+        return self._database.write()
 
     def accept(self, values: Sequence[dict[str, Any]], waiting: int) -> list[RunRow]:
         """Add runs, all of them or none, PENDING.

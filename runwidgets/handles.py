@@ -217,6 +217,21 @@ class Run:
         self._handle = self.api.runs.cancel_run(self.id, reason)
         return self
 
+    def rerun(self) -> "Run":
+        """Start a run with its arguments and settings, on the template as it is now.
+
+        Returns
+        -------
+        Run
+            The new one.
+
+        Raises
+        ------
+        ConstraintViolationError
+            The template has changed and refuses the arguments, or one was secret and not kept.
+        """
+        return Run(self.api, self.api.runs.rerun(self.id))
+
     def delete(self) -> None:
         """Remove it and its files.
 

@@ -145,8 +145,11 @@ class Followed:
             }
             for each in self.outcome.files
         ]
+        messages = self.outcome.messages
+        if self.attempts > 1 and self.outcome.state is RunState.ERROR:
+            messages = [*messages, f"{self.attempts} attempts were made"]
         try:
-            runs.move(self.run_id, self.outcome.state, self.outcome.messages, results, holds_slot)
+            runs.move(self.run_id, self.outcome.state, messages, results, holds_slot)
         except (InvalidRunStateError, UnknownRunError):
             self.is_cancelled = self.has_ended = True
             return False

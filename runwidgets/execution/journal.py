@@ -52,6 +52,11 @@ class JournalWriter:
         os.close(self._descriptor)
 
 
+def count_attempts(path: Path) -> int:
+    """Return how often a run began, as its journal says; 0 where there is none."""
+    return sum(record["kind"] == "started" for record in JournalReader(path).read())
+
+
 class JournalReader:
     """Follows a journal.
 

@@ -318,6 +318,7 @@ class LocalBackend(Backend):
             followed.outcome = Outcome(RunState.ERROR, [_last_words(followed.code)])
         if self._is_to_retry(followed) and not followed.has_ended:
             followed.retry()
+            followed.note(self._runs, is_last=True)
         else:
             self._let_go(followed)
 

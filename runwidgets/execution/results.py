@@ -35,6 +35,15 @@ IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 """Folders that Python and Jupyter make by themselves."""
 
 
+def empty_folder(folder: Path) -> None:
+    """Remove what an earlier attempt left in a folder, but not the folder."""
+    for each in folder.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
+
+
 def place_inputs(folder: Path, description: dict[str, Any], copies: Path, limits: Limits) -> dict[str, str]:
     """Put the static files of the template and the uploaded arguments into the working folder.
 

@@ -27,11 +27,11 @@ from papermill.version import version as papermill_version
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.execution.engine import ENGINE
-from runwidgets.execution.journal import JournalWriter
+from runwidgets.execution.journal import JournalWriter, count_attempts
 from runwidgets.execution.kernels import Kernel, ZmqKernel
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children
 from runwidgets.execution.recorder import Recorder
-from runwidgets.execution.results import collect_results, place_inputs
+from runwidgets.execution.results import collect_results, empty_folder, place_inputs
 from runwidgets.execution.stop import Stop
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
@@ -65,8 +65,10 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
         The state that the journal's last line has.
     """
     become_reaper()
-    journal = JournalWriter(folder / JOURNAL)
     description = json.loads((folder / RUN_FILE).read_text("utf-8"))
+    earlier = count_attempts(folder / JOURNAL)
+    is_last = earlier >= description["config"].get("retries", 0)
+    journal = JournalWriter(folder / JOURNAL)
     limits = Limits(**description["limits"])
     stop = Stop(limits.cancel_grace, kill_descendants)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -74,8 +76,10 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
     journal.write("started", pid=os.getpid(), created=psutil.Process().create_time())
     state, messages, files = RunState.ERROR, [], []
     try:
+        if earlier:
+            empty_folder(folder / WORKDIR)
         placed = place_inputs(folder, description, copies, limits)
-        messages = _execute(folder, description, journal, stop, limits, launch)
+        messages = _execute(folder, description, journal, stop, limits, launch, is_last)
         if not messages and not stop.is_requested:
             template = description["template"]
             files = collect_results(folder, template["outputs"], placed, template["name"], limits)
@@ -88,9 +92,11 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
     finally:
         kill_descendants()
         reap_children()
-        shutil.rmtree(folder / UPLOADS, ignore_errors=True)
         if stop.state is not None:
             state, files, messages = stop.state, [], [stop.message]
+        if is_last or state is not RunState.ERROR:
+            shutil.rmtree(folder / UPLOADS, ignore_errors=True)
+            (folder / SECRETS).unlink(missing_ok=True)
         journal.write("finished", state=state.value, messages=messages, files=files)
         journal.close()
     return state
@@ -103,12 +109,15 @@ def _execute(
     stop: Stop,
     limits: Limits,
     launch: Launch,
+    is_last: bool,
 ) -> list[str]:
     """Parameterise and execute the template; return what went wrong."""
     template, config = description["template"], description["config"]
     name, language = template["kernelName"], template["language"]
     cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
     secrets = _read_secrets(folder / SECRETS, name, language)
+    if is_last:
+        (folder / SECRETS).unlink(missing_ok=True)
     try:
         kernel = launch(name, cwd, config.get("kernel", "auto"))
     except NoSuchKernel:
@@ -198,11 +207,10 @@ def _start_timer(limit: float | None, stop: Stop) -> threading.Timer | None:
 
 
 def _read_secrets(path: Path, kernel: str, language: str) -> list[tuple[str, str]]:
-    """Read the secret arguments and remove them; return each value and the code that assigns it."""
+    """Read the secret arguments; return each value and the code that assigns it."""
     if not path.exists():
         return []
     values = json.loads(path.read_text("utf-8"))
-    path.unlink()
     return [
         (str(value), translate_parameters(kernel, language, {name: value}, ""))
         for name, value in values.items()

@@ -54,8 +54,9 @@ class RunService(ABC):
             ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``, an upload of the group.
         config : dict, optional
             How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
-            ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), and ``key``: of two calls with
-            one idempotency key in one group the second returns the run of the first.
+            ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``kernel`` (``"auto"`` or
+            ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), and ``key``: of two calls
+            with one idempotency key in one group the second returns the run of the first.
 
         Returns
         -------
@@ -162,6 +163,31 @@ class RunService(ABC):
             The user is not a member of the run's group.
         InvalidRunStateError
             The run has ended already.
+        """
+
+    @abstractmethod
+    def rerun(self, run_id: str) -> dict:
+        """Start a run with the arguments and settings of an earlier one, on the template as it is now.
+
+        Parameters
+        ----------
+        run_id : str
+            The earlier run, in any state.
+
+        Returns
+        -------
+        dict
+            The handle of the new run.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user is not a member of the run's group.
+        ConstraintViolationError
+            The template has changed and refuses the arguments, or one was secret and not kept; and
+            whatever else `start_run` raises.
         """
 
     @abstractmethod

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 LOG_PIECE = 256 * 1024
 """Bytes of the log in one answer."""
 MASK = "***"
+MAX_RETRIES = 10
 RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors", "imports")
 """What a runner needs to know of a template."""
 
@@ -148,6 +149,19 @@ class LocalRunService(RunService):
         self._backend.cancel(run_id)
         return self._handle(row)
 
+    def rerun(self, run_id: str) -> Json:
+        """Start a run with the arguments and settings of an earlier one; see `RunService`."""
+        row = self._run(run_id)
+        version = self._parts.catalog.get_version(row.version_id)
+        given = {each["name"] for each in row.arguments}
+        for parameter in _parameters(version, self._parts.catalog.get_group(row.group_id)):
+            if parameter.secret and parameter.name in given:
+                raise InvalidArgumentError(
+                    parameter.name, "it is secret and was not kept", "start a new run and give it again"
+                )
+        settings = {name: value for name, value in row.config.items() if name != "key"}
+        return self.start_run(row.group_id, row.arguments, settings)
+
     def delete_run(self, run_id: str) -> Json:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
@@ -241,8 +255,8 @@ def check_config(config: Any, subject: str) -> Json:
     ----------
     config : dict or None
         ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
-        ``isolation`` (``"auto"``, ``"spawn"``), ``kernel`` (``"auto"``, ``"zmq"``), ``key`` (1 to 255
-        characters).
+        ``isolation`` (``"auto"``, ``"spawn"``), ``kernel`` (``"auto"``, ``"zmq"``), ``retries`` (0 to
+        10), ``key`` (1 to 255 characters).
     subject : str
         What to call it in an error.
 
@@ -270,11 +284,14 @@ def check_config(config: Any, subject: str) -> Json:
         elif name in choices:
             if value not in choices[name]:
                 raise InvalidArgumentError(where, f"it must be {' or '.join(map(repr, choices[name]))}")
+        elif name == "retries":
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
+                raise InvalidArgumentError(where, f"it must be a whole number from 0 to {MAX_RETRIES}")
         elif name == "key":
             if not isinstance(value, str) or not 0 < len(value) <= 255:
                 raise InvalidArgumentError(where, "it must be a string of 1 to 255 characters")
         else:
-            known = "timeout, cell_timeout, cwd, isolation, kernel, key"
+            known = "timeout, cell_timeout, cwd, isolation, kernel, retries, key"
             raise InvalidArgumentError(where, "there is no such setting", f"there are {known}")
     return dict(config)
 

@@ -49,6 +49,10 @@ class RemoteRunService(RunService):
         """Stop an active run; see `RunService`."""
         return cast(Json, self._wire.call("runs:cancel", run_id=run_id, reason=reason))
 
+    def rerun(self, run_id: str) -> Json:
+        """Start a run with the arguments and settings of an earlier one; see `RunService`."""
+        return cast(Json, self._wire.call("runs:rerun", run_id=run_id))
+
     def delete_run(self, run_id: str) -> Json:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)

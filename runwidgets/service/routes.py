@@ -217,6 +217,16 @@ ROUTES: tuple[Route, ...] = (
         body=(Argument("reason", "reason"),),
     ),
     Route(
+        "runs:rerun",
+        "POST",
+        "runs/{runId}/rerun",
+        "runs",
+        "rerun",
+        "execute",
+        (RUN,),
+        status=201,
+    ),
+    Route(
         "runs:delete",
         "DELETE",
         "runs/{runId}",

@@ -401,3 +401,39 @@ class TestResults:
         assert "hunter2!" not in str(handle)
         assert "hunter2!" not in read(api.runs.get_notebook(handle["id"])).decode()
         assert api.runs.get_log(handle["id"])["text"] == "it is ***\n"
+
+
+class TestRerun:
+    def test_a_run_is_started_again_with_its_arguments_and_settings(self, api: Api, folder: Path) -> None:
+        """As they were sent; the idempotency key stays with the first."""
+        made = workflow(api, folder, DOUBLE, parameters="x: int = 3")
+        first = api.runs.start_run(group_of(made), arguments(x="5"), {"timeout": 50, "key": "once"})
+
+        second = api.runs.rerun(first["id"])
+
+        assert second["id"] != first["id"]
+        assert second["arguments"] == first["arguments"]
+        assert second["config"] == {"timeout": 50}
+        assert ended(api, second["id"])["metrics"] == {"double": 10}
+        ended(api, first["id"])
+
+    def test_what_the_template_refuses_by_now_is_refused(self, api: Api, folder: Path) -> None:
+        """The error is that of a start."""
+        made = workflow(api, folder, DOUBLE, parameters="x: int = 3")
+        run_id = ended(api, api.runs.start_run(group_of(made), arguments(x=5))["id"])["id"]
+        path = folder / api.runs.get_run(run_id)["notebook"]
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[1].source = "y: int = 3"
+        nbformat.write(notebook, path)
+
+        with pytest.raises(UnknownParameterError, match="x"):
+            api.runs.rerun(run_id)
+
+    def test_a_secret_was_not_kept(self, api: Api, folder: Path) -> None:
+        """So the run cannot be repeated without it."""
+        declared = {"parameters": [{"name": "key", "dtype": "string", "isRequired": True, "secret": True}]}
+        made = workflow(api, folder, "len(key)", parameters="key = ''", runwidgets=declared)
+        run_id = ended(api, api.runs.start_run(group_of(made), arguments(key="k"))["id"])["id"]
+
+        with pytest.raises(InvalidArgumentError, match="key: it is secret and was not kept"):
+            api.runs.rerun(run_id)

@@ -1,0 +1,127 @@
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runwidgets.service.wiring import Service, open_service
+from tests.ladder import (
+    accepted,
+    arguments,
+    ended,
+    finished,
+    group_of,
+    read,
+    running,
+    wait_until,
+    workflow,
+)
+
+FLAKY = """
+import pathlib
+count = pathlib.Path({path!r})
+tries = int(count.read_text()) + 1 if count.exists() else 1
+count.write_text(str(tries))
+print("try", tries)
+assert not pathlib.Path("left.txt").exists(), "an earlier attempt left its files"
+pathlib.Path("left.txt").write_text(str(tries))
+assert tries == {good}, f"try {{tries}} fails"
+"""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Open a house of this module's own."""
+    service = open_service(tmp_path_factory.mktemp("retries") / "root", slots=2)
+    yield service
+    service.close()
+
+
+def flaky(path: Path, good: int) -> str:
+    """Return a cell that succeeds in one attempt only."""
+    return FLAKY.format(path=str(path / "count"), good=good)
+
+
+def test_a_failed_run_is_tried_again_in_a_clean_folder(own: Service, tmp_path: Path) -> None:
+    """The handle is that of the attempt that succeeded; the log has all of them."""
+    api = own.api()
+    handle = finished(api, tmp_path, flaky(tmp_path, good=2), config={"retries": 2})
+
+    assert handle["state"] == "SUCCESS"
+    assert handle["files"][0]["name"] == "left.txt"
+    assert api.runs.get_log(handle["id"])["text"] == "try 1\ntry 2\n"
+
+
+def test_without_retries_a_run_is_executed_once(own: Service, tmp_path: Path) -> None:
+    """An error is an error."""
+    handle = finished(own.api(), tmp_path, flaky(tmp_path, good=2))
+
+    assert handle["state"] == "ERROR"
+    assert (tmp_path / "count").read_text() == "1"
+
+
+def test_the_last_error_says_how_often_it_was_tried(own: Service, tmp_path: Path) -> None:
+    """One retry makes two attempts, and no more."""
+    handle = finished(own.api(), tmp_path, flaky(tmp_path, good=9), config={"retries": 1})
+
+    assert handle["state"] == "ERROR"
+    assert "try 2 fails" in handle["messages"][0]
+    assert handle["messages"][-1] == "2 attempts were made"
+
+
+def test_a_runner_that_was_killed_is_tried_again(own: Service, tmp_path: Path) -> None:
+    """A lost runner is an error like any other."""
+    api = own.api()
+    wait = "import time; time.sleep(60 if tries == 1 else 0)"
+    slow = flaky(tmp_path, good=2).replace("assert tries", f"{wait}\nassert tries")
+    run_id = running(api, tmp_path, slow, config={"retries": 1})["id"]
+    wait_until(lambda: (tmp_path / "count").exists())
+    process = own._backend._followed[run_id].runner
+    assert process is not None
+    os.kill(process[0], signal.SIGKILL)
+
+    assert ended(api, run_id)["state"] == "SUCCESS"
+
+
+def test_a_cancelled_run_is_not_tried_again(own: Service, tmp_path: Path) -> None:
+    """Neither in an attempt nor between two of them."""
+    api = own.api()
+    run_id = accepted(api, tmp_path, flaky(tmp_path, good=9), config={"retries": 10})["id"]
+    wait_until(lambda: "follows" in api.runs.get_run(run_id).get("progress", {}).get("text", ""))
+
+    handle = api.runs.cancel_run(run_id)
+    wait_until(lambda: run_id not in own._backend._followed)
+
+    tries = (tmp_path / "count").read_text()
+    assert handle["state"] == api.runs.get_run(run_id)["state"] == "CANCELED"
+    assert int(tries) <= 2
+
+
+def test_a_service_that_starts_goes_on_with_the_retries(tmp_path: Path) -> None:
+    """The attempts are counted in the journal, which outlives the service."""
+    service = open_service(tmp_path / "root", slots=1)
+    run_id = accepted(service.api(), tmp_path, flaky(tmp_path, good=2), config={"retries": 1})["id"]
+    wait_until(lambda: (tmp_path / "count").exists())
+    service.close()
+
+    again = open_service(tmp_path / "root", slots=1)
+    handle = ended(again.api(), run_id)
+    again.close()
+
+    assert handle["state"] == "SUCCESS"
+    assert (tmp_path / "count").read_text() == "2"
+
+
+def test_secrets_and_uploads_are_there_in_every_attempt(own: Service, tmp_path: Path) -> None:
+    """And gone after the last one."""
+    api = own.api()
+    cell = flaky(tmp_path, good=2) + "\nassert password[::-1] == 'hsuh'"
+    declared = [{"name": "password", "dtype": "string", "isRequired": True, "secret": True}]
+    handle = workflow(api, tmp_path, cell, parameters="password = ''", runwidgets={"parameters": declared})
+    run = api.runs.start_run(group_of(handle), arguments(password="hush"), {"retries": 1})
+    done = ended(api, run["id"])
+
+    assert done["state"] == "SUCCESS", done["messages"]
+    assert b"hush" not in read(api.runs.get_notebook(run["id"]))
+    assert not list((own._parts.files.run_folder(run["id"])).glob("secrets*"))

@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
+from runwidgets.crashpoints import reach
 from runwidgets.execution.kernels import Kernel
 from runwidgets.execution.recorder import Recorder, strict
 from runwidgets.record import METRIC_TYPE, PROGRESS_TYPE
@@ -51,6 +52,7 @@ class _Client(PapermillNotebookClient):
             self.kc = await self.kernel.connect(recorder.limits.start_timeout)
             recorder.journal.write("kernel", pid=self.kernel.pid)
             stop.watch(self.kernel.pid)
+            reach("kernel up")
             await self._execute_cells()
             stop.watch(None)
             if not recorder.messages and not stop.is_requested:
@@ -140,6 +142,7 @@ class _Client(PapermillNotebookClient):
             self.nb_man.cell_complete(cell, cell_index=index)
             if recorder.wait_for_snapshot() <= 0:
                 recorder.snapshot(self.nb)
+                reach("cell saved")
 
     def _time_out(self, limit: float, number: int) -> None:
         self.recorder.stop.request(

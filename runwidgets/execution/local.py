@@ -20,6 +20,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from runwidgets.crashpoints import reach
 from runwidgets.errors import (
     InvalidRunStateError,
     ServiceUnavailableError,
@@ -30,10 +31,11 @@ from runwidgets.execution.backend import Backend
 from runwidgets.execution.environment import run_environment
 from runwidgets.execution.followed import Followed, Outcome
 from runwidgets.execution.pool import ForkServers
-from runwidgets.execution.processes import RUN_VARIABLE, hold_lock, is_locked, kill_run, send_signal
+from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOCK, RUNNER_LOG, Files
+from runwidgets.store.locks import hold_lock, is_locked
 from runwidgets.store.runs import Runs
 
 BUSY_PAUSE = 0.05
@@ -219,6 +221,7 @@ class LocalBackend(Backend):
             row = self._runs.claim(self._host, self._service, self._slots)
             if row is None:
                 return
+            reach("claimed")
             self._follow(row.id, starts_at=0.0)
 
     def _follow(self, run_id: str, starts_at: float | None) -> None:
@@ -253,6 +256,7 @@ class LocalBackend(Backend):
                 request, template["kernelName"], template["imports"], lock
             ):
                 followed.watch(self._spawn(folder, followed.run_id, lock))
+            reach("launched")
         except OSError as error:
             followed.outcome = Outcome(RunState.ERROR, [f"the runner could not be started: {error.strerror}"])
             self._let_go(followed)
@@ -310,6 +314,8 @@ class LocalBackend(Backend):
     def _bury(self, followed: Followed) -> None:
         """Let go of an attempt whose runner is gone, or have the next one begin."""
         followed.reap()
+        if followed.outcome is None and followed.code is None and self._servers.has(followed.run_id):
+            return  # how it ended will be told in a moment
         if followed.outcome is None:
             kill_run(followed.run_id)  # the runner did not see to it
             if followed.launches > followed.attempts and not followed.is_cancelled:
@@ -324,12 +330,14 @@ class LocalBackend(Backend):
 
     def _let_go(self, followed: Followed) -> None:
         """Store the end of a run that has no processes any more, and give its slot back."""
+        reach("ending")
         with self._runs.together():
             followed.note(self._runs, is_last=True)
             is_released = False
             if followed.outcome is not None and not followed.has_ended:
                 is_released = followed.end(self._runs, holds_slot=False)
             is_known = is_released or self._runs.release(followed.run_id)
+        reach("ended")
         if not is_known:
             self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
         del self._followed[followed.run_id]

@@ -133,6 +133,10 @@ class ForkServers:
         server.last_used = time.monotonic()
         return True
 
+    def has(self, run_id: str) -> bool:
+        """Say whether a server still has to tell how a run ended."""
+        return any(run_id in server.runs for server in self._servers)
+
     def sockets(self) -> list[socket.socket]:
         """Return the sockets that are readable when `read` has something to say."""
         return [server.control for server in self._servers]

@@ -1,19 +1,16 @@
-"""Processes of a run: the lock that shows a runner's life, and the end of its whole tree.
+"""Processes of a run: how to find them, and the end of the whole tree.
 
-A runner holds an exclusive lock on a file as long as it lives, however it dies. Everything it starts
-carries the run's id in its environment, and on Linux the runner is the reaper of its orphans, so that
-neither a new session nor a double fork hides a process from it.
+Everything that a runner starts carries the run's id in its environment, and on Linux the runner is the
+reaper of its orphans, so that neither a new session nor a double fork hides a process from it.
 """
 
 import ctypes
-import fcntl
 import os
 import select
 import signal
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 import psutil
 
@@ -33,52 +30,6 @@ KILL_TIMEOUT = 2.0
 """Seconds in which a killed process must be gone, before it is looked for again."""
 
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-
-
-def hold_lock(path: Path) -> int | None:
-    """Take the lock of a run.
-
-    The lock belongs to the descriptor and whoever inherits it, and ends with the last of them.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file; made where it is missing.
-
-    Returns
-    -------
-    int or None
-        The descriptor that holds the lock; None when somebody else holds it.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def is_locked(path: Path) -> bool:
-    """Say whether somebody holds a lock.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file; a missing one is not held.
-
-    Returns
-    -------
-    bool
-        True while a process that holds it lives.
-    """
-    if not path.exists():
-        return False
-    descriptor = hold_lock(path)
-    if descriptor is None:
-        return True
-    os.close(descriptor)
-    return False
 
 
 def become_reaper() -> None:

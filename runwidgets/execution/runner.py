@@ -25,6 +25,7 @@ from papermill.parameterize import parameterize_notebook
 from papermill.translators import translate_parameters
 from papermill.version import version as papermill_version
 
+from runwidgets.crashpoints import reach
 from runwidgets.errors import RunWidgetsError
 from runwidgets.execution.engine import ENGINE
 from runwidgets.execution.journal import JournalWriter, count_attempts
@@ -75,15 +76,19 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
         signal.signal(number, lambda *_: stop.request(RunState.CANCELED, "the run was cancelled"))
     journal.write("started", pid=os.getpid(), created=psutil.Process().create_time())
     state, messages, files = RunState.ERROR, [], []
+    reach("started")
     try:
         if earlier:
             empty_folder(folder / WORKDIR)
         placed = place_inputs(folder, description, copies, limits)
+        reach("laid out")
         messages = _execute(folder, description, journal, stop, limits, launch, is_last)
         if not messages and not stop.is_requested:
+            reach("executed")
             template = description["template"]
             files = collect_results(folder, template["outputs"], placed, template["name"], limits)
             state = RunState.SUCCESS
+            reach("collected")
     except RunWidgetsError as error:
         messages = [error.message]
     except Exception as error:
@@ -99,6 +104,7 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
             (folder / SECRETS).unlink(missing_ok=True)
         journal.write("finished", state=state.value, messages=messages, files=files)
         journal.close()
+    reach("finished")
     return state
 
 

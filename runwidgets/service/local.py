@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import uuid
 from dataclasses import asdict
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import IO, Any
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
+from runwidgets.crashpoints import reach
 from runwidgets.errors import InvalidArgumentError, StorageFullError, UnknownFileError, UnknownRunError
 from runwidgets.execution.backend import Backend
 from runwidgets.service.base import RunService
@@ -98,7 +100,8 @@ class LocalRunService(RunService):
             "created_by": self._user,
             "idempotency_key": key,
         }
-        parts.files.create_run(run_id, description, version.notebook, given, secrets)
+        lock = parts.files.create_run(run_id, description, version.notebook, given, secrets)
+        reach("folder made")
         try:
             (accepted,) = parts.runs.accept([row], parts.limits.queue)
         except IntegrityError:
@@ -111,6 +114,9 @@ class LocalRunService(RunService):
         except BaseException:
             parts.files.delete_run(run_id)
             raise
+        finally:
+            os.close(lock)
+        reach("accepted")
         self._backend.submit(run_id)
         return self._handle(accepted)
 
@@ -146,6 +152,7 @@ class LocalRunService(RunService):
             _text("reason", reason, self._parts.limits.string_size) if reason else "the run was cancelled"
         )
         row = self._parts.runs.move(run_id, RunState.CANCELED, [message])
+        reach("cancelled")
         self._backend.cancel(run_id)
         return self._handle(row)
 
@@ -168,6 +175,7 @@ class LocalRunService(RunService):
         if self._parts.runs.delete(run_id).holds_slot:
             self._backend.cancel(run_id)  # whose processes still end; the backend removes the folder then
         else:
+            reach("row deleted")
             self._parts.files.delete_run(run_id)
         return handle
 

@@ -65,7 +65,7 @@ class Service:
         catalog, runs = Catalog(database), Runs(database)
         self._database = database
         self._on_shutdown = on_shutdown
-        files.clean(runs.all_ids())
+        files.clean(runs.all_ids)
         self._backend = LocalBackend(runs, files, limits, slots, environment)
         self._parts = Parts(
             catalog=catalog,

@@ -11,11 +11,12 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from runwidgets.crashpoints import reach
 from runwidgets.errors import (
     FileTooLargeError,
     ServiceUnavailableError,
@@ -24,6 +25,7 @@ from runwidgets.errors import (
     UnknownRunError,
 )
 from runwidgets.store.archives import open_archive
+from runwidgets.store.locks import hold_lock, is_locked
 
 CHUNK = 1 << 20
 """Bytes read or written at once."""
@@ -118,7 +120,7 @@ class Files:
         notebook: str,
         uploads: Mapping[str, Path],
         secrets: dict[str, Any],
-    ) -> None:
+    ) -> int:
         """Make the folder of a run; afterwards it is on disk, whole.
 
         Parameters
@@ -134,15 +136,23 @@ class Files:
         secrets : dict
             Values that only the kernel may see; the runner removes them when it has read them.
 
+        Returns
+        -------
+        int
+            The descriptor that holds the run's lock; the caller closes it when the row is committed.
+
         Raises
         ------
         StorageFullError
             The disk is full; nothing stays.
         """
+        lock: int | None = None
         staged = self._runs / f".{run_id}"
         try:
             with _our_errors(f"run {run_id}"):
                 staged.mkdir(mode=0o700)
+                lock = hold_lock(staged / LOCK)
+                assert lock is not None
                 (staged / WORKDIR).mkdir(mode=0o700)
                 about = json.dumps(description, ensure_ascii=False).encode()
                 write_file(staged / RUN_FILE, about, is_durable=False)
@@ -157,8 +167,11 @@ class Files:
                 os.replace(staged, folder)
                 for path in (folder / RUN_FILE, folder, self._runs):  # in one go: most is done with the first
                     sync(path)
+                return lock
         except BaseException:
             self.delete_run(run_id)
+            if lock is not None:
+                os.close(lock)
             raise
         finally:
             if staged.exists():
@@ -168,16 +181,19 @@ class Files:
         """Remove the folder of a run; nothing remains, also after a crash half-way and a restart."""
         _remove(self.run_folder(run_id))
 
-    def clean(self, is_known: "Iterable[str]") -> None:
+    def clean(self, find_known: "Callable[[], Iterable[str]]") -> None:
         """Remove what a crash left half-made or half-removed, and folders of runs that no row knows.
 
-        Called at start, with the ids of all runs. A folder younger than a minute is left: another
-        service may be about to commit its row.
+        Called at start, with the ids of all runs. A folder whose lock is held is left: another service
+        is about to commit its row.
         """
-        known = set(is_known)
-        for folder in self._runs.iterdir():
-            if folder.name not in known and _age(folder) > 60:
-                shutil.rmtree(folder)
+        folders = list(self._runs.iterdir())
+        known = set(find_known())
+        strays = [folder for folder in folders if folder.name not in known and not _is_in_the_making(folder)]
+        known = set(find_known()) if strays else known  # again: what has its row since then is none
+        for folder in strays:
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)  # another service may be at it
         for stray in self.copies.glob(".*"):
             if _age(stray) > 60:
                 stray.unlink(missing_ok=True)
@@ -347,7 +363,14 @@ def _remove(folder: Path) -> None:
         os.replace(folder, doomed)
     except FileNotFoundError:
         return
+    reach("folder renamed")
     shutil.rmtree(doomed)
+
+
+def _is_in_the_making(folder: Path) -> bool:
+    """Say whether a service is about to give a run's folder its name, or the run its row."""
+    is_begun = folder.name.startswith(".") and folder.name.count(".") == 1 and not (folder / LOCK).exists()
+    return (is_begun and _age(folder) < 60) or is_locked(folder / LOCK)
 
 
 def _age(path: Path) -> float:

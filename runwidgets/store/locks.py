@@ -1,0 +1,55 @@
+"""Locks that show whether a process lives, however it dies.
+
+A runner holds the lock of its run as long as it lives, and so does a service until the run that it
+accepts has its row; a service holds one of its own.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+
+def hold_lock(path: Path) -> int | None:
+    """Take a lock.
+
+    The lock belongs to the descriptor and whoever inherits it, and ends with the last of them.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; made where it is missing.
+
+    Returns
+    -------
+    int or None
+        The descriptor that holds the lock; None when somebody else holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Say whether somebody holds a lock.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; a missing one is not held.
+
+    Returns
+    -------
+    bool
+        True while a process that holds it lives.
+    """
+    if not path.exists():
+        return False
+    descriptor = hold_lock(path)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False

@@ -26,7 +26,7 @@ RUNNER = {
     "started": "the journal says that the run began",
     "laid out": "the working folder is filled",
     "kernel up": "the kernel answers",
-    "cell saved": "a cell was executed and the notebook stored",
+    "cell saved": "the notebook is stored as far as it was executed",
     "executed": "all cells were executed",
     "collected": "result files are listed and hashed",
     "finished": "the journal says how the run ended",

@@ -141,8 +141,7 @@ class _Client(PapermillNotebookClient):
                 cell.metadata["runwidgets"] = {"status": "error"}
             self.nb_man.cell_complete(cell, cell_index=index)
             if recorder.wait_for_snapshot() <= 0:
-                recorder.snapshot(self.nb)
-                reach("cell saved")
+                self._save()
 
     def _time_out(self, limit: float, number: int) -> None:
         self.recorder.stop.request(
@@ -167,7 +166,11 @@ class _Client(PapermillNotebookClient):
         self._later = None
         self._end_stream()
         self.recorder.flush_report()
+        self._save()
+
+    def _save(self) -> None:
         self.recorder.snapshot(self.nb)
+        reach("cell saved")
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int

@@ -18,6 +18,7 @@ from typing import Any
 
 import zmq
 import zmq.asyncio
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session
 from nbclient.exceptions import DeadKernelError
@@ -279,10 +280,16 @@ class ZmqKernel(Kernel):
         Its working folder.
     fork : callable, optional
         See `Fork`; None to spawn what the kernelspec says.
+
+    Raises
+    ------
+    NoSuchKernel
+        It is not installed.
     """
 
     def __init__(self, name: str, cwd: Path, fork: Fork | None = None) -> None:
         super().__init__()
+        KernelSpecManager().get_kernel_spec(name)  # raises before anything is made
         self._cwd = cwd
         self._private = Path(tempfile.mkdtemp(prefix="runwidgets-"))
         self._manager = AsyncKernelManager(

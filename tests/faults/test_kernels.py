@@ -1,0 +1,203 @@
+import json
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from runwidgets.errors import InvalidRunStateError
+from runwidgets.execution.processes import find_processes
+from runwidgets.limits import Limits
+from runwidgets.service.base import Api
+from runwidgets.service.wiring import Service, open_service
+from tests.ladder import (
+    CLEAN,
+    Json,
+    accepted,
+    ended,
+    finished,
+    read,
+    running,
+    wait_until,
+    write_notebook,
+)
+
+ENDS = {
+    "raise ValueError('wrong')": "cell 2 raised ValueError: wrong",
+    "import sys\nsys.exit(0)": "cell 2 raised SystemExit: 0",
+    "import os\nos._exit(3)": "cell 2: the kernel exited with code 3",
+    "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)": "cell 2: the kernel was killed by SIGKILL",
+    "import ctypes\nctypes.string_at(0)": "cell 2: the kernel was killed by SIGSEGV",
+    "x = bytearray(1 << 60)": "cell 2 raised MemoryError",
+    "input('name? ')": "cell 2 raised StdinNotImplementedError",
+    "raise KeyboardInterrupt": "cell 2 raised KeyboardInterrupt",
+}
+BEGUN = "print('begun', flush=True)\n"
+CANCELLED = {
+    "a Python loop": "while True: pass",
+    "a sleep": "import time\ntime.sleep(600)",
+    "an await": "import asyncio\nawait asyncio.sleep(600)",
+    "C code that holds the interpreter lock": "import ctypes\nctypes.PyDLL(None).sleep(600)",
+    "the signal ignored": (
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(600)"
+    ),
+    "the exception swallowed": (
+        "import time\nwhile True:\n    try:\n        time.sleep(600)\n"
+        "    except KeyboardInterrupt:\n        pass"
+    ),
+    "a child": "import subprocess\nsubprocess.run(['sleep', '600'])",
+    "a child in a session of its own": (
+        "import subprocess, time\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\ntime.sleep(600)"
+    ),
+    "a daemon": "import os, time\nos.system('setsid sleep 600 & disown')\ntime.sleep(600)",
+    "a pool of forks": (
+        "import multiprocessing, time\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n    pool.map(time.sleep, [600, 600])"
+    ),
+    "an orphan that was forked": (
+        "import os, time\nif os.fork() == 0:\n    if os.fork() == 0:\n        os.setsid()\n"
+        "        time.sleep(600)\n    os._exit(0)\ntime.sleep(600)"
+    ),
+    "a child that ignores every signal": (
+        "import subprocess, time\n"
+        "subprocess.Popen(['sh', '-c', 'trap \"\" INT TERM HUP; while :; do sleep 1; done'])\ntime.sleep(600)"
+    ),
+}
+
+
+def statuses(api: Api, run_id: str) -> list[str]:
+    """Return what the stored notebook says of its code cells; it is valid."""
+    notebook = nbformat.reads(read(api.runs.get_notebook(run_id)).decode(), as_version=4)
+    nbformat.validate(notebook)
+    return [each.metadata.runwidgets.status for each in notebook.cells if each.cell_type == "code"]
+
+
+@pytest.mark.parametrize("code", ENDS)
+def test_a_cell_that_ends_badly_says_how(own: Service, tmp_path: Path, path: Json, code: str) -> None:
+    """Which cell, which exception or signal; what it printed and wrote is kept, and the rest was not run."""
+    api = own.api()
+    handle = finished(api, tmp_path, BEGUN + "open('kept.txt', 'w').write('x')", code, "1", config=path)
+
+    assert handle["state"] == "ERROR"
+    assert handle["messages"][0].startswith(ENDS[code])
+    assert "files" not in handle
+    assert api.runs.get_log(handle["id"])["text"].startswith("begun")
+    assert statuses(api, handle["id"]) == ["ok", "error", "not run"]
+    assert (own._parts.files.run_folder(handle["id"]) / "workdir" / "kept.txt").exists()
+
+
+def test_a_notebook_that_quits_is_an_error(own: Service, tmp_path: Path, path: Json) -> None:
+    """The kernel ends by itself, some time after the cell that asked for it."""
+    handle = finished(own.api(), tmp_path, "exit()", "import time\ntime.sleep(3)", "1", config=path)
+
+    assert handle["state"] == "ERROR"
+    assert "the kernel exited with code 0" in handle["messages"][0]
+
+
+@pytest.mark.parametrize("code", CANCELLED.values(), ids=CANCELLED)
+def test_a_cancel_ends_whatever_runs(own: Service, tmp_path: Path, path: Json, code: str) -> None:
+    """The handle says so at once, no process is left, the notebook is kept as far as it came."""
+    api = own.api()
+    run_id = running(api, tmp_path, "x = 1", BEGUN + code, config=path)["id"]
+
+    handle = api.runs.cancel_run(run_id, "enough")
+
+    assert (handle["state"], handle["messages"]) == ("CANCELED", ["enough"])
+    wait_until(lambda: not find_processes(run_id), within=5)
+    wait_until(lambda: run_id not in own._backend._followed)
+    assert statuses(api, run_id)[0] == "ok"
+    assert api.runs.get_run(run_id)["state"] == "CANCELED"
+
+
+def test_a_cancel_lets_the_notebook_clean_up(own: Service, tmp_path: Path, path: Json) -> None:
+    """What stands behind ``finally`` is executed and logged."""
+    api = own.api()
+    run_id = running(api, tmp_path, CLEAN, config=path)["id"]
+
+    api.runs.cancel_run(run_id)
+
+    wait_until(lambda: "cleaned up" in api.runs.get_log(run_id)["text"])
+
+
+@pytest.mark.parametrize(
+    "moment", ["while it starts", "while it saves", "from two clients", "against its end"]
+)
+def test_a_cancel_at_a_bad_moment_gives_one_end(
+    own: Service, tmp_path: Path, path: Json, moment: str
+) -> None:
+    """One terminal state; who comes second is told so."""
+    api = own.api()
+    seconds = {"against its end": 0.3}.get(moment, 0)
+    size = 3_000_000 if moment == "while it saves" else 1
+    cells = [f"import time\ntime.sleep({seconds})", f"print('x' * {size})"]
+    run_id = accepted(api, tmp_path, *cells, config=path)["id"]
+    if moment != "while it starts":
+        wait_until(lambda: api.runs.get_run(run_id)["state"] != "PENDING")
+        time.sleep(0.3 if moment == "against its end" else 0)  # the moment itself, not a condition
+    refused: list[str] = []
+
+    def cancel() -> None:
+        try:
+            api.runs.cancel_run(run_id)
+        except InvalidRunStateError as error:
+            refused.append(error.message)
+
+    threads = [threading.Thread(target=cancel) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    state = ended(api, run_id)["state"]
+    wait_until(lambda: run_id not in own._backend._followed)
+
+    assert len(refused) == (1 if state == "CANCELED" else 2)
+    assert api.runs.get_run(run_id)["state"] == state
+    wait_until(lambda: not find_processes(run_id), within=5)
+
+
+@pytest.mark.parametrize("limit", ["timeout", "cell_timeout"])
+@pytest.mark.parametrize("code", ["a sleep", "C code that holds the interpreter lock"])
+def test_a_limit_ends_the_run_and_is_named(
+    own: Service, tmp_path: Path, path: Json, limit: str, code: str
+) -> None:
+    """Also where nothing listens to an interrupt."""
+    handle = finished(own.api(), tmp_path, CANCELLED[code], config={**path, limit: 1})
+
+    assert handle["state"] == "ERROR"
+    assert f"longer than its limit of 1 s ({limit})" in handle["messages"][0]
+    wait_until(lambda: not find_processes(handle["id"]), within=5)
+
+
+KERNELS = {
+    "missing": (None, "kernel 'odd': it is not installed here"),
+    "dead": (["false"], "the kernel did not start: the kernel exited with code 1"),
+    "silent": (["sh", "-c", "sleep 600"], "the kernel did not start: no answer within 2 s"),
+}
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_a_kernel_that_does_not_come_up_is_an_error_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Not installed, dead at once, or silent for longer than the start timeout."""
+    command, message = KERNELS[kind]
+    if command is not None:
+        place = tmp_path / "jupyter" / "kernels" / "odd"
+        place.mkdir(parents=True)
+        spec = {"argv": [*command, "{connection_file}"], "display_name": "Odd", "language": "python"}
+        (place / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    service = open_service(tmp_path / "root", slots=1, limits=Limits(start_timeout=2.0))
+    api = service.api()
+    spec = {"name": "odd", "display_name": "Odd", "language": "python"}
+    notebook = write_notebook(tmp_path / "n.ipynb", "1", kernelspec=spec)
+    group = api.workflows.create_workflow(str(notebook))["groups"][0]["id"]
+
+    handle = ended(api, api.runs.start_run(group, [])["id"])
+    wait_until(lambda: not service._backend._followed)
+    service.close()
+
+    assert handle["state"] == "ERROR"
+    assert handle["messages"][0].startswith(message)
+    assert not find_processes(handle["id"])

@@ -50,7 +50,7 @@ class _Client(PapermillNotebookClient):
         recorder, stop = self.recorder, self.recorder.stop
         try:
             self.kc = await self.kernel.connect(recorder.limits.start_timeout)
-            recorder.journal.write("kernel", pid=self.kernel.pid)
+            recorder.tell("kernel", pid=self.kernel.pid)
             stop.watch(self.kernel.pid)
             reach("kernel up")
             await self._execute_cells()
@@ -85,9 +85,7 @@ class _Client(PapermillNotebookClient):
                 recorder.cell += 1
                 first = next(line for line in cell.source.splitlines() if line.strip())
                 recorder.flush_report()
-                recorder.journal.write(
-                    "cell", cell=recorder.cell, cells=recorder.cells, source=first.strip()[:200]
-                )
+                recorder.tell("cell", cell=recorder.cell, cells=recorder.cells, source=first.strip()[:200])
             if not await self._execute(cell, index):
                 break
             if index == assign:
@@ -228,14 +226,13 @@ class _Client(PapermillNotebookClient):
 
     def _read(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Take metrics and progress out of a display."""
-        journal = self.recorder.journal
         if METRIC_TYPE in data:
-            self.recorder.journal.write("metric", **data[METRIC_TYPE])
+            self.recorder.tell("metric", **data[METRIC_TYPE])
         if PROGRESS_TYPE in data:
             self.recorder.report(data[PROGRESS_TYPE]["fraction"], data[PROGRESS_TYPE]["text"])
         for mime_type, value in data.items():
             if SCRAP_TYPE.fullmatch(mime_type) and metadata.get("scrapbook", {}).get("data"):
-                journal.write("metric", name=value["name"], value=strict(value["data"]))
+                self.recorder.tell("metric", name=value["name"], value=strict(value["data"]))
 
 
 _CUT = "\n[output cut here: the run's outputs are full; the log has more]\n"

@@ -17,15 +17,24 @@ finished  ``state``, ``messages``, ``files``
 ========  =================================================================================
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from runwidgets.store.files import RESERVE
+from runwidgets.store.reserve import give_up_room, hold_room
+
+RESERVED = 64 * 1024
+"""Bytes that are kept free for the last line."""
+
 
 class JournalWriter:
     """Appends to a journal. One process writes; every line is one write.
+
+    Room for the end is kept from the beginning, so that a full disk can be told.
 
     Parameters
     ----------
@@ -34,12 +43,19 @@ class JournalWriter:
     """
 
     def __init__(self, path: Path) -> None:
+        self._reserve = path.with_name(RESERVE)
+        hold_room(self._reserve, RESERVED)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, kind: str, **values: Any) -> None:
-        """Append a record; ``finished`` is on disk when this returns."""
-        line = json.dumps({"kind": kind, **values}, ensure_ascii=True) + "\n"
-        os.write(self._descriptor, line.encode())
+        """Append a record, or nothing of it; ``finished`` is on disk when this returns."""
+        line = (json.dumps({"kind": kind, **values}, ensure_ascii=True) + "\n").encode()
+        if kind == "finished":
+            give_up_room(self._reserve)
+        size = os.fstat(self._descriptor).st_size
+        if os.write(self._descriptor, line) < len(line):
+            os.ftruncate(self._descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if kind == "finished":
             self.sync()
 

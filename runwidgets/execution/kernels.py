@@ -24,7 +24,7 @@ from jupyter_client.session import Session
 from nbclient.exceptions import DeadKernelError
 
 from runwidgets.execution.channel import IOPUB, Receiver, Sender, open_pair
-from runwidgets.execution.processes import die_with
+from runwidgets.execution.processes import count_oom_kills, die_with
 
 HISTORY = "--HistoryManager.hist_file=:memory:"
 """What papermill, through nbclient, gives to every IPython kernel."""
@@ -52,6 +52,7 @@ class Kernel:
     def __init__(self) -> None:
         self._code: int | None = None
         self._pidfd = -1
+        self._oom_kills = count_oom_kills()
         self._has_ended = asyncio.Event()
 
     async def connect(self, timeout: float) -> Any:
@@ -118,7 +119,8 @@ class Kernel:
         if self._code >= 0:
             return f"the kernel exited with code {self._code}"
         name = signal.Signals(-self._code).name
-        return f"the kernel was killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+        is_oom = name == "SIGKILL" and count_oom_kills() > self._oom_kills
+        return f"the kernel was killed by {name}{': out of memory' if is_oom else ''}"
 
     def _see_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)

@@ -171,9 +171,12 @@ class LocalBackend(Backend):
                 for followed in list(self._followed.values()):
                     self._advance(followed)
                 pause = BUSY_PAUSE if self._followed else IDLE_PAUSE
-            except (ServiceUnavailableError, StorageFullError) as error:
+            except ServiceUnavailableError as error:
                 log.warning("runwidgets: %s; trying again", error)
                 pause = IDLE_PAUSE  # everything is on disk, so nothing is lost meanwhile
+            except StorageFullError as error:
+                log.warning("runwidgets: %s; trying again with the room that was kept", error)
+                pause = BUSY_PAUSE if self._files.give_up_room() else IDLE_PAUSE
             except Exception:
                 log.exception("runwidgets: the backend stumbled; it goes on")
                 pause = IDLE_PAUSE
@@ -206,6 +209,7 @@ class LocalBackend(Backend):
         if time.monotonic() < self._next_patrol:
             return
         self._next_patrol = time.monotonic() + IDLE_PAUSE
+        self._files.hold_room(self._limits.disk_floor)
         rows = {row.id: row for row in self._runs.holding()}
         others = {row.service for row in rows.values()} - {self._service}
         dead = {service for service in others if not is_locked(self._files.services / service)}

@@ -71,6 +71,15 @@ def mark_process(run_id: str) -> None:
     ctypes.memmove(start + at + len(RUN_VARIABLE) + 1, run_id.encode(), len(UNMARKED))
 
 
+def count_oom_kills() -> int:
+    """Return how many processes the system has killed because memory ran out; 0 where it does not say."""
+    try:
+        with open("/proc/vmstat") as statistics:
+            return sum(int(line.split()[1]) for line in statistics if line.startswith("oom_kill "))
+    except FileNotFoundError:
+        return 0
+
+
 def has_children(pid: int | str = "self") -> bool:
     """Say whether a process has children, zombies among them."""
     return bool(_children(pid))

@@ -6,6 +6,8 @@ Snapshots are replaced in one step and only so often; stored outputs and the log
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from nbformat import NotebookNode
 from runwidgets.execution.journal import JournalWriter
 from runwidgets.execution.stop import Stop
 from runwidgets.limits import Limits
+from runwidgets.states import RunState
 from runwidgets.store.files import write_atomically
 
 SNAPSHOT_PAUSE = 0.5
@@ -83,7 +86,13 @@ class Recorder:
             self._log_left -= len(content)
         else:
             return
-        os.write(self._log, content)
+        with self._disk("the log"):
+            os.write(self._log, content)
+
+    def tell(self, kind: str, **values: Any) -> None:
+        """Write a line into the journal."""
+        with self._disk("the journal"):
+            self.journal.write(kind, **values)
 
     def take(self, size: int) -> int:
         """Return how many bytes of an output may still be stored, at most `size`."""
@@ -107,7 +116,7 @@ class Recorder:
     def flush_report(self) -> None:
         """Write the progress that still waits."""
         if self._report is not None:
-            self.journal.write("progress", **self._report)
+            self.tell("progress", **self._report)
             self._report = None
             self._next_report = time.monotonic() + PROGRESS_PAUSE
 
@@ -126,7 +135,8 @@ class Recorder:
             Whether this is how it stays: then it is on disk when this returns.
         """
         began = time.monotonic()
-        write_atomically(self.output, serialise(notebook), is_durable=is_last)
+        with self._disk("the notebook"):
+            write_atomically(self.output, serialise(notebook), is_durable=is_last)
         ended = time.monotonic()
         self._next_snapshot = ended + max(SNAPSHOT_PAUSE, SNAPSHOT_SHARE * (ended - began))
 
@@ -134,6 +144,15 @@ class Recorder:
         """Close the log."""
         self.flush_report()
         os.close(self._log)
+
+    @contextmanager
+    def _disk(self, subject: str) -> Iterator[None]:
+        """End the run when the disk does not take what is written; what was written before stays."""
+        try:
+            yield
+        except OSError as error:
+            message = f"{subject} of the run could not be written: {error.strerror}"
+            self.stop.request(RunState.ERROR, message)
 
 
 def serialise(notebook: NotebookNode) -> bytes:

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,9 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
             reach("collected")
     except RunWidgetsError as error:
         messages = [error.message]
+    except OSError as error:
+        messages = [f"the files of the run could not be written or read: {error.strerror}"]
+        traceback.print_exc()
     except Exception as error:
         messages = [f"{type(error).__name__}: {error}"]
         raise

@@ -172,7 +172,13 @@ class LocalRunService(RunService):
     def delete_run(self, run_id: str) -> Json:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
-        if self._parts.runs.delete(run_id).holds_slot:
+        try:
+            row = self._parts.runs.delete(run_id)
+        except StorageFullError:
+            if not self._parts.files.give_up_room():
+                raise
+            row = self._parts.runs.delete(run_id)
+        if row.holds_slot:
             self._backend.cancel(run_id)  # whose processes still end; the backend removes the folder then
         else:
             reach("row deleted")

@@ -5,7 +5,6 @@ SQLite is used in WAL mode with ``synchronous=FULL`` and every writing transacti
 errors become ours here and nowhere else.
 """
 
-import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -26,8 +25,6 @@ from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError, Storag
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a writer waits for another process's transaction."""
-
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def now() -> str:
@@ -202,7 +199,7 @@ def _our_errors() -> Iterator[None]:
     except IntegrityError:
         raise
     except DBAPIError as error:
-        if "disk is full" in str(error.orig) or getattr(error.orig, "errno", None) in DISK_FULL:
+        if "disk is full" in str(error.orig):
             raise StorageFullError("database", "the disk is full") from error
         raise ServiceUnavailableError("database", _reason(error), "try again in a moment") from error
 

@@ -26,11 +26,12 @@ from runwidgets.errors import (
 )
 from runwidgets.store.archives import open_archive
 from runwidgets.store.locks import hold_lock, is_locked
+from runwidgets.store.reserve import DISK_FULL, give_up_room, hold_room
 
+RESERVED = 4 << 20
+"""Bytes that are kept free, where the disk has them."""
 CHUNK = 1 << 20
 """Bytes read or written at once."""
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-
 RUN_FILE = "run.json"
 TEMPLATE = "template.ipynb"
 OUTPUT = "output.ipynb"
@@ -39,6 +40,7 @@ LOCK = "lock"
 LOG = "log.txt"
 RUNNER_LOG = "runner.log"
 SECRETS = "secrets.json"
+RESERVE = "reserve"
 UPLOADS = "uploads"
 WORKDIR = "workdir"
 
@@ -74,9 +76,20 @@ class Files:
         return not any(self._runs.iterdir())
 
     def free_space(self) -> int:
-        """Return the bytes that are free on the root's disk."""
+        """Return the bytes that are free on the root's disk, beside the room that is kept."""
         with _our_errors("root"):
-            return shutil.disk_usage(self.root).free
+            missing = 0 if (self.root / RESERVE).exists() else RESERVED
+            return shutil.disk_usage(self.root).free - missing
+
+    def hold_room(self, floor: int) -> None:
+        """Keep some room for when the disk is full, where it has more than a number of bytes."""
+        reserve = self.root / RESERVE
+        if not reserve.exists() and self.free_space() > floor:
+            hold_room(reserve, RESERVED)
+
+    def give_up_room(self) -> bool:
+        """Free the room that was kept; False when there is none."""
+        return give_up_room(self.root / RESERVE)
 
     # -- content-addressed copies ------------------------------------------------------------------
 
@@ -86,6 +99,7 @@ class Files:
         path = self.copy(digest)
         if not path.exists():
             with _our_errors("copy of the notebook"):
+                path.parent.mkdir(mode=0o700, exist_ok=True)
                 write_atomically(path, content)
         return digest
 
@@ -169,7 +183,8 @@ class Files:
                     sync(path)
                 return lock
         except BaseException:
-            self.delete_run(run_id)
+            if self.run_folder(run_id).exists():
+                self.delete_run(run_id)
             if lock is not None:
                 os.close(lock)
             raise
@@ -304,7 +319,6 @@ def write_atomically(path: Path, content: bytes, is_durable: bool = True) -> Non
     """Replace a file in one step: a reader sees the old content or the new, never a part."""
     staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         write_file(staged, content, is_durable)
         os.replace(staged, path)
     finally:

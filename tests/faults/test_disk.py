@@ -1,0 +1,119 @@
+import io
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from runwidgets.errors import ServiceUnavailableError, StorageFullError
+from runwidgets.execution.processes import find_processes
+from runwidgets.limits import Limits
+from runwidgets.service.base import Api
+from runwidgets.service.wiring import Service, open_service
+from tests.ladder import SLEEP, Json, accepted, ended, finished, group_of, read, running, wait_until, workflow
+
+FILL = """
+with open("big.bin", "wb", buffering=0) as big:
+    while True:
+        big.write(b"x" * 65536)
+"""
+PRINT = "for _ in range(400): print('x' * 100_000)"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 24 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("nobody but root can mount a small disk")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.fixture
+def small(disk: Path) -> Iterator[Service]:
+    """Open a house on the small disk."""
+    service = open_service(disk / "root", slots=1, limits=Limits(disk_floor=2_000_000))
+    yield service
+    service.close()
+
+
+def group(api: Api, folder: Path, *cells: str) -> str:
+    """Register a notebook."""
+    return group_of(workflow(api, folder, *cells))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[FILL], [PRINT]],
+    ids=["while a cell writes", "while it prints"],
+)
+def test_a_run_that_fills_the_disk_ends_in_an_error_that_names_it(
+    small: Service, tmp_path: Path, path: Json, cells: list[str]
+) -> None:
+    """The stored notebook stays whole, delete works, and then there is room again."""
+    api = small.api()
+    calm = group(api, tmp_path, "1")
+
+    handle = finished(api, tmp_path, "print('begun')", *cells, config=path)
+
+    assert handle["state"] == "ERROR"
+    assert "No space left on device" in handle["messages"][0]
+    nbformat.validate(nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4))
+    with pytest.raises(StorageFullError):
+        api.runs.start_run(calm, [])
+    wait_until(lambda: handle["id"] not in small._backend._followed)
+    api.runs.delete_run(handle["id"])
+    assert ended(api, api.runs.start_run(calm, [])["id"])["state"] == "SUCCESS"
+
+
+def test_an_upload_that_does_not_fit_leaves_nothing(small: Service, tmp_path: Path, disk: Path) -> None:
+    """The error names the file."""
+    api = small.api()
+    here = group(api, tmp_path, "1")
+    free = shutil.disk_usage(disk).free
+
+    with pytest.raises(StorageFullError, match=r"big\.bin"):
+        api.uploads.upload_file(here, io.BytesIO(b"x" * 30_000_000), "big.bin")
+
+    assert api.uploads.list_uploaded_files(here)["files"] == []
+    assert abs(shutil.disk_usage(disk).free - free) < 200_000
+
+
+def test_a_folder_that_may_not_be_written_refuses_a_run_and_goes_on_afterwards(
+    small: Service, tmp_path: Path, disk: Path
+) -> None:
+    """Nothing is half-accepted."""
+    api = small.api()
+    here = group(api, tmp_path, "1")
+    runs = disk / "root" / "runs"
+
+    subprocess.run(["mount", "--bind", runs, runs], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", runs], check=True)
+    with pytest.raises(ServiceUnavailableError, match="may not be written"):
+        api.runs.start_run(here, [])
+    subprocess.run(["umount", runs], check=True)
+
+    assert api.runs.list_runs(here)["runs"] == []
+    assert ended(api, api.runs.start_run(here, [])["id"])["state"] == "SUCCESS"
+
+
+def test_a_run_whose_folder_is_gone_ends_in_an_error(own: Service, tmp_path: Path, path: Json) -> None:
+    """While it runs, and while it waits; nothing comes back by itself."""
+    api = own.api()
+    busy = [running(api, tmp_path, SLEEP, config=path)["id"] for _ in range(2)]
+    waits = accepted(api, tmp_path, "1", config=path)["id"]
+
+    folders = [own._parts.files.run_folder(run_id) for run_id in (*busy, waits)]
+    for folder in folders:
+        shutil.rmtree(folder)
+
+    handles = [ended(api, run_id) for run_id in (*busy, waits)]
+    assert [handle["state"] for handle in handles] == ["ERROR"] * 3
+    assert handles[2]["messages"] == ["its run directory cannot be read"]
+    wait_until(lambda: not any(find_processes(run_id) for run_id in busy), within=5)
+    assert not any(folder.exists() for folder in folders)

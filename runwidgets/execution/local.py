@@ -81,8 +81,7 @@ class LocalBackend(Backend):
         self._slots = slots or os.cpu_count() or 1
         self._environment = run_environment(os.environ, environment)
         self._host = socket.gethostname()
-        self._service = uuid.uuid4().hex
-        self._alive = hold_lock(files.services / self._service)
+        self._service, self._alive = _announce(files.services)
         self._servers = ForkServers(self._environment)
         self._followed: dict[str, Followed] = {}
         self._cancelled: set[str] = set()
@@ -149,10 +148,8 @@ class LocalBackend(Backend):
         for followed in self._followed.values():
             if followed.process is not None:  # goes on by itself; somebody must reap it while we live
                 threading.Thread(target=followed.process.wait, daemon=True).start()
-        if self._alive is not None:
-            (self._files.services / self._service).unlink(missing_ok=True)
-            os.close(self._alive)
-            self._alive = None
+        (self._files.services / self._service).unlink(missing_ok=True)
+        os.close(self._alive)
         self._waker.close()
         self._bell.close()
 
@@ -214,8 +211,9 @@ class LocalBackend(Backend):
         others = {row.service for row in rows.values()} - {self._service}
         dead = {service for service in others if not is_locked(self._files.services / service)}
         self.adopt([row.id for row in rows.values() if row.service in dead])
-        for service in dead:
-            (self._files.services / service).unlink(missing_ok=True)
+        for path in self._files.services.iterdir():
+            if not is_locked(path):
+                path.unlink(missing_ok=True)
         for run_id, followed in self._followed.items():
             if run_id not in rows or rows[run_id].state == RunState.CANCELED.value:
                 followed.is_cancelled = True  # cancelled, or even deleted since
@@ -346,6 +344,15 @@ class LocalBackend(Backend):
             self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
         del self._followed[followed.run_id]
         self._ring()
+
+
+def _announce(folder: Path) -> tuple[str, int]:
+    """Hold the lock that says that this service lives; return its id and the lock's descriptor."""
+    while True:
+        service = uuid.uuid4().hex
+        lock = hold_lock(folder / service)
+        if lock is not None and (folder / service).exists():
+            return service, lock  # nobody took it for a dead one's before it was locked
 
 
 def _last_words(code: int | None) -> str:

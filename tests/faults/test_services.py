@@ -1,0 +1,277 @@
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from runwidgets.errors import ServiceUnavailableError
+from runwidgets.execution.processes import RUN_VARIABLE, find_processes
+from runwidgets.service.wiring import Service, open_service
+from runwidgets.store import database
+from tests.conftest import start_server
+from tests.ladder import accepted, ended, group_of, running, wait_until, workflow, write_notebook
+
+HOST = """
+import sys, time
+from pathlib import Path
+from runwidgets.service.wiring import open_service
+
+service = open_service(Path(sys.argv[1]), slots=2)
+api = service.api()
+for source in sys.argv[2:]:
+    group = api.workflows.create_workflow(source)["groups"][0]["id"]
+    for at in range(200):
+        api.runs.start_run(group, [{"name": "x", "value": at}])
+print("open", flush=True)
+time.sleep(600)
+"""
+"""What a kernel does that embeds a service, perhaps starts a sweep, and then hangs."""
+
+
+def embed(root: Path, *sources: Path) -> "subprocess.Popen[str]":
+    """Open a service in a process of its own, which nobody ends but a signal."""
+    command = [sys.executable, "-c", HOST, str(root), *map(str, sources)]
+    process = subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    with process.stdout as said:
+        assert said.readline() == "open\n"
+    return process
+
+
+def ask(root: Path, question: str) -> int:
+    """Return what the database says, in one number."""
+    connection = sqlite3.connect(f"file:{root / 'runwidgets.db'}?mode=ro", uri=True)
+    (number,) = connection.execute(f"SELECT count(*) FROM runs WHERE {question}").fetchone()
+    connection.close()
+    return int(number)
+
+
+def attempts(root: Path, run_id: str) -> int:
+    """Return how often a run was begun."""
+    text = (root / "runs" / run_id / "journal.jsonl").read_text()
+    return sum(json.loads(line)["kind"] == "started" for line in text.splitlines())
+
+
+def strays(root: Path) -> list[psutil.Process]:
+    """Return processes that belong to runs of a root, or serve them."""
+    ids = {each.name for each in (root / "runs").iterdir()}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            marker = process.environ().get(RUN_VARIABLE, "")
+        except psutil.Error:
+            continue
+        if marker in ids:
+            found.append(process)
+    return found
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", ["server", "embedded"])
+def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
+    tmp_path: Path, folder: Path, kind: str
+) -> None:
+    """Two hundred runs, each executed exactly once; no process, file or row is left over."""
+    root = tmp_path / "root"
+    notebook = write_notebook(
+        folder / f"{kind}.ipynb", "open('x.txt', 'w').write(str(x))", parameters="x = 1"
+    )
+    host: Any
+    if kind == "server":
+        host = start_server(root, folder, "--RunWidgetsApp.slots=2")
+        with host.api() as api:
+            group = api.workflows.create_workflow(str(notebook))["groups"][0]["id"]
+            for at in range(200):
+                api.runs.start_run(group, [{"name": "x", "value": at}])
+    else:
+        host = embed(root, notebook)
+
+    for share in (0.2, 0.5, 0.8):
+        least = round(200 * share) + random.randrange(20)
+        wait_until(
+            lambda: ask(root, "state = 'SUCCESS'"), lambda count, least=least: count >= least, within=120
+        )
+        process = host.process if kind == "server" else host
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        host = start_server(root, folder, "--RunWidgetsApp.slots=2") if kind == "server" else embed(root)
+    wait_until(lambda: ask(root, "state = 'SUCCESS'"), lambda count: count == 200, within=120)
+
+    wait_until(lambda: not ask(root, "holds_slot") and not strays(root), within=10)
+    folders = [each.name for each in (root / "runs").iterdir()]
+    assert len(folders) == ask(root, "1") == 200
+    assert [attempts(root, run_id) for run_id in folders] == [1] * 200
+    if kind == "server":
+        host.stop()
+    else:
+        host.kill()
+        host.wait()
+
+
+def test_when_one_of_two_services_dies_the_other_takes_over(tmp_path: Path, folder: Path) -> None:
+    """What it followed, and what it would have claimed."""
+    root = tmp_path / "root"
+    host = embed(root)
+    mine = open_service(root, slots=2)
+    api = mine.api()
+    ids = [running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(2)")["id"] for _ in range(2)]
+    ids += [accepted(api, folder, "1")["id"] for _ in range(3)]
+
+    host.kill()
+    host.wait()
+
+    assert [ended(api, run_id)["state"] for run_id in ids] == ["SUCCESS"] * 5
+    assert [attempts(root, run_id) for run_id in ids] == [1] * 5
+    wait_until(lambda: len(list((root / "services").iterdir())) == 1)
+    mine.close()
+
+
+def test_a_fork_server_that_dies_takes_no_run_with_it(tmp_path: Path, folder: Path) -> None:
+    """A run that goes on is followed by its journal; the next ones are forked from a new server."""
+    service = open_service(tmp_path / "root", slots=1)
+    api = service.api()
+    run_id = running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(1)")["id"]
+    (server,) = [each for each in service._backend._servers._servers if run_id in each.runs]
+
+    server.process.kill()
+
+    assert ended(api, run_id)["state"] == "SUCCESS"
+    assert ended(api, accepted(api, folder, "1")["id"])["state"] == "SUCCESS"
+    assert server.process.returncode == -signal.SIGKILL
+    service.close()
+
+
+@pytest.mark.parametrize("choice", ["keep", "cancel"])
+def test_a_server_that_is_told_to_stop_twice_stops(tmp_path: Path, folder: Path, choice: str) -> None:
+    """Within ten seconds; its runs go on or are cancelled, as it was told before."""
+    root = tmp_path / "root"
+    server = start_server(root, folder, f"--RunWidgetsApp.on_shutdown={choice}")
+    with server.api() as api:
+        seconds = 6 if choice == "keep" else 600
+        run_id = running(api, folder, f"import time\nprint(1, flush=True)\ntime.sleep({seconds})")["id"]
+
+        server.process.terminate()
+        server.process.terminate()
+        server.process.wait(10)
+
+    if choice == "keep":
+        assert find_processes(run_id)
+    journal = root / "runs" / run_id / "journal.jsonl"
+    wait_until(lambda: '"finished"' in journal.read_text())
+    wait_until(lambda: not find_processes(run_id), within=5)
+    service = open_service(root)
+    assert ended(service.api(), run_id)["state"] == ("SUCCESS" if choice == "keep" else "CANCELED")
+    service.close()
+
+
+def locked(root: Path) -> sqlite3.Connection:
+    """Hold the write lock of a root's database."""
+    connection = sqlite3.connect(root / "runwidgets.db", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
+def test_a_locked_database_refuses_a_start_and_loses_no_run(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start is refused with a time to wait; the end of a run is stored when the lock is gone."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.5)
+    root = tmp_path / "root"
+    service = open_service(root, slots=1)
+    api = service.api()
+    group = group_of(workflow(api, folder, "1"))
+    run_id = running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(0.5)")["id"]
+
+    connection = locked(root)
+    with pytest.raises(ServiceUnavailableError, match="locked") as refused:
+        api.runs.start_run(group, [])
+    wait_until(lambda: '"finished"' in (root / "runs" / run_id / "journal.jsonl").read_text())
+    connection.execute("ROLLBACK")
+    connection.close()
+
+    assert refused.value.status == 503
+    assert ended(api, run_id)["state"] == "SUCCESS"
+    assert api.runs.list_runs(group)["runs"] == []
+    assert [each.name for each in (root / "runs").iterdir()] == [run_id]
+    service.close()
+
+
+def test_a_locked_database_does_not_stop_the_server(tmp_path: Path, folder: Path) -> None:
+    """Other requests are answered meanwhile; the one that waits gets a 503 that says when to come back."""
+    server = start_server(tmp_path / "root", folder)
+    headers = {"Authorization": f"token {server.token}"}
+    with server.api() as api:
+        group = group_of(workflow(api, folder, "1"))
+    answers: list[httpx.Response] = []
+
+    def start() -> None:
+        url = f"{server.api_url}groups/{group}/runs"
+        answers.append(httpx.post(url, json={"arguments": []}, headers=headers, timeout=60))
+
+    connection = locked(server.root)
+    thread = threading.Thread(target=start)
+    thread.start()
+    slowest = 0.0
+    while thread.is_alive():
+        begun = time.monotonic()
+        assert httpx.get(server.api_url, headers=headers, timeout=60).is_success
+        slowest = max(slowest, time.monotonic() - begun)
+    connection.execute("ROLLBACK")
+    connection.close()
+
+    assert slowest < 2
+    assert answers[0].status_code == 503
+    assert int(answers[0].headers["Retry-After"]) > 0
+    assert "locked" in answers[0].json()["message"]
+    server.stop()
+
+
+def test_a_database_that_is_damaged_while_it_is_open_is_an_error_that_says_so(
+    tmp_path: Path, folder: Path
+) -> None:
+    """It is never made anew, neither then nor at the next start."""
+    root = tmp_path / "root"
+    service = open_service(root, slots=1)
+    api = service.api()
+    group = group_of(workflow(api, folder, "1"))
+    ended(api, api.runs.start_run(group, [])["id"])
+    service.close()
+    for path in root.glob("runwidgets.db*"):
+        path.write_bytes(b"\x00" * 100 + os.urandom(path.stat().st_size or 4096))
+
+    with pytest.raises(ServiceUnavailableError, match="damaged"):
+        open_service(root)
+
+    assert (root / "runwidgets.db").read_bytes()[:100] == b"\x00" * 100
+
+
+def test_many_starts_with_one_key_from_many_clients_are_one_run(own: Service, folder: Path) -> None:
+    """All of them get its handle."""
+    api = own.api()
+    group = group_of(workflow(api, folder, "1"))
+    found: list[str] = []
+
+    def start() -> None:
+        found.append(api.runs.start_run(group, [], {"key": "once"})["id"])
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(found) == 8 and len(set(found)) == 1
+    assert ended(api, found[0])["state"] == "SUCCESS"
+    assert len(api.runs.list_runs(group)["runs"]) == 1

@@ -82,7 +82,7 @@ class ForkedRunner:
         state = execute_run(folder, Path(request["copies"]), self._launch)
         return 0 if state is RunState.SUCCESS else 1
 
-    def _launch(self, name: str, cwd: Path, kind: str) -> Kernel:
+    def _launch(self, name: str, cwd: Path, private: Path, kind: str) -> Kernel:
         """Fork a kernel; called in a runner."""
         runner = os.getpid()
 
@@ -93,7 +93,7 @@ class ForkedRunner:
             return pid
 
         if kind == "zmq":
-            return ZmqKernel(name, cwd, fork)
+            return ZmqKernel(name, cwd, private, fork)
         self._session.pid, self._session.session = os.getpid(), str(uuid.uuid4())
         return DirectKernel(fork, self._session)
 

@@ -271,6 +271,11 @@ class DirectClient:
             raise DeadKernelError("Kernel died") from error
 
 
+def private_folder(run_id: str) -> Path:
+    """Return where the sockets of a run's kernel are; their paths must be short."""
+    return Path(tempfile.gettempdir(), f"runwidgets-{run_id}")
+
+
 class ZmqKernel(Kernel):
     """A kernel behind IPC sockets: spawned by its kernelspec's launcher, or forked.
 
@@ -280,6 +285,8 @@ class ZmqKernel(Kernel):
         The kernelspec.
     cwd : Path
         Its working folder.
+    private : Path
+        Folder for its sockets, which does not exist yet.
     fork : callable, optional
         See `Fork`; None to spawn what the kernelspec says.
 
@@ -289,11 +296,12 @@ class ZmqKernel(Kernel):
         It is not installed.
     """
 
-    def __init__(self, name: str, cwd: Path, fork: Fork | None = None) -> None:
+    def __init__(self, name: str, cwd: Path, private: Path, fork: Fork | None = None) -> None:
         super().__init__()
         KernelSpecManager().get_kernel_spec(name)  # raises before anything is made
         self._cwd = cwd
-        self._private = Path(tempfile.mkdtemp(prefix="runwidgets-"))
+        self._private = private
+        private.mkdir(mode=0o700)
         self._manager = AsyncKernelManager(
             kernel_name=name, transport="ipc", connection_file=str(self._private / "kernel.json")
         )

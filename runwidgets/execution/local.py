@@ -8,6 +8,7 @@ process; a service that starts later adopts them by their journals and locks.
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,7 @@ from runwidgets.errors import (
 from runwidgets.execution.backend import Backend
 from runwidgets.execution.environment import run_environment
 from runwidgets.execution.followed import Followed, Outcome
+from runwidgets.execution.kernels import private_folder
 from runwidgets.execution.pool import ForkServers
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal
 from runwidgets.limits import Limits
@@ -319,7 +321,8 @@ class LocalBackend(Backend):
         if followed.outcome is None and followed.code is None and self._servers.has(followed.run_id):
             return  # how it ended will be told in a moment
         if followed.outcome is None:
-            kill_run(followed.run_id)  # the runner did not see to it
+            kill_run(followed.run_id)  # the runner did not see to it, nor to its sockets
+            shutil.rmtree(private_folder(followed.run_id), ignore_errors=True)
             if followed.launches > followed.attempts and not followed.is_cancelled:
                 followed.starts_at, followed.must_spawn = 0.0, True  # it never began
                 return

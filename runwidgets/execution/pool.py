@@ -60,7 +60,10 @@ class _Server:
     """A fork server, as its service sees it."""
 
     key: Key
+    fit: list[str]
+    """Modules that it imports ahead."""
     modules: frozenset[str]
+    """Those of them that are not of the standard library, which tell servers apart."""
     process: "subprocess.Popen[bytes]"
     control: socket.socket
     runs: set[str] = field(default_factory=set)
@@ -166,6 +169,8 @@ class ForkServers:
             elif "unfit" in said:
                 self._unfit.add(said["unfit"])
                 self._retire(server)
+                fit = [name for name in server.fit if name not in self._unfit]
+                self._start(server.key, fit)
                 log.info("runwidgets: %s is not imported ahead: %s", said["unfit"], said["reason"])
             else:
                 server.runs.discard(said["run"])
@@ -195,12 +200,12 @@ class ForkServers:
             for server in self._servers:
                 self._retire(server)
         fit = [name for name in sorted(set(imports)) if name not in self._unfit and can_preload(name)]
-        wanted = frozenset(name for name in fit if name.partition(".")[0] not in sys.stdlib_module_names)
+        wanted = _installed(fit)
         usable = [each for each in self._servers if not each.is_retired and each.key == key]
         usable = [each for each in usable if each.modules <= wanted]
         usable.sort(key=lambda each: (each.is_ready, len(each.modules)), reverse=True)
         if not any(each.modules == wanted for each in usable) and self._make_room():
-            usable.append(self._start(key, wanted, fit))
+            usable.append(self._start(key, fit))
         return usable[0] if usable else None
 
     def _make_room(self) -> bool:
@@ -213,7 +218,7 @@ class ForkServers:
             self._retire(min(idle, key=lambda server: server.last_used))
         return bool(idle)
 
-    def _start(self, key: Key, wanted: frozenset[str], fit: list[str]) -> _Server:
+    def _start(self, key: Key, fit: list[str]) -> _Server:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         launcher = importlib.util.find_spec("ipykernel_launcher")
         options, environment = key
@@ -231,7 +236,7 @@ class ForkServers:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        server = _Server(key, wanted, process, ours)
+        server = _Server(key, fit, _installed(fit), process, ours)
         self._servers.append(server)
         return server
 
@@ -337,6 +342,10 @@ def can_preload(name: str) -> bool:
 def _packages() -> tuple[Path, ...]:
     places = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
     return tuple(Path(place) for place in dict.fromkeys([*places, site.getusersitepackages()]))
+
+
+def _installed(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name.partition(".")[0] not in sys.stdlib_module_names)
 
 
 def _profile() -> list[Path]:

@@ -30,7 +30,7 @@ from runwidgets.crashpoints import reach
 from runwidgets.errors import RunWidgetsError
 from runwidgets.execution.engine import ENGINE
 from runwidgets.execution.journal import JournalWriter, count_attempts
-from runwidgets.execution.kernels import Kernel, ZmqKernel
+from runwidgets.execution.kernels import Kernel, ZmqKernel, private_folder
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children
 from runwidgets.execution.recorder import Recorder
 from runwidgets.execution.results import collect_results, empty_folder, place_inputs
@@ -40,13 +40,13 @@ from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOG, OUTPUT, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
 from runwidgets.templates.signature import construct
 
-Launch = Callable[[str, Path, str], Kernel]
-"""Makes a kernel: kernelspec, working folder, ``config.kernel``."""
+Launch = Callable[[str, Path, Path, str], Kernel]
+"""Makes a kernel: kernelspec, working folder, folder for its sockets, ``config.kernel``."""
 
 
-def spawn_kernel(name: str, cwd: Path, _kind: str) -> Kernel:
+def spawn_kernel(name: str, cwd: Path, private: Path, _kind: str) -> Kernel:
     """Return a kernel that its kernelspec's own launcher will start."""
-    return ZmqKernel(name, cwd)
+    return ZmqKernel(name, cwd, private)
 
 
 def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> RunState:
@@ -129,7 +129,7 @@ def _execute(
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)
     try:
-        kernel = launch(name, cwd, config.get("kernel", "auto"))
+        kernel = launch(name, cwd, private_folder(folder.name), config.get("kernel", "auto"))
     except NoSuchKernel:
         return [f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"]
     journal.sync()  # nothing of the notebook has been executed yet

@@ -1,0 +1,257 @@
+import gc
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from runwidgets.execution import pool
+from runwidgets.execution.pool import can_preload, python_options
+from runwidgets.service.base import Api
+from runwidgets.service.wiring import Service, open_service
+from tests.ladder import Json, arguments, ended, finished, group_of, wait_until, workflow
+
+PARENT = "import os\nprint(open(f'/proc/{os.getppid()}/cmdline').read())"
+DRAW = (
+    "import random, uuid, numpy, tempfile\n"
+    "print(random.random(), numpy.random.random(), numpy.random.default_rng().random(), uuid.uuid4(),"
+    " tempfile.mktemp())"
+)
+SEEDED = (
+    "import random, numpy\nrandom.seed(7)\nnumpy.random.seed(7)\n"
+    "print(random.random(), numpy.random.random(), numpy.random.default_rng(7).random())"
+)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Open a house of this module's own."""
+    service = open_service(tmp_path_factory.mktemp("forks") / "root", slots=2)
+    yield service
+    service.close()
+
+
+def printed(api: Api, folder: Path, *cells: str, config: Json | None = None) -> str:
+    """Return what a run prints."""
+    handle = finished(api, folder, *cells, config=config)
+    assert handle["state"] == "SUCCESS", handle["messages"]
+    return str(api.runs.get_log(handle["id"])["text"])
+
+
+def servers(service: Service) -> dict[int, frozenset[str]]:
+    """Return the processes of the fork servers that take runs, and the modules of each."""
+    found = service._backend._servers._servers
+    return {each.process.pid: each.modules for each in found if each.is_ready and not each.is_retired}
+
+
+def warm(service: Service, folder: Path, *cells: str) -> Json:
+    """Register a notebook and wait until there is a server for it."""
+    made = workflow(service.api(), folder, *cells)
+    version = service._parts.catalog.get_version(service._parts.catalog.get_workflow(made["id"]).version_id)
+    wanted = {name for name in version.template["imports"] if can_preload(name)}
+    wanted = {name for name in wanted if name.partition(".")[0] not in sys.stdlib_module_names}
+    wait_until(lambda: any(modules == wanted for modules in servers(service).values()))
+    return made
+
+
+def test_a_run_is_forked_unless_it_asks_not_to_be(own: Service, tmp_path: Path) -> None:
+    """``config.isolation`` chooses."""
+    api = own.api()
+    assert "forkserver" in printed(api, tmp_path, PARENT)
+    assert "forkserver" in printed(api, tmp_path, PARENT, config={"kernel": "zmq"})
+    assert "forkserver" not in printed(api, tmp_path, PARENT, config={"isolation": "spawn"})
+
+
+@pytest.mark.parametrize("config", [{}, {"kernel": "zmq"}], ids=["direct", "zmq"])
+def test_two_forks_draw_different_numbers(own: Service, tmp_path: Path, config: Json) -> None:
+    """Of every generator, although all were made in one process."""
+    warm(own, tmp_path, DRAW)
+    drawn = [printed(own.api(), tmp_path, DRAW, config=config).split() for _ in range(2)]
+
+    assert len(drawn[0]) == 5
+    assert all(first != second for first, second in zip(*drawn, strict=True))
+
+
+def test_a_seed_gives_the_numbers_that_it_gives_anywhere(own: Service, tmp_path: Path) -> None:
+    """As in a plain Python process."""
+    warm(own, tmp_path, SEEDED)
+    plain = subprocess.run([sys.executable, "-c", SEEDED], capture_output=True, text=True, check=True).stdout
+
+    assert printed(own.api(), tmp_path, SEEDED) == plain
+
+
+def test_a_generator_that_a_module_made_is_seeded_afresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that seeded itself; one that was given a seed keeps its numbers."""
+    name = f"dice_{uuid.uuid4().hex}"
+    place = Path(sysconfig.get_path("purelib")) / f"{name}.py"
+    place.write_text(
+        "import random, numpy\nown = random.Random()\nfixed = random.Random(3)\n"
+        "arrays = numpy.random.default_rng()\nsteady = numpy.random.default_rng(3)\n"
+    )
+    generators = ("own", "arrays", "fixed", "steady")
+    cell = f"import {name} as dice\nprint({', '.join(f'dice.{each}.random()' for each in generators)})"
+    try:
+        service = open_service(tmp_path / "root", slots=1)
+        warm(service, tmp_path, cell)
+        first, second = (printed(service.api(), tmp_path, cell).split() for _ in range(2))
+        service.close()
+    finally:
+        place.unlink()
+
+    assert [a == b for a, b in zip(first, second, strict=True)] == [False, False, True, True]
+
+
+def test_what_is_imported_ahead_is_not_seen_until_it_is_imported(own: Service, tmp_path: Path) -> None:
+    """Then it is there at once, with all that belongs to it."""
+    names = ("numpy", "numpy.linalg", "papermill", "psutil")
+    look = f"import sys\nprint([name in sys.modules for name in {names}])"
+    warm(own, tmp_path, look, "import numpy", look)
+
+    text = printed(own.api(), tmp_path, look, "import numpy", look)
+
+    assert text == "[False, False, False, False]\n[True, True, False, False]\n"
+
+
+def test_a_module_beside_the_notebook_is_the_one_that_is_imported(own: Service, tmp_path: Path) -> None:
+    """Though one of its name is installed, and another notebook imports that."""
+    other = tmp_path / "other"
+    other.mkdir()
+    warm(own, other, "import scipy")
+    (tmp_path / "scipy.py").write_text("word = 'mine'")
+
+    assert printed(own.api(), tmp_path, "import scipy\nprint(scipy.word)") == "mine\n"
+
+
+def test_a_module_that_prints_or_warns_when_it_is_imported_does_so_in_the_notebook(tmp_path: Path) -> None:
+    """It is not imported ahead; what else the notebook imports is."""
+    name = f"loud_{uuid.uuid4().hex}"
+    place = Path(sysconfig.get_path("purelib")) / f"{name}.py"
+    place.write_text("import warnings\nprint('hello from the module')\nwarnings.warn('old')\n")
+    cell = f"import numpy, {name}"
+    try:
+        service = open_service(tmp_path / "root", slots=1)
+        workflow(service.api(), tmp_path, cell)
+        wait_until(lambda: {"numpy"} in servers(service).values())
+        text = printed(service.api(), tmp_path, cell)
+        service.close()
+    finally:
+        place.unlink()
+
+    assert "hello from the module" in text
+    assert "UserWarning: old" in text
+
+
+def test_servers_are_replaced_when_packages_change(own: Service, tmp_path: Path) -> None:
+    """A package that was installed after the server started is there in the next run."""
+    name = f"fresh_{uuid.uuid4().hex}"
+    warm(own, tmp_path, "1")
+    before = set(servers(own))
+    place = Path(sysconfig.get_path("purelib")) / f"{name}.py"
+    try:
+        place.write_text("word = 'new'")
+        assert printed(own.api(), tmp_path, f"import {name}\nprint({name}.word)") == "new\n"
+    finally:
+        place.unlink()
+
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in before))
+
+
+@pytest.mark.parametrize("limit", ["IDLE_TIME", "MAX_MEMORY"])
+def test_a_server_that_is_idle_or_too_large_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """And the next run starts another."""
+    service = open_service(tmp_path / "root", slots=1)
+    warm(service, tmp_path, "1")
+    (old,) = servers(service)
+
+    monkeypatch.setattr(pool, "TEND_PAUSE", 0.1)
+    monkeypatch.setattr(pool, limit, 0.0)
+    wait_until(lambda: not psutil.pid_exists(old))
+    monkeypatch.undo()
+
+    assert "forkserver" in printed(service.api(), tmp_path, PARENT)
+    service.close()
+
+
+def test_there_are_never_more_servers_than_may_be(own: Service, tmp_path: Path) -> None:
+    """The one that was idle for longest makes room."""
+    for module in ("yaml", "psutil", "httpx", "pydantic", "alembic", "sqlalchemy"):
+        warm(own, tmp_path, f"import {module}")
+        assert len(servers(own)) <= pool.MAX_SERVERS
+
+
+def test_only_installed_modules_are_imported_ahead() -> None:
+    """Not those of an editable installation, and not what is missing."""
+    assert can_preload("numpy.linalg") and can_preload("json")
+    assert not can_preload("runwidgets.record") or "site-packages" in str(sys.modules["runwidgets"].__file__)
+    assert not can_preload("no_such_module")
+
+
+def test_only_the_kernel_of_this_python_is_forked() -> None:
+    """Any other takes the plain path."""
+    assert python_options("python3", ()) is not None
+    assert python_options("no-such-kernel", ()) is None
+
+
+def test_a_forked_kernel_ends_as_an_interpreter_does(own: Service, tmp_path: Path) -> None:
+    """Exit handlers run, threads are waited for, files that were left open are written."""
+    cell = (
+        "import atexit, threading, time\n"
+        "atexit.register(lambda: open('handler.txt', 'w').write('ran'))\n"
+        "left = open('left.txt', 'w')\nleft.write('written')\n"
+        "def late():\n    time.sleep(0.3)\n    open('thread.txt', 'w').write('done')\n"
+        "threading.Thread(target=late).start()"
+    )
+    for config in ({}, {"kernel": "zmq"}, {"isolation": "spawn"}):
+        handle = finished(own.api(), tmp_path, cell, config=config)
+        names = [each["name"] for each in handle["files"]][:-1]
+        sizes = [each["size"] for each in handle["files"]][:-1]
+
+        assert (names, sizes) == (["handler.txt", "left.txt", "thread.txt"], [3, 7, 4])
+
+
+@pytest.mark.timeout(400)
+def test_a_thousand_runs_leave_the_service_as_a_hundred_did(tmp_path: Path) -> None:
+    """No memory, descriptor, thread or process is left behind."""
+    service = open_service(tmp_path / "root", slots=2)
+    api = service.api()
+    group = group_of(workflow(api, tmp_path, "y = x + 1\nprint(y)", parameters="x = 1"))
+
+    ids: list[str] = []
+
+    def execute(count: int) -> dict[str, Any]:
+        ids.extend(api.runs.start_run(group, arguments(x=at))["id"] for at in range(count))
+        wait_until(lambda: not service._backend._followed and ended(api, ids[-1]), within=300)
+        assert {api.runs.get_run(run_id)["state"] for run_id in ids} == {"SUCCESS"}
+        gc.collect()
+        here = psutil.Process()
+        (server,) = (psutil.Process(pid) for pid in servers(service))
+        return {
+            "descriptors": here.num_fds(),
+            "threads": here.num_threads(),
+            "processes": len(here.children(recursive=True)),
+            "descriptors of the server": server.num_fds(),
+            "threads of the server": server.num_threads(),
+            "memory": here.memory_info().rss,
+            "memory of the server": server.memory_info().rss,
+        }
+
+    hundred = execute(100)
+    thousand = execute(900)
+    service.close()
+
+    for name in ("memory", "memory of the server"):
+        assert thousand.pop(name) < hundred.pop(name) + 8_000_000, name
+    assert thousand == hundred
+    assert not list((tmp_path / "root" / "services").iterdir())
+    assert not [name for name in os.listdir(tempfile.gettempdir()) if name.removeprefix("runwidgets-") in ids]

@@ -145,6 +145,7 @@ class RunWidgetsApp(ExtensionApp):
     hub: Hub | None = None
     _problem = "the server is starting; ask again in a moment"
     _is_stopped = False
+    _stopping: "asyncio.Future[None] | None" = None
 
     @default("root")
     def _default_root(self) -> str:
@@ -317,7 +318,12 @@ class RunWidgetsApp(ExtensionApp):
         )
 
     async def stop_extension(self) -> None:
-        """Close the house. Called when the server stops; twice is harmless."""
+        """Close the house. Called when the server stops; who calls it again waits for the first call."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._stopping)
+
+    async def _close(self) -> None:
         self._is_stopped = True
         self._problem = "the server is stopping"
         if os.environ.get(TOKEN_VARIABLE) == self.kernel_identity.secret:

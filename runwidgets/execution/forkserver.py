@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 PACKET = 64 * 1024
 """Bytes of a request or an answer, at most."""
+SAFE_THREADS = {"jemalloc_bg_thd"}
+"""Threads whose library takes care of forks itself: jemalloc's, which pyarrow starts. **Source:** jemalloc
+5, ``background_thread_prefork0`` to ``background_thread_postfork_child``."""
 OWN = ("runwidgets", "gc", "secrets")
 """What a server has loaded when its kernel is made, and a kernel that was spawned has not."""
 
@@ -130,8 +133,8 @@ class ForkServer:
         _calm()
         if said.is_loud or warned:
             self._refuse(name, "it prints or warns while it is imported")
-        if len(os.listdir("/proc/self/task")) > 1:
-            self._refuse(name, "it leaves threads behind")
+        if threads := _other_threads() - SAFE_THREADS:
+            self._refuse(name, f"it leaves threads behind: {', '.join(threads)}")
 
     def _import_runner(self) -> "type[ForkedRunner]":
         sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # see runwidgets.execution.__main__
@@ -185,6 +188,15 @@ def _import(name: str) -> None:
         parent, _, attribute = name.rpartition(".")
         if not hasattr(sys.modules.get(parent), attribute):
             raise
+
+
+def _other_threads() -> set[str]:
+    """Return the names of the threads of this process beside the main one."""
+    names = set()
+    for task in set(os.listdir("/proc/self/task")) - {str(os.getpid())}:
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/self/task/{task}/comm") as name:
+            names.add(name.read().strip())
+    return names
 
 
 def _calm() -> None:

@@ -156,7 +156,10 @@ class ForkServers:
         for control in wait(list(listened), 0):
             server = listened[control]  # type: ignore[index]
             control = server.control
-            answer = control.recv(PACKET)
+            try:
+                answer = control.recv(PACKET)
+            except ConnectionResetError:  # it ended with a request that it had not read
+                answer = b""
             if not answer:
                 if not server.is_ready and not server.is_retired:
                     self._failed_at[server.key] = time.monotonic()

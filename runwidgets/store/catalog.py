@@ -7,7 +7,7 @@ from sqlalchemy import Row, delete, func, insert, or_, select, update
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowError, UnknownWorkflowGroupError
 from runwidgets.store.database import Database, now
-from runwidgets.store.tables import groups, members, uploads, versions, workflows
+from runwidgets.store.tables import events, groups, members, uploads, versions, workflows
 
 
 class Catalog:
@@ -111,6 +111,8 @@ class Catalog:
     def delete_workflow(self, workflow_id: str) -> None:
         """Remove a workflow with all that belongs to it."""
         with self._database.write() as connection:
+            its = select(groups.c.id).where(groups.c.workflow_id == workflow_id)
+            connection.execute(delete(events).where(events.c.group_id.in_(its)))
             connection.execute(delete(workflows).where(workflows.c.id == workflow_id))
 
     # -- groups ------------------------------------------------------------------------------------
@@ -190,6 +192,7 @@ class Catalog:
     def delete_group(self, group_id: str) -> None:
         """Remove a group with all that belongs to it."""
         with self._database.write() as connection:
+            connection.execute(delete(events).where(events.c.group_id == group_id))
             connection.execute(delete(groups).where(groups.c.id == group_id))
 
     # -- uploads -----------------------------------------------------------------------------------

@@ -13,7 +13,9 @@ from typing import Any
 from jupyter_core.application import JupyterApp
 from traitlets import Bool, Unicode
 
+from runwidgets.client import default_root
 from runwidgets.server.extension import RunWidgetsApp
+from runwidgets.service.doctor import examine
 
 NOTEBOOKS = Path("share", "runwidgets", "notebooks")
 
@@ -73,6 +75,43 @@ class DemoApp(JupyterApp):
         os.execv(command[0], [*command, *self.extra_args])
 
 
+class RootApp(JupyterApp):
+    """Does something with a root, with no server."""
+
+    version = installed_version("runwidgets")
+    aliases = {"root": "RootApp.root", "db-url": "RootApp.db_url"}  # noqa: RUF012
+
+    root = Unicode(help="Folder of the runs. Empty means `runwidgets` in Jupyter's data folder.").tag(
+        config=True
+    )
+    db_url = Unicode(help="SQLAlchemy URL of the database. Empty means SQLite in the root.").tag(config=True)
+
+    @property
+    def folder(self) -> Path:
+        """The root, absolute."""
+        return Path(self.root or default_root()).expanduser().absolute()
+
+
+class DoctorApp(RootApp):
+    """Check a root."""
+
+    name = "jupyter-runwidgets-doctor"
+    description = (
+        "Checks what must always be true of runs and their files, at rest or while a server works on them. "
+        "Changes nothing; prints a line for each thing that is wrong, and then exits with 1."
+    )
+    examples = "jupyter runwidgets doctor --root=/data/runwidgets"
+
+    def start(self) -> None:
+        """Examine the root and say what came of it."""
+        report = examine(self.folder, self.db_url or None)
+        for finding in report.findings:
+            print(finding)
+        if not report.findings:
+            print(f"all is well: {report.runs:,} runs, {report.files:,} files checked")
+        self.exit(1 if report.findings else 0)
+
+
 class RunWidgetsCommand(JupyterApp):
     """Notebooks as workflows."""
 
@@ -84,7 +123,10 @@ class RunWidgetsCommand(JupyterApp):
         "or onto the command line of Jupyter."
     )
     classes = [RunWidgetsApp]  # noqa: RUF012
-    subcommands = {"demo": (DemoApp, "Open JupyterLab on the quickstart.")}  # noqa: RUF012
+    subcommands = {  # noqa: RUF012
+        "demo": (DemoApp, "Open JupyterLab on the quickstart."),
+        "doctor": (DoctorApp, "Check what must always be true of the runs and their files."),
+    }
 
     def start(self) -> Any:
         """Run the subcommand, or say which there are."""

@@ -17,6 +17,7 @@ from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
 from runwidgets.store.files import Files
 from runwidgets.store.runs import Runs
+from runwidgets.store.survey import find_leftovers
 
 DATABASE = "runwidgets.db"
 DRAIN_TIMEOUT = 8.0
@@ -65,7 +66,8 @@ class Service:
         catalog, runs = Catalog(database), Runs(database)
         self._database = database
         self._on_shutdown = on_shutdown
-        files.clean(runs.all_ids)
+        for stray in find_leftovers(files, database, files.clock()):
+            files.discard(stray.path, stray.touched)
         self._backend = LocalBackend(runs, files, limits, slots, environment)
         self._parts = Parts(
             catalog=catalog,
@@ -145,15 +147,53 @@ def open_service(
     ServiceUnavailableError
         The root cannot be used: it may not be written, or its database is missing or damaged.
     """
-    files = Files(root)
-    path = files.root / DATABASE
-    if db_url is None and not path.exists() and not files.is_empty():
-        raise ServiceUnavailableError(
-            DATABASE, "the root has runs, but no database", "restore it, or choose another root"
-        )
-    if db_url is None:
-        path.touch(mode=0o600)
-    database = Database(db_url or f"sqlite:///{path}")
+    files, database = open_store(root, db_url)
     return Service(
-        files, database, limits or Limits(), slots, templates_root, access, on_shutdown, environment
+        files,
+        database,
+        limits or Limits(),
+        slots,
+        templates_root,
+        access,
+        on_shutdown,
+        environment,
     )
+
+
+def open_store(
+    root: Path, db_url: str | None = None, *, is_read_only: bool = False
+) -> tuple[Files, Database]:
+    """Open what lies at a root, without anybody who works on it.
+
+    Parameters
+    ----------
+    root : Path
+        Where everything is stored; made where it is missing.
+    db_url : str, optional
+        SQLAlchemy URL of the database; None for SQLite in the root.
+    is_read_only : bool, optional
+        Whether it is only looked at: then nothing is made, changed or migrated.
+
+    Returns
+    -------
+    files : Files
+        The root.
+    database : Database
+        Its index; the caller closes it.
+
+    Raises
+    ------
+    SchemaTooNewError
+        A newer release wrote the database.
+    ServiceUnavailableError
+        The root cannot be used: it may not be written, or its database is missing or damaged.
+    """
+    files = Files(root, is_read_only=is_read_only)
+    path = files.root / DATABASE
+    if db_url is None and not is_read_only:
+        if not path.exists() and not files.is_empty():
+            raise ServiceUnavailableError(
+                DATABASE, "the root has runs, but no database", "restore it, or choose another root"
+            )
+        path.touch(mode=0o600)
+    return files, Database(db_url or f"sqlite:///{path}", is_read_only=is_read_only)

@@ -103,6 +103,17 @@ class Catalog:
         with self._database.read() as connection:
             return connection.execute(select(versions).where(versions.c.id == version_id)).one()
 
+    def needed_copies(self) -> set[str] | None:
+        """Return the SHA-256 of all copies that versions need; None where a damaged one cannot say."""
+        needed = set()
+        with self._database.read() as connection:
+            try:
+                for row in connection.execute(select(versions.c.notebook, versions.c.template)):
+                    needed |= {row.notebook, *(each["sha256"] for each in row.template["inputs"])}
+            except (ValueError, LookupError, TypeError):
+                return None
+        return needed
+
     def list_workflows(self) -> Sequence[Row[Any]]:
         """Return all workflows, oldest first."""
         with self._database.read() as connection:

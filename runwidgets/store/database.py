@@ -45,16 +45,20 @@ class Database:
     ----------
     url : str
         SQLAlchemy URL; ``sqlite:///…`` or ``postgresql+psycopg://…``.
+    is_read_only : bool, optional
+        Whether it is only looked at: then the database is neither made nor migrated, and it refuses to
+        write.
 
     Raises
     ------
     SchemaTooNewError
         A newer release wrote the database.
     ServiceUnavailableError
-        The database cannot be opened or is damaged.
+        The database cannot be opened or is damaged; or it is only to be looked at, and is missing or was
+        written by an older release.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_read_only: bool = False) -> None:
         self._url = sqlalchemy.make_url(url)
         self._engine = sqlalchemy.create_engine(self._url, pool_size=8, max_overflow=24)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
@@ -64,10 +68,15 @@ class Database:
         self._changed = threading.Condition()
         self._changes = 0
         if self.is_sqlite:
-            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", _protect_sqlite if is_read_only else _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        elif is_read_only:
+            self._engine = self._engine.execution_options(postgresql_readonly=True)
         try:
-            self._migrate()
+            if is_read_only:
+                self._look()
+            else:
+                self._migrate()
         except BaseException:
             self._engine.dispose()
             raise
@@ -156,32 +165,57 @@ class Database:
             return self._changes
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-        scripts = ScriptDirectory.from_config(config)
-        known = {script.revision for script in scripts.walk_revisions()}
+        config = _migrations()
         with self.write() as connection:
-            unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-            if unknown:
-                raise SchemaTooNewError(
-                    "database",
-                    f"it was written by a newer release of runwidgets (schema {', '.join(sorted(unknown))})",
-                    "upgrade runwidgets, or choose another root",
-                )
+            _is_current(connection, config)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _look(self) -> None:
+        """Refuse what would have to be made or changed before it can be read."""
+        if self.is_sqlite and not Path(self._url.database or "").is_file():
+            raise ServiceUnavailableError("database", "it is missing", "restore it, or choose another root")
+        with self.read() as connection:
+            if not _is_current(connection, _migrations()):
+                raise ServiceUnavailableError(
+                    "database", "an older release wrote it", "start a server on it once"
+                )
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
+def _is_current(connection: Connection, config: Config) -> bool:
+    """Say whether the tables are those of this release; refuse those of a newer one."""
+    scripts = ScriptDirectory.from_config(config)
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    unknown = found - {script.revision for script in scripts.walk_revisions()}
+    if unknown:
+        raise SchemaTooNewError(
+            "database",
+            f"it was written by a newer release of runwidgets (schema {', '.join(sorted(unknown))})",
+            "upgrade runwidgets, or choose another root",
+        )
+    return found == set(scripts.get_heads())
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     """Take transactions out of the driver's hands, and set what WAL needs."""
+    _set_sqlite(connection, "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+
+
+def _protect_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    """Let SQLite itself refuse to write."""
+    _set_sqlite(connection, "query_only = ON")
+
+
+def _set_sqlite(connection: sqlite3.Connection, *pragmas: str) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {int(BUSY_TIMEOUT * 1000)}",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
+    for pragma in (f"busy_timeout = {int(BUSY_TIMEOUT * 1000)}", *pragmas):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -11,8 +11,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +25,7 @@ from runwidgets.errors import (
     UnknownRunError,
 )
 from runwidgets.store.archives import open_archive
-from runwidgets.store.locks import hold_lock, is_locked
+from runwidgets.store.locks import hold_lock
 from runwidgets.store.reserve import DISK_FULL, give_up_room, hold_room
 
 RESERVED = 4 << 20
@@ -52,28 +52,49 @@ class Files:
     ----------
     root : Path
         The root; made where it is missing.
+    is_read_only : bool, optional
+        Whether it is only looked at: then nothing is made.
+
+    Attributes
+    ----------
+    runs, uploads, copies, services : Path
+        The folders in it: run directories, uploads by group, copies by their SHA-256, and the locks of
+        the services that live.
 
     Raises
     ------
     ServiceUnavailableError
-        It cannot be made or written.
+        It cannot be made or written, or is missing and only to be looked at.
     StorageFullError
         The disk is full.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_read_only: bool = False) -> None:
         self.root = root.expanduser().resolve()
-        self._runs = self.root / "runs"
-        self._uploads = self.root / "uploads"
+        self.runs = self.root / "runs"
+        self.uploads = self.root / "uploads"
         self.copies = self.root / "copies"
         self.services = self.root / "services"
+        if is_read_only:
+            if not self.root.is_dir():
+                raise ServiceUnavailableError("root", f"there is no folder {self.root}")
+            return
         with _our_errors("root"):
-            for folder in (self.root, self._runs, self._uploads, self.copies, self.services):
+            for folder in (self.root, self.runs, self.uploads, self.copies, self.services):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def is_empty(self) -> bool:
         """Say whether no run was ever stored here."""
-        return not any(self._runs.iterdir())
+        return not any(self.runs.iterdir())
+
+    def clock(self) -> float:
+        """Return what time it is for the root's file system, in seconds; another machine may serve it."""
+        probe = self.root / f".{uuid.uuid4().hex}"
+        probe.touch()
+        try:
+            return probe.stat().st_mtime
+        finally:
+            probe.unlink()
 
     def free_space(self) -> int:
         """Return the bytes that are free on the root's disk, beside the room that is kept."""
@@ -94,13 +115,12 @@ class Files:
     # -- content-addressed copies ------------------------------------------------------------------
 
     def keep(self, content: bytes) -> str:
-        """Store bytes; return their SHA-256."""
+        """Store bytes, also where they are stored already: a copy is young when it is about to be used."""
         digest = hashlib.sha256(content).hexdigest()
-        path = self.copy(digest)
-        if not path.exists():
-            with _our_errors("copy of the notebook"):
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                write_atomically(path, content)
+        with _our_errors("copy of the notebook"):
+            path = self.copy(digest)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_atomically(path, content)
         return digest
 
     def keep_file(self, source: Path) -> tuple[str, int]:
@@ -125,7 +145,7 @@ class Files:
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of a run, which may not exist."""
-        return self._runs / run_id
+        return self.runs / run_id
 
     def create_run(
         self,
@@ -161,7 +181,7 @@ class Files:
             The disk is full; nothing stays.
         """
         lock: int | None = None
-        staged = self._runs / f".{run_id}"
+        staged = self.runs / f".{run_id}"
         try:
             with _our_errors(f"run {run_id}"):
                 staged.mkdir(mode=0o700)
@@ -179,7 +199,7 @@ class Files:
                     _link(path, staged / UPLOADS / file_id)
                 folder = self.run_folder(run_id)
                 os.replace(staged, folder)
-                for path in (folder / RUN_FILE, folder, self._runs):  # in one go: most is done with the first
+                for path in (folder / RUN_FILE, folder, self.runs):  # in one go: most is done with the first
                     sync(path)
                 return lock
         except BaseException:
@@ -196,22 +216,9 @@ class Files:
         """Remove the folder of a run; nothing remains, also after a crash half-way and a restart."""
         _remove(self.run_folder(run_id))
 
-    def clean(self, find_known: "Callable[[], Iterable[str]]") -> None:
-        """Remove what a crash left half-made or half-removed, and folders of runs that no row knows.
-
-        Called at start, with the ids of all runs. A folder whose lock is held is left: another service
-        is about to commit its row.
-        """
-        folders = list(self._runs.iterdir())
-        known = set(find_known())
-        strays = [folder for folder in folders if folder.name not in known and not _is_in_the_making(folder)]
-        known = set(find_known()) if strays else known  # again: what has its row since then is none
-        for folder in strays:
-            if folder.name not in known:
-                shutil.rmtree(folder, ignore_errors=True)  # another service may be at it
-        for stray in self.copies.glob(".*"):
-            if _age(stray) > 60:
-                stray.unlink(missing_ok=True)
+    def discard(self, path: Path, touched: float) -> bool:
+        """Remove what belongs to nobody; False where it was touched since, or somebody was first."""
+        return _remove(path, touched)
 
     def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
         """Open a file of the working folder, or the executed notebook where the name is None.
@@ -272,7 +279,7 @@ class Files:
 
     def upload(self, group_id: str, file_id: str, name: str) -> Path:
         """Return where an upload lies."""
-        return self._uploads / group_id / file_id / name
+        return self.uploads / group_id / file_id / name
 
     def store_upload(
         self, group_id: str, file_id: str, name: str, stream: IO[bytes], limit: int
@@ -299,11 +306,11 @@ class Files:
 
     def delete_upload(self, group_id: str, file_id: str) -> None:
         """Remove an upload."""
-        _remove(self._uploads / group_id / file_id)
+        _remove(self.uploads / group_id / file_id)
 
     def delete_uploads(self, group_id: str) -> None:
         """Remove all uploads of a group."""
-        _remove(self._uploads / group_id)
+        _remove(self.uploads / group_id)
 
 
 def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:
@@ -370,31 +377,32 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _remove(folder: Path) -> None:
-    """Take the name away first, then the content: who looks sees all or nothing."""
-    doomed = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+def _remove(path: Path, touched: float | None = None) -> bool:
+    """Take the name away first, then the content: who looks sees all or nothing.
+
+    Where it is said when the path was touched last, and somebody touched it since, it stays.
+    """
+    doomed = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        os.replace(folder, doomed)
-    except FileNotFoundError:
-        return
+        os.replace(path, doomed)
+        if touched not in (None, doomed.lstat().st_mtime):
+            os.replace(doomed, path)
+            return False
+    except FileNotFoundError:  # somebody else is at it
+        return False
     reach("folder renamed")
-    shutil.rmtree(doomed)
+    _destroy(doomed)
+    return True
 
 
-def _is_in_the_making(folder: Path) -> bool:
-    """Say whether a service is about to give a run's folder its name, or the run its row."""
-    is_begun = folder.name.startswith(".") and folder.name.count(".") == 1 and not (folder / LOCK).exists()
-    return (is_begun and _age(folder) < 60) or is_locked(folder / LOCK)
-
-
-def _age(path: Path) -> float:
-    """Return the seconds since a path changed, by the file system's own clock."""
-    probe = path.parent / f".{uuid.uuid4().hex}"
-    probe.touch()
-    try:
-        return probe.stat().st_mtime - path.stat().st_mtime
-    finally:
-        probe.unlink()
+def _destroy(path: Path) -> None:
+    """Remove a file or folder; somebody else may be at it."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    while path.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
 
 
 @contextmanager

@@ -1,0 +1,162 @@
+"""Sentences said to the database about everything at once, for the checker and the sweeper.
+
+The checker reads what may be damaged, so its sentences give JSON as the text that is stored.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import JSON, Row, Select, Table, Text, cast, func, or_, select
+
+from runwidgets.states import ACTIVE, TERMINAL
+from runwidgets.store.catalog import Catalog
+from runwidgets.store.database import Database
+from runwidgets.store.files import Files
+from runwidgets.store.strays import SWEEPER, Known, Patience, Stray, find_strays
+from runwidgets.store.tables import events, groups, runs, uploads, versions
+from runwidgets.store.tables import files as results
+
+JsonRow = dict[str, Any]
+"""A row; columns with JSON hold its text."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All that the database says about one run, at one moment; what is missing is empty."""
+
+    run: JsonRow
+    events: list[JsonRow]
+    files: list[JsonRow]
+    version: JsonRow
+    group: JsonRow
+
+
+def read_known(database: Database) -> Known:
+    """Return what the rows know of the files under the root."""
+    may_change = or_(runs.c.holds_slot, runs.c.state.in_([state.value for state in ACTIVE]))
+    with database.read() as connection:
+        return Known(
+            runs={row[0]: bool(row[1]) for row in connection.execute(select(runs.c.id, may_change))},
+            uploads={
+                (row[0], row[1]) for row in connection.execute(select(uploads.c.group_id, uploads.c.id))
+            },
+            groups=set(connection.execute(select(groups.c.id)).scalars()),
+            copies=Catalog(database).needed_copies(),
+            services=set(connection.execute(select(runs.c.service).where(runs.c.holds_slot)).scalars()),
+        )
+
+
+def find_leftovers(
+    files: Files, database: Database, moment: float, patience: Patience = SWEEPER
+) -> Iterator[Stray]:
+    """Find what belongs to no row, to nobody who lives, and to nobody who is about to commit.
+
+    Looked at twice: what got its row between the first look at the rows and at the folders is none.
+
+    Parameters
+    ----------
+    files : Files
+        The root; only looked at.
+    database : Database
+        Its index; only read.
+    moment : float
+        What time it is, in seconds of the file system's clock.
+    patience : Patience, optional
+        How old it must be.
+
+    Yields
+    ------
+    Stray
+        A file or a whole folder.
+    """
+    first = {stray.path for stray in find_strays(files.root, read_known(database), moment, patience)}
+    if first:
+        for stray in find_strays(files.root, read_known(database), moment, patience):
+            if stray.path in first:
+                yield stray
+
+
+def read_run(database: Database, run_id: str) -> Rows | None:
+    """Return all rows about a run; None where there is no such run."""
+    with database.read() as connection:
+        row = connection.execute(_raw(runs).where(runs.c.id == run_id)).one_or_none()
+        if row is None:
+            return None
+        its_events = _raw(events).where(events.c.run_id == run_id).order_by(events.c.seq)
+        its_files = _raw(results).where(results.c.run_id == run_id).order_by(results.c.position)
+        version = connection.execute(_raw(versions).where(versions.c.id == row.version_id)).first()
+        group = connection.execute(_raw(groups).where(groups.c.id == row.group_id)).first()
+        return Rows(
+            run=row._asdict(),
+            events=[each._asdict() for each in connection.execute(its_events)],
+            files=[each._asdict() for each in connection.execute(its_files)],
+            version=version._asdict() if version else {},
+            group=group._asdict() if group else {},
+        )
+
+
+def read_uploads(database: Database) -> Sequence[Row[Any]]:
+    """Return all uploads."""
+    with database.read() as connection:
+        return connection.execute(select(uploads).order_by(uploads.c.seq)).all()
+
+
+def find_orphans(database: Database) -> Sequence[str]:
+    """Return the ids of runs that are gone, but of which the database still has more than their end."""
+    every = select(runs.c.id)
+    left = select(events.c.run_id).where(events.c.kind != "deleted", events.c.run_id.not_in(every))
+    with database.read() as connection:
+        found = left.union(select(results.c.run_id).where(results.c.run_id.not_in(every)))
+        return sorted(connection.execute(found).scalars())
+
+
+def find_deleted(database: Database) -> dict[str, str]:
+    """Return when runs were deleted, by id."""
+    with database.read() as connection:
+        chosen = select(events.c.run_id, events.c.at).where(events.c.kind == "deleted")
+        return {row.run_id: row.at for row in connection.execute(chosen)}
+
+
+def find_damage(database: Database) -> str | None:
+    """Return what SQLite finds wrong with its file; None where nothing is, or where there is none."""
+    if not database.is_sqlite:
+        return None
+    with database.read() as connection:
+        said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    return None if said == "ok" else said
+
+
+def find_expired(database: Database, before: str | None, newest: int | None) -> Sequence[str]:
+    """Return the ids of runs that have ended, whose processes are gone and that may go, oldest first.
+
+    Parameters
+    ----------
+    before : str, optional
+        Those that ended before this time; None for none.
+    newest : int, optional
+        Those that are not among this many newest of their group; None for none.
+    """
+    place = func.row_number().over(partition_by=runs.c.group_id, order_by=runs.c.seq.desc())
+    placed = select(runs, place.label("place")).subquery()
+    asked = []
+    if before is not None:
+        asked.append(placed.c.finished_at < before)
+    if newest is not None:
+        asked.append(placed.c.place > newest)
+    if not asked:
+        return []
+    has_ended = placed.c.state.in_([state.value for state in TERMINAL])
+    with database.read() as connection:
+        chosen = select(placed.c.id).where(has_ended, ~placed.c.holds_slot, or_(*asked))
+        return connection.execute(chosen.order_by(placed.c.seq)).scalars().all()
+
+
+def _raw(table: Table) -> Select[Any]:
+    """Select all columns of a table, JSON as text."""
+    return select(
+        *(
+            cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
+            for column in table.columns
+        )
+    )

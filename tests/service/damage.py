@@ -1,0 +1,330 @@
+"""Ways to damage a root that was healthy, each with the invariant that it breaks."""
+
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runwidgets.store.files import hash_file
+
+LONG_AGO = time.time() - 24 * 3600
+YEARS_AGO = "2020-01-01T00:00:00.000000+00:00"
+
+
+@dataclass
+class Root:
+    """A root that a test may change behind the back of the software."""
+
+    path: Path
+
+    def run(self, run_id: str, name: str = "") -> Path:
+        """Return the folder of a run, or what is in it."""
+        return self.path / "runs" / run_id / name
+
+    def sql(self, statement: str, *values: Any) -> None:
+        """Say something to the database that the software never says."""
+        connection = sqlite3.connect(self.path / "runwidgets.db", isolation_level=None)
+        connection.execute(statement, values)
+        connection.close()
+
+    def edit(self, path: Path, change: Callable[[Any], Any]) -> None:
+        """Change the JSON of a file."""
+        content = json.loads(path.read_text())
+        change(content)
+        path.unlink()  # what has a second name keeps its content there
+        path.write_text(json.dumps(content))
+
+    def stray(self, name: str, *, is_folder: bool = False) -> Path:
+        """Put something old under the root that belongs to nobody."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if is_folder:
+            path.mkdir()
+        else:
+            path.write_text("x")
+        os.utime(path, (LONG_AGO, LONG_AGO))
+        return path
+
+
+@dataclass
+class EndedRoot(Root):
+    """One at rest, with a run of each end."""
+
+    success: str
+    error: str
+    canceled: str
+    deleted: str
+
+
+def cut_journal(root: EndedRoot) -> None:
+    """Take the last line from the journal of the successful run."""
+    path = root.run(root.success, "journal.jsonl")
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def start_again(root: EndedRoot) -> None:
+    """Have the failed run begin a second time, as its journal says."""
+    path = root.run(root.error, "journal.jsonl")
+    path.write_bytes(path.read_bytes() + path.read_bytes())
+
+
+def tell_twice(root: EndedRoot) -> None:
+    """Have the successful run become ERROR and SUCCESS once more."""
+    for state in ("ERROR", "SUCCESS"):
+        root.sql(
+            "INSERT INTO events (run_id, group_id, kind, data, at) "
+            "SELECT id, group_id, 'state', json_object('state', ?), finished_at FROM runs WHERE id = ?",
+            state,
+            root.success,
+        )
+
+
+def bring_back(root: EndedRoot) -> None:
+    """Make a claimed run of the failed one, which nobody follows."""
+    root.sql(
+        "UPDATE runs SET state = 'RUNNING', finished_at = NULL, holds_slot = 1, service = 'idle', host = ? "
+        "WHERE id = ?",
+        socket.gethostname(),
+        root.error,
+    )
+    root.sql("DELETE FROM events WHERE run_id = ? AND data LIKE '%ERROR%'", root.error)
+
+
+def hold_a_slot(root: EndedRoot) -> None:
+    """Have the cancelled run hold the slot of a living service for ever."""
+    names = "created_at = ?, started_at = ?, finished_at = ?, holds_slot = 1, service = 'idle'"
+    root.sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, root.canceled)
+
+
+def list_a_file(root: EndedRoot) -> None:
+    """Give the failed run a result file."""
+    root.sql(
+        "INSERT INTO files SELECT ?, id, position, name, mime_type, size, sha256, display FROM files "
+        "WHERE run_id = ?",
+        root.error,
+        root.success,
+    )
+
+
+def set_status(run_id: str, at: int, status: str) -> Callable[[EndedRoot], None]:
+    """Return what makes a code cell say something else."""
+
+    def damage(root: EndedRoot) -> None:
+        def change(notebook: Any) -> None:
+            cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+            cells[at]["metadata"]["runwidgets"]["status"] = status
+
+        root.edit(root.run(getattr(root, run_id), "output.ipynb"), change)
+
+    return damage
+
+
+def inject(root: EndedRoot) -> None:
+    """Change the injected cell of the successful run's notebook, and its row with it."""
+
+    def change(notebook: Any) -> None:
+        (cell,) = [each for each in notebook["cells"] if "injected-parameters" in each["metadata"]["tags"]]
+        cell["source"] = [*cell["source"], "\nx = 8"]
+
+    path = root.run(root.success, "output.ipynb")
+    root.edit(path, change)
+    digest, size = hash_file(path)
+    root.sql(
+        "UPDATE files SET sha256 = ?, size = ? WHERE run_id = ? AND display LIKE '%isNotebook%'",
+        digest,
+        size,
+        root.success,
+    )
+
+
+def spoil_upload(root: EndedRoot) -> None:
+    """Change the content of an upload."""
+    (path,) = root.path.glob("uploads/*/*/a.txt")
+    path.write_text("download")
+
+
+def lose_upload(root: EndedRoot) -> None:
+    """Remove an upload."""
+    (path,) = root.path.glob("uploads/*/*/a.txt")
+    path.unlink()
+
+
+def lose_copies(root: EndedRoot) -> None:
+    """Remove the copy of what lies beside the notebook."""
+    for path in root.path.glob("copies/*/*"):
+        if path.read_bytes() == b"beside the notebook":
+            path.unlink()
+
+
+def break_notebook(text: str) -> Callable[[EndedRoot], None]:
+    """Return what writes something else into the failed run's notebook."""
+    return lambda root: root.run(root.error, "output.ipynb").write_text(text) and None
+
+
+DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
+    "run.json is no JSON": (
+        lambda root: root.run(root.error, "run.json").write_text("{"),
+        1,
+        "its run.json is missing or no JSON",
+    ),
+    "run.json is of another run": (
+        lambda root: root.edit(root.run(root.error, "run.json"), lambda about: about.update(id="x")),
+        1,
+        "that of another run",
+    ),
+    "the template is missing": (
+        lambda root: root.run(root.error, "template.ipynb").unlink(),
+        1,
+        "template.ipynb is missing",
+    ),
+    "a column is poisoned": (
+        lambda root: root.sql("UPDATE runs SET metrics = '{x' WHERE id = ?", root.error),
+        1,
+        "column metrics of its run is no JSON",
+    ),
+    "a second end": (tell_twice, 2, "it became ERROR after it was SUCCESS"),
+    "the journal has another end": (
+        lambda root: root.run(root.error, "journal.jsonl").write_text(
+            root.run(root.error, "journal.jsonl").read_text().replace('"ERROR"', '"CANCELED"')
+        ),
+        2,
+        "it is ERROR, but its journal says CANCELED",
+    ),
+    "a move that is none": (
+        lambda root: root.sql("DELETE FROM events WHERE run_id = ? AND data LIKE '%RUNNING%'", root.success),
+        3,
+        "it became SUCCESS after PENDING",
+    ),
+    "a run that nobody follows": (bring_back, 4, "its runner is gone"),
+    "a second start": (start_again, 5, "it was started 2 times, of at most 1"),
+    "no end in the journal": (cut_journal, 5, "does not say that it finished"),
+    "a broken journal": (
+        lambda root: root.run(root.canceled, "journal.jsonl").write_text("nonsense\n"),
+        5,
+        "a line that is no JSON object",
+    ),
+    "a result is missing": (
+        lambda root: root.run(root.success, "workdir/plot.txt").unlink(),
+        7,
+        "result file plot.txt is missing",
+    ),
+    "a result has another size": (
+        lambda root: root.run(root.success, "workdir/plot.txt").write_text("seven"),
+        7,
+        "result file plot.txt has 5 bytes instead of 1",
+    ),
+    "a result has another content": (
+        lambda root: root.run(root.success, "workdir/plot.txt").write_text("8"),
+        7,
+        "result file plot.txt has another content",
+    ),
+    "a declared output is not listed": (
+        lambda root: root.sql("DELETE FROM files WHERE name = 'plot.txt'"),
+        7,
+        r"declared output plot.\* is not",
+    ),
+    "results of a failed run": (list_a_file, 8, "it is ERROR, but lists 2 result files"),
+    "no log": (lambda root: root.run(root.error, "log.txt").unlink(), 8, "its log.txt is missing"),
+    "no notebook": (
+        lambda root: root.run(root.canceled, "output.ipynb").unlink(),
+        8,
+        "its output.ipynb is missing",
+    ),
+    "a notebook with NaN": (break_notebook('{"x": NaN}'), 9, "no strict JSON"),
+    "a notebook that is none": (break_notebook('{"cells": 3}'), 9, "no valid notebook"),
+    "a cell that still runs": (set_status("error", 1, "running"), 9, "code cell 2 is still running"),
+    "a cell without a status": (set_status("error", 2, "fine"), 9, "code cell 3 does not say"),
+    "a cell after a failure": (set_status("error", 2, "ok"), 9, "code cell 3 says ok, but one before"),
+    "a negative time": (
+        lambda root: root.sql("UPDATE runs SET finished_at = created_at WHERE id = ?", root.error),
+        10,
+        "started_at is later than finished_at",
+    ),
+    "a run without its folder": (
+        lambda root: shutil.rmtree(root.run(root.error)),
+        11,
+        "it has a row, but no folder",
+    ),
+    "a folder without its run": (
+        lambda root: root.stray("runs/0123", is_folder=True),
+        11,
+        "it belongs to nobody",
+    ),
+    "a folder half-made": (lambda root: root.stray("runs/.0123", is_folder=True), 11, "belongs to nobody"),
+    "a snapshot half-made": (
+        lambda root: root.stray(f"runs/{root.error}/.output.ipynb.x"),
+        11,
+        "belongs to nobody",
+    ),
+    "a secret left behind": (
+        lambda root: root.stray(f"runs/{root.error}/secrets.json"),
+        11,
+        "belongs to nobody",
+    ),
+    "an upload of no group": (lambda root: root.stray("uploads/gone", is_folder=True), 11, "to nobody"),
+    "an upload without its row": (
+        lambda root: root.stray(f"{next(root.path.glob('uploads/*'))}/0123", is_folder=True),
+        11,
+        "belongs to nobody",
+    ),
+    "an upload that is missing": (lose_upload, 11, "it has a row, but it is missing"),
+    "an upload that changed": (spoil_upload, 15, "it has another content"),
+    "a copy that nobody needs": (lambda root: root.stray("copies/ab/abcd"), 11, "it belongs to nobody"),
+    "a copy that is missing": (lose_copies, 11, "it has a row, but it is missing"),
+    "a dead service": (lambda root: root.stray("services/dead"), 11, "it belongs to nobody"),
+    "rows of a deleted run": (
+        lambda root: root.sql("UPDATE events SET run_id = 'gone' WHERE kind = 'log'"),
+        12,
+        "it is gone, but its rows are not",
+    ),
+    "another last event": (
+        lambda root: root.sql("DELETE FROM events WHERE run_id = ? AND data LIKE '%SUCCESS%'", root.success),
+        13,
+        "it is SUCCESS, but its last event says RUNNING",
+    ),
+    "a metric that was not told": (
+        lambda root: root.sql("DELETE FROM events WHERE kind = 'metric'"),
+        13,
+        "metric double is not what",
+    ),
+    "progress that was not told": (
+        lambda root: root.sql("DELETE FROM events WHERE kind = 'progress' AND run_id = ?", root.success),
+        13,
+        "its progress is not what",
+    ),
+    "a slot that is never free": (hold_a_slot, 14, "it still holds a slot"),
+    "another template": (
+        lambda root: root.edit(
+            root.run(root.error, "template.ipynb"), lambda notebook: notebook["cells"].pop()
+        ),
+        15,
+        "not the one that was registered",
+    ),
+    "a row without its template": (
+        lambda root: root.sql("UPDATE runs SET version_id = 99 WHERE id = ?", root.error),
+        1,
+        "its rows are damaged",
+    ),
+    "a run.json without its arguments": (
+        lambda root: root.edit(root.run(root.error, "run.json"), lambda about: about.pop("arguments")),
+        15,
+        "what it left is damaged",
+    ),
+    "other arguments": (
+        lambda root: root.sql("UPDATE runs SET arguments = '[]' WHERE id = ?", root.success),
+        15,
+        "has other arguments than its row",
+    ),
+    "another injected cell": (inject, 15, "do not give the injected cell"),
+    "other values": (
+        lambda root: root.edit(root.run(root.success, "run.json"), lambda about: about["values"].update(x=8)),
+        15,
+        "do not give the values that it ran with",
+    ),
+}

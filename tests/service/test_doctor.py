@@ -1,0 +1,186 @@
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runwidgets.execution.processes import RUN_VARIABLE
+from runwidgets.service.doctor import Finding, check, examine
+from runwidgets.service.wiring import open_service
+from runwidgets.store.locks import hold_lock
+from tests.ladder import SLEEP, arguments, ended, finished, group_of, running, wait_until, workflow
+from tests.service.damage import DAMAGE, YEARS_AGO, EndedRoot
+
+CELL = (
+    "import runwidgets\nrunwidgets.record('double', x * 2)\nrunwidgets.progress(0.5, 'half')\n"
+    "print(beside.read_text(), len(open('data.txt').read()))\nopen('plot.txt', 'w').write(str(x))\n"
+)
+DECLARED = (
+    "import datetime\nimport pathlib\nx: int = 3\nday: datetime.date = datetime.date(2026, 1, 1)\n"
+    "beside: pathlib.Path | None = None"
+)
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> EndedRoot:
+    """Run, fail, cancel and delete on a root, and let it come to rest."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    path = folder.parent / f"{folder.name}-root"
+    (folder / "data.txt").write_text("beside the notebook")
+    service = open_service(path, slots=2)
+    api = service.api()
+    outputs = {"outputs": [{"source": "plot.*"}]}
+    made = workflow(api, folder, CELL, parameters=DECLARED, runwidgets=outputs)
+    upload = api.uploads.upload_file(group_of(made), io.BytesIO(b"uploaded"), "a.txt")
+    file = {"type": "$file", "value": {"fileId": upload["id"], "targetPath": "given/a.txt"}}
+    sent = arguments(x="7", day="2026-02-03", beside=file)
+    success = ended(api, api.runs.start_run(group_of(made), sent)["id"])
+    error = finished(api, folder, "print('before')", "1 / 0", "print('after')")
+    canceled = api.runs.cancel_run(running(api, folder, SLEEP)["id"])
+    deleted = api.runs.delete_run(finished(api, folder, "1")["id"])
+    api.workflows.delete_workflow(finished(api, folder, "2")["workflowId"])
+    states = [each["state"] for each in (success, error, canceled)]
+    assert states == ["SUCCESS", "ERROR", "CANCELED"], success["messages"]
+    root = EndedRoot(path, success["id"], error["id"], canceled["id"], deleted["id"])
+    wait_until(lambda: not check(path, patience=0.1))
+    service.close()
+    return root
+
+
+@pytest.fixture
+def root(healthy: EndedRoot, tmp_path: Path) -> EndedRoot:
+    """Copy the root, so that it can be damaged."""
+    shutil.copytree(healthy.path, tmp_path / "root", symlinks=True)
+    return EndedRoot(tmp_path / "root", healthy.success, healthy.error, healthy.canceled, healthy.deleted)
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Return everything that is in a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+def look(root: EndedRoot) -> list[Finding]:
+    """Check without patience."""
+    return check(root.path, patience=0.0)
+
+
+def test_a_healthy_root_gives_no_finding_and_is_left_as_it_was(root: EndedRoot) -> None:
+    """Three runs and seven files are looked at, and not one byte is changed."""
+    before = contents(root.path)
+
+    report = examine(root.path, patience=0.0)
+
+    assert report.findings == [] and report.runs == 3 and report.files >= 7
+    assert contents(root.path) == before
+
+
+@pytest.fixture
+def idle_service(root: EndedRoot) -> Iterator[None]:
+    """Have a service live that does nothing."""
+    path = root.path / "services" / "idle"
+    lock = hold_lock(path)
+    assert lock is not None
+    yield
+    os.close(lock)
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+@pytest.mark.usefixtures("idle_service")
+def test_each_damage_is_found_and_nothing_else(root: EndedRoot, case: str) -> None:
+    """One thing is broken on a root that was healthy; one invariant is named for it."""
+    damage, invariant, sentence = DAMAGE[case]
+    damage(root)
+
+    findings = look(root)
+
+    assert {finding.invariant for finding in findings} == {invariant}, findings
+    assert any(re.search(sentence, finding.problem) for finding in findings), findings
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_process_that_lives_on_is_found(root: EndedRoot, is_deleted: bool) -> None:
+    """Of a run that ended, and of one that is gone."""
+    root.sql("UPDATE runs SET created_at = ?, started_at = ?, finished_at = ?", *[YEARS_AGO] * 3)
+    root.sql("UPDATE events SET at = ?", YEARS_AGO)
+    run_id = root.deleted if is_deleted else root.success
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, env={**os.environ, RUN_VARIABLE: run_id}
+    ) as process:
+        found = wait_until(lambda: look(root))
+        process.kill()
+
+    (finding,) = found
+    assert (finding.invariant, finding.subject) == (12 if is_deleted else 6, f"run {run_id}")
+    assert str(process.pid) in finding.problem
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("UPDATE alembic_version SET version_num = 'future'", "a newer release"),
+        ("DELETE FROM alembic_version", "an older release wrote it"),
+        ("UPDATE versions SET template = '{'", "a template in it cannot be read"),
+    ],
+)
+def test_a_database_that_is_not_ours_is_a_finding(root: EndedRoot, damage: str, sentence: str) -> None:
+    """It is neither migrated nor repaired."""
+    root.sql(damage)
+    before = contents(root.path)
+
+    findings = look(root)
+
+    assert any(sentence in finding.problem for finding in findings)
+    assert {finding.invariant for finding in findings} == {1}
+    assert contents(root.path) == before
+
+
+def test_what_is_missing_is_a_finding_and_is_not_made(root: EndedRoot, tmp_path: Path) -> None:
+    """No root, no database, and a database that is none."""
+    nowhere = tmp_path / "nowhere"
+    assert [finding.invariant for finding in check(nowhere)] == [1] and not nowhere.exists()
+    database = root.path / "runwidgets.db"
+    database.write_bytes(b"this is no database" * 1000)
+    assert look(root) == [Finding(1, "database", "the database is damaged")]
+    database.unlink()
+    assert look(root) == [Finding(1, "database", "it is missing")]
+    assert not database.exists()
+
+
+def test_a_root_in_motion_gives_no_finding(tmp_path: Path) -> None:
+    """While runs are accepted, run, are cancelled and deleted, nothing looks wrong twice."""
+    service = open_service(tmp_path / "root", slots=2)
+    api = service.api()
+    group_id = group_of(workflow(api, tmp_path, "print(1)", "open('x', 'w').write('y')"))
+    started = [api.runs.start_run(group_id, [])["id"] for _ in range(8)]
+    api.runs.cancel_run(started[-1])
+
+    findings = check(tmp_path / "root")
+    for run_id in started[:-1]:
+        ended(api, run_id)
+        api.runs.delete_run(run_id)
+    findings += check(tmp_path / "root")
+
+    service.close()
+    assert findings == []
+
+
+def test_the_command_says_what_is_wrong(root: EndedRoot) -> None:
+    """One plain line and 0 where all is well, else one per finding and 1."""
+    command = [str(Path(sys.executable).with_name("jupyter-runwidgets")), "doctor", f"--root={root.path}"]
+    well = subprocess.run(command, capture_output=True, text=True, check=False)
+    root.run(root.error, "log.txt").unlink()
+
+    wrong = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (well.returncode, wrong.returncode) == (0, 1), well.stderr + wrong.stderr
+    assert re.fullmatch(r"all is well: 3 runs, \d+ files checked\n", well.stdout)
+    assert wrong.stdout == f"run {root.error}: its log.txt is missing (invariant 8)\n"

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.application import JupyterApp
-from traitlets import Bool, Unicode
+from traitlets import Bool, Integer, Unicode
 
 from runwidgets.client import default_root
+from runwidgets.errors import RunWidgetsError
 from runwidgets.server.extension import RunWidgetsApp
 from runwidgets.service.doctor import examine
+from runwidgets.service.retention import MAX_DAYS
+from runwidgets.service.wiring import clean_root
 
 NOTEBOOKS = Path("share", "runwidgets", "notebooks")
 
@@ -112,6 +115,44 @@ class DoctorApp(RootApp):
         self.exit(1 if report.findings else 0)
 
 
+class CleanApp(RootApp):
+    """Remove what is old."""
+
+    name = "jupyter-runwidgets-clean"
+    description = (
+        "Removes runs that are older than you say, and whatever under the root belongs to nobody. A run goes "
+        "as soon as one of the two options says so; active runs stay. A server may work on the root."
+    )
+    examples = "jupyter runwidgets clean --keep-days=30 --keep-runs=100 --dry-run"
+    aliases = {  # noqa: RUF012
+        **RootApp.aliases,
+        "keep-days": "CleanApp.keep_days",
+        "keep-runs": "CleanApp.keep_runs",
+    }
+    flags = {"dry-run": ({"CleanApp": {"is_dry": True}}, "Only say what would be removed.")}  # noqa: RUF012
+
+    keep_days = Integer(
+        0, min=0, max=MAX_DAYS, help="Days for which a run is kept after its end. 0 means for ever."
+    ).tag(config=True)
+    keep_runs = Integer(0, min=0, help="Newest runs of each group that are kept. 0 means all.").tag(
+        config=True
+    )
+    is_dry = Bool(False, help="Whether it is only said what would be removed.").tag(config=True)
+
+    def start(self) -> None:
+        """Clean the root and say what went."""
+        verb, runs, others, size = "would remove" if self.is_dry else "removed", 0, 0, 0
+        options = self.db_url or None, self.keep_days, self.keep_runs
+        try:
+            for removal in clean_root(self.folder, *options, is_dry=self.is_dry):
+                print(f"{verb} {removal.subject}, {removal.size:,} bytes")
+                is_run = removal.subject.startswith("run ")
+                runs, others, size = runs + is_run, others + (not is_run), size + removal.size
+        except RunWidgetsError as error:
+            sys.exit(error.message)
+        print(f"{verb} {runs:,} runs and {others:,} leftovers, {size:,} bytes")
+
+
 class RunWidgetsCommand(JupyterApp):
     """Notebooks as workflows."""
 
@@ -124,6 +165,7 @@ class RunWidgetsCommand(JupyterApp):
     )
     classes = [RunWidgetsApp]  # noqa: RUF012
     subcommands = {  # noqa: RUF012
+        "clean": (CleanApp, "Remove runs that are older than you say."),
         "demo": (DemoApp, "Open JupyterLab on the quickstart."),
         "doctor": (DoctorApp, "Check what must always be true of the runs and their files."),
     }

@@ -24,6 +24,7 @@ from runwidgets.service.templates import Templates
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.files import Files
 from runwidgets.store.runs import Runs
+from runwidgets.store.strays import find_copies
 from runwidgets.templates.parameters import parse_parameters
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -187,6 +188,10 @@ class LocalWorkflowService(WorkflowService):
             f"workflow {workflow_id}",
             lambda: parts.catalog.delete_workflow(workflow_id),
         )
+        needed = parts.catalog.needed_copies()
+        if needed is not None:
+            for stray in find_copies(parts.files.root, needed, parts.files.clock()):
+                parts.files.discard(stray.path, stray.touched)
 
 
 class LocalGroupService(GroupService):

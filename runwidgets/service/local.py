@@ -17,6 +17,7 @@ from runwidgets.errors import InvalidArgumentError, StorageFullError, UnknownFil
 from runwidgets.execution.backend import Backend
 from runwidgets.service.base import RunService
 from runwidgets.service.catalog import Parts
+from runwidgets.service.retention import delete_row
 from runwidgets.states import RunState
 from runwidgets.store.runs import RunRow
 from runwidgets.templates.parameters import Parameter, check_arguments, parse_parameters
@@ -172,13 +173,7 @@ class LocalRunService(RunService):
     def delete_run(self, run_id: str) -> Json:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
-        try:
-            row = self._parts.runs.delete(run_id)
-        except StorageFullError:
-            if not self._parts.files.give_up_room():
-                raise
-            row = self._parts.runs.delete(run_id)
-        if row.holds_slot:
+        if delete_row(self._parts.runs, self._parts.files, run_id).holds_slot:
             self._backend.cancel(run_id)  # whose processes still end; the backend removes the folder then
         else:
             reach("row deleted")

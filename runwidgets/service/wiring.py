@@ -1,6 +1,6 @@
 """The only room that knows the concrete classes: root, database and backend become services."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from runwidgets.service.catalog import LocalGroupService, LocalUploadService, Lo
 from runwidgets.service.events import HouseEvents, LocalEventService
 from runwidgets.service.local import LocalRunService, check_config
 from runwidgets.service.policy import Access, Policy
+from runwidgets.service.retention import Removal, clean
 from runwidgets.service.templates import Templates
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
@@ -197,3 +198,37 @@ def open_store(
             )
         path.touch(mode=0o600)
     return files, Database(db_url or f"sqlite:///{path}", is_read_only=is_read_only)
+
+
+def clean_root(
+    root: Path, db_url: str | None = None, keep_days: int = 0, keep_runs: int = 0, *, is_dry: bool = False
+) -> Iterator[Removal]:
+    """Remove what is old from a root that is there, with no service; see `retention.clean`.
+
+    Parameters
+    ----------
+    root : Path
+        The root; a service may work on it.
+    db_url : str, optional
+        SQLAlchemy URL of the database; None for SQLite in the root.
+    keep_days, keep_runs, is_dry
+        See `retention.clean`.
+
+    Yields
+    ------
+    Removal
+        What was removed.
+
+    Raises
+    ------
+    SchemaTooNewError
+        A newer release wrote the database.
+    ServiceUnavailableError
+        The root or its database is missing, damaged or of an older release.
+    """
+    open_store(root, db_url, is_read_only=True)[1].close()  # refuses what would have to be made first
+    files, database = open_store(root, db_url, is_read_only=is_dry)
+    try:
+        yield from clean(files, database, keep_days, keep_runs, is_dry=is_dry)
+    finally:
+        database.close()

@@ -1,0 +1,90 @@
+"""What becomes of what is old."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from runwidgets.errors import StorageFullError, UnknownRunError
+from runwidgets.store.database import Database
+from runwidgets.store.files import Files
+from runwidgets.store.runs import RunRow, Runs
+from runwidgets.store.strays import size_of
+from runwidgets.store.survey import find_expired, find_leftovers
+
+MAX_DAYS = 36_500
+"""Days for which a run may be asked to be kept; calendars end."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Something that was removed."""
+
+    subject: str
+    """``run <id>``, or a path relative to the root."""
+    size: int
+    """Bytes that it gave back."""
+
+
+def clean(
+    files: Files, database: Database, keep_days: int = 0, keep_runs: int = 0, *, is_dry: bool = False
+) -> Iterator[Removal]:
+    """Remove old runs, and whatever belongs to nobody.
+
+    A run goes as soon as one of the two rules says so, through the same path as when a user deletes it:
+    first its row, whose end every follower is told, then its folder. Active runs stay, and those whose
+    processes still end. Several may clean one root at once. One thing is removed at each step, so that a
+    caller can stop in between.
+
+    Parameters
+    ----------
+    files : Files
+        The root.
+    database : Database
+        Its index.
+    keep_days : int, optional
+        Days for which a run is kept after its end, 0 to `MAX_DAYS`; 0 for ever.
+    keep_runs : int, optional
+        Newest runs of each group that are kept, at least 0; 0 for all.
+    is_dry : bool, optional
+        Whether it is only said what would be removed.
+
+    Yields
+    ------
+    Removal
+        What was removed, oldest run first.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        The database went away or is damaged.
+    """
+    before = _days_ago(keep_days) if keep_days else None
+    runs = Runs(database)
+    for run_id in find_expired(database, before, keep_runs or None):
+        removal = Removal(f"run {run_id}", size_of(files.run_folder(run_id)))
+        if not is_dry:
+            with suppress(UnknownRunError):  # somebody deletes it at the same time
+                delete_row(runs, files, run_id)
+            files.delete_run(run_id)
+        yield removal
+    for stray in find_leftovers(files, database, time.time() if is_dry else files.clock()):
+        removal = Removal(stray.path.relative_to(files.root).as_posix(), stray.size())
+        if is_dry or files.discard(stray.path, stray.touched):
+            yield removal
+
+
+def delete_row(runs: Runs, files: Files, run_id: str) -> RunRow:
+    """Remove a run from the database, also when the disk is full; return its row as it was."""
+    try:
+        return runs.delete(run_id)
+    except StorageFullError:
+        if not files.give_up_room():
+            raise
+        return runs.delete(run_id)
+
+
+def _days_ago(days: int) -> str:
+    """Return the time some days ago, as the tables keep it."""
+    return (datetime.now(timezone.utc) - timedelta(days=days)).isoformat(timespec="microseconds")

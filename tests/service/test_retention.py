@@ -1,0 +1,211 @@
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from runwidgets.errors import ServiceUnavailableError
+from runwidgets.service.doctor import check
+from runwidgets.service.wiring import clean_root, open_service
+from runwidgets.store.locks import hold_lock
+from tests.ladder import SLEEP, ended, finished, group_of, running, wait_until, workflow
+from tests.service.damage import LONG_AGO, YEARS_AGO, Root
+
+COMMAND = str(Path(sys.executable).with_name("jupyter-runwidgets"))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Let three runs of one group end on a root, the middle one years ago, and then one of another."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    path = folder.parent / f"{folder.name}-root"
+    service = open_service(path, slots=2)
+    api = service.api()
+    group_id = group_of(workflow(api, folder, "open('x.txt', 'w').write('x' * 100_000)"))
+    run_ids = [ended(api, api.runs.start_run(group_id, [])["id"])["id"] for _ in range(3)]
+    run_ids.append(finished(api, folder, "1 / 0")["id"])
+    wait_until(lambda: not check(path, patience=0.1))
+    service.close()
+    names = "created_at = ?, started_at = ?, finished_at = ?"
+    Root(path).sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, run_ids[1])
+    return path, run_ids
+
+
+@pytest.fixture
+def root(filled: tuple[Path, list[str]], tmp_path: Path) -> Root:
+    """Copy the root, so that it can be cleaned."""
+    shutil.copytree(filled[0], tmp_path / "root")
+    return Root(tmp_path / "root")
+
+
+def left(root: Root) -> set[str]:
+    """Return the runs that have a folder, and hold them to what the rows say."""
+    assert check(root.path, patience=0.0) == []
+    return {path.name for path in (root.path / "runs").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("keep_days", "keep_runs", "going"),
+    [(0, 0, []), (30, 0, [1]), (0, 2, [0]), (0, 1, [0, 1]), (30, 2, [0, 1]), (36_500, 9, [])],
+)
+def test_old_runs_go_and_nothing_of_them_remains(
+    root: Root, filled: tuple[Path, list[str]], keep_days: int, keep_runs: int, going: list[int]
+) -> None:
+    """By their age and by their place in their group, as soon as one of the two says so."""
+    run_ids = filled[1]
+    gone = [run_ids[at] for at in going]
+
+    removed = list(clean_root(root.path, None, keep_days, keep_runs))
+
+    assert [each.subject for each in removed] == [f"run {run_id}" for run_id in gone]
+    assert all(each.size > 100_000 for each in removed)
+    assert left(root) == set(run_ids) - set(gone)
+
+
+def test_a_dry_run_changes_nothing(root: Root) -> None:
+    """It says what would go, run and leftovers."""
+    stray = root.stray("copies/ab/abcd")
+    before = {path: path.stat().st_mtime for path in root.path.rglob("*")}
+
+    said = list(clean_root(root.path, None, 30, is_dry=True))
+
+    assert len(said) == 2 and said[-1].subject == "copies/ab/abcd" and said[-1].size == 1
+    assert {path: path.stat().st_mtime for path in root.path.rglob("*")} == before and stray.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_folder"),
+    [
+        ("copies/ab/abcd", False),
+        ("copies/.abcd", False),
+        ("runs/.0123", True),
+        ("uploads/gone", True),
+        ("services/dead", False),
+    ],
+)
+def test_what_belongs_to_nobody_goes_when_it_is_old(root: Root, name: str, is_folder: bool) -> None:
+    """What is young may be about to get its row, and stays."""
+    path = root.stray(name, is_folder=is_folder)
+    os.utime(path)
+    assert list(clean_root(root.path)) == [] and path.exists()
+    os.utime(path, (LONG_AGO, LONG_AGO))
+
+    (removed,) = clean_root(root.path)
+
+    assert removed.subject == name and not path.exists()
+    assert len(left(root)) == 4
+
+
+def test_a_folder_without_a_row_goes_unless_its_lock_is_held(root: Root) -> None:
+    """A service that accepts a run holds the lock until the row is there."""
+    folders = [root.path / "runs" / name for name in ("accepted", "lost", ".0123.doomed")]
+    for folder in folders:
+        folder.mkdir()
+    lock = hold_lock(folders[0] / "lock")
+    assert lock is not None
+
+    removed = list(clean_root(root.path))
+
+    os.close(lock)
+    assert {each.subject for each in removed} == {"runs/lost", "runs/.0123.doomed"}
+    assert [folder.exists() for folder in folders] == [True, False, False]
+
+
+def test_what_a_runner_left_half_made_goes_with_its_end(root: Root, filled: tuple[Path, list[str]]) -> None:
+    """A snapshot that was never finished, and a secret that was never read."""
+    names = [f"runs/{filled[1][0]}/{name}" for name in (".output.ipynb.x", "secrets.json")]
+    for name in names:
+        root.stray(name)
+
+    assert [each.subject for each in clean_root(root.path)] == names
+    assert len(left(root)) == 4
+
+
+def test_copies_go_with_the_last_template_that_needs_them(tmp_path: Path) -> None:
+    """Of two workflows that use one file, the first takes only its own notebook with it."""
+    (tmp_path / "shared.txt").write_text("shared")
+    service = open_service(tmp_path / "root")
+    api = service.api()
+    made = [workflow(api, tmp_path, f"{at}; open('shared.txt')")["id"] for at in range(2)]
+    counted = []
+
+    for workflow_id in made:
+        for path in (tmp_path / "root" / "copies").glob("*/*"):
+            os.utime(path, (LONG_AGO, LONG_AGO))
+        api.workflows.delete_workflow(workflow_id)
+        counted.append(len(list((tmp_path / "root" / "copies").glob("*/*"))))
+
+    service.close()
+    assert counted == [2, 0]
+
+
+def test_a_run_that_is_active_stays_whatever_is_asked(tmp_path: Path) -> None:
+    """Also when it is the oldest of its group."""
+    service = open_service(tmp_path / "root", slots=1, on_shutdown="cancel")
+    api = service.api()
+    run_id = running(api, tmp_path, SLEEP)["id"]
+    group_id = api.runs.get_run(run_id)["groupId"]
+    waiting = [api.runs.start_run(group_id, [])["id"] for _ in range(2)]
+
+    removed = list(clean_root(tmp_path / "root", None, 0, 1))
+
+    states = {api.runs.get_run(each)["state"] for each in [run_id, *waiting]}
+    service.close()
+    assert removed == [] and states == {"RUNNING", "PENDING"}
+
+
+def test_a_run_stays_until_its_processes_are_gone(root: Root, filled: tuple[Path, list[str]]) -> None:
+    """However old it is."""
+    root.sql("UPDATE runs SET holds_slot = 1 WHERE id = ?", filled[1][1])
+
+    assert list(clean_root(root.path, None, 30)) == []
+
+
+def test_two_may_clean_at_once(root: Root) -> None:
+    """Neither stumbles over what the other removed first."""
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            list(clean_root(root.path, None, 30, 1))
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert problems == [] and len(left(root)) == 2
+
+
+def test_the_command_says_what_it_removed(root: Root, filled: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """A line for each, and their sum; where there is no root it says so and makes none."""
+    options = ["--keep-runs=1", f"--root={root.path}"]
+    dry, done, again = (
+        subprocess.run([COMMAND, "clean", *options, *more], capture_output=True, text=True, check=True).stdout
+        for more in (["--dry-run"], [], [])
+    )
+    nowhere = [COMMAND, "clean", f"--root={tmp_path / 'nowhere'}"]
+    refused = subprocess.run(nowhere, capture_output=True, text=True, check=False)
+
+    assert done.splitlines()[0].startswith(f"removed run {filled[1][0]}, 1")
+    assert dry.replace("would remove", "removed") == done and len(done.splitlines()) == 3
+    assert again == "removed 0 runs and 0 leftovers, 0 bytes\n"
+    assert refused.returncode == 1 and "there is no folder" in refused.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_root_without_a_database_is_left_alone(root: Root) -> None:
+    """Nobody can say what belongs to whom."""
+    for path in root.path.glob("runwidgets.db*"):
+        path.unlink()
+
+    with pytest.raises(ServiceUnavailableError, match="it is missing"):
+        list(clean_root(root.path, None, 1))
+
+    assert len(list((root.path / "runs").iterdir())) == 4

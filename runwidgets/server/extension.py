@@ -32,6 +32,7 @@ from runwidgets.server.handlers import BASE
 from runwidgets.server.identity import KernelIdentityProvider, knows_people
 from runwidgets.server.multipart import Pipe
 from runwidgets.server.table import make_handlers
+from runwidgets.service.retention import MAX_DAYS
 from runwidgets.service.wiring import Service, open_service
 
 Result = TypeVar("Result")
@@ -111,6 +112,24 @@ class RunWidgetsApp(ExtensionApp):
         help=(
             "Names of environment variables that runs inherit beside the usual ones. "
             'Empty means none. Example: ["AWS_PROFILE"].'
+        ),
+    ).tag(config=True)
+    keep_days = Integer(
+        0,
+        min=0,
+        max=MAX_DAYS,
+        help=(
+            "Days for which a run is kept after its end; older ones are removed with their files, at start "
+            "and every hour. 0 means for ever. Example: 30."
+        ),
+    ).tag(config=True)
+    keep_runs = Integer(
+        0,
+        min=0,
+        help=(
+            "Number of newest runs of each group that are kept; other ones that have ended are removed with "
+            "their files, at start and every hour, even where `keep_days` would keep them. 0 means all. "
+            "Example: 100."
         ),
     ).tag(config=True)
 
@@ -315,6 +334,8 @@ class RunWidgetsApp(ExtensionApp):
             access=self.policy,
             on_shutdown=self.on_shutdown,
             environment=self.environment,
+            keep_days=self.keep_days,
+            keep_runs=self.keep_runs,
         )
 
     async def stop_extension(self) -> None:

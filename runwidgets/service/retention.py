@@ -1,12 +1,14 @@
-"""What becomes of what is old."""
+"""What becomes of what is old: one function for the command `clean`, and for the service every hour."""
 
+import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from runwidgets.errors import StorageFullError, UnknownRunError
+from runwidgets.errors import RunWidgetsError, StorageFullError, UnknownRunError
 from runwidgets.store.database import Database
 from runwidgets.store.files import Files
 from runwidgets.store.runs import RunRow, Runs
@@ -15,6 +17,11 @@ from runwidgets.store.survey import find_expired, find_leftovers
 
 MAX_DAYS = 36_500
 """Days for which a run may be asked to be kept; calendars end."""
+HOUR = 3600.0
+GOODBYE = 2.0
+"""Seconds that the end waits for the folder that is being removed; it goes on by itself."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,54 @@ def clean(
         removal = Removal(stray.path.relative_to(files.root).as_posix(), stray.size())
         if is_dry or files.discard(stray.path, stray.touched):
             yield removal
+
+
+class Retention:
+    """Cleans a root at once and then again and again, in a thread of its own, until it is closed.
+
+    Parameters
+    ----------
+    files : Files
+        The root.
+    database : Database
+        Its index.
+    keep_days, keep_runs : int
+        See `clean`.
+    pause : float, optional
+        Seconds from the end of one time to the next.
+    """
+
+    def __init__(
+        self, files: Files, database: Database, keep_days: int, keep_runs: int, pause: float = HOUR
+    ) -> None:
+        self._files = files
+        self._database = database
+        self._rules = keep_days, keep_runs
+        self._pause = pause
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="runwidgets-retention", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, after what it removes right now. Twice is harmless."""
+        self._closing.set()
+        self._thread.join(GOODBYE)
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._clean()
+            except (RunWidgetsError, OSError) as error:
+                log.warning("runwidgets: not everything old was removed: %s; trying again later", error)
+            except Exception:
+                log.exception("runwidgets: the retention stumbled; it goes on later")
+            self._closing.wait(self._pause)
+
+    def _clean(self) -> None:
+        for removal in clean(self._files, self._database, *self._rules):
+            log.info("runwidgets: removed %s, %d bytes", removal.subject, removal.size)
+            if self._closing.is_set():
+                return
 
 
 def delete_row(runs: Runs, files: Files, run_id: str) -> RunRow:

@@ -12,7 +12,7 @@ from runwidgets.service.catalog import LocalGroupService, LocalUploadService, Lo
 from runwidgets.service.events import HouseEvents, LocalEventService
 from runwidgets.service.local import LocalRunService, check_config
 from runwidgets.service.policy import Access, Policy
-from runwidgets.service.retention import Removal, clean
+from runwidgets.service.retention import Removal, Retention, clean
 from runwidgets.service.templates import Templates
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
@@ -46,6 +46,10 @@ class Service:
         What becomes of active runs when the service is closed.
     environment : iterable of str
         Names of environment variables that runs inherit beside the usual ones.
+    keep_days : int
+        Days for which a run is kept after its end; 0 for ever.
+    keep_runs : int
+        Newest runs of each group that are kept; 0 for all.
 
     Attributes
     ----------
@@ -63,6 +67,8 @@ class Service:
         access: Access,
         on_shutdown: str,
         environment: Iterable[str],
+        keep_days: int,
+        keep_runs: int,
     ) -> None:
         catalog, runs = Catalog(database), Runs(database)
         self._database = database
@@ -79,6 +85,7 @@ class Service:
             limits=limits,
         )
         self.events = HouseEvents(database)
+        self._retention = Retention(files, database, keep_days, keep_runs)
 
     def api(self, user: str | None = None) -> Api:
         """Return the services, bound to a user.
@@ -107,6 +114,7 @@ class Service:
 
     def close(self) -> None:
         """Let go of threads and connections. Twice is harmless."""
+        self._retention.close()
         if self._on_shutdown == "cancel":
             self._parts.runs.cancel_all("the server was shut down")
             self._backend.drain(DRAIN_TIMEOUT)
@@ -124,6 +132,8 @@ def open_service(
     access: Access = "open",
     on_shutdown: str = "keep",
     environment: Iterable[str] = (),
+    keep_days: int = 0,
+    keep_runs: int = 0,
 ) -> Service:
     """Open the house at a root; its runs of before go on.
 
@@ -133,7 +143,7 @@ def open_service(
         Where everything is stored; made where it is missing.
     db_url : str, optional
         SQLAlchemy URL of the database; None for SQLite in the root.
-    limits, slots, templates_root, access, on_shutdown, environment
+    limits, slots, templates_root, access, on_shutdown, environment, keep_days, keep_runs
         See `Service`.
 
     Returns
@@ -158,6 +168,8 @@ def open_service(
         access,
         on_shutdown,
         environment,
+        keep_days,
+        keep_runs,
     )
 
 

@@ -32,7 +32,7 @@ class TestSettings:
 
         assert trait.help.rstrip().endswith(".")
         if isinstance(trait, (Integer, Float)):
-            units = ("Bytes", "Number", "Seconds", "Characters", "a number")
+            units = ("Bytes", "Number", "Seconds", "Characters", "Days", "a number")
             assert any(unit in words for unit in units)
             assert "At least" in trait.help or "0 means" in trait.help
         elif not hasattr(trait, "values"):
@@ -67,6 +67,9 @@ class TestSettings:
             ("environment", ["RUNWIDGETS_TOKEN"], "cannot be inherited"),
             ("access", "everybody", "any of"),
             ("slots", -1, "should not be less than 0"),
+            ("keep_days", -1, "should not be less than 0"),
+            ("keep_days", 40_000, "should not be greater than 36500"),
+            ("keep_runs", -1, "should not be less than 0"),
             ("upload", 0, "should not be less than 1"),
         ],
     )

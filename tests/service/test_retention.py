@@ -9,7 +9,8 @@ import pytest
 
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.service.doctor import check
-from runwidgets.service.wiring import clean_root, open_service
+from runwidgets.service.retention import Retention
+from runwidgets.service.wiring import clean_root, open_service, open_store
 from runwidgets.store.locks import hold_lock
 from tests.ladder import SLEEP, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import LONG_AGO, YEARS_AGO, Root
@@ -209,3 +210,48 @@ def test_a_root_without_a_database_is_left_alone(root: Root) -> None:
         list(clean_root(root.path, None, 1))
 
     assert len(list((root.path / "runs").iterdir())) == 4
+
+
+def test_a_service_removes_what_is_old_when_it_starts(root: Root, filled: tuple[Path, list[str]]) -> None:
+    """As its settings say, and its followers are told."""
+    run_ids = filled[1]
+    service = open_service(root.path, keep_days=30, keep_runs=1)
+    api = service.api()
+
+    def told() -> set[str]:
+        events = service.events.read_events(0, 500)
+        return {event["runId"] for event in events if event["kind"] == "deleted"}
+
+    wait_until(told, lambda seen: seen == set(run_ids[:2]))
+    group_id = api.runs.get_run(run_ids[2])["groupId"]
+    kept = [run["id"] for run in api.runs.list_runs(group_id)["runs"]]
+    service.close()
+    assert kept == [run_ids[2]] and left(root) == set(run_ids[2:])
+
+
+def test_a_service_without_settings_keeps_all_runs(root: Root) -> None:
+    """The default of both is to keep everything."""
+    stray = root.stray("copies/ab/abcd")
+
+    open_service(root.path).close()
+
+    assert not stray.exists() and len(left(root)) == 4
+
+
+def test_what_grows_old_later_goes_later_until_the_end(
+    root: Root, filled: tuple[Path, list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Again and again, also after a failure, which is logged; `close` ends it."""
+    root.sql("ALTER TABLE uploads RENAME TO elsewhere")
+    files, database = open_store(root.path)
+    retention = Retention(files, database, 30, 0, pause=0.01)
+    wait_until(lambda: "trying again later" in caplog.text)
+    root.sql("ALTER TABLE elsewhere RENAME TO uploads")
+    stray = root.stray("copies/ab/abcd")
+    root.sql("UPDATE runs SET created_at = ?, started_at = ?, finished_at = ?", *[YEARS_AGO] * 3)
+
+    wait_until(lambda: not stray.exists() and not list((root.path / "runs").iterdir()))
+
+    retention.close()
+    database.close()
+    assert "runwidgets-retention" not in {thread.name for thread in threading.enumerate()}

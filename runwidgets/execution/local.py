@@ -34,9 +34,10 @@ from runwidgets.execution.followed import Followed, Outcome
 from runwidgets.execution.kernels import private_folder
 from runwidgets.execution.pool import ForkServers
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal
+from runwidgets.execution.recorder import settle
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
-from runwidgets.store.files import JOURNAL, LOCK, RUNNER_LOG, Files
+from runwidgets.store.files import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
 from runwidgets.store.locks import hold_lock, is_locked
 from runwidgets.store.runs import Runs
 
@@ -323,6 +324,8 @@ class LocalBackend(Backend):
         if followed.outcome is None:
             kill_run(followed.run_id)  # the runner did not see to it, nor to its sockets
             shutil.rmtree(private_folder(followed.run_id), ignore_errors=True)
+            with suppress(OSError, ValueError):  # what a full disk, or nobody's folder, does not allow
+                settle(self._files.run_folder(followed.run_id) / OUTPUT)
             if followed.launches > followed.attempts and not followed.is_cancelled:
                 followed.starts_at, followed.must_spawn = 0.0, True  # it never began
                 return
@@ -343,6 +346,7 @@ class LocalBackend(Backend):
                 is_released = followed.end(self._runs, holds_slot=False)
             is_known = is_released or self._runs.release(followed.run_id)
         reach("ended")
+        self._files.forget_secrets(followed.run_id)
         if not is_known:
             self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
         del self._followed[followed.run_id]

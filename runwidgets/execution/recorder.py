@@ -155,6 +155,23 @@ class Recorder:
             self.stop.request(RunState.ERROR, message)
 
 
+def settle(output: Path) -> None:
+    """Have the stored notebook of a runner that was lost say the truth: no cell of it runs any more.
+
+    Parameters
+    ----------
+    output : Path
+        The notebook; there need not be one.
+    """
+    if not output.exists():
+        return
+    notebook = nbformat.v4.reads(output.read_text("utf-8"))
+    for cell in notebook.cells:
+        if cell.metadata.get("runwidgets", {}).get("status") == "running":
+            cell.metadata["runwidgets"]["status"] = "error"
+    write_atomically(output, serialise(notebook))
+
+
 def serialise(notebook: NotebookNode) -> bytes:
     """Return a notebook as strict JSON: no NaN, no lone surrogates.
 

@@ -154,6 +154,8 @@ class LocalRunService(RunService):
         )
         row = self._parts.runs.move(run_id, RunState.CANCELED, [message])
         reach("cancelled")
+        if row.started_at is None:
+            self._parts.files.forget_secrets(run_id)
         self._backend.cancel(run_id)
         return self._handle(row)
 

@@ -212,6 +212,10 @@ class Files:
             if staged.exists():
                 shutil.rmtree(staged)
 
+    def forget_secrets(self, run_id: str) -> None:
+        """Remove the secret values of a run that no kernel will be given any more."""
+        (self.run_folder(run_id) / SECRETS).unlink(missing_ok=True)
+
     def delete_run(self, run_id: str) -> None:
         """Remove the folder of a run; nothing remains, also after a crash half-way and a restart."""
         _remove(self.run_folder(run_id))

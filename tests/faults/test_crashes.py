@@ -10,6 +10,7 @@ import pytest
 from runwidgets.crashpoints import RUNNER, SERVICE, VARIABLE
 from runwidgets.execution.processes import find_processes
 from runwidgets.service.base import Api
+from runwidgets.service.doctor import check
 from runwidgets.service.wiring import open_service
 from tests.ladder import accepted, ended, group_of, read, wait_until
 
@@ -68,6 +69,7 @@ def test_a_service_killed_at_any_step_leaves_nothing_undone_and_does_nothing_twi
     (workflow_id,) = (each["id"] for each in api.workflows.list_workflows()["workflows"])
     runs = api.runs.list_runs(group_of(api.workflows.get_workflow(workflow_id)))["runs"]
     states = [ended(api, each["id"])["state"] for each in runs]
+    wait_until(lambda: not any(find_processes(each["id"]) for each in runs), within=10)
     wait_until(lambda: not service._backend._followed)
     kept = {each["id"]: attempts(root, each["id"]) for each in runs}
     files = [
@@ -82,7 +84,7 @@ def test_a_service_killed_at_any_step_leaves_nothing_undone_and_does_nothing_twi
     assert set(kept.values()) <= {1}
     assert set(files) <= {b"whole"}
     assert sorted(each.name for each in (root / "runs").iterdir()) == sorted(kept)
-    assert not [process for run_id in kept for process in find_processes(run_id)]
+    assert check(root) == []
 
 
 def file_id(api: Api, run_id: str) -> str:
@@ -103,8 +105,8 @@ def test_a_runner_killed_at_any_step_ends_its_run_and_its_processes(
     api = service.api()
     pause = "import time; time.sleep(0.7)" if step == "cell saved" else "1"
     handle = ended(api, accepted(api, tmp_path, CELL, pause, config=config)["id"])
-    notebook = json.loads(read(api.runs.get_notebook(handle["id"])))
     wait_until(lambda: not service._backend._followed)
+    notebook = json.loads(read(api.runs.get_notebook(handle["id"])))
     left = find_processes(handle["id"])
     service.close()
 
@@ -116,3 +118,4 @@ def test_a_runner_killed_at_any_step_ends_its_run_and_its_processes(
     assert not left
     assert len(notebook["cells"]) == 3
     assert attempts(tmp_path / "root", handle["id"]) == 1
+    assert check(tmp_path / "root") == []

@@ -117,3 +117,6 @@ def test_a_run_whose_folder_is_gone_ends_in_an_error(own: Service, tmp_path: Pat
     assert handles[2]["messages"] == ["its run directory cannot be read"]
     wait_until(lambda: not any(find_processes(run_id) for run_id in busy), within=5)
     assert not any(folder.exists() for folder in folders)
+    wait_until(lambda: not own._backend._followed)
+    for handle in handles:
+        api.runs.delete_run(handle["id"])

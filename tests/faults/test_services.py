@@ -16,6 +16,7 @@ import pytest
 
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.processes import RUN_VARIABLE, find_processes
+from runwidgets.service.doctor import check
 from runwidgets.service.wiring import Service, open_service
 from runwidgets.store import database
 from tests.conftest import start_server
@@ -113,6 +114,7 @@ def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
     folders = [each.name for each in (root / "runs").iterdir()]
     assert len(folders) == ask(root, "1") == 200
     assert [attempts(root, run_id) for run_id in folders] == [1] * 200
+    assert check(root) == []
     if kind == "server":
         host.stop()
     else:

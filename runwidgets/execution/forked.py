@@ -111,7 +111,7 @@ class ForkedRunner:
         sys.argv = [launcher, "-f", file, *options]
         self._generators.renew()
         warnings.filters[:] = self._filters  # type: ignore[index]
-        self._hidden.hide()
+        self._hidden.hide_rest()
         if kind == "zmq":
             self._app.connect_zmq(end, file)
         else:

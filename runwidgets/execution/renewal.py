@@ -12,7 +12,7 @@ import random
 import secrets
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
@@ -76,8 +76,10 @@ class HiddenModules(MetaPathFinder, Loader):
     """Modules that were imported ahead, and what each imported in its turn."""
 
     def __init__(self) -> None:
-        self._chosen: list[str] = []
         self._hidden: dict[str, ModuleType] = {}
+        self._forgotten: set[str] = set()
+        self._together: dict[str, set[str]] = {}
+        self._rest: dict[str, ModuleType] = {}
         self._specs: dict[str, ModuleSpec | None] = {}
         self._edges: dict[str, set[str]] = {}
 
@@ -117,24 +119,39 @@ class HiddenModules(MetaPathFinder, Loader):
             builtins.__import__ = plain
             importlib.import_module = dynamic
 
-    def choose(self, visible: set[str], forgotten: set[str]) -> None:
-        """Note what will be hidden; called before the fork.
+    def hide(self, visible: set[str], runner: str, forgotten: set[str], names: Iterable[str]) -> None:
+        """Take away what only notebooks import; called once, before any fork.
 
         Parameters
         ----------
         visible : set of str
             Names that stay in `sys.modules`.
+        runner : str
+            The module whose imports stay until `hide_rest`.
         forgotten : set of str
-            Names that do not come back: who imports them executes them anew.
+            Names that do not come back: a kernel that imports them executes them anew.
+        names : iterable of str
+            Modules that will be imported; what comes back with them is found out now.
         """
-        self._chosen = [name for name in sys.modules if name not in visible]
-        self._hidden = {name: sys.modules[name] for name in self._chosen if name not in forgotten}
-
-    def hide(self) -> None:
-        """Take the chosen modules away; called in the child."""
-        for name in self._chosen:
-            del sys.modules[name]
+        loaded = set(sys.modules) - visible
+        edges = {name: self._edges.get(name, set()) & loaded for name in loaded}
+        needed = (_closure(runner, edges) | {runner} | forgotten) & loaded
+        self._rest = {name: sys.modules[name] for name in needed}
+        self._forgotten = forgotten
+        for name in loaded - needed:
+            self._hidden[name] = sys.modules.pop(name)
+        for name in names:
+            parts = name.split(".")
+            for top in (".".join(parts[:count]) for count in range(1, len(parts) + 1)):
+                self._together[top] = _closure(top, edges) - forgotten
         sys.meta_path.insert(0, self)
+
+    def hide_rest(self) -> None:
+        """Take away what only a runner needs; called in a kernel."""
+        for name, module in self._rest.items():
+            sys.modules.pop(name, None)
+            if name not in self._forgotten:
+                self._hidden[name] = module
 
     @staticmethod
     def pure(names: set[str]) -> set[str]:
@@ -147,12 +164,17 @@ class HiddenModules(MetaPathFinder, Loader):
         return {name for name in names if name.partition(".")[0] not in compiled}
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Find a hidden module; its own imports come back with it."""
-        if fullname not in self._hidden:
+        """Find a hidden module; what it imported comes back with it."""
+        module = self._hidden.pop(fullname, None)
+        if module is None:
             return None
-        module = self._hidden.pop(fullname)
         self._specs[fullname] = module.__spec__
-        self._reveal(fullname)
+        if fullname not in self._together:
+            self._together[fullname] = _closure(fullname, self._edges) - self._forgotten
+        for name in self._together[fullname]:
+            other = self._hidden.pop(name, None)
+            if other is not None:
+                sys.modules[name] = other
         spec = ModuleSpec(fullname, self)
         spec._module = module  # type: ignore[attr-defined]
         return spec
@@ -167,15 +189,14 @@ class HiddenModules(MetaPathFinder, Loader):
         assert module.__spec__ is not None
         module.__spec__ = self._specs.pop(module.__spec__.name)
 
-    def _reveal(self, name: str) -> None:
-        """Bring back everything that a module imported."""
-        waiting = list(self._edges.get(name, ()))
-        while waiting:
-            found = waiting.pop()
-            parent = found.rpartition(".")[0]
-            if parent in self._hidden:
-                waiting.append(parent)
-            module = self._hidden.pop(found, None)
-            if module is not None:
-                sys.modules[found] = module
-                waiting.extend(self._edges.get(found, ()))
+
+def _closure(top: str, edges: Mapping[str, set[str]]) -> set[str]:
+    """Return what a module imported, and that in its turn, with the packages around each; without it."""
+    waiting, found = [top], set()
+    while waiting:
+        name = waiting.pop()
+        if name and name not in found:
+            found.add(name)
+            waiting += edges.get(name, ())
+            waiting.append(name.rpartition(".")[0])
+    return found - {top}

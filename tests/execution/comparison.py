@@ -25,8 +25,10 @@ PATHS: dict[str, Json] = {
 """Config of each way in which a run may be executed."""
 
 PLAIN = """
-import json, sys, warnings
+import json, os, sys, warnings
 warnings.simplefilter("ignore")
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 import papermill
 from papermill.exceptions import PapermillExecutionError
 for line in sys.stdin:
@@ -36,9 +38,9 @@ for line in sys.stdin:
         papermill.execute_notebook(source, target, cwd=cwd, progress_bar=False)
     except Exception as error:
         answer = f"{type(error).__name__}: {error}"
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer), file=answers, flush=True)
 """
-"""A process that executes one notebook after the other with papermill alone."""
+"""A process that executes one notebook after the other with papermill alone; kernels inherit its stdout."""
 
 
 Mask = tuple[str, str]
@@ -165,6 +167,7 @@ class Executions:
     def assert_same(self, name: str, path: str, masks: Iterable[Mask] = MASKS) -> None:
         """Compare one path with papermill alone; what differs is said as a diff."""
         ours, theirs = self.seen(name, path, masks), self.seen(name, "plain", masks)
+        assert any(each.get("execution_count") for each in theirs), "papermill executed nothing"
         if ours != theirs:
             raise AssertionError(
                 "\n".join(difflib.unified_diff(_lines(theirs), _lines(ours), "papermill", path, lineterm=""))

@@ -18,11 +18,10 @@ PACKAGES = {
 NOTEBOOKS = [
     # An exception with its traceback, in the middle.
     "nbdime/error--1",
-    # Pictures by pylab.
-    "nbdime/mixed-conflicts--1",
+    # A picture, and sums whose results are overwritten.
+    "nbdime/output-conflict--2",
     # JSON as a result.
     "nbdime/single_cell_nb--json_output",
-    "openmdao/examples/betz_limit",
     "openmdao/examples/hohmann_transfer/hohmann_transfer",
     # A large picture.
     "openmdao/examples/paraboloid",
@@ -40,6 +39,8 @@ NOTEBOOKS = [
     "openmdao/features/recording/driver_recording",
     "openmdao/features/reports/reports_system",
     "openmdao/features/warning_control/warnings",
+    # A program of the package, started by a shell.
+    "openmdao/other/citing",
     "openmdao/other_useful_docs/file_wrap",
     "scrapbook/collection/result1",
 ]

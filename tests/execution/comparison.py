@@ -1,0 +1,207 @@
+"""Says what a notebook's execution left, in a form that two executions can be compared by."""
+
+import difflib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from runwidgets.execution.local import ENVIRONMENT, ENVIRONMENT_PREFIXES
+from runwidgets.service.wiring import open_service
+from tests.ladder import Json, ended, group_of, read
+
+PATHS: dict[str, Json] = {
+    "default": {},
+    "spawned": {"isolation": "spawn"},
+}
+"""Config of each way in which a run may be executed."""
+
+PLAIN = """
+import json, os, sys, warnings
+warnings.simplefilter("ignore")
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+import papermill
+from papermill.exceptions import PapermillExecutionError
+for line in sys.stdin:
+    source, target, cwd = json.loads(line)
+    answer = ""
+    try:
+        papermill.execute_notebook(source, target, cwd=cwd, progress_bar=False)
+    except Exception as error:
+        answer = f"{type(error).__name__}: {error}"
+    print(json.dumps(answer), file=answers, flush=True)
+"""
+"""A process that executes one notebook after the other with papermill alone; kernels inherit its stdout."""
+
+
+Mask = tuple[str, str]
+"""A pattern in outputs that differs from one execution to the next, and what is shown for it."""
+
+MASKS: list[Mask] = [
+    # Where an object lies in memory.
+    (r"\b0x[0-9a-f]{6,}", "0x…"),
+    # Widgets, comms and displays have random names.
+    (r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", "<uuid>"),
+    # A cell's code lies in a file that is named after the kernel's process.
+    (r"ipykernel_\d+", "ipykernel_…"),
+    # OpenMDAO's drivers say how long they took.
+    (r"(time *: +)[\d.E+-]+ s\b", r"\1… s"),
+]
+
+
+class Executions:
+    """Executes notebooks on every path of ours and by papermill alone.
+
+    papermill is given the environment that a run would be given, so that nothing else differs; and sets of
+    strings have one order everywhere.
+
+    Parameters
+    ----------
+    folder : Path
+        Where notebooks and results go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setenv("PYTHONHASHSEED", "0")
+        self._service = open_service(folder / "root", slots=2)
+        self._api = self._service.api()
+        self._runs: dict[tuple[str, str], str] = {}
+        self._results: dict[tuple[str, str], NotebookNode] = {}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name in ENVIRONMENT or name.startswith(ENVIRONMENT_PREFIXES)
+        }
+        self._plain = subprocess.Popen(
+            [sys.executable, "-c", PLAIN],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._asked: list[str] = []
+
+    def close(self) -> None:
+        """End the service and papermill."""
+        self._patch.undo()
+        self._service.close()
+        assert self._plain.stdin is not None and self._plain.stdout is not None
+        self._plain.stdin.close()
+        self._plain.stdout.close()
+        self._plain.wait()
+
+    def own_folder(self, name: str, path: str) -> Path:
+        """Return the folder in which a notebook is executed, one per path."""
+        return self.folder / path / name
+
+    def start(self, name: str, source: Path, *beside: Path) -> None:
+        """Start a notebook on all paths, each with its own copy of the files it needs."""
+        for path in [*PATHS, "plain"]:
+            folder = self.own_folder(name, path)
+            folder.mkdir(parents=True)
+            for each in (source, *beside):
+                (folder / each.name).write_bytes(each.read_bytes())
+            notebook = folder / source.name
+            if path == "plain":
+                assert self._plain.stdin is not None
+                line = [str(notebook), str(folder / "executed.ipynb"), str(folder)]
+                self._plain.stdin.write(json.dumps(line) + "\n")
+                self._plain.stdin.flush()
+                self._asked.append(name)
+            else:
+                made = self._api.workflows.create_workflow(str(notebook))
+                config = {"cwd": "notebook", **PATHS[path]}
+                self._runs[name, path] = self._api.runs.start_run(group_of(made), [], config)["id"]
+
+    def result(self, name: str, path: str) -> NotebookNode:
+        """Wait for the executed notebook of one path, or of papermill for ``plain``."""
+        if (name, path) not in self._results:
+            if path == "plain":
+                self._wait_for_plain(name)
+                content = (self.own_folder(name, path) / "executed.ipynb").read_text("utf-8")
+            else:
+                ended(self._api, self._runs[name, path])
+                content = read(self._api.runs.get_notebook(self._runs[name, path])).decode()
+            self._results[name, path] = nbformat.reads(content, as_version=4)
+        return self._results[name, path]
+
+    def state(self, name: str, path: str) -> Json:
+        """Wait for the end of a run and return its handle."""
+        return ended(self._api, self._runs[name, path])
+
+    def _wait_for_plain(self, name: str) -> None:
+        assert self._plain.stdout is not None
+        while name in self._asked:
+            assert self._plain.stdout.readline(), "papermill ended"
+            self._asked.pop(0)
+
+    def seen(self, name: str, path: str, masks: Iterable[Mask] = MASKS) -> list[Json]:
+        """Return what every code cell left, and what the widgets' state is at the end."""
+        masks = [(re.escape(str(self.own_folder(name, path))), "<folder>"), *masks]
+        notebook = self.result(name, path)
+        shown = [
+            {
+                "source": cell.source,
+                "execution_count": cell.execution_count,
+                "outputs": masked(outputs_of(cell), masks),
+            }
+            for cell in notebook.cells
+            if cell.cell_type == "code" and "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
+        ]
+        states = [bundle["state"] for bundle in notebook.metadata.get("widgets", {}).values()]
+        widgets = [masked(each, masks) for state in states for each in state.values()]
+        return [*shown, {"widgets": sorted(widgets, key=lambda each: json.dumps(each, sort_keys=True))}]
+
+    def assert_same(self, name: str, path: str, masks: Iterable[Mask] = MASKS) -> None:
+        """Compare one path with papermill alone; what differs is said as a diff."""
+        ours, theirs = self.seen(name, path, masks), self.seen(name, "plain", masks)
+        assert any(each.get("execution_count") for each in theirs), "papermill executed nothing"
+        if ours != theirs:
+            raise AssertionError(
+                "\n".join(difflib.unified_diff(_lines(theirs), _lines(ours), "papermill", path, lineterm=""))
+            )
+
+
+def _lines(shown: list[Json]) -> list[str]:
+    return json.dumps(shown, indent=1, ensure_ascii=False).replace("\\n", "\n").splitlines()
+
+
+def masked(value: Any, masks: list[Mask]) -> Any:
+    """Return a copy in which what differs by nature looks the same."""
+    if isinstance(value, str):
+        for pattern, shown in masks:
+            value = re.sub(pattern, shown, value)
+        return value
+    if isinstance(value, dict):
+        return {masked(key, masks): masked(item, masks) for key, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, masks) for item in value]
+    return value
+
+
+def outputs_of(cell: NotebookNode) -> list[Json]:
+    """Return a cell's outputs; texts of one stream that follow each other are one text.
+
+    How a stream is cut into messages is a matter of time: ipykernel sends what it has every 0.2 s.
+    """
+    outputs: list[Json] = []
+    for output in cell.outputs:
+        each = json.loads(json.dumps(output))
+        last = outputs[-1] if outputs else {}
+        if each["output_type"] == "stream" == last.get("output_type") and each["name"] == last["name"]:
+            last["text"] += each["text"]
+        else:
+            outputs.append(each)
+    return outputs

@@ -177,7 +177,7 @@ class ForkableApp(IPKernelApp):
         arguments : sequence of str
             Those of its command line, without a connection file.
         """
-        BaseIPythonApplication.initialize(self, list(arguments))
+        BaseIPythonApplication.initialize(self, ["-f", "kernel.json", *arguments])
         self.init_pdb()
         self.kernel = ForkableKernel.instance(
             parent=self,
@@ -214,14 +214,18 @@ class ForkableApp(IPKernelApp):
         for name in ("IPython.core.logger", "faulthandler", "tornado.platform.asyncio"):
             importlib.import_module(name)
 
-    def connect_direct(self, end: socket.socket) -> None:
+    def connect_direct(self, end: socket.socket, connection_file: str) -> None:
         """Bind the kernel to a channel; called in the child.
 
         Parameters
         ----------
         end : socket.socket
             The kernel's end.
+        connection_file : str
+            What it is told of a connection file; there is none.
         """
+        self._name_file(connection_file)
+        self.configure_tornado_logger()
         self._renew_session(self.session.key)
         self.iopub_thread = publisher = Publisher(Sender(end))
         publisher.start()
@@ -254,7 +258,7 @@ class ForkableApp(IPKernelApp):
             The file.
         """
         self._end = end
-        self.connection_file = connection_file
+        self._name_file(connection_file)
         self.load_connection_file()
         self._renew_session(self.session.key)
         self.init_sockets()
@@ -314,6 +318,9 @@ class ForkableApp(IPKernelApp):
         if key != self.session.key:
             self.session.key = key
 
+    def _name_file(self, connection_file: str) -> None:
+        self.config.IPKernelApp.connection_file = self.connection_file = connection_file
+
     def _begin(self) -> None:
         if not self._is_plain:
             self._initialize_user()
@@ -325,3 +332,12 @@ class ForkableApp(IPKernelApp):
         self.init_gui_pylab()
         self.init_extensions()
         self.init_code()
+
+
+for _ours, _theirs in ((ForkableKernel, IPythonKernel), (ForkableApp, IPKernelApp)):
+    # What a notebook reads of its kernel is what it reads everywhere, also in settings and log lines.
+    _ours.__name__, _ours.__qualname__, _ours.__module__ = (
+        _theirs.__name__,
+        _theirs.__qualname__,
+        _theirs.__module__,
+    )

@@ -95,7 +95,7 @@ class ForkedRunner:
         if kind == "zmq":
             return ZmqKernel(name, cwd, private, fork)
         self._session.pid, self._session.session = os.getpid(), str(uuid.uuid4())
-        return DirectKernel(fork, self._session)
+        return DirectKernel(fork, self._session, str(private / "kernel.json"))
 
     def _be_kernel(self, runner: int, cwd: Path, kind: str, end: socket.socket, file: str) -> int:
         """Be a kernel until its end; return its exit code."""
@@ -105,6 +105,10 @@ class ForkedRunner:
             os.close(descriptor)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        closed, other = os.pipe()  # what a kernel that was spawned has as its input
+        os.close(other)
+        os.dup2(closed, 0)
+        os.close(closed)
         os.chdir(cwd)
         os.environ["JPY_PARENT_PID"] = str(runner)
         launcher, *options = self._arguments
@@ -115,7 +119,7 @@ class ForkedRunner:
         if kind == "zmq":
             self._app.connect_zmq(end, file)
         else:
-            self._app.connect_direct(end)
+            self._app.connect_direct(end, file)
         self._app.serve()
         self._app.leave()
         return 0

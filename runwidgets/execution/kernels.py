@@ -164,12 +164,14 @@ class DirectKernel(Kernel):
         See `Fork`.
     session : Session
         Has the kernel's key.
+    connection_file : str
+        What the kernel is told of a connection file.
     """
 
-    def __init__(self, fork: Fork, session: Session) -> None:
+    def __init__(self, fork: Fork, session: Session, connection_file: str) -> None:
         super().__init__()
         ours, theirs = open_pair()
-        self.pid = fork(theirs, "kernel.json")
+        self.pid = fork(theirs, connection_file)
         theirs.close()
         self._end = ours
         self._receiver = Receiver(ours)

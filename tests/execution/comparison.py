@@ -14,12 +14,13 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from runwidgets.execution.local import ENVIRONMENT, ENVIRONMENT_PREFIXES
+from runwidgets.execution.environment import run_environment
 from runwidgets.service.wiring import open_service
 from tests.ladder import Json, ended, group_of, read
 
 PATHS: dict[str, Json] = {
-    "default": {},
+    "direct": {},
+    "forked": {"kernel": "zmq"},
     "spawned": {"isolation": "spawn"},
 }
 """Config of each way in which a run may be executed."""
@@ -78,14 +79,9 @@ class Executions:
         self._api = self._service.api()
         self._runs: dict[tuple[str, str], str] = {}
         self._results: dict[tuple[str, str], NotebookNode] = {}
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name in ENVIRONMENT or name.startswith(ENVIRONMENT_PREFIXES)
-        }
         self._plain = subprocess.Popen(
             [sys.executable, "-c", PLAIN],
-            env=environment,
+            env=run_environment(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

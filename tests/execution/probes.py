@@ -133,7 +133,8 @@ thread = threading.Thread(target=fail, args=[0], name="broken")
 thread.start(); thread.join()
 #-
 def deep(): deep()
-deep()
+try: deep()
+except RecursionError as error: print(type(error), error)
 #-
 import warnings
 warnings.warn("one")
@@ -459,18 +460,24 @@ os.isatty(0), os.readlink("/proc/self/fd/0").split(":")[0], select.select([0], [
 """
 
 DESCRIPTORS = r"""
-import os, sys
+import os, sys, time
 os.write(1, b"written to descriptor 1\n"); os.write(2, b"written to descriptor 2\n")
+time.sleep(0.5)  # a thread reads it; what it reads after the cell belongs to none
 #-
 import ctypes
 libc = ctypes.CDLL(None)
 libc.puts(b"by the C library"); libc.fflush(None)
+time.sleep(0.5)
 #-
 import subprocess, sys
 subprocess.run(["echo", "by a child"]); subprocess.run("echo by the shell >&2", shell=True)
-subprocess.run([sys.executable, "-c", "print('by python')"]).returncode
+code = subprocess.run([sys.executable, "-c", "print('by python')"]).returncode
+time.sleep(0.5)
+code
 #-
-os.system("echo by the system")
+code = os.system("echo by the system")
+time.sleep(0.5)
+code
 #-
 child = os.fork()
 if child == 0:
@@ -482,7 +489,9 @@ child = os.fork()
 if child == 0:
     os.write(1, b"written by a fork\n")
     os._exit(7)
-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+time.sleep(0.5)
+code
 #-
 import multiprocessing
 def square(number): return number * number
@@ -525,7 +534,8 @@ for each in warnings.filters: print(each)
 print(warnings.showwarning, warnings.onceregistry)
 #-
 print(logging.root.handlers, logging.root.level, logging.lastResort, logging.raiseExceptions, logging.root.disabled)
-for name, logger in sorted(logging.root.manager.loggerDict.items()): print(name, getattr(logger, "handlers", None), getattr(logger, "level", None), getattr(logger, "propagate", None))
+for name, logger in sorted(logging.root.manager.loggerDict.items()):
+    if name in {"IPKernelApp", "asyncio", "comm", "concurrent", "tornado", "traitlets"}: print(name, getattr(logger, "handlers", None), getattr(logger, "level", None), getattr(logger, "propagate", None))
 #-
 logging.getLogger("probe").warning("a warning"); logging.getLogger("probe").info("an info")
 logging.basicConfig(level=logging.INFO)

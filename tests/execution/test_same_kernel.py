@@ -56,7 +56,25 @@ STATE_MASKS: list[Mask] = [
     # The kernel inherits the descriptors 1 and 2; the runner's go to its own log, papermill's where it says.
     (r"\('(/dev/null|/[^']*/runner\.log)', 2\)", "('standard output', 2)"),
     # The runner talks to its kernel by sockets in a private folder, papermill by TCP and a file in /tmp.
-    (r"/tmp/(tmp\w+\.json|runwidgets-\w+/kernel\.json)", "connection.json"),
+    (r"/tmp/(tmp\w+\.json|runwidgets-[\w<>]+/kernel\.json)", "connection.json"),
+    # Which program a kernel's process was started as, and what stands below it on the stack.
+    (
+        r"\['-m', '(ipykernel_launcher|runwidgets\.execution\.forkserver)'(, '(-f|\d+)')?\]",
+        "['the launcher']",
+    ),
+    (r"'_run_module_as_main'.*?'run_forever'", "'run_forever'"),
+    # A kernel without ZeroMQ needs no threads for its sockets, nor the sockets; its parent is watched by
+    # the system.
+    (r"\['Control', [^\]]*\]|\['IOPub', 'MainThread'[^\]]*\]", "['threads']"),
+    (r"('Threads': ')\d+|(\('(?:pipe|socket|anon_inode)', )\d+\)|(dies with its parent )\d", r"\1\2\3…"),
+    (r"\('(socket|anon_inode)', …\n", ""),
+    # What was imported before the fork is not collected, and comes from a finder of its own.
+    (r"(\(700, 10, 10\) )\d+", r"\1…"),
+    (r"<class 'runwidgets\.execution\.renewal\.HiddenModules'>, |, <class 'six\._SixMetaPathImporter'>", ""),
+    # Whether a module was looked for in the working folder yet.
+    (r"(for_FileFinder'\] )(True|False)", r"\1…"),
+    # ipykernel loads these two a moment earlier or later, as its sockets come up.
+    (r"'(concurrent\.futures\.thread|ipykernel\.kernelspec)', ", ""),
     # ipykernel asks psutil about its TCP connections, and so loads it; there are none here.
     (r"'(psutil(\.\w+)?|pwd)', ", ""),
 ]

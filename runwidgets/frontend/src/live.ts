@@ -26,6 +26,12 @@ export function applyEvent(run: Run, event: RunEvent): boolean {
   return false;
 }
 
+/** Say whether a handle is from before another one: states only move on. */
+export function isOlder(run: Run, other: Run): boolean {
+  const rank = (state: State): number => ({ PENDING: 0, RUNNING: 1 } as Partial<Record<State, number>>)[state] ?? 2;
+  return rank(run.state) < rank(other.state);
+}
+
 /** Keep a run's handle and log as the server has them. */
 export class LiveRun {
   private run: Run | null = null;
@@ -53,9 +59,9 @@ export class LiveRun {
     this.unfollow();
   }
 
-  /** Take a handle that some answer brought. */
+  /** Take a handle that some answer brought, unless events have told more meanwhile. */
   accept(run: Run): void {
-    if (this.isClosed) return;
+    if (this.isClosed || (this.run !== null && isOlder(run, this.run))) return;
     this.run = run;
     this.watcher.changed(run);
   }

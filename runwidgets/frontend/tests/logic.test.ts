@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseTable } from '../src/csv';
-import { applyEvent } from '../src/live';
+import { applyEvent, isOlder } from '../src/live';
 import { addText } from '../src/log';
 import { bytes, clock, value } from '../src/text';
 import { pauseAfter } from '../src/transport/events';
@@ -44,6 +44,14 @@ test('events change the handle, and only a success must be asked for again', () 
   expect(applyEvent(run, event('progress', { cell: 2, cells: 4, fraction: 0.25, text: '' }))).toBe(false);
   expect(applyEvent(run, event('state', { state: 'SUCCESS', finishedAt: 'then' }))).toBe(true);
   expect(run).toMatchObject({ metrics: { loss: 1 }, state: 'SUCCESS', finishedAt: 'then' });
+});
+
+test('a late answer does not take a run back to an earlier state', () => {
+  const pending: Run = { ...RUN, state: 'PENDING' };
+  const ended: Run = { ...RUN, state: 'ERROR' };
+
+  expect([isOlder(pending, RUN), isOlder(RUN, ended), isOlder(pending, ended)]).toEqual([true, true, true]);
+  expect([isOlder(RUN, RUN), isOlder(RUN, pending), isOlder(ended, { ...RUN, state: 'SUCCESS' })]).toEqual([false, false, false]);
 });
 
 test('a run says where it is', () => {

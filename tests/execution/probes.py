@@ -509,7 +509,7 @@ roots
 import joblib
 joblib.Parallel(2)(joblib.delayed(math.sqrt)(each) for each in [1, 4])
 #-
-sys.__stdout__.write("by the first stdout\n"); sys.__stdout__.flush()
+sys.__stdout__.write("by the first stdout\n"); sys.__stdout__.flush(); time.sleep(0.5)
 #-
 import time; time.sleep(1)
 """

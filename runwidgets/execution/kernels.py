@@ -18,7 +18,7 @@ from typing import Any
 
 import zmq
 import zmq.asyncio
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session
 from nbclient.exceptions import DeadKernelError
@@ -278,6 +278,28 @@ def private_folder(run_id: str) -> Path:
     return Path(tempfile.gettempdir(), f"runwidgets-{run_id}")
 
 
+def find_kernelspec(name: str) -> KernelSpec:
+    """Return a kernelspec by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``"python"`` is another word for the native kernel, as in
+        ``jupyter_client.KernelManager.kernel_name``.
+
+    Returns
+    -------
+    KernelSpec
+        What is installed under the name.
+
+    Raises
+    ------
+    NoSuchKernel
+        Nothing is.
+    """
+    return KernelSpecManager().get_kernel_spec(NATIVE_KERNEL_NAME if name == "python" else name)
+
+
 class ZmqKernel(Kernel):
     """A kernel behind IPC sockets: spawned by its kernelspec's launcher, or forked.
 
@@ -300,7 +322,7 @@ class ZmqKernel(Kernel):
 
     def __init__(self, name: str, cwd: Path, private: Path, fork: Fork | None = None) -> None:
         super().__init__()
-        KernelSpecManager().get_kernel_spec(name)  # raises before anything is made
+        find_kernelspec(name)  # raises before anything is made
         self._cwd = cwd
         self._private = private
         private.mkdir(mode=0o700)

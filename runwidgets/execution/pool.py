@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_core.paths import jupyter_path
 
-from runwidgets.execution.kernels import HISTORY
+from runwidgets.execution.kernels import HISTORY, find_kernelspec
 from runwidgets.execution.processes import RUN_VARIABLE, UNMARKED
 
 MAX_SERVERS = 4
@@ -300,7 +300,7 @@ def python_options(kernel_name: str, _specs: tuple[Any, ...]) -> tuple[str, ...]
         Such as ``("-Xfrozen_modules=off",)``; None for any other kernel.
     """
     try:
-        spec = KernelSpecManager().get_kernel_spec(kernel_name)
+        spec = find_kernelspec(kernel_name)
     except NoSuchKernel:
         return None
     python, *rest = spec.argv or [""]

@@ -1,0 +1,136 @@
+"""Rows about the Jupyter server: the pauses of its event loop, and its memory."""
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from runwidgets.service.base import Api
+from runwidgets.service.remote import open_remote
+from tests.benchmarks.ours import open_house, run_all
+from tests.benchmarks.scale import insert_runs
+from tests.benchmarks.table import Row
+from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench
+from tests.conftest import JupyterServer, start_server
+from tests.ladder import group_of
+
+BEAT = 0.01
+"""Seconds between two requests of the probe."""
+PAUSE = 0.1
+"""Seconds that no answer may take."""
+PAGE = 500
+"""Runs in one answer, as many as the server gives."""
+MB = 1_000_000
+GROWTH = 150 * MB
+"""Bytes that many runs may cost."""
+OURS_ALONE = "--ServerApp.jpserver_extensions={'jupyter_scheduler': False}"
+"""Where the rivals are installed, they are not in the server that is measured."""
+
+
+def pauses(bench: Bench) -> Row:
+    """Wait for a trivial route, asked every 10 ms, while runs churn and while none does."""
+    count = bench.size(200, 20)
+    notebook = bench.notebook(TRIVIAL)
+    with (
+        open_server(bench.place() / "root", notebook.parent) as server,
+        server.api() as api,
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
+        httpx.Client(base_url=server.api_url, headers=_headers(server), timeout=60) as client,
+    ):
+        group = group_of(api.workflows.create_workflow(str(notebook)))
+        pool.submit(churn, server.api_url, server.token, group, WARM_UP).result()
+        quiet_until = time.perf_counter() + bench.size(10, 2)
+        quiet = probe(client, lambda: time.perf_counter() > quiet_until)
+        begin = time.perf_counter()
+        load = pool.submit(churn, server.api_url, server.token, group, count)
+        busy = probe(client, load.done)
+        seconds = time.perf_counter() - begin
+        load.result()
+    usual = statistics.quantiles(busy, n=100)[-1]
+    return Row(
+        f"longest wait for a trivial route of the server while {count} runs churn, against while none does",
+        f"{max(busy) * 1000:.0f} ms",
+        f"{max(quiet) * 1000:.0f} ms",
+        f"{max(busy) / max(quiet):.3g}x",
+        f"≤ {PAUSE * 1000:.0f} ms",
+        max(busy) <= PAUSE,
+        f"99 % of {len(busy):,} answers came within {usual * 1000:.0f} ms, at {count / seconds:.3g} runs/s; "
+        f"what {SLOTS} busy slots and the probe take from the server on the same cores is in it; "
+        f"warmed by {WARM_UP} runs",
+    )
+
+
+def memory(bench: Bench) -> Row:
+    """Weigh a server that has listed many runs, and one that has listed none as often."""
+    count = bench.size(10_000, 1_000)
+    notebook, root = bench.notebook(TRIVIAL), bench.place() / "root"
+    with open_house(root) as api:
+        group = group_of(api.workflows.create_workflow(str(notebook)))
+    with open_server(root, notebook.parent) as server, server.api() as api:
+        for _ in range(count // PAGE):
+            api.runs.list_runs(group)
+        theirs = psutil.Process(server.process.pid).memory_info().rss
+    insert_runs(root, group, count)
+    with open_server(root, notebook.parent) as server, server.api() as api:
+        listed = list_all(api, group)
+        ours = psutil.Process(server.process.pid).memory_info().rss
+    if listed != count:
+        raise RuntimeError(f"{listed:,} of {count:,} runs were listed")
+    return Row(
+        f"memory of the server with {count:,} runs listed, against an empty one",
+        f"{ours / MB:.0f} MB",
+        f"{theirs / MB:.0f} MB",
+        f"{(ours - theirs) / MB:+.0f} MB",
+        f"≤ {GROWTH / MB:+.0f} MB",
+        ours - theirs <= GROWTH,
+        f"resident memory of the server's process after {count // PAGE} lists on both sides",
+    )
+
+
+@contextmanager
+def open_server(root: Path, folder: Path) -> Iterator[JupyterServer]:
+    """Start a Jupyter server with the extension and stop it."""
+    server = start_server(root, folder, f"--RunWidgetsApp.slots={SLOTS}", OURS_ALONE)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def churn(url: str, token: str, group: str, count: int) -> None:
+    """Start runs over HTTP and follow them by the live stream to their end; for a process of its own."""
+    with open_remote(url, token) as api:
+        run_all(api, group, count)
+
+
+def probe(client: httpx.Client, is_over: Callable[[], bool]) -> list[float]:
+    """Ask a trivial route on one connection until it is over; return the seconds that answers took."""
+    waits, due = [], time.perf_counter()
+    while not is_over():
+        time.sleep(max(0.0, due - time.perf_counter()))
+        begin = time.perf_counter()
+        client.get("").raise_for_status()
+        end = time.perf_counter()
+        waits.append(end - begin)
+        due = max(begin + BEAT, end)
+    return waits
+
+
+def list_all(api: Api, group: str) -> int:
+    """List all runs of a group, page by page; return how many there are."""
+    found, before = 0, None
+    while True:
+        page = api.runs.list_runs(group, limit=PAGE, before=before)  # type: ignore[call-arg]
+        found, before = found + len(page["runs"]), page.get("next")
+        if before is None:
+            return found
+
+
+def _headers(server: JupyterServer) -> dict[str, str]:
+    return {"Authorization": f"token {server.token}"}

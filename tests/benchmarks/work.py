@@ -1,0 +1,124 @@
+"""What both sides do: the notebooks, how often, and how time is taken."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.ladder import write_notebook
+
+SLOTS = 2
+"""Runs at once, on both sides."""
+WARM_UP = 10
+"""Runs of ours before the clock starts; the first of them start the warm processes."""
+
+PARAMETERS = "x = 1"
+TRIVIAL = "y = x * 2\nprint('twice x is', y)"
+IMPORTS = """\
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+print(pd.Series(np.arange(10) * x).sum())"""
+PLOT = """\
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+t = np.linspace(0, 6, 100)
+frame = pd.DataFrame({"t": t, "y": np.sin(x * t)})
+print(frame["y"].describe())
+figure, axes = plt.subplots(figsize=(3, 2))
+axes.plot(frame["t"], frame["y"])
+figure.savefig("plot.png")
+plt.close(figure)"""
+BLOCK = "import time\nprint('begun', flush=True)\ntime.sleep(3600)"
+"""A cell that keeps its slot busy."""
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many runs were finished in how many seconds."""
+
+    runs: int
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Runs per second."""
+        return self.runs / self.seconds
+
+    def __str__(self) -> str:
+        return f"{self.per_second:.3g} runs/s"
+
+
+@dataclass
+class Bench:
+    """One benchmark run: its sizes, its folder, and what was measured already.
+
+    Attributes
+    ----------
+    runs : int
+        Runs of a batch whose throughput is measured.
+    is_quick : bool
+        Smaller sizes everywhere: to try the benchmark, not to quote it.
+    folder : Path
+        Temporary folder of all rows, removed at the end.
+    """
+
+    runs: int
+    is_quick: bool
+    folder: Path
+    _seen: dict[Any, Any] = field(default_factory=dict)
+
+    def size(self, full: int, quick: int) -> int:
+        """Return one of two sizes."""
+        return quick if self.is_quick else full
+
+    def once(self, key: Any, measure: Callable[[], Seen]) -> Seen:
+        """Measure what several rows compare with only once; a failure is tried again."""
+        if key not in self._seen:
+            self._seen[key] = measure()
+        return self._seen[key]
+
+    def place(self) -> Path:
+        """Make a new folder."""
+        folder = self.folder / uuid.uuid4().hex
+        folder.mkdir()
+        return folder
+
+    def notebook(self, cell: str) -> Path:
+        """Write a notebook with a parameters cell and one further code cell."""
+        return write_notebook(self.place() / "work.ipynb", cell, parameters=PARAMETERS)
+
+    def rate(self, batch: Callable[[int], None]) -> Rate:
+        """Measure throughput: batches until enough time has passed to average the machine's moods.
+
+        Parameters
+        ----------
+        batch : callable
+            Takes a number of runs and returns when all of them have succeeded.
+
+        Returns
+        -------
+        Rate
+            Of all batches together, at least one.
+        """
+        enough = self.size(10, 1)
+        done, begin = 0, time.perf_counter()
+        while True:
+            batch(self.runs)
+            done, seconds = done + self.runs, time.perf_counter() - begin
+            if seconds >= enough:
+                return Rate(done, seconds)
+
+
+def clock(action: Callable[[], object]) -> float:
+    """Return the seconds that an action takes."""
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin

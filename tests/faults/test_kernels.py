@@ -1,6 +1,8 @@
 import json
 import threading
 import time
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -85,6 +87,39 @@ def test_a_cell_that_ends_badly_says_how(own: Service, tmp_path: Path, path: Jso
     assert api.runs.get_log(handle["id"])["text"].startswith("begun")
     assert statuses(api, handle["id"]) == ["ok", "error", "not run"]
     assert (own._parts.files.run_folder(handle["id"]) / "workdir" / "kept.txt").exists()
+
+
+@pytest.fixture
+def small_cgroup() -> Iterator[Path]:
+    """Make a control group of little memory; processes are moved into it by its ``cgroup.procs``."""
+    for base, name in (
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        ("/sys/fs/cgroup", "memory.max"),
+    ):
+        group = Path(base, f"runwidgets-{uuid.uuid4().hex}")
+        try:
+            group.mkdir()
+            (group / name).write_text("300000000")
+        except OSError:
+            if group.is_dir():
+                group.rmdir()
+            continue
+        yield group
+        wait_until(lambda: not (group / "cgroup.procs").read_text())  # noqa: B023 - read at once
+        group.rmdir()
+        return
+    pytest.skip("control groups of memory cannot be made here")
+
+
+def test_a_kernel_that_ate_all_memory_is_told_apart(
+    own: Service, tmp_path: Path, path: Json, small_cgroup: Path
+) -> None:
+    """The system kills it; the message says why."""
+    move = f"import os\nopen({str(small_cgroup / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
+    handle = finished(own.api(), tmp_path, move, "x = bytearray(500_000_000)", config=path)
+
+    assert handle["state"] == "ERROR"
+    assert handle["messages"][0].startswith("cell 2: the kernel was killed by SIGKILL: out of memory")
 
 
 def test_a_notebook_that_quits_is_an_error(own: Service, tmp_path: Path, path: Json) -> None:

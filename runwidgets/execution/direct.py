@@ -286,14 +286,14 @@ class ForkableApp(IPKernelApp):
                 asyncio_loop.remove_reader(end)
                 loop.add_callback(loop.stop)
 
-        async def work() -> None:
+        async def shell_main() -> None:  # what IPython's own is called, as tracebacks show
             while True:  # one task for all cells, so that context variables live on from cell to cell
                 await self.kernel.dispatch_shell(await waiting.get())
 
         end = self._end.fileno()
         asyncio_loop: asyncio.AbstractEventLoop = loop.asyncio_loop  # type: ignore[attr-defined]
         asyncio_loop.add_reader(end, read)
-        worker = asyncio_loop.create_task(work())
+        worker = asyncio_loop.create_task(shell_main())
         self.start()
         worker.cancel()
 

@@ -50,7 +50,7 @@ class _Client(PapermillNotebookClient):
         recorder, stop = self.recorder, self.recorder.stop
         try:
             self.kc = await self.kernel.connect(recorder.limits.start_timeout)
-            recorder.tell("kernel", pid=self.kernel.pid)
+            recorder.tell("kernel", pid=self.kernel.pid, way=self.kernel.way)
             stop.watch(self.kernel.pid)
             reach("kernel up")
             await self._execute_cells()

@@ -9,7 +9,7 @@ that came to its end is ``finished``; a journal without it, whose runner is gone
 kind      further keys
 ========  =================================================================================
 started   ``pid`` of the runner, and ``created``, when that process began (seconds, epoch)
-kernel    ``pid`` of the kernel
+kernel    ``pid`` of the kernel, and ``way``: ``direct``, ``forked`` or ``spawned``
 cell      ``cell`` (from 1), ``cells``, ``source``: its first line
 progress  ``fraction``, ``text``: what the template reported
 metric    ``name``, ``value``

@@ -48,6 +48,8 @@ class Kernel:
     """Its process, a child of this one, once it is started."""
     client: Any
     """What nbclient needs of a ``KernelClient``, once it is connected."""
+    way: str
+    """How it came to be: ``direct``, ``forked`` or ``spawned``."""
 
     def __init__(self) -> None:
         self._code: int | None = None
@@ -165,8 +167,10 @@ class DirectKernel(Kernel):
     session : Session
         Has the kernel's key.
     connection_file : str
-        What the kernel is told of a connection file.
+        What the kernel is told of a connection file; without sockets there is none.
     """
+
+    way = "direct"
 
     def __init__(self, fork: Fork, session: Session, connection_file: str) -> None:
         super().__init__()
@@ -324,6 +328,7 @@ class ZmqKernel(Kernel):
         super().__init__()
         find_kernelspec(name)  # raises before anything is made
         self._cwd = cwd
+        self.way = "spawned" if fork is None else "forked"
         self._private = private
         private.mkdir(mode=0o700)
         self._manager = AsyncKernelManager(

@@ -102,7 +102,7 @@ class ForkServers:
         """
         key = self._key(kernel_name)
         if key is not None:
-            self._find(key, imports)
+            self._find(key, imports, is_needed=False)
 
     def fork(self, request: dict[str, Any], kernel_name: str, imports: Iterable[str], lock: int) -> bool:
         """Have a run forked.
@@ -124,7 +124,7 @@ class ForkServers:
             False when no server can take it.
         """
         key = self._key(kernel_name)
-        server = None if key is None else self._find(key, imports)
+        server = None if key is None else self._find(key, imports, is_needed=True)
         if server is None:
             return False
         try:
@@ -193,7 +193,7 @@ class ForkServers:
                 server.process.wait()
         self._servers.clear()
 
-    def _find(self, key: Key, imports: Iterable[str]) -> _Server | None:
+    def _find(self, key: Key, imports: Iterable[str], is_needed: bool) -> _Server | None:
         """Return the server that fits best, ready or about to be; start a better one where that pays."""
         present = fingerprint()
         if present != self._present:
@@ -207,16 +207,19 @@ class ForkServers:
         usable = [each for each in self._servers if not each.is_retired and each.key == key]
         usable = [each for each in usable if each.modules <= wanted]
         usable.sort(key=lambda each: (each.is_ready, len(each.modules)), reverse=True)
-        if not any(each.modules == wanted for each in usable) and self._make_room():
+        if not any(each.modules == wanted for each in usable) and self._make_room(is_needed and not usable):
             usable.append(self._start(key, fit))
         return usable[0] if usable else None
 
-    def _make_room(self) -> bool:
-        """Say whether one more server may start; ends the one that was idle for longest, if need be."""
+    def _make_room(self, is_urgent: bool) -> bool:
+        """Say whether one more server may start; ends the one that was idle for longest, if need be.
+
+        One that was only prepared, and is not ready yet, gives way to a run that no other can take.
+        """
         living = [server for server in self._servers if not server.is_retired]
         if len(living) < MAX_SERVERS:
             return True
-        idle = [server for server in living if not server.runs and server.is_ready]
+        idle = [server for server in living if not server.runs and (server.is_ready or is_urgent)]
         if idle:
             self._retire(min(idle, key=lambda server: server.last_used))
         return bool(idle)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Lab
 from tests.ladder import wait_until, write_notebook
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.timeout(300)]
 
 SLOW = 'rw.run("templates/epidemic.ipynb", days=360, pause=30)'
 

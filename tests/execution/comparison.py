@@ -128,7 +128,10 @@ class Executions:
                 self._wait_for_plain(name)
                 content = (self.own_folder(name, path) / "executed.ipynb").read_text("utf-8")
             else:
-                ended(self._api, self._runs[name, path])
+                run_id = self._runs[name, path]
+                ended(self._api, run_id)
+                journal = (self.folder / "root" / "runs" / run_id / "journal.jsonl").read_text().splitlines()
+                assert {"kind": "kernel", "way": path}.items() <= json.loads(journal[1]).items(), journal[1]
                 content = read(self._api.runs.get_notebook(self._runs[name, path])).decode()
             self._results[name, path] = nbformat.reads(content, as_version=4)
         return self._results[name, path]

@@ -647,11 +647,15 @@ import ipykernel.kernelapp
 app = ipykernel.kernelapp.IPKernelApp.instance()
 print(type(app), app.name, app.initialized(), app.config, app.extra_args, app.log.level, app.log.handlers, app.parent_handle, app.interrupt)
 #-
+import runwidgets
+runwidgets.record("metric", 1); runwidgets.progress(0.5, "half")
+"""
+
+CONNECTION = r"""
 from ipykernel.connect import get_connection_info
 print(sorted(get_connection_info(unpack=True)))
 #-
-import runwidgets
-runwidgets.record("metric", 1); runwidgets.progress(0.5, "half")
+%connect_info
 """
 
 CHANCE = r"""

@@ -16,7 +16,7 @@ from runwidgets.execution import pool
 from runwidgets.execution.pool import can_preload, python_options
 from runwidgets.service.base import Api
 from runwidgets.service.wiring import Service, open_service
-from tests.ladder import Json, arguments, ended, finished, group_of, wait_until, workflow
+from tests.ladder import ACTIVE, Json, arguments, finished, group_of, wait_until, workflow
 
 PARENT = "import os\nprint(open(f'/proc/{os.getppid()}/cmdline').read())"
 DRAW = (
@@ -231,7 +231,8 @@ def test_a_thousand_runs_leave_the_service_as_a_hundred_did(tmp_path: Path) -> N
 
     def execute(count: int) -> dict[str, Any]:
         ids.extend(api.runs.start_run(group, arguments(x=at))["id"] for at in range(count))
-        wait_until(lambda: not service._backend._followed and ended(api, ids[-1]), within=300)
+        wait_until(lambda: api.runs.get_run(ids[-1])["state"] not in ACTIVE, within=300)
+        wait_until(lambda: not service._backend._followed)
         assert {api.runs.get_run(run_id)["state"] for run_id in ids} == {"SUCCESS"}
         gc.collect()
         here = psutil.Process()

@@ -69,7 +69,6 @@ def outputs_of(notebook: Any) -> list[tuple[str, list[str]]]:
     return shown
 
 
-@pytest.mark.xdist_group("samples")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sample_of_papermill_runs_here_with_the_same_outputs(

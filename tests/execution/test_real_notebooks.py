@@ -58,7 +58,6 @@ def executions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executions]
     executions.close()
 
 
-@pytest.mark.xdist_group("real")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", NOTEBOOKS)

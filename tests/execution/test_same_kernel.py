@@ -79,8 +79,17 @@ STATE_MASKS: list[Mask] = [
     (r"'(psutil(\.\w+)?|pwd)', ", ""),
 ]
 
+CONNECTION_MASKS: list[Mask] = [
+    # Papermill's kernel listens on TCP, a run's on sockets in a private folder.
+    (r'("(?:shell|iopub|stdin|control|hb)_port": )\d+', r"\1…"),
+    (r'("(?:ip|key|transport)": )"[^"]*"', r'\1"…"'),
+]
+
 MASKS_OF = {"shell": [*MASKS, *SHELL_MASKS], "state": [*MASKS, *STATE_MASKS]}
 """Beside what always differs."""
+
+ALONE = {"chance": probes.CHANCE, "connection": probes.CONNECTION}
+"""Probes that have tests of their own."""
 
 LEFT = {
     "end": ["atexit.txt", "deleted.txt", "finalized.txt", "thread.txt", "unflushed.txt"],
@@ -94,7 +103,7 @@ def executions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executions]
     """Start all probes on all paths; every cell may fail."""
     folder = tmp_path_factory.mktemp("probes")
     executions = Executions(folder)
-    for name, text in {**PROBES, "chance": probes.CHANCE, "chance again": probes.CHANCE}.items():
+    for name, text in {**PROBES, **ALONE, "chance again": probes.CHANCE}.items():
         cells = [
             new_code_cell(cell.strip("\n"), metadata={"tags": ["raises-exception"]})
             for cell in text.split("\n#-\n")
@@ -106,7 +115,7 @@ def executions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executions]
     executions.close()
 
 
-pytestmark = [pytest.mark.xdist_group("probes"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -114,6 +123,16 @@ pytestmark = [pytest.mark.xdist_group("probes"), pytest.mark.timeout(180)]
 def test_a_notebook_sees_the_same_kernel(executions: Executions, name: str, path: str) -> None:
     """Whatever it looks at: outputs, errors, the shell, the process, the interpreter's state."""
     executions.assert_same(name, path, MASKS_OF.get(name, MASKS))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_kernel_knows_its_sockets_where_it_has_some(executions: Executions, path: str) -> None:
+    """A direct kernel has none, and no connection file: who asks for it is told so."""
+    if path != "direct":
+        executions.assert_same("connection", path, [*STATE_MASKS, *CONNECTION_MASKS])
+        return
+    for cell in executions.result("connection", path).cells[:2]:
+        assert "does not exist" in json.dumps(cell.outputs)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -254,4 +254,4 @@ def test_what_grows_old_later_goes_later_until_the_end(
 
     retention.close()
     database.close()
-    assert "runwidgets-retention" not in {thread.name for thread in threading.enumerate()}
+    assert not retention._thread.is_alive()

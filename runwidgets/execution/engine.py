@@ -11,7 +11,7 @@ import re
 import threading
 from typing import Any
 
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
@@ -38,6 +38,7 @@ class _Client(PapermillNotebookClient):
         self._stream: NotebookNode | None = None
         self._parts: list[str] = []
         self._later: asyncio.TimerHandle | None = None
+        self._sizes: dict[str, int] = {}
 
     def execute(self, **options: Any) -> NotebookNode:
         """Execute the cells on the kernel and end it; ask a dead kernel nothing more."""
@@ -60,8 +61,8 @@ class _Client(PapermillNotebookClient):
                 if reply is not None:
                     self.nb.metadata["language_info"] = reply["content"]["language_info"]
                 self.set_widgets_metadata()
-        except DeadKernelError:  # between two cells, or after the last one
-            await self.kernel.wait()
+        except DeadKernelError:  # between two cells, or after the last one: nobody reads what it said
+            await self.kernel.end()
             recorder.messages = [self.kernel.last_words()]
         finally:
             await self.kernel.shut_down()
@@ -70,9 +71,7 @@ class _Client(PapermillNotebookClient):
         """Execute the cells until one fails or somebody asks to stop."""
         recorder = self.recorder
         code = {
-            index
-            for index, cell in enumerate(self.nb.cells)
-            if cell.cell_type == "code" and cell.source.strip()
+            index for index, cell in enumerate(self.nb.cells) if self._is_code(cell) and cell.source.strip()
         }
         recorder.cells = len(code)
         assign = _after_parameters(self.nb.cells) if recorder.secrets else None
@@ -108,7 +107,8 @@ class _Client(PapermillNotebookClient):
         timer = threading.Timer(limit or 0, self._time_out, [limit, recorder.cell])
         timer.daemon = True
         self.nb_man.cell_start(cell, index)
-        if cell.cell_type == "code":
+        is_code = self._is_code(cell)
+        if is_code:
             cell.metadata["runwidgets"] = {"status": "running"}
         if limit:
             timer.start()
@@ -120,26 +120,26 @@ class _Client(PapermillNotebookClient):
             recorder.messages = [sentence, recorder.mask(_traceback(cell))]
             return False
         except DeadKernelError:
-            await self.kernel.wait()
+            await self.kernel.end()
             self.nb_man.cell_exception(cell, cell_index=index)
             recorder.messages = [f"cell {recorder.cell}: {self.kernel.last_words()}"]
             return False
-        except CellTimeoutError as error:
-            self.nb_man.cell_exception(cell, cell_index=index)
-            recorder.messages = [f"cell {recorder.cell}: {error}"]
-            return False
         else:
-            if cell.cell_type == "code":
+            if is_code:
                 cell.metadata["runwidgets"] = {"status": "ok"}
             return True
         finally:
             timer.cancel()
             self._end_stream()
-            if cell.cell_type == "code" and cell.metadata["runwidgets"]["status"] == "running":
+            if is_code and cell.metadata["runwidgets"]["status"] == "running":
                 cell.metadata["runwidgets"] = {"status": "error"}
             self.nb_man.cell_complete(cell, cell_index=index)
             if recorder.wait_for_snapshot() <= 0:
                 self._save()
+
+    def _is_code(self, cell: NotebookNode) -> bool:
+        """Say whether a cell is executed: one of code that is not tagged to be left out."""
+        return cell.cell_type == "code" and self.skip_cells_with_tag not in cell.metadata.get("tags", [])
 
     def _time_out(self, limit: float, number: int) -> None:
         self.recorder.stop.request(
@@ -152,9 +152,15 @@ class _Client(PapermillNotebookClient):
         for _, code in self.recorder.secrets:
             await self.async_wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
 
-    def process_message(self, *arguments: Any, **options: Any) -> NotebookNode | None:
-        """Take a message, and see that a snapshot follows."""
-        output: NotebookNode | None = super().process_message(*arguments, **options)
+    def process_message(
+        self, message: dict[str, Any], *arguments: Any, **options: Any
+    ) -> NotebookNode | None:
+        """Take a message without the secrets in it, and see that a snapshot follows."""
+        if self.recorder.secrets:
+            message["content"] = self.recorder.mask(message["content"])
+        if message["msg_type"] == "update_display_data":
+            message["content"] = self._cap(message["content"])
+        output: NotebookNode | None = super().process_message(message, *arguments, **options)
         wait = self.recorder.wait_for_snapshot()
         if self._later is None:
             self._later = asyncio.get_running_loop().call_later(max(wait, 0.05), self._snapshot)
@@ -176,7 +182,6 @@ class _Client(PapermillNotebookClient):
         """Store an output as far as there is room; streams also go to the log."""
         content = msg["content"]
         if msg["msg_type"] == "stream":
-            content["text"] = self.recorder.mask(content["text"])
             self.recorder.print(content["text"])
             if self._extend(outs, content):
                 return None
@@ -218,18 +223,23 @@ class _Client(PapermillNotebookClient):
             return content if granted == len(text) else {**content, "text": text[:granted] + _CUT}
         if "data" not in content:
             return content
-        size = len(json.dumps(content["data"], default=str))
-        if self.recorder.take(size) == size:
-            masked = json.dumps(content["data"]) if self.recorder.secrets else ""
-            return {**content, "data": json.loads(self.recorder.mask(masked))} if masked else content
+        display = content.get("transient", {}).get("display_id")
+        size, before = len(json.dumps(content["data"], default=str)), self._sizes.get(display, 0)
+        if display is not None:  # an update takes the place of what was there
+            self._sizes[display] = max(size, before)
+        grown = max(0, size - before)
+        if self.recorder.take(grown) == grown:
+            return content
         return {**content, "data": {"text/plain": _CUT.strip()}, "metadata": {}}
 
     def _read(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Take metrics and progress out of a display."""
-        if METRIC_TYPE in data:
-            self.recorder.tell("metric", **data[METRIC_TYPE])
-        if PROGRESS_TYPE in data:
-            self.recorder.report(data[PROGRESS_TYPE]["fraction"], data[PROGRESS_TYPE]["text"])
+        match data.get(METRIC_TYPE):
+            case {"name": str(name), "value": value}:
+                self.recorder.tell("metric", name=name, value=strict(value))
+        match data.get(PROGRESS_TYPE):
+            case {"fraction": int() | float() as fraction, "text": str(text)} if 0 <= fraction <= 1:
+                self.recorder.report(fraction, text)
         for mime_type, value in data.items():
             if SCRAP_TYPE.fullmatch(mime_type) and metadata.get("scrapbook", {}).get("data"):
                 self.recorder.tell("metric", name=value["name"], value=strict(value["data"]))

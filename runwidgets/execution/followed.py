@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,10 @@ class Followed:
         self.run_id = run_id
         self.lock = folder / LOCK
         self.description: dict[str, Any] = json.loads((folder / RUN_FILE).read_text("utf-8"))
-        self.runner: tuple[int, float] | None = None
+        self.runner: int | None = None
+        """Process of the attempt that is under way, once its journal says so."""
+        self.is_told = False
+        """Whether that process was asked to end."""
         self.outcome: Outcome | None = None
         self.attempts = 0
         """Attempts that began, as the journal says."""
@@ -58,6 +63,7 @@ class Followed:
         self.process: subprocess.Popen[bytes] | None = None
         self.pidfd: int | None = None
         self.code: int | None = None
+        self.stumbles = 0
         self.kill_at: float | None = None
         self.is_cancelled = False
         self.has_ended = False
@@ -96,6 +102,10 @@ class Followed:
         if self.process is not None:
             self.code = self.process.wait()
             self.process = None
+        self.unwatch()
+
+    def unwatch(self) -> None:
+        """Close what tells of the end of a spawned runner."""
         if self.pidfd is not None:
             os.close(self.pidfd)
             self.pidfd = None
@@ -117,6 +127,18 @@ class Followed:
         runs.note(self.run_id, progress if self._is_changed else None, self._metrics, grown)
         self._is_changed, self._metrics, self._log_size = False, [], size
         self._next_note = time.monotonic() + NOTE_PAUSE
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Have what `note` and `end` store count as stored only if the block ends well."""
+        before = (self._is_changed, self._metrics, self._log_size, self._next_note)
+        ended = (self.is_cancelled, self.has_ended)
+        try:
+            yield
+        except BaseException:
+            self._is_changed, self._metrics, self._log_size, self._next_note = before
+            self.is_cancelled, self.has_ended = ended
+            raise
 
     def end(self, runs: Runs, holds_slot: bool) -> bool:
         """Store the end, unless somebody cancelled the run before.
@@ -159,7 +181,7 @@ class Followed:
     def _take(self, record: dict[str, Any]) -> None:
         kind = record.pop("kind")
         if kind == "started":
-            self.runner = (record["pid"], record["created"])
+            self.runner, self.is_told = record["pid"], False
             self.attempts += 1
             self.outcome = None
             if self.attempts > 1:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 PACKET = 64 * 1024
 """Bytes of a request or an answer, at most."""
+START_LIMIT = 60
+"""Seconds in which the modules must be imported."""
 SAFE_THREADS = {"jemalloc_bg_thd"}
 """Threads whose library takes care of forks itself: jemalloc's, which pyarrow starts. **Source:** jemalloc
 5, ``background_thread_prefork0`` to ``background_thread_postfork_child``."""
@@ -213,7 +215,9 @@ def main(arguments: Sequence[str]) -> None:
     control.set_inheritable(False)
     os.umask(0o077)
     server = ForkServer(control, json.loads(arguments[1]))
+    signal.alarm(START_LIMIT)  # kills this process, whatever it does; runs that wait are spawned then
     server.prepare(json.loads(arguments[2]))
+    signal.alarm(0)
     server.serve()
     os._exit(0)
 

@@ -8,7 +8,7 @@ that came to its end is ``finished``; a journal without it, whose runner is gone
 ========  =================================================================================
 kind      further keys
 ========  =================================================================================
-started   ``pid`` of the runner, and ``created``, when that process began (seconds, epoch)
+started   ``pid`` of the runner
 kernel    ``pid`` of the kernel, and ``way``: ``direct``, ``forked`` or ``spawned``
 cell      ``cell`` (from 1), ``cells``, ``source``: its first line
 progress  ``fraction``, ``text``: what the template reported
@@ -45,7 +45,10 @@ class JournalWriter:
     def __init__(self, path: Path) -> None:
         self._reserve = path.with_name(RESERVE)
         hold_room(self._reserve, RESERVED)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        size = os.fstat(self._descriptor).st_size
+        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
+            os.write(self._descriptor, b"\n")  # a crash cut the line before
 
     def write(self, kind: str, **values: Any) -> None:
         """Append a record, or nothing of it; ``finished`` is on disk when this returns."""
@@ -105,5 +108,10 @@ class JournalReader:
         except FileNotFoundError:
             return
         for line in content[: content.rfind(b"\n") + 1].splitlines(keepends=True):
-            yield json.loads(line)
+            try:
+                record = json.loads(line)
+            except ValueError:
+                record = None  # a crash cut it short
+            if isinstance(record, dict):
+                yield record
             self._offset += len(line)

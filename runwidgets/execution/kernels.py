@@ -11,6 +11,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty
@@ -24,7 +25,7 @@ from jupyter_client.session import Session
 from nbclient.exceptions import DeadKernelError
 
 from runwidgets.execution.channel import IOPUB, Receiver, Sender, open_pair
-from runwidgets.execution.processes import count_oom_kills, die_with
+from runwidgets.execution.processes import count_oom_kills, die_with, signal_name
 
 HISTORY = "--HistoryManager.hist_file=:memory:"
 """What papermill, through nbclient, gives to every IPython kernel."""
@@ -39,6 +40,10 @@ RECONNECT_PAUSE = 2
 
 DRAIN_WAIT = 100
 """Milliseconds of silence after which nothing more comes from a kernel that has ended."""
+
+
+DRAIN_LIMIT = 10.0
+"""Seconds in which what a dead kernel said must be read."""
 
 
 class Kernel:
@@ -75,6 +80,7 @@ class Kernel:
         RuntimeError
             It ended, or did not answer in time.
         """
+        ready = None
         try:
             await asyncio.wait_for(self._start(), timeout)
             self._pidfd = os.pidfd_open(self.pid)
@@ -85,7 +91,7 @@ class Kernel:
             ended.cancel()
         except asyncio.TimeoutError:
             done = set()
-        if ready not in done:
+        if ready is None or ready not in done:
             raise RuntimeError(self.last_words() if done else f"no answer within {timeout:g} s")
         ready.result()
         return self.client
@@ -95,10 +101,15 @@ class Kernel:
         """Whether the process has ended."""
         return self._has_ended.is_set()
 
-    async def wait(self) -> None:
-        """Wait until the process has ended and all that it said has been read."""
+    async def end(self) -> None:
+        """Wait until the process has ended."""
         await self._has_ended.wait()
-        await self._drain()
+
+    async def wait(self) -> None:
+        """Wait until the process has ended and somebody else has read all that it said."""
+        await self.end()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._drain(), DRAIN_LIMIT)
 
     async def shut_down(self) -> None:
         """Ask the kernel to end, and see that it does."""
@@ -120,7 +131,7 @@ class Kernel:
             return "the kernel died"
         if self._code >= 0:
             return f"the kernel exited with code {self._code}"
-        name = signal.Signals(-self._code).name
+        name = signal_name(-self._code)
         is_oom = name == "SIGKILL" and count_oom_kills() > self._oom_kills
         return f"the kernel was killed by {name}{': out of memory' if is_oom else ''}"
 

@@ -33,12 +33,12 @@ from runwidgets.execution.environment import run_environment
 from runwidgets.execution.followed import Followed, Outcome
 from runwidgets.execution.kernels import private_folder
 from runwidgets.execution.pool import ForkServers
-from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal
+from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, signal_name
 from runwidgets.execution.recorder import settle
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
-from runwidgets.store.locks import hold_lock, is_locked
+from runwidgets.store.locks import hold_lock, hold_own_lock, is_locked, release_own_lock
 from runwidgets.store.runs import Runs
 
 BUSY_PAUSE = 0.05
@@ -47,6 +47,8 @@ IDLE_PAUSE = 0.5
 """Seconds between two looks at the queue, which other processes may fill, and at what others cancelled."""
 KILL_PAUSE = 2.0
 """Seconds beyond the grace period after which a cancelled run's runner is killed too."""
+STUMBLES = 20
+"""Times in a row that a run may go wrong in a way that nobody foresaw, before it is ended."""
 LAUNCHES = 3
 """Times that a runner is launched before it counts as one that cannot be started."""
 
@@ -151,8 +153,9 @@ class LocalBackend(Backend):
         for followed in self._followed.values():
             if followed.process is not None:  # goes on by itself; somebody must reap it while we live
                 threading.Thread(target=followed.process.wait, daemon=True).start()
+            followed.unwatch()
         (self._files.services / self._service).unlink(missing_ok=True)
-        os.close(self._alive)
+        release_own_lock(self._alive)
         self._waker.close()
         self._bell.close()
 
@@ -169,7 +172,7 @@ class LocalBackend(Backend):
                 self._patrol()
                 self._claim()
                 for followed in list(self._followed.values()):
-                    self._advance(followed)
+                    self._advance_or_give_up(followed)
                 pause = BUSY_PAUSE if self._followed else IDLE_PAUSE
             except ServiceUnavailableError as error:
                 log.warning("runwidgets: %s; trying again", error)
@@ -211,12 +214,16 @@ class LocalBackend(Backend):
         self._next_patrol = time.monotonic() + IDLE_PAUSE
         self._files.hold_room(self._limits.disk_floor)
         rows = {row.id: row for row in self._runs.holding()}
+        lost = [row.id for row in rows.values() if row.service == self._service]
+        self.adopt(set(lost) - set(self._followed))  # claimed, but then something went wrong
         others = {row.service for row in rows.values()} - {self._service}
         dead = {service for service in others if not is_locked(self._files.services / service)}
         self.adopt([row.id for row in rows.values() if row.service in dead])
         for path in self._files.services.iterdir():
-            if not is_locked(path):
+            lock = None if is_locked(path) else hold_lock(path)
+            if lock is not None:
                 path.unlink(missing_ok=True)
+                os.close(lock)
         for run_id, followed in self._followed.items():
             if run_id not in rows or rows[run_id].state == RunState.CANCELED.value:
                 followed.is_cancelled = True  # cancelled, or even deleted since
@@ -233,7 +240,7 @@ class LocalBackend(Backend):
         """Follow a run; None when it has begun."""
         try:
             followed = Followed(run_id, self._files.run_folder(run_id))
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, KeyError, ValueError) as error:
             log.warning("runwidgets: run %s: %s", run_id, error)
             with suppress(InvalidRunStateError, UnknownRunError):
                 self._runs.move(run_id, RunState.ERROR, ["its run directory cannot be read"])
@@ -251,6 +258,12 @@ class LocalBackend(Backend):
         lock = hold_lock(followed.lock)
         if lock is None:
             return  # somebody looks at it: the next round will do
+        attempts = followed.attempts
+        followed.read()
+        if followed.attempts > attempts:  # somebody else launched it meanwhile
+            os.close(lock)
+            followed.starts_at = None
+            return
         followed.starts_at = followed.code = followed.runner = None
         followed.launches += 1
         template = followed.description["template"]
@@ -269,7 +282,6 @@ class LocalBackend(Backend):
             os.close(lock)
 
     def _spawn(self, folder: Path, run_id: str, lock: int) -> "subprocess.Popen[bytes]":
-        os.set_inheritable(lock, True)
         command = [sys.executable, "-m", "runwidgets.execution", str(folder)]
         command += [str(self._files.copies), str(lock)]
         private = os.open(folder / RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -304,16 +316,35 @@ class LocalBackend(Backend):
         elif followed.outcome is not None and not followed.has_ended and not self._is_to_retry(followed):
             followed.end(self._runs, holds_slot=True)
 
+    def _advance_or_give_up(self, followed: Followed) -> None:
+        """Bring one run forward; one that goes wrong again and again does not hold up the others for ever."""
+        try:
+            self._advance(followed)
+        except (ServiceUnavailableError, StorageFullError):
+            raise
+        except Exception as error:
+            followed.stumbles += 1
+            log.exception("runwidgets: run %s: the backend stumbled; it goes on", followed.run_id)
+            if followed.stumbles >= STUMBLES:
+                kill_run(followed.run_id)
+                reason = f"the run could not be followed: {type(error).__name__}: {error}"
+                followed.outcome = Outcome(RunState.ERROR, [reason])
+                self._let_go(followed)
+        else:
+            followed.stumbles = 0
+
     def _is_to_retry(self, followed: Followed) -> bool:
         assert followed.outcome is not None
         return followed.outcome.state is RunState.ERROR and followed.may_retry
 
     def _stop(self, followed: Followed) -> None:
         """Ask the runner to end; kill it when it does not."""
-        if followed.kill_at is None and followed.runner is not None:
-            send_signal(*followed.runner, signal.SIGTERM)
+        if followed.kill_at is None:
             followed.kill_at = time.monotonic() + self._limits.cancel_grace + KILL_PAUSE
-        elif followed.kill_at is not None and time.monotonic() > followed.kill_at:
+        if followed.runner is not None and not followed.is_told:
+            followed.is_told = send_signal(followed.runner, followed.run_id, signal.SIGTERM)
+        elif time.monotonic() > followed.kill_at:
+            self._servers.withdraw(followed.run_id)
             kill_run(followed.run_id)
 
     def _bury(self, followed: Followed) -> None:
@@ -339,7 +370,7 @@ class LocalBackend(Backend):
     def _let_go(self, followed: Followed) -> None:
         """Store the end of a run that has no processes any more, and give its slot back."""
         reach("ending")
-        with self._runs.together():
+        with followed.all_or_nothing(), self._runs.together():
             followed.note(self._runs, is_last=True)
             is_released = False
             if followed.outcome is not None and not followed.has_ended:
@@ -357,12 +388,14 @@ def _announce(folder: Path) -> tuple[str, int]:
     """Hold the lock that says that this service lives; return its id and the lock's descriptor."""
     while True:
         service = uuid.uuid4().hex
-        lock = hold_lock(folder / service)
-        if lock is not None and (folder / service).exists():
-            return service, lock  # nobody took it for a dead one's before it was locked
+        lock = hold_own_lock(folder / service)
+        if lock is not None:
+            if (folder / service).exists():
+                return service, lock
+            release_own_lock(lock)  # somebody took it for a dead one's before it was locked
 
 
 def _last_words(code: int | None) -> str:
     if code is not None and code < 0:
-        return f"the runner was lost: killed by {signal.Signals(-code).name}"
+        return f"the runner was lost: killed by {signal_name(-code)}"
     return "the runner was lost"

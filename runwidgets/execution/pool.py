@@ -136,6 +136,13 @@ class ForkServers:
         server.last_used = time.monotonic()
         return True
 
+    def withdraw(self, run_id: str) -> None:
+        """Take a request back: a server that has not come so far as to read it is killed."""
+        for server in self._servers:
+            if run_id in server.runs and not server.is_ready:
+                server.is_retired = True
+                server.process.kill()
+
     def has(self, run_id: str) -> bool:
         """Say whether a server still has to tell how a run ended."""
         return any(run_id in server.runs for server in self._servers)
@@ -189,7 +196,10 @@ class ForkServers:
             server.control.close()
             if server.runs:
                 threading.Thread(target=server.process.wait, daemon=True).start()
-            else:
+            elif not server.is_ready:
+                server.process.kill()
+        for server in self._servers:
+            if not server.runs:
                 server.process.wait()
         self._servers.clear()
 

@@ -10,7 +10,8 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
@@ -27,7 +28,7 @@ PR_SET_CHILD_SUBREAPER = 36
 """**Source:** ``linux/prctl.h``."""
 
 KILL_TIMEOUT = 2.0
-"""Seconds in which a killed process must be gone, before it is looked for again."""
+"""Seconds in which a killed process must be gone; one that is not cannot be killed now."""
 
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
@@ -80,6 +81,14 @@ def count_oom_kills() -> int:
         return 0
 
 
+def signal_name(number: int) -> str:
+    """Return the name of a signal, such as ``SIGKILL``; those of real time have only numbers."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def has_children(pid: int | str = "self") -> bool:
     """Say whether a process has children, zombies among them."""
     return bool(_children(pid))
@@ -93,11 +102,11 @@ def find_processes(run_id: str) -> list[psutil.Process]:
 def kill_descendants() -> None:
     """Kill every descendant of this process and wait until they are dead.
 
-    A process may start another between the look and the kill: looked for until there is none. Safe in
-    any thread; the dead are left to `reap_children`.
+    A process may start another between the look and the kill: looked for until there is none, or those
+    left can't be killed: they wait for a device, or belong to somebody else. Safe in any thread; the dead
+    are left to `reap_children`.
     """
-    while alive := [pid for pid in _descendants(os.getpid()) if not _is_dead(pid)]:
-        _kill(psutil.Process(pid) for pid in alive if psutil.pid_exists(pid))
+    _kill_all(lambda: [pid for pid in _descendants(os.getpid()) if not _is_dead(pid)])
 
 
 def reap_children() -> None:
@@ -110,20 +119,19 @@ def reap_children() -> None:
 
 
 def kill_run(run_id: str) -> None:
-    """Kill every process of a run whose runner died, and wait until they are gone."""
-    while alive := find_processes(run_id):
-        _kill(alive)
+    """Kill every process of a run whose runner died, and wait until those that can be killed are gone."""
+    _kill_all(lambda: [process.pid for process in find_processes(run_id)])
 
 
-def send_signal(pid: int, created: float, number: signal.Signals) -> bool:
-    """Send a signal to a process, unless its number went to another one meanwhile.
+def send_signal(pid: int, run_id: str, number: signal.Signals) -> bool:
+    """Send a signal to a process of a run, unless its number went to another one meanwhile.
 
     Parameters
     ----------
     pid : int
         The process.
-    created : float
-        When it began, in seconds since the epoch, as psutil says.
+    run_id : str
+        The run whose id it carries.
     number : signal.Signals
         The signal.
 
@@ -134,7 +142,7 @@ def send_signal(pid: int, created: float, number: signal.Signals) -> bool:
     """
     try:
         process = psutil.Process(pid)
-        if abs(process.create_time() - created) > 1:
+        if not _belongs(process, run_id):
             return False
         process.send_signal(number)
     except psutil.NoSuchProcess:
@@ -142,25 +150,31 @@ def send_signal(pid: int, created: float, number: signal.Signals) -> bool:
     return True
 
 
-def _kill(processes: Iterable[psutil.Process]) -> None:
-    """Kill processes and wait until each is dead, if not yet reaped."""
-    targets = []
-    for process in processes:
-        try:
-            process.kill()
-            targets.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    deadline = time.monotonic() + KILL_TIMEOUT
-    for process in targets:
-        while not _is_dead(process.pid) and time.monotonic() < deadline:
-            _wait_for_end(process.pid, deadline - time.monotonic())
+def _kill_all(look: Callable[[], list[int]]) -> None:
+    """Kill processes, and wait until each is dead, if not yet reaped, as long as new ones are found."""
+    immortal: set[int] = set()
+    while targets := [pid for pid in look() if pid not in immortal]:
+        for pid in targets:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            except PermissionError:
+                immortal.add(pid)
+        deadline = time.monotonic() + KILL_TIMEOUT
+        for pid in targets:
+            while pid not in immortal and not _is_dead(pid):
+                if time.monotonic() > deadline:
+                    immortal.add(pid)
+                else:
+                    _wait_for_end(pid, deadline - time.monotonic())
 
 
 def _wait_for_end(pid: int, timeout: float) -> None:
     """Wait until a process has ended, reaped or not."""
     if not hasattr(os, "pidfd_open"):
-        psutil.wait_procs([psutil.Process(pid)], timeout=timeout)
+        with suppress(psutil.NoSuchProcess):
+            psutil.wait_procs([psutil.Process(pid)], timeout=timeout)
         return
     try:
         descriptor = os.pidfd_open(pid)

@@ -18,7 +18,7 @@ from runwidgets.execution.journal import JournalWriter
 from runwidgets.execution.stop import Stop
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
-from runwidgets.store.files import write_atomically
+from runwidgets.store.disk import write_atomically
 
 SNAPSHOT_PAUSE = 0.5
 """Seconds between two snapshots, at least."""
@@ -100,12 +100,33 @@ class Recorder:
         self._outputs_left -= granted
         return granted
 
-    def mask(self, text: str) -> str:
-        """Return a text without secrets."""
-        for value, _ in self.secrets:
-            if value:
-                text = text.replace(value, MASK)
-        return text
+    def mask(self, value: Any, names: int = 2) -> Any:
+        """Return a text, or what is made of texts, without secrets.
+
+        Parameters
+        ----------
+        value : Any
+            JSON: a text, or the content of a message.
+        names : int
+            Levels whose keys stay as they are: those of a message, and of its bundle of MIME types.
+
+        Returns
+        -------
+        Any
+            A copy; deep inside, also numbers that are a secret are masked.
+        """
+        if isinstance(value, str):
+            for secret, _ in self.secrets:
+                if secret:
+                    value = value.replace(secret, MASK)
+        elif isinstance(value, dict):
+            keys = value if names > 0 else [self.mask(key) for key in value]
+            return {key: self.mask(item, names - 1) for key, item in zip(keys, value.values(), strict=True)}
+        elif isinstance(value, list):
+            return [self.mask(item, names - 1) for item in value]
+        elif names <= 0 and any(str(value) == secret for secret, _ in self.secrets):
+            return MASK
+        return value
 
     def report(self, fraction: float, text: str) -> None:
         """Write progress to the journal, at most four times a second and always the last."""

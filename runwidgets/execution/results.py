@@ -11,7 +11,8 @@ from typing import Any
 
 from runwidgets.errors import ConstraintViolationError
 from runwidgets.limits import Limits
-from runwidgets.store.files import OUTPUT, UPLOADS, WORKDIR, hash_file
+from runwidgets.store.disk import hash_file, remove_tree
+from runwidgets.store.files import OUTPUT, UPLOADS, WORKDIR
 
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 MIME_TYPES = mimetypes.MimeTypes()
@@ -38,10 +39,7 @@ IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 def empty_folder(folder: Path) -> None:
     """Remove what an earlier attempt left in a folder, but not the folder."""
     for each in folder.iterdir():
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each)
-        else:
-            each.unlink()
+        remove_tree(each)
 
 
 def place_inputs(folder: Path, description: dict[str, Any], copies: Path, limits: Limits) -> dict[str, str]:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat.v4
-import psutil
 from jupyter_client.kernelspec import NoSuchKernel
 from nbformat import NotebookNode
 from papermill.engines import papermill_engines
@@ -75,7 +74,7 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
     stop = Stop(limits.cancel_grace, kill_descendants)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.request(RunState.CANCELED, "the run was cancelled"))
-    journal.write("started", pid=os.getpid(), created=psutil.Process().create_time())
+    journal.write("started", pid=os.getpid())
     state, messages, files = RunState.ERROR, [], []
     reach("started")
     try:
@@ -84,6 +83,7 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
         placed = place_inputs(folder, description, copies, limits)
         reach("laid out")
         messages = _execute(folder, description, journal, stop, limits, launch, is_last)
+        kill_descendants()  # what is a result is not written any more
         if not messages and not stop.is_requested:
             reach("executed")
             template = description["template"]
@@ -101,6 +101,7 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
     finally:
         kill_descendants()
         reap_children()
+        shutil.rmtree(private_folder(folder.name), ignore_errors=True)
         if stop.state is not None:
             state, files, messages = stop.state, [], [stop.message]
         if is_last or state is not RunState.ERROR:

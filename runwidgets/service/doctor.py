@@ -22,7 +22,8 @@ from runwidgets.service.invariants import GRACE, RULES
 from runwidgets.service.wiring import open_store
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
-from runwidgets.store.files import Files, hash_file
+from runwidgets.store.disk import hash_file
+from runwidgets.store.files import Files
 from runwidgets.store.locks import is_locked
 from runwidgets.store.runs import Runs
 from runwidgets.store.strays import CHECKER, children

@@ -19,13 +19,16 @@ from runwidgets.errors import RunWidgetsError
 from runwidgets.limits import Limits
 from runwidgets.service.evidence import Evidence
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
-from runwidgets.store.files import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR, hash_file
+from runwidgets.store.disk import hash_file
+from runwidgets.store.files import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
 from runwidgets.templates.parameters import check_arguments, parse_parameters
 from runwidgets.templates.signature import construct
 
 GRACE = 5.0
 """Seconds after its end in which the processes of a run must be gone."""
 STATUSES = {"ok", "error", "not run", "running"}
+SKIPPED = "skip-execution"
+"""Tag of a cell that nbclient leaves out. **Source:** ``NotebookClient.skip_cells_with_tag``."""
 BY_ITSELF = {RunState.SUCCESS, RunState.ERROR}
 """Ends that the journal and the row must agree on; a cancel may win against any."""
 
@@ -144,7 +147,11 @@ def tells_the_truth_of_its_cells(run: Evidence) -> Problems:
     except nbformat.ValidationError as error:
         yield f"its {OUTPUT} is no valid notebook: {str(error).splitlines()[0]}"
         return
-    cells = [cell for cell in run.notebook["cells"] if cell["cell_type"] == "code"]
+    cells = [
+        cell
+        for cell in run.notebook["cells"]
+        if cell["cell_type"] == "code" and SKIPPED not in cell["metadata"].get("tags", [])
+    ]
     told = [cell["metadata"].get("runwidgets", {}).get("status") for cell in cells]
     is_over = False
     for number, status in enumerate(told, 1):

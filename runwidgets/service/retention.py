@@ -74,7 +74,11 @@ def clean(
         if not is_dry:
             with suppress(UnknownRunError):  # somebody deletes it at the same time
                 delete_row(runs, files, run_id)
-            files.delete_run(run_id)
+            try:
+                files.delete_run(run_id)
+            except OSError as error:
+                log.warning("runwidgets: run %s: its files could not be removed: %s", run_id, error.strerror)
+                continue
         yield removal
     for stray in find_leftovers(files, database, time.time() if is_dry else files.clock()):
         removal = Removal(stray.path.relative_to(files.root).as_posix(), stray.size())

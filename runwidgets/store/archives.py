@@ -4,27 +4,33 @@ import io
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 CHUNK = 1 << 20
 """Bytes read or written at once."""
 
 
-def open_archive(members: list[tuple[str, IO[bytes]]]) -> IO[bytes]:
+HELD = 256
+"""Files that are opened at once, so that it does not matter when they are deleted meanwhile; the others are
+opened when it is their turn, for a process may open only so many."""
+
+
+def open_archive(members: list[tuple[str, Callable[[], IO[bytes]]]]) -> IO[bytes]:
     """Return a ``.tar.gz`` as a stream.
 
     Parameters
     ----------
-    members : list of (str, IO)
-        Name in the archive, and the open file; all are closed at the end.
+    members : list of (str, callable)
+        Name in the archive, and what opens the file; all are closed at the end.
 
     Returns
     -------
     IO
         A readable binary stream.
     """
-    return io.BufferedReader(_Stream(_archive(members)), CHUNK)
+    held = [opener() for _, opener in members[:HELD]]
+    return io.BufferedReader(_Stream(_archive(members, held)), CHUNK)
 
 
 class _Stream(io.RawIOBase):
@@ -53,18 +59,22 @@ class _Stream(io.RawIOBase):
         super().close()
 
 
-def _archive(members: list[tuple[str, IO[bytes]]]) -> Iterator[bytes]:
+def _archive(members: list[tuple[str, Callable[[], IO[bytes]]]], held: list[IO[bytes]]) -> Iterator[bytes]:
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     try:
-        for name, stream in members:
+        for number, (name, opener) in enumerate(members):
+            if number >= len(held):
+                held.append(opener())
+            stream = held[number]
             info = tarfile.TarInfo(name)
             about = os.fstat(stream.fileno())
             info.size, info.mtime, info.mode = about.st_size, int(about.st_mtime), 0o644
             yield packer.compress(info.tobuf(tarfile.PAX_FORMAT))
             while chunk := stream.read(CHUNK):
                 yield packer.compress(chunk)
+            stream.close()
             yield packer.compress(b"\0" * (-info.size % tarfile.BLOCKSIZE))
         yield packer.compress(b"\0" * tarfile.BLOCKSIZE * 2) + packer.flush()
     finally:
-        for _, stream in members:
+        for stream in held:
             stream.close()

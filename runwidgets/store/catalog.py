@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowError, UnknownWorkflowGroupError
 from runwidgets.store.database import Database, now
@@ -240,9 +240,3 @@ class Catalog:
         """Remove an upload."""
         with self._database.write() as connection:
             connection.execute(delete(uploads).where(uploads.c.id == file_id))
-
-    def count_groups(self, workflow_id: str) -> int:
-        """Return how many groups a workflow has."""
-        with self._database.read() as connection:
-            chosen = select(func.count()).select_from(groups).where(groups.c.workflow_id == workflow_id)
-            return connection.execute(chosen).scalar_one()

@@ -5,33 +5,39 @@ are 0700, files 0600. Copies of notebooks and of the files beside them are store
 their content and never change. Knows no database: the runner imports it.
 """
 
-import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from runwidgets.crashpoints import reach
 from runwidgets.errors import (
-    FileTooLargeError,
     ServiceUnavailableError,
-    StorageFullError,
     UnknownFileError,
     UnknownRunError,
 )
 from runwidgets.store.archives import open_archive
+from runwidgets.store.disk import (
+    link_file,
+    our_errors,
+    remove_path,
+    sync,
+    write_atomically,
+    write_file,
+    write_stream,
+)
 from runwidgets.store.locks import hold_lock
-from runwidgets.store.reserve import DISK_FULL, give_up_room, hold_room
+from runwidgets.store.reserve import give_up_room, hold_room
+
+log = logging.getLogger(__name__)
 
 RESERVED = 4 << 20
 """Bytes that are kept free, where the disk has them."""
-CHUNK = 1 << 20
-"""Bytes read or written at once."""
 RUN_FILE = "run.json"
 TEMPLATE = "template.ipynb"
 OUTPUT = "output.ipynb"
@@ -79,7 +85,7 @@ class Files:
             if not self.root.is_dir():
                 raise ServiceUnavailableError("root", f"there is no folder {self.root}")
             return
-        with _our_errors("root"):
+        with our_errors("root"):
             for folder in (self.root, self.runs, self.uploads, self.copies, self.services):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -98,7 +104,7 @@ class Files:
 
     def free_space(self) -> int:
         """Return the bytes that are free on the root's disk, beside the room that is kept."""
-        with _our_errors("root"):
+        with our_errors("root"):
             missing = 0 if (self.root / RESERVE).exists() else RESERVED
             return shutil.disk_usage(self.root).free - missing
 
@@ -117,7 +123,7 @@ class Files:
     def keep(self, content: bytes) -> str:
         """Store bytes, also where they are stored already: a copy is young when it is about to be used."""
         digest = hashlib.sha256(content).hexdigest()
-        with _our_errors("copy of the notebook"):
+        with our_errors("copy of the notebook"):
             path = self.copy(digest)
             path.parent.mkdir(mode=0o700, exist_ok=True)
             write_atomically(path, content)
@@ -125,11 +131,11 @@ class Files:
 
     def keep_file(self, source: Path) -> tuple[str, int]:
         """Store a copy of a file; return its SHA-256 and its size in bytes."""
-        with _our_errors(source.name):
+        with our_errors(source.name):
             staged = self.copies / f".{uuid.uuid4().hex}"
             try:
                 with source.open("rb") as stream:
-                    digest, size = _write(staged, stream)
+                    digest, size = write_stream(staged, stream)
                 path = self.copy(digest)
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 os.replace(staged, path)
@@ -183,20 +189,20 @@ class Files:
         lock: int | None = None
         staged = self.runs / f".{run_id}"
         try:
-            with _our_errors(f"run {run_id}"):
+            with our_errors(f"run {run_id}"):
                 staged.mkdir(mode=0o700)
                 lock = hold_lock(staged / LOCK)
                 assert lock is not None
                 (staged / WORKDIR).mkdir(mode=0o700)
                 about = json.dumps(description, ensure_ascii=False).encode()
                 write_file(staged / RUN_FILE, about, is_durable=False)
-                _link(self.copy(notebook), staged / TEMPLATE)
+                link_file(self.copy(notebook), staged / TEMPLATE)
                 if secrets:
                     write_file(staged / SECRETS, json.dumps(secrets).encode())
                 if uploads:
                     (staged / UPLOADS).mkdir(mode=0o700)
                 for file_id, path in uploads.items():
-                    _link(path, staged / UPLOADS / file_id)
+                    link_file(path, staged / UPLOADS / file_id)
                 folder = self.run_folder(run_id)
                 os.replace(staged, folder)
                 for path in (folder / RUN_FILE, folder, self.runs):  # in one go: most is done with the first
@@ -218,11 +224,18 @@ class Files:
 
     def delete_run(self, run_id: str) -> None:
         """Remove the folder of a run; nothing remains, also after a crash half-way and a restart."""
-        _remove(self.run_folder(run_id))
+        remove_path(self.run_folder(run_id))
 
     def discard(self, path: Path, touched: float) -> bool:
-        """Remove what belongs to nobody; False where it was touched since, or somebody was first."""
-        return _remove(path, touched)
+        """Remove what belongs to nobody.
+
+        False where it was touched since, somebody was first, or it cannot be removed, which is logged.
+        """
+        try:
+            return remove_path(path, touched)
+        except OSError as error:
+            log.warning("runwidgets: %s could not be removed: %s", path, error.strerror)
+            return False
 
     def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
         """Open a file of the working folder, or the executed notebook where the name is None.
@@ -276,8 +289,7 @@ class Files:
         names : iterable of (str, str or None)
             Name in the archive, and name in the working folder (None: the executed notebook).
         """
-        members = [(inside, self.open_result(run_id, name)) for inside, name in names]
-        return open_archive(members)
+        return open_archive([(inside, partial(self.open_result, run_id, name)) for inside, name in names])
 
     # -- uploads -----------------------------------------------------------------------------------
 
@@ -299,9 +311,9 @@ class Files:
         """
         path = self.upload(group_id, file_id, name)
         try:
-            with _our_errors(name):
+            with our_errors(name):
                 path.parent.mkdir(mode=0o700, parents=True)
-                digest = _write(path, stream, limit)
+                digest = write_stream(path, stream, limit)
                 sync(path.parent)
                 return digest
         except BaseException:
@@ -310,113 +322,8 @@ class Files:
 
     def delete_upload(self, group_id: str, file_id: str) -> None:
         """Remove an upload."""
-        _remove(self.uploads / group_id / file_id)
+        remove_path(self.uploads / group_id / file_id)
 
     def delete_uploads(self, group_id: str) -> None:
         """Remove all uploads of a group."""
-        _remove(self.uploads / group_id)
-
-
-def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:
-    """Write a new file, 0600, and wait until it is on disk, unless that does not matter."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        if is_durable:
-            os.fsync(stream.fileno())
-
-
-def write_atomically(path: Path, content: bytes, is_durable: bool = True) -> None:
-    """Replace a file in one step: a reader sees the old content or the new, never a part."""
-    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        write_file(staged, content, is_durable)
-        os.replace(staged, path)
-    finally:
-        staged.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def hash_file(path: Path) -> tuple[str, int]:
-    """Return the SHA-256 of a file and its size in bytes."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return digest.hexdigest(), size
-
-
-def _write(path: Path, stream: IO[bytes], limit: int | None = None) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
-        while chunk := stream.read(CHUNK):
-            size += len(chunk)
-            if limit is not None and size > limit:
-                raise FileTooLargeError(
-                    path.name, f"it has more than {limit:,} bytes, the limit for one file"
-                )
-            digest.update(chunk)
-            target.write(chunk)
-        target.flush()
-        os.fsync(target.fileno())
-    return digest.hexdigest(), size
-
-
-def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the file system has no links."""
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
-            raise
-        shutil.copyfile(source, target)
-
-
-def _remove(path: Path, touched: float | None = None) -> bool:
-    """Take the name away first, then the content: who looks sees all or nothing.
-
-    Where it is said when the path was touched last, and somebody touched it since, it stays.
-    """
-    doomed = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        os.replace(path, doomed)
-        if touched not in (None, doomed.lstat().st_mtime):
-            os.replace(doomed, path)
-            return False
-    except FileNotFoundError:  # somebody else is at it
-        return False
-    reach("folder renamed")
-    _destroy(doomed)
-    return True
-
-
-def _destroy(path: Path) -> None:
-    """Remove a file or folder; somebody else may be at it."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    while path.exists():
-        with suppress(FileNotFoundError):
-            shutil.rmtree(path)
-
-
-@contextmanager
-def _our_errors(subject: str) -> Iterator[None]:
-    """Turn what the operating system says of the disk into our errors."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise StorageFullError(subject, "the disk is full") from error
-        if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
-            raise ServiceUnavailableError(subject, "the folder may not be written") from error
-        raise
+        remove_path(self.uploads / group_id)

@@ -8,6 +8,16 @@ import fcntl
 import os
 from pathlib import Path
 
+_own: set[int] = set()
+
+
+def _let_go() -> None:
+    while _own:
+        os.close(_own.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 def hold_lock(path: Path) -> int | None:
     """Take a lock.
@@ -33,6 +43,32 @@ def hold_lock(path: Path) -> int | None:
     return descriptor
 
 
+def hold_own_lock(path: Path) -> int | None:
+    """Take a lock that shows whether this very process lives: forked children do not inherit it.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; made where it is missing.
+
+    Returns
+    -------
+    int or None
+        See `hold_lock`; for `release_own_lock`.
+    """
+    descriptor = hold_lock(path)
+    if descriptor is not None:
+        _own.add(descriptor)
+    return descriptor
+
+
+def release_own_lock(descriptor: int) -> None:
+    """Let a lock of `hold_own_lock` go; in a forked child nothing happens."""
+    if descriptor in _own:
+        _own.discard(descriptor)
+        os.close(descriptor)
+
+
 def is_locked(path: Path) -> bool:
     """Say whether somebody holds a lock.
 
@@ -46,10 +82,14 @@ def is_locked(path: Path) -> bool:
     bool
         True while a process that holds it lives.
     """
-    if not path.exists():
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
         return False
-    descriptor = hold_lock(path)
-    if descriptor is None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    os.close(descriptor)
+    finally:
+        os.close(descriptor)
     return False

@@ -333,7 +333,7 @@ class Runs:
             return taken.rowcount == 1
 
     def delete(self, run_id: str) -> RunRow:
-        """Remove a run that has ended and whose processes are gone.
+        """Remove a run that has ended.
 
         Returns
         -------
@@ -345,7 +345,7 @@ class Runs:
         UnknownRunError
             There is no such run.
         InvalidRunStateError
-            It is active, or was cancelled a moment ago and still ends.
+            It is active.
         """
         with self._database.write() as connection:
             row = _get(connection, run_id)

@@ -33,6 +33,20 @@ def test_a_line_that_is_not_whole_yet_is_none(tmp_path: Path) -> None:
     assert [each["kind"] for each in reader.read()] == ["finished"]
 
 
+def test_what_a_crash_cut_short_spoils_no_later_line(tmp_path: Path) -> None:
+    """The next attempt begins a line of its own."""
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"kind": "started"}\n{"kind": "ce')
+    reader = JournalReader(path)
+    assert [each["kind"] for each in reader.read()] == ["started"]
+
+    writer = JournalWriter(path)
+    writer.write("started")
+    writer.close()
+
+    assert [each["kind"] for each in reader.read()] == ["started"]
+
+
 def test_a_record_whose_handling_failed_comes_again(tmp_path: Path) -> None:
     """The database may be away for a moment; nothing of the journal is lost by that."""
     path = tmp_path / "journal"

@@ -79,7 +79,7 @@ def test_a_runner_that_was_killed_is_tried_again(own: Service, tmp_path: Path) -
     wait_until(lambda: (tmp_path / "count").exists())
     process = own._backend._followed[run_id].runner
     assert process is not None
-    os.kill(process[0], signal.SIGKILL)
+    os.kill(process, signal.SIGKILL)
 
     assert ended(api, run_id)["state"] == "SUCCESS"
 

@@ -30,6 +30,7 @@ ENDS = {
     "import sys\nsys.exit(0)": "cell 2 raised SystemExit: 0",
     "import os\nos._exit(3)": "cell 2: the kernel exited with code 3",
     "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)": "cell 2: the kernel was killed by SIGKILL",
+    "import os\nos.kill(os.getpid(), 40)": "cell 2: the kernel was killed by signal 40",
     "import ctypes\nctypes.string_at(0)": "cell 2: the kernel was killed by SIGSEGV",
     "x = bytearray(1 << 60)": "cell 2 raised MemoryError",
     "input('name? ')": "cell 2 raised StdinNotImplementedError",
@@ -40,7 +41,10 @@ CANCELLED = {
     "a Python loop": "while True: pass",
     "a sleep": "import time\ntime.sleep(600)",
     "an await": "import asyncio\nawait asyncio.sleep(600)",
-    "C code that holds the interpreter lock": "import ctypes\nctypes.PyDLL(None).sleep(600)",
+    "C code that holds the interpreter lock": (
+        "import ctypes, time\ntime.sleep(0.5)  # what was printed is sent by a thread\n"
+        "ctypes.PyDLL(None).sleep(600)"
+    ),
     "the signal ignored": (
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(600)"
     ),

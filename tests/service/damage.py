@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runwidgets.store.files import hash_file
+from runwidgets.store.disk import hash_file
 
 LONG_AGO = time.time() - 24 * 3600
 YEARS_AGO = "2020-01-01T00:00:00.000000+00:00"

@@ -1,0 +1,152 @@
+"""What a notebook, or the disk, does to one run is that run's matter: the others go on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from runwidgets.errors import StorageFullError
+from runwidgets.execution import pool
+from runwidgets.service.wiring import Service, open_service
+from tests.ladder import Json, accepted, ended, finished, group_of, read, wait_until, write_notebook
+
+BUNDLES = [
+    '{"application/vnd.runwidgets.metric+json": {"name": "a"}}',
+    '{"application/vnd.runwidgets.metric+json": {"name": ["a"], "value": 1}}',
+    '{"application/vnd.runwidgets.metric+json": 3}',
+    '{"application/vnd.runwidgets.progress+json": {"fraction": float("nan"), "text": ""}}',
+    '{"application/vnd.runwidgets.progress+json": {"fraction": "half", "text": []}}',
+]
+LATE = """
+import os, threading, time
+def say():
+    while True:
+        print("late", flush=True)
+        time.sleep(0.002)
+threading.Thread(target=say, daemon=True).start()
+"""
+DYING = "threading.Thread(target=lambda: (time.sleep(0.3), os._exit(1)), daemon=True).start()\n"
+
+
+def test_a_display_that_is_no_metric_of_ours_is_none(own: Service, tmp_path: Path) -> None:
+    """Nothing is taken from it, and it stops nobody."""
+    shown = "\n".join(f"display({bundle}, raw=True)" for bundle in BUNDLES)
+
+    handle = finished(own.api(), tmp_path, f"from IPython.display import display\n{shown}")
+
+    assert (handle["state"], handle["metrics"]) == ("SUCCESS", {})
+
+
+def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
+    """Lines that cannot be understood are told as the reason, once the run was tried again and again."""
+    service = open_service(tmp_path / "root", slots=2)
+    api = service.api()
+    strange = "open('../journal.jsonl', 'a').write('{\"kind\": \"cell\"}\\n')\nimport time\ntime.sleep(600)"
+    run_id = accepted(api, tmp_path, strange)["id"]
+    other = finished(api, tmp_path, "1")
+
+    handle = ended(api, run_id)
+    wait_until(lambda: not service._backend._followed)
+    service.close()
+
+    assert other["state"] == "SUCCESS"
+    assert handle["state"] == "ERROR"
+    assert handle["messages"][0].startswith("the run could not be followed: ")
+
+
+def test_a_kernel_that_dies_with_words_unread_ends_its_run(own: Service, tmp_path: Path, path: Json) -> None:
+    """Threads print between two cells, where nobody listens, and the process ends there."""
+    wide = "print('x' * 30_000_000)"
+    config = {**path, "timeout": 60}
+
+    handle = finished(own.api(), tmp_path, LATE, DYING + wide, "1", "2", config=config)
+
+    assert handle["state"] == "ERROR"
+    assert "the kernel exited with code 1" in handle["messages"][0]
+
+
+def test_results_are_listed_when_nobody_writes_them_any_more(own: Service, tmp_path: Path) -> None:
+    """A process that the notebook left behind ends first."""
+    left = (
+        "import subprocess\nsubprocess.Popen(['sh', '-c', 'while :; do date >> out.txt; done'],"
+        " start_new_session=True)\nimport os, time\n"
+        "while not os.path.exists('out.txt'): time.sleep(0.01)"
+    )
+
+    handle = finished(own.api(), tmp_path, left, "open('big.bin', 'wb').write(b'1' * 50_000_000)")
+
+    assert handle["state"] == "SUCCESS"
+    size = next(each["size"] for each in handle["files"] if each["name"] == "out.txt")
+    assert (own._parts.files.run_folder(handle["id"]) / "workdir" / "out.txt").stat().st_size == size
+
+
+def test_a_cell_that_is_tagged_to_be_left_out_was_not_run(own: Service, tmp_path: Path) -> None:
+    """It says so, and counts for nothing."""
+    notebook = nbformat.read(write_notebook(tmp_path / "n.ipynb", "a = 1", "1 / 0", "print(a)"), as_version=4)
+    notebook.cells[-2].metadata["tags"] = ["skip-execution"]
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    api = own.api()
+    group = group_of(api.workflows.create_workflow(str(tmp_path / "n.ipynb")))
+
+    handle = ended(api, api.runs.start_run(group, [])["id"])
+
+    assert (handle["state"], handle["progress"]["cells"]) == ("SUCCESS", 2)
+    stored = nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4)
+    told = [each.metadata.runwidgets.status for each in stored.cells if each.cell_type == "code"]
+    assert told == ["ok", "not run", "ok"]
+
+
+def test_an_end_that_the_disk_did_not_take_is_stored_later(
+    own: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is noticed at the commit, when everything seems done."""
+    runs, failures = own._backend._runs, [StorageFullError("database", "the disk is full")]
+    together = runs.together
+
+    @contextmanager
+    def fail_once() -> Iterator[Any]:
+        with together() as connection:
+            yield connection
+            if failures:
+                raise failures.pop()
+
+    monkeypatch.setattr(runs, "together", fail_once)
+
+    handle = finished(own.api(), tmp_path, "import runwidgets\nrunwidgets.record('a', 1)")
+
+    assert not failures
+    assert (handle["state"], handle["metrics"]) == ("SUCCESS", {"a": 1})
+    wait_until(lambda: handle["id"] not in own._backend._followed)
+
+
+def test_a_module_whose_import_never_ends_holds_up_neither_cancel_nor_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that waits for it can be cancelled, and its slot is free soon; so can the service end."""
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "endless_import.py").write_text("import time\ntime.sleep(600)")
+    monkeypatch.setenv("PYTHONPATH", str(modules))
+    monkeypatch.syspath_prepend(str(modules))
+    can_preload = pool.can_preload
+    monkeypatch.setattr(pool, "can_preload", lambda name: name == "endless_import" or can_preload(name))
+    monkeypatch.setattr(pool.can_preload, "cache_clear", can_preload.cache_clear, raising=False)
+    service = open_service(tmp_path / "root", slots=1)
+    api = service.api()
+    late = "def use():\n    import endless_import"
+    run_id = accepted(api, tmp_path, late)["id"]
+    wait_until(lambda: service._backend._followed and not service._backend._followed[run_id].starts_at)
+
+    api.runs.cancel_run(run_id)
+
+    wait_until(lambda: run_id not in service._backend._followed)
+    assert api.runs.get_run(run_id)["state"] == "CANCELED"
+    assert finished(api, tmp_path, "1")["state"] == "SUCCESS"
+    write_notebook(tmp_path / "prepared.ipynb", late)
+    api.workflows.create_workflow(str(tmp_path / "prepared.ipynb"))
+    wait_until(lambda: any(not server.is_ready for server in service._backend._servers._servers))
+    service.close()
+    assert not service._backend._servers._servers

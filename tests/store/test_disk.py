@@ -1,0 +1,90 @@
+import os
+import subprocess
+import sys
+import tarfile
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from runwidgets.store import archives
+from runwidgets.store.archives import open_archive
+from runwidgets.store.disk import remove_tree
+from runwidgets.store.locks import is_locked
+from tests.ladder import wait_until
+
+REMOVE = """
+import os, sys, tempfile
+from pathlib import Path
+from runwidgets.store.disk import remove_tree
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+folder = Path(tempfile.mkdtemp())
+(folder / "closed" / "within").mkdir(parents=True)
+(folder / "closed" / "within" / "file").touch()
+(folder / "closed" / "link").symlink_to("/etc")
+for name in ("closed/within", "closed"):
+    (folder / name).chmod(0o500 if name == "closed" else 0)
+remove_tree(folder)
+sys.exit(folder.exists())
+"""
+HOLD = """
+import os, sys, time
+from pathlib import Path
+from runwidgets.store.locks import hold_own_lock
+assert hold_own_lock(Path(sys.argv[1])) is not None
+child = os.fork()
+if child:
+    print(child, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_folder_goes_though_its_owner_may_not_write_in_it() -> None:
+    """Notebooks copy read-only trees; links are not followed."""
+    assert subprocess.run([sys.executable, "-c", REMOVE], check=False).returncode == 0
+
+
+def test_what_is_gone_already_is_removed(tmp_path: Path) -> None:
+    """Somebody else was first."""
+    remove_tree(tmp_path / "nothing")
+
+
+def test_an_archive_opens_no_more_files_than_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run may have more result files than a process may open; the first are safe from deletion."""
+    monkeypatch.setattr(archives, "HELD", 3)
+    opened: list[IO[bytes]] = []
+
+    def opener(number: int) -> IO[bytes]:
+        path = tmp_path / str(number)
+        path.write_bytes(b"%d" % number)
+        opened.append(path.open("rb"))
+        return opened[-1]
+
+    stream = open_archive([(str(number), partial(opener, number)) for number in range(9)])
+    assert len(opened) == 3
+
+    with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            assert content is not None and content.read() == member.name.encode()
+    stream.close()
+    assert len(opened) == 9 and all(each.closed for each in opened)
+
+
+def test_a_lock_of_ones_own_ends_with_the_process_whatever_it_forked(tmp_path: Path) -> None:
+    """A child that lives on does not keep it; nor does the question make a file."""
+    path = tmp_path / "lock"
+    assert not is_locked(path) and not path.exists()
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        child = int(holder.stdout.readline())
+        assert is_locked(path)
+        holder.kill()
+        holder.wait()
+
+        wait_until(lambda: not is_locked(path))
+        os.kill(child, 9)

@@ -2,11 +2,9 @@
 
 import sys
 
-# jsonschema, which nbformat imports, compiles a grammar of IRIs when rfc3987-syntax is installed: 1.1 s
-# of the 1.6 s that a runner's imports took (rfc3987-syntax 1.1.0). No notebook is checked for IRIs. Can
-# go when jsonschema imports it only where it is needed.
-sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+from runwidgets.execution.lean import lean_imports
 
-from runwidgets.execution.runner import main  # noqa: E402
+with lean_imports():
+    from runwidgets.execution.runner import main
 
 sys.exit(main(sys.argv[1:]))

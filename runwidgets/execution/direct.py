@@ -22,6 +22,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,7 @@ from tornado.ioloop import IOLoop
 from traitlets import Any as AnyTrait
 
 from runwidgets.execution.channel import IOPUB, SHELL, Receiver, Sender
+from runwidgets.execution.renewal import EVERY_KERNEL
 
 
 class Publisher(IOPubThread):
@@ -211,7 +213,7 @@ class ForkableApp(IPKernelApp):
             compile("1 +", "<warm-up>", "exec")
         except SyntaxError:
             shell.InteractiveTB.structured_traceback(*sys.exc_info())
-        for name in ("IPython.core.logger", "faulthandler", "tornado.platform.asyncio"):
+        for name in EVERY_KERNEL:
             importlib.import_module(name)
 
     def connect_direct(self, end: socket.socket, connection_file: str) -> None:
@@ -299,9 +301,7 @@ class ForkableApp(IPKernelApp):
 
     def leave(self) -> None:
         """End as an interpreter does: threads, exit handlers, what the notebook left open."""
-        from runwidgets.execution.processes import has_children  # late: notebooks do not see it loaded
-
-        if has_children():
+        if _has_children():
             asyncio.run(self.kernel._at_shutdown())
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
@@ -341,3 +341,15 @@ for _ours, _theirs in ((ForkableKernel, IPythonKernel), (ForkableApp, IPKernelAp
         _theirs.__qualname__,
         _theirs.__module__,
     )
+
+
+def _has_children() -> bool:
+    """Say whether this process has children, zombies among them."""
+    for task in os.listdir("/proc/self/task"):
+        with (
+            suppress(FileNotFoundError, ProcessLookupError),
+            open(f"/proc/self/task/{task}/children") as listed,
+        ):
+            if listed.read():
+                return True
+    return False

@@ -7,6 +7,7 @@ never ran. This one writes a snapshot in one step and only so often, caps what i
 
 import asyncio
 import json
+import logging
 import re
 import threading
 from typing import Any
@@ -28,11 +29,14 @@ SCRAP_TYPE = re.compile(r"application/scrapbook\.scrap\.(json|text)\+json")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
+log = logging.getLogger(__name__)
+
+
 class _Client(PapermillNotebookClient):
     """papermill's client, which tells a `Recorder` what it sees."""
 
     def __init__(self, nb_man: NotebookExecutionManager, recorder: Recorder, kernel: Kernel) -> None:
-        super().__init__(nb_man, raise_on_iopub_timeout=False)
+        super().__init__(nb_man, raise_on_iopub_timeout=False, log=log)
         self.recorder = recorder
         self.kernel = kernel
         self._stream: NotebookNode | None = None

@@ -79,6 +79,7 @@ class ForkedRunner:
         os.close(log)
         os.chdir(folder)
         self._generators.renew()
+        self._hidden.show_rest()
         state = execute_run(folder, Path(request["copies"]), self._launch)
         return 0 if state is RunState.SUCCESS else 1
 
@@ -90,6 +91,7 @@ class ForkedRunner:
             pid = os.fork()
             if pid == 0:
                 become(lambda: self._be_kernel(runner, cwd, kind, end, file))
+            self._hidden.restore_rest()
             return pid
 
         if kind == "zmq":

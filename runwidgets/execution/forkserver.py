@@ -139,10 +139,10 @@ class ForkServer:
             self._refuse(name, f"it leaves threads behind: {', '.join(threads)}")
 
     def _import_runner(self) -> "type[ForkedRunner]":
-        sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # see runwidgets.execution.__main__
-        from runwidgets.execution.forked import ForkedRunner
+        from runwidgets.execution.lean import lean_imports  # late, as all that a kernel has not
 
-        del sys.modules["rfc3987_syntax"]
+        with lean_imports():
+            from runwidgets.execution.forked import ForkedRunner
         return ForkedRunner
 
     def _refuse(self, module: str, reason: str) -> NoReturn:

@@ -89,11 +89,6 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def has_children(pid: int | str = "self") -> bool:
-    """Say whether a process has children, zombies among them."""
-    return bool(_children(pid))
-
-
 def find_processes(run_id: str) -> list[psutil.Process]:
     """Return the processes that carry a run's id, without this one."""
     return [process for process in psutil.process_iter() if _belongs(process, run_id)]

@@ -3,6 +3,7 @@
 Snapshots are replaced in one step and only so often; stored outputs and the log have a bound.
 """
 
+import json
 import math
 import os
 import time
@@ -157,7 +158,7 @@ class Recorder:
         """
         began = time.monotonic()
         with self._disk("the notebook"):
-            write_atomically(self.output, serialise(notebook), is_durable=is_last)
+            write_atomically(self.output, serialise(notebook, is_draft=not is_last), is_durable=is_last)
         ended = time.monotonic()
         self._next_snapshot = ended + max(SNAPSHOT_PAUSE, SNAPSHOT_SHARE * (ended - began))
 
@@ -193,23 +194,26 @@ def settle(output: Path) -> None:
     write_atomically(output, serialise(notebook))
 
 
-def serialise(notebook: NotebookNode) -> bytes:
+def serialise(notebook: NotebookNode, is_draft: bool = False) -> bytes:
     """Return a notebook as strict JSON: no NaN, no lone surrogates.
 
     Parameters
     ----------
     notebook : NotebookNode
         Any notebook of format 4.
+    is_draft : bool
+        Whether it is replaced soon: then it is not laid out for people.
 
     Returns
     -------
     bytes
         UTF-8.
     """
+    write: Any = json.dumps if is_draft else nbformat.v4.writes
     try:
-        text: str = nbformat.v4.writes(notebook, allow_nan=False)
+        text: str = write(notebook, allow_nan=False)
     except ValueError:
-        text = nbformat.v4.writes(nbformat.from_dict(strict(notebook)), allow_nan=False)
+        text = write(nbformat.from_dict(strict(notebook)), allow_nan=False)
     return text.encode("utf-8", "backslashreplace")
 
 

@@ -72,6 +72,10 @@ class Generators:
             torch.manual_seed(secrets.randbits(63))
 
 
+EVERY_KERNEL = ("IPython.core.logger", "faulthandler", "tornado.platform.asyncio")
+"""What a kernel that was spawned imports only once it runs."""
+
+
 class HiddenModules(MetaPathFinder, Loader):
     """Modules that were imported ahead, and what each imported in its turn."""
 
@@ -80,6 +84,8 @@ class HiddenModules(MetaPathFinder, Loader):
         self._forgotten: set[str] = set()
         self._together: dict[str, set[str]] = {}
         self._rest: dict[str, ModuleType] = {}
+        self._shown: list[str] = []
+        self._is_runner = False
         self._specs: dict[str, ModuleSpec | None] = {}
         self._edges: dict[str, set[str]] = {}
 
@@ -127,7 +133,7 @@ class HiddenModules(MetaPathFinder, Loader):
         visible : set of str
             Names that stay in `sys.modules`.
         runner : str
-            The module whose imports stay until `hide_rest`.
+            The module whose imports come back in a runner.
         forgotten : set of str
             Names that do not come back: a kernel that imports them executes them anew.
         names : iterable of str
@@ -138,20 +144,29 @@ class HiddenModules(MetaPathFinder, Loader):
         needed = (_closure(runner, edges) | {runner} | forgotten) & loaded
         self._rest = {name: sys.modules[name] for name in needed}
         self._forgotten = forgotten
-        for name in loaded - needed:
-            self._hidden[name] = sys.modules.pop(name)
-        for name in names:
+        for name in loaded:
+            module = sys.modules.pop(name)
+            if name not in forgotten:
+                self._hidden[name] = module
+        for name in (*names, *EVERY_KERNEL):
             parts = name.split(".")
             for top in (".".join(parts[:count]) for count in range(1, len(parts) + 1)):
                 self._together[top] = _closure(top, edges) - forgotten
         sys.meta_path.insert(0, self)
 
+    def show_rest(self) -> None:
+        """Give back what a runner needs when it is asked for; called in a runner without a kernel yet."""
+        self._is_runner = True
+
+    def restore_rest(self) -> None:
+        """Give it all back, for some look themselves up there; called once the kernel is forked."""
+        sys.modules.update(self._rest)
+
     def hide_rest(self) -> None:
-        """Take away what only a runner needs; called in a kernel."""
-        for name, module in self._rest.items():
+        """Take away what the runner asked for; called in a kernel."""
+        self._is_runner = False
+        for name in self._shown:
             sys.modules.pop(name, None)
-            if name not in self._forgotten:
-                self._hidden[name] = module
 
     @staticmethod
     def pure(names: set[str]) -> set[str]:
@@ -165,17 +180,23 @@ class HiddenModules(MetaPathFinder, Loader):
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """Find a hidden module; what it imported comes back with it."""
+        if self._is_runner and fullname in self._rest:
+            self._shown.append(fullname)
+            return self._specify(fullname, self._rest[fullname])
         module = self._hidden.pop(fullname, None)
         if module is None:
             return None
-        self._specs[fullname] = module.__spec__
         if fullname not in self._together:
             self._together[fullname] = _closure(fullname, self._edges) - self._forgotten
         for name in self._together[fullname]:
             other = self._hidden.pop(name, None)
             if other is not None:
                 sys.modules[name] = other
-        spec = ModuleSpec(fullname, self)
+        return self._specify(fullname, module)
+
+    def _specify(self, name: str, module: ModuleType) -> ModuleSpec:
+        self._specs[name] = module.__spec__
+        spec = ModuleSpec(name, self)
         spec._module = module  # type: ignore[attr-defined]
         return spec
 

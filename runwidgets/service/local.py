@@ -56,7 +56,9 @@ class LocalRunService(RunService):
         group = parts.group(self._user, group_id)
         version = parts.templates.current(parts.catalog.get_workflow(group.workflow_id))
         parameters = _parameters(version, group)
-        uploads = {row.id: row for row in parts.catalog.list_uploads(group_id)}
+        uploads: dict[str, Row[Any]] = {}
+        if "$file" in str(arguments):
+            uploads = {row.id: row for row in parts.catalog.list_uploads(group_id)}
         values = check_arguments(parameters, arguments, uploads.__contains__, parts.limits)
         settings = {**group.config, **check_config(config, "config")}
         key = settings.get("key")
@@ -119,7 +121,7 @@ class LocalRunService(RunService):
             os.close(lock)
         reach("accepted")
         self._backend.submit(run_id)
-        return self._handle(accepted)
+        return self._handle(accepted, version, group)
 
     def get_run(self, run_id: str) -> Json:
         """Return the handle of a run; see `RunService`."""
@@ -215,10 +217,10 @@ class LocalRunService(RunService):
         self._parts.policy.check(self._user, self._parts.catalog.get_group(row.group_id))
         return row
 
-    def _handle(self, row: RunRow) -> Json:
+    def _handle(self, row: RunRow, version: Row[Any] | None = None, group: Row[Any] | None = None) -> Json:
         parts = self._parts
-        version = parts.catalog.get_version(row.version_id)
-        group = parts.catalog.get_group(row.group_id)
+        version = version or parts.catalog.get_version(row.version_id)
+        group = group or parts.catalog.get_group(row.group_id)
         handle: Json = {
             "id": row.id,
             "state": row.state,

@@ -15,7 +15,10 @@ WAYS = {
     "error": "raise ValueError('bad login ' + pw)",
     "result": "pw",
     "html": "from IPython.display import HTML\nHTML('<b>' + pw + '</b>')",
-    "json": "from IPython.display import JSON\nJSON({'pin': pw, pw: [pw], 'n': int(pw) if pw[0] == '1' else 0})",
+    "json": (
+        "from IPython.display import JSON\nn = int(pw) if pw[0] == '1' else 0\n"
+        "JSON({'pin': pw, pw: [pw], 'n': n})"
+    ),
     "update": (
         "from IPython.display import display\nhandle = display('wait', display_id=True)\nhandle.update(pw)"
     ),

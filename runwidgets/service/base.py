@@ -23,13 +23,13 @@ A **result file** is ``{id, name, title?, caption?, widget?, format?, mimeType, 
 and is 0 before the first.
 """
 
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
 from runwidgets.service.base_catalog import GroupService, UploadService, WorkflowService
+from runwidgets.service.base_events import EventService
 
 __all__ = ["Api", "EventService", "GroupService", "RunService", "UploadService", "WorkflowService"]
 
@@ -135,6 +135,36 @@ class RunService(ABC):
             The user may not read the group.
         InvalidArgumentError
             The state, limit or cursor makes no sense.
+        """
+
+    @abstractmethod
+    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> dict:
+        """Return the runs of a group as the rows of a table, newest first.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        before : str, optional
+            The ``next`` of an earlier answer; None to begin with the newest.
+        limit : int, optional
+            Rows in the answer, 1 to 2,000; None for as many as there may be.
+
+        Returns
+        -------
+        dict
+            ``{"columns": [name, …], "rows": [[value, …], …]}``, and ``next`` where there are older runs.
+            The columns are ``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments``
+            (``{name: value}``), ``metrics`` and ``message``: the first of the run's messages.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user may not read the group.
+        InvalidArgumentError
+            The limit or cursor makes no sense.
         """
 
     @abstractmethod
@@ -309,70 +339,6 @@ class RunService(ABC):
             There is no such run.
         UnauthorizedAccessError
             The user may not read the run's group.
-        """
-
-
-class EventService(ABC):
-    """Tell what happens, as it happens.
-
-    An event is ``{seq, runId, groupId, sweepId?, kind, data, at}``; ``seq`` grows, and a reader that
-    asks for what came after the last one it saw misses nothing. The ``data`` by ``kind``:
-
-    ============  ==============================================================
-    ``state``     ``{state, startedAt?, finishedAt?, messages?}``
-    ``progress``  the handle's ``progress``
-    ``metric``    ``{name, value}``
-    ``log``       ``{size}``: bytes of the log now
-    ``deleted``   ``{}``
-    ============  ==============================================================
-    """
-
-    @abstractmethod
-    def last_event(self) -> int:
-        """Return the ``seq`` of the newest event, 0 before the first.
-
-        Returns
-        -------
-        int
-            What to give as `after` to see only what comes from now on.
-        """
-
-    @abstractmethod
-    def follow_events(
-        self,
-        after: int,
-        group_id: str | None = None,
-        run_id: str | None = None,
-        stop: threading.Event | None = None,
-    ) -> Iterator[dict]:
-        """Yield events in order, waiting for new ones, until `stop` is set.
-
-        Only events of runs that the user may read are seen.
-
-        Parameters
-        ----------
-        after : int
-            The ``seq`` of the last event already seen.
-        group_id, run_id : str, optional
-            Only events of this group, of this run.
-        stop : threading.Event, optional
-            Ends the iteration within a second once set.
-
-        Yields
-        ------
-        dict
-            The events.
-
-        Raises
-        ------
-        UnknownRunError
-            There is no such run.
-        UnknownWorkflowGroupError
-            There is no such group.
-        UnauthorizedAccessError
-            The user may not read it.
-        ServiceUnavailableError
-            The service went away; ask again with the last ``seq`` seen.
         """
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from runwidgets.service.base import EventService
+from runwidgets.service.base_events import EventService
 from runwidgets.service.catalog import Parts
 from runwidgets.store.database import Database
 from runwidgets.store.events import events_after, last_event

@@ -26,6 +26,9 @@ Json = dict[str, Any]
 
 LOG_PIECE = 256 * 1024
 """Bytes of the log in one answer."""
+TABLE_PAGE = 2_000
+"""Rows of a table in one answer, at most."""
+COLUMNS = ("id", "state", "createdAt", "startedAt", "finishedAt", "arguments", "metrics", "message")
 MASK = "***"
 MAX_RETRIES = 10
 RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors", "imports")
@@ -148,6 +151,17 @@ class LocalRunService(RunService):
             answer["next"] = str(following)
         return answer
 
+    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> Json:
+        """Return the runs of a group as rows, newest first; see `RunService`."""
+        self._parts.group(self._user, group_id)
+        size = TABLE_PAGE if limit is None else _whole("limit", limit, 1, TABLE_PAGE)
+        cursor = None if before is None else _whole("before", before, 1, 2**62)
+        rows, following = self._parts.runs.list(group_id, None, size, cursor)
+        answer: Json = {"columns": list(COLUMNS), "rows": [_cells(row) for row in reversed(rows)]}
+        if following is not None:
+            answer["next"] = str(following)
+        return answer
+
     def cancel_run(self, run_id: str, reason: str | None = None) -> Json:
         """Stop an active run; see `RunService`."""
         self._run(run_id)
@@ -246,6 +260,13 @@ class LocalRunService(RunService):
             else:
                 handle["messages"] = row.messages
         return handle
+
+
+def _cells(row: RunRow) -> list[Any]:
+    given = {each["name"]: each["value"] for each in row.arguments}
+    times = (row.created_at, row.started_at, row.finished_at)
+    message = row.messages[0] if row.messages else None
+    return [row.id, row.state, *times, given, row.metrics, message]
 
 
 def file_handle(row: Row[Any]) -> Json:

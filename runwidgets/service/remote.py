@@ -45,6 +45,10 @@ class RemoteRunService(RunService):
             self._wire.call("groups:runs", group_id=group_id, state=state, limit=limit, before=before),
         )
 
+    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> Json:
+        """Return the runs of a group as rows, newest first; see `RunService`."""
+        return cast(Json, self._wire.call("groups:table", group_id=group_id, before=before, limit=limit))
+
     def cancel_run(self, run_id: str, reason: str | None = None) -> Json:
         """Stop an active run; see `RunService`."""
         return cast(Json, self._wire.call("runs:cancel", run_id=run_id, reason=reason))

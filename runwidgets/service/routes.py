@@ -205,6 +205,16 @@ ROUTES: tuple[Route, ...] = (
         query=(Argument("state", "state"), Argument("limit", "limit", "whole"), Argument("before", "before")),
         advertised=("state",),
     ),
+    Route(
+        "groups:table",
+        "GET",
+        "groups/{userGroupId}/table",
+        "runs",
+        "get_table",
+        "read",
+        (GROUP,),
+        query=(Argument("before", "before"), Argument("limit", "limit", "whole")),
+    ),
     Route("runs:get", "GET", "runs/{runId}", "runs", "get_run", "read", (RUN,)),
     Route(
         "runs:cancel",

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
-from runwidgets.service.base import EventService
+from runwidgets.service.base_events import EventService
 from runwidgets.service.routes import BY_ID
 from runwidgets.service.wire import Wire
 

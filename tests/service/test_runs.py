@@ -403,6 +403,39 @@ class TestResults:
         assert api.runs.get_log(handle["id"])["text"] == "it is ***\n"
 
 
+class TestTable:
+    def test_it_has_a_row_per_run_newest_first_with_what_it_was_given_and_measured(
+        self, api: Api, folder: Path
+    ) -> None:
+        """Page by page; a failed run says why, a secret is none."""
+        declared = {"parameters": [{"name": "pin", "dtype": "string", "secret": True}]}
+        cell = "import runwidgets\nrunwidgets.record('half', x / 2)\nassert x < 3, 'too much'"
+        made = workflow(api, folder, cell, parameters="x = 1\npin = ''", runwidgets=declared)
+        ids = []
+        for x in (1, 2, 3):
+            ids.append(api.runs.start_run(group_of(made), arguments(x=x, pin="hidden"))["id"])
+            ended(api, ids[-1])
+
+        first = api.runs.get_table(group_of(made), limit=2)
+        second = api.runs.get_table(group_of(made), before=first["next"])
+
+        rows = [dict(zip(first["columns"], row, strict=True)) for row in (*first["rows"], *second["rows"])]
+        assert [row["id"] for row in rows] == ids[::-1]
+        assert [row["state"] for row in rows] == ["ERROR", "SUCCESS", "SUCCESS"]
+        assert [row["arguments"] for row in rows] == [{"x": x, "pin": "***"} for x in (3, 2, 1)]
+        assert [row["metrics"] for row in rows] == [{"half": 1.5}, {"half": 1.0}, {"half": 0.5}]
+        assert "raised AssertionError: too much" in rows[0]["message"]
+        assert all(row["createdAt"] <= row["startedAt"] <= row["finishedAt"] for row in rows)
+        assert "next" not in second
+
+    def test_it_takes_no_more_rows_than_it_may(self, api: Api, folder: Path) -> None:
+        """Nor less than one."""
+        group = group_of(workflow(api, folder, "1"))
+        for limit in (0, 2_001):
+            with pytest.raises(InvalidArgumentError, match="limit: must be 1 to 2,000"):
+                api.runs.get_table(group, limit=limit)
+
+
 class TestRerun:
     def test_a_run_is_started_again_with_its_arguments_and_settings(self, api: Api, folder: Path) -> None:
         """As they were sent; the idempotency key stays with the first."""

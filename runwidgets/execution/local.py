@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -38,7 +37,7 @@ from runwidgets.execution.recorder import settle
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
-from runwidgets.store.locks import hold_lock, hold_own_lock, is_locked, release_own_lock
+from runwidgets.store.locks import announce, hold_lock, is_locked, release_own_lock
 from runwidgets.store.runs import Runs
 
 BUSY_PAUSE = 0.05
@@ -86,7 +85,7 @@ class LocalBackend(Backend):
         self._slots = slots or os.cpu_count() or 1
         self._environment = run_environment(os.environ, environment)
         self._host = socket.gethostname()
-        self._service, self._alive = _announce(files.services)
+        self._service, self._alive = announce(files.services)
         self._servers = ForkServers(self._environment)
         self._followed: dict[str, Followed] = {}
         self._cancelled: set[str] = set()
@@ -358,7 +357,11 @@ class LocalBackend(Backend):
             with suppress(OSError, ValueError):  # what a full disk, or nobody's folder, does not allow
                 settle(self._files.run_folder(followed.run_id) / OUTPUT)
             if followed.launches > followed.attempts and not followed.is_cancelled:
-                followed.starts_at, followed.must_spawn = 0.0, True  # it never began
+                followed.starts_at = 0.0  # it never began
+                if self._servers.may_fork_again(followed.run_id):
+                    followed.launches -= 1
+                else:
+                    followed.must_spawn = True
                 return
             followed.outcome = Outcome(RunState.ERROR, [_last_words(followed.code)])
         if self._is_to_retry(followed) and not followed.has_ended:
@@ -382,17 +385,6 @@ class LocalBackend(Backend):
             self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
         del self._followed[followed.run_id]
         self._ring()
-
-
-def _announce(folder: Path) -> tuple[str, int]:
-    """Hold the lock that says that this service lives; return its id and the lock's descriptor."""
-    while True:
-        service = uuid.uuid4().hex
-        lock = hold_own_lock(folder / service)
-        if lock is not None:
-            if (folder / service).exists():
-                return service, lock
-            release_own_lock(lock)  # somebody took it for a dead one's before it was locked
 
 
 def _last_words(code: int | None) -> str:

@@ -87,6 +87,7 @@ class ForkServers:
         self._unfit: set[str] = set()
         self._present: tuple[Any, ...] = ()
         self._failed_at: dict[Key, float] = {}
+        self._again: set[str] = set()
         self._next_look = 0.0
         self._is_able = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
@@ -143,6 +144,12 @@ class ForkServers:
                 server.is_retired = True
                 server.process.kill()
 
+    def may_fork_again(self, run_id: str) -> bool:
+        """Say, once, whether the server of a run that never began ended because it knew better."""
+        is_known = run_id in self._again
+        self._again.discard(run_id)
+        return is_known
+
     def has(self, run_id: str) -> bool:
         """Say whether a server still has to tell how a run ended."""
         return any(run_id in server.runs for server in self._servers)
@@ -178,6 +185,7 @@ class ForkServers:
                 server.is_ready = True
             elif "unfit" in said:
                 self._unfit.add(said["unfit"])
+                self._again |= server.runs
                 self._retire(server)
                 fit = [name for name in server.fit if name not in self._unfit]
                 self._start(server.key, fit)

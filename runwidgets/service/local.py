@@ -72,9 +72,7 @@ class LocalRunService(RunService):
         run_id = uuid.uuid4().hex
         secret = {each.name for each in parameters if each.secret}
         shown = [
-            {**each, "value": MASK}
-            if each["name"] in secret
-            else {"name": each["name"], "value": each["value"]}
+            {"name": each["name"], "value": MASK if each["name"] in secret else each["value"]}
             for each in arguments
         ]
         files, plain = _place(values, uploads)

@@ -6,6 +6,7 @@ accepts has its row; a service holds one of its own.
 
 import fcntl
 import os
+import uuid
 from pathlib import Path
 
 _own: set[int] = set()
@@ -60,6 +61,29 @@ def hold_own_lock(path: Path) -> int | None:
     if descriptor is not None:
         _own.add(descriptor)
     return descriptor
+
+
+def announce(folder: Path) -> tuple[str, int]:
+    """Say that a service lives here, for as long as this process holds the lock of its file.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files of services are.
+
+    Returns
+    -------
+    (str, int)
+        The service's new id, which names its file, and the descriptor of its lock, for
+        `release_own_lock`.
+    """
+    while True:
+        service = uuid.uuid4().hex
+        lock = hold_own_lock(folder / service)
+        if lock is not None:
+            if (folder / service).exists():
+                return service, lock
+            release_own_lock(lock)  # somebody took it for a dead one's before it was locked
 
 
 def release_own_lock(descriptor: int) -> None:

@@ -225,19 +225,23 @@ class ForkServers:
         usable = [each for each in self._servers if not each.is_retired and each.key == key]
         usable = [each for each in usable if each.modules <= wanted]
         usable.sort(key=lambda each: (each.is_ready, len(each.modules)), reverse=True)
-        if not any(each.modules == wanted for each in usable) and self._make_room(is_needed and not usable):
+        if not any(each.modules == wanted for each in usable) and self._make_room(usable[:1], is_needed):
             usable.append(self._start(key, fit))
         return usable[0] if usable else None
 
-    def _make_room(self, is_urgent: bool) -> bool:
+    def _make_room(self, best: list[_Server], is_needed: bool) -> bool:
         """Say whether one more server may start; ends the one that was idle for longest, if need be.
 
-        One that was only prepared, and is not ready yet, gives way to a run that no other can take.
+        The best there is so far stays. Where there is none and one is needed, one that was only prepared
+        and is not ready yet gives way too.
         """
         living = [server for server in self._servers if not server.is_retired]
         if len(living) < MAX_SERVERS:
             return True
-        idle = [server for server in living if not server.runs and (server.is_ready or is_urgent)]
+        is_urgent = is_needed and not best
+        idle = [
+            each for each in living if not each.runs and (each.is_ready or is_urgent) and each not in best
+        ]
         if idle:
             self._retire(min(idle, key=lambda server: server.last_used))
         return bool(idle)

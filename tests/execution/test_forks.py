@@ -16,7 +16,7 @@ from runwidgets.execution import pool
 from runwidgets.execution.pool import can_preload, python_options
 from runwidgets.service.base import Api
 from runwidgets.service.wiring import Service, open_service
-from tests.ladder import ACTIVE, Json, arguments, finished, group_of, wait_until, workflow
+from tests.ladder import ACTIVE, Json, arguments, ended, finished, group_of, wait_until, workflow
 
 PARENT = "import os\nprint(open(f'/proc/{os.getppid()}/cmdline').read())"
 DRAW = (
@@ -188,6 +188,23 @@ def test_there_are_never_more_servers_than_may_be(own: Service, tmp_path: Path) 
     for module in ("yaml", "psutil", "httpx", "pydantic", "alembic", "sqlalchemy"):
         warm(own, tmp_path, f"import {module}")
         assert len(servers(own)) <= pool.MAX_SERVERS
+
+
+def test_a_run_is_forked_also_when_a_better_server_has_to_be_made_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that takes the run meanwhile is not the one that gives way."""
+    monkeypatch.setattr(pool, "MAX_SERVERS", 2)
+    service = open_service(tmp_path / "root", slots=1)
+    api = service.api()
+    late = warm(service, tmp_path, "import psutil", PARENT)
+    warm(service, tmp_path, "1")
+    warm(service, tmp_path, "import yaml")
+    finished(api, tmp_path, "import yaml")
+
+    handle = ended(api, api.runs.start_run(group_of(late), [])["id"])
+    assert "forkserver" in api.runs.get_log(handle["id"])["text"]
+    service.close()
 
 
 def test_only_installed_modules_are_imported_ahead() -> None:

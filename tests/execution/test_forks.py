@@ -197,12 +197,15 @@ def test_a_run_is_forked_also_when_a_better_server_has_to_be_made_room_for(
     monkeypatch.setattr(pool, "MAX_SERVERS", 2)
     service = open_service(tmp_path / "root", slots=1)
     api = service.api()
-    late = warm(service, tmp_path, "import psutil", PARENT)
-    warm(service, tmp_path, "1")
-    warm(service, tmp_path, "import yaml")
-    finished(api, tmp_path, "import yaml")
+    go = tmp_path / "go"
+    wait = f"import os, time, yaml\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)"
+    first = api.runs.start_run(group_of(warm(service, tmp_path, wait)), [])
+    second = api.runs.start_run(group_of(warm(service, tmp_path, "import psutil", PARENT)), [])
+    warm(service, tmp_path, "1")  # makes room by ending the second one's server
+    go.touch()
 
-    handle = ended(api, api.runs.start_run(group_of(late), [])["id"])
+    assert ended(api, first["id"])["state"] == "SUCCESS"
+    handle = ended(api, second["id"])
     assert "forkserver" in api.runs.get_log(handle["id"])["text"]
     service.close()
 

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from runwidgets.widgets.form import RunForm
     from runwidgets.widgets.results import Results
     from runwidgets.widgets.run import RunView
+    from runwidgets.widgets.table import RunTable
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["Api", "Results", "Run", "RunForm", "RunView", "connect", "progress", "record", "run"]
+__all__ = ["Api", "Results", "Run", "RunForm", "RunTable", "RunView", "connect", "progress", "record", "run"]
 
 _HOMES = {
     "Api": "client",
     "Results": "widgets.results",
     "Run": "handles",
     "RunForm": "widgets.form",
+    "RunTable": "widgets.table",
     "RunView": "widgets.run",
     "connect": "client",
     "run": "client",

@@ -30,7 +30,7 @@ def test_the_front_end_keeps_its_own_promises() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["form.js", "run.js", "results.js"])
+@pytest.mark.parametrize("name", ["form.js", "run.js", "results.js", "table.js"])
 def test_a_bundle_is_small_and_loads_nothing_from_elsewhere(name: str) -> None:
     """Under 100 kB, and without an address of another host."""
     bundle = (STATIC / name).read_text("utf-8")

@@ -105,3 +105,31 @@ def test_state_that_a_notebook_saves_holds_ids_and_no_data(api: Api, folder: Pat
 
     assert state["run_id"] == run.id
     assert len(str({key: value for key, value in state.items() if key not in {"_esm", "_css"}})) < 2000
+
+
+def test_a_table_gives_its_runs_as_a_frame(api: Api, folder: Path) -> None:
+    """Newest first, with times, duration, arguments and metrics in the types they have."""
+    notebook = write_notebook(folder / "frame.ipynb", DOUBLE, parameters="x = 1")
+    runs = [rw.run(notebook, api=api, x=x) for x in (1, 2)]
+    for run in runs:
+        run.wait(60)
+    table = rw.RunTable(notebook, api=api)
+
+    frame = table.to_frame()
+
+    assert list(frame.index) == [runs[1].id, runs[0].id]
+    assert list(frame.columns) == [
+        "state", "created", "started", "finished", "duration", "x", "double", "message",
+    ]  # fmt: skip
+    assert frame["x"].tolist() == [2, 1] and frame["double"].tolist() == [4, 2]
+    assert frame["x"].dtype.kind == frame["double"].dtype.kind == "i"
+    assert (frame["duration"] > 0).all() and str(frame["started"].dt.tz) == "UTC"
+    table.selected = [runs[0].id]
+    assert table.value[0].id == runs[0].id
+    assert "double = 4" in table._repr_mimebundle_()[0]["text/html"]
+    table.close()
+
+
+def test_a_table_without_runs_is_an_empty_frame(api: Api, folder: Path) -> None:
+    """And not an error."""
+    assert rw.RunTable(write_notebook(folder / "none.ipynb", "1"), api=api).to_frame().empty

@@ -7,7 +7,7 @@ import { ApiError } from '../transport/transport';
 import { resultsList } from './results';
 import { innerModel, type View } from './view';
 
-const ICONS = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' } as const;
+export const ICONS = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' } as const;
 
 /** Say where a run is, in a line. */
 export function stageOf(run: Run): string {

@@ -1,0 +1,97 @@
+import { h, replace } from '../dom';
+import { clock, t, value } from '../text';
+import type { Json, Run } from '../types';
+import { ApiError, type Transport } from '../transport/transport';
+
+interface Line {
+  name: string;
+  cells: (string | null)[];
+}
+
+interface Section {
+  title: string;
+  lines: Line[];
+}
+
+const NOTHING = '–';
+
+/** Return what runs have, side by side; null where a run has nothing. */
+export function sectionsOf(runs: readonly Run[]): Section[] {
+  const of = (title: string, pick: (run: Run) => { [name: string]: Json }): Section => {
+    const picked = runs.map(pick);
+    const names = [...new Set(picked.flatMap((each) => Object.keys(each)))];
+    const shown = (each: { [name: string]: Json }, name: string): string | null =>
+      name in each ? value(each[name] ?? null) : null;
+    return { title, lines: names.map((name) => ({ name, cells: picked.map((each) => shown(each, name)) })) };
+  };
+  const run = (each: Run): { [name: string]: Json } => ({
+    [t('state')]: t(each.state),
+    [t('started')]: each.startedAt ? new Date(each.startedAt).toLocaleString() : null,
+    [t('duration')]: each.startedAt && each.finishedAt
+      ? clock((Date.parse(each.finishedAt) - Date.parse(each.startedAt)) / 1000) : null,
+    ...(each.messages?.[0] ? { [t('message')]: each.messages[0] } : {}),
+  });
+  return [
+    of(t('run'), run),
+    of(t('arguments'), (each) => Object.fromEntries(each.arguments.map((given) => [given.name, given.value]))),
+    of(t('metrics'), (each) => each.metrics ?? {}),
+  ];
+}
+
+/** Say whether runs differ in a line. */
+export const differs = (line: Line): boolean => line.cells.some((cell) => cell !== line.cells[0]);
+
+/** Runs next to each other: what they were given, what they measured, and their pictures. */
+export function compareView(root: HTMLElement, transport: Transport, ids: readonly string[]): void {
+  const body = h('div', { class: 'rw-compare' }, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
+  root.append(body);
+  void show();
+
+  async function show(): Promise<void> {
+    try {
+      draw(await Promise.all(ids.map((id) => transport.get<Run>(`runs/${id}`))));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message));
+    }
+  }
+
+  function draw(runs: Run[]): void {
+    const box = h('input', { type: 'checkbox', checked: true, onchange: () => fill() });
+    const place = h('div', { class: 'rw-scroll rw-tall', tabindex: 0, role: 'region', 'aria-label': t('comparison') });
+    const names = runs.map((run) => h('th', { scope: 'col' }, h('code', {}, run.id.slice(0, 8))));
+
+    function fill(): void {
+      const bodies = sectionsOf(runs).map(({ title, lines }) => {
+        const shown = lines.filter((line) => !box.checked || differs(line));
+        return shown.length === 0 ? null : h('tbody', {},
+          h('tr', {}, h('th', { colspan: runs.length + 1, scope: 'rowgroup', class: 'rw-part' }, title)),
+          ...shown.map((line) => h('tr', { class: differs(line) ? 'rw-differs' : '' },
+            h('th', { scope: 'row' }, differs(line) ? h('span', { title: t('differs') }, '≠ ') : null, line.name),
+            ...line.cells.map((cell) => h('td', { title: cell ?? '' }, cell ?? NOTHING)))));
+      });
+      replace(place, bodies.some((each) => each !== null)
+        ? h('table', { class: 'rw-table' }, h('thead', {}, h('tr', {}, h('td', {}), ...names)), ...bodies)
+        : h('div', { class: 'rw-dim' }, t('allSame')));
+    }
+
+    fill();
+    replace(body, h('label', { class: 'rw-choice' }, box, t('onlyDifferences')), place, pictures(runs));
+  }
+
+  function pictures(runs: Run[]): HTMLElement | null {
+    const isPicture = (type: string): boolean => /^image\/(png|jpeg|gif|webp|bmp)$/.test(type);
+    const names = [...new Set(runs.flatMap((run) => (run.files ?? []).filter((each) => isPicture(each.mimeType))
+      .map((each) => each.name)))];
+    if (names.length === 0) return null;
+    return h('div', {}, ...names.map((name) => h('section', { class: 'rw-section', 'aria-label': name },
+      h('h4', {}, name), h('div', { class: 'rw-side' }, ...runs.map((run) => {
+        const file = run.files?.find((each) => each.name === name);
+        const caption = h('figcaption', {}, h('code', {}, run.id.slice(0, 8)));
+        return h('figure', {}, file
+          ? h('img', { class: 'rw-image', loading: 'lazy', alt: `${name}, ${run.id.slice(0, 8)}`,
+              src: transport.url(`runs/${run.id}/downloads/files/${file.id}`) })
+          : h('span', { class: 'rw-dim' }, NOTHING), caption);
+      })))));
+  }
+}

@@ -1,0 +1,412 @@
+import { append, askingButton, h, replace } from '../dom';
+import { LiveRuns } from '../runs';
+import {
+  cellOf, type Column, columnsOf, inSight, type Order, parseFilter, type Row, sorted, toCsv, usualColumns,
+} from '../table';
+import { clock, t, value } from '../text';
+import { isActive, type Json, type State } from '../types';
+import { ApiError } from '../transport/transport';
+import { compareView } from './compare';
+import { ICONS } from './run';
+import { innerModel, type View } from './view';
+
+const ROW_HEIGHT = 30;
+const AT_ONCE = 6;
+const MOST_COMPARED = 10;
+const STATES: State[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
+const WORDS = { PENDING: 'waiting', RUNNING: 'running', SUCCESS: 'succeeded', ERROR: 'failed', CANCELED: 'cancelled' };
+
+/** Thousands of runs of a group, live: filtered, sorted, chosen, compared, cancelled and deleted. */
+export const tableView: View = (root, { transport, model, inner }) => {
+  let live: LiveRuns | null = null;
+  let shown: Row[] = [];
+  let columns: Column[] = [];
+  let all: Column[] = [];
+  let order: Order | null = null;
+  let active = '';
+  let anchor = '';
+  let closeDetail: (() => void) | null = null;
+  let drawnBulk = '';
+  const selected = new Set<string>();
+
+  const filter = h('input', {
+    class: 'rw-input rw-filter', type: 'search', placeholder: t('filterHint'), 'aria-label': t('filter'),
+    spellcheck: 'false', oninput: () => { model.set({ filter: filter.value }); refresh(); },
+  });
+  const chips = h('div', { class: 'rw-chips', role: 'group', 'aria-label': t('state') });
+  const chooser = h('div', { class: 'rw-columns', role: 'group', 'aria-label': t('columns') });
+  const bulk = h('div', { class: 'rw-actions rw-bulk', hidden: true });
+  const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const count = h('span', { class: 'rw-dim', role: 'status' });
+  const everyBox = h('input', { type: 'checkbox', 'aria-label': t('selectAll'), onchange: toggleAll });
+  const head = h('tr', { role: 'row', 'aria-rowindex': 1 });
+  const body = h('tbody', {});
+  const table = h('table', { class: 'rw-table rw-runs', role: 'grid', 'aria-multiselectable': 'true', 'aria-label': t('runs') },
+    h('thead', {}, head), body);
+  const scroller = h('div', { class: 'rw-scroll rw-window', onscroll: () => drawRows() }, table);
+  const empty = h('div', { class: 'rw-dim rw-empty', hidden: true });
+  const detail = h('section', { class: 'rw-detail', hidden: true });
+  const card = h('div', { class: 'rw-card' },
+    h('div', { class: 'rw-tools' }, filter, chips,
+      h('details', { class: 'rw-menu' }, h('summary', { class: 'rw-button' }, t('columns')), chooser),
+      h('button', { type: 'button', class: 'rw-button', onclick: downloadCsv }, t('csv'))),
+    notice, bulk, scroller, empty, count, detail);
+  root.append(card);
+
+  const say = (text: string, isBad = false): void => {
+    notice.hidden = text === '';
+    notice.className = `rw-notice ${isBad ? 'rw-bad' : ''}`;
+    notice.textContent = text;
+  };
+
+  // -- data ------------------------------------------------------------------------------------------
+
+  function refresh(): void {
+    const rows = live?.rows ?? [];
+    all = columnsOf(rows);
+    const wanted = (model.get('columns') ?? []) as string[];
+    columns = wanted.length ? all.filter((each) => wanted.includes(each.key)) : usualColumns(rows, all);
+    shown = sorted(rows.filter(parseFilter(filter.value)), all, order);
+    for (const id of [...selected]) if (live?.isComplete && !live.get(id)) selected.delete(id);
+    drawHead();
+    drawChips(rows);
+    drawChooser();
+    drawBulk();
+    drawEmpty(rows.length);
+    drawRows(true);
+    table.setAttribute('aria-rowcount', String(shown.length + 1));
+    count.textContent = live?.isComplete
+      ? t('countOf', { n: shown.length.toLocaleString(), all: rows.length.toLocaleString() })
+      : t('loadedSoFar', { n: rows.length.toLocaleString() });
+  }
+
+  function watch(): void {
+    live?.close();
+    selected.clear();
+    active = '';
+    live = new LiveRuns(transport, String(model.get('group_id') ?? ''), {
+      changed: () => { say(''); refresh(); },
+      connection: (connection) => {
+        card.classList.toggle('rw-stale', !connection.isLive);
+        say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
+      },
+      failed: (error) => say(error.message, true),
+    });
+    refresh();
+  }
+
+  // -- drawing ---------------------------------------------------------------------------------------
+
+  function title(column: Column): string {
+    return column.group === 'run' ? t(column.name as 'state') : column.name;
+  }
+
+  function drawHead(): void {
+    const names = columns.map((column) => {
+      const isChosen = order?.key === column.key;
+      const sort = !isChosen ? 'none' : order?.isDescending ? 'descending' : 'ascending';
+      const arrow = !isChosen ? '' : order?.isDescending ? ' ▼' : ' ▲';
+      return h('th', { scope: 'col', role: 'columnheader', 'aria-sort': sort, class: `rw-${column.group}` },
+        h('button', { type: 'button', class: 'rw-sort', 'data-key': column.key, onclick: () => sortBy(column) },
+          title(column), h('span', { 'aria-hidden': 'true' }, arrow)));
+    });
+    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['key'];
+    replace(head, h('th', { scope: 'col', role: 'columnheader', class: 'rw-tick' }, everyBox),
+      h('th', { scope: 'col', role: 'columnheader' }, t('run')), ...names);
+    if (focused) head.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    const chosen = shown.filter((row) => selected.has(row.id)).length;
+    everyBox.checked = chosen > 0 && chosen === shown.length;
+    everyBox.indeterminate = chosen > 0 && chosen < shown.length;
+  }
+
+  function drawRows(isForced = false): void {
+    const [begin, end] = inSight(scroller.scrollTop, scroller.clientHeight || 400, ROW_HEIGHT, shown.length);
+    const place = `${begin} ${end}`;
+    if (!isForced && body.dataset['place'] === place) return;
+    body.dataset['place'] = place;
+    const focused = root.ownerDocument.activeElement;
+    const part = focused && body.contains(focused) ? (focused as HTMLElement).dataset['part'] : undefined;
+    const holder = part ? (focused?.closest('tr') as HTMLElement | null)?.dataset['run'] : undefined;
+    const gap = (rows: number): HTMLElement | null =>
+      rows <= 0 ? null : h('tr', { 'aria-hidden': 'true', class: 'rw-gap', style: `height: ${rows * ROW_HEIGHT}px` });
+    replace(body, gap(begin), ...shown.slice(begin, end).map((row, at) => drawRow(row, begin + at)), gap(shown.length - end));
+    if (holder) body.querySelector<HTMLElement>(`tr[data-run="${holder}"] [data-part="${part}"], tr[data-run="${holder}"][data-part="${part}"]`)
+      ?.focus({ preventScroll: true });
+  }
+
+  function drawRow(row: Row, at: number): HTMLElement {
+    const name = row.id.slice(0, 8);
+    const box = h('input', {
+      type: 'checkbox', tabindex: -1, 'data-part': 'box', 'aria-label': t('selectRun', { name }), checked: selected.has(row.id),
+      onclick: (event: MouseEvent) => { choose(row.id, box.checked, event.shiftKey); },
+    });
+    const isActiveRow = active ? row.id === active : at === 0;
+    return h('tr', {
+      role: 'row', 'data-run': row.id, 'data-part': 'row', 'aria-rowindex': at + 2, tabindex: isActiveRow ? 0 : -1,
+      'aria-selected': String(selected.has(row.id)), onfocus: () => { active = row.id; }, ondblclick: () => open(row.id),
+    },
+    h('td', { role: 'gridcell', class: 'rw-tick' }, box),
+    h('td', { role: 'gridcell' }, h('button', {
+      type: 'button', class: 'rw-link', tabindex: -1, 'data-part': 'open', title: row.id, 'aria-label': t('openRun', { name }),
+      onclick: () => open(row.id),
+    }, name)),
+    ...columns.map((column) => drawCell(row, column)));
+  }
+
+  function drawCell(row: Row, column: Column): HTMLElement {
+    const cell = cellOf(row, column);
+    if (column.key === 'state') {
+      return h('td', { role: 'gridcell' }, h('span', { class: `rw-badge rw-${row.state.toLowerCase()}` },
+        `${ICONS[row.state]} ${t(row.state)}`));
+    }
+    const text = textOf(cell, column);
+    const isNumber = typeof cell === 'number';
+    return h('td', { role: 'gridcell', class: isNumber ? 'rw-number' : '', title: text }, h('bdi', {}, text));
+  }
+
+  function textOf(cell: Json, column: Column): string {
+    if (cell === null) return '–';
+    if (column.key === 'duration') return clock(cell as number);
+    if (column.key === 'started') return new Date(cell as string).toLocaleString();
+    return value(cell);
+  }
+
+  function drawChips(rows: readonly Row[]): void {
+    const counts = new Map<State, number>();
+    for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+    const present = STATES.filter((state) => counts.has(state));
+    const key = present.map((state) => `${state} ${counts.get(state)}`).join() + filter.value;
+    if (chips.dataset['key'] === key) return;
+    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['state'];
+    chips.dataset['key'] = key;
+    replace(chips, ...present.map((state) => {
+      const word = `state:${WORDS[state]}`;
+      const isOn = filter.value.split(/\s+/).includes(word);
+      return h('button', {
+        type: 'button', class: `rw-badge rw-chip rw-${state.toLowerCase()}`, 'aria-pressed': String(isOn), 'data-state': state,
+        onclick: () => {
+          const rest = filter.value.split(/\s+/).filter((each) => each && !each.startsWith('state:'));
+          setFilter([...rest, ...(isOn ? [] : [word])].join(' '));
+        },
+      }, `${ICONS[state]} ${counts.get(state)?.toLocaleString()} ${t(state)}`);
+    }));
+    if (focused) chips.querySelector<HTMLElement>(`[data-state="${focused}"]`)?.focus();
+  }
+
+  function setFilter(line: string): void {
+    filter.value = line;
+    model.set({ filter: line });
+    scroller.scrollTop = 0;
+    refresh();
+  }
+
+  function drawChooser(): void {
+    const key = all.map((each) => `${each.key} ${columns.includes(each)}`).join();
+    if (chooser.dataset['key'] === key) return;
+    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['column'];
+    chooser.dataset['key'] = key;
+    replace(chooser, ...all.map((column) => h('label', { class: 'rw-choice' }, h('input', {
+      type: 'checkbox', checked: columns.includes(column), 'data-column': column.key,
+      onchange: () => {
+        const chosen = all.filter((each) => columns.includes(each) !== (each === column)).map((each) => each.key);
+        model.set({ columns: chosen });
+        refresh();
+      },
+    }), h('bdi', {}, title(column)), column.group === 'run' ? null : h('span', { class: 'rw-dim' }, t(column.group)))));
+    if (focused) chooser.querySelector<HTMLElement>(`[data-column="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  function drawEmpty(rows: number): void {
+    empty.hidden = shown.length > 0 || !live?.isComplete;
+    scroller.hidden = shown.length === 0 && live?.isComplete === true;
+    if (empty.hidden) return;
+    replace(empty, rows === 0 ? t('noRuns') : t('noMatch', { filter: filter.value }), rows === 0 ? null
+      : h('button', { type: 'button', class: 'rw-button', onclick: () => setFilter('') }, t('clearFilter')));
+  }
+
+  // -- choosing --------------------------------------------------------------------------------------
+
+  function tellSelected(): void {
+    model.set({ selected: [...selected] });
+    drawHead();
+    drawBulk();
+    drawRows(true);
+  }
+
+  function choose(id: string, isOn: boolean, isRange: boolean): void {
+    const from = shown.findIndex((row) => row.id === anchor);
+    const to = shown.findIndex((row) => row.id === id);
+    const range = isRange && from >= 0 ? shown.slice(Math.min(from, to), Math.max(from, to) + 1) : [shown[to]];
+    for (const row of range) if (row) (isOn ? selected.add(row.id) : selected.delete(row.id));
+    anchor = id;
+    active = id;
+    tellSelected();
+  }
+
+  function toggleAll(): void {
+    for (const row of shown) (everyBox.checked ? selected.add(row.id) : selected.delete(row.id));
+    tellSelected();
+  }
+
+  function sortBy(column: Column): void {
+    const isSame = order?.key === column.key;
+    order = isSame && order?.isDescending ? null : { key: column.key, isDescending: isSame };
+    refresh();
+  }
+
+  function drawBulk(): void {
+    const rows = [...selected].map((id) => live?.get(id)).filter((row): row is Row => row !== undefined);
+    const moving = rows.filter((row) => isActive(row.state));
+    const ended = rows.filter((row) => !isActive(row.state));
+    const key = `${rows.map((row) => row.id).join()} ${moving.length}`;
+    bulk.hidden = rows.length === 0;
+    if (drawnBulk === key) return;
+    drawnBulk = key;
+    const n = (of: readonly Row[]): { n: string } => ({ n: of.length.toLocaleString() });
+    replace(bulk, h('span', { role: 'status' }, t('selectedCount', n(rows))));
+    append(bulk, rows.length < 2 ? null : h('button', {
+      type: 'button', class: 'rw-button', disabled: rows.length > MOST_COMPARED, onclick: () => showCompare(rows),
+      title: rows.length > MOST_COMPARED ? t('compareMost', { n: MOST_COMPARED }) : '',
+    }, t('compare')));
+    if (moving.length) {
+      append(bulk, askingButton(
+        { label: t('cancelMany', n(moving)), ask: () => t('cancelManyAsk', n(moving)), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
+        () => each(moving, (row) => transport.send('PUT', `runs/${row.id}`, {})),
+      ));
+    }
+    if (ended.length) {
+      append(bulk, askingButton(
+        { label: t('deleteMany', n(ended)), ask: () => t('deleteManyAsk', n(ended)), yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet' },
+        () => each(ended, (row) => transport.send('DELETE', `runs/${row.id}`)),
+      ));
+    }
+    append(bulk, h('button', {
+      type: 'button', class: 'rw-button rw-quiet', onclick: () => { selected.clear(); tellSelected(); },
+    }, t('clearSelection')));
+  }
+
+  /** Do something with many runs, a few at a time; what is refused is told, the rest is done. */
+  async function each(rows: readonly Row[], act: (row: Row) => Promise<unknown>): Promise<void> {
+    const waiting = [...rows];
+    const refused: string[] = [];
+    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+      for (let row = waiting.shift(); row; row = waiting.shift()) {
+        try {
+          await act(row);
+        } catch (error) {
+          if (!(error instanceof ApiError)) throw error;
+          refused.push(error.message);
+        }
+      }
+    }));
+    if (refused.length) say(t('refused', { n: refused.length, why: refused[0] ?? '' }), true);
+  }
+
+  // -- details ---------------------------------------------------------------------------------------
+
+  function showDetail(label: string, fill: (place: HTMLElement) => (() => void) | undefined): void {
+    hideDetail();
+    const place = h('div', {});
+    const close = h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => { hideDetail(); focusRow(active); } }, t('close'));
+    detail.setAttribute('aria-label', label);
+    replace(detail, h('div', { class: 'rw-head' }, h('span', { class: 'rw-title', tabindex: -1 }, label), close), place);
+    detail.hidden = false;
+    closeDetail = fill(place) ?? null;
+    detail.querySelector<HTMLElement>('.rw-title')?.focus({ preventScroll: true });
+    detail.scrollIntoView({ block: 'nearest' });
+  }
+
+  function hideDetail(): void {
+    closeDetail?.();
+    closeDetail = null;
+    detail.hidden = true;
+    replace(detail);
+  }
+
+  function open(id: string): void {
+    active = id;
+    model.set({ run_id: id });
+    showDetail(t('openRun', { name: id.slice(0, 8) }), (place) =>
+      inner.run(place, { transport, inner, model: innerModel({ run_id: id }) }));
+  }
+
+  function showCompare(rows: readonly Row[]): void {
+    showDetail(t('comparison'), (place) => {
+      compareView(place, transport, rows.map((row) => row.id));
+      return undefined;
+    });
+  }
+
+  function downloadCsv(): void {
+    const address = URL.createObjectURL(new Blob([toCsv(shown, columns)], { type: 'text/csv' }));
+    h('a', { href: address, download: 'runs.csv' }).click();
+    URL.revokeObjectURL(address);
+  }
+
+  // -- keys ------------------------------------------------------------------------------------------
+
+  function focusRow(id: string): void {
+    const at = shown.findIndex((row) => row.id === id);
+    if (at < 0) return;
+    active = id;
+    const top = at * ROW_HEIGHT;
+    const height = scroller.clientHeight - ROW_HEIGHT - 4;
+    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    else if (top + ROW_HEIGHT > scroller.scrollTop + height) scroller.scrollTop = top + ROW_HEIGHT - height;
+    drawRows(true);
+    body.querySelector<HTMLElement>(`tr[data-run="${id}"]`)?.focus({ preventScroll: true });
+  }
+
+  body.addEventListener('keydown', (event: KeyboardEvent) => {
+    const id = ((event.target as HTMLElement).closest('tr') as HTMLElement | null)?.dataset['run'];
+    if (!id || event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = shown.findIndex((row) => row.id === id);
+    const page = Math.max(1, Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2);
+    const steps: { [key: string]: number } = {
+      ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: shown.length - 1,
+    };
+    const target = steps[event.key];
+    if (target !== undefined) {
+      const row = shown[Math.max(0, Math.min(shown.length - 1, target))];
+      if (!row) return;
+      event.preventDefault();
+      if (event.shiftKey) {
+        if (!selected.has(id)) choose(id, true, false);
+        choose(row.id, true, true);
+      }
+      focusRow(row.id);
+    } else if (event.key === ' ' && !(event.target instanceof HTMLInputElement)) {
+      event.preventDefault();
+      choose(id, !selected.has(id), false);
+      focusRow(id);
+    } else if (event.key === 'Enter' && (event.target as HTMLElement).dataset['part'] === 'row') {
+      event.preventDefault();
+      open(id);
+    } else if (event.key === 'Delete') {
+      event.preventDefault();
+      if (!selected.has(id)) choose(id, true, false);
+      bulk.querySelector<HTMLElement>('.rw-ask:last-of-type button')?.click();
+    }
+  });
+
+  filter.value = String(model.get('filter') ?? '');
+  const stops = [
+    model.observe('group_id', watch),
+    model.observe('filter', () => { if (filter.value !== model.get('filter')) setFilter(String(model.get('filter') ?? '')); }),
+    model.observe('columns', refresh),
+    model.observe('selected', () => {
+      const wanted = (model.get('selected') ?? []) as string[];
+      if (wanted.length === selected.size && wanted.every((id) => selected.has(id))) return;
+      selected.clear();
+      for (const id of wanted) selected.add(id);
+      refresh();
+    }),
+  ];
+  for (const id of (model.get('selected') ?? []) as string[]) selected.add(id);
+  watch();
+  return () => {
+    stops.forEach((stop) => stop());
+    live?.close();
+    closeDetail?.();
+  };
+};

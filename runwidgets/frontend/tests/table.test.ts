@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { applyToRow, columnsOf, compare, inSight, parseFilter, sorted, toCsv, toRows, usualColumns, type Row } from '../src/table';
+import type { Json, RunEvent } from '../src/types';
+
+const COLUMNS = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
+
+function row(id: string, given: { [name: string]: Json }, metrics: { [name: string]: Json } = {}, state = 'SUCCESS'): Row {
+  const times = ['2026-01-01T00:00:00+00:00', '2026-01-01T00:00:01+00:00', '2026-01-01T00:00:03+00:00'];
+  return toRows({ columns: COLUMNS, rows: [[id, state, ...times, given, metrics, null]] })[0] as Row;
+}
+
+const ROWS = [
+  row('c', { lr: 0.1, model: 'tree' }, { loss: 3 }),
+  row('b', { lr: 0.01, model: 'tree' }, {}, 'ERROR'),
+  row('a', { lr: 0.001, model: 'tree' }, { loss: 20 }),
+];
+const ids = (rows: Row[]): string => rows.map((each) => each.id).join('');
+
+describe('columns', () => {
+  it('are those that tell runs apart, and every metric', () => {
+    const all = columnsOf(ROWS);
+    expect(all.map((each) => each.key)).toEqual(
+      ['state', 'started', 'duration', 'argument:lr', 'argument:model', 'metric:loss', 'message']);
+    expect(usualColumns(ROWS, all).map((each) => each.key)).toEqual(
+      ['state', 'started', 'duration', 'argument:lr', 'metric:loss']);
+  });
+});
+
+describe('sorting', () => {
+  const all = columnsOf(ROWS);
+  it('compares numbers as numbers and leaves what is missing to the end, either way', () => {
+    expect(ids(sorted(ROWS, all, { key: 'metric:loss', isDescending: false }))).toBe('cab');
+    expect(ids(sorted(ROWS, all, { key: 'metric:loss', isDescending: true }))).toBe('acb');
+  });
+  it('keeps the order of what is equal, and of everything where nothing is asked', () => {
+    expect(ids(sorted(ROWS, all, { key: 'argument:model', isDescending: true }))).toBe('cba');
+    expect(ids(sorted(ROWS, all, null))).toBe('cba');
+  });
+  it('takes typed numbers for numbers', () => {
+    expect(compare('9', '10', false)).toBeLessThan(0);
+    expect(compare('b', 'a', false)).toBeGreaterThan(0);
+  });
+});
+
+describe('the filter', () => {
+  const found = (line: string): string => ids(ROWS.filter(parseFilter(line)));
+  it('takes states by the words that are shown, relations, and words anywhere', () => {
+    expect(found('state:failed')).toBe('b');
+    expect(found('state!=failed')).toBe('ca');
+    expect(found('lr>0.005')).toBe('cb');
+    expect(found('lr<=0.01 loss>=1')).toBe('a');
+    expect(found('model=tree lr=1e-3')).toBe('a');
+    expect(found('TREE')).toBe('cba');
+    expect(found('loss!=3')).toBe('ba');
+    expect(found('forest')).toBe('');
+    expect(found('')).toBe('cba');
+  });
+  it('sees a row as it is now', () => {
+    const one = row('x', {}, {}, 'RUNNING');
+    expect(parseFilter('half')(one)).toBe(false);
+    applyToRow(one, { kind: 'metric', data: { name: 'half', value: 1 } } as unknown as RunEvent);
+    expect(parseFilter('half')(one)).toBe(true);
+  });
+});
+
+describe('events', () => {
+  it('change the state with what came with it', () => {
+    const one = row('x', {}, {}, 'RUNNING');
+    const data = { state: 'ERROR', finishedAt: '2026-01-01T00:00:09+00:00', messages: ['why', 'traceback'] };
+    expect(applyToRow(one, { kind: 'state', data } as unknown as RunEvent)).toBe(true);
+    expect([one.state, one.message, one.finishedAt]).toEqual(['ERROR', 'why', data.finishedAt]);
+    expect(applyToRow(one, { kind: 'log', data: { size: 3 } } as unknown as RunEvent)).toBe(false);
+  });
+});
+
+describe('what is in sight', () => {
+  it('is a window with a margin, never beyond the ends', () => {
+    expect(inSight(0, 280, 28, 10_000)).toEqual([0, 18]);
+    expect(inSight(2800, 280, 28, 10_000)).toEqual([92, 118]);
+    expect(inSight(99_999_999, 280, 28, 50)).toEqual([49, 50]);
+    expect(inSight(0, 280, 28, 0)).toEqual([0, 0]);
+  });
+});
+
+describe('CSV', () => {
+  it('quotes what needs it', () => {
+    const strange = row('x', { note: 'a "b", c' });
+    expect(toCsv([strange], columnsOf([strange]).filter((each) => each.group === 'argument'))).toBe(
+      'id,note\r\nx,"a ""b"", c"\r\n');
+  });
+});

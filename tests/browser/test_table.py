@@ -1,0 +1,160 @@
+"""Thousands of runs in one table, by mouse and by keyboard."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import insert, select
+
+from runwidgets.service.wiring import DATABASE
+from runwidgets.store.database import Database
+from runwidgets.store.tables import groups, runs, workflows
+from tests.browser.conftest import Lab
+from tests.conftest import JupyterServer
+from tests.ladder import arguments, ended, group_of, write_notebook
+
+pytestmark = [pytest.mark.timeout(300)]
+
+MANY = 10_000
+BIDI = "<img src=x onerror=alert(1)>\u202egnp.exe"
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """Wait for what is expected as long as a slow machine needs."""
+    expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def many(lab_server: JupyterServer) -> Iterator[str]:
+    """Put ten thousand finished runs into the group of a workflow; return the notebook's name."""
+    write_notebook(lab_server.folder / "many.ipynb", "1", parameters="x = 1\nnote = ''")
+    with lab_server.api() as api:
+        group = group_of(api.workflows.create_workflow(str(lab_server.folder / "many.ipynb")))
+    database = Database(f"sqlite:///{lab_server.root / DATABASE}")
+    with database.write() as connection:
+        workflow, version = connection.execute(
+            select(workflows.c.id, workflows.c.version_id).join(groups).where(groups.c.id == group)
+        ).one()
+        connection.execute(
+            insert(runs),
+            [
+                {
+                    "id": f"{number:032x}",
+                    "group_id": group,
+                    "workflow_id": workflow,
+                    "version_id": version,
+                    "state": "ERROR" if number % 10 == 3 else "SUCCESS",
+                    "arguments": arguments(x=number, note=BIDI if number == MANY - 1 else "plain"),
+                    "config": {},
+                    "messages": ["cell 1 raised ValueError: no"] if number % 10 == 3 else [],
+                    "metrics": {} if number % 10 == 3 else {"loss": 1 / (number + 1)},
+                    "created_at": moment(number),
+                    "started_at": moment(number),
+                    "finished_at": moment(number + 5),
+                    "holds_slot": False,
+                }
+                for number in range(MANY)
+            ],
+        )
+    database.close()
+    yield "many.ipynb"
+
+
+def moment(seconds: int) -> str:
+    """Return a time as the tables keep it."""
+    new_year = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    return (new_year + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+
+
+def test_ten_thousand_runs_are_filtered_sorted_and_scrolled(lab: Lab, many: str) -> None:
+    """Only what is in sight is drawn; what arrives is little; nothing is interpreted."""
+    sizes: list[int] = []
+    lab.page.on("response", lambda answer: "/table" in answer.url and sizes.append(len(answer.body())))
+
+    card = lab.show("table.ipynb", f"table = rw.RunTable({many!r})\ntable", "table.selected")
+
+    expect(card.get_by_text("10,000 of 10,000 runs")).to_be_visible()
+    assert 0 < sum(sizes) < 5_000_000
+    assert card.locator("tr[data-run]").count() < 60
+    expect(card.get_by_role("grid")).to_have_attribute("aria-rowcount", "10001")
+    expect(card.locator("tr[data-run]").first).to_contain_text(BIDI[:28])
+
+    card.get_by_role("searchbox", name="Filter runs").fill("state:failed x>100 x<=133")
+    expect(card.get_by_text("4 of 10,000 runs")).to_be_visible()
+    card.get_by_role("button", name=re.compile("^x")).click()
+    expect(card.get_by_role("columnheader", name=re.compile("^x"))).to_have_attribute(
+        "aria-sort", "ascending"
+    )
+    assert [int(row.get_attribute("data-run") or "", 16) for row in card.locator("tr[data-run]").all()] == [
+        103, 113, 123, 133,
+    ]  # fmt: skip
+
+    card.get_by_role("searchbox", name="Filter runs").fill("no such run")
+    card.get_by_role("button", name="Clear the filter").click()
+    expect(card.get_by_text("10,000 of 10,000 runs")).to_be_visible()
+    card.locator(".rw-window").evaluate("place => { place.scrollTop = place.scrollHeight / 2 }")
+    expect(card.locator(f"tr[data-run='{MANY // 2:032x}']")).to_be_visible()
+    assert card.locator("tr[data-run]").count() < 60
+
+
+def test_runs_are_chosen_opened_and_compared_by_keyboard_alone(lab: Lab, many: str) -> None:
+    """Arrows move, Space selects, Shift takes what is between, Enter opens; Python knows."""
+    card = lab.show("keys.ipynb", f"table = rw.RunTable({many!r}, filter='state:succeeded')\ntable")
+    expect(card.get_by_text("9,000 of 10,000 runs")).to_be_visible()
+    page = lab.page
+
+    card.get_by_role("searchbox", name="Filter runs").focus()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.part") == "row":
+            break
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+ArrowDown")
+    expect(card.get_by_text("3 selected")).to_be_visible()
+    page.keyboard.press("End")
+    expect(card.locator("tr:focus")).to_have_attribute("data-run", f"{0:032x}")
+    page.keyboard.press("Home")
+    expect(card.locator("tr:focus")).to_have_attribute("data-run", f"{MANY - 1:032x}")
+
+    card.get_by_role("button", name="Compare").focus()
+    page.keyboard.press("Enter")
+    detail = card.get_by_role("region", name="Comparison of runs").first
+    expect(detail.locator("tr.rw-differs", has_text="loss")).to_be_visible()
+    card.get_by_role("button", name="Close").focus()
+    page.keyboard.press("Enter")
+    expect(detail).to_be_hidden()
+
+    card.locator("tr[data-run]").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(card.locator(".rw-detail .rw-badge").first).to_contain_text("Succeeded")
+    page.keyboard.press("Escape")
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 3  # no key reached the notebook
+
+
+def test_a_table_is_live_and_many_runs_are_deleted_with_one_question(lab: Lab) -> None:
+    """A new run appears by itself, is seen to its end, and goes with the others."""
+    notebook = write_notebook(
+        lab.server.folder / "live.ipynb", "import runwidgets\nrunwidgets.record('a', 1)"
+    )
+    with lab.server.api() as api:
+        group = group_of(api.workflows.create_workflow(str(notebook)))
+        card = lab.show("live_table.ipynb", "rw.RunTable('live.ipynb')")
+        expect(card.get_by_text("No runs yet.")).to_be_visible()
+
+        started = [api.runs.start_run(group, [])["id"] for _ in range(3)]
+        for run_id in started:
+            ended(api, run_id)
+
+        expect(card.locator(".rw-runs .rw-badge.rw-success")).to_have_count(3)
+        expect(card.get_by_role("columnheader", name="a", exact=True)).to_be_visible()
+        card.get_by_role("checkbox", name="Select all runs shown").check()
+        card.get_by_role("button", name="Delete 3").click()
+        expect(card.get_by_text("Delete 3 runs and their files?")).to_be_visible()
+        card.get_by_role("button", name="Yes, delete").click()
+        expect(card.get_by_text("No runs yet.")).to_be_visible()
+        assert json.dumps(api.runs.list_runs(group)["runs"]) == "[]"

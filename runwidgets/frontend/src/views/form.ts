@@ -66,7 +66,7 @@ export const formView: View = (root, { transport, model, inner }) => {
       workflow.description ? h('p', { class: 'rw-description' }, h('bdi', {}, workflow.description)) : null,
       isEmpty ? h('p', { class: 'rw-dim' }, t('noParameters')) : null,
       stale, notice, summary, inputs,
-      h('div', { class: 'rw-actions' }, start, opener, ...(isEmpty ? [] : [button('resetAll', resetAll)]), button('copyCode', () => void copy()), lack),
+      h('div', { class: 'rw-actions' }, start, opener, ...(isEmpty || isReadOnly() ? [] : [button('resetAll', resetAll)]), button('copyCode', () => void copy()), lack),
       panel, code);
     body.setAttribute('aria-label', workflow.name);
     lock();

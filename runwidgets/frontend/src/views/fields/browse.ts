@@ -34,10 +34,10 @@ export function browse(panel: HTMLElement, transport: Transport, told: { chosen(
       where.textContent = `/${folder}`;
       const parent = folder.includes('/') ? folder.slice(0, folder.lastIndexOf('/')) : '';
       replace(list,
-        folder === '' ? null : row(`📁 ..`, t('parentFolder'), '', () => void show(parent)),
+        folder === '' ? null : row('../', t('parentFolder'), '', () => void show(parent)),
         ...entries.map((each) => (each.type === 'directory'
-          ? row(`📁 ${each.name}`, t('openFolder', { name: each.name }), '', () => void show(each.path))
-          : row(`📄 ${each.name}`, each.name, each.size === null ? '' : bytes(each.size), () => told.chosen(each.path)))));
+          ? row(`${each.name}/`, t('openFolder', { name: each.name }), '', () => void show(each.path))
+          : row(each.name, each.name, each.size === null ? '' : bytes(each.size), () => told.chosen(each.path)))));
       status.textContent = entries.length === 0 ? t('emptyFolder') : '';
       (list.querySelector('button') ?? closer).focus();
     } catch (error) {

@@ -37,7 +37,7 @@ export class Field {
       type: 'button', class: 'rw-reset', title: t('reset'), 'aria-label': `${t('reset')}: ${title}`,
       hidden: true, onclick: () => this.restore(),
     }, `↺ ${t('resetShort')}`);
-    const name = parameter.label && parameter.label !== parameter.name ? h('code', {}, parameter.name) : null;
+    const name = !isItem && parameter.label && parameter.label !== parameter.name ? h('code', {}, parameter.name) : null;
     if (control.isGroup) {
       const legend = h('legend', { class: 'rw-label' }, h('span', { class: 'rw-name-of' }, title), required, name);
       this.element = h('fieldset', { class: 'rw-field rw-fieldset', 'aria-describedby': about },

@@ -233,7 +233,7 @@ def test_plain_keys_in_a_widget_do_not_reach_the_notebook(lab: Lab) -> None:
     before = cells.count()
     days = card.get_by_role("textbox", name="Days")
 
-    card.get_by_role("button", name="Reset", exact=True).focus()
+    card.get_by_role("button", name="Reset all").focus()
     for key in ("d", "d", "a", "b", "x"):
         lab.page.keyboard.press(key)
     days.fill("42")

@@ -44,6 +44,17 @@ export const formView: View = (root, { transport, model, inner }) => {
   let isFilling = false;
   let isSending = false;
 
+  let isPressed = false;
+  const waiting: (() => void)[] = [];
+  const settled = (act: () => void): void => {
+    if (isPressed) waiting.push(act);
+    else act();
+  };
+  const released = (): void => {
+    isPressed = false;
+    setTimeout(() => waiting.splice(0).forEach((act) => act())); // after the click
+  };
+
   const isReadOnly = (): boolean => model.get('read_only') === true;
   const button = (word: 'resetAll' | 'copyCode' | 'earlier', act: () => void): HTMLButtonElement =>
     h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: act }, t(word));
@@ -55,7 +66,7 @@ export const formView: View = (root, { transport, model, inner }) => {
     groupId = String(model.get('group_id') || workflow.groups[0]?.id || '');
     const made = (uploads = new Uploads(transport, groupId));
     isFilling = true;
-    fields = workflow.parameters.map((parameter) => new Field(parameter, { transport, groupId, uploads: made }, changed));
+    fields = workflow.parameters.map((parameter) => new Field(parameter, { transport, groupId, uploads: made, settled }, changed));
     fill((model.get('arguments') ?? {}) as Values);
     isFilling = false;
     const isEmpty = workflow.parameters.length === 0;
@@ -300,6 +311,11 @@ export const formView: View = (root, { transport, model, inner }) => {
       if (model.get('submit_on_enter') === true && !event.shiftKey) void submit();
     }
   });
+  body.addEventListener('pointerdown', () => {
+    isPressed = true;
+  }, true);
+  document.addEventListener('pointerup', released);
+  document.addEventListener('pointercancel', released);
   const stops = [
     model.observe('workflow_id', () => {
       workflow = null;
@@ -323,6 +339,8 @@ export const formView: View = (root, { transport, model, inner }) => {
     clearTimeout(retry);
     leave?.();
     stops.forEach((stop) => stop());
+    document.removeEventListener('pointerup', released);
+    document.removeEventListener('pointercancel', released);
     closeRun?.();
   };
 };

@@ -2,7 +2,7 @@ import { h, replace, uniqueId } from '../../dom';
 import { show } from '../../rules';
 import { t } from '../../text';
 import type { Json, Parameter } from '../../types';
-import { isSame, NOTHING, presetOf, takesNone, type Control, type Reading } from './control';
+import { isSame, NOTHING, presetOf, takesNone, type Control, type Place, type Reading } from './control';
 
 /** True or false, where one of them is the default. */
 export function toggle(changed: () => void): Control {
@@ -107,7 +107,7 @@ export function search(names: string[], text: string): number[] {
 }
 
 /** One of many values: text that searches a list, by the combobox pattern of ARIA. */
-export function suggestions(parameter: Parameter, changed: () => void): Control {
+export function suggestions(parameter: Parameter, place: Place, changed: () => void): Control {
   const values = parameter.values ?? [];
   const names = values.map((each) => each.name);
   const listId = uniqueId('list');
@@ -124,7 +124,7 @@ export function suggestions(parameter: Parameter, changed: () => void): Control 
     },
     onclick: () => (list.hidden ? open('') : close()),
     onkeydown: press,
-    onblur: close,
+    onblur: () => place.settled(close),
   });
   const element = h('div', { class: 'rw-combo' }, input, list, more);
 
@@ -149,10 +149,10 @@ export function suggestions(parameter: Parameter, changed: () => void): Control 
     input.setAttribute('aria-expanded', 'false');
     mark(-1);
   }
-  function mark(place: number): void {
-    active = place;
-    [...list.children].forEach((each, at) => each.classList.toggle('rw-active', at === place));
-    const option = list.children[place];
+  function mark(to: number): void {
+    active = to;
+    [...list.children].forEach((each, at) => each.classList.toggle('rw-active', at === to));
+    const option = list.children[to];
     if (option) {
       input.setAttribute('aria-activedescendant', option.id);
       option.scrollIntoView?.({ block: 'nearest' });

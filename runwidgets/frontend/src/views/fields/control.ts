@@ -28,6 +28,11 @@ export interface Place {
   transport: Transport;
   groupId: string;
   uploads: Uploads;
+  /**
+   * Do something that moves what stands below, once no button is held down: a click that leaves a field
+   * would otherwise end somewhere else than it began, and be none.
+   */
+  settled(act: () => void): void;
 }
 
 /** What is typed into a field, as text. */

@@ -55,8 +55,10 @@ export class Field {
     this.element.dataset.parameter = parameter.name;
     this.element.addEventListener('focusout', (event) => {
       if (event.relatedTarget instanceof Node && this.element.contains(event.relatedTarget)) return;
-      this.wasLeft = true;
-      this.judge();
+      place.settled(() => {
+        this.wasLeft = true;
+        this.judge();
+      });
     });
     this.reset();
   }
@@ -170,7 +172,7 @@ export function controlFor(parameter: Parameter, place: Place, changed: () => vo
       return typeof presetOf(parameter) === 'boolean' ? toggle(changed) : choices(booleans(parameter), changed, true);
     case 'select': {
       const count = (parameter.values ?? []).length;
-      if (count > MOST_OPTIONS) return suggestions(parameter, changed);
+      if (count > MOST_OPTIONS) return suggestions(parameter, place, changed);
       return choices(parameter, changed, count <= MOST_RADIOS);
     }
     case 'int':
@@ -187,7 +189,7 @@ export function controlFor(parameter: Parameter, place: Place, changed: () => vo
     case 'list': {
       const { para } = parameter;
       if (!para || para.dtype === 'list' || (para.dtype === 'record' && !para.fields)) return json(changed);
-      return isShort(parameter) ? tags(parameter, changed) : rows(parameter, nest, changed);
+      return isShort(parameter) ? tags(parameter, place, changed) : rows(parameter, nest, changed);
     }
     case 'record':
       return parameter.fields ? record(parameter, nest, changed) : json(changed);

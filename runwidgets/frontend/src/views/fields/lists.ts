@@ -2,7 +2,7 @@ import { h, replace } from '../../dom';
 import { problemOf } from '../../rules';
 import { t } from '../../text';
 import type { Json, Parameter } from '../../types';
-import { NOTHING, presetOf, textOf, type Control } from './control';
+import { NOTHING, presetOf, textOf, type Control, type Place } from './control';
 import type { Nested, Nest } from './records';
 
 const LONG = 40;
@@ -28,7 +28,7 @@ function itemProblem(para: Parameter, items: Json[]): string | null {
 }
 
 /** Short items as tags: typed one by one, or pasted as lines; numbers may have commas between them. */
-export function tags(parameter: Parameter, changed: () => void): Control {
+export function tags(parameter: Parameter, place: Place, changed: () => void): Control {
   const para = parameter.para as Parameter;
   const isNumber = para.dtype === 'int' || para.dtype === 'float';
   const splits = isNumber ? /[\s,;]+/ : /\n+/;
@@ -38,7 +38,7 @@ export function tags(parameter: Parameter, changed: () => void): Control {
   const list = h('ul', { class: 'rw-tags', 'aria-label': t('itemsOf', { name: title }) });
   const input = h('input', {
     class: 'rw-entry', type: 'text', spellcheck: 'false', autocomplete: 'off',
-    inputmode: isNumber ? 'decimal' : null, placeholder: t('addItem'), oninput: typed, onkeydown: press, onpaste: paste, onblur: settle,
+    inputmode: isNumber ? 'decimal' : null, placeholder: t('addItem'), oninput: typed, onkeydown: press, onpaste: paste, onblur: () => place.settled(settle),
   });
   const element = h('div', { class: 'rw-input rw-tagbox', onclick: (event: Event) => {
     if (event.target === element) input.focus();
@@ -54,7 +54,7 @@ export function tags(parameter: Parameter, changed: () => void): Control {
         isWrong ? h('span', { 'aria-hidden': 'true' }, '✕ ') : null, h('bdi', {}, item), h('button', {
           type: 'button', class: 'rw-untag', tabindex: -1, 'aria-label': t('removeItem', { name: item }),
           onclick: () => remove(at), onkeydown: (event: KeyboardEvent) => walk(event, at),
-        }, '×'));
+        }, '✕'));
     }));
     list.hidden = items.length === 0;
   }

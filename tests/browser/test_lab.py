@@ -251,7 +251,8 @@ def test_a_file_is_uploaded_from_the_form(lab: Lab, tmp_path: Path) -> None:
     card = lab.show("upload.ipynb", 'rw.RunForm("templates/summarise_table.ipynb")')
 
     card.locator("input[type=file]").set_input_files(tmp_path / "mine.csv")
-    expect(card.get_by_label("Table").locator("option:checked")).to_have_text("mine.csv")
+    chosen = card.get_by_role("combobox", name="Table").locator("option:checked")
+    expect(chosen).to_have_text("mine.csv (26 B)")
     card.get_by_role("button", name="Start").click()
 
     expect(card.locator(".rw-badge")).to_have_text("✓ Succeeded")

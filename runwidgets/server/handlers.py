@@ -184,6 +184,7 @@ class RestHandler(APIHandler):
             "name": "runwidgets",
             "version": self.app.release,
             "url": url,
+            "limits": {"upload": self.app.limits.upload},
             "routes": [route.description for route in ROUTES],
             **({"username": user} if user is not None else {}),
         }

@@ -1,4 +1,7 @@
-"""Files on their way in: stored while they stream, with their limit kept on the way."""
+"""Files on their way in: stored while they stream, with their limit kept on the way.
+
+A file comes as a form. Where JSON comes instead, it names a file of the server, which is copied.
+"""
 
 import asyncio
 import functools
@@ -15,7 +18,7 @@ from runwidgets.errors import (
     ServiceUnavailableError,
     UnauthorizedAccessError,
 )
-from runwidgets.server.arguments import read_path
+from runwidgets.server.arguments import read_body, read_path
 from runwidgets.server.multipart import Form, Part, Pipe
 from runwidgets.service.routes import BY_ID, Route
 
@@ -41,12 +44,19 @@ class UploadHandler(RestHandler):
         self._is_in_file = False
 
     @property
+    def _is_json(self) -> bool:
+        kind = self.request.headers.get("Content-Type", "")
+        return kind.split(";")[0].strip().lower() == "application/json"
+
+    @property
     def limit(self) -> int:
         """Bytes of the file and what frames it."""
-        return self.app.limits.upload + FRAMING
+        return super().limit if self._is_json else self.app.limits.upload + FRAMING
 
     def too_large(self, size: int) -> RunWidgetsError:
         """Return the error for a file over the limit."""
+        if self._is_json:
+            return super().too_large(size)
         limit = self.app.limits.upload
         return FileTooLargeError("file", f"{size:,} bytes are more than the limit of {limit:,}")
 
@@ -58,6 +68,8 @@ class UploadHandler(RestHandler):
         is_allowed = self.authorizer.is_authorized(self, self.current_user, "write", RESOURCE)
         if not await ensure_async(is_allowed):
             raise UnauthorizedAccessError("", "the server's Authorizer does not allow this")
+        if self._is_json:
+            return
         self._form = Form(self.request.headers.get("Content-Type", ""))
         (part,) = self.path_args
         self._arguments = read_path(BY_ID["files:upload"], (part,))
@@ -116,6 +128,11 @@ class UploadHandler(RestHandler):
 
     async def store(self, route: Route) -> None:
         """Answer with the upload's handle, once all of it has come and is stored."""
+        if self._is_json:
+            given = read_path(route, tuple(self.path_args)) | read_body(route, b"".join(self._content))
+            take = functools.partial(self.api.uploads.take_file, **given)
+            self._write_json(route.status, await self.app.in_upload_thread(lambda: json.dumps(take())))
+            return
         if self._pipe is None or self._stored is None or self._form is None or not self._form.is_finished:
             problem = "it has no file" if self._pipe is None else "it ends in the middle of the file"
             error = InvalidArgumentError("body", problem, "send one file as multipart/form-data")

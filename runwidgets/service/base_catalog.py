@@ -305,6 +305,40 @@ class UploadService(ABC):
         """
 
     @abstractmethod
+    def take_file(self, group_id: str, path: str) -> dict:
+        """Store a copy of a file that lies where the templates lie.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        path : str
+            Absolute, or relative to the folder of the templates (to the working folder, where any
+            folder may have them); for a server that is the folder that Jupyter shows.
+
+        Returns
+        -------
+        dict
+            The upload's handle; its name is the last part of the path.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user is not a member.
+        InvalidArgumentError
+            The path is hidden, lies outside the folder, also behind links, or cannot be read, or its
+            last part is no plain file name.
+        UnknownFileError
+            There is no such file.
+        FileTooLargeError
+            The file passes the limit; nothing of it stays.
+        StorageFullError
+            The disk has no room; nothing of it stays.
+        """
+
+    @abstractmethod
     def list_uploaded_files(self, group_id: str) -> dict:
         """List the uploads of a group.
 

@@ -307,6 +307,12 @@ class LocalUploadService(UploadService):
             parts.files.delete_upload(group_id, file_id)
             raise
 
+    def take_file(self, group_id: str, path: str) -> Json:
+        """Store a copy of a file of the server; see `UploadService`."""
+        self._parts.group(self._user, group_id)
+        with self._parts.templates.open_file(path, self._parts.files.root) as stream:
+            return self.upload_file(group_id, stream, PurePath(path).name)
+
     def list_uploaded_files(self, group_id: str) -> Json:
         """List the uploads of a group; see `UploadService`."""
         self._parts.group(self._user, group_id)

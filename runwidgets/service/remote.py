@@ -187,6 +187,10 @@ class RemoteUploadService(UploadService):
         """Store a file with a group; see `UploadService`."""
         return cast(Json, self._wire.upload("files:upload", file, name, group_id=group_id))
 
+    def take_file(self, group_id: str, path: str) -> Json:
+        """Store a copy of a file of the server with a group; see `UploadService`."""
+        return cast(Json, self._wire.call("files:upload", group_id=group_id, path=path))
+
     def list_uploaded_files(self, group_id: str) -> Json:
         """List the uploads of a group; see `UploadService`."""
         return cast(Json, self._wire.call("files:list", group_id=group_id))

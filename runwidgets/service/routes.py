@@ -304,6 +304,7 @@ ROUTES: tuple[Route, ...] = (
         "upload_file",
         "write",
         (GROUP,),
+        body=(Argument("path", "path", required=True),),  # as JSON: `take_file`; as a form: the file
         status=201,
     ),
     Route(

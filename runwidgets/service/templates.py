@@ -1,16 +1,17 @@
 """Templates as the service keeps them: read when a workflow is created, and again when they changed."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import IO, Any
 
 from sqlalchemy import Row
 
-from runwidgets.errors import InvalidTemplateError
+from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, UnknownFileError
 from runwidgets.limits import Limits
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.files import Files
 from runwidgets.templates.notebook import Template, fingerprint, read_template
+from runwidgets.templates.texts import shorten
 
 
 class Templates:
@@ -65,6 +66,50 @@ class Templates:
         if not source or "\0" in source:
             raise InvalidTemplateError("source", "it names no notebook", "give the path of an .ipynb file")
         return (self.root or Path.cwd()) / source
+
+    def open_file(self, source: str, house: Path) -> IO[bytes]:
+        """Open a file that lies where templates may lie.
+
+        Parameters
+        ----------
+        source : str
+            As for `locate`.
+        house : Path
+            Root of the service, of which nothing is given away: other people's runs are in there.
+
+        Returns
+        -------
+        IO
+            Of a regular file; the caller closes it.
+
+        Raises
+        ------
+        InvalidArgumentError
+            It is hidden, outside the folder of the templates, or cannot be read.
+        UnknownFileError
+            There is no such file.
+        """
+        if not source or "\0" in source:
+            raise InvalidArgumentError("path", "it names no file", "give the path of a file")
+        where = f"'{shorten(source)}'"
+        try:
+            path = ((self.root or Path.cwd()) / source).resolve()
+            below = path.relative_to(self.root) if self.root is not None else PurePath(path.name)
+            if path.is_relative_to(house.resolve()) or any(part.startswith(".") for part in below.parts):
+                raise InvalidArgumentError("path", f"{where} is hidden", "copy the file to another folder")
+            if not path.exists():
+                raise UnknownFileError("path", f"there is no file {where}")
+            if not path.is_file():  # a pipe would be waited for
+                raise InvalidArgumentError("path", f"{where} is no file", "give the path of a file")
+            return path.open("rb")
+        except ValueError as error:
+            if isinstance(error, InvalidArgumentError):
+                raise
+            raise InvalidArgumentError(
+                "path", f"{where} is outside the folder of the templates", "give a path inside it"
+            ) from error
+        except (OSError, RuntimeError) as error:  # resolve() says of a circle of links that it is one
+            raise InvalidArgumentError("path", f"{where} cannot be read") from error
 
     def read(self, path: Path) -> tuple[Template, dict[str, Any], str]:
         """Read a notebook and store copies of it and of the files beside it.

@@ -1,5 +1,6 @@
 """The form of a workflow."""
 
+import difflib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import traitlets
 
 from runwidgets.client import connect, default_group, open_workflow
-from runwidgets.errors import UnknownParameterError
+from runwidgets.errors import InvalidArgumentError, UnknownParameterError
 from runwidgets.handles import Run
 from runwidgets.service.base import Api
-from runwidgets.templates.parameters import coerce_mapping
+from runwidgets.templates.parameters import Parameter, cast, coerce_mapping, parse_parameters
+from runwidgets.templates.texts import shorten
 from runwidgets.widgets.view import View, read_static
 
 
@@ -25,15 +27,20 @@ class RunForm(View):
         None for what `connect` finds.
     group : str, optional
         Id of the group of the runs; None for the workflow's default one.
-    arguments : mapping of str to Any, optional
-        Values to begin with; secrets are not among them.
+    arguments : mapping of str to Any, or Run, optional
+        Values to begin with, or an earlier run whose arguments they are; secrets are not among them.
+    submit_on_enter : bool, optional
+        Whether Enter in a text field starts the run; Ctrl+Enter always does.
+    read_only : bool, optional
+        Whether the form only shows what it holds.
 
     Attributes
     ----------
     arguments : dict
-        What differs from the defaults, as typed; set it to fill the form.
+        What differs from the defaults, as typed; set it to fill the form. Of Python's own values dates,
+        paths, ranges and NumPy's numbers may be given. Secrets never are in it.
     errors : dict
-        What is wrong, by parameter.
+        What is wrong, by parameter; empty where the run can start. It can be observed, not set.
     run_id : str
         The run that was started last; empty before.
 
@@ -44,7 +51,9 @@ class RunForm(View):
     UnknownWorkflowError
         There is no such workflow.
     UnknownParameterError
-        `arguments` names what the template does not have.
+        `arguments` names what the template does not have; so does setting the trait.
+    InvalidArgumentError
+        `arguments` has a secret or a value without a JSON form; so does setting the trait.
 
     Examples
     --------
@@ -56,8 +65,11 @@ class RunForm(View):
     group_id = traitlets.Unicode(help="Id of the group of the runs.").tag(sync=True)
     source = traitlets.Unicode(help="What the code of a copied call names.").tag(sync=True)
     arguments = traitlets.Dict(help="What differs from the defaults.").tag(sync=True)
-    errors = traitlets.Dict(help="What is wrong, by parameter.").tag(sync=True)
+    problems = traitlets.Dict(help="What the fields found wrong, by parameter.").tag(sync=True)
+    errors = traitlets.Dict(help="What is wrong, by parameter.", read_only=True)
     run_id = traitlets.Unicode(help="Id of the run that was started last.").tag(sync=True)
+    submit_on_enter = traitlets.Bool(False, help="Whether Enter starts the run.").tag(sync=True)
+    read_only = traitlets.Bool(False, help="Whether nothing can be changed or started.").tag(sync=True)
 
     def __init__(
         self,
@@ -65,36 +77,65 @@ class RunForm(View):
         *,
         api: Api | None = None,
         group: str | None = None,
-        arguments: Mapping[str, Any] | None = None,
+        arguments: Mapping[str, Any] | Run | None = None,
         **options: Any,
     ) -> None:
         self._api = api or connect()
         workflow = open_workflow(self._api, source)
         self._esm = read_static("form.js")
         self._name = workflow["name"]
-        names = [each["name"] for each in workflow["parameters"]]
-        for name in arguments or {}:
-            if name not in names:
-                raise UnknownParameterError(
-                    str(name), "there is no such parameter", f"there are {', '.join(names)}"
-                )
+        self._parameters = {each.name: each for each in parse_parameters(workflow["parameters"])}
+        if isinstance(arguments, Run):
+            arguments = {
+                name: value for name, value in arguments.arguments.items() if not self._is_secret(name)
+            }
         super().__init__(
             workflow_id=workflow["id"],
             group_id=group or default_group(workflow),
             source=os.fspath(source),
-            arguments={each["name"]: each["value"] for each in coerce_mapping(arguments or {})},
+            arguments=dict(arguments or {}),
             is_served=self._api.url is not None,
             _css=read_static("style.css"),
             **options,
         )
+        self._judge()
+
+    def _is_secret(self, name: str) -> bool:
+        return name in self._parameters and self._parameters[name].secret
+
+    @traitlets.validate("arguments")
+    def _check_arguments(self, proposal: Any) -> dict[str, Any]:
+        given: dict[str, Any] = proposal["value"]
+        for name in given:
+            if name not in self._parameters:
+                raise UnknownParameterError(shorten(str(name)), *_no_such(str(name), self._parameters))
+            if self._is_secret(name):
+                remedy = "type it in or give it to submit(): traits are saved in notebooks"
+                raise InvalidArgumentError(name, "it is secret", remedy)
+        return {each["name"]: each["value"] for each in coerce_mapping(given)}
+
+    @traitlets.observe("arguments", "problems")
+    def _judge(self, _: Any = None) -> None:
+        """Say what is wrong by the service's own rules, and what only the fields can know."""
+        found: dict[str, str] = {}
+        for parameter in self._parameters.values():
+            problem = _problem(parameter, self.arguments)
+            if problem is not None and not parameter.secret:
+                found[parameter.name] = problem
+        self.set_trait("errors", {**found, **self.problems})
 
     @property
     def run(self) -> Run | None:
         """The run that was started last; None before."""
         return Run(self._api, self.run_id) if self.run_id else None
 
-    def submit(self) -> Run:
+    def submit(self, secrets: Mapping[str, Any] | None = None) -> Run:
         """Start a run of what the form holds, from Python.
+
+        Parameters
+        ----------
+        secrets : mapping of str to Any, optional
+            Values of secret parameters, which the form does not tell.
 
         Returns
         -------
@@ -106,10 +147,28 @@ class RunForm(View):
         ConstraintViolationError
             An argument is wrong; see `RunService.start_run`.
         """
-        given = [{"name": name, "value": value} for name, value in self.arguments.items()]
+        given = coerce_mapping({**self.arguments, **(secrets or {})})
         run = Run(self._api, self._api.runs.start_run(self.group_id, given))
         self.run_id = run.id
         return run
 
     def __repr__(self) -> str:
         return f"RunForm({self._name!r})"
+
+
+def _no_such(name: str, parameters: Mapping[str, Parameter]) -> tuple[str, str]:
+    """Return what is wrong with an unknown name, and what would be right."""
+    near = difflib.get_close_matches(name, parameters, 1)
+    known = f"there are {', '.join(parameters)}" if parameters else "the template takes none"
+    return "there is no such parameter", f"did you mean '{near[0]}'? {known}" if near else known
+
+
+def _problem(parameter: Parameter, given: Mapping[str, Any]) -> str | None:
+    if parameter.name not in given:
+        return "no value was given" if parameter.is_required else None
+    try:
+        cast(parameter, given[parameter.name])
+    except InvalidArgumentError as error:
+        where = error.subject.removeprefix(parameter.name)
+        return f"{where}: {error.problem}" if where else error.problem
+    return None

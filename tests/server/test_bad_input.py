@@ -81,6 +81,7 @@ class TestBodies:
         """Nothing of it needs to be sent for that."""
         path = route.url({each.name: "nobody" for each in route.path})
         headers = {"Authorization": f"token {server.token}", "Content-Length": "10000001"}
+        headers["Content-Type"] = "application/json"
 
         status, body = headers_only(server, route.verb, path, headers)
 

@@ -1,4 +1,5 @@
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,53 @@ def test_a_target_outside_the_working_folder_is_refused(api: Api, folder: Path, 
 
     with pytest.raises(InvalidArgumentError, match="table: its targetPath"):
         api.runs.start_run(group_of(made), [{"name": "table", "value": value}])
+
+
+def test_a_file_of_the_server_is_taken_over(api: Api, folder: Path) -> None:
+    """It becomes an upload like any other: a copy, under the last part of its path."""
+    group_id = group_of(workflow(api, folder, "1"))
+    (folder / "tables").mkdir(exist_ok=True)
+    (folder / "tables" / "ta ble ü.csv").write_bytes(TABLE)
+
+    made = api.uploads.take_file(group_id, "tables/ta ble ü.csv")
+    (folder / "tables" / "ta ble ü.csv").write_bytes(b"other")
+
+    assert (made["name"], made["size"]) == ("ta ble ü.csv", len(TABLE))
+    assert read(api.uploads.get_uploaded_file(group_id, made["id"])) == TABLE
+    assert api.uploads.list_uploaded_files(group_id) == {"files": [made]}
+
+
+def test_only_a_plain_file_of_the_templates_folder_is_taken_over(
+    api: Api, folder: Path, tmp_path: Path
+) -> None:
+    """Not from outside, neither directly nor behind a link, nothing hidden, no folder; nothing stays."""
+    group_id = group_of(workflow(api, folder, "1"))
+    outside = tmp_path / "outside.csv"
+    outside.write_bytes(TABLE)
+    for name in ("link.csv", "circle.csv", "pipe"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / "link.csv").symlink_to(outside)
+    (folder / "circle.csv").symlink_to("circle.csv")
+    os.mkfifo(folder / "pipe")
+    (folder / ".hidden").mkdir(exist_ok=True)
+    (folder / ".hidden" / "key.txt").write_bytes(b"secret")
+    refused = {
+        str(outside): "outside the folder of the templates",
+        "../outside.csv": "outside the folder of the templates",
+        "link.csv": "outside the folder of the templates",
+        ".hidden/key.txt": "is hidden",
+        "circle.csv": "cannot be read",
+        ".": "is no file",
+        "pipe": "is no file",
+        "": "path: it",
+    }
+
+    for path, problem in refused.items():
+        with pytest.raises(InvalidArgumentError, match=problem):
+            api.uploads.take_file(group_id, path)
+    with pytest.raises(UnknownFileError, match=r"there is no file 'none\.csv'"):
+        api.uploads.take_file(group_id, "none.csv")
+    with pytest.raises(UnknownWorkflowGroupError):
+        api.uploads.take_file("nowhere", "none.csv")
+
+    assert api.uploads.list_uploaded_files(group_id) == {"files": []}

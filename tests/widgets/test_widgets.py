@@ -1,10 +1,16 @@
+import datetime
 import threading
 from pathlib import Path
 
 import pytest
 
 import runwidgets as rw
-from runwidgets.errors import MissingArgumentError, UnknownParameterError, UnknownRunError
+from runwidgets.errors import (
+    InvalidArgumentError,
+    MissingArgumentError,
+    UnknownParameterError,
+    UnknownRunError,
+)
 from runwidgets.service.base import Api
 from runwidgets.service.wiring import Service
 from tests.ladder import DOUBLE, SLEEP, ended, finished, running, wait_until, write_notebook
@@ -81,6 +87,73 @@ def test_a_form_refuses_values_for_what_the_template_does_not_have(api: Api, fol
 
     with pytest.raises(UnknownParameterError, match="beta: there is no such parameter; there are alpha"):
         rw.RunForm(path, api=api, arguments={"beta": 1})
+
+
+TYPED = """import datetime
+n: int
+day: datetime.date = datetime.date(2024, 1, 1)
+token: str = ""
+"""
+
+
+def test_the_arguments_of_a_form_are_read_set_and_observed(api: Api, folder: Path) -> None:
+    """Python's own values become JSON; what is wrong is said at once, by the service's rules."""
+    path = write_notebook(folder / "form-traits.ipynb", "1", parameters=TYPED)
+    form = rw.RunForm(path, api=api)
+    seen: list[object] = []
+    form.observe(lambda change: seen.append(change["new"]), names="arguments")
+
+    assert form.errors == {"n": "no value was given"}
+    form.arguments = {"n": "3.7", "day": datetime.date(2024, 2, 29)}
+    assert form.errors == {"n": "'3.7' is not a whole number"}
+    form.arguments = {"n": 3}
+
+    assert seen == [{"n": "3.7", "day": "2024-02-29"}, {"n": 3}]
+    assert form.errors == {}
+    with pytest.raises(UnknownParameterError, match=r"dy: there is no such parameter; did you mean 'day'\?"):
+        form.arguments = {"dy": 1}
+    assert form.arguments == {"n": 3}
+
+
+def test_what_only_a_field_can_know_is_among_the_errors_of_its_form(api: Api, folder: Path) -> None:
+    """Such as text that is no JSON, of which no argument can tell."""
+    path = write_notebook(folder / "form-problems.ipynb", "1", parameters="x: int\nany: list = []")
+    form = rw.RunForm(path, api=api)
+
+    form.set_state({"arguments": {"x": "1"}, "problems": {"any": "this is no JSON"}})
+
+    assert form.errors == {"any": "this is no JSON"}
+
+
+def test_a_secret_is_never_in_the_traits_of_a_form(api: Api, folder: Path) -> None:
+    """Neither set nor taken from an earlier run; `submit` takes it by itself."""
+    path = write_notebook(
+        folder / "form-secret.ipynb",
+        "import runwidgets\nrunwidgets.record('length', len(token) + n)",
+        parameters="n: int = 1\ntoken: str",
+        runwidgets={"parameters": [{"name": "token", "secret": True}]},
+    )
+    form = rw.RunForm(path, api=api)
+
+    with pytest.raises(InvalidArgumentError, match="token: it is secret"):
+        form.arguments = {"token": "hunter2"}
+    run = form.submit({"token": "hunter2"}).wait()
+    again = rw.RunForm(path, api=api, arguments=run)
+
+    assert run.metrics == {"length": 8}
+    assert again.arguments == {} and again.errors == {}
+    assert "hunter2" not in str(form.get_state()) + str(again.get_state())
+
+
+def test_a_form_takes_the_arguments_of_an_earlier_run(api: Api, folder: Path) -> None:
+    """As they were sent."""
+    path = write_notebook(folder / "form-again.ipynb", DOUBLE, parameters="x: int\ny: int = 2")
+    run = rw.run(path, x="021", api=api)
+
+    form = rw.RunForm(path, api=api, arguments=run)
+
+    assert form.arguments == {"x": "021"}
+    run.wait()
 
 
 def test_everything_is_readable_where_nothing_is_live(api: Api, folder: Path) -> None:

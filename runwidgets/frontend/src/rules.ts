@@ -57,6 +57,9 @@ function outside(range: Range | null, value: number, shown: string): string | nu
   return isLow || isHigh ? `must be ${describeRange(range)}, got ${shown}` : null;
 }
 
+/** Return how many digits stand after the point of a power of ten. */
+export const decimals = (step: number): number => Math.min(20, Math.max(0, -Math.floor(Math.log10(step))));
+
 const plain = (text: string): string => String(Number(text.trim()));
 
 /** Return what is wrong with a value for a parameter, null when nothing is. */

@@ -7,8 +7,7 @@ import { pauseAfter } from '../src/transport/events';
 import type { Follower } from '../src/transport/transport';
 import { findBase, readCookie, toError } from '../src/transport/rest';
 import type { Run, RunEvent } from '../src/types';
-import { isSame } from '../src/views/fields';
-import { asCode } from '../src/views/form';
+import { isSame } from '../src/views/fields/control';
 import { shareOf, stageOf } from '../src/views/run';
 
 const RUN: Run = {
@@ -82,17 +81,6 @@ test('a refusal keeps its sentence and what is at fault', () => {
 
   expect(toError(400, body)).toMatchObject({ message: 'x: it is wrong', status: 400, subject: 'x' });
   expect(toError(502, '<html>').message).toBe('the server answered 502');
-});
-
-test('copied code starts the same run and holds no secret', () => {
-  const parameter = (name: string, dtype: string, more = {}) => ({ name, dtype, isRequired: true, ...more }) as never;
-  const code = asCode('a "b".ipynb', [
-    [parameter('n', 'int'), '3'], [parameter('s', 'string'), 'it\'s "x"'], [parameter('b', 'bool'), true],
-    [parameter('l', 'list', { para: { name: 'i', dtype: 'float', isRequired: true } }), ['1', '2.5']],
-    [parameter('p', 'string', { secret: true }), 'hunter2'],
-  ]);
-
-  expect(code).toBe('rw.run("a \\"b\\".ipynb", n=3, s="it\'s \\"x\\"", b=True, l=[1, 2.5])');
 });
 
 test('typed text that is the default is no change', () => {

@@ -1,29 +1,21 @@
-import { h, replace } from '../dom';
+import { asCode } from '../code';
+import { h, replace, uniqueId } from '../dom';
 import { t } from '../text';
 import type { Json, Parameter, Run, Workflow } from '../types';
 import { ApiError } from '../transport/transport';
-import { Field, isSame } from './fields';
+import { listEarlier, moment } from './earlier';
+import { Field } from './fields/field';
+import { Uploads } from './fields/uploads';
 import { innerModel, type View } from './view';
 
-/** Return the call that starts the same run from Python; secrets are left out. */
-export function asCode(source: string, values: [Parameter, Json][]): string {
-  const shown = values.filter(([parameter]) => !parameter.secret && parameter.dtype !== 'file');
-  const given = shown.map(([parameter, value]) => `, ${parameter.name}=${python(parameter, value)}`);
-  return `rw.run(${JSON.stringify(source)}${given.join('')})`;
-}
-
-function python(parameter: Parameter, value: Json): string {
-  if ((parameter.dtype === 'int' || parameter.dtype === 'float') && typeof value === 'string') return value.trim();
-  if (parameter.dtype === 'list' && Array.isArray(value) && parameter.para) {
-    return `[${value.map((item) => python(parameter.para as Parameter, item)).join(', ')}]`;
-  }
-  if (value === true) return 'True';
-  if (value === false) return 'False';
-  if (value === null) return 'None';
-  return JSON.stringify(value);
-}
+type Values = { [name: string]: Json };
 
 const isEqual = (one: Json, other: Json): boolean => JSON.stringify(one) === JSON.stringify(other);
+/** What of a template a form is made of. */
+const asked = (of: Workflow | null): Json =>
+  of && ([of.name, of.description ?? '', of.parameters, of.parameterGroups ?? []] as unknown as Json);
+const PAUSE = 2000;
+const LONGEST_PAUSE = 30_000;
 
 /** A field per parameter, what is wrong beside each, and a button that starts the run. */
 export const formView: View = (root, { transport, model, inner }) => {
@@ -32,29 +24,71 @@ export const formView: View = (root, { transport, model, inner }) => {
   root.append(body, started);
 
   const summary = h('div', { class: 'rw-failure', role: 'alert', tabindex: -1, hidden: true });
-  const start = h('button', { type: 'submit', class: 'rw-button rw-primary' }, t('start'));
+  const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const stale = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const lack = h('span', { class: 'rw-lack', id: uniqueId('lack') });
+  const start = h('button', { type: 'submit', class: 'rw-button rw-primary', 'aria-describedby': lack.id }, t('start'));
+  const inputs = h('fieldset', { class: 'rw-inputs', 'aria-label': t('arguments') });
+  const panel = h('div', { class: 'rw-browse', hidden: true });
+  const code = h('pre', { class: 'rw-text', tabindex: 0, hidden: true, 'aria-label': t('codeOf') });
   let fields: Field[] = [];
   let groupId = '';
   let workflow: Workflow | null = null;
+  let uploads: Uploads | null = null;
   let key: string | null = null;
   let closeRun: (() => void) | null = null;
+  let leave: (() => void) | null = null;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let pause = PAUSE;
+  let isClosed = false;
+  let isFilling = false;
+  let isSending = false;
+
+  let isPressed = false;
+  const waiting: (() => void)[] = [];
+  const settled = (act: () => void): void => {
+    if (isPressed) waiting.push(act);
+    else act();
+  };
+  const released = (): void => {
+    isPressed = false;
+    setTimeout(() => waiting.splice(0).forEach((act) => act())); // after the click
+  };
+
+  const isReadOnly = (): boolean => model.get('read_only') === true;
+  const button = (word: 'resetAll' | 'copyCode' | 'earlier', act: () => void): HTMLButtonElement =>
+    h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: act }, t(word));
+  const opener = button('earlier', () => (panel.hidden ? openEarlier() : closeEarlier()));
+  opener.setAttribute('aria-expanded', 'false');
 
   function build(): void {
     if (!workflow) return;
     groupId = String(model.get('group_id') || workflow.groups[0]?.id || '');
-    fields = workflow.parameters.map((parameter) => new Field(parameter, { transport, groupId }, changed));
-    prefill();
-    const tools = workflow.parameters.length === 0 ? [] : [
-      h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => fields.forEach((field) => field.reset()) },
-        t('resetAll')),
-      h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: copy }, t('copyCode')),
-    ];
+    const made = (uploads = new Uploads(transport, groupId));
+    isFilling = true;
+    fields = workflow.parameters.map((parameter) => new Field(parameter, { transport, groupId, uploads: made, settled }, changed));
+    fill((model.get('arguments') ?? {}) as Values);
+    isFilling = false;
+    const isEmpty = workflow.parameters.length === 0;
+    replace(inputs, ...groups(workflow));
+    inputs.hidden = isEmpty;
     replace(body,
-      h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, workflow.name)),
-      workflow.description ? h('p', { class: 'rw-description' }, workflow.description) : null,
-      workflow.parameters.length === 0 ? h('p', { class: 'rw-dim' }, t('noParameters')) : null,
-      summary, ...groups(workflow), h('div', { class: 'rw-actions' }, start, ...tools));
+      h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, h('bdi', {}, workflow.name))),
+      workflow.description ? h('p', { class: 'rw-description' }, h('bdi', {}, workflow.description)) : null,
+      isEmpty ? h('p', { class: 'rw-dim' }, t('noParameters')) : null,
+      stale, notice, summary, inputs,
+      h('div', { class: 'rw-actions' }, start, opener, ...(isEmpty || isReadOnly() ? [] : [button('resetAll', resetAll)]), button('copyCode', () => void copy()), lack),
+      panel, code);
     body.setAttribute('aria-label', workflow.name);
+    lock();
+    changed();
+  }
+
+  function lock(): void {
+    inputs.disabled = isReadOnly();
+    start.hidden = opener.hidden = isReadOnly() || !groupId;
+    if (isReadOnly()) say(t('readOnly'));
+    else if (!groupId) say(t('noGroup'));
   }
 
   function groups(of: Workflow): HTMLElement[] {
@@ -64,57 +98,80 @@ export const formView: View = (root, { transport, model, inner }) => {
     const made = named.map((each) => {
       const own = fields.filter((field) => field.parameter.group === each.name);
       return own.length === 0 ? null : h('fieldset', { class: 'rw-group' },
-        h('legend', {}, each.title ?? each.name), h('div', { class: 'rw-grid' }, ...own.map((field) => field.element)));
+        h('legend', {}, h('bdi', {}, each.title ?? each.name)), h('div', { class: 'rw-grid' }, ...own.map((field) => field.element)));
     });
     const plain = rest.length ? h('div', { class: 'rw-grid' }, ...rest.map((field) => field.element)) : null;
-    return [...made, plain].filter((each) => each !== null);
+    return [plain, ...made].filter((each) => each !== null);
   }
 
-  function prefill(): void {
-    const given = (model.get('arguments') ?? {}) as { [name: string]: Json };
+  /** Set every field: what is not given holds its default. Returns the names that no field has. */
+  function fill(values: Values): string[] {
     for (const field of fields) {
-      const value = given[field.name];
+      field.reset();
+      const value = values[field.name];
       if (value !== undefined && !field.parameter.secret) field.write(value);
     }
+    return Object.keys(values).filter((name) => !fields.some((field) => field.name === name));
   }
 
   /** The values to send: what is set and is not the default anyway. */
   function given(): [Parameter, Json][] {
     return fields.flatMap((field): [Parameter, Json][] => {
-      const reading = field.read();
-      if (!reading.isGiven) return [];
-      const preset = field.parameter.defaultValue;
-      return preset !== undefined && isSame(reading.value, preset) ? [] : [[field.parameter, reading.value]];
+      const reading = field.change();
+      return reading.isGiven ? [[field.parameter, reading.value]] : [];
     });
   }
 
+  const shownValues = (): Values => Object.fromEntries(given()
+    .filter(([parameter]) => !parameter.secret).map(([parameter, value]) => [parameter.name, value]));
+
   function changed(): void {
+    if (isFilling) return;
     key = null;
-    const values = given().filter(([parameter]) => !parameter.secret);
-    model.set({ arguments: Object.fromEntries(values.map(([parameter, value]) => [parameter.name, value])) });
+    code.hidden = true;
+    const problems = fields.flatMap((field) => {
+      const problem = field.problem();
+      return problem === null ? [] : [{ field, problem }];
+    });
+    const names = (isMissing: boolean): string =>
+      problems.filter(({ problem }) => (problem === t('missing')) === isMissing).map(({ field }) => field.title).join(', ');
+    const said = [['missingFields', names(true)], ['wrongFields', names(false)]] as const;
+    const text = said.filter(([, each]) => each).map(([word, each]) => t(word, { names: each })).join(' · ');
+    if (lack.textContent !== text) lack.textContent = text;
+    const values: Values = {};
+    const found = Object.fromEntries(problems.map(({ field, problem }) => [field.name, problem]));
+    const now = shownValues();
+    if (!isEqual(now, model.get('arguments'))) values.arguments = now;
+    if (!isEqual(found, model.get('problems'))) values.problems = found;
+    if (Object.keys(values).length) model.set(values);
+  }
+
+  function say(text: string): void {
+    notice.hidden = text === '';
+    notice.textContent = text;
   }
 
   function tell(problems: [Field | null, string][]): void {
     summary.hidden = problems.length === 0;
-    model.set({ errors: Object.fromEntries(problems.map(([field, text]) => [field?.name ?? '', text])) });
     if (problems.length === 0) return;
-    const count = problems.length === 1 ? '1 field' : `${problems.length} fields`;
+    const count = problems.length === 1 ? t('oneField') : t('manyFields', { n: problems.length });
     const isOurs = problems.every(([field]) => field !== null);
     replace(summary, isOurs ? t('fixProblems', { n: count }) : problems[0]?.[1] ?? '', isOurs
       ? h('ul', {}, ...problems.map(([field, text]) => h('li', {},
-        h('a', { href: '#', onclick: (event: Event) => { event.preventDefault(); field?.focus(); } },
-          field?.parameter.label ?? field?.name ?? ''), `: ${text}`)))
+        h('a', { href: '#', onclick: (event: Event) => { event.preventDefault(); field?.focus(); } }, field?.title ?? ''), `: ${text}`)))
       : null);
-    (problems[0]?.[0] ?? null)?.focus();
+    const first = problems[0]?.[0];
+    if (first) first.focus();
+    else summary.focus();
   }
 
   async function submit(): Promise<void> {
-    if (start.disabled) return;
+    if (isSending || isReadOnly() || !groupId || !workflow) return;
     const problems = fields.map((field) => [field, field.judge()] as const)
       .filter((each): each is readonly [Field, string] => each[1] !== null);
     tell(problems.map(([field, text]) => [field, text]));
     if (problems.length) return;
-    start.disabled = true;
+    isSending = start.disabled = true;
     start.textContent = t('starting');
     key ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
     try {
@@ -123,6 +180,7 @@ export const formView: View = (root, { transport, model, inner }) => {
         config: { key },
       });
       key = null;
+      say('');
       model.set({ run_id: run.id });
       show(run.id);
     } catch (error) {
@@ -132,7 +190,7 @@ export const formView: View = (root, { transport, model, inner }) => {
       field?.show(error.problem ?? error.message);
       tell([[field, field ? (error.problem ?? error.message) : error.message]]);
     } finally {
-      start.disabled = false;
+      isSending = start.disabled = false;
       start.textContent = t('start');
     }
   }
@@ -140,24 +198,103 @@ export const formView: View = (root, { transport, model, inner }) => {
   function show(id: string): void {
     closeRun?.();
     replace(started);
-    closeRun = inner.run(started, { transport, inner, model: innerModel({ run_id: id }) });
+    closeRun = id ? inner.run(started, { transport, inner, model: innerModel({ run_id: id }) }) : null;
   }
 
-  async function copy(event: Event): Promise<void> {
-    const button = event.currentTarget as HTMLButtonElement;
-    await navigator.clipboard.writeText(asCode(String(model.get('source') || workflow?.id || ''), given()));
-    button.textContent = t('copied');
+  function resetAll(): void {
+    refill({});
+    say(t('wasReset'));
   }
 
-  async function load(): Promise<void> {
-    replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
+  function refill(values: Values): string[] {
+    isFilling = true;
+    const unknown = fill(values);
+    isFilling = false;
+    tell([]);
+    changed();
+    return unknown;
+  }
+
+  function openEarlier(): void {
+    panel.hidden = false;
+    opener.setAttribute('aria-expanded', 'true');
+    listEarlier(panel, transport, groupId, {
+      closed: closeEarlier,
+      chosen: (run) => {
+        const values = Object.fromEntries(run.arguments.map((each) => [each.name, each.value]));
+        const unknown = refill(values);
+        const secrets = fields.filter((field) => field.parameter.secret).map((field) => field.title);
+        say([
+          t('filledFrom', { time: moment(run.createdAt) }),
+          unknown.length ? t('unknownGiven', { names: unknown.join(', ') }) : '',
+          secrets.length ? t('filledButSecrets', { names: secrets.join(', ') }) : '',
+        ].filter(Boolean).join(' '));
+        closeEarlier();
+      },
+    });
+  }
+
+  function closeEarlier(): void {
+    panel.hidden = true;
+    replace(panel);
+    opener.setAttribute('aria-expanded', 'false');
+    opener.focus();
+  }
+
+  async function copy(): Promise<void> {
+    if (!workflow) return;
+    const isDefault = groupId === workflow.groups[0]?.id;
+    const text = asCode(String(model.get('source') || workflow.id), given(), {
+      ...(isDefault ? {} : { group: groupId }),
+      fileName: (id) => uploads?.list.find((each) => each.id === id)?.name,
+    });
+    code.textContent = text;
+    code.hidden = false;
     try {
-      workflow = await transport.get<Workflow>(`workflows/${String(model.get('workflow_id'))}`);
+      await navigator.clipboard.writeText(text);
+      say(t('copied'));
+    } catch (error) {
+      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
+      say(t('copyByHand')); // no permission, or a page without TLS, which has no clipboard
+      getSelection()?.selectAllChildren(code);
+    }
+  }
+
+  /** Ask for the template; one that is shown already is drawn anew only where it has changed. */
+  async function load(): Promise<void> {
+    clearTimeout(retry);
+    if (!workflow) replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
+    try {
+      const found = await transport.get<Workflow>(`workflows/${String(model.get('workflow_id'))}`);
+      if (isClosed) return;
+      pause = PAUSE;
+      const isNew = workflow === null;
+      if (!isNew && isEqual(asked(found), asked(workflow))) return;
+      workflow = found;
       build();
+      if (!isNew) say(t('templateChanged'));
+      if (isNew) follow();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message));
+      if (isClosed || workflow) return; // the stream says when the server is away
+      replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message),
+        h('button', { type: 'button', class: 'rw-button', onclick: () => void load() }, t('retry')));
+      if (error.status !== 0) return;
+      retry = setTimeout(() => void load(), pause);
+      pause = Math.min(LONGEST_PAUSE, 2 * pause);
     }
+  }
+
+  function follow(): void {
+    leave?.();
+    leave = transport.follow({ group: groupId }, {
+      connected: () => void load(),
+      event: () => undefined,
+      connection: (connection) => {
+        stale.hidden = connection.isLive;
+        stale.textContent = connection.isLive ? '' : t('staleForm', { time: connection.since.toLocaleTimeString() });
+      },
+    });
   }
 
   body.addEventListener('submit', (event) => {
@@ -166,31 +303,44 @@ export const formView: View = (root, { transport, model, inner }) => {
   });
   body.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter') return;
-    const isText = event.target instanceof HTMLInputElement;
     if (event.ctrlKey || event.metaKey) {
       event.preventDefault();
       void submit();
-    } else if (isText) {
-      event.preventDefault(); // Enter in a text field does not start a run by accident
+    } else if (event.target instanceof HTMLInputElement) {
+      event.preventDefault(); // Enter in a field starts a run only where that was asked for
+      if (model.get('submit_on_enter') === true && !event.shiftKey) void submit();
     }
   });
+  body.addEventListener('pointerdown', () => {
+    isPressed = true;
+  }, true);
+  document.addEventListener('pointerup', released);
+  document.addEventListener('pointercancel', released);
   const stops = [
-    model.observe('workflow_id', () => void load()),
+    model.observe('workflow_id', () => {
+      workflow = null;
+      void load();
+    }),
     model.observe('group_id', build),
+    model.observe('read_only', build),
+    model.observe('run_id', () => {
+      const id = String(model.get('run_id') ?? '');
+      if (!isSending) show(id);
+    }),
     model.observe('arguments', () => {
-      const shown = given().filter(([parameter]) => !parameter.secret);
-      const known = Object.fromEntries(shown.map(([parameter, value]) => [parameter.name, value]));
-      if (!isEqual(known, model.get('arguments'))) {
-        fields.forEach((field) => field.reset(false));
-        prefill();
-      }
+      if (!isEqual(shownValues(), model.get('arguments'))) refill((model.get('arguments') ?? {}) as Values);
     }),
   ];
   const running = String(model.get('run_id') ?? '');
   if (running) show(running);
   void load();
   return () => {
+    isClosed = true;
+    clearTimeout(retry);
+    leave?.();
     stops.forEach((stop) => stop());
+    document.removeEventListener('pointerup', released);
+    document.removeEventListener('pointercancel', released);
     closeRun?.();
   };
 };

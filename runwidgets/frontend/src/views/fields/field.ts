@@ -1,0 +1,205 @@
+import { h, uniqueId } from '../../dom';
+import { describeRange, parseRange, problemOf, show } from '../../rules';
+import { t } from '../../text';
+import type { Json, Parameter } from '../../types';
+import { choices, suggestions, toggle } from './choices';
+import { isSame, presetOf, takesNone, type Control, type Place, type Reading } from './control';
+import { files } from './files';
+import { isShort, rows, tags } from './lists';
+import { record } from './records';
+import { json, line, slider, sliderOf } from './text';
+
+const MOST_RADIOS = 4;
+const MOST_OPTIONS = 20;
+
+/** A parameter of the form: its label, its control, its help and what is wrong with it. */
+export class Field {
+  readonly element: HTMLElement;
+  private readonly control: Control;
+  private readonly error = h('div', { class: 'rw-problem', id: uniqueId('problem'), hidden: true });
+  private readonly resetButton: HTMLButtonElement;
+  private initial: Reading = { isGiven: false };
+  private wasLeft = false;
+
+  constructor(
+    readonly parameter: Parameter,
+    place: Place,
+    private readonly changed: () => void,
+    isItem = false,
+  ) {
+    const control = (this.control = controlFor(parameter, place, () => this.touch()));
+    const title = parameter.label ?? parameter.name;
+    const required = parameter.isRequired && !isItem ? h('span', { class: 'rw-required' }, ` ${t('required')}`) : null;
+    const help = h('div', { class: 'rw-help', id: uniqueId('help') }, ...helpOf(parameter, control, isItem));
+    help.hidden = help.childNodes.length === 0;
+    const about = `${help.id} ${this.error.id}`;
+    this.resetButton = h('button', {
+      type: 'button', class: 'rw-reset', title: t('reset'), 'aria-label': `${t('reset')}: ${title}`,
+      hidden: true, onclick: () => this.restore(),
+    }, `↺ ${t('resetShort')}`);
+    const name = !isItem && parameter.label && parameter.label !== parameter.name ? h('code', {}, parameter.name) : null;
+    if (control.isGroup) {
+      const legend = h('legend', { class: 'rw-label' }, h('span', { class: 'rw-name-of' }, title), required, name);
+      this.element = h('fieldset', { class: 'rw-field rw-fieldset', 'aria-describedby': about },
+        legend, isItem ? null : this.resetButton, control.element, this.error, help);
+    } else {
+      control.input.id ||= uniqueId('input');
+      control.input.setAttribute('aria-describedby', about);
+      if (parameter.isRequired) control.input.setAttribute('aria-required', 'true');
+      const label = h('label', { for: control.input.id, class: 'rw-name-of' }, title);
+      this.element = h('div', { class: 'rw-field' },
+        h('div', { class: 'rw-label' }, label, required, name, isItem ? null : this.resetButton),
+        control.element, this.error, help);
+    }
+    if (isItem) this.element.classList.add('rw-item');
+    this.element.dataset.parameter = parameter.name;
+    this.element.addEventListener('focusout', (event) => {
+      if (event.relatedTarget instanceof Node && this.element.contains(event.relatedTarget)) return;
+      place.settled(() => {
+        this.wasLeft = true;
+        this.judge();
+      });
+    });
+    this.reset();
+  }
+
+  get name(): string {
+    return this.parameter.name;
+  }
+
+  get title(): string {
+    return this.parameter.label ?? this.parameter.name;
+  }
+
+  /** Whether it holds something else than at the beginning. */
+  get isModified(): boolean {
+    return !this.resetButton.hidden;
+  }
+
+  focus(): void {
+    if (this.control.focus) this.control.focus();
+    else this.control.input.focus();
+  }
+
+  /** Return the value to send: nothing where the default stands anyway. */
+  read(): Reading {
+    return this.control.read();
+  }
+
+  /** Return the value to send, or nothing where it is that of the beginning anyway. */
+  change(): Reading {
+    const reading = this.read();
+    const preset = this.parameter.defaultValue;
+    const isDefault = reading.isGiven && preset !== undefined
+      && (isSame(reading.value, preset) || JSON.stringify(reading) === JSON.stringify(this.initial));
+    return isDefault ? { isGiven: false } : reading;
+  }
+
+  write(value: Json): void {
+    this.control.write(value);
+    this.touch();
+  }
+
+  /** Go back to the default, silently. */
+  reset(): void {
+    this.control.clear();
+    const preset = presetOf(this.parameter);
+    if (preset !== null && this.parameter.dtype !== 'file') this.control.write(preset);
+    this.initial = this.control.read();
+    this.wasLeft = false;
+    this.show(null);
+    this.resetButton.hidden = true;
+  }
+
+  /** Return what is wrong now, without a word of it. */
+  problem(isShown = false): string | null {
+    const own = this.control.problem?.(isShown) ?? null;
+    if (own !== null) return own;
+    const reading = this.read();
+    if (reading.isGiven) return problemOf(this.parameter, reading.value);
+    return this.parameter.isRequired ? t('missing') : null;
+  }
+
+  /** Return what is wrong now, and show it. */
+  judge(): string | null {
+    const problem = this.problem(true);
+    this.wasLeft = true;
+    this.show(problem);
+    return problem;
+  }
+
+  show(problem: string | null): void {
+    this.error.hidden = problem === null;
+    this.error.textContent = problem ?? '';
+    this.element.classList.toggle('rw-wrong', problem !== null);
+    if (this.control.isGroup) return; // a group has no such attribute; its description tells
+    if (problem === null) this.control.input.removeAttribute('aria-invalid');
+    else this.control.input.setAttribute('aria-invalid', 'true');
+  }
+
+  private restore(): void {
+    this.reset();
+    this.focus();
+    this.changed();
+  }
+
+  private touch(): void {
+    const reading = this.read();
+    this.resetButton.hidden = JSON.stringify(reading) === JSON.stringify(this.initial)
+      || (reading.isGiven && isSame(reading.value, presetOf(this.parameter)));
+    if (this.wasLeft) this.show(this.problem());
+    this.changed();
+  }
+}
+
+function helpOf(parameter: Parameter, control: Control, isItem: boolean): Node[] {
+  const range = parseRange(parameter.range);
+  const preset = presetOf(parameter);
+  const parts = [
+    parameter.help,
+    range ? describeRange(range) : null,
+    control.hint,
+    preset === null || preset === '' || isItem ? null : t('default', { value: show(preset) }),
+  ].filter((each): each is string => Boolean(each));
+  return parts.flatMap((part, at) => [...(at ? [document.createTextNode(' · ')] : []), h('bdi', {}, part)]);
+}
+
+/** Choose the control of a parameter, by its type and its constraints; what is not known is JSON. */
+export function controlFor(parameter: Parameter, place: Place, changed: () => void): Control {
+  const nest = (inner: Parameter, told: () => void, isItem = false): Field => new Field(inner, place, told, isItem);
+  switch (parameter.dtype) {
+    case 'bool':
+      return typeof presetOf(parameter) === 'boolean' ? toggle(changed) : choices(booleans(parameter), changed, true);
+    case 'select': {
+      const count = (parameter.values ?? []).length;
+      if (count > MOST_OPTIONS) return suggestions(parameter, place, changed);
+      return choices(parameter, changed, count <= MOST_RADIOS);
+    }
+    case 'int':
+    case 'float': {
+      const ends = sliderOf(parameter);
+      return ends ? slider(parameter, ends, changed) : line(parameter, changed);
+    }
+    case 'string':
+    case 'date':
+    case 'datetime':
+      return line(parameter, changed);
+    case 'file':
+      return files(parameter, place, changed);
+    case 'list': {
+      const { para } = parameter;
+      if (!para || para.dtype === 'list' || (para.dtype === 'record' && !para.fields)) return json(changed);
+      return isShort(parameter) ? tags(parameter, place, changed) : rows(parameter, nest, changed);
+    }
+    case 'record':
+      return parameter.fields ? record(parameter, nest, changed) : json(changed);
+    default:
+      return json(changed);
+  }
+}
+
+const booleans = (parameter: Parameter): Parameter => ({
+  ...parameter,
+  values: [{ name: 'true', value: true }, { name: 'false', value: false }],
+  isRequired: !takesNone(parameter),
+});

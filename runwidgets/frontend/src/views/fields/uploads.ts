@@ -1,0 +1,58 @@
+import type { Upload } from '../../types';
+import { ApiError, type Transport } from '../../transport/transport';
+
+/** The uploads of a group, asked for once for all file fields of a form. */
+export class Uploads {
+  list: Upload[] = [];
+  /** Bytes that one may have; null until the server has said. */
+  limit: number | null = null;
+  failure: string | null = null;
+  isLoaded = false;
+  private readonly listeners = new Set<() => void>();
+  private loading: Promise<void> | null = null;
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly groupId: string,
+  ) {}
+
+  get path(): string {
+    return `uploads/${this.groupId}/files`;
+  }
+
+  /** Call on every change of what is known; asks for it the first time. */
+  observe(listener: () => void): void {
+    this.listeners.add(listener);
+    if (!this.loading) void this.refresh();
+  }
+
+  add(upload: Upload): void {
+    if (!this.list.some((each) => each.id === upload.id)) this.list = [...this.list, upload];
+    this.tell();
+  }
+
+  refresh(): Promise<void> {
+    return (this.loading = this.load());
+  }
+
+  private async load(): Promise<void> {
+    try {
+      const [{ files }, about] = await Promise.all([
+        this.transport.get<{ files: Upload[] }>(this.path),
+        this.transport.get<{ limits?: { upload?: number } }>(''),
+      ]);
+      this.list = files;
+      this.limit = about.limits?.upload ?? null;
+      this.failure = null;
+      this.isLoaded = true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.failure = error.message;
+    }
+    this.tell();
+  }
+
+  private tell(): void {
+    this.listeners.forEach((listener) => listener());
+  }
+}

@@ -1,0 +1,140 @@
+import { expect, test } from 'vitest';
+import { asCode } from '../src/code';
+import type { Json, Parameter } from '../src/types';
+import { describe } from '../src/views/earlier';
+import { contentsPath } from '../src/views/fields/browse';
+import { search } from '../src/views/fields/choices';
+import { isSame, type Place } from '../src/views/fields/control';
+import { Field } from '../src/views/fields/field';
+import { atPlace, lostNumber, placeOf, sliderOf } from '../src/views/fields/text';
+
+const parameter = (name: string, dtype: string, more = {}): Parameter =>
+  ({ name, dtype, isRequired: true, ...more }) as Parameter;
+const fieldOf = (of: Parameter): Field => new Field(of, {} as Place, () => undefined);
+const optional = (name: string, dtype: string, defaultValue: Json, more = {}): Parameter =>
+  parameter(name, dtype, { isRequired: false, defaultValue, ...more });
+
+test('copied code starts the same run and holds no secret', () => {
+  const code = asCode('a "b".ipynb', [
+    [parameter('n', 'int'), '+007'], [parameter('s', 'string'), 'it\'s "x"\n'], [parameter('b', 'bool'), true],
+    [parameter('l', 'list', { para: parameter('i', 'float') }), ['1', '02.5']],
+    [parameter('day', 'date'), '2024-02-29'],
+    [parameter('r', 'record', { fields: [parameter('size', 'int')] }), { size: '07', more: [true, null] }],
+    [parameter('p', 'string', { secret: true }), 'hunter2'],
+    [parameter('t', 'file'), { type: '$file', value: { fileId: 'f1' } }],
+  ], { fileName: (id) => (id === 'f1' ? 'ta"ble.csv' : undefined), group: 'g' });
+
+  expect(code.split('\n')).toEqual([
+    'rw.run(', '    "a \\"b\\".ipynb",', '    n=7,', '    s="it\'s \\"x\\"\\n",', '    b=True,', '    l=[1, 2.5],',
+    '    day="2024-02-29",', '    r={"size": 7, "more": [True, None]},',
+    '    t={"type": "$file", "value": {"fileId": "f1"}},  # ta\\"ble.csv',
+    '    # p is secret: give it here', '    group="g",', ')',
+  ]);
+});
+
+test('copied code reads as it runs, and parameters may have the names of options', () => {
+  expect(asCode('n', [[parameter('api', 'string'), 'a\u202eb']])).toBe('rw.run("n", {"api": "a\\u202eb"})');
+  expect(asCode('n', [])).toBe('rw.run("n")');
+});
+
+test('a slider is there only where both ends are known, and goes by orders of magnitude where they are far apart', () => {
+  expect(sliderOf(parameter('n', 'int', { range: '[1,)' }))).toBe(null);
+  expect(sliderOf(parameter('n', 'int', { range: '(1,9)' }))).toMatchObject({ least: 2, most: 8, isWide: false });
+  const plain = sliderOf(parameter('x', 'float', { range: '[0,1]' }));
+  const wide = sliderOf(parameter('x', 'float', { range: '[0.00001,1]' }));
+
+  expect(plain && [0, 0.25, 1].map((place) => atPlace(plain, place, false))).toEqual(['0', '0.25', '1']);
+  expect(wide && [0, 0.2, 1].map((place) => atPlace(wide, place, false))).toEqual(['0.00001', '0.0001', '1']);
+  expect(wide && placeOf(wide, 0.0001)).toBeCloseTo(0.2);
+});
+
+test('a number that would be another one after it was read is told', () => {
+  expect(['[1, 2.5, "9007199254740993"]', '{"a": -3}'].map(lostNumber)).toEqual([null, null]);
+  expect(['9007199254740993', '[1e999]'].map(lostNumber)).toEqual(['9007199254740993', '1e999']);
+});
+
+test('a search puts first what begins with the text', () => {
+  expect(search(['maroon', 'Aroma', 'ROMA'], 'rom')).toEqual([2, 1]);
+});
+
+test('values are the same whether typed or declared, in records too', () => {
+  expect(isSame({ a: '1', b: ['x'] }, { a: 1, b: ['x'] })).toBe(true);
+  expect(isSame({ a: '1' }, { a: 1, b: 2 })).toBe(false);
+});
+
+test('a number is kept as typed, and an emptied one is not silently the default', () => {
+  const field = fieldOf(optional('n', 'int', 5, { range: '[1,9]' }));
+
+  field.write('500');
+  expect([field.change(), field.problem()]).toEqual([{ isGiven: true, value: '500' }, 'must be 1 to 9, got 500']);
+  field.write('');
+  expect(field.problem()).toBe('no value was given');
+  field.write('5');
+  expect([field.change(), field.isModified]).toEqual([{ isGiven: false }, false]);
+});
+
+test('what a picker cannot show is shown as text instead of dropped', () => {
+  const field = fieldOf(parameter('at', 'datetime'));
+
+  field.write('2024-01-01T00:00:00+02:00');
+
+  expect(field.read()).toEqual({ isGiven: true, value: '2024-01-01T00:00:00+02:00' });
+});
+
+test('an optional record is nothing while it is not touched, and whole as soon as it is', () => {
+  const fields = [parameter('size', 'int'), optional('name', 'string', 'a')];
+  const field = fieldOf(optional('layer', 'record', null, { fields }));
+  expect([field.read(), field.problem()]).toEqual([{ isGiven: false }, null]);
+
+  const [size] = field.element.querySelectorAll('input');
+  if (size) size.value = 'x';
+  size?.dispatchEvent(new Event('input'));
+
+  expect(field.read()).toEqual({ isGiven: true, value: { size: 'x', name: 'a' } });
+  expect(field.problem()).toBe("size: 'x' is not a whole number");
+});
+
+test('a list can be emptied, and a record keeps what it has no field for', () => {
+  const list = fieldOf(optional('l', 'list', [1], { para: parameter('item', 'int') }));
+  list.write([]);
+  const record = fieldOf(parameter('r', 'record', { fields: [parameter('a', 'int')] }));
+  record.write({ a: 1, b: 2 });
+
+  expect(list.change()).toEqual({ isGiven: true, value: [] });
+  expect([record.read(), record.problem()]).toEqual([{ isGiven: true, value: { a: '1', b: 2 } }, "there is no field 'b'"]);
+});
+
+test('a value that is none of the choices is told, not forgotten', () => {
+  const values = ['a', 'b'].map((name) => ({ name, value: name }));
+  for (const many of [values, [...values, ...values, ...values].map((each, at) => ({ ...each, name: `${each.name}${at}`, value: `${each.name}${at}` }))]) {
+    const field = fieldOf(parameter('c', 'select', { values: many }));
+    field.write('z');
+    expect(field.problem()).toMatch(/^'z' is none of /);
+  }
+});
+
+test('what is not known is a field of JSON text', () => {
+  const field = fieldOf(parameter('odd', 'tensor'));
+  const [input] = field.element.querySelectorAll('textarea');
+  if (input) input.value = '[1,';
+
+  expect(field.problem()).toMatch(/^this is no JSON: /);
+});
+
+test('hostile texts are text', () => {
+  const evil = '<img src=x onerror=alert(1)>';
+  const field = fieldOf(optional('c', 'select', evil, { label: evil, help: evil, values: [{ name: evil, value: evil }] }));
+
+  expect(field.element.querySelector('img')).toBe(null);
+  expect(field.element.textContent).toContain(evil);
+});
+
+test('an earlier run says what was not its default', () => {
+  expect(describe([])).toBe('only defaults');
+  expect(describe([{ name: 'a', value: '1' }, { name: 'f', value: { type: '$file', value: {} } }])).toBe("a = '1', f = …");
+  expect(describe(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ({ name, value: 1 })))).toMatch(/d = 1, and 2 more$/);
+});
+
+test('paths of the server are escaped part by part', () => {
+  expect(contentsPath('a b/ü#')).toBe('../../api/contents/a%20b/%C3%BC%23?type=directory&content=1');
+});

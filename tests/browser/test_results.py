@@ -14,19 +14,25 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
 HOSTILE = '<img src=x onerror="parent.hacked=1">\\u202e\\x1b[31m'
 ATTACK = """<p id=said>waiting</p><script>
 const said = [];
-for (const steal of [() => parent.document.title, () => document.cookie, () => localStorage.length, () => top.location.href])
+const thefts = [() => parent.document.title, () => document.cookie, () => localStorage.length,
+  () => top.location.href];
+for (const steal of thefts)
   try { steal(); said.push('REACHED') } catch { said.push('refused') }
-said.push(document.baseURI.includes('token') || document.referrer !== '' ? 'REACHED' : 'refused');
+const told = document.baseURI.includes('token') || document.referrer !== '';
+said.push(told ? 'REACHED' : 'refused');
 const asked = ['runwidgets/api/workflows', 'api/contents'].map((path) =>
-  fetch('SERVER' + path, {credentials: 'include'}).then((answer) => answer.text()).then(() => 'REACHED', () => 'refused'));
-Promise.all(asked).then((answers) => { document.getElementById('said').textContent = [...said, ...answers].join(' ') });
+  fetch('SERVER' + path, {credentials: 'include'})
+    .then((answer) => answer.text()).then(() => 'REACHED', () => 'refused'));
+Promise.all(asked).then((answers) => {
+  document.getElementById('said').textContent = [...said, ...answers].join(' ') });
 </script>"""
 WRITE = r"""
 import json, struct, wave, zlib
 from pathlib import Path
 
 def png(width, height, colour):
-    chunk = lambda kind, body: struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))
+    pack = lambda number: struct.pack('>I', number)
+    chunk = lambda kind, body: pack(len(body)) + kind + body + pack(zlib.crc32(kind + body))
     rows = b''.join(b'\0' + bytes(colour) * width for _ in range(height))
     return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
             + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
@@ -35,12 +41,14 @@ HOSTILE = '@HOSTILE@'
 Path('a.png').write_bytes(png(900, 500, (30, 120, 180)))
 Path('b.png').write_bytes(png(300, 300, (180, 90, 30)))
 Path('broken.png').write_bytes(b'no picture')
-Path('c.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg" width="200" height="90"><circle cx="50" cy="45" r="40" fill="teal"/>'
-    '<script>parent.hacked = 1</script></svg>')
+Path('c.svg').write_text('<svg xmlns="http://www.w3.org/2000/svg" width="200" height="90">'
+    '<circle cx="50" cy="45" r="40" fill="teal"/>'
+    '<script>try { parent.hacked = 1 } catch {}</script></svg>')
 Path('table.csv').write_text('name,value,' + ','.join(f'c{k}' for k in range(60)) + '\n'
     + ''.join(f'row {k},{(k * 7) % 450},' + ','.join('x' * 60) + '\n' for k in range(450)) + f'{HOSTILE},,\n')
 Path('tree.json').write_text(json.dumps({'deep': {'a': {'b': [1, 2, {HOSTILE: HOSTILE}]}}}))
-Path('words.md').write_text('# Title\n\n- one\n- **two** `code` <b>raw</b>\n\n[away](javascript:alert(1)) [docs](https://example.org)')
+Path('words.md').write_text('# Title\n\n- one\n- **two** `code` <b>raw</b>\n\n'
+    '[away](javascript:alert(1)) [docs](https://example.org)')
 Path('page.html').write_text(@ATTACK@)
 Path('code.py').write_text('import os\n\nprint("' + HOSTILE + '")\n')
 Path('latin.txt').write_bytes('caf\xe9'.encode('latin-1'))
@@ -56,7 +64,8 @@ import sys
 from IPython.display import HTML, Markdown, JSON, display
 print('\x1b[31mred\x1b[0m and \x1b[1;32mgreen\x1b[0m')
 print('to stderr', file=sys.stderr)
-display(HTML('<b id=bold>bold</b><script>parent.hacked = 1</script>'), Markdown('*slanted*'), JSON({'k': [1, 2]}))
+display(HTML('<b id=bold>bold</b><script>try { parent.hacked = 1 } catch {}</script>'))
+display(Markdown('*slanted*'), JSON({'k': [1, 2]}))
 """
 OUTPUTS = {
     "outputs": [
@@ -206,9 +215,9 @@ def test_previews_and_gallery_need_no_mouse(pages: dict[str, tuple[Lab, Locator]
 def test_nobody_stumbles_over_the_results(pages: dict[str, tuple[Lab, Locator]], theme: str) -> None:
     """No serious violation that axe-core knows, with previews of all kinds open."""
     lab, card = pages[theme]
-    for button in card.get_by_role("button", name="Preview ").all():
-        if button.text_content() == "Preview":
-            button.click()
+    closed = card.locator("button:text-is('Preview')")
+    while closed.count():
+        closed.first.click()
     expect(card.locator(".rw-shown").last).not_to_have_text("Loading…")
 
     assert violations(lab.page, ".rw") == []

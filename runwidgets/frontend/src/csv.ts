@@ -30,3 +30,38 @@ export function parseTable(text: string, separator: string, mostRows: number): {
   }
   return { rows, isWhole: true };
 }
+
+/** Return the sign between the values of a file that calls itself CSV: many are written with semicolons. */
+export function separatorOf(text: string): string {
+  const line = text.slice(0, text.search(/\n|$/));
+  return !line.includes(',') && line.includes(';') ? ';' : ',';
+}
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const INFINITE = /^([+-]?)inf(inity)?$/i;
+const collator = new Intl.Collator(undefined, { numeric: true });
+
+/** Return a cell as a number, null where it is none; NaN is none. */
+export function numberOf(cell: string): number | null {
+  const text = cell.trim();
+  const infinite = INFINITE.exec(text);
+  if (infinite) return infinite[1] === '-' ? -Infinity : Infinity;
+  return NUMBER.test(text) ? Number(text) : null;
+}
+
+/** Sort rows by a column: numbers as numbers and before words, empty cells last in both directions. */
+export function sortRows(rows: readonly string[][], column: number, isRising: boolean): string[][] {
+  const keyed = rows.map((row) => {
+    const cell = row[column] ?? '';
+    const rank = cell.trim() === '' || /^nan$/i.test(cell.trim()) ? 2 : numberOf(cell) === null ? 1 : 0;
+    return { row, cell, rank, number: numberOf(cell) ?? 0 };
+  });
+  const sign = isRising ? 1 : -1;
+  keyed.sort((one, other) => {
+    if (one.rank === 2 || other.rank === 2) return (one.rank === 2 ? 1 : 0) - (other.rank === 2 ? 1 : 0);
+    if (one.rank !== other.rank) return sign * (one.rank - other.rank);
+    if (one.rank === 1) return sign * collator.compare(one.cell, other.cell);
+    return one.number === other.number ? 0 : sign * (one.number < other.number ? -1 : 1);
+  });
+  return keyed.map((each) => each.row);
+}

@@ -2,6 +2,7 @@ import { h, replace } from '../dom';
 import { clock, t, value } from '../text';
 import type { Json, Run } from '../types';
 import { ApiError, type Transport } from '../transport/transport';
+import { isPicture, preview, type Shown } from './previews';
 
 interface Line {
   name: string;
@@ -41,15 +42,18 @@ export function sectionsOf(runs: readonly Run[]): Section[] {
 /** Say whether runs differ in a line. */
 export const differs = (line: Line): boolean => line.cells.some((cell) => cell !== line.cells[0]);
 
-/** Runs next to each other: what they were given, what they measured, and their pictures. */
-export function compareView(root: HTMLElement, transport: Transport, ids: readonly string[]): void {
+/** Runs next to each other: what they were given, what they measured, and their pictures; returns how to close it. */
+export function compareView(root: HTMLElement, transport: Transport, ids: readonly string[]): () => void {
   const body = h('div', { class: 'rw-compare' }, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
   root.append(body);
+  const previews: Shown[] = [];
+  let isClosed = false;
   void show();
 
   async function show(): Promise<void> {
     try {
-      draw(await Promise.all(ids.map((id) => transport.get<Run>(`runs/${id}`))));
+      const runs = await Promise.all(ids.map((id) => transport.get<Run>(`runs/${id}`)));
+      if (!isClosed) draw(runs);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message));
@@ -80,18 +84,21 @@ export function compareView(root: HTMLElement, transport: Transport, ids: readon
   }
 
   function pictures(runs: Run[]): HTMLElement | null {
-    const isPicture = (type: string): boolean => /^image\/(png|jpeg|gif|webp|bmp)$/.test(type);
-    const names = [...new Set(runs.flatMap((run) => (run.files ?? []).filter((each) => isPicture(each.mimeType))
-      .map((each) => each.name)))];
+    const names = [...new Set(runs.flatMap((run) => (run.files ?? []).filter(isPicture).map((each) => each.name)))];
     if (names.length === 0) return null;
     return h('div', {}, ...names.map((name) => h('section', { class: 'rw-section', 'aria-label': name },
       h('h4', {}, name), h('div', { class: 'rw-side' }, ...runs.map((run) => {
         const file = run.files?.find((each) => each.name === name);
         const caption = h('figcaption', {}, h('code', {}, run.id.slice(0, 8)));
-        return h('figure', {}, file
-          ? h('img', { class: 'rw-image', loading: 'lazy', alt: `${name}, ${run.id.slice(0, 8)}`,
-              src: transport.url(`runs/${run.id}/downloads/files/${file.id}`) })
-          : h('span', { class: 'rw-dim' }, NOTHING), caption);
+        if (!file) return h('figure', {}, h('span', { class: 'rw-dim' }, NOTHING), caption);
+        const shown = preview(file, run, transport);
+        previews.push(shown);
+        return h('figure', {}, shown.element, caption);
       })))));
   }
+
+  return () => {
+    isClosed = true;
+    for (const each of previews) each.close();
+  };
 }

@@ -1,51 +1,99 @@
+import { ansiText, visible } from '../ansi';
 import { h } from '../dom';
-import { frame } from './previews';
+import { t } from '../text';
+import type { Json } from '../types';
+import { frame } from './previews/frames';
+import { zoomable } from './previews/images';
+import { markdown } from './previews/markdown';
+import { tree } from './previews/tree';
 
-const ANSI = /\x1b\[[0-9;]*[A-Za-z]/g;
-const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
+const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/bmp'];
+const CELLS_AT_ONCE = 100;
 
 type Text = string | string[];
 interface Output {
   output_type: string;
+  name?: string;
   text?: Text;
-  data?: { [type: string]: Text };
+  data?: { [type: string]: Json };
+  ename?: string;
+  evalue?: string;
   traceback?: string[];
 }
 interface Cell {
   cell_type: string;
   source: Text;
   outputs?: Output[];
+  execution_count?: number | null;
   metadata?: { runwidgets?: { status?: string } };
 }
 export interface Notebook {
   cells: Cell[];
 }
 
-const joined = (text: Text | undefined): string => (Array.isArray(text) ? text.join('') : (text ?? ''));
+/** Return what a notebook holds for a type as text; whatever stands there in earnest is shown. */
+function joined(given: Json | undefined): string {
+  if (Array.isArray(given)) return given.map(String).join('');
+  return typeof given === 'string' ? given : given === undefined || given === null ? '' : JSON.stringify(given);
+}
 
 /** The executed notebook, to read: source, prints, pictures; HTML only in a frame of no origin. */
 export function notebookPreview(notebook: Notebook): HTMLElement {
-  return h('div', { class: 'rw-notebook', tabindex: 0, role: 'document' }, ...notebook.cells.map(cellOf));
+  const place = h('div', { class: 'rw-notebook', tabindex: 0, role: 'region', 'aria-label': t('notebook') });
+  const cells = Array.isArray(notebook.cells) ? notebook.cells : [];
+  let made = 0;
+  function more(): void {
+    const next = cells.slice(made, made + CELLS_AT_ONCE).map(cellOf);
+    made += next.length;
+    place.append(...next);
+    if (made === cells.length) return;
+    const button = h('button', { type: 'button', class: 'rw-button', onclick: go }, t('moreCells', { n: cells.length - made }));
+    function go(): void {
+      button.remove();
+      more();
+      place.focus({ preventScroll: true });
+    }
+    place.append(button);
+  }
+  if (cells.length === 0) place.append(h('div', { class: 'rw-dim' }, t('emptyFile')));
+  else more();
+  return place;
 }
 
 function cellOf(cell: Cell): HTMLElement {
-  if (cell.cell_type !== 'code') return h('div', { class: 'rw-prose' }, joined(cell.source));
+  if (cell.cell_type === 'markdown') return markdown(joined(cell.source));
+  if (cell.cell_type !== 'code') return h('pre', { class: 'rw-out' }, visible(joined(cell.source)));
   const status = cell.metadata?.runwidgets?.status;
+  const count = cell.execution_count ?? ' ';
   return h('div', { class: `rw-cell ${status === 'error' ? 'rw-wrong' : ''}` },
-    h('pre', { class: 'rw-code' }, joined(cell.source)), ...(cell.outputs ?? []).map(outputOf));
+    h('div', { class: 'rw-input-of' }, h('span', { class: 'rw-count', 'aria-hidden': 'true' }, `[${count}]`),
+      h('pre', { class: 'rw-code' }, visible(joined(cell.source)))),
+    ...(cell.outputs ?? []).map(outputOf));
 }
 
 function outputOf(output: Output): HTMLElement {
-  if (output.output_type === 'stream') return h('pre', { class: 'rw-out' }, joined(output.text).replace(ANSI, ''));
+  if (output.output_type === 'stream') {
+    return ansiText(joined(output.text), `rw-out ${output.name === 'stderr' ? 'rw-stderr' : ''}`);
+  }
   if (output.output_type === 'error') {
-    return h('pre', { class: 'rw-out rw-wrong' }, (output.traceback ?? []).join('\n').replace(ANSI, ''));
+    const trace = (output.traceback ?? []).join('\n') || `${output.ename ?? ''}: ${output.evalue ?? ''}`;
+    return ansiText(trace, 'rw-out rw-traceback');
   }
-  const data = output.data ?? {};
+  return richest(output.data ?? {});
+}
+
+/** Show the richest of what an output offers; code that wants to run in the page is only shown. */
+function richest(data: { [type: string]: Json }): HTMLElement {
+  const plain = joined(data['text/plain']);
   const image = IMAGES.find((type) => type in data);
-  if (image) {
-    const alt = joined(data['text/plain']) || 'output';
-    return h('img', { class: 'rw-image', alt, src: `data:${image};base64,${joined(data[image]).trim()}` });
-  }
-  if (data['text/html']) return frame(joined(data['text/html']), 'output');
-  return h('pre', { class: 'rw-out' }, joined(data['text/plain']));
+  if (image) return zoomable(`data:${image};base64,${joined(data[image]).replace(/\s/g, '')}`, plain || t('output'));
+  if (data['image/svg+xml']) return frame(joined(data['image/svg+xml']), t('output'), { type: 'image/svg+xml' });
+  if (data['text/html']) return frame(joined(data['text/html']), t('output'), { isFitted: true });
+  if (data['text/markdown']) return markdown(joined(data['text/markdown']));
+  if (data['application/json'] !== undefined) return h('div', { class: 'rw-tree' }, tree(data['application/json']));
+  if (data['text/latex']) return h('pre', { class: 'rw-out' }, visible(joined(data['text/latex'])));
+  if (plain) return ansiText(plain, 'rw-out');
+  const type = Object.keys(data)[0] ?? '';
+  if (/^text\/|javascript/.test(type)) return h('pre', { class: 'rw-out' }, visible(joined(data[type])));
+  return h('div', { class: 'rw-dim' }, t('outputOf', { type: visible(Object.keys(data).join(', '), true) }));
 }

@@ -1,134 +1,129 @@
-import { append, h, replace } from '../dom';
-import { parseTable } from '../csv';
+import { visible } from '../ansi';
+import { h, replace } from '../dom';
 import { bytes, t } from '../text';
-import type { Json, ResultFile } from '../types';
+import type { ResultFile } from '../types';
 import { ApiError, type Transport } from '../transport/transport';
-import { notebookPreview } from './notebook';
+import { notebookPreview, type Notebook } from './notebook';
+import { frame } from './previews/frames';
+import { zoomable } from './previews/images';
+import { markdown } from './previews/markdown';
+import { tablePreview } from './previews/table';
+import { hexPreview, readText, textPreview } from './previews/text';
+import { jsonPreview } from './previews/tree';
 
-const TEXT_LIMIT = 1_000_000;
-const IMAGE_LIMIT = 20_000_000;
-const NOTEBOOK_LIMIT = 20_000_000;
-const ROWS = 200;
-const COLUMNS = 50;
-const OPEN_DEPTH = 2;
+const WHOLE_LIMIT = 20_000_000;
 
-type Preview = (file: ResultFile, path: string, transport: Transport) => Promise<Node>;
+type Preview = (file: ResultFile, path: string, transport: Transport) => HTMLElement | Promise<HTMLElement>;
 
-const TEXT_TYPES = /^(text\/|application\/(x-)?(python|yaml|toml|xml|javascript|sh)$)/;
-
-function previewFor(file: ResultFile): Preview | null {
-  const type = file.mimeType;
-  if (type === 'image/svg+xml' || type === 'text/html') return file.size <= TEXT_LIMIT ? framePreview : null;
-  if (type.startsWith('image/')) return file.size <= IMAGE_LIMIT ? imagePreview : null;
-  if (type === 'text/csv' || type === 'text/tab-separated-values') return tablePreview;
-  if (type === 'application/x-ipynb+json') return file.size <= NOTEBOOK_LIMIT ? executedPreview : null;
-  if (type === 'application/json' || type === 'application/geo+json') {
-    return file.size <= TEXT_LIMIT ? jsonPreview : textPreview;
-  }
-  return TEXT_TYPES.test(type) ? textPreview : null;
+/** A preview in its place, and how to let go of it. */
+export interface Shown {
+  element: HTMLElement;
+  close(): void;
 }
 
-/** Say whether a file can be shown in place. */
-export const isPreviewable = (file: ResultFile): boolean => previewFor(file) !== null;
+/** Return where the content of a result file is, relative to the routes. */
+export const pathOf = (file: ResultFile, run: { id: string }): string =>
+  `runs/${run.id}/downloads/files/${encodeURIComponent(file.id)}`;
 
-/** Show a file, or say in its place why not. */
-export async function preview(file: ResultFile, path: string, transport: Transport): Promise<Node> {
-  const show = previewFor(file);
-  if (!show) return h('div', { class: 'rw-dim' }, t('noPreview'));
-  try {
-    return await show(file, path, transport);
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return h('div', { class: 'rw-failure', role: 'alert' }, error.message);
-  }
-}
+/** Say whether a file is a picture that the gallery shows. */
+export const isPicture = (file: ResultFile): boolean => file.mimeType.startsWith('image/') && file.size <= WHOLE_LIMIT;
 
-/** A frame in which scripts may run, but which is of no origin: it reaches neither page nor cookies. */
-export function frame(markup: string, title: string): HTMLIFrameElement {
-  return h('iframe', { class: 'rw-frame', sandbox: 'allow-scripts', srcdoc: markup, title });
-}
+const isParquet = (file: ResultFile): boolean => /parquet/.test(file.mimeType) || /\.(parquet|pq)$/i.test(file.name);
+
+const said = (words: string): HTMLElement => h('div', { class: 'rw-dim', role: 'status' }, words);
 
 const framePreview: Preview = async (file, path, transport) => {
-  const { bytes: content } = await transport.text(path, TEXT_LIMIT);
-  return frame(new TextDecoder().decode(content), file.name);
+  const { text, bytes: content } = await readText(path, transport, WHOLE_LIMIT);
+  return frame(text ?? content, visible(file.name, true), { type: file.mimeType });
 };
 
-const imagePreview: Preview = (file, path, transport) => {
-  const image = h('img', { class: 'rw-image', alt: file.title ?? file.name, src: transport.url(path) });
-  return new Promise((resolve) => {
-    image.addEventListener('load', () => resolve(image));
-    image.addEventListener('error', () => resolve(h('div', { class: 'rw-dim' }, t('imageBroken'))));
+const pdfPreview: Preview = async (file, path, transport) => {
+  const { bytes: content } = await transport.text(path, WHOLE_LIMIT);
+  // The reader of PDF works in no sandbox; it is one itself, and the type of a blob cannot be another.
+  const address = URL.createObjectURL(new Blob([content as BlobPart], { type: 'application/pdf' }));
+  return h('iframe', { class: 'rw-frame', src: address, title: visible(file.name, true), 'data-blob': true });
+};
+
+const mediaPreview: Preview = (file, path, transport) => {
+  const media = h(file.mimeType.startsWith('audio/') ? 'audio' : 'video', {
+    class: 'rw-media', controls: true, preload: 'metadata', src: transport.url(path), 'aria-label': visible(file.name, true),
   });
+  const place = h('div', {}, media);
+  media.addEventListener('error', () => replace(place, said(t('mediaBroken'))));
+  return place;
 };
 
-async function readText(path: string, transport: Transport): Promise<{ text: string | null; isWhole: boolean }> {
-  const { bytes: content, isWhole } = await transport.text(path, TEXT_LIMIT);
+const executedPreview: Preview = async (file, path, transport) => {
+  const { text, isWhole } = await readText(path, transport, WHOLE_LIMIT);
+  if (!isWhole) return said(t('tooLarge', { size: bytes(file.size) }));
   try {
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(content, { stream: !isWhole }), isWhole };
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return { text: null, isWhole };
-  }
-}
-
-const textPreview: Preview = async (_file, path, transport) => {
-  const { text, isWhole } = await readText(path, transport);
-  if (text === null) return h('div', { class: 'rw-dim' }, t('notUtf8'));
-  return h('div', {}, h('pre', { class: 'rw-text', tabindex: 0 }, text),
-    isWhole ? null : h('div', { class: 'rw-dim' }, t('textCut', { size: bytes(TEXT_LIMIT) })));
-};
-
-const tablePreview: Preview = async (file, path, transport) => {
-  const { text, isWhole } = await readText(path, transport);
-  if (text === null) return h('div', { class: 'rw-dim' }, t('notUtf8'));
-  const separator = file.mimeType === 'text/csv' ? ',' : '\t';
-  const parsed = parseTable(text, separator, ROWS + 1);
-  const [head = [], ...rows] = parsed.rows;
-  const cells = (tag: 'th' | 'td', row: string[]) =>
-    row.slice(0, COLUMNS).map((each) => h(tag, tag === 'th' ? { scope: 'col' } : {}, each));
-  const table = h('table', { class: 'rw-table' },
-    h('thead', {}, h('tr', {}, ...cells('th', head))),
-    h('tbody', {}, ...rows.map((row) => h('tr', {}, ...cells('td', row)))));
-  const total = isWhole ? String(text.trimEnd().split('\n').length - 1) : '…';
-  const notes = [
-    parsed.isWhole && isWhole ? null : t('rowsCut', { rows: rows.length, total }),
-    head.length > COLUMNS ? t('columnsCut', { columns: COLUMNS, total: head.length }) : null,
-  ].filter((note) => note !== null);
-  return h('div', {}, h('div', { class: 'rw-scroll', tabindex: 0, role: 'region', 'aria-label': file.name }, table),
-    notes.length ? h('div', { class: 'rw-dim' }, notes.join(' ')) : null);
-};
-
-const jsonPreview: Preview = async (file, path, transport) => {
-  const { text } = await readText(path, transport);
-  try {
-    return h('div', { class: 'rw-tree' }, tree(JSON.parse(text ?? '') as Json, '', 0));
+    return notebookPreview(JSON.parse(text ?? '') as Notebook);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return textPreview(file, path, transport);
   }
 };
 
-/** JSON as a tree; what lies deeper is made when it is opened. */
-function tree(given: Json, name: string, depth: number): HTMLElement {
-  const label = name ? h('span', { class: 'rw-key' }, `${name}: `) : null;
-  if (given === null || typeof given !== 'object') return h('div', {}, label, JSON.stringify(given));
-  const entries = Object.entries(given);
-  const size = Array.isArray(given) ? `[${entries.length}]` : `{${entries.length}}`;
-  const place = h('div', { class: 'rw-branch' });
-  const details = h('details', {}, h('summary', {}, label, h('span', { class: 'rw-dim' }, size)), place);
-  const fill = (): void => {
-    if (details.open && !place.hasChildNodes()) {
-      append(place, ...entries.slice(0, 1000).map(([key, each]) => tree(each, key, depth + 1)));
-      if (entries.length > 1000) append(place, '…');
-    }
-  };
-  details.addEventListener('toggle', fill);
-  if (depth < OPEN_DEPTH && entries.length <= 50) {
-    details.open = true;
-    replace(place);
-    fill();
-  }
-  return details;
+const markdownPreview: Preview = async (file, path, transport) => {
+  const { text, isWhole, bytes: content } = await readText(path, transport);
+  if (text === null) return hexPreview(content, file.name);
+  return isWhole ? markdown(text) : textPreview(file, path, transport);
+};
+
+const parquetPreview: Preview = (file) => said(t('parquet', { name: JSON.stringify(visible(file.name, true)) }));
+
+function previewFor(file: ResultFile): Preview {
+  const type = file.mimeType;
+  if (type === 'text/csv' || type === 'text/tab-separated-values') return tablePreview;
+  if (type === 'application/x-ipynb+json' || file.name.endsWith('.ipynb')) return executedPreview;
+  if (type === 'application/json' || type.endsWith('+json')) return jsonPreview;
+  if (type === 'text/markdown') return markdownPreview;
+  if (/^(audio|video)\//.test(type)) return mediaPreview;
+  if (isParquet(file)) return parquetPreview;
+  const inFull: Preview | null = type === 'image/svg+xml' || type === 'text/html' || type === 'application/xhtml+xml' ? framePreview
+    : type === 'application/pdf' ? pdfPreview
+    : type.startsWith('image/') ? (each, path, transport) => zoomable(transport.url(path), each.title ?? each.name)
+    : null;
+  if (!inFull) return textPreview;
+  return file.size <= WHOLE_LIMIT ? inFull : () => said(t('tooLarge', { size: bytes(file.size) }));
 }
 
-const executedPreview: Preview = async (_file, path, transport) => notebookPreview(await transport.get(path));
+/**
+ * Show one result file: at once an element, which says that it is loading until it shows the file or
+ * says in its place why it cannot. Nothing above the limits is fetched whole.
+ */
+export function preview(file: ResultFile, run: { id: string }, transport: Transport, path = pathOf(file, run)): Shown {
+  const element = h('div', { class: 'rw-shown' }, said(t('loading')));
+  let isClosed = false;
+  async function fill(): Promise<void> {
+    try {
+      const shown = await previewFor(file)(file, path, transport);
+      if (isClosed) release(shown);
+      else replace(element, shown);
+    } catch (error) {
+      const isGone = error instanceof ApiError && error.status === 404;
+      const words = isGone ? t('fileGone') : t('notShown', { problem: (error as Error).message });
+      replace(element, h('div', { class: 'rw-failure', role: 'alert' }, words));
+    }
+  }
+  void fill();
+  return {
+    element,
+    close() {
+      isClosed = true;
+      release(element);
+      element.replaceChildren();
+    },
+  };
+}
+
+/** Let go of what a preview holds beside its elements: addresses of blobs, sound, connections. */
+function release(element: HTMLElement): void {
+  for (const media of element.querySelectorAll<HTMLMediaElement>('audio, video')) {
+    media.pause();
+    media.removeAttribute('src');
+    media.load();
+  }
+  const frames = [...element.querySelectorAll('iframe'), ...(element instanceof HTMLIFrameElement ? [element] : [])];
+  for (const each of frames) URL.revokeObjectURL(each.src);
+}

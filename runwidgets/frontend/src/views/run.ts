@@ -4,7 +4,8 @@ import { LogView } from '../log';
 import { bytes, clock, t, value } from '../text';
 import { isActive, type Run } from '../types';
 import { ApiError } from '../transport/transport';
-import { resultsList } from './results';
+import { fileList } from './filelist';
+import type { Shown } from './previews';
 import { innerModel, type View } from './view';
 
 export const ICONS = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' } as const;
@@ -49,6 +50,7 @@ export const runView: View = (root, { transport, model, inner }) => {
   let shown: Run | null = null;
   let drawnFor = '';
   let closeForm: (() => void) | null = null;
+  let files: Shown | null = null;
 
   const path = (): string => `runs/${shown?.id ?? ''}`;
   const say = (text: string, kind = ''): void => {
@@ -101,7 +103,9 @@ export const runView: View = (root, { transport, model, inner }) => {
       drawActions(run);
       results.hidden = run.state !== 'SUCCESS';
       if (run.state === 'SUCCESS' && run.files) {
-        replace(results, h('h4', {}, t('results')), resultsList(run, transport));
+        files?.close();
+        files = fileList(run, transport);
+        replace(results, h('h4', {}, t('results')), files.element);
       } else if (run.state === 'SUCCESS') {
         drawnFor = '';
       }
@@ -217,6 +221,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     unobserve();
     live?.close();
     log?.close();
+    files?.close();
     closeForm?.();
   };
 };

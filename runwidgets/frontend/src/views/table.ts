@@ -304,14 +304,14 @@ export const tableView: View = (root, { transport, model, inner }) => {
 
   // -- details ---------------------------------------------------------------------------------------
 
-  function showDetail(label: string, fill: (place: HTMLElement) => (() => void) | undefined): void {
+  function showDetail(label: string, fill: (place: HTMLElement) => () => void): void {
     hideDetail();
     const place = h('div', {});
     const close = h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => { hideDetail(); focusRow(active); } }, t('close'));
     detail.setAttribute('aria-label', label);
     replace(detail, h('div', { class: 'rw-head' }, h('span', { class: 'rw-title', tabindex: -1 }, label), close), place);
     detail.hidden = false;
-    closeDetail = fill(place) ?? null;
+    closeDetail = fill(place);
     detail.querySelector<HTMLElement>('.rw-title')?.focus({ preventScroll: true });
     detail.scrollIntoView({ block: 'nearest' });
   }
@@ -331,10 +331,7 @@ export const tableView: View = (root, { transport, model, inner }) => {
   }
 
   function showCompare(rows: readonly Row[]): void {
-    showDetail(t('comparison'), (place) => {
-      compareView(place, transport, rows.map((row) => row.id));
-      return undefined;
-    });
+    showDetail(t('comparison'), (place) => compareView(place, transport, rows.map((row) => row.id)));
   }
 
   function downloadCsv(): void {

@@ -1,0 +1,83 @@
+import { visible } from '../../ansi';
+import { h, replace } from '../../dom';
+import { bytes, t } from '../../text';
+import type { ResultFile } from '../../types';
+import type { Transport } from '../../transport/transport';
+
+export const TEXT_LIMIT = 1_000_000;
+const HEAD = 512;
+const WIDTH = 16;
+
+export interface Read {
+  bytes: Uint8Array;
+  /** Null where the file is no text in UTF-8. */
+  text: string | null;
+  isWhole: boolean;
+}
+
+/** Read at most so many bytes of a file, as text where it is text; NUL is in no text. */
+export async function readText(path: string, transport: Transport, limit = TEXT_LIMIT): Promise<Read> {
+  const read = await transport.text(path, limit);
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(read.bytes, { stream: !read.isWhole });
+    return { ...read, text: text.includes('\0') ? null : text };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return { ...read, text: null };
+  }
+}
+
+/** Return the first bytes as editors for bytes show them: offset, sixteen numbers, what they are as ASCII. */
+export function hexHead(content: Uint8Array): string {
+  const lines: string[] = [];
+  for (let at = 0; at < Math.min(content.length, HEAD); at += WIDTH) {
+    const row = [...content.subarray(at, Math.min(at + WIDTH, HEAD))];
+    const numbers = row.map((each) => each.toString(16).padStart(2, '0')).join(' ').padEnd(3 * WIDTH - 1);
+    const signs = row.map((each) => (each >= 32 && each < 127 ? String.fromCharCode(each) : '·')).join('');
+    lines.push(`${at.toString(16).padStart(6, '0')}  ${numbers}  ${signs}`);
+  }
+  return lines.join('\n');
+}
+
+/** The head of a file that is no text. */
+export function hexPreview(content: Uint8Array, name: string): HTMLElement {
+  return h('div', {}, h('div', { class: 'rw-dim' }, t('hexHead', { n: Math.min(HEAD, content.length) })),
+    h('pre', { class: 'rw-text rw-lines', tabindex: 0, role: 'region', 'aria-label': visible(name, true) }, hexHead(content)));
+}
+
+/** Text with the numbers of its lines, which are no part of what is selected and copied. */
+export function numbered(text: string, name: string): HTMLElement {
+  const lines = text.replace(/\r\n?/g, '\n').replace(/\n$/, '').split('\n');
+  const numbers = lines.map((_, at) => String(at + 1)).join('\n');
+  return h('div', { class: 'rw-text rw-lines', tabindex: 0, role: 'region', 'aria-label': visible(name, true) },
+    h('pre', { class: 'rw-numbers', 'aria-hidden': 'true' }, numbers),
+    h('pre', { class: 'rw-source' }, visible(lines.join('\n'))));
+}
+
+/** A text file, its beginning first; more of it when asked for. */
+export async function textPreview(file: ResultFile, path: string, transport: Transport): Promise<HTMLElement> {
+  const place = h('div', {});
+  const draw = async (limit: number): Promise<void> => {
+    const read = await readText(path, transport, limit);
+    if (read.text === null) {
+      replace(place, hexPreview(read.bytes, file.name));
+      return;
+    }
+    const more = h('button', {
+      type: 'button',
+      class: 'rw-button',
+      onclick: () => {
+        more.disabled = true;
+        draw(2 * limit).catch((error: Error) => {
+          more.disabled = false;
+          note.textContent = error.message;
+        });
+      },
+    }, t('showMore'));
+    const note = h('span', { class: 'rw-dim', role: 'status' }, t('textCut', { size: bytes(limit), total: bytes(file.size) }));
+    if (read.text === '') replace(place, h('div', { class: 'rw-dim' }, t('emptyFile')));
+    else replace(place, numbered(read.text, file.name), read.isWhole ? null : h('div', { class: 'rw-more' }, note, more));
+  };
+  await draw(TEXT_LIMIT);
+  return place;
+}

@@ -27,6 +27,10 @@ const WORDS = {
   log: 'Log',
   logCut: 'showing the last {n} lines',
   follow: 'Follow',
+  wrap: 'Wrap',
+  findInLog: 'Find in the log',
+  linesFound: '{n} of {all} lines',
+  downloadLog: 'Download log',
   noLog: 'Nothing printed yet.',
   traceback: 'Traceback',
   metrics: 'Metrics',
@@ -36,6 +40,14 @@ const WORDS = {
   waitingForSlot: 'waiting for a free slot',
   startingKernel: 'starting the kernel',
   elapsed: 'Elapsed time',
+  cells: 'Cells',
+  cell: 'Cell',
+  cellStatus: 'This cell: {status}',
+  firstLine: 'First line',
+  cellsCut: 'showing the first {n} of {all} cells',
+  noCells: 'Nothing is known of its cells yet.',
+  compareWith: 'Compare with…',
+  closeComparison: 'Close the comparison',
   stale: 'not reached since {time}; trying again',
   gone: 'This run was deleted.',
   loading: 'Loading…',
@@ -158,6 +170,7 @@ const WORDS = {
   onlyDefaults: 'only defaults',
   filledFrom: 'Filled in as the run of {time} was.',
   filledButSecrets: 'Secrets are not kept: {names}.',
+  compareRun: 'Compare with the run of {time}, {state}: {what}',
   useRun: 'Use the arguments of the run of {time}, {state}: {what}',
   moreArguments: 'and {n} more',
 
@@ -201,7 +214,7 @@ const WORDS = {
   executed: 'executed notebook',
   showExecuted: 'Show the executed notebook',
   noResults: 'This run has no result files: it is {state}.',
-  unexpected: 'Something went wrong in this view: {problem}',
+  observerFailed: 'Code that observes this widget raised {problem}',
 } as const;
 
 export type Word = keyof typeof WORDS;

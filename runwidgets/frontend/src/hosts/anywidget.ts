@@ -43,6 +43,15 @@ export function host(view: View): { render(context: { model: WidgetModel; el: HT
         return () => undefined;
       }
       const free = keepKeys(root);
+      const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
+      root.append(failure);
+      const told = (): void => {
+        const problem = String(model.get('_failure') ?? '');
+        failure.hidden = problem === '';
+        failure.textContent = problem && t('observerFailed', { problem });
+      };
+      model.on('change:_failure', told);
+      told();
       const close = view(root, {
         transport: new RestTransport(base),
         model: wrap(model),
@@ -50,6 +59,7 @@ export function host(view: View): { render(context: { model: WidgetModel; el: HT
       });
       return () => {
         free();
+        model.off('change:_failure', told);
         close();
       };
     },

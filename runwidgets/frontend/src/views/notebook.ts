@@ -20,19 +20,19 @@ interface Output {
   evalue?: string;
   traceback?: string[];
 }
-interface Cell {
+export interface Cell {
   cell_type: string;
   source: Text;
   outputs?: Output[];
   execution_count?: number | null;
-  metadata?: { runwidgets?: { status?: string } };
+  metadata?: { runwidgets?: { status?: string }; papermill?: { duration?: number | null } };
 }
 export interface Notebook {
   cells: Cell[];
 }
 
 /** Return what a notebook holds for a type as text; whatever stands there in earnest is shown. */
-function joined(given: Json | undefined): string {
+export function joined(given: Json | undefined): string {
   if (Array.isArray(given)) return given.map(String).join('');
   return typeof given === 'string' ? given : given === undefined || given === null ? '' : JSON.stringify(given);
 }
@@ -75,11 +75,18 @@ function outputOf(output: Output): HTMLElement {
   if (output.output_type === 'stream') {
     return ansiText(joined(output.text), `rw-out ${output.name === 'stderr' ? 'rw-stderr' : ''}`);
   }
-  if (output.output_type === 'error') {
-    const trace = (output.traceback ?? []).join('\n') || `${output.ename ?? ''}: ${output.evalue ?? ''}`;
-    return ansiText(trace, 'rw-out rw-traceback');
-  }
+  if (output.output_type === 'error') return ansiText(traceOf(output), 'rw-out rw-traceback');
   return richest(output.data ?? {});
+}
+
+const traceOf = (output: Output): string =>
+  (output.traceback ?? []).join('\n') || `${output.ename ?? ''}: ${output.evalue ?? ''}`;
+
+/** Return the traceback of the cell that failed, with its colours; null where no cell did. */
+export function tracebackOf(notebook: Notebook): string | null {
+  const failed = notebook.cells.find((cell) => cell.metadata?.runwidgets?.status === 'error');
+  const output = failed?.outputs?.find((each) => each.output_type === 'error');
+  return output ? traceOf(output) : null;
 }
 
 /** Show the richest of what an output offers; code that wants to run in the page is only shown. */

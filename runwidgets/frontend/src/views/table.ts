@@ -1,4 +1,4 @@
-import { append, askingButton, h, replace } from '../dom';
+import { append, askingButton, h, replace, saveAs } from '../dom';
 import { LiveRuns } from '../runs';
 import {
   cellOf, type Column, columnsOf, inSight, type Order, parseFilter, type Row, sorted, toCsv, usualColumns,
@@ -335,9 +335,7 @@ export const tableView: View = (root, { transport, model, inner }) => {
   }
 
   function downloadCsv(): void {
-    const address = URL.createObjectURL(new Blob([toCsv(shown, columns)], { type: 'text/csv' }));
-    h('a', { href: address, download: 'runs.csv' }).click();
-    URL.revokeObjectURL(address);
+    saveAs(new Blob([toCsv(shown, columns)], { type: 'text/csv' }), 'runs.csv');
   }
 
   // -- keys ------------------------------------------------------------------------------------------

@@ -210,10 +210,12 @@ const WORDS = {
   previous: 'Previous',
   next: 'Next',
   copyPath: 'Copy path',
+  copiedPath: 'Copied',
   notCopied: 'Not copied',
   executed: 'executed notebook',
   showExecuted: 'Show the executed notebook',
   noResults: 'This run has no result files: it is {state}.',
+  notLoaded: 'This part cannot be loaded: {problem}',
   observerFailed: 'Code that observes this widget raised {problem}',
 } as const;
 

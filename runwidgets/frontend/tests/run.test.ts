@@ -2,7 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import { LogView } from '../src/log';
 import { CellsView, cellTimes, seconds } from '../src/views/cells';
-import { tracebackOf, type Notebook } from '../src/views/notebook';
+import { tracebackOf, type Notebook } from '../src/notebook';
 import type { Run } from '../src/types';
 import type { Transport } from '../src/transport/transport';
 

@@ -2,9 +2,8 @@ import { h, keepKeys } from '../dom';
 import { t } from '../text';
 import type { Json } from '../types';
 import { findBase, RestTransport } from '../transport/rest';
-import { formView } from '../views/form';
-import { runView } from '../views/run';
 import type { Model, View } from '../views/view';
+import { lazyViews } from './inner';
 
 /** What anywidget gives: the model of the ipywidgets widget. */
 interface WidgetModel {
@@ -52,11 +51,8 @@ export function host(view: View): { render(context: { model: WidgetModel; el: HT
       };
       model.on('change:_failure', told);
       told();
-      const close = view(root, {
-        transport: new RestTransport(base),
-        model: wrap(model),
-        inner: { form: formView, run: runView },
-      });
+      const transport = new RestTransport(base);
+      const close = view(root, { transport, model: wrap(model), inner: lazyViews(transport) });
       return () => {
         free();
         model.off('change:_failure', told);

@@ -1,9 +1,9 @@
 import { visible } from '../ansi';
 import { h, replace } from '../dom';
+import { joined, type Cell, type Notebook } from '../notebook';
 import { t } from '../text';
 import { isActive, type Run } from '../types';
 import { ApiError, type Transport } from '../transport/transport';
-import { joined, type Cell, type Notebook } from './notebook';
 
 const PAUSE = 1000;
 const MOST = 500;

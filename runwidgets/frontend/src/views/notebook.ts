@@ -1,6 +1,7 @@
 import { ansiText, visible } from '../ansi';
 import { h } from '../dom';
 import { t } from '../text';
+import { joined, traceOf, type Cell, type Notebook, type Output } from '../notebook';
 import type { Json } from '../types';
 import { frame } from './previews/frames';
 import { zoomable } from './previews/images';
@@ -9,33 +10,6 @@ import { tree } from './previews/tree';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/bmp'];
 const CELLS_AT_ONCE = 100;
-
-type Text = string | string[];
-interface Output {
-  output_type: string;
-  name?: string;
-  text?: Text;
-  data?: { [type: string]: Json };
-  ename?: string;
-  evalue?: string;
-  traceback?: string[];
-}
-export interface Cell {
-  cell_type: string;
-  source: Text;
-  outputs?: Output[];
-  execution_count?: number | null;
-  metadata?: { runwidgets?: { status?: string }; papermill?: { duration?: number | null } };
-}
-export interface Notebook {
-  cells: Cell[];
-}
-
-/** Return what a notebook holds for a type as text; whatever stands there in earnest is shown. */
-export function joined(given: Json | undefined): string {
-  if (Array.isArray(given)) return given.map(String).join('');
-  return typeof given === 'string' ? given : given === undefined || given === null ? '' : JSON.stringify(given);
-}
 
 /** The executed notebook, to read: source, prints, pictures; HTML only in a frame of no origin. */
 export function notebookPreview(notebook: Notebook): HTMLElement {
@@ -77,16 +51,6 @@ function outputOf(output: Output): HTMLElement {
   }
   if (output.output_type === 'error') return ansiText(traceOf(output), 'rw-out rw-traceback');
   return richest(output.data ?? {});
-}
-
-const traceOf = (output: Output): string =>
-  (output.traceback ?? []).join('\n') || `${output.ename ?? ''}: ${output.evalue ?? ''}`;
-
-/** Return the traceback of the cell that failed, with its colours; null where no cell did. */
-export function tracebackOf(notebook: Notebook): string | null {
-  const failed = notebook.cells.find((cell) => cell.metadata?.runwidgets?.status === 'error');
-  const output = failed?.outputs?.find((each) => each.output_type === 'error');
-  return output ? traceOf(output) : null;
 }
 
 /** Show the richest of what an output offers; code that wants to run in the page is only shown. */

@@ -2,18 +2,13 @@ import { ansiText, visible } from '../ansi';
 import { append, askingButton, h, replace } from '../dom';
 import { LiveRun } from '../live';
 import { LogView } from '../log';
+import { tracebackOf, type Notebook } from '../notebook';
 import { bytes, clock, t, value } from '../text';
-import { isActive, type Run } from '../types';
+import { isActive, STATE_SIGNS, type Json, type Run } from '../types';
 import { ApiError } from '../transport/transport';
 import { CellsView } from './cells';
-import { compareView } from './compare';
 import { listEarlier } from './earlier';
-import { fileList } from './filelist';
-import { tracebackOf, type Notebook } from './notebook';
-import type { Shown } from './previews';
 import { innerModel, type View } from './view';
-
-export const ICONS = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' } as const;
 
 /** Say where a run is, in a line. */
 export function stageOf(run: Run): string {
@@ -57,7 +52,7 @@ export const runView: View = (root, { transport, model, inner }) => {
   let cells: CellsView | null = null;
   let opened = '';
   let closeOpened: (() => void) | null = null;
-  let files: Shown | null = null;
+  let closeFiles: (() => void) | null = null;
 
   const path = (): string => `runs/${shown?.id ?? ''}`;
   const say = (text: string, kind = ''): void => {
@@ -92,7 +87,7 @@ export const runView: View = (root, { transport, model, inner }) => {
       replace(body, head, bar, stage, notice, given, failure, metrics, results, log?.element, cells?.element, actions, again);
     }
     badge.className = `rw-badge rw-${run.state.toLowerCase()}`;
-    const word = `${ICONS[run.state]} ${t(run.state)}`;
+    const word = `${STATE_SIGNS[run.state]} ${t(run.state)}`;
     if (badge.textContent !== word) badge.textContent = word;
     badge.title = run.state;
     title.textContent = run.notebook ?? '';
@@ -111,9 +106,10 @@ export const runView: View = (root, { transport, model, inner }) => {
       drawActions(run);
       results.hidden = run.state !== 'SUCCESS';
       if (run.state === 'SUCCESS' && run.files) {
-        files?.close();
-        files = fileList(run, transport);
-        replace(results, h('h4', {}, t('results')), files.element);
+        closeFiles?.();
+        const place = h('div', {});
+        replace(results, h('h4', {}, t('results')), place);
+        closeFiles = inner.files(place, { transport, inner, model: innerModel({ run: run as unknown as Json }) });
       } else if (run.state === 'SUCCESS') {
         drawnFor = '';
       }
@@ -247,7 +243,7 @@ export const runView: View = (root, { transport, model, inner }) => {
         close?.();
         replace(panel);
         replace(place);
-        close = compareView(place, transport, [id, other.id]);
+        close = inner.compare(place, { transport, inner, model: innerModel({ run_ids: [id, other.id] }) });
       },
       closed: () => actions.querySelector<HTMLElement>('[data-opens="comparison"]')?.click(),
     }, { word: 'compareRun', except: id });
@@ -258,7 +254,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     live?.close();
     log?.close();
     cells?.close();
-    files?.close();
+    closeFiles?.();
     closeBelow();
     drawnFor = '';
     const id = String(model.get('run_id') ?? '');
@@ -294,7 +290,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     live?.close();
     log?.close();
     cells?.close();
-    files?.close();
+    closeFiles?.();
     closeBelow();
   };
 };

@@ -38,6 +38,16 @@ class View(anywidget.AnyWidget):
     is_served = traitlets.Bool(True, help="Whether a server has what it shows.").tag(sync=True)
     _failure = traitlets.Unicode(help="What an observer raised last.").tag(sync=True)
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._own_layout = None if "layout" in options else self.layout
+
+    def close(self) -> None:
+        """Take the view away, and what ipywidgets made for it."""
+        super().close()
+        if self._own_layout is not None:
+            self._own_layout.close()
+
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take what the view sends; called by ipywidgets."""
         with self._guarding():

@@ -1,0 +1,65 @@
+"""Widgets that were opened and closed leave nothing behind."""
+
+import gc
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import comm
+import psutil
+import pytest
+from ipywidgets import Widget
+from ipywidgets.widgets import widget as widgets
+
+import runwidgets as rw
+from runwidgets.service.base import Api
+from runwidgets.widgets.view import View
+from tests.ladder import DOUBLE, ended, group_of, wait_until, workflow
+
+FIRST, ALL = 100, 500
+MB = 1_000_000
+
+
+def counts() -> tuple[int, int, int]:
+    """Return how many threads, comms and widgets there are."""
+    gc.collect()
+    return threading.active_count(), len(comm.get_comm_manager().comms), len(widgets._instances)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["RunForm", "RunView", "Results", "RunTable"])
+def test_five_hundred_views_leave_what_one_hundred_did(api: Api, folder: Path, kind: str) -> None:
+    """No thread, comm or widget more, and no memory to speak of."""
+    made = workflow(api, folder, DOUBLE, parameters="x = 1")
+    run = ended(api, api.runs.start_run(group_of(made), [])["id"])["id"]
+    source = run if kind in {"RunView", "Results"} else made["id"]
+    before = counts()
+
+    def open_and_close() -> None:
+        view = make(source, api=api)
+        view._repr_mimebundle_()
+        view.close()
+
+    make: Callable[..., View] = getattr(rw, kind)
+    for _ in range(FIRST):
+        open_and_close()
+    gc.collect()
+    memory = psutil.Process().memory_info().rss
+    for _ in range(ALL - FIRST):
+        open_and_close()
+
+    wait_until(lambda: counts() == before)
+    assert psutil.Process().memory_info().rss - memory < 20 * MB
+
+
+def test_a_view_that_nobody_closed_goes_with_its_last_reference(api: Api, folder: Path) -> None:
+    """The follower holds no view: those that were closed by ipywidgets as a whole are forgotten."""
+    run = ended(api, api.runs.start_run(group_of(workflow(api, folder, "1")), [])["id"])["id"]
+    before = counts()
+    for _ in range(20):
+        rw.RunView(run, api=api)
+
+    Widget.close_all()
+
+    wait_until(lambda: counts()[1:] <= before[1:])
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "runwidgets-live"])

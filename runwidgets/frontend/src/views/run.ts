@@ -143,6 +143,11 @@ export const runView: View = (root, { transport, model, inner }) => {
 
   function drawActions(run: Run): void {
     replace(actions);
+    const reason = model.get('read_only');
+    if (typeof reason === 'string') {
+      append(actions, h('span', { class: 'rw-dim' }, reason));
+      return;
+    }
     if (isActive(run.state)) {
       append(actions, askingButton(
         { label: t('cancel'), ask: () => t('cancelAsk'), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
@@ -206,10 +211,13 @@ export const runView: View = (root, { transport, model, inner }) => {
         say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
       },
       gone: () => {
+        replace(body, h('div', { class: 'rw-dim', role: 'status' }, t(shown?.id === id ? 'gone' : 'noSuchRun')));
         model.set({ state: 'DELETED' });
-        replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('gone')));
       },
-      failed: (error) => replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message)),
+      failed: (error) => {
+        if (error.status === 404) live?.close(); // a server without our routes
+        replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.status === 404 ? t('noServer') : error.message));
+      },
     });
   }
 

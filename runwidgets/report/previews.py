@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runwidgets.errors import RunWidgetsError
-from runwidgets.report.texts import ansi_html, escape, size_text
+from runwidgets.report.texts import escape, size_text
 from runwidgets.service.base import Api
 
 PICTURES = {
@@ -89,8 +89,8 @@ class Previews:
             return frame(content.decode("utf-8", "replace"), file["name"], "page") + note(
                 "Shown without its scripts."
             )
-        if b"\0" in content or not (text := _text(content)).strip():
-            return note(f"No preview for {kind}.")
+        if b"\0" in content or not (text := _text(content, len(content) < size)).strip():
+            return note(f"No preview of {kind}.")
         is_cut = len(content) < size
         if kind in TABLES:
             with contextlib.suppress(csv.Error):
@@ -125,12 +125,13 @@ def frame(page: str, title: str, kind: str) -> str:
     )
 
 
-def _text(content: bytes) -> str:
+def _text(content: bytes, is_cut: bool) -> str:
     """Return the head of a file as text, empty where it is none in UTF-8."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return content[: error.start].decode("utf-8-sig") if error.start > len(content) - 4 else ""
+        is_half = is_cut and error.start > len(content) - 4
+        return content[: error.start].decode("utf-8-sig") if is_half else ""
 
 
 def _table(text: str, separator: str, is_cut: bool) -> str:
@@ -160,7 +161,7 @@ def _table(text: str, separator: str, is_cut: bool) -> str:
 
 def _lines(text: str, is_cut: bool, size: int) -> str:
     lines = text.splitlines(keepends=True)
-    shown = f'<pre tabindex="0">{ansi_html("".join(lines[:LINES]))}</pre>'
+    shown = f'<pre tabindex="0">{escape("".join(lines[:LINES]))}</pre>'
     if is_cut or len(lines) > LINES:
         shown += note(f"Shown: the first {min(LINES, len(lines))} lines of {size_text(size)}.")
     return shown

@@ -40,6 +40,11 @@ async function makePlugin(): Promise<object> {
     private latest: MimeModel | null = null;
     private close: () => void = () => undefined;
 
+    constructor() {
+      super();
+      this.node.dataset.mimeType = RUN_TYPE; // as JupyterLab's own renderers do
+    }
+
     /** Show what a model says; called again when the notebook becomes trusted, or the output is updated. */
     async renderModel(model: MimeModel): Promise<void> {
       this.latest = model;

@@ -5,7 +5,8 @@ visible, pictures are part of the document, and what may hold markup of its own 
 executed notebook) goes into a frame without scripts, under a policy that loads nothing from anywhere.
 """
 
-from runwidgets.report.card import card_html, rows_html
+from runwidgets.report.card import LEFT, LONGEST, card_html, rows_html
 from runwidgets.report.document import report_html
+from runwidgets.report.texts import escape, value_text
 
-__all__ = ["card_html", "report_html", "rows_html"]
+__all__ = ["LEFT", "LONGEST", "card_html", "escape", "report_html", "rows_html", "value_text"]

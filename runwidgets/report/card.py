@@ -4,9 +4,10 @@ Plain elements and a few inline styles, because that is all these places leave o
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
-from runwidgets.report.texts import STATES, escape, size_text, times_of, value_text
+from runwidgets.report.texts import STATES, escape, moment_text, size_text, times_of, value_text
 
 MOST = 20
 """Arguments, metrics or files that a card names, each."""
@@ -53,11 +54,12 @@ def card_html(handle: Mapping[str, Any]) -> str:
     """
     state = handle["state"]
     files = handle.get("files", [])
-    title = (
-        f'<strong title="{escape(state)}">{STATES[state]}</strong> '
-        f"{escape(handle.get('notebook', ''), LONGEST)} (run {escape(handle['id'])})"
-    )
+    name = escape(handle.get("notebook", ""), LONGEST)
+    title = f'<strong title="{escape(state)}">{STATES[state]}</strong> {name}'
+    is_active = "finishedAt" not in handle
     rows = {
+        "run": f"<code>{escape(handle['id'])}</code>",
+        "seen": moment_text(datetime.now(timezone.utc).isoformat()) if is_active else "",
         "why": escape(next(iter(handle.get("messages", [])), ""), 5 * LONGEST),
         **{name: escape(time) for name, time in times_of(handle).items()},
         "arguments": _lines(f"{each['name']} = {value_text(each['value'])}" for each in handle["arguments"]),

@@ -20,6 +20,7 @@ from runwidgets.report.texts import (
     size_text,
     times_of,
     value_text,
+    visible,
 )
 from runwidgets.service.base import Api
 
@@ -88,7 +89,7 @@ def report_html(api: Api, handle: Mapping[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(name)}: {STATES[state]}</title>\n"
-        f"<style>\n{read_style('report.css')}</style>\n</head>\n"
+        f"<style>\n{read_style('colours.css')}{read_style('report.css')}</style>\n</head>\n"
         f'<body>\n<main>\n<header class="{state.lower()}">\n<h1>{escape(name)}</h1>\n'
         f'<p><strong class="state" title="{state}">{STATES[state]}</strong> '
         f"<span>run <code>{escape(handle['id'])}</code></span></p>\n</header>\n"
@@ -210,10 +211,13 @@ def _notebook(notebook: Any, size: int) -> str:
     from pygments.formatters import HtmlFormatter
 
     for cell in notebook.cells:
+        cell.source = visible(cell.source)
         for output in cell.get("outputs", []):
             if "data" in output:
                 output.data = {kind: data for kind, data in output.data.items() if kind in SHOWN}
-    body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    exporter = HTMLExporter(template_name="basic")
+    exporter.register_filter("ansi2html", ansi_html)
+    body, _ = exporter.from_notebook_node(notebook)
     light, dark = (
         HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("default", "github-dark")
     )
@@ -222,7 +226,7 @@ def _notebook(notebook: Any, size: int) -> str:
         '<meta name="color-scheme" content="light dark">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>Notebook</title>'
         f"<style>{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n"
-        f"{read_style('notebook.css')}</style>"
+        f"{read_style('colours.css')}{read_style('notebook.css')}</style>"
         f"</head><body>{body}</body></html>"
     )
     return frame(page, "The executed notebook", "notebook")

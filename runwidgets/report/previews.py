@@ -90,7 +90,11 @@ class Previews:
                 "Shown without its scripts."
             )
         if b"\0" in content or not (text := _text(content, len(content) < size)).strip():
-            return note(f"No preview of {kind}.")
+            return note(
+                "Not shown: this is no text in UTF-8."
+                if kind.startswith("text/")
+                else f"No preview of {kind}."
+            )
         is_cut = len(content) < size
         if kind in TABLES:
             with contextlib.suppress(csv.Error):

@@ -1,6 +1,7 @@
 """One document of a run that can be kept, mailed and printed, and that asks nobody for anything."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -215,7 +216,7 @@ def _notebook(notebook: Any, size: int) -> str:
         for output in cell.get("outputs", []):
             if "data" in output:
                 output.data = {kind: data for kind, data in output.data.items() if kind in SHOWN}
-    exporter = HTMLExporter(template_name="basic")
+    exporter = HTMLExporter(template_name="basic", log=logging.Logger("nbconvert", logging.ERROR))
     exporter.register_filter("ansi2html", ansi_html)
     body, _ = exporter.from_notebook_node(notebook)
     light, dark = (

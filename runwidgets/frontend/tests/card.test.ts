@@ -9,9 +9,16 @@ const finished = {
 
 class Stream {
   static open = 0;
-  onerror = null;
-  constructor() { Stream.open += 1; }
-  addEventListener(): void { /* nothing is sent */ }
+  static last: Stream;
+  onerror: (() => void) | null = null;
+  hello: (message: { data: string }) => void = () => undefined;
+  constructor() {
+    Stream.open += 1;
+    Stream.last = this;
+  }
+  addEventListener(kind: string, heard: (message: { data: string }) => void): void {
+    if (kind === 'hello') this.hello = heard;
+  }
   close(): void { Stream.open -= 1; }
 }
 
@@ -62,6 +69,10 @@ describe('a card', () => {
     const { node, close } = await shown(saved, true, 'Succeeded');
     expect(asked[0]).toBe('/hub/runwidgets/api/runs/a1b2');
     expect(labels(node)).toEqual(['Run again', 'Delete']);
+    const heard = vi.fn();
+    document.body.addEventListener('keydown', heard);
+    node.querySelector('button')?.dispatchEvent(new KeyboardEvent('keydown', { key: 'd', bubbles: true }));
+    expect(heard).not.toHaveBeenCalled();
     close();
   });
 
@@ -83,6 +94,24 @@ describe('a card', () => {
     page(() => new Response('<html>', { status: 404 }));
     const { close } = await shown(saved, true, 'Live views need the Jupyter server extension');
     expect(Stream.open).toBe(0);
+    close();
+  });
+
+  it('says since when the server is away, and goes on when it is back', async () => {
+    let isAway = true;
+    page(() => {
+      if (isAway) throw new TypeError('away');
+      return Response.json(finished);
+    });
+    const { node, close } = await shown(saved, true, 'Loading');
+    const lost = Stream.last;
+    lost.onerror?.();
+    expect(node.textContent).toContain('not reached since');
+    isAway = false;
+    await vi.waitFor(() => expect(Stream.last).not.toBe(lost), 3000);
+    Stream.last.hello({ data: '{"seq": 1}' });
+    await vi.waitFor(() => expect(node.textContent).toContain('Succeeded'));
+    expect(node.textContent).not.toContain('not reached since');
     close();
   });
 

@@ -209,6 +209,7 @@ export const runView: View = (root, { transport, model, inner }) => {
       connection: (connection) => {
         body.classList.toggle('rw-stale', !connection.isLive);
         say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
+        if (!notice.parentNode) body.append(notice); // nothing was ever reached
       },
       gone: () => {
         replace(body, h('div', { class: 'rw-dim', role: 'status' }, t(shown?.id === id ? 'gone' : 'noSuchRun')));

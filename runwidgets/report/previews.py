@@ -142,7 +142,7 @@ def _table(text: str, separator: str, is_cut: bool) -> str:
     if separator == "," and text.partition("\n")[0].count(";") > text.partition("\n")[0].count(","):
         separator = ";"
     rows = list(csv.reader(io.StringIO(text), delimiter=separator))
-    if is_cut:
+    if is_cut and len(rows) > 1:
         rows.pop()  # it may be half a row
     head, body = rows[0], rows[1:]
     width = max(map(len, rows[: ROWS + 1]))

@@ -41,6 +41,7 @@ for at, text in enumerate(hostile):
     display(HTML(text), Markdown(text))
 Path('page.html').write_text(' '.join(hostile) + '<img src="http://evil.example/pixel.png">')
 Path('cells.csv').write_text('a,b\\n' + ''.join(json.dumps(each) + ',1\\n' for each in hostile[:2]))
+Path('wide.csv').write_text('a' * 70_000)
 Path('dot.png').write_bytes({PNG!r})
 Path('large.png').write_bytes(bytes(6_000_000))
 """

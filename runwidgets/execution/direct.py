@@ -115,6 +115,9 @@ class _ShellStream:
     def send_multipart(self, parts: list[Any], *_: Any, **__: Any) -> None:
         self._publisher.send(SHELL, parts)
 
+    def flush(self, *_: Any) -> None:
+        """Nothing waits: ipykernel 6 asks after each request."""
+
 
 class ForkableKernel(IPythonKernel):
     """IPython's kernel, whose channels may come after it."""
@@ -296,7 +299,10 @@ class ForkableApp(IPKernelApp):
         asyncio_loop: asyncio.AbstractEventLoop = loop.asyncio_loop  # type: ignore[attr-defined]
         asyncio_loop.add_reader(end, read)
         worker = asyncio_loop.create_task(shell_main())
+        worker.add_done_callback(lambda _: loop.stop())  # it only ends by an error of ipykernel's own
         self.start()
+        if worker.done():
+            worker.result()
         worker.cancel()
 
     def leave(self) -> None:

@@ -1,10 +1,15 @@
 // Bundles each view into one file that a wheel carries; no code is loaded from anywhere else.
 import { build } from 'esbuild';
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 const target = process.env.RUNWIDGETS_STATIC ?? '../static';
-const options = { bundle: true, minify: true, target: 'es2022', logLevel: 'warning' };
+const sources = readdirSync('src', { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+const hash = createHash('sha256');
+for (const each of sources.map(({ parentPath, name }) => `${parentPath}/${name}`).sort()) hash.update(readFileSync(each));
+const define = { BUILD: JSON.stringify(hash.digest('hex').slice(0, 12)) };
+const options = { bundle: true, minify: true, target: 'es2022', define, logLevel: 'warning' };
 await build({
   ...options,
   entryPoints: ['form', 'run', 'results', 'table'].map((name) => `src/hosts/${name}.ts`),

@@ -170,6 +170,10 @@ class RunWidgetsApp(ExtensionApp):
     def _default_root(self) -> str:
         return str(Path(jupyter_data_dir()) / "runwidgets")
 
+    @default("static_paths")
+    def _default_static_paths(self) -> list[str]:
+        return [str(Path(__file__).parents[1] / "static")]  # views that others open are loaded from here
+
     @validate("root", "templates_root")
     def _validate_folder(self, proposal: dict[str, Any]) -> str:
         given, name = cast(str, proposal["value"]), cast("TraitType[Any, Any]", proposal["trait"]).name

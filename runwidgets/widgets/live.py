@@ -1,13 +1,14 @@
 """The one background thread: it follows the events of a service and tells widgets.
 
 A process has one follower per service, which lives while a widget listens. It hears of every event of
-the runs that widgets show, keeps the last of each, and passes it on at most four times a second;
-the end of a run is passed on at once, and always. When the service goes away it asks again, with
-growing pauses, from the last event that it saw.
+the runs that widgets show and keeps the last of each kind. A change of state is passed on at once, and
+always; progress and the like at most four times a second. When the service goes away it asks again,
+with growing pauses, from the last event that it saw.
 """
 
 import logging
 import threading
+import time
 from typing import Any
 from weakref import WeakKeyDictionary, WeakMethod
 
@@ -18,6 +19,8 @@ PAUSE = 0.25
 """Seconds between two messages to one widget."""
 LONGEST_PAUSE = 30.0
 """Seconds between two tries to reach a service that is away."""
+URGENT = {"state", "deleted"}
+"""Kinds of events that nobody has to wait for."""
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,10 @@ class Follower:
 
     def __init__(self, events: EventService) -> None:
         self._events = events
-        self._lock = threading.Lock()
         self._listeners: dict[str, list[WeakMethod[Any]]] = {}
+        self._news: dict[str, dict[str, Any]] = {}
+        self._urgent: set[str] = set()
+        self._bell = threading.Condition()
         self._stop: threading.Event | None = None
 
     def listen(self, run_id: str, listener: Any) -> None:
@@ -48,18 +53,19 @@ class Follower:
             Takes ``{kind: data}``, the last event of each kind since the call before. Called from the
             follower's thread.
         """
-        with self._lock:
+        with self._bell:
             self._listeners.setdefault(run_id, []).append(WeakMethod(listener))
             if self._stop is None:
                 self._stop = threading.Event()
-                arguments = (self._stop, self._events.last_event())
-                threading.Thread(
-                    target=self._work, args=arguments, name="runwidgets-live", daemon=True
-                ).start()
+                self._news.clear()
+                for work, *given in ((self._read, self._events.last_event()), (self._tell,)):
+                    threading.Thread(
+                        target=work, args=(self._stop, *given), name="runwidgets-live", daemon=True
+                    ).start()
 
     def ignore(self, run_id: str, listener: Any) -> None:
         """Stop calling a method."""
-        with self._lock:
+        with self._bell:
             kept = [each for each in self._listeners.get(run_id, []) if each() not in (None, listener)]
             if kept:
                 self._listeners[run_id] = kept
@@ -68,19 +74,16 @@ class Follower:
             if not self._listeners and self._stop is not None:
                 self._stop.set()
                 self._stop = None
+                self._bell.notify_all()
 
-    def _work(self, stop: threading.Event, after: int) -> None:
+    def _read(self, stop: threading.Event, after: int) -> None:
+        """Take what the service tells, of the runs for which somebody listens."""
         pause = PAUSE
-        waiting: dict[str, dict[str, Any]] = {}
-        flusher = threading.Thread(target=self._flush, args=(stop, waiting), daemon=True)
-        flusher.start()
         while not stop.is_set():
             try:
                 for event in self._events.follow_events(after, stop=stop):
                     after, pause = event["seq"], PAUSE
-                    with self._lock:
-                        if event["runId"] in self._listeners:
-                            waiting.setdefault(event["runId"], {})[event["kind"]] = event["data"]
+                    self._take(event)
             except ServiceUnavailableError:
                 stop.wait(pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)
@@ -88,15 +91,35 @@ class Follower:
                 log.warning("runwidgets: live views stopped: %s", error)
                 return
 
-    def _flush(self, stop: threading.Event, waiting: dict[str, dict[str, Any]]) -> None:
-        """Pass on what waits, four times a second."""
-        while not stop.wait(PAUSE):
-            with self._lock:
-                due = [(run_id, waiting.pop(run_id)) for run_id in list(waiting)]
-                calls = [(each(), news) for run_id, news in due for each in self._listeners.get(run_id, [])]
-            for listener, news in calls:
+    def _take(self, event: dict[str, Any]) -> None:
+        with self._bell:
+            if event["runId"] in self._listeners:
+                self._news.setdefault(event["runId"], {})[event["kind"]] = event["data"]
+                if event["kind"] in URGENT:
+                    self._urgent.add(event["runId"])
+                    self._bell.notify_all()
+
+    def _tell(self, stop: threading.Event) -> None:
+        """Pass on what is new: at once where it is urgent, all of it four times a second."""
+        next_round = time.monotonic() + PAUSE
+        while not stop.is_set():
+            with self._bell:
+                pause = max(0.0, next_round - time.monotonic())
+                self._bell.wait_for(lambda: self._urgent or stop.is_set(), pause)
+                due = set(self._urgent)
+                self._urgent.clear()
+                if time.monotonic() >= next_round:
+                    next_round = time.monotonic() + PAUSE
+                    due |= self._news.keys()
+                news = {run_id: self._news.pop(run_id) for run_id in due if run_id in self._news}
+                calls = [
+                    (each(), told)
+                    for run_id, told in news.items()
+                    for each in self._listeners.get(run_id, [])
+                ]
+            for listener, told in calls:
                 if listener is not None:
-                    listener(news)
+                    listener(told)
 
 
 _followers: "WeakKeyDictionary[EventService, Follower]" = WeakKeyDictionary()

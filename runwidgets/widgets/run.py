@@ -92,12 +92,14 @@ class RunView(View):
             return super()._static_html()
 
     def _hear(self, news: dict[str, Any]) -> None:
-        if "progress" in news:
-            self.progress = news["progress"]
-        if "state" in news:
-            self.state = news["state"]["state"]
-        if "deleted" in news:
-            self.state = "DELETED"
+        with self._guarding():
+            if "progress" in news:
+                self.progress = news["progress"]
+        with self._guarding():
+            if "state" in news:
+                self.state = news["state"]["state"]
+            if "deleted" in news:
+                self.state = "DELETED"
 
     def _copy(self, _: Any) -> None:
         self.value = self.state

@@ -1,6 +1,9 @@
 """What all widgets share: the built front end, and a text for where nothing is live."""
 
 import html
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent.parent / "static"
 
 
@@ -26,9 +30,27 @@ def read_static(name: str) -> str:
 
 
 class View(anywidget.AnyWidget):
-    """A widget whose view talks to the server by itself."""
+    """A widget whose view talks to the server by itself.
+
+    What an observer of its traits raises is shown in the view, and stops nothing.
+    """
 
     is_served = traitlets.Bool(True, help="Whether a server has what it shows.").tag(sync=True)
+    _failure = traitlets.Unicode(help="What an observer raised last.").tag(sync=True)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take what the view sends; called by ipywidgets."""
+        with self._guarding():
+            super().set_state(sync_data)
+
+    @contextmanager
+    def _guarding(self) -> Iterator[None]:
+        """Show what goes wrong inside, where no cell waits for it."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("runwidgets: an observer of %r", self)
+            self._failure = f"{type(error).__name__}: {error}"
 
     def _static_html(self) -> str:
         """Return what stands in its place where nothing is live."""

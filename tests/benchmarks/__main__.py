@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.scale import accept, list_newest
-from tests.benchmarks.server import memory, pauses
+from tests.benchmarks.server import memory, pauses, traits
 from tests.benchmarks.table import NotMeasuredError, Row, machine_facts, make_table, write_table
 from tests.benchmarks.throughput import (
     imports_direct,
@@ -43,6 +43,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "list": list_newest,
     "pauses": pauses,
     "memory": memory,
+    "traits": traits,
 }
 QUICK_RUNS = 10
 

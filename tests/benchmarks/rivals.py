@@ -116,7 +116,7 @@ def _run_jobs(client: httpx.Client, name: str, count: int) -> None:
             about = client.get(f"jobs/{job}").raise_for_status().json()
             if about["status"] == "COMPLETED":
                 active.discard(job)
-            elif about["status"] not in {"CREATED", "IN_PROGRESS"}:
+            elif about["status"] not in {"STOPPED", "CREATED", "IN_PROGRESS"}:  # STOPPED before it begins
                 raise RuntimeError(f"a job is {about['status']}: {about.get('status_message')}")
         time.sleep(POLL)
 

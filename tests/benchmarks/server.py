@@ -1,18 +1,23 @@
-"""Rows about the Jupyter server: the pauses of its event loop, and its memory."""
+"""Rows about the Jupyter server: the pauses of its event loop, its memory, and how soon a kernel knows."""
 
 import multiprocessing
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 
 from runwidgets.service.base import Api
 from runwidgets.service.remote import open_remote
+from runwidgets.states import TERMINAL, RunState
+from runwidgets.widgets.run import RunView
 from tests.benchmarks.ours import open_house, run_all
 from tests.benchmarks.scale import insert_runs
 from tests.benchmarks.table import Row
@@ -29,6 +34,17 @@ PAGE = 500
 MB = 1_000_000
 GROWTH = 150 * MB
 """Bytes that many runs may cost."""
+AT_ONCE = 50
+"""Runs at the same time whose states are watched."""
+CHURN = """\
+import runwidgets, time
+
+for step in range(10):
+    time.sleep(0.3)
+    print(step)
+    runwidgets.record("step", step)"""
+LATE = 0.15
+"""Seconds in which the trait of a widget follows a change of state."""
 OURS_ALONE = "--ServerApp.jpserver_extensions={'jupyter_scheduler': False}"
 """Where the rivals are installed, they are not in the server that is measured."""
 
@@ -93,10 +109,68 @@ def memory(bench: Bench) -> Row:
     )
 
 
+def traits(bench: Bench) -> Row:
+    """Watch runs through widgets, in a process as a kernel is one, and compare with when they changed."""
+    rounds = bench.size(4, 1)
+    notebook = bench.notebook(CHURN)
+    with (
+        open_server(bench.place() / "root", notebook.parent, AT_ONCE) as server,
+        server.api() as api,
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
+    ):
+        group = group_of(api.workflows.create_workflow(str(notebook)))
+        pool.submit(churn, server.api_url, server.token, group, WARM_UP).result()
+        waits = [
+            wait
+            for _ in range(rounds)
+            for wait in pool.submit(watch, server.api_url, server.token, group, AT_ONCE).result()
+        ]
+    usual, most = statistics.median(waits), statistics.quantiles(waits, n=20)[-1]
+    return Row(
+        f"change of state on the server to the widget's trait, p95 with {AT_ONCE} runs at once",
+        f"{most * 1000:.0f} ms",
+        target=f"≤ {LATE * 1000:.0f} ms",
+        is_met=most <= LATE,
+        note=f"{len(waits)} changes, half of them within {usual * 1000:.0f} ms; the runs print and record a "
+        f"metric ten times in three seconds, {AT_ONCE} slots on the cores of the facts above",
+    )
+
+
+def watch(url: str, token: str, group: str, count: int) -> list[float]:
+    """Start runs with a widget each; return the seconds from each change of state to the trait's."""
+    seen: dict[tuple[str, str], float] = {}
+    ended = threading.Semaphore(0)
+
+    def note(change: Any) -> None:
+        seen[change["owner"].run_id, change["new"]] = time.time()
+        if RunState(change["new"]) in TERMINAL:
+            ended.release()
+
+    with open_remote(url, token) as api:
+        after = api.events.last_event()
+        views = []
+        for _ in range(count):
+            view = RunView(api.runs.start_run(group, [])["id"], api=api)
+            view.observe(note, names="state")
+            views.append(view)
+        for _ in range(count):
+            ended.acquire()
+        changed: dict[tuple[str, str], float] = {}
+        for event in api.events.follow_events(after):
+            if event["kind"] == "state":
+                key = event["runId"], event["data"]["state"]
+                changed[key] = datetime.fromisoformat(event["at"].replace("Z", "+00:00")).timestamp()
+                if sum(RunState(state) in TERMINAL for _, state in changed) == count:
+                    break
+        for view in views:
+            view.close()
+    return [moment - changed[key] for key, moment in seen.items() if key in changed]
+
+
 @contextmanager
-def open_server(root: Path, folder: Path) -> Iterator[JupyterServer]:
+def open_server(root: Path, folder: Path, slots: int = SLOTS) -> Iterator[JupyterServer]:
     """Start a Jupyter server with the extension and stop it."""
-    server = start_server(root, folder, f"--RunWidgetsApp.slots={SLOTS}", OURS_ALONE)
+    server = start_server(root, folder, f"--RunWidgetsApp.slots={slots}", OURS_ALONE)
     try:
         yield server
     finally:

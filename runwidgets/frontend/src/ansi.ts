@@ -79,19 +79,20 @@ export function readAnsi(text: string): Piece[] {
   return pieces;
 }
 
-/** Show text with its colours. A ground is a line below: words keep the theme's contrast. */
+/** Show a piece of text with its colours. A ground is a line below: words keep the theme's contrast. */
+export function spanOf(piece: Piece): HTMLElement {
+  const span = h('span', {}, visible(piece.text));
+  // A colour of the notebook's own is mixed with the ink, so that it can be read in every theme.
+  if (piece.colour?.startsWith('rgb')) span.style.color = `color-mix(in srgb, ${piece.colour} 35%, var(--rw-ink))`;
+  else if (piece.colour) span.style.color = piece.colour;
+  if (piece.ground) span.style.boxShadow = `inset 0 -2px ${piece.ground}`;
+  if (piece.isBold) span.style.fontWeight = '600';
+  if (piece.isItalic) span.style.fontStyle = 'italic';
+  if (piece.isUnderlined) span.style.textDecoration = 'underline';
+  return span;
+}
+
+/** Show text with its colours. */
 export function ansiText(text: string, kind: string): HTMLElement {
-  const element = h('pre', { class: kind });
-  for (const piece of readAnsi(text)) {
-    const span = h('span', {}, visible(piece.text));
-    // A colour of the notebook's own is mixed with the ink, so that it can be read in every theme.
-    if (piece.colour?.startsWith('rgb')) span.style.color = `color-mix(in srgb, ${piece.colour} 35%, var(--rw-ink))`;
-    else if (piece.colour) span.style.color = piece.colour;
-    if (piece.ground) span.style.boxShadow = `inset 0 -2px ${piece.ground}`;
-    if (piece.isBold) span.style.fontWeight = '600';
-    if (piece.isItalic) span.style.fontStyle = 'italic';
-    if (piece.isUnderlined) span.style.textDecoration = 'underline';
-    element.append(span);
-  }
-  return element;
+  return h('pre', { class: kind }, ...readAnsi(text).map(spanOf));
 }

@@ -42,6 +42,13 @@ export function replace(element: Element, ...children: Child[]): void {
   append(element, ...children);
 }
 
+/** Give the browser a file to keep. */
+export function saveAs(content: Blob, name: string): void {
+  const address = URL.createObjectURL(content);
+  h('a', { href: address, download: name }).click();
+  URL.revokeObjectURL(address);
+}
+
 /** Keep plain keys from the notebook: `d` `d` on a focused button would delete the cell. */
 export function keepKeys(root: HTMLElement): () => void {
   const stop = (event: KeyboardEvent): void => {

@@ -1,13 +1,14 @@
-import { h } from './dom';
+import { readAnsi, spanOf } from './ansi';
+import { h, saveAs } from './dom';
 import { t } from './text';
+import type { LogPiece } from './types';
+import { ApiError, type Transport } from './transport/transport';
 
 const MOST_LINES = 2000;
-// eslint-disable-next-line no-control-regex
-const ANSI = /\x1b\[[0-9;?]*[A-Za-z]/g;
 
 /** Add printed text to lines; a carriage return goes back to the line's beginning, as on a terminal. */
 export function addText(lines: string[], text: string): void {
-  const pieces = text.replace(ANSI, '').replace(/\r\n/g, '\n').split('\n');
+  const pieces = text.replace(/\r\n/g, '\n').split('\n');
   pieces.forEach((piece, at) => {
     if (at > 0 || lines.length === 0) lines.push('');
     const whole = (lines[lines.length - 1] ?? '') + piece;
@@ -21,20 +22,31 @@ export function addText(lines: string[], text: string): void {
 export class LogView {
   readonly element: HTMLElement;
   private readonly lines: string[] = [];
-  private readonly output = h('pre', { class: 'rw-log', tabindex: 0, role: 'log', 'aria-label': t('log') });
-  private readonly note = h('span', { class: 'rw-dim' }, t('noLog'));
+  private readonly drawn: string[] = [];
+  private readonly output = h('pre', { class: 'rw-log', tabindex: 0, role: 'log', 'aria-label': t('log'), hidden: true });
+  private readonly note = h('span', { class: 'rw-dim', role: 'status' }, t('noLog'));
   private readonly follow = h('input', { type: 'checkbox', checked: true });
+  private readonly search = h('input', {
+    type: 'search', class: 'rw-input rw-find', placeholder: t('findInLog'), 'aria-label': t('findInLog'), oninput: () => this.find(),
+  });
+  private readonly row: HTMLElement;
+  private dropped = 0;
+  private isCut = false;
   private frame = 0;
 
-  constructor() {
-    const label = h('label', { class: 'rw-check' }, this.follow, t('follow'));
-    this.element = h('details', { class: 'rw-section', open: true }, h('summary', {}, t('log')),
-      this.output, h('div', { class: 'rw-row' }, this.note, label));
+  constructor(private readonly transport: Transport, private readonly id: string) {
+    const wrap = h('input', { type: 'checkbox', checked: true, onchange: () => this.output.classList.toggle('rw-unwrapped', !wrap.checked) });
+    this.row = h('div', { class: 'rw-row', hidden: true },
+      this.search, h('label', { class: 'rw-check' }, this.follow, t('follow')), h('label', { class: 'rw-check' }, wrap, t('wrap')),
+      h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => void this.download() }, t('downloadLog')));
+    this.element = h('details', { class: 'rw-section', open: true }, h('summary', {}, t('log')), this.output, this.row, this.note);
     this.output.addEventListener('scroll', () => {
       const rest = this.output.scrollHeight - this.output.scrollTop - this.output.clientHeight;
       this.follow.checked = rest < 24;
     });
-    this.output.hidden = true;
+    this.follow.addEventListener('change', () => {
+      if (this.follow.checked) this.output.scrollTop = this.output.scrollHeight;
+    });
   }
 
   append(text: string): void {
@@ -42,9 +54,8 @@ export class LogView {
     const surplus = this.lines.length - MOST_LINES;
     if (surplus > 0) {
       this.lines.splice(0, surplus);
-      this.note.textContent = t('logCut', { n: MOST_LINES.toLocaleString('en') });
-    } else if (!this.note.textContent?.startsWith(t('logCut').slice(0, 7))) {
-      this.note.textContent = '';
+      this.dropped += surplus;
+      this.isCut = true;
     }
     this.frame ||= requestAnimationFrame(() => this.draw());
   }
@@ -58,12 +69,60 @@ export class LogView {
     cancelAnimationFrame(this.frame);
   }
 
+  /** Draw what is new: lines that left the beginning go, the last one is drawn again, others are added. */
   private draw(): void {
     this.frame = 0;
-    this.output.hidden = false;
-    this.element.hidden = false;
+    this.output.hidden = this.row.hidden = this.element.hidden = false;
     const isFollowing = this.follow.checked;
-    this.output.textContent = this.lines.map((line) => line.replace(/\r$/, '')).join('\n');
+    for (const gone of [...this.output.children].slice(0, Math.min(this.dropped, this.drawn.length))) gone.remove();
+    this.drawn.splice(0, this.dropped);
+    this.dropped = 0;
+    const start = Math.max(0, this.drawn.length - 1);
+    this.lines.slice(start).forEach((line, offset) => {
+      const at = start + offset;
+      if (this.drawn[at] === line) return;
+      const made = h('span', { class: 'rw-line' }, ...readAnsi(line.replace(/\r$/, '')).map(spanOf), '\n');
+      const old = this.output.children[at];
+      if (old) old.replaceWith(made);
+      else this.output.append(made);
+      this.drawn[at] = line;
+    });
+    this.find();
     if (isFollowing) this.output.scrollTop = this.output.scrollHeight;
+  }
+
+  /** Leave only the lines with the text that is looked for. */
+  private find(): void {
+    const sought = this.search.value.toLowerCase();
+    let found = 0;
+    [...this.output.children].forEach((line) => {
+      const isFound = sought === '' || (line.textContent ?? '').toLowerCase().includes(sought);
+      (line as HTMLElement).hidden = !isFound;
+      found += Number(isFound);
+    });
+    const words = [
+      sought ? t('linesFound', { n: found, all: this.drawn.length }) : '',
+      this.isCut ? t('logCut', { n: MOST_LINES.toLocaleString('en') }) : '',
+    ].filter((each) => each !== '').join('; ');
+    if (this.note.textContent !== words) this.note.textContent = words;
+  }
+
+  /** Read the log from its beginning and give it to the browser as a file. */
+  private async download(): Promise<void> {
+    const pieces: string[] = [];
+    try {
+      let offset = 0;
+      for (;;) {
+        const piece = await this.transport.get<LogPiece>(`runs/${this.id}/log?offset=${offset}`);
+        pieces.push(piece.text);
+        if (piece.text === '' || piece.next >= piece.size) break;
+        offset = piece.next;
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.note.textContent = error.message;
+      return;
+    }
+    saveAs(new Blob(pieces, { type: 'text/plain' }), `${this.id.slice(0, 8)}.log`);
   }
 }

@@ -2,6 +2,8 @@
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type State = 'PENDING' | 'RUNNING' | 'SUCCESS' | 'ERROR' | 'CANCELED';
+/** A sign beside the word of each state: colour is never alone. */
+export const STATE_SIGNS: { [state in State]: string } = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' };
 export type Dtype =
   | 'int' | 'float' | 'bool' | 'string' | 'select' | 'list' | 'record' | 'file' | 'date' | 'datetime';
 

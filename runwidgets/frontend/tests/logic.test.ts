@@ -20,7 +20,7 @@ test('printed text is joined to lines, also in pieces, and a carriage return goe
   const lines: string[] = [];
   for (const piece of ['one', ' more\ntwo\n', '10 %\r', '20 %\r', '\x1b[31mred\x1b[0m\n', 'end']) addText(lines, piece);
 
-  expect(lines).toEqual(['one more', 'two', 'red', 'end']);
+  expect(lines).toEqual(['one more', 'two', '\x1b[31mred\x1b[0m', 'end']);
 });
 
 test('separated values keep quotes, line ends and separators inside quotes', () => {

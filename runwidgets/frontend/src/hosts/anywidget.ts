@@ -2,9 +2,8 @@ import { h, keepKeys } from '../dom';
 import { t } from '../text';
 import type { Json } from '../types';
 import { findBase, RestTransport } from '../transport/rest';
-import { formView } from '../views/form';
-import { runView } from '../views/run';
 import type { Model, View } from '../views/view';
+import { lazyViews } from './inner';
 
 /** What anywidget gives: the model of the ipywidgets widget. */
 interface WidgetModel {
@@ -43,13 +42,20 @@ export function host(view: View): { render(context: { model: WidgetModel; el: HT
         return () => undefined;
       }
       const free = keepKeys(root);
-      const close = view(root, {
-        transport: new RestTransport(base),
-        model: wrap(model),
-        inner: { form: formView, run: runView },
-      });
+      const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
+      root.append(failure);
+      const told = (): void => {
+        const problem = String(model.get('_failure') ?? '');
+        failure.hidden = problem === '';
+        failure.textContent = problem && t('observerFailed', { problem });
+      };
+      model.on('change:_failure', told);
+      told();
+      const transport = new RestTransport(base);
+      const close = view(root, { transport, model: wrap(model), inner: lazyViews(transport) });
       return () => {
         free();
+        model.off('change:_failure', told);
         close();
       };
     },

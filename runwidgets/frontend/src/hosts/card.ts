@@ -5,9 +5,9 @@ import style from '../style.css';
 import { t } from '../text';
 import type { Json, State } from '../types';
 import { findBase, RestTransport } from '../transport/rest';
-import { formView } from '../views/form';
 import { runView } from '../views/run';
 import { innerModel } from '../views/view';
+import { lazyViews } from './inner';
 
 const STYLE = 'runwidgets-style';
 /** What an id may be: it becomes part of an address, and a notebook may hold anything. */
@@ -50,9 +50,8 @@ export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => v
     }
   });
   const free = keepKeys(root);
-  const close = runView(root, {
-    transport: new RestTransport(base), model, inner: { form: formView, run: runView },
-  });
+  const transport = new RestTransport(base);
+  const close = runView(root, { transport, model, inner: lazyViews(transport) });
   return () => {
     unobserve();
     free();

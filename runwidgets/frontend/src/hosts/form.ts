@@ -2,3 +2,4 @@ import { formView } from '../views/form';
 import { host } from './anywidget';
 
 export default host(formView);
+export const views = { form: formView };

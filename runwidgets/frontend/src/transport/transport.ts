@@ -37,6 +37,8 @@ export interface Transport {
   follow(query: { run?: string; group?: string }, follower: Follower): () => void;
   /** Address that a link or an image can have. */
   url(path: string): string;
+  /** Load one of our bundles. */
+  load<Module>(name: string): Promise<Module>;
   /** Milliseconds that the server's clock is ahead of this one. */
   readonly clockAhead: number;
 }

@@ -1,8 +1,9 @@
 import { h, replace } from '../dom';
 import { clock, t, value } from '../text';
 import type { Json, Run } from '../types';
-import { ApiError, type Transport } from '../transport/transport';
+import { ApiError } from '../transport/transport';
 import { isPicture, preview, type Shown } from './previews';
+import type { View } from './view';
 
 interface Line {
   name: string;
@@ -42,8 +43,9 @@ export function sectionsOf(runs: readonly Run[]): Section[] {
 /** Say whether runs differ in a line. */
 export const differs = (line: Line): boolean => line.cells.some((cell) => cell !== line.cells[0]);
 
-/** Runs next to each other: what they were given, what they measured, and their pictures; returns how to close it. */
-export function compareView(root: HTMLElement, transport: Transport, ids: readonly string[]): () => void {
+/** Runs next to each other: what they were given, what they measured, and their pictures. */
+export const compareView: View = (root, { transport, model }) => {
+  const ids = (model.get('run_ids') ?? []) as string[];
   const body = h('div', { class: 'rw-compare' }, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
   root.append(body);
   const previews: Shown[] = [];
@@ -101,4 +103,4 @@ export function compareView(root: HTMLElement, transport: Transport, ids: readon
     isClosed = true;
     for (const each of previews) each.close();
   };
-}
+};

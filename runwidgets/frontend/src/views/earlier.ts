@@ -20,12 +20,13 @@ export function describe(given: Argument[]): string {
 export const moment = (iso: string): string =>
   new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-/** List the latest runs of a group, to take their arguments from one. */
+/** List the latest runs of a group, to choose one of them for what a word says. */
 export function listEarlier(
   panel: HTMLElement,
   transport: Transport,
   groupId: string,
   told: { chosen(run: Run): void; closed(): void },
+  purpose: { word: 'useRun' | 'compareRun'; except?: string } = { word: 'useRun' },
 ): void {
   const status = h('div', { class: 'rw-dim', role: 'status' });
   const closer = h('button', { type: 'button', class: 'rw-button', onclick: told.closed }, t('closePanel'));
@@ -47,7 +48,7 @@ export function listEarlier(
     const what = describe(run.arguments);
     const state = t(run.state as Word);
     return h('li', {}, h('button', {
-      type: 'button', class: 'rw-entryrow', 'aria-label': t('useRun', { time, state, what }), onclick: () => told.chosen(run),
+      type: 'button', class: 'rw-entryrow', 'aria-label': t(purpose.word, { time, state, what }), onclick: () => told.chosen(run),
     }, h('span', { class: 'rw-when' }, time), h('span', { class: `rw-badge rw-${run.state.toLowerCase()}` }, state), h('bdi', { class: 'rw-what' }, what)));
   }
   async function load(): Promise<void> {
@@ -55,7 +56,7 @@ export function listEarlier(
     try {
       const { runs } = await transport.get<{ runs: { id: string }[] }>(`groups/${groupId}/runs?limit=${MOST}`);
       const whole = await Promise.all(runs.map(({ id }) => transport.get<Run>(`runs/${id}`).catch(gone)));
-      const known = whole.filter((run) => run !== null).reverse();
+      const known = whole.filter((run) => run !== null).filter((run) => run.id !== purpose.except).reverse();
       replace(list, ...known.map(row));
       status.textContent = known.length === 0 ? t('noEarlier') : '';
       (list.querySelector('button') ?? closer).focus();

@@ -5,6 +5,7 @@ import type { ResultFile, Run } from '../types';
 import type { Transport } from '../transport/transport';
 import { gallery } from './gallery';
 import { isPicture, pathOf, preview, type Shown } from './previews';
+import type { View } from './view';
 
 const FILTER_FROM = 11;
 const OPEN_AT_FIRST = 3;
@@ -101,6 +102,13 @@ export function fileList(run: Run, transport: Transport): Shown {
   };
 }
 
+/** The files of a finished run, inside another view: its model has the `run`. */
+export const filesView: View = (root, { transport, model }) => {
+  const shown = fileList(model.get('run') as unknown as Run, transport);
+  root.append(shown.element);
+  return shown.close;
+};
+
 function rowOf(file: ResultFile, run: Run, transport: Transport, isEarly: boolean, changed: () => void): Row {
   const name = visible(file.name, true);
   const place = h('div', { class: 'rw-preview', hidden: true });
@@ -125,7 +133,7 @@ function rowOf(file: ResultFile, run: Run, transport: Transport, isEarly: boolea
   async function copyPath(): Promise<void> {
     try {
       await navigator.clipboard.writeText(file.name);
-      copy.textContent = t('copied');
+      copy.textContent = t('copiedPath');
     } catch {
       copy.textContent = t('notCopied');
     }

@@ -1,6 +1,7 @@
 import { ansiText, visible } from '../ansi';
 import { h } from '../dom';
 import { t } from '../text';
+import { joined, traceOf, type Cell, type Notebook, type Output } from '../notebook';
 import type { Json } from '../types';
 import { frame } from './previews/frames';
 import { zoomable } from './previews/images';
@@ -9,33 +10,6 @@ import { tree } from './previews/tree';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/bmp'];
 const CELLS_AT_ONCE = 100;
-
-type Text = string | string[];
-interface Output {
-  output_type: string;
-  name?: string;
-  text?: Text;
-  data?: { [type: string]: Json };
-  ename?: string;
-  evalue?: string;
-  traceback?: string[];
-}
-interface Cell {
-  cell_type: string;
-  source: Text;
-  outputs?: Output[];
-  execution_count?: number | null;
-  metadata?: { runwidgets?: { status?: string } };
-}
-export interface Notebook {
-  cells: Cell[];
-}
-
-/** Return what a notebook holds for a type as text; whatever stands there in earnest is shown. */
-function joined(given: Json | undefined): string {
-  if (Array.isArray(given)) return given.map(String).join('');
-  return typeof given === 'string' ? given : given === undefined || given === null ? '' : JSON.stringify(given);
-}
 
 /** The executed notebook, to read: source, prints, pictures; HTML only in a frame of no origin. */
 export function notebookPreview(notebook: Notebook): HTMLElement {
@@ -75,10 +49,7 @@ function outputOf(output: Output): HTMLElement {
   if (output.output_type === 'stream') {
     return ansiText(joined(output.text), `rw-out ${output.name === 'stderr' ? 'rw-stderr' : ''}`);
   }
-  if (output.output_type === 'error') {
-    const trace = (output.traceback ?? []).join('\n') || `${output.ename ?? ''}: ${output.evalue ?? ''}`;
-    return ansiText(trace, 'rw-out rw-traceback');
-  }
+  if (output.output_type === 'error') return ansiText(traceOf(output), 'rw-out rw-traceback');
   return richest(output.data ?? {});
 }
 

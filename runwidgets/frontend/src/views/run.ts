@@ -1,14 +1,14 @@
+import { ansiText, visible } from '../ansi';
 import { append, askingButton, h, replace } from '../dom';
 import { LiveRun } from '../live';
 import { LogView } from '../log';
+import { tracebackOf, type Notebook } from '../notebook';
 import { bytes, clock, t, value } from '../text';
-import { isActive, type Run } from '../types';
+import { isActive, STATE_SIGNS, type Json, type Run } from '../types';
 import { ApiError } from '../transport/transport';
-import { fileList } from './filelist';
-import type { Shown } from './previews';
+import { CellsView } from './cells';
+import { listEarlier } from './earlier';
 import { innerModel, type View } from './view';
-
-export const ICONS = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' } as const;
 
 /** Say where a run is, in a line. */
 export function stageOf(run: Run): string {
@@ -49,8 +49,10 @@ export const runView: View = (root, { transport, model, inner }) => {
   let log: LogView | null = null;
   let shown: Run | null = null;
   let drawnFor = '';
-  let closeForm: (() => void) | null = null;
-  let files: Shown | null = null;
+  let cells: CellsView | null = null;
+  let opened = '';
+  let closeOpened: (() => void) | null = null;
+  let closeFiles: (() => void) | null = null;
 
   const path = (): string => `runs/${shown?.id ?? ''}`;
   const say = (text: string, kind = ''): void => {
@@ -82,10 +84,10 @@ export const runView: View = (root, { transport, model, inner }) => {
     model.set({ state: run.state });
     if (!body.contains(badge)) {
       const head = h('div', { class: 'rw-head' }, badge, title, elapsed);
-      replace(body, head, bar, stage, notice, given, failure, metrics, results, log?.element, actions, again);
+      replace(body, head, bar, stage, notice, given, failure, metrics, results, log?.element, cells?.element, actions, again);
     }
     badge.className = `rw-badge rw-${run.state.toLowerCase()}`;
-    const word = `${ICONS[run.state]} ${t(run.state)}`;
+    const word = `${STATE_SIGNS[run.state]} ${t(run.state)}`;
     if (badge.textContent !== word) badge.textContent = word;
     badge.title = run.state;
     title.textContent = run.notebook ?? '';
@@ -93,6 +95,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     stage.textContent = stageOf(run);
     stage.hidden = stage.textContent === '' || run.state === 'SUCCESS';
     log?.settle(!isActive(run.state));
+    cells?.accept(run);
     drawBar(run);
     given.textContent = run.arguments.map((each) => `${each.name} = ${shortly(each.value)}`).join(', ');
     drawFailure(run);
@@ -103,9 +106,10 @@ export const runView: View = (root, { transport, model, inner }) => {
       drawActions(run);
       results.hidden = run.state !== 'SUCCESS';
       if (run.state === 'SUCCESS' && run.files) {
-        files?.close();
-        files = fileList(run, transport);
-        replace(results, h('h4', {}, t('results')), files.element);
+        closeFiles?.();
+        const place = h('div', {});
+        replace(results, h('h4', {}, t('results')), place);
+        closeFiles = inner.files(place, { transport, inner, model: innerModel({ run: run as unknown as Json }) });
       } else if (run.state === 'SUCCESS') {
         drawnFor = '';
       }
@@ -129,9 +133,24 @@ export const runView: View = (root, { transport, model, inner }) => {
     const text = `${sentence ?? ''}\n${traceback ?? ''}`;
     if (failure.dataset.text === text) return;
     failure.dataset.text = text;
-    replace(failure, sentence ?? '', traceback
-      ? h('details', {}, h('summary', {}, t('traceback')), h('pre', {}, traceback))
-      : null);
+    if (!traceback) {
+      replace(failure, visible(sentence ?? ''));
+      return;
+    }
+    const place = h('div', {}, ansiText(traceback, 'rw-out'));
+    const details = h('details', {}, h('summary', {}, t('traceback')), place);
+    details.addEventListener('toggle', () => void colour(place), { once: true });
+    replace(failure, visible(sentence ?? ''), details);
+  }
+
+  /** Put the traceback as the kernel coloured it, which the executed notebook has, in the plain one's place. */
+  async function colour(place: HTMLElement): Promise<void> {
+    try {
+      const trace = tracebackOf(await transport.get<Notebook>(`${path()}/notebook`));
+      if (trace) replace(place, ansiText(trace, 'rw-out'));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the plain one stays
+    }
   }
 
   function drawMetrics(run: Run): void {
@@ -155,7 +174,9 @@ export const runView: View = (root, { transport, model, inner }) => {
       ));
       return;
     }
-    append(actions, h('button', { type: 'button', class: 'rw-button', onclick: toggleForm }, t('again')));
+    append(actions,
+      toggle('form', t('again'), t('closeForm'), openForm),
+      toggle('comparison', t('compareWith'), t('closeComparison'), openComparison));
     if (run.state === 'SUCCESS') {
       append(actions, h('a', { class: 'rw-button', href: transport.url(`${path()}/downloads/archive`), download: true },
         t('downloadAll')));
@@ -173,27 +194,73 @@ export const runView: View = (root, { transport, model, inner }) => {
     return t('deleteAsk', { files: what });
   }
 
-  function toggleForm(): void {
-    if (closeForm) {
-      closeForm();
-      closeForm = null;
-      again.hidden = true;
-      replace(again);
-      return;
+  /** A button that opens something below the run, instead of what is open there, and closes it. */
+  function toggle(name: string, label: string, closing: string, fill: () => () => void): HTMLElement {
+    const button = h('button', { type: 'button', class: 'rw-button', 'aria-expanded': String(opened === name), onclick: flip });
+    const tell = (): void => {
+      button.textContent = opened === name ? closing : label;
+      button.setAttribute('aria-expanded', String(opened === name));
+    };
+    function flip(): void {
+      const wasOpen = opened === name;
+      closeBelow();
+      if (!wasOpen) {
+        opened = name;
+        again.hidden = false;
+        closeOpened = fill();
+      }
+      if (shown) drawActions(shown);
+      actions.querySelector<HTMLElement>(`[data-opens="${name}"]`)?.focus();
     }
-    if (!shown) return;
+    button.dataset['opens'] = name;
+    tell();
+    return button;
+  }
+
+  function closeBelow(): void {
+    closeOpened?.();
+    closeOpened = null;
+    opened = '';
+    again.hidden = true;
+    replace(again);
+  }
+
+  function openForm(): () => void {
+    if (!shown) return () => undefined;
     const values = Object.fromEntries(shown.arguments.map((each) => [each.name, each.value]));
-    again.hidden = false;
-    closeForm = inner.form(again, {
+    return inner.form(again, {
       transport,
       inner,
       model: innerModel({ workflow_id: shown.workflowId, group_id: shown.groupId, arguments: values, run_id: '' }),
     });
   }
 
+  /** Choose another run of the group, then show both side by side. */
+  function openComparison(): () => void {
+    if (!shown) return () => undefined;
+    const { id, groupId } = shown;
+    const panel = h('div', { class: 'rw-panel' });
+    const place = h('section', { 'aria-label': t('comparison') });
+    let close: (() => void) | null = null;
+    append(again, panel, place);
+    listEarlier(panel, transport, groupId, {
+      chosen(other) {
+        close?.();
+        replace(panel);
+        replace(place);
+        close = inner.compare(place, { transport, inner, model: innerModel({ run_ids: [id, other.id] }) });
+      },
+      closed: () => actions.querySelector<HTMLElement>('[data-opens="comparison"]')?.click(),
+    }, { word: 'compareRun', except: id });
+    return () => close?.();
+  }
+
   function watch(): void {
     live?.close();
     log?.close();
+    cells?.close();
+    closeFiles?.();
+    closeBelow();
     drawnFor = '';
     const id = String(model.get('run_id') ?? '');
     if (!id) {
@@ -201,8 +268,9 @@ export const runView: View = (root, { transport, model, inner }) => {
       return;
     }
     replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
-    const view = new LogView();
+    const view = new LogView(transport, id);
     log = view;
+    cells = new CellsView(transport);
     live = new LiveRun(transport, id, {
       changed: draw,
       printed: (text) => view.append(text),
@@ -230,8 +298,9 @@ export const runView: View = (root, { transport, model, inner }) => {
     unobserve();
     live?.close();
     log?.close();
-    files?.close();
-    closeForm?.();
+    cells?.close();
+    closeFiles?.();
+    closeBelow();
   };
 };
 

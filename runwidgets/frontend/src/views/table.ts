@@ -1,13 +1,11 @@
-import { append, askingButton, h, replace } from '../dom';
+import { append, askingButton, h, replace, saveAs } from '../dom';
 import { LiveRuns } from '../runs';
 import {
   cellOf, type Column, columnsOf, inSight, type Order, parseFilter, type Row, sorted, toCsv, usualColumns,
 } from '../table';
 import { clock, t, value } from '../text';
-import { isActive, type Json, type State } from '../types';
+import { isActive, type Json, type State, STATE_SIGNS } from '../types';
 import { ApiError } from '../transport/transport';
-import { compareView } from './compare';
-import { ICONS } from './run';
 import { innerModel, type View } from './view';
 
 const ROW_HEIGHT = 30;
@@ -157,7 +155,7 @@ export const tableView: View = (root, { transport, model, inner }) => {
     const cell = cellOf(row, column);
     if (column.key === 'state') {
       return h('td', { role: 'gridcell' }, h('span', { class: `rw-badge rw-${row.state.toLowerCase()}` },
-        `${ICONS[row.state]} ${t(row.state)}`));
+        `${STATE_SIGNS[row.state]} ${t(row.state)}`));
     }
     const text = textOf(cell, column);
     const isNumber = typeof cell === 'number';
@@ -188,7 +186,7 @@ export const tableView: View = (root, { transport, model, inner }) => {
           const rest = filter.value.split(/\s+/).filter((each) => each && !each.startsWith('state:'));
           setFilter([...rest, ...(isOn ? [] : [word])].join(' '));
         },
-      }, `${ICONS[state]} ${counts.get(state)?.toLocaleString()} ${t(state)}`);
+      }, `${STATE_SIGNS[state]} ${counts.get(state)?.toLocaleString()} ${t(state)}`);
     }));
     if (focused) chips.querySelector<HTMLElement>(`[data-state="${focused}"]`)?.focus();
   }
@@ -331,13 +329,12 @@ export const tableView: View = (root, { transport, model, inner }) => {
   }
 
   function showCompare(rows: readonly Row[]): void {
-    showDetail(t('comparison'), (place) => compareView(place, transport, rows.map((row) => row.id)));
+    showDetail(t('comparison'), (place) =>
+      inner.compare(place, { transport, inner, model: innerModel({ run_ids: rows.map((row) => row.id) }) }));
   }
 
   function downloadCsv(): void {
-    const address = URL.createObjectURL(new Blob([toCsv(shown, columns)], { type: 'text/csv' }));
-    h('a', { href: address, download: 'runs.csv' }).click();
-    URL.revokeObjectURL(address);
+    saveAs(new Blob([toCsv(shown, columns)], { type: 'text/csv' }), 'runs.csv');
   }
 
   // -- keys ------------------------------------------------------------------------------------------

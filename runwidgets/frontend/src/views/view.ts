@@ -13,7 +13,18 @@ export interface Context {
   transport: Transport;
   model: Model;
   /** The views that a view may open inside itself. */
-  inner: { form: View; run: View };
+  inner: Inner;
+}
+
+/**
+ * Views that others open: those of widgets; `files`, the result files of the `run` of its model; `compare`, the
+ * runs of `run_ids` side by side.
+ */
+export interface Inner {
+  form: View;
+  run: View;
+  files: View;
+  compare: View;
 }
 
 /** Fill an element; returns how to let go of everything. */

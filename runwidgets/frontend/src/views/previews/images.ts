@@ -9,7 +9,7 @@ const LEAST = 0.05;
 /** A picture that zooms: fits at first, then by buttons, by keys, by wheel and drag once it has the focus. */
 export function zoomable(address: string, alt: string): HTMLElement {
   let scale: number | null = null;
-  const image = h('img', { class: 'rw-image', alt: visible(alt, true), src: address, loading: 'lazy', draggable: 'false' });
+  const image = h('img', { class: 'rw-image', alt: visible(alt, true), src: address, draggable: 'false' });
   const view = h('div', { class: 'rw-zoom', tabindex: 0, role: 'group', 'aria-label': t('zoomKeys', { name: visible(alt, true) }) }, image);
   const said = h('span', { class: 'rw-dim', role: 'status' }, t('fitted'));
   const button = (label: string, name: string, act: () => void) =>

@@ -1,0 +1,82 @@
+// @vitest-environment jsdom
+import { expect, test, vi } from 'vitest';
+import { LogView } from '../src/log';
+import { CellsView, cellTimes, seconds } from '../src/views/cells';
+import { tracebackOf, type Notebook } from '../src/notebook';
+import type { Run } from '../src/types';
+import type { Transport } from '../src/transport/transport';
+
+const frame = (): Promise<void> => new Promise((resolve) => { requestAnimationFrame(() => resolve()); });
+const cell = (source: string, status: string, duration: number | null) =>
+  ({ cell_type: 'code', source, metadata: { runwidgets: { status }, papermill: { duration } } });
+const NOTEBOOK: Notebook = {
+  cells: [
+    { cell_type: 'markdown', source: '# Fit' },
+    cell('\n%%time\nimport numpy\nx = 1', 'ok', 1.25),
+    cell('', 'ok', 0.001),
+    {
+      ...cell('fail()', 'error', 0.004),
+      outputs: [{ output_type: 'error', ename: 'ValueError', evalue: 'no', traceback: ['\x1b[31mValueError\x1b[0m', 'no'] }],
+    },
+    cell('after = 2', 'not run', null),
+  ],
+};
+
+test('the cells of a run are told by their number, their first line, their state and what they took', () => {
+  expect(cellTimes(NOTEBOOK)).toEqual([
+    { number: 2, line: 'import numpy', status: 'ok', duration: 1.25 },
+    { number: 4, line: 'fail()', status: 'error', duration: 0.004 },
+    { number: 5, line: 'after = 2', status: 'not run', duration: null },
+  ]);
+  expect([0.0042, 0.9996, 12.34, 59.96, 3725].map(seconds)).toEqual(['4 ms', '1.0 s', '12.3 s', '1 min 0 s', '62 min 5 s']);
+});
+
+test('the traceback is that of the cell that failed, with its colours', () => {
+  expect(tracebackOf(NOTEBOOK)).toBe('\x1b[31mValueError\x1b[0m\nno');
+  expect(tracebackOf({ cells: [] })).toBeNull();
+});
+
+test('the notebook is read when the cells are opened, and once per cell that is reached', async () => {
+  const get = vi.fn(() => Promise.resolve(NOTEBOOK));
+  const view = new CellsView({ get } as unknown as Transport);
+  const run = { id: 'r', state: 'RUNNING', progress: { cell: 2, cells: 5, fraction: 0.2, text: '' } } as Run;
+  view.accept(run);
+  expect(get).not.toHaveBeenCalled();
+
+  view.element.open = true;
+  view.element.dispatchEvent(new Event('toggle'));
+  view.accept(run);
+  await vi.waitFor(() => expect(view.element.querySelectorAll('tbody tr')).toHaveLength(3));
+  expect(get).toHaveBeenCalledTimes(1);
+
+  view.accept({ ...run, state: 'ERROR' });
+  await vi.waitFor(() => expect(get).toHaveBeenCalledTimes(2), 3000);
+  view.close();
+});
+
+test('a log keeps the lines that are drawn, drops the oldest, and leaves those that are looked for', async () => {
+  const view = new LogView({} as Transport, 'r');
+  const output = view.element.querySelector('pre') as HTMLElement;
+  view.append('first\n\x1b[31mred');
+  await frame();
+  const first = output.children[0];
+  view.append(' and more\nthird');
+  await frame();
+  expect([...output.children].map((line) => line.textContent)).toEqual(['first\n', 'red and more\n', 'third\n']);
+  expect(output.children[0]).toBe(first);
+  expect(output.children[1]?.querySelector('span')?.style.color).toBe('var(--rw-ansi-1)');
+
+  const search = view.element.querySelector('input[type=search]') as HTMLInputElement;
+  search.value = 'RED';
+  search.dispatchEvent(new Event('input'));
+  expect([...output.children].map((line) => (line as HTMLElement).hidden)).toEqual([true, false, true]);
+  expect(view.element.textContent).toContain('1 of 3 lines');
+  search.value = '';
+
+  view.append(Array.from({ length: 2500 }, (_, at) => `\nline ${at}`).join(''));
+  await frame();
+  expect(output.children).toHaveLength(2000);
+  expect(output.children[1999]?.textContent).toBe('line 2499\n');
+  expect(view.element.textContent).toContain('showing the last 2,000 lines');
+  view.close();
+});

@@ -1,17 +1,18 @@
 """The live handle of a run: a few words in code, a card in a notebook."""
 
 import asyncio
-import html
 import os
 import threading
 from collections.abc import Generator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, overload
 
 import nbformat
 from nbformat import NotebookNode
 
-from runwidgets.errors import UnknownRunError
+from runwidgets.errors import RunWidgetsError, UnknownRunError
+from runwidgets.report import card_html, report_html
 from runwidgets.service.base import Api
 from runwidgets.states import TERMINAL, RunState
 
@@ -242,11 +243,63 @@ class Run:
         """
         self.api.runs.delete_run(self.id)
 
+    @overload
+    def to_html(self) -> str: ...
+
+    @overload
+    def to_html(self, path: str | os.PathLike[str]) -> Path: ...
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str | Path:
+        """Make one HTML document of it, to keep, to mail or to print.
+
+        It needs no server and no network: pictures are in it, up to sizes that it tells, and so is the
+        executed notebook. It has no script, and nothing of the run can bring one in.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where to write it: a file, or a folder, in which it is ``run-<id>.html``; None to return it.
+
+        Returns
+        -------
+        str or Path
+            The document, or where it is.
+
+        Raises
+        ------
+        UnknownRunError
+            The run was deleted.
+
+        Examples
+        --------
+        >>> run.to_html("report.html")  # doctest: +SKIP
+        PosixPath('report.html')
+        """
+        document = report_html(self.api, self.handle)
+        if path is None:
+            return document
+        target = Path(path)
+        if target.is_dir():
+            target = target / f"run-{self.id}.html"
+        target.write_text(document, "utf-8")
+        return target
+
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self._handle['state']})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {RUN_TYPE: {"run_id": self.id}, **static_bundle(self)}
+        try:
+            handle = self.handle
+        except RunWidgetsError:  # it was deleted, or its service is away: what was known last
+            handle = self._handle
+        seen = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        saved = {
+            "run_id": self.id,
+            "notebook": handle.get("notebook"),
+            "state": handle["state"],
+            "seen": seen,
+        }
+        return {RUN_TYPE: saved, "text/plain": repr(self), "text/html": card_html(handle)}
 
 
 def static_bundle(run: Run) -> dict[str, str]:
@@ -262,21 +315,4 @@ def static_bundle(run: Run) -> dict[str, str]:
     dict
         ``text/plain`` and ``text/html``; everything in it is escaped.
     """
-    handle = run.handle
-    rows = {
-        "state": handle["state"],
-        "notebook": handle.get("notebook", ""),
-        **{name: repr(value) for name, value in run.arguments.items()},
-        **{name: str(value) for name, value in run.metrics.items()},
-        "files": ", ".join(each["name"] for each in handle.get("files", [])),
-        "messages": next(iter(handle.get("messages", [])), ""),
-    }
-    cells = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(value[:500])}</td></tr>"
-        for name, value in rows.items()
-        if value
-    )
-    return {
-        "text/plain": repr(run),
-        "text/html": f"<table><caption>Run {html.escape(run.id)}</caption>{cells}</table>",
-    }
+    return {"text/plain": repr(run), "text/html": card_html(run.handle)}

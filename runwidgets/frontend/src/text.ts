@@ -215,6 +215,12 @@ const WORDS = {
   executed: 'executed notebook',
   showExecuted: 'Show the executed notebook',
   noResults: 'This run has no result files: it is {state}.',
+
+  // a run as a saved output
+  notTrusted: 'This notebook is not trusted: its runs can be looked at here, but not cancelled, deleted or started again. “Trust Notebook” in the command palette changes that.',
+  noSuchRun: 'This server has no such run: it was deleted, or it is on another server.',
+  noRunNamed: 'This output names no run.',
+  savedAs: 'When this was saved: {name}, {state}, {time}.',
   notLoaded: 'This part cannot be loaded: {problem}',
   observerFailed: 'Code that observes this widget raised {problem}',
 } as const;

@@ -162,6 +162,11 @@ export const runView: View = (root, { transport, model, inner }) => {
 
   function drawActions(run: Run): void {
     replace(actions);
+    const reason = model.get('read_only');
+    if (typeof reason === 'string') {
+      append(actions, h('span', { class: 'rw-dim' }, reason));
+      return;
+    }
     if (isActive(run.state)) {
       append(actions, askingButton(
         { label: t('cancel'), ask: () => t('cancelAsk'), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
@@ -272,12 +277,16 @@ export const runView: View = (root, { transport, model, inner }) => {
       connection: (connection) => {
         body.classList.toggle('rw-stale', !connection.isLive);
         say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
+        if (!notice.parentNode) body.append(notice); // nothing was ever reached
       },
       gone: () => {
+        replace(body, h('div', { class: 'rw-dim', role: 'status' }, t(shown?.id === id ? 'gone' : 'noSuchRun')));
         model.set({ state: 'DELETED' });
-        replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('gone')));
       },
-      failed: (error) => replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message)),
+      failed: (error) => {
+        if (error.status === 404) live?.close(); // a server without our routes
+        replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.status === 404 ? t('noServer') : error.message));
+      },
     });
   }
 

@@ -1,0 +1,61 @@
+/** A run as a saved output shows it: the view of `RunView`, for a page that may have no kernel. */
+import { visible } from '../ansi';
+import { h, keepKeys, replace } from '../dom';
+import style from '../style.css';
+import { t } from '../text';
+import type { Json, State } from '../types';
+import { findBase, RestTransport } from '../transport/rest';
+import { runView } from '../views/run';
+import { innerModel } from '../views/view';
+import { lazyViews } from './inner';
+
+const STYLE = 'runwidgets-style';
+/** What an id may be: it becomes part of an address, and a notebook may hold anything. */
+const ID = /^[\w-]{1,64}$/;
+const STATES: readonly unknown[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'] satisfies State[];
+
+interface Saved {
+  id: string;
+  /** What is told of the run when the server has it no longer; empty where nothing was saved. */
+  told: string;
+}
+
+/** Read what a notebook says; null where it names no run. */
+export function readSaved(data: Json): Saved | null {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return null;
+  const { run_id: id, notebook, state, seen } = data;
+  if (typeof id !== 'string' || !ID.test(id)) return null;
+  const name = typeof notebook === 'string' ? visible(notebook, true) : '';
+  const moment = new Date(typeof seen === 'string' ? seen : NaN);
+  if (!name || !STATES.includes(state) || Number.isNaN(moment.valueOf())) return { id, told: '' };
+  const time = moment.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+  return { id, told: t('savedAs', { name, state: t(state as State), time }) };
+}
+
+/** Show a run in an element of a notebook; returns how to let go of everything. */
+export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => void {
+  if (!document.getElementById(STYLE)) document.head.append(h('style', { id: STYLE }, style));
+  const root = h('div', { class: 'rw', 'data-lm-suppress-shortcuts': true });
+  replace(node, root);
+  const saved = readSaved(data);
+  const base = findBase(document);
+  if (saved === null || base === null) {
+    root.append(h('div', { class: 'rw-card rw-dim', role: 'status' }, t(saved ? 'noServer' : 'noRunNamed')));
+    return () => undefined;
+  }
+  const model = innerModel({ run_id: saved.id, read_only: isTrusted ? null : t('notTrusted') });
+  const unobserve = model.observe('state', () => {
+    if (model.get('state') === 'DELETED' && saved.told) {
+      root.firstElementChild?.append(h('div', { class: 'rw-dim' }, saved.told));
+    }
+  });
+  const free = keepKeys(root);
+  const transport = new RestTransport(base);
+  const close = runView(root, { transport, model, inner: lazyViews(transport) });
+  return () => {
+    unobserve();
+    free();
+    close();
+    root.remove();
+  };
+}

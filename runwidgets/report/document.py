@@ -1,0 +1,233 @@
+"""One document of a run that can be kept, mailed and printed, and that asks nobody for anything."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from runwidgets.errors import RunWidgetsError
+from runwidgets.report.previews import Previews, frame, note
+from runwidgets.report.texts import (
+    STATES,
+    ansi_html,
+    escape,
+    moment_text,
+    plain,
+    size_text,
+    times_of,
+    value_text,
+    visible,
+)
+from runwidgets.service.base import Api
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+NOTEBOOK = 10_000_000
+"""Bytes of an executed notebook that is shown, at most."""
+LOG = 32 * 1024
+"""Bytes of the log's end that are shown."""
+SHOWN = (
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "text/latex",
+    "text/plain",
+)
+"""Types of output that stay in the notebook; what needs scripts gives way to its plain form."""
+
+
+def report_html(api: Api, handle: Mapping[str, Any]) -> str:
+    """Return a run as one HTML document without scripts, and without addresses that load anything.
+
+    It has the state, the failure with its traceback, times, arguments, metrics, result files with
+    previews (pictures are in it, with limits that it tells), the end of the log and the executed notebook.
+
+    Parameters
+    ----------
+    api : Api
+        Where the run is.
+    handle : mapping
+        Of the run.
+
+    Returns
+    -------
+    str
+        The document.
+
+    Raises
+    ------
+    UnknownRunError
+        The run was deleted.
+    """
+    state, name = handle["state"], handle.get("notebook") or handle["id"]
+    with api.runs.get_notebook(handle["id"]) as stream:
+        executed = stream.read()
+    notebook = nbformat.reads(executed.decode(), as_version=4)
+    made = datetime.now(timezone.utc).isoformat()
+    sections = [
+        _failure(handle, notebook),
+        _progress(handle),
+        _section("Times", _pairs({part: escape(time) for part, time in times_of(handle).items()})),
+        _section("Arguments", _arguments(api, handle)),
+        _section(
+            "Metrics",
+            _pairs({key: escape(value_text(each)) for key, each in handle.get("metrics", {}).items()}),
+        ),
+        _section("Results", _files(api, handle, executed)),
+        _section("Log", _log(api, handle["id"]), is_open=False),
+        _section("Notebook", _notebook(notebook, len(executed)), is_open=False),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(name)}: {STATES[state]}</title>\n"
+        f"<style>\n{read_style('colours.css')}{read_style('report.css')}</style>\n</head>\n"
+        f'<body>\n<main>\n<header class="{state.lower()}">\n<h1>{escape(name)}</h1>\n'
+        f'<p><strong class="state" title="{state}">{STATES[state]}</strong> '
+        f"<span>run <code>{escape(handle['id'])}</code></span></p>\n</header>\n"
+        + "".join(sections)
+        + f"</main>\n<footer>Made by runwidgets, {moment_text(made)}.</footer>\n</body>\n</html>\n"
+    )
+
+
+@lru_cache
+def read_style(name: str) -> str:
+    """Return a style sheet of the report."""
+    return (Path(__file__).parent / name).read_text("utf-8")
+
+
+def _section(title: str, content: str, is_open: bool = True) -> str:
+    if not content:
+        return ""
+    if is_open:
+        return f"<section>\n<h2>{title}</h2>\n{content}\n</section>\n"
+    return f"<details>\n<summary><h2>{title}</h2></summary>\n{content}\n</details>\n"
+
+
+def _pairs(rows: Mapping[str, str]) -> str:
+    """Return a table of names and HTML."""
+    lines = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{said}</td></tr>' for name, said in rows.items()
+    )
+    return f'<table class="pairs"><tbody>{lines}</tbody></table>' if lines else ""
+
+
+def _failure(handle: Mapping[str, Any], notebook: Any) -> str:
+    messages = handle.get("messages", [])
+    if not messages:
+        return ""
+    kind = "calm" if handle["state"] == "CANCELED" else "failure"
+    said = f"<p>{escape(messages[0])}</p>"
+    for message in messages[1:]:
+        said += f'<pre tabindex="0">{ansi_html(_coloured(message, notebook))}</pre>'
+    return f'<section class="{kind}">\n{said}\n</section>\n'
+
+
+def _coloured(traceback: str, notebook: Any) -> str:
+    """Return a traceback with its colours, which only the notebook has."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" and plain(text := "\n".join(output.traceback)) == traceback:
+                return text
+    return traceback
+
+
+def _progress(handle: Mapping[str, Any]) -> str:
+    if "finishedAt" in handle:
+        return ""
+    progress = handle.get("progress") or {}
+    place = (
+        f"in cell {progress['cell']} of {progress['cells']}"
+        if progress.get("cell")
+        else "before its first cell"
+    )
+    text = f": {progress['text']}" if progress.get("text") else ""
+    return note(f"The run was active when this was made, {place}{text}.")
+
+
+def _arguments(api: Api, handle: Mapping[str, Any]) -> str:
+    given = {each["name"]: each["value"] for each in handle["arguments"]}
+    uploads = _uploads(api, handle["groupId"]) if "$file" in str(given) else {}
+    declared = {each["name"]: each for each in handle["parameters"]}
+    rows = {}
+    for name in {**declared, **given}:
+        parameter = declared.get(name, {})
+        label = f"{parameter['label']} ({name})" if parameter.get("label") else name
+        if name in given:
+            text = value_text(given[name])
+            for identifier, title in uploads.items():
+                text = text.replace(f"upload {identifier}", f"upload {title}")
+            rows[label] = f"<code>{escape(text)}</code>"
+        elif parameter.get("defaultValue") is not None:
+            rows[label] = (
+                f"<code>{escape(value_text(parameter['defaultValue']))}</code> <small>default</small>"
+            )
+    return _pairs(rows)
+
+
+def _uploads(api: Api, group_id: str) -> dict[str, str]:
+    """Return the names of a group's uploads, as far as they can be known."""
+    try:
+        return {each["id"]: each["name"] for each in api.uploads.list_uploaded_files(group_id)["files"]}
+    except RunWidgetsError:
+        return {}
+
+
+def _files(api: Api, handle: Mapping[str, Any], executed: bytes) -> str:
+    files = handle.get("files", [])
+    previews = Previews(api, handle["id"], hashlib.sha256(executed).hexdigest())
+    shown = []
+    for file in sorted(files, key=lambda each: not (each.get("title") or each.get("caption"))):
+        title = f"{escape(file['title'])} " if file.get("title") else ""
+        about = f"{escape(file['mimeType'])}, {size_text(file['size'])}"
+        caption = f"<figcaption>{escape(file['caption'])}</figcaption>" if file.get("caption") else ""
+        shown.append(
+            f"<figure>\n<h3>{title}<code>{escape(file['name'])}</code> <small>{about}</small></h3>\n"
+            f"{previews.show(file)}\n{caption}</figure>"
+        )
+    return "\n".join(shown)
+
+
+def _log(api: Api, run_id: str) -> str:
+    piece = api.runs.get_log(run_id, -LOG)
+    if not piece["text"]:
+        return ""
+    cut = note(f"Shown: the last {size_text(LOG)} of {size_text(piece['size'])}.") if piece["offset"] else ""
+    return f'{cut}<pre tabindex="0">{ansi_html(piece["text"])}</pre>'
+
+
+def _notebook(notebook: Any, size: int) -> str:
+    if size > NOTEBOOK:
+        return note(f"Left out: it has {size_text(size)}; {size_text(NOTEBOOK)} are kept at most.")
+    from nbconvert import HTMLExporter
+    from pygments.formatters import HtmlFormatter
+
+    for cell in notebook.cells:
+        cell.source = visible(cell.source)
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                output.data = {kind: data for kind, data in output.data.items() if kind in SHOWN}
+    exporter = HTMLExporter(template_name="basic", log=logging.Logger("nbconvert", logging.ERROR))
+    exporter.register_filter("ansi2html", ansi_html)
+    body, _ = exporter.from_notebook_node(notebook)
+    light, dark = (
+        HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("default", "github-dark")
+    )
+    page = (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="color-scheme" content="light dark">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>Notebook</title>'
+        f"<style>{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n"
+        f"{read_style('colours.css')}{read_style('notebook.css')}</style>"
+        f"</head><body>{body}</body></html>"
+    )
+    return frame(page, "The executed notebook", "notebook")

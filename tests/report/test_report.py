@@ -1,0 +1,217 @@
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+import runwidgets as rw
+from runwidgets.errors import UnknownRunError
+from runwidgets.report.texts import ansi_html, size_text, visible
+from runwidgets.service.base import Api
+from runwidgets.service.wiring import Service
+from tests.ladder import DOUBLE, SLEEP, running, wait_until, write_notebook
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "\x1b[31mred\x1b[0m\x1b]8;;http://evil.example\x07link\x1b]8;;\x07",
+    "left \u202e\u2066 right",
+    "\"'><svg onload=alert(1)> &lt; &amp;",
+    "</style></title></iframe><b>bold</b>",
+    "[a](javascript:alert(1)) http://evil.example/?q=1",
+    "long " * 2000,
+]
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+WRITE = f"""
+import json, runwidgets
+from pathlib import Path
+from IPython.display import HTML, Markdown, display
+hostile = {HOSTILE!r}
+for at, text in enumerate(hostile):
+    print(text)
+    runwidgets.record(f'm{{at}} ' + text[:20], text)
+    name = text.replace('/', '_').replace(chr(27), '^')[:60]
+    Path(f'{{at}} {{name}}.txt').write_text(text)
+    display(HTML(text), Markdown(text))
+Path('page.html').write_text(' '.join(hostile) + '<img src="http://evil.example/pixel.png">')
+Path('cells.csv').write_text('a,b\\n' + ''.join(json.dumps(each) + ',1\\n' for each in hostile[:2]))
+Path('wide.csv').write_text('a' * 70_000)
+Path('dot.png').write_bytes({PNG!r})
+Path('large.png').write_bytes(bytes(6_000_000))
+"""
+
+
+@pytest.fixture
+def local(house: Service) -> Api:
+    """Take the house in this process."""
+    return house.api()
+
+
+class Reader(HTMLParser):
+    """Reads a document as a browser would: elements, their attributes, and the text."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep an element."""
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Keep text."""
+        self.text += data
+
+
+def assert_harmless(document: str) -> Reader:
+    """Hold a document to what it may have: no script, no handler, nothing loaded, frames without rights."""
+    read = Reader(document)
+    for tag, attributes in read.elements:
+        assert tag not in {"script", "link", "object", "embed", "base", "form", "svg", "a"}
+        assert not [name for name in attributes if name.startswith("on")]
+        assert (attributes.get("src") or "data:").startswith("data:") and "href" not in attributes
+        if tag == "iframe":
+            assert attributes["sandbox"] == ""
+    assert "<script" not in document
+    return read
+
+
+def test_a_report_shows_hostile_text_as_it_is_written(api: Api, folder: Path) -> None:
+    """In names, arguments, metrics, files, tables, pages, log and outputs: nothing can run or load."""
+    parameters = "\n".join(f"p{at} = ''" for at in range(len(HOSTILE)))
+    path = write_notebook(folder / "hostile.ipynb", WRITE, parameters=parameters)
+    given = {f"p{at}": text for at, text in enumerate(HOSTILE)}
+    run = rw.run(path, given, api=api).wait(60)
+    assert run.state == "SUCCESS", run.messages
+
+    document = run.to_html()
+
+    read = assert_harmless(document)
+    policy = [each["content"] for tag, each in read.elements if tag == "meta" and "http-equiv" in each]
+    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    for text in HOSTILE[:7]:
+        assert read.text.count(visible(text)) >= 2  # the argument and the metric
+    assert visible(HOSTILE[7].strip()) in read.text
+    assert not re.search("[\u202e\u2066\x1b]", read.text)
+    pictures = [each for tag, each in read.elements if tag == "img"]
+    assert [each["alt"] for each in pictures] == ["dot.png"]
+    assert pictures[0]["src"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    assert "Left out: it has 6.0 MB" in read.text
+    frames = [each["srcdoc"] or "" for tag, each in read.elements if tag == "iframe"]
+    assert len(frames) == 2 and all("alert(1)" in frame for frame in frames)
+
+
+def test_a_report_of_a_failure_has_its_reason_and_its_coloured_traceback(local: Api, folder: Path) -> None:
+    """The sentence first; the colours are those that the notebook has."""
+    path = write_notebook(folder / "fails.ipynb", "raise ValueError('<b>no</b>')", parameters="x = 1")
+    run = rw.run(path, api=local).wait(60)
+
+    read = assert_harmless(document := run.to_html())
+
+    assert "✕ Failed" in read.text
+    assert "cell 2 raised ValueError: <b>no</b>" in read.text
+    assert 'style="color:' in document and "\x1b" not in document
+    assert re.search(r"x\s*1 default", read.text)
+
+
+def test_a_report_of_an_active_run_says_so(local: Api, folder: Path) -> None:
+    """It is a picture of a moment."""
+    run = rw.Run(local, running(local, folder, SLEEP)["id"])
+    wait_until(lambda: run.progress.get("cell"))
+
+    read = assert_harmless(run.to_html())
+
+    assert "The run was active when this was made, in cell 1 of 1" in read.text
+    run.cancel("it was enough")
+    assert "it was enough" in assert_harmless(run.to_html()).text
+
+
+def test_a_report_is_written_where_it_is_told_to(local: Api, folder: Path, tmp_path: Path) -> None:
+    """Into a file, or into a folder under the run's id."""
+    run = rw.run(write_notebook(folder / "written.ipynb", DOUBLE, parameters="x = 4"), api=local).wait(60)
+
+    written = run.to_html(tmp_path / "report.html")
+    named = run.to_html(tmp_path)
+
+    assert written == tmp_path / "report.html" and named == tmp_path / f"run-{run.id}.html"
+    text = Reader(written.read_text("utf-8")).text
+    assert all(said in text for said in ("✓ Succeeded", "double", "8", "x.csv", "text/csv, 4 B", "x is 4"))
+    run.delete()
+    with pytest.raises(UnknownRunError):
+        run.to_html()
+
+
+def outputs(*shown: Any) -> list[Any]:
+    """Return what a kernel would put into a notebook."""
+    bundles = [each._repr_mimebundle_() for each in shown]
+    data = [bundle[0] if isinstance(bundle, tuple) else bundle for bundle in bundles]
+    return [new_output("display_data", each) for each in data]
+
+
+def test_nbconvert_shows_every_widget_and_run(local: Api, folder: Path) -> None:
+    """State, arguments, times, metrics, files with sizes; with text as text, and nothing live."""
+    path = write_notebook(folder / "shown.ipynb", DOUBLE, parameters="x = 1\nname = '<b>me</b>'")
+    run = rw.run(path, x=21, api=local).wait(60)
+    widgets = [
+        rw.RunView(run),
+        rw.Results(run),
+        rw.RunForm(path, api=local, arguments=run),
+        rw.RunTable(path, api=local),
+    ]
+    notebook = new_notebook(cells=[new_code_cell("show", outputs=outputs(run, *widgets))])
+
+    document, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+
+    text = Reader(document).text
+    assert "<script" not in document
+    for said in ("✓ Succeeded shown.ipynb", run.id, "x = 21", "double = 42", "x.csv (5 B)", "finished"):
+        assert text.count(said) >= 3, said
+    assert "Form A small notebook" in text and "<b>me</b> (default)" in text
+    assert run.id[:8] in text.split("Form A small notebook")[1]
+    for widget in widgets:
+        widget.close()
+
+
+def test_a_card_says_why_a_run_failed(local: Api, folder: Path) -> None:
+    """In its first line, cut where it is long."""
+    path = write_notebook(folder / "why.ipynb", "raise ValueError('<i>' + 'no ' * 1000)")
+    run = rw.run(path, api=local).wait(60)
+
+    card = run._repr_mimebundle_()["text/html"]
+
+    assert "cell 1 raised ValueError: &lt;i&gt;no no" in card
+    assert len(card) < 3000
+
+
+def test_a_run_that_is_gone_is_shown_as_it_was(local: Api, folder: Path) -> None:
+    """A cell that shows a deleted run gives no traceback."""
+    run = rw.run(write_notebook(folder / "gone.ipynb", "1"), api=local)
+    local.runs.cancel_run(run.id)
+    local.runs.delete_run(run.id)
+
+    assert run.id in run._repr_mimebundle_()["text/html"]
+
+
+def test_colours_of_a_terminal_become_colours_of_the_page() -> None:
+    """What sets no colour is left out, carriage returns go back, and text stays text."""
+    cases = {
+        "\x1b[31mred <b>\x1b[0m": '<span style="color:var(--ansi-1)">red &lt;b&gt;</span>',
+        "\x1b[1;92mbold\x1b[22;39m not": '<span style="font-weight:600;color:var(--ansi-2)">bold</span> not',
+        "\x1b[38;5;196mx": '<span style="color:color-mix(in srgb, rgb(255, 0, 0) 35%, var(--ink))">x</span>',
+        "\x1b[38;2;1;2;999m": "",
+        "\x1b[44mx": '<span style="box-shadow:inset 0 -2px var(--ansi-4)">x</span>',
+        "\x1b[2K\x1b]0;title\x07x": "x",
+        "1%\r50%\r100%\r\n": "100%\n",
+        "\x00\x7f\u202e\ud800": "␀␡⟨U+202E⟩⟨U+D800⟩",
+    }
+
+    assert {text: ansi_html(text) for text in cases} == cases
+    assert [size_text(size) for size in (0, 999, 1500, 250_000)] == ["0 B", "999 B", "1.5 kB", "250 kB"]

@@ -49,7 +49,9 @@ class JupyterServer:
         self.process.wait(20)
 
 
-def start_server(root: Path, folder: Path, *options: str, app: str = "server") -> JupyterServer:
+def start_server(
+    root: Path, folder: Path, *options: str, app: str = "server", **variables: str
+) -> JupyterServer:
     """Start a Jupyter server on a root, serving a folder; it answers when this returns."""
     runtime = root.parent / f"runtime-{secrets.token_hex(4)}"
     token = secrets.token_hex(16)
@@ -64,6 +66,7 @@ def start_server(root: Path, folder: Path, *options: str, app: str = "server") -
         "JUPYTERLAB_SETTINGS_DIR": str(runtime / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(runtime / "workspaces"),
         "IPYTHONDIR": str(runtime / "ipython"),
+        **variables,
     }
     runtime.mkdir(mode=0o700)
     command = [sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root", "--ServerApp.port=0"]

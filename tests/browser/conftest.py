@@ -32,11 +32,11 @@ class Lab:
         write_notebook(self.server.folder / name, "import runwidgets as rw", *cells)
         return name
 
-    def open(self, name: str) -> None:
+    def open(self, name: str, kernel: str = "Python 3 (ipykernel)") -> None:
         """Open a notebook and wait for its kernel."""
         self.page.goto(f"{self.server.url}lab/tree/{name}?reset&token={self.server.token}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-        self.page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        self.page.get_by_text(f"{kernel} | Idle").wait_for()
 
     def run_all(self) -> None:
         """Run all cells; does not wait for them."""

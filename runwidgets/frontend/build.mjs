@@ -4,7 +4,7 @@ import { copyFileSync } from 'node:fs';
 
 const target = process.env.RUNWIDGETS_STATIC ?? '../static';
 await build({
-  entryPoints: ['form', 'run', 'results', 'table'].map((name) => `src/hosts/${name}.ts`),
+  entryPoints: ['form', 'run', 'results', 'table', 'browser'].map((name) => `src/hosts/${name}.ts`),
   bundle: true,
   format: 'esm',
   minify: true,

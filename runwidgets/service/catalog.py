@@ -120,8 +120,19 @@ class LocalWorkflowService(WorkflowService):
 
     def list_workflows(self) -> Json:
         """List the workflows; see `WorkflowService`."""
-        rows = self._parts.catalog.list_workflows()
-        return {"workflows": [_without_none(id=r.id, name=r.name, description=r.description) for r in rows]}
+        parts = self._parts
+        rows = parts.catalog.list_workflows()
+        activity = parts.catalog.get_activity(parts.policy.reader(self._user))
+        return {
+            "workflows": [
+                {
+                    **_without_none(id=row.id, name=row.name, description=row.description),
+                    **_without_none(lastRunAt=activity.get(row.id, (None, 0))[0]),
+                    "activeRuns": activity.get(row.id, (None, 0))[1],
+                }
+                for row in rows
+            ]
+        }
 
     def get_workflow(self, workflow_id: str) -> Json:
         """Return the handle of a workflow; see `WorkflowService`."""

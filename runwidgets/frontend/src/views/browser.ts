@@ -15,7 +15,7 @@ const skeleton = (): HTMLElement => h('div', { class: 'rw-late', role: 'status' 
 export const browserView: View = (root, { transport, model, inner }) => {
   const adder = (kind = ''): HTMLButtonElement =>
     h('button', { type: 'button', class: `rw-button ${kind}`, onclick: openPanel }, t('addNotebook'));
-  const list = workflowList({ chosen: (id) => void show({ workflow_id: id, group_id: '', run_id: '' }) });
+  const list = workflowList({ chosen: (id) => { say(''); void show({ workflow_id: id, group_id: '', run_id: '' }); } });
   const aside = h('nav', { class: 'rw-aside', 'aria-label': t('workflows') },
     h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, t('workflows')), adder()), list.element);
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
@@ -45,7 +45,10 @@ export const browserView: View = (root, { transport, model, inner }) => {
     notice.className = `rw-notice ${isBad ? 'rw-bad' : ''}`;
     notice.textContent = text;
   };
-  const openRun = (id: string): void => void show({ run_id: id });
+  const openRun = (id: string): void => {
+    say('');
+    void show({ run_id: id });
+  };
   /** Views inside the view of a run, whose "run again" opens the new run here. */
   const within: Context['inner'] = {
     run: inner.run,

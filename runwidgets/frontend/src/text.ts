@@ -95,6 +95,7 @@ const WORDS = {
   notAdded: '{path} was not added: {problem}',
   serverNotebooks: 'Notebooks of the server',
   noNotebooks: 'No notebook in this folder.',
+  noRoutes: 'The server of this page does not have the routes of runwidgets. Use the Jupyter server that has the extension; for a page of Voilà alone, the file notebooks/voila.py adds them.',
   chooseWorkflow: 'Choose a workflow to start runs of it and to see those that there are.',
   neverRun: 'never run',
   lastRun: 'last run {time}',

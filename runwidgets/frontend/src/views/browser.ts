@@ -172,7 +172,9 @@ export const browserView: View = (root, { transport, model, inner }) => {
     if (!had || !rows) return;
     rows.scrollTop = scrolled; // what is hidden forgets it
     rows.dispatchEvent(new Event('scroll'));
-    if (isAsked) runs.querySelector<HTMLElement>('tr[tabindex="0"], input')?.focus({ preventScroll: true });
+    if (!isAsked) return;
+    const reached = runs.querySelector<HTMLElement>('tr[tabindex="0"]') ?? runs.querySelector<HTMLElement>('input');
+    reached?.focus({ preventScroll: true });
   }
 
   async function remove(workflow: Workflow): Promise<void> {
@@ -239,7 +241,9 @@ export const browserView: View = (root, { transport, model, inner }) => {
     },
     failed(error) {
       if (live.list !== null || error.status === 0) return; // the stream says when the server is away
-      replace(work, h('div', { class: 'rw-failure', role: 'alert' }, error.message),
+      const why = error.status === 404 ? t('noRoutes') : error.message;
+      if (work.querySelector('.rw-failure')?.textContent === why) return;
+      replace(work, h('div', { class: 'rw-failure', role: 'alert' }, why),
         h('button', { type: 'button', class: 'rw-button', onclick: () => void live.refresh() }, t('retry')));
     },
   });

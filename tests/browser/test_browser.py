@@ -98,7 +98,7 @@ def test_a_run_is_started_and_left_by_keyboard_alone(lab: Lab) -> None:
     page.keyboard.press("Control+A")
     page.keyboard.type("keys.ipynb")
     page.keyboard.press("Enter")
-    expect(card.locator(".rw-work .rw-title")).to_be_focused()
+    expect(card.locator(".rw-work > .rw-head .rw-title")).to_be_focused()
     press(page, "Tab", "button", "Start")
     back = card.get_by_role("button", name="All runs")
     expect(back).to_be_focused()
@@ -110,7 +110,7 @@ def test_a_run_is_started_and_left_by_keyboard_alone(lab: Lab) -> None:
     expect(card.locator("tr[data-run]:focus")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(back).to_be_focused()
-    assert page.locator(".jp-Notebook .jp-Cell").count() == 2
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 3
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
@@ -190,7 +190,7 @@ def test_voila_serves_it_beside_the_server(browser: Browser, tmp_path: Path) -> 
 
 
 def test_voila_alone_serves_it_with_one_setting(browser: Browser, tmp_path: Path) -> None:
-    """`voila notebooks/app.ipynb` opens the routes as its settings say, finds them from its kernel, and ends."""
+    """The routes are opened as its settings say; its kernel finds them; a run is started, its file taken."""
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
     write_notebook(tmp_path / "notebooks" / "double.ipynb", WRITES, parameters="x: int = 1")
     port = free_port()

@@ -61,13 +61,15 @@ def start_and_download(card: Locator, page: Page, x: str, folder: Path) -> None:
 def test_a_notebook_is_added_run_and_looked_at(lab: Lab, tmp_path: Path) -> None:
     """By mouse, from no workflow to a result and back to the table; Python knows what is chosen."""
     (lab.server.folder / "mine").mkdir()
+    (lab.server.folder / "mine" / "table.csv").touch()
     write_notebook(lab.server.folder / "mine" / "double.ipynb", WRITES, parameters="x: int = 1")
     card = lab.show("app_mouse.ipynb", "browser = rw.RunBrowser()\nbrowser")
     expect(card.get_by_text("No workflow yet.")).to_be_visible()
 
     card.get_by_role("button", name="Add a notebook…").click()
     card.get_by_role("button", name="Open folder mine").click()
-    expect(card.get_by_text("x.csv")).to_have_count(0)
+    expect(card.get_by_role("button", name="double.ipynb")).to_be_visible()
+    expect(card.get_by_text("table.csv")).to_have_count(0)
     card.get_by_role("button", name="double.ipynb").click()
 
     expect(card.get_by_text("A small notebook can be run now.")).to_be_visible()
@@ -140,6 +142,7 @@ def test_what_was_deleted_elsewhere_is_gone_and_nothing_is_in_the_way_of_anybody
         expect(card.get_by_text("No runs yet.")).to_be_visible()
 
         api.workflows.delete_workflow(made["id"])
+        lab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # who looks again
 
         expect(card.get_by_text("This workflow was deleted meanwhile.")).to_be_visible()
         expect(card.get_by_role("button", name="Add a notebook…").first).to_be_visible()

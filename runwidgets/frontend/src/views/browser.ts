@@ -19,7 +19,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
   const aside = h('nav', { class: 'rw-aside', 'aria-label': t('workflows') },
     h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, t('workflows')), adder()), list.element);
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
-  const stale = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const stale = h('div', { class: 'rw-notice rw-alone', role: 'status', hidden: true });
   const panel = h('div', { class: 'rw-browse', hidden: true });
   const work = h('div', { class: 'rw-work' });
   const main = h('div', { class: 'rw-main' }, stale, notice, panel, work);

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import NOTEBOOKS, Lab, set_theme
-from tests.conftest import start_server
 from tests.ladder import SLEEP, ended, group_of, wait_until, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -172,24 +171,19 @@ def test_a_workflow_is_deleted_after_one_question(lab: Lab) -> None:
         assert made["id"] not in [each["id"] for each in api.workflows.list_workflows()["workflows"]]
 
 
-def test_voila_serves_it_beside_the_server(browser: Browser, tmp_path: Path) -> None:
-    """A page of Voilà in a Jupyter server has no XSRF cookie yet; a run is started and its file taken."""
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    shutil.copy(NOTEBOOKS / "app.ipynb", folder)
-    write_notebook(folder / "double.ipynb", WRITES, parameters="x: int = 1")
-    server = start_server(tmp_path / "root", folder)
-    try:
-        page = browser.new_page(accept_downloads=True)
-        page.goto(f"{server.url}voila/render/app.ipynb?token={server.token}")
-        card = page.locator(".rw").first
-        card.get_by_role("button", name="Add a notebook…").click()
-        page.context.clear_cookies(name="_xsrf")
-        card.get_by_role("button", name="double.ipynb").click()
-        start_and_download(card, page, "4", tmp_path)
-        page.close()
-    finally:
-        server.stop()
+def test_voila_serves_it_beside_the_server(lab: Lab, tmp_path: Path) -> None:
+    """A page of Voilà in a Jupyter server has no XSRF token yet; a run is started and its file taken."""
+    (lab.server.folder / "voila").mkdir()
+    made = write_notebook(lab.server.folder / "voila" / "double.ipynb", WRITES, parameters="x: int = 1")
+    lab.page.goto(f"{lab.server.url}voila/render/app.ipynb?token={lab.server.token}")
+    card = lab.page.locator(".rw").first
+
+    card.get_by_role("button", name="Add a notebook…").click()
+    lab.page.context.clear_cookies(name="_xsrf")
+    card.get_by_role("button", name="Open folder voila").click()
+    card.get_by_role("button", name=made.name).click()
+    start_and_download(card, lab.page, "4", tmp_path)
+    assert violations(lab.page, ".rw-browser") == []
 
 
 def test_voila_alone_serves_it_with_one_setting(browser: Browser, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { isAboutXsrf, RestTransport } from '../src/transport/rest';
-import type { Follower } from '../src/transport/transport';
+import { ApiError, type Follower } from '../src/transport/transport';
+import type { Json } from '../src/types';
+import { browserView } from '../src/views/browser';
+import { innerModel } from '../src/views/view';
 import { type Listed, LiveWorkflows, matching } from '../src/workflows';
 
 const LISTED: Listed[] = [
@@ -68,4 +71,42 @@ test('many changes of state ask for the list once, and nothing asks after the en
   live.close();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(get).toHaveBeenCalledTimes(2);
+});
+
+test('a page whose server has no routes says so, and what a server of ours says is said as it is', async () => {
+  const said = async (error: ApiError): Promise<string> => {
+    const root = document.createElement('div');
+    const transport = { get: () => Promise.reject(error), follow: () => () => undefined };
+    const inner = { form: () => () => undefined, run: () => () => undefined };
+    const close = browserView(root, { transport: transport as never, model: innerModel({}), inner });
+    await new Promise((resolve) => setTimeout(resolve));
+    close();
+    return root.querySelector('[role=alert]')?.textContent ?? '';
+  };
+  expect(await said(new ApiError('the server answered 403', 403, ''))).toContain('does not have the routes');
+  expect(await said(new ApiError('you may not', 403, 'UnauthorizedAccessError'))).toBe('you may not');
+});
+
+test('a run that is asked for brings its workflow and its group, and choosing another workflow leaves it', async () => {
+  const answers: { [path: string]: unknown } = {
+    workflows: { workflows: LISTED },
+    'workflows/a': { ...LISTED[0], parameters: [], groups: [{ id: 'g', name: 'default' }, { id: 'h', name: 'others' }] },
+    'workflows/b': { ...LISTED[1], parameters: [], groups: [{ id: 'i', name: 'default' }] },
+    'runs/r': { id: 'r', workflowId: 'a', groupId: 'h' },
+  };
+  const get = (path: string): Promise<unknown> =>
+    path in answers ? Promise.resolve(answers[path]) : Promise.reject(new ApiError('gone', 404, 'Unknown'));
+  const transport = { get, follow: () => () => undefined };
+  const inner = { form: () => () => undefined, run: () => () => undefined };
+  const model = innerModel({ workflow_id: '', group_id: '', run_id: 'r', selected: [] });
+  const root = document.createElement('div');
+  const close = browserView(root, { transport: transport as never, model, inner });
+  const ids = (): Json[] => ['workflow_id', 'group_id', 'run_id'].map((name) => model.get(name));
+
+  await vi.waitFor(() => expect(ids()).toEqual(['a', 'h', 'r']));
+  model.set({ workflow_id: 'b' });
+  await vi.waitFor(() => expect(ids()).toEqual(['b', 'i', '']));
+  model.set({ workflow_id: 'missing' });
+  await vi.waitFor(() => expect(root.textContent).toContain('This workflow was deleted meanwhile.'));
+  close();
 });

@@ -241,7 +241,8 @@ export const browserView: View = (root, { transport, model, inner }) => {
     },
     failed(error) {
       if (live.list !== null || error.status === 0) return; // the stream says when the server is away
-      const why = error.status === 404 ? t('noRoutes') : error.message;
+      const isOurs = error.kind !== '' || error.status >= 500; // Voilà alone sends it elsewhere: 403, with a page
+      const why = isOurs ? error.message : t('noRoutes');
       if (work.querySelector('.rw-failure')?.textContent === why) return;
       replace(work, h('div', { class: 'rw-failure', role: 'alert' }, why),
         h('button', { type: 'button', class: 'rw-button', onclick: () => void live.refresh() }, t('retry')));

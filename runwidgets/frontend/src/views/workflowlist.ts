@@ -49,6 +49,14 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
   const find = (id: string): HTMLElement | undefined =>
     [...items.querySelectorAll<HTMLElement>('[data-workflow]')].find((each) => each.dataset['workflow'] === id);
 
+  /** Scroll the list, and nothing around it. */
+  function bringInSight(row: HTMLElement | undefined): void {
+    if (!row) return;
+    const [place, all] = [row.getBoundingClientRect(), items.getBoundingClientRect()];
+    if (place.top < all.top) items.scrollTop -= all.top - place.top;
+    else if (place.bottom > all.bottom) items.scrollTop += place.bottom - all.bottom;
+  }
+
   items.addEventListener('keydown', (event) => {
     const rows = [...items.querySelectorAll<HTMLElement>('[data-workflow]')];
     const at = rows.indexOf(event.target as HTMLElement);
@@ -64,9 +72,10 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
     element,
     draw(list, now) {
       known = list;
-      if (now !== chosen) queueMicrotask(() => find(now)?.scrollIntoView({ block: 'nearest' }));
+      const isOther = now !== chosen;
       chosen = now;
       draw();
+      if (isOther) bringInSight(find(now));
     },
   };
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLES = ("form.js", "run.js", "results.js", "table.js", "style.css", "lab/package.json")
+BUNDLES = ("form.js", "run.js", "results.js", "table.js", "browser.js", "style.css", "lab/package.json")
 STAMP = "sources.sha256"
 
 

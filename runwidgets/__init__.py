@@ -12,6 +12,7 @@ from runwidgets.record import progress, record
 if TYPE_CHECKING:
     from runwidgets.client import Api, connect, run
     from runwidgets.handles import Run
+    from runwidgets.widgets.browser import RunBrowser
     from runwidgets.widgets.form import RunForm
     from runwidgets.widgets.results import Results
     from runwidgets.widgets.run import RunView
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["Api", "Results", "Run", "RunForm", "RunTable", "RunView", "connect", "progress", "record", "run"]
+__all__ = [
+    "Api",
+    "Results",
+    "Run",
+    "RunBrowser",
+    "RunForm",
+    "RunTable",
+    "RunView",
+    "connect",
+    "progress",
+    "record",
+    "run",
+]
 
 _HOMES = {
     "Api": "client",
     "Results": "widgets.results",
     "Run": "handles",
+    "RunBrowser": "widgets.browser",
     "RunForm": "widgets.form",
     "RunTable": "widgets.table",
     "RunView": "widgets.run",

@@ -296,8 +296,7 @@ class RunWidgetsApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Open the house and tell kernels where it is. Called once the server listens."""
-        os.environ[URL_VARIABLE] = self._url()
-        os.environ[TOKEN_VARIABLE] = self.kernel_identity.secret
+        self.tell_kernels()
         schema = files("runwidgets.server") / "schemas" / "run_state" / "v1.yaml"
         serverapp.event_logger.register_event_schema(schema.read_text("utf-8"))
         started = time.monotonic()
@@ -327,6 +326,11 @@ class RunWidgetsApp(ExtensionApp):
             time.monotonic() - started,
             self.policy,
         )
+
+    def tell_kernels(self) -> None:
+        """Put the address of the routes, and a token for them, where kernels that start inherit it."""
+        os.environ[URL_VARIABLE] = self._url()
+        os.environ[TOKEN_VARIABLE] = self.kernel_identity.secret
 
     def _open(self) -> Service:
         return open_service(

@@ -157,6 +157,7 @@ class RestHandler(APIHandler):
             What stood for the ``{name}`` parts of its pattern.
         """
         if not route.service:
+            self.xsrf_token  # noqa: B018  # sets the cookie, which a page of Voilà does not have yet
             self._write_json(200, json.dumps(self._descriptor()))
             return
         given = read_path(route, parts) | read_query(route, self.request.query_arguments)

@@ -55,7 +55,9 @@ class WorkflowService(ABC):
         Returns
         -------
         dict
-            ``{"workflows": [{id, name, description?}, …]}``, oldest first.
+            ``{"workflows": [{id, name, description?, lastRunAt?, activeRuns}, …]}``, oldest first.
+            ``lastRunAt`` (ISO 8601, UTC) says when the newest run was accepted, ``activeRuns`` how many
+            are active; both among the runs that the user may read.
         """
 
     @abstractmethod

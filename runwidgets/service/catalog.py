@@ -120,8 +120,11 @@ class LocalWorkflowService(WorkflowService):
 
     def list_workflows(self) -> Json:
         """List the workflows; see `WorkflowService`."""
-        rows = self._parts.catalog.list_workflows()
-        return {"workflows": [_without_none(id=r.id, name=r.name, description=r.description) for r in rows]}
+        catalog = self._parts.catalog
+        busy = catalog.get_activity(self._parts.policy.reader(self._user))
+        keys = ("id", "name", "description", "lastRunAt", "activeRuns")
+        rows = [(r.id, r.name, r.description, *busy.get(r.id, (None, 0))) for r in catalog.list_workflows()]
+        return {"workflows": [_without_none(**dict(zip(keys, row, strict=True))) for row in rows]}
 
     def get_workflow(self, workflow_id: str) -> Json:
         """Return the handle of a workflow; see `WorkflowService`."""

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowError, UnknownWorkflowGroupError
+from runwidgets.states import ACTIVE
 from runwidgets.store.database import Database, now
-from runwidgets.store.tables import events, groups, members, uploads, versions, workflows
+from runwidgets.store.tables import events, groups, members, runs, uploads, versions, workflows
 
 
 class Catalog:
@@ -119,6 +120,32 @@ class Catalog:
         with self._database.read() as connection:
             return connection.execute(select(workflows).order_by(workflows.c.seq)).all()
 
+    def get_activity(self, username: str | None) -> dict[str, tuple[str | None, int]]:
+        """Return how busy the workflows are, in one statement that two indexes of `runs` answer.
+
+        Parameters
+        ----------
+        username : str or None
+            None for the runs of all groups, a name for those of the groups that it owns or is a member of.
+
+        Returns
+        -------
+        dict of str to tuple of str or None and int
+            By workflow: when the newest run was accepted, and the number of active runs.
+        """
+        its = runs.c.group_id == groups.c.id
+        newest = select(runs.c.created_at).where(its).order_by(runs.c.seq.desc()).limit(1)
+        active = select(func.count()).select_from(runs).where(its, runs.c.state.in_(ACTIVE))
+        query = select(groups.c.workflow_id, newest.scalar_subquery(), active.scalar_subquery())
+        if username is not None:
+            query = query.where(_is_of(username))
+        found: dict[str, tuple[str | None, int]] = {}
+        with self._database.read() as connection:
+            for workflow_id, last, count in connection.execute(query):
+                known, sum_of = found.get(workflow_id, (None, 0))
+                found[workflow_id] = (max(filter(None, (known, last)), default=None), sum_of + count)
+        return found
+
     def delete_workflow(self, workflow_id: str) -> None:
         """Remove a workflow with all that belongs to it."""
         with self._database.write() as connection:
@@ -178,8 +205,7 @@ class Catalog:
         if workflow_id is not None:
             chosen = chosen.where(groups.c.workflow_id == workflow_id)
         if username is not None:
-            mine = select(members.c.group_id).where(members.c.username == username)
-            chosen = chosen.where(or_(groups.c.owner == username, groups.c.id.in_(mine)))
+            chosen = chosen.where(_is_of(username))
         with self._database.read() as connection:
             return connection.execute(chosen).all()
 
@@ -240,3 +266,9 @@ class Catalog:
         """Remove an upload."""
         with self._database.write() as connection:
             connection.execute(delete(uploads).where(uploads.c.id == file_id))
+
+
+def _is_of(username: str) -> ColumnElement[bool]:
+    """Return whether a group is one that a user owns or is a member of."""
+    mine = select(members.c.group_id).where(members.c.username == username)
+    return or_(groups.c.owner == username, groups.c.id.in_(mine))

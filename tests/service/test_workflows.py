@@ -37,6 +37,21 @@ def test_a_workflow_has_the_name_and_parameters_of_its_notebook(api: Api, folder
     assert made["id"] in [each["id"] for each in api.workflows.list_workflows()["workflows"]]
 
 
+def test_the_list_says_when_a_workflow_was_last_run_and_what_is_active(api: Api, folder: Path) -> None:
+    """Over all its groups; one that never ran says nothing of a time."""
+    idle, busy = workflow(api, folder, "1"), workflow(api, folder, SLEEP)
+    other = api.groups.create_group(busy["id"], "other")["id"]
+    api.runs.cancel_run(api.runs.start_run(group_of(busy), [])["id"])
+    newest = api.runs.start_run(other, [])
+
+    listed = {each["id"]: each for each in api.workflows.list_workflows()["workflows"]}
+
+    assert listed[idle["id"]]["activeRuns"] == 0 and "lastRunAt" not in listed[idle["id"]]
+    assert listed[busy["id"]]["activeRuns"] == 1
+    assert listed[busy["id"]]["lastRunAt"] == newest["createdAt"]
+    api.runs.cancel_run(newest["id"])
+
+
 def test_the_same_notebook_is_the_same_workflow(api: Api, folder: Path) -> None:
     """Registering twice makes no second one."""
     path = write_notebook(folder / "twice.ipynb", "1")

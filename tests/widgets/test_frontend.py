@@ -33,7 +33,7 @@ def test_the_front_end_keeps_its_own_promises() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["form.js", "run.js", "results.js", "table.js"])
+@pytest.mark.parametrize("name", ["form.js", "run.js", "results.js", "table.js", "browser.js"])
 def test_a_bundle_is_small_and_loads_nothing_from_elsewhere(name: str) -> None:
     """Under 100 kB; the one address of another host is in an error message of the Markdown parser."""
     bundle = (STATIC / name).read_text("utf-8")

@@ -206,3 +206,20 @@ def test_a_table_gives_its_runs_as_a_frame(api: Api, folder: Path) -> None:
 def test_a_table_without_runs_is_an_empty_frame(api: Api, folder: Path) -> None:
     """And not an error."""
     assert rw.RunTable(write_notebook(folder / "none.ipynb", "1"), api=api).to_frame().empty
+
+
+def test_a_browser_begins_with_a_notebook_and_tells_what_is_open(api: Api, folder: Path) -> None:
+    """It holds ids; runs are handles; where nothing is live the workflows stand as text."""
+    path = write_notebook(folder / "browsed.ipynb", "1", parameters="note = '<b>'")
+    browser = rw.RunBrowser(path, api=api)
+    run_id = rw.run(path, api=api).wait().id
+
+    browser.run_id, browser.selected = run_id, [run_id]
+
+    assert api.workflows.get_workflow(browser.workflow_id)["groups"][0]["id"] == browser.group_id
+    assert browser.run is not None and browser.run.state == "SUCCESS"
+    assert [run.id for run in browser.value] == [run_id]
+    shown = browser._repr_mimebundle_()[0]
+    assert shown["text/plain"] == f"RunBrowser({browser.workflow_id!r})"
+    assert "<td>A small notebook</td>" in shown["text/html"]
+    browser.close()

@@ -35,6 +35,9 @@ export function toError(status: number, body: string): ApiError {
   return new ApiError(`the server answered ${status}`, status, '');
 }
 
+/** Say whether a refusal is about the XSRF token: the page has none yet, or the server has a new one. */
+export const isAboutXsrf = (status: number, message: string): boolean => status === 403 && /xsrf/i.test(message);
+
 /** Asks the routes of the server that served this page. */
 export class RestTransport implements Transport {
   clockAhead = 0;
@@ -86,19 +89,20 @@ export class RestTransport implements Transport {
     return (answer.status === 204 ? null : await answer.json()) as Answer;
   }
 
-  upload<Answer>(
+  async upload<Answer>(
     path: string,
     file: File,
     progress: (fraction: number) => void,
     signal: AbortSignal,
   ): Promise<Answer> {
+    const token = await this.token();
     // `fetch` does not tell how much it has sent.
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       const form = new FormData();
       form.append('file', file, file.name);
       request.open('POST', this.url(path));
-      request.setRequestHeader('X-XSRFToken', readCookie(document.cookie, '_xsrf'));
+      request.setRequestHeader('X-XSRFToken', token);
       request.upload.onprogress = (event) => progress(event.total ? event.loaded / event.total : 0);
       request.onload = () => {
         if (request.status < 300) resolve(JSON.parse(request.responseText) as Answer);
@@ -115,7 +119,27 @@ export class RestTransport implements Transport {
     return joinStream(this.url('events'), query, follower);
   }
 
+  /** Return the XSRF token; a page that has none (of Voilà) is given one with the answer to a GET of ours. */
+  private async token(): Promise<string> {
+    const known = readCookie(document.cookie, '_xsrf');
+    if (known) return known;
+    await this.fetch('GET', '');
+    return readCookie(document.cookie, '_xsrf');
+  }
+
   private async ask(verb: string, path: string, body?: Json): Promise<Response> {
+    if (verb === 'GET') return this.fetch(verb, path);
+    await this.token();
+    try {
+      return await this.fetch(verb, path, body);
+    } catch (error) {
+      if (!(error instanceof ApiError) || !isAboutXsrf(error.status, error.message)) throw error;
+      await this.fetch('GET', '');
+      return this.fetch(verb, path, body);
+    }
+  }
+
+  private async fetch(verb: string, path: string, body?: Json): Promise<Response> {
     const headers: Record<string, string> = { 'X-XSRFToken': readCookie(document.cookie, '_xsrf') };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     const began = Date.now();

@@ -18,7 +18,7 @@ const PAUSE = 2000;
 const LONGEST_PAUSE = 30_000;
 
 /** A field per parameter, what is wrong beside each, and a button that starts the run. */
-export const formView: View = (root, { transport, model, inner }) => {
+export const formView: View = (root, { transport, model, inner, open }) => {
   const body = h('form', { class: 'rw-card rw-form', novalidate: true });
   const started = h('div', { class: 'rw-started' });
   root.append(body, started);
@@ -196,6 +196,7 @@ export const formView: View = (root, { transport, model, inner }) => {
   }
 
   function show(id: string): void {
+    if (open && id) return open(id);
     closeRun?.();
     replace(started);
     closeRun = id ? inner.run(started, { transport, inner, model: innerModel({ run_id: id }) }) : null;

@@ -15,7 +15,7 @@ const STATES: State[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
 const WORDS = { PENDING: 'waiting', RUNNING: 'running', SUCCESS: 'succeeded', ERROR: 'failed', CANCELED: 'cancelled' };
 
 /** Thousands of runs of a group, live: filtered, sorted, chosen, compared, cancelled and deleted. */
-export const tableView: View = (root, { transport, model, inner }) => {
+export const tableView: View = (root, { transport, model, inner, open: openElsewhere }) => {
   let live: LiveRuns | null = null;
   let shown: Row[] = [];
   let columns: Column[] = [];
@@ -324,6 +324,7 @@ export const tableView: View = (root, { transport, model, inner }) => {
   function open(id: string): void {
     active = id;
     model.set({ run_id: id });
+    if (openElsewhere) return openElsewhere(id);
     showDetail(t('openRun', { name: id.slice(0, 8) }), (place) =>
       inner.run(place, { transport, inner, model: innerModel({ run_id: id }) }));
   }

@@ -14,6 +14,8 @@ export interface Context {
   model: Model;
   /** The views that a view may open inside itself. */
   inner: Inner;
+  /** Shows a run somewhere else than inside the view that started or chose it. */
+  open?(runId: string): void;
 }
 
 /**

@@ -16,10 +16,15 @@ const CONTENTS = '../../api/contents/';
 export const contentsPath = (folder: string): string =>
   `${CONTENTS}${folder.split('/').map(encodeURIComponent).join('/')}?type=directory&content=1`;
 
-/** Walk through the folders of the server, and choose a file. */
-export function browse(panel: HTMLElement, transport: Transport, told: { chosen(path: string): void; closed(): void }): void {
+/** Walk through the folders of the server, and choose a file, or a notebook only. */
+export function browse(
+  panel: HTMLElement,
+  transport: Transport,
+  told: { chosen(path: string): void; closed(): void },
+  isNotebooks = false,
+): void {
   const where = h('div', { class: 'rw-where' });
-  const list = h('ul', { class: 'rw-entries', 'aria-label': t('serverFiles') });
+  const list = h('ul', { class: 'rw-entries', 'aria-label': t(isNotebooks ? 'serverNotebooks' : 'serverFiles') });
   const status = h('div', { class: 'rw-dim', role: 'status' });
   const closer = h('button', { type: 'button', class: 'rw-button', onclick: told.closed }, t('closePanel'));
   replace(panel, h('div', { class: 'rw-panelhead' }, where, closer), list, status);
@@ -30,7 +35,8 @@ export function browse(panel: HTMLElement, transport: Transport, told: { chosen(
     try {
       const { content } = await transport.get<{ content: Entry[] }>(contentsPath(folder));
       const order = (entry: Entry): string => `${entry.type === 'directory' ? 0 : 1}${entry.name.toLowerCase()}`;
-      const entries = [...content].sort((one, other) => (order(one) < order(other) ? -1 : 1));
+      const offered = content.filter((each) => !isNotebooks || each.type === 'directory' || each.name.endsWith('.ipynb'));
+      const entries = offered.sort((one, other) => (order(one) < order(other) ? -1 : 1));
       where.textContent = `/${folder}`;
       const parent = folder.includes('/') ? folder.slice(0, folder.lastIndexOf('/')) : '';
       replace(list,
@@ -38,7 +44,7 @@ export function browse(panel: HTMLElement, transport: Transport, told: { chosen(
         ...entries.map((each) => (each.type === 'directory'
           ? row(`${each.name}/`, t('openFolder', { name: each.name }), '', () => void show(each.path))
           : row(each.name, each.name, each.size === null ? '' : bytes(each.size), () => told.chosen(each.path)))));
-      status.textContent = entries.length === 0 ? t('emptyFolder') : '';
+      status.textContent = entries.length > 0 ? '' : t(isNotebooks && content.length > 0 ? 'noNotebooks' : 'emptyFolder');
       (list.querySelector('button') ?? closer).focus();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

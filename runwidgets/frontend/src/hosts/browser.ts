@@ -1,0 +1,4 @@
+import { browserView } from '../views/browser';
+import { host } from './anywidget';
+
+export default host(browserView);

@@ -1,0 +1,94 @@
+"""Workflows, their forms, their runs and results in one place."""
+
+import html
+import os
+from typing import Any
+
+import traitlets
+
+from runwidgets.client import connect, default_group, open_workflow
+from runwidgets.errors import RunWidgetsError
+from runwidgets.handles import Run
+from runwidgets.service.base import Api
+from runwidgets.widgets.view import View, read_static
+
+
+class RunBrowser(View):
+    """All workflows: choose one or add a notebook, start runs, watch them, look at their results.
+
+    It is also what a page of Voilà shows: a notebook with ``rw.RunBrowser()`` in its only cell.
+
+    Parameters
+    ----------
+    source : str or path, optional
+        Path of a notebook, or the id of a workflow, to begin with; None for none.
+    api : Api, optional
+        None for what `connect` finds.
+
+    Attributes
+    ----------
+    workflow_id : str
+        The workflow that is chosen; empty for none. Can be set and observed.
+    group_id : str
+        The group of it whose runs are shown. Can be set and observed.
+    run_id : str
+        The run that is open; empty where the table of runs is shown. Can be set, which also chooses its
+        workflow, and observed.
+    selected : list of str
+        Ids of the runs that are selected in the table; can be set and observed.
+
+    Raises
+    ------
+    InvalidTemplateError
+        The notebook cannot be read as a template.
+    UnknownWorkflowError
+        There is no such workflow.
+
+    Examples
+    --------
+    >>> rw.RunBrowser()  # doctest: +SKIP
+    """
+
+    _css = traitlets.Unicode().tag(sync=True)
+    workflow_id = traitlets.Unicode(help="Id of the workflow that is chosen.").tag(sync=True)
+    group_id = traitlets.Unicode(help="Id of the group whose runs are shown.").tag(sync=True)
+    run_id = traitlets.Unicode(help="Id of the run that is open.").tag(sync=True)
+    selected = traitlets.List(traitlets.Unicode(), help="Ids of the selected runs.").tag(sync=True)
+
+    def __init__(
+        self, source: str | os.PathLike[str] | None = None, *, api: Api | None = None, **options: Any
+    ) -> None:
+        self._api = api or connect()
+        self._esm = read_static("browser.js")
+        if source is not None:
+            workflow = open_workflow(self._api, source)
+            options = {"workflow_id": workflow["id"], "group_id": default_group(workflow), **options}
+        super().__init__(is_served=self._api.url is not None, _css=read_static("style.css"), **options)
+
+    @property
+    def run(self) -> Run | None:
+        """The run that is open; None where none is."""
+        return Run(self._api, self.run_id) if self.run_id else None
+
+    @property
+    def value(self) -> list[Run]:
+        """The selected runs, as handles."""
+        return [Run(self._api, run_id) for run_id in self.selected]
+
+    def __repr__(self) -> str:
+        return f"RunBrowser({self.workflow_id!r})" if self.workflow_id else "RunBrowser()"
+
+    def _static_html(self) -> str:
+        try:
+            listed = self._api.workflows.list_workflows()["workflows"]
+        except RunWidgetsError:
+            return super()._static_html()
+        lines = [
+            (each["name"], each.get("description", ""), each.get("lastRunAt", "")[:19].replace("T", " "))
+            for each in listed
+        ]
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in line)}</tr>" for line in lines
+        )
+        head = "<tr><th>workflow</th><th>description</th><th>last run</th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"

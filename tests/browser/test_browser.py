@@ -1,0 +1,217 @@
+"""Workflows, forms, runs and results in one place, in JupyterLab and on a page of Voilà."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.axe import violations
+from tests.browser.conftest import NOTEBOOKS, Lab, set_theme
+from tests.ladder import SLEEP, ended, group_of, wait_until, write_notebook
+
+pytestmark = [pytest.mark.timeout(300)]
+
+WRITES = "import runwidgets\nrunwidgets.record('double', x * 2)\nopen('x.csv', 'w').write(f'x\\n{x}\\n')"
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """Wait for what is expected as long as a slow machine needs."""
+    expect.set_options(timeout=60_000)
+
+
+def press(page: Page, key: str, role: str, name: str, tries: int = 80) -> None:
+    """Press a key until an element has the focus, and then Enter on a button: without a mouse."""
+    target = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
+    for _ in range(tries):
+        if target.count() and target.first.evaluate("each => each === document.activeElement"):
+            if role == "button":
+                page.keyboard.press("Enter")
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"the keyboard does not reach {name!r}")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_and_download(card: Locator, page: Page, x: str, folder: Path) -> None:
+    """Fill in the form, start it, watch the run succeed, and take its file."""
+    card.get_by_role("spinbutton", name="x").or_(card.get_by_role("textbox", name="x")).first.fill(x)
+    card.get_by_role("button", name="Start", exact=True).click()
+    run = card.get_by_role("region", name="Run", exact=True)
+    expect(run.locator(".rw-badge").first).to_have_text("✓ Succeeded")
+    expect(run.locator(".rw-metrics")).to_contain_text("double")
+    with page.expect_download() as download:
+        run.get_by_role("link", name="Download x.csv").click()
+    download.value.save_as(folder / "x.csv")
+    assert (folder / "x.csv").read_text() == f"x\n{x}\n"
+
+
+def test_a_notebook_is_added_run_and_looked_at(lab: Lab, tmp_path: Path) -> None:
+    """By mouse, from no workflow to a result and back to the table; Python knows what is chosen."""
+    (lab.server.folder / "mine").mkdir()
+    (lab.server.folder / "mine" / "table.csv").touch()
+    write_notebook(lab.server.folder / "mine" / "double.ipynb", WRITES, parameters="x: int = 1")
+    card = lab.show("app_mouse.ipynb", "browser = rw.RunBrowser()\nbrowser")
+    expect(card.get_by_text("No workflow yet.")).to_be_visible()
+
+    card.get_by_role("button", name="Add a notebook…").click()
+    card.get_by_role("button", name="Open folder mine").click()
+    expect(card.get_by_role("button", name="double.ipynb")).to_be_visible()
+    expect(card.get_by_text("table.csv")).to_have_count(0)
+    card.get_by_role("button", name="double.ipynb").click()
+
+    expect(card.get_by_text("A small notebook can be run now.")).to_be_visible()
+    expect(card.get_by_text("No runs yet.")).to_be_visible()
+    start_and_download(card, lab.page, "21", tmp_path)
+    card.get_by_role("button", name="All runs").click()
+    expect(card.locator("tr[data-run]")).to_have_count(1)
+    expect(card.get_by_role("navigation", name="Workflows")).to_contain_text("last run")
+    card.get_by_role("checkbox", name="Select run").check()
+    with lab.server.api() as api:
+        (found,) = api.workflows.list_workflows()["workflows"]
+        assert found["activeRuns"] == 0 and "lastRunAt" in found
+
+
+def test_a_run_is_started_and_left_by_keyboard_alone(lab: Lab) -> None:
+    """Added by its path, then started; what opens has the focus, and no key reaches the notebook."""
+    write_notebook(lab.server.folder / "keys.ipynb", WRITES, parameters="x: int = 1")
+    card = lab.show("app_keys.ipynb", "rw.RunBrowser()")
+    page = lab.page
+    card.get_by_role("button", name="Add a notebook…").focus()
+
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("button", name="keys.ipynb", exact=True)).to_be_visible()
+    press(page, "Tab", "textbox", "Path of a notebook on the server")
+    page.keyboard.type("missing.ipynb")
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("alert").filter(has_text="missing.ipynb was not added")).to_be_visible()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("keys.ipynb")
+    page.keyboard.press("Enter")
+    expect(card.locator(".rw-work > .rw-head .rw-title")).to_be_focused()
+    press(page, "Tab", "button", "Start")
+    back = card.get_by_role("button", name="All runs")
+    expect(back).to_be_focused()
+    expect(card.locator(".rw-runsof > [aria-label=Run] .rw-badge").first).to_have_text("✓ Succeeded")
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    page.keyboard.press("Enter")
+
+    expect(card.locator("tr[data-run]:focus")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(back).to_be_focused()
+    assert page.locator(".jp-Notebook .jp-Cell").count() == 3
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_what_was_deleted_elsewhere_is_gone_and_nothing_is_in_the_way_of_anybody(
+    lab: Lab, theme: str
+) -> None:
+    """In both themes, wide and narrow, axe finds nothing; a deleted workflow says so where it was."""
+    set_theme(lab.server, theme)
+    path = write_notebook(
+        lab.server.folder / f"gone-{theme[-4:].strip()}.ipynb", WRITES, parameters="x: int = 1"
+    )
+    with lab.server.api() as api:
+        made = api.workflows.create_workflow(str(path))
+        api.groups.create_group(made["id"], "others")
+        run = ended(api, api.runs.start_run(group_of(made), [])["id"])
+        card = lab.show(
+            f"app_{theme[-4:].strip()}.ipynb", f"browser = rw.RunBrowser({made['id']!r})\nbrowser"
+        )
+        expect(card.locator("tr[data-run]")).to_have_count(1)
+        assert violations(lab.page, ".rw-browser") == []
+        card.evaluate("card => { card.style.width = '400px' }")
+        card.get_by_role("button", name=f"Run {run['id'][:8]}").click()
+        expect(card.get_by_role("link", name="Download x.csv")).to_be_visible()
+        assert violations(lab.page, ".rw-browser") == []
+        assert card.evaluate("card => card.scrollWidth <= card.clientWidth + 1")
+        card.get_by_label("Group").select_option("others")
+        expect(card.get_by_text("No runs yet.")).to_be_visible()
+
+        api.workflows.delete_workflow(made["id"])
+        lab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # who looks again
+
+        expect(card.get_by_text("This workflow was deleted meanwhile.")).to_be_visible()
+        expect(card.get_by_role("button", name="Add a notebook…").first).to_be_visible()
+
+
+def test_a_workflow_is_deleted_after_one_question(lab: Lab) -> None:
+    """While a run of it is active the server says no, in its words; Python chooses by setting traits."""
+    path = write_notebook(lab.server.folder / "busy.ipynb", SLEEP)
+    with lab.server.api() as api:
+        made = api.workflows.create_workflow(str(path))
+        active = api.runs.start_run(group_of(made), [])
+        card = lab.show(
+            "app_delete.ipynb", f"browser = rw.RunBrowser()\nbrowser.run_id = {active['id']!r}\nbrowser"
+        )
+        expect(card.locator(".rw-runsof > [aria-label=Run] .rw-badge").first).to_contain_text("Running")
+
+        card.get_by_role("button", name="Delete workflow").click()
+        card.get_by_role("button", name="Yes, delete").click()
+        expect(card.get_by_text("cancel it first")).to_be_visible()
+        card.get_by_role("button", name="Cancel run").click()
+        card.get_by_role("button", name="Yes, cancel").click()
+        expect(card.locator(".rw-runsof > [aria-label=Run] .rw-badge").first).to_contain_text("Cancelled")
+        card.get_by_role("button", name="Delete workflow").click()
+        card.get_by_role("button", name="Yes, delete").click()
+
+        expect(card.get_by_text("was deleted.").first).to_be_visible()
+        assert made["id"] not in [each["id"] for each in api.workflows.list_workflows()["workflows"]]
+
+
+def test_voila_serves_it_beside_the_server(lab: Lab, tmp_path: Path) -> None:
+    """A page of Voilà in a Jupyter server has no XSRF token yet; a run is started and its file taken."""
+    (lab.server.folder / "voila").mkdir()
+    made = write_notebook(lab.server.folder / "voila" / "double.ipynb", WRITES, parameters="x: int = 1")
+    lab.page.goto(f"{lab.server.url}voila/render/app.ipynb?token={lab.server.token}")
+    card = lab.page.locator(".rw").first
+
+    card.get_by_role("button", name="Add a notebook…").click()
+    lab.page.context.clear_cookies(name="_xsrf")
+    card.get_by_role("button", name="Open folder voila").click()
+    card.get_by_role("button", name=made.name).click()
+    start_and_download(card, lab.page, "4", tmp_path)
+    assert violations(lab.page, ".rw-browser") == []
+
+
+def test_voila_alone_serves_it_with_one_setting(browser: Browser, tmp_path: Path) -> None:
+    """The routes are opened as its settings say; its kernel finds them; a run is started, its file taken."""
+    shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
+    write_notebook(tmp_path / "notebooks" / "double.ipynb", WRITES, parameters="x: int = 1")
+    port = free_port()
+    private = {
+        name: str(tmp_path / name.lower())
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
+    }
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "RUNWIDGETS"))
+    }
+    command = [sys.executable, "-m", "voila", "notebooks/app.ipynb", "--no-browser", f"--port={port}"]
+    command += ["--Voila.config_file_paths=notebooks", "--Voila.port_retries=0"]
+    with (tmp_path / "log").open("wb") as log:
+        voila = subprocess.Popen(command, cwd=tmp_path, env=kept | private, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: "Voilà is running at" in (tmp_path / "log").read_text("utf-8"))
+        page = browser.new_page(accept_downloads=True)
+        page.goto(f"http://localhost:{port}/")
+        card = page.locator(".rw").first
+        card.get_by_role("button", name="Add a notebook…").click()
+        card.get_by_role("button", name="double.ipynb").click()
+        start_and_download(card, page, "5", tmp_path)
+        page.close()
+    finally:
+        voila.terminate()
+        voila.wait(20)
+    assert (tmp_path / "jupyter_data_dir" / "runwidgets").is_dir()

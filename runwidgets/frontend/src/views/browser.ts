@@ -51,7 +51,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
   };
   /** Views inside the view of a run, whose "run again" opens the new run here. */
   const within: Context['inner'] = {
-    run: inner.run,
+    ...inner,
     form: (place, context) => inner.form(place, { ...context, open: openRun }),
   };
 

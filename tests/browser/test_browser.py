@@ -104,6 +104,7 @@ def test_a_run_is_started_and_left_by_keyboard_alone(lab: Lab) -> None:
     back = card.get_by_role("button", name="All runs")
     expect(back).to_be_focused()
     expect(card.locator(".rw-runsof > [aria-label=Run] .rw-badge").first).to_have_text("✓ Succeeded")
+    expect(card.locator("tr[data-run]")).to_have_count(1)
     page.keyboard.press("d")
     page.keyboard.press("d")
     page.keyboard.press("Enter")

@@ -38,6 +38,7 @@ export class LiveRun {
   private offset: number | null = null;
   private size = 0;
   private isReading = false;
+  private hasMissed = false;
   private isClosed = false;
   private unfollow: () => void;
 
@@ -69,6 +70,10 @@ export class LiveRun {
   async refresh(): Promise<void> {
     try {
       this.accept(await this.transport.get<Run>(`runs/${this.id}`));
+      if (this.hasMissed) {
+        this.hasMissed = false;
+        this.accept(await this.transport.get<Run>(`runs/${this.id}`));
+      }
       await this.read(true);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -85,7 +90,10 @@ export class LiveRun {
       void this.read(false);
       return;
     }
-    if (!this.run) return;
+    if (!this.run) {
+      this.hasMissed = true; // the answer that is on its way may be from before it
+      return;
+    }
     if (applyEvent(this.run, event)) void this.refresh();
     else this.watcher.changed(this.run);
     if (event.kind === 'state') void this.read(true);

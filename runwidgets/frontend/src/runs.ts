@@ -6,6 +6,7 @@
  */
 
 import { applyToRow, type Page, type Row, toRows } from './table';
+import type { RunEvent } from './types';
 import { ApiError, type Connection, type Transport } from './transport/transport';
 
 const PAUSE = 250;
@@ -26,7 +27,11 @@ export class LiveRuns {
   private readonly unfollow: () => void;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isLoading = false;
+  private mustReload = false;
   private isClosed = false;
+  /** Events that came while answers were on their way, which may be from before them. */
+  private readonly meanwhile: RunEvent[] = [];
+  private asking = 0;
 
   constructor(
     private readonly transport: Transport,
@@ -37,11 +42,8 @@ export class LiveRuns {
       connected: () => void this.load(),
       connection: (connection) => watcher.connection(connection),
       event: (event) => {
-        const row = this.known.get(event.runId);
-        if (event.kind === 'deleted') this.drop(event.runId);
-        else if (!row) this.unknown.add(event.runId);
-        else if (!applyToRow(row, event)) return;
-        this.later();
+        if (this.asking > 0) this.meanwhile.push(event);
+        if (this.apply(event)) this.later();
       },
     });
     void this.load();
@@ -55,6 +57,15 @@ export class LiveRuns {
     this.isClosed = true;
     clearTimeout(this.timer);
     this.unfollow();
+  }
+
+  /** Apply an event to what is known; says whether that changed something. */
+  private apply(event: RunEvent): boolean {
+    const row = this.known.get(event.runId);
+    if (event.kind === 'deleted') this.drop(event.runId);
+    else if (!row) this.unknown.add(event.runId);
+    else return applyToRow(row, event);
+    return true;
   }
 
   private drop(id: string): void {
@@ -72,7 +83,10 @@ export class LiveRuns {
 
   /** Fetch everything; what is there already is brought up to date. */
   private async load(): Promise<void> {
-    if (this.isLoading) return;
+    if (this.isLoading) {
+      this.mustReload = true;
+      return;
+    }
     this.isLoading = true;
     try {
       const fresh: Row[] = [];
@@ -90,31 +104,51 @@ export class LiveRuns {
       this.tell(error);
     } finally {
       this.isLoading = false;
+      this.forget();
     }
+    if (!this.mustReload || this.isClosed) return;
+    this.mustReload = false;
+    await this.load();
   }
 
   private async catchUp(): Promise<void> {
+    const wanted = [...this.unknown];
+    this.unknown.clear();
     try {
-      const page = await this.page(`?limit=${Math.min(2000, this.unknown.size + MARGIN)}`);
+      const page = await this.page(`?limit=${Math.min(2000, wanted.length + MARGIN)}`);
       if (this.isClosed) return;
-      this.unknown.clear();
       const fresh = toRows(page);
       const names = new Set(fresh.map((row) => row.id));
       this.take([...fresh, ...this.rows.filter((row) => !names.has(row.id))]);
     } catch (error) {
+      for (const id of wanted) this.unknown.add(id);
       this.tell(error);
+    } finally {
+      this.forget();
     }
+  }
+
+  /** Forget the events that every answer to come will know. */
+  private forget(): void {
+    if (this.asking === 0 && !this.isLoading) this.meanwhile.length = 0;
   }
 
   private take(rows: Row[]): void {
     this.rows = rows;
     this.known.clear();
     for (const row of rows) this.known.set(row.id, row);
+    for (const event of this.meanwhile) this.apply(event);
+    if (this.unknown.size > 0) this.later();
     this.watcher.changed();
   }
 
-  private page(query: string): Promise<Page> {
-    return this.transport.get<Page>(`groups/${this.groupId}/table${query}`);
+  private async page(query: string): Promise<Page> {
+    this.asking += 1;
+    try {
+      return await this.transport.get<Page>(`groups/${this.groupId}/table${query}`);
+    } finally {
+      this.asking -= 1;
+    }
   }
 
   private tell(error: unknown): void {

@@ -172,7 +172,10 @@ export const browserView: View = (root, { transport, model, inner }) => {
     if (!had || !rows) return;
     rows.scrollTop = scrolled; // what is hidden forgets it
     rows.dispatchEvent(new Event('scroll'));
-    if (!isAsked) return;
+    if (isAsked) requestAnimationFrame(focusRuns); // once the table has drawn what is in sight again
+  }
+
+  function focusRuns(): void {
     const reached = runs.querySelector<HTMLElement>('tr[tabindex="0"]') ?? runs.querySelector<HTMLElement>('input');
     reached?.focus({ preventScroll: true });
   }

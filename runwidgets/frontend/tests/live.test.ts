@@ -1,0 +1,66 @@
+import { expect, test, vi } from 'vitest';
+import { LiveRun } from '../src/live';
+import { LiveRuns } from '../src/runs';
+import type { Run, RunEvent } from '../src/types';
+import type { Follower, Transport } from '../src/transport/transport';
+
+/** A server whose answers come when they are told to, and whose events come when they are given. */
+class Server {
+  follower: Follower | null = null;
+  readonly waiting: { path: string; answer: (body: unknown) => void }[] = [];
+  readonly transport = {
+    follow: (_: unknown, follower: Follower) => {
+      this.follower = follower;
+      return () => undefined;
+    },
+    get: (path: string) => new Promise((answer) => { this.waiting.push({ path, answer }); }),
+  } as unknown as Transport;
+
+  async answer(body: unknown): Promise<void> {
+    await vi.waitFor(() => expect(this.waiting.length).toBeGreaterThan(0));
+    this.waiting.shift()?.answer(structuredClone(body));
+    await Promise.resolve();
+  }
+
+  tell(kind: RunEvent['kind'], data: RunEvent['data'], runId = 'r'): void {
+    this.follower?.event({ seq: 1, runId, groupId: 'g', kind, data, at: '' });
+  }
+}
+
+const COLUMNS = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
+const row = (id: string, state: string) => [id, state, '', null, null, {}, {}, null];
+
+test('an end that comes before the first answer is not lost', async () => {
+  const server = new Server();
+  const seen: string[] = [];
+  const live = new LiveRun(server.transport, 'r', {
+    changed: (run) => seen.push(run.state), printed: () => undefined, connection: () => undefined,
+    gone: () => undefined, failed: () => undefined,
+  });
+  server.tell('state', { state: 'SUCCESS' });
+
+  await server.answer({ id: 'r', state: 'RUNNING' } as Run);
+  await server.answer({ id: 'r', state: 'SUCCESS' } as Run);
+
+  await vi.waitFor(() => expect(seen).toEqual(['RUNNING', 'SUCCESS']));
+  live.close();
+});
+
+test('what happens to the runs of a table while an answer is on its way is not lost', async () => {
+  const server = new Server();
+  const changed = vi.fn();
+  const live = new LiveRuns(server.transport, 'g', { changed, connection: () => undefined, failed: () => undefined });
+  server.tell('state', { state: 'ERROR', messages: ['no'] }, 'a');
+  server.tell('deleted', {}, 'b');
+  await server.answer({ columns: COLUMNS, rows: [row('b', 'SUCCESS'), row('a', 'RUNNING')] });
+  await vi.waitFor(() => expect(live.rows.map((each) => [each.id, each.state])).toEqual([['a', 'ERROR']]));
+
+  server.tell('state', { state: 'PENDING' }, 'c');
+  await vi.waitFor(() => expect(server.waiting.length).toBe(1));
+  server.tell('state', { state: 'PENDING' }, 'd');
+  await server.answer({ columns: COLUMNS, rows: [row('c', 'PENDING'), row('a', 'ERROR')] });
+  await server.answer({ columns: COLUMNS, rows: [row('d', 'PENDING'), row('c', 'PENDING'), row('a', 'ERROR')] });
+
+  await vi.waitFor(() => expect(live.rows.map((each) => each.id)).toEqual(['d', 'c', 'a']));
+  live.close();
+});

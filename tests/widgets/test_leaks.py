@@ -27,7 +27,11 @@ def counts() -> tuple[int, int, int]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", ["RunForm", "RunView", "Results", "RunTable"])
+@pytest.mark.parametrize(
+    ("kind", "api"),
+    [("RunForm", "local"), ("RunView", "remote"), ("Results", "local"), ("RunTable", "local")],
+    indirect=["api"],
+)
 def test_five_hundred_views_leave_what_one_hundred_did(api: Api, folder: Path, kind: str) -> None:
     """No thread, comm or widget more, and no memory to speak of."""
     made = workflow(api, folder, DOUBLE, parameters="x = 1")

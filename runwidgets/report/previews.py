@@ -38,8 +38,8 @@ class Previews:
         Where the run is.
     run_id : str
         The run.
-    notebook : bytes
-        The executed notebook, which has a place of its own in the report.
+    notebook : str
+        SHA-256 of the executed notebook, which has a place of its own in the report.
     """
 
     def __init__(self, api: Api, run_id: str, notebook: str) -> None:

@@ -38,6 +38,8 @@ class View(anywidget.AnyWidget):
     is_served = traitlets.Bool(True, help="Whether a server has what it shows.").tag(sync=True)
     _failure = traitlets.Unicode(help="What an observer raised last.").tag(sync=True)
 
+    _own_layout: Any = None
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._own_layout = None if "layout" in options else self.layout

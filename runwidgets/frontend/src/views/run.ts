@@ -34,7 +34,7 @@ export const runView: View = (root, { transport, model, inner }) => {
   const elapsed = h('span', { class: 'rw-elapsed', title: t('elapsed') });
   const stage = h('div', { class: 'rw-stage' });
   const fill = h('div', { class: 'rw-fill' });
-  const bar = h('div', { class: 'rw-bar', role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100 }, fill);
+  const bar = h('div', { class: 'rw-bar', role: 'progressbar', 'aria-label': t('progress'), 'aria-valuemin': 0, 'aria-valuemax': 100 }, fill);
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const given = h('div', { class: 'rw-given' });
   const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
@@ -177,10 +177,6 @@ export const runView: View = (root, { transport, model, inner }) => {
     append(actions,
       toggle('form', t('again'), t('closeForm'), openForm),
       toggle('comparison', t('compareWith'), t('closeComparison'), openComparison));
-    if (run.state === 'SUCCESS') {
-      append(actions, h('a', { class: 'rw-button', href: transport.url(`${path()}/downloads/archive`), download: true },
-        t('downloadAll')));
-    }
     append(actions, askingButton(
       { label: t('delete'), ask: askDelete, yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet' },
       () => act(() => transport.send('DELETE', path())),

@@ -10,8 +10,9 @@ import signal
 VARIABLE = "RUNWIDGETS_CRASH_AT"
 
 SERVICE = {
-    "folder made": "a run's directory is on disk, its row is not",
-    "accepted": "the row of a run is committed",
+    "folder begun": "a run's directory is made, but has no name yet",
+    "folder made": "the directories of all runs that are accepted together are on disk, their rows are not",
+    "accepted": "the rows of all runs that are accepted together are committed",
     "claimed": "a run is RUNNING, its runner is not launched",
     "launched": "the runner is launched",
     "ending": "the end in the journal is read, but not stored",

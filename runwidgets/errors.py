@@ -67,6 +67,17 @@ class RunWidgetsError(Exception):
         """
         return {"message": self.message, "error": type(self).__name__}
 
+    def to_answer(self) -> dict[str, str]:
+        """Return the body of an answer that refuses, which also names what is at fault.
+
+        Returns
+        -------
+        dict
+            ``{"message", "error", "subject"?, "problem"?}``.
+        """
+        parts = {"subject": self.subject, "problem": self.problem}
+        return self.to_json() | {name: text for name, text in parts.items() if text}
+
 
 class UnauthenticatedAccessError(RunWidgetsError):
     """Nobody is known to ask."""

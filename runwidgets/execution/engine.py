@@ -8,6 +8,7 @@ never ran. This one writes a snapshot in one step and only so often, caps what i
 import asyncio
 import json
 import logging
+import math
 import re
 import threading
 from typing import Any
@@ -163,6 +164,7 @@ class _Client(PapermillNotebookClient):
         if self.recorder.secrets:
             message["content"] = self.recorder.mask(message["content"])
         if message["msg_type"] == "update_display_data":
+            self._read(message["content"].get("data", {}), message["content"].get("metadata", {}))
             message["content"] = self._cap(message["content"])
         output: NotebookNode | None = super().process_message(message, *arguments, **options)
         wait = self.recorder.wait_for_snapshot()
@@ -239,6 +241,8 @@ class _Client(PapermillNotebookClient):
     def _read(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Take metrics and progress out of a display."""
         match data.get(METRIC_TYPE):
+            case {"name": str(name), "value": value, "step": int() | float() as step} if math.isfinite(step):
+                self.recorder.tell("metric", name=name, value=strict(value), step=step)
             case {"name": str(name), "value": value}:
                 self.recorder.tell("metric", name=name, value=strict(value))
         match data.get(PROGRESS_TYPE):

@@ -16,6 +16,7 @@ from runwidgets.states import RunState
 from runwidgets.store.database import now
 from runwidgets.store.files import JOURNAL, LOCK, LOG, RUN_FILE
 from runwidgets.store.runs import Runs
+from runwidgets.store.series import Recorded
 
 NOTE_PAUSE = 0.2
 """Seconds between two notes of what one run says; its end is never delayed."""
@@ -60,6 +61,8 @@ class Followed:
         self.starts_at: float | None = None
         """When the next attempt is due (monotonic seconds); None while one is under way."""
         self.must_spawn = self.description["config"].get("isolation") == "spawn"
+        self.stops: str | None = self.description.get("stops")
+        """The sweep that an error of this run stops."""
         self.process: subprocess.Popen[bytes] | None = None
         self.pidfd: int | None = None
         self.code: int | None = None
@@ -73,7 +76,7 @@ class Followed:
         self._next_note = time.monotonic() + NOTE_PAUSE
         self._progress: dict[str, Any] = {}
         self._is_changed = False
-        self._metrics: list[tuple[str, Any]] = []
+        self._metrics: list[Recorded] = []
 
     @property
     def may_retry(self) -> bool:
@@ -192,7 +195,7 @@ class Followed:
         elif kind == "progress":
             self._report(**record)
         elif kind == "metric":
-            self._metrics.append((record["name"], record["value"]))
+            self._metrics.append(Recorded(record["name"], record["value"], record.get("step"), self.attempts))
         elif kind == "finished":
             self.outcome = Outcome(RunState(record["state"]), record["messages"], record["files"])
 

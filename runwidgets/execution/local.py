@@ -380,11 +380,18 @@ class LocalBackend(Backend):
                 is_released = followed.end(self._runs, holds_slot=False)
             is_known = is_released or self._runs.release(followed.run_id)
         reach("ended")
-        self._files.forget_secrets(followed.run_id)
+        self._forget_secrets(followed)
         if not is_known:
             self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
         del self._followed[followed.run_id]
         self._ring()
+
+    def _forget_secrets(self, followed: Followed) -> None:
+        """Remove what no kernel will be given any more, also of runs that were stopped with this one."""
+        self._files.forget_secrets(followed.run_id)
+        if followed.stops is not None and followed.outcome is not None:
+            for run_id in self._runs.never_started(followed.stops):
+                self._files.forget_secrets(run_id)
 
 
 def _last_words(code: int | None) -> str:

@@ -16,6 +16,7 @@ from runwidgets.errors import (
     UnknownFileError,
     UnknownObjectError,
     UnknownRunError,
+    UnknownSweepError,
     UnknownWorkflowError,
     UnknownWorkflowGroupError,
     UnsupportedMediaTypeError,
@@ -35,6 +36,7 @@ UNKNOWN: dict[str, tuple[str, type[UnknownObjectError]]] = {
     "workflow_id": ("workflow", UnknownWorkflowError),
     "group_id": ("group", UnknownWorkflowGroupError),
     "run_id": ("run", UnknownRunError),
+    "sweep_id": ("sweep", UnknownSweepError),
     "file_id": ("file", UnknownFileError),
 }
 """What an identifier is called, and the error where it cannot exist."""
@@ -256,6 +258,10 @@ def _checked(argument: Argument, value: Any) -> Any:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise InvalidArgumentError(argument.wire, "it must be a list of strings")
         return [_storable(argument, each) for each in value]
+    if argument.kind == "flag":
+        if not isinstance(value, bool):
+            raise InvalidArgumentError(argument.wire, "it must be true or false")
+        return value
     if not isinstance(value, str):
         raise InvalidArgumentError(argument.wire, "it must be a string")
     return _storable(argument, value)

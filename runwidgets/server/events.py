@@ -48,7 +48,12 @@ class EventSource(Protocol):
         """Return the number of the newest event."""
 
     def read_events(
-        self, after: int, limit: int, group_id: str | None = None, run_id: str | None = None
+        self,
+        after: int,
+        limit: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        sweep_id: str | None = None,
     ) -> list[dict[str, Any]]:
         """Return the next events, at most `limit`, without waiting."""
 
@@ -188,7 +193,7 @@ class EventsHandler(RestHandler):
     async def answer(self, route: Route, parts: tuple[str, ...]) -> None:
         """Send what the client missed, then what happens, until either side goes away."""
         given = read_query(route, self.request.query_arguments)
-        group_id, run_id = given.get("group_id"), given.get("run_id")
+        group_id, run_id, sweep_id = (given.get(name) for name in ("group_id", "run_id", "sweep_id"))
         after = given.get("after")
         if resumed := self.request.headers.get("Last-Event-ID", "").strip():
             after = read_whole("Last-Event-ID", resumed)
@@ -197,11 +202,13 @@ class EventsHandler(RestHandler):
             await self.app.in_thread(api.runs.get_run, run_id)
         if group_id is not None:
             await self.app.in_thread(api.groups.get_group, group_id)
+        if sweep_id is not None:
+            await self.app.in_thread(api.sweeps.get_sweep, sweep_id)
         hub = self.app.hub
         if hub is None:
             raise ServiceUnavailableError("events", "the server is starting or stopping")
         self._rights: dict[str, tuple[float, bool]] = {}
-        self._filter = (group_id, run_id)
+        self._filter = (group_id, run_id, sweep_id)
         self._client = hub.join(self.request.connection.close)  # type: ignore[union-attr]
         try:
             self._transforms = []  # no gzip: it would hold events back
@@ -246,11 +253,13 @@ class EventsHandler(RestHandler):
             seen = max(seen, events[-1][0]["seq"])
 
     async def _write(self, events: list[tuple[dict[str, Any], bytes]]) -> None:
-        group_id, run_id = self._filter
+        group_id, run_id, sweep_id = self._filter
         wanted = [
             (event, text)
             for event, text in events
-            if group_id in {None, event["groupId"]} and run_id in {None, event["runId"]}
+            if group_id in {None, event["groupId"]}
+            and run_id in {None, event["runId"]}
+            and sweep_id in {None, event.get("sweepId")}
         ]
         texts = [text for event, text in wanted if await self._may_read(event["groupId"])]
         if texts:

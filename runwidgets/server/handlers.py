@@ -183,6 +183,7 @@ class RestHandler(APIHandler):
         user = self.app.user_of(self.current_user)
         return {
             "name": "runwidgets",
+            "store": self.api.store(),
             "version": self.app.release,
             "url": url,
             "limits": {"upload": self.app.limits.upload},
@@ -277,9 +278,7 @@ class RestHandler(APIHandler):
         for kind, seconds in RETRY_AFTER.items():
             if isinstance(error, kind):
                 self.set_header("Retry-After", str(getattr(error, "retry_after", None) or seconds))
-        body = error.to_json()
-        body |= {name: value for name in ("subject", "problem") if (value := getattr(error, name, None))}
-        self.finish(json.dumps(body))
+        self.finish(json.dumps(error.to_answer()))
 
     def _named(self, exception: BaseException | None, status: int) -> tuple[RunWidgetsError, int]:
         if isinstance(exception, RunWidgetsError):

@@ -1,6 +1,5 @@
 """The handlers that Tornado gets: one per pattern of the route table."""
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from tornado import web
 from runwidgets.errors import (
     UnknownObjectError,
 )
-from runwidgets.service.routes import BY_ID, Route, by_pattern
+from runwidgets.service.routes import BY_ID, Route, by_pattern, expression
 
 if TYPE_CHECKING:
     from runwidgets.server.extension import RunWidgetsApp
@@ -70,7 +69,7 @@ def make_handlers(
         methods = {verb.lower(): _method(route) for route in routes for verb in (route.verb, *route.aliases)}
         handler: type[RestHandler] = type(f"{base.__name__}_{len(rules)}", (base,), methods)
         handler = web.stream_request_body(handler)
-        path = re.sub(r"\{\w+\}", "([^/]+)", pattern) or "?"
+        path = expression(pattern) or "?"
         rules.append((f"/{BASE}{path}", handler, {"app": app}))
     rules.append((f"/{BASE}.*", MissingHandler, {"app": app}))
     return rules

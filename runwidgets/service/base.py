@@ -30,8 +30,17 @@ from typing import IO
 
 from runwidgets.service.base_catalog import GroupService, UploadService, WorkflowService
 from runwidgets.service.base_events import EventService
+from runwidgets.service.base_sweeps import SweepService
 
-__all__ = ["Api", "EventService", "GroupService", "RunService", "UploadService", "WorkflowService"]
+__all__ = [
+    "Api",
+    "EventService",
+    "GroupService",
+    "RunService",
+    "SweepService",
+    "UploadService",
+    "WorkflowService",
+]
 
 
 class RunService(ABC):
@@ -55,7 +64,9 @@ class RunService(ABC):
         config : dict, optional
             How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
             ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``kernel`` (``"auto"`` or
-            ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), and ``key``: of two calls
+            ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), ``results_of`` (id of a sweep:
+            the result files of its successful runs lie in the folder that the template's parameter ``runs``
+            names, ``<number>/<name>``, with a ``run.json`` each), and ``key``: of two calls
             with one idempotency key in one group the second returns the run of the first.
 
         Returns
@@ -320,6 +331,33 @@ class RunService(ABC):
         """
 
     @abstractmethod
+    def get_series(self, run_id: str, limit: int | None = None) -> dict:
+        """Return the series that a run recorded: values of metrics by step.
+
+        Parameters
+        ----------
+        run_id : str
+            The run, in any state.
+        limit : int, optional
+            Points of each series at most, 2 or more, evenly chosen; None for all.
+
+        Returns
+        -------
+        dict
+            ``{"series": {name: {"steps", "values"}}}``: steps grow; a value is a number, ``"NaN"``,
+            ``"Infinity"`` or ``"-Infinity"``. Of a run that was tried again, those of the last attempt.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        InvalidArgumentError
+            The limit is no whole number, or less than 2.
+        """
+
+    @abstractmethod
     def get_notebook(self, run_id: str) -> IO:
         """Open the executed notebook, as far as the run has come.
 
@@ -353,9 +391,12 @@ class Api:
     groups: GroupService
     uploads: UploadService
     runs: RunService
+    sweeps: SweepService
     events: EventService
     url: str | None = None
     """Base of the REST routes, ending in ``/runwidgets/api/``; None where there is no server."""
+    store: Callable[[], str] = field(default=lambda: "", repr=False)
+    """Say where runs are kept: of two that say the same, each has the other's runs."""
     close: Callable[[], None] = field(default=lambda: None, repr=False)
     """Let go of connections and threads; runs go on."""
 

@@ -37,6 +37,7 @@ class EventService(ABC):
         group_id: str | None = None,
         run_id: str | None = None,
         stop: threading.Event | None = None,
+        sweep_id: str | None = None,
     ) -> Iterator[dict]:
         """Yield events in order, waiting for new ones, until `stop` is set.
 
@@ -50,6 +51,8 @@ class EventService(ABC):
             Only events of this group, of this run.
         stop : threading.Event, optional
             Ends the iteration within a second once set.
+        sweep_id : str, optional
+            Only events of the runs that this sweep started.
 
         Yields
         ------
@@ -62,6 +65,8 @@ class EventService(ABC):
             There is no such run.
         UnknownWorkflowGroupError
             There is no such group.
+        UnknownSweepError
+            There is no such sweep.
         UnauthorizedAccessError
             The user may not read it.
         ServiceUnavailableError

@@ -18,6 +18,7 @@ from runwidgets.errors import (
     UnknownWorkflowGroupError,
 )
 from runwidgets.limits import Limits
+from runwidgets.service.answers import check_name
 from runwidgets.service.base import GroupService, UploadService, WorkflowService
 from runwidgets.service.policy import Policy
 from runwidgets.service.templates import Templates
@@ -25,6 +26,7 @@ from runwidgets.store.catalog import Catalog
 from runwidgets.store.files import Files
 from runwidgets.store.runs import Runs
 from runwidgets.store.strays import find_copies
+from runwidgets.store.sweeps import Sweeps
 from runwidgets.templates.parameters import parse_parameters
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -37,6 +39,7 @@ class Parts:
 
     catalog: Catalog
     runs: Runs
+    sweeps: Sweeps
     files: Files
     templates: Templates
     policy: Policy
@@ -85,7 +88,7 @@ class LocalWorkflowService(WorkflowService):
             values = {
                 "id": workflow_id,
                 "source": where,
-                "name": _name(name or template.name, parts.limits),
+                "name": check_name(name or template.name, parts.limits),
                 "description": description or template.description,
                 "is_named": name is not None,
                 "is_described": description is not None,
@@ -105,7 +108,7 @@ class LocalWorkflowService(WorkflowService):
             )
         changes: Json = {"fingerprint": seen}
         if name is not None or not found.is_named:
-            changes |= {"name": _name(name or template.name, parts.limits), "is_named": name is not None}
+            changes |= {"name": check_name(name or template.name, parts.limits), "is_named": name is not None}
         if description is not None or not found.is_described:
             changes |= {
                 "description": description or template.description,
@@ -227,7 +230,7 @@ class LocalGroupService(GroupService):
         values = {
             "id": group_id,
             "workflow_id": workflow_id,
-            "name": _name(name, parts.limits),
+            "name": check_name(name, parts.limits),
             "owner": self._user,
             "parameters": [parameter.to_json() for parameter in declared],
             "config": self._check_config(engine_config, "engineConfig"),
@@ -264,7 +267,7 @@ class LocalGroupService(GroupService):
         parts = self._parts
         row = parts.group(self._user, group_id)
         if name is not None and name != row.name:
-            self._check_name(row.workflow_id, _name(name, parts.limits))
+            self._check_name(row.workflow_id, check_name(name, parts.limits))
         usernames = None
         if members is not None:
             usernames = sorted({*_usernames(members), *([row.owner] if row.owner else [])})
@@ -353,12 +356,6 @@ def _identifier(given: str | None, kind: str, catalog: Catalog) -> str:
         )
     if catalog.is_taken(kind, given):
         raise ConstraintViolationError("identifier", f"'{given}' is taken by another {kind}")
-    return given
-
-
-def _name(given: str, limits: Limits) -> str:
-    if not isinstance(given, str) or not 0 < len(given.strip()) <= limits.name_length or "\0" in given:
-        raise ConstraintViolationError("name", f"it must have 1 to {limits.name_length} characters")
     return given
 
 

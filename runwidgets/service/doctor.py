@@ -29,6 +29,7 @@ from runwidgets.store.runs import Runs
 from runwidgets.store.strays import CHECKER, children
 from runwidgets.store.survey import (
     Rows,
+    find_broken_sweeps,
     find_damage,
     find_deleted,
     find_leftovers,
@@ -168,6 +169,8 @@ class _Look:
             yield from self._at_file(self._files.copy(digest), digest)
         for row in read_uploads(self._database):
             yield from self._at_file(self._files.upload(row.group_id, row.id, row.name), row.sha256)
+        for invariant, sweep_id, problem in find_broken_sweeps(self._database):
+            yield Finding(invariant, f"sweep {sweep_id}", problem)
         for run_id in find_orphans(self._database):
             yield Finding(12, f"run {run_id}", "it is gone, but its rows are not")
         for run_id, moment in find_deleted(self._database).items():

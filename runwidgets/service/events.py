@@ -36,10 +36,16 @@ class HouseEvents:
         return last_event(self._database)
 
     def read_events(
-        self, after: int, limit: int, group_id: str | None = None, run_id: str | None = None
+        self,
+        after: int,
+        limit: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        sweep_id: str | None = None,
     ) -> list[Json]:
         """Return the next events, at most `limit`, without waiting."""
-        return [event_json(row) for row in events_after(self._database, after, limit, group_id, run_id)]
+        rows = events_after(self._database, after, limit, group_id, run_id, sweep_id)
+        return [event_json(row) for row in rows]
 
     def follow_events(
         self,
@@ -47,11 +53,12 @@ class HouseEvents:
         group_id: str | None = None,
         run_id: str | None = None,
         stop: threading.Event | None = None,
+        sweep_id: str | None = None,
     ) -> Iterator[Json]:
         """Yield events, waiting for new ones; see `EventService`."""
         while stop is None or not stop.is_set():
             seen = self._database.changes
-            events = self.read_events(after, PIECE, group_id, run_id)
+            events = self.read_events(after, PIECE, group_id, run_id, sweep_id)
             for event in events:
                 after = event["seq"]
                 yield event
@@ -77,6 +84,7 @@ class LocalEventService(EventService):
         group_id: str | None = None,
         run_id: str | None = None,
         stop: threading.Event | None = None,
+        sweep_id: str | None = None,
     ) -> Iterator[Json]:
         """Yield events in order; see `EventService`."""
         parts = self._parts
@@ -84,7 +92,9 @@ class LocalEventService(EventService):
             parts.policy.check(self._user, parts.catalog.get_group(parts.runs.get(run_id).group_id))
         if group_id is not None:
             parts.group(self._user, group_id)
-        events = self._events.follow_events(after, group_id, run_id, stop)
+        if sweep_id is not None:
+            parts.group(self._user, parts.sweeps.get(sweep_id).group_id)
+        events = self._events.follow_events(after, group_id, run_id, stop, sweep_id)
         return (event for event in events if self._is_allowed(event["groupId"]))
 
     def _is_allowed(self, group_id: str) -> bool:

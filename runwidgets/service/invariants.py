@@ -215,6 +215,8 @@ def can_be_reproduced(run: Evidence) -> Problems:
         yield f"its {TEMPLATE} is not the one that was registered"
     if description["template"]["sha256"] != run.version["sha256"]:
         yield f"its {RUN_FILE} names another template than its row"
+    if description["fingerprint"] != run.run["fingerprint"]:
+        yield f"its {RUN_FILE} has another fingerprint than its row"
     if description["arguments"] != run.run["arguments"]:
         yield f"its {RUN_FILE} has other arguments than its row"
         return

@@ -1,11 +1,13 @@
 """The services over HTTP: the route table in, requests out."""
 
+from functools import lru_cache
 from typing import IO, Any, cast
 
 from runwidgets.service.base import (
     Api,
     GroupService,
     RunService,
+    SweepService,
     UploadService,
     WorkflowService,
 )
@@ -75,9 +77,62 @@ class RemoteRunService(RunService):
         """Return a piece of what the notebook printed; see `RunService`."""
         return cast(Json, self._wire.call("runs:log", run_id=run_id, offset=offset))
 
+    def get_series(self, run_id: str, limit: int | None = None) -> Json:
+        """Return the series that a run recorded; see `RunService`."""
+        return cast(Json, self._wire.call("runs:series", run_id=run_id, limit=limit))
+
     def get_notebook(self, run_id: str) -> IO[bytes]:
         """Open the executed notebook, as far as the run has come; see `RunService`."""
         return self._wire.open("runs:notebook", run_id=run_id)
+
+
+class RemoteSweepService(SweepService):
+    """Sweeps at the other end of a `Wire`."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def start_sweep(
+        self,
+        group_id: str,
+        arguments: list[list[Json]],
+        config: Json | None = None,
+        name: str | None = None,
+    ) -> Json:
+        """Accept a sweep; see `SweepService`."""
+        sent = {"arguments": arguments, "config": config, "name": name}
+        return cast(Json, self._wire.call("sweeps:start", group_id=group_id, **sent))
+
+    def get_sweep(self, sweep_id: str) -> Json:
+        """Return the handle of a sweep; see `SweepService`."""
+        return cast(Json, self._wire.call("sweeps:get", sweep_id=sweep_id))
+
+    def list_sweeps(self, group_id: str) -> Json:
+        """List the sweeps of a group; see `SweepService`."""
+        return cast(Json, self._wire.call("sweeps:list", group_id=group_id))
+
+    def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> Json:
+        """Return the points of a sweep as rows; see `SweepService`."""
+        return cast(Json, self._wire.call("sweeps:points", sweep_id=sweep_id, after=after, limit=limit))
+
+    def add_points(self, sweep_id: str, arguments: list[list[Json]]) -> Json:
+        """Add points to a sweep; see `SweepService`."""
+        return cast(Json, self._wire.call("sweeps:add", sweep_id=sweep_id, arguments=arguments))
+
+    def cancel_sweep(self, sweep_id: str, reason: str | None = None, pending_only: bool = False) -> Json:
+        """Stop the active runs of a sweep; see `SweepService`."""
+        sent = {"reason": reason, "pending_only": pending_only}
+        return cast(Json, self._wire.call("sweeps:cancel", sweep_id=sweep_id, **sent))
+
+    def rerun_failed(self, sweep_id: str) -> Json:
+        """Give each point that failed a new run; see `SweepService`."""
+        return cast(Json, self._wire.call("sweeps:rerun", sweep_id=sweep_id))
+
+    def delete_sweep(self, sweep_id: str) -> Json:
+        """Remove a sweep with the runs that it started; see `SweepService`."""
+        handle = self.get_sweep(sweep_id)
+        self._wire.call("sweeps:delete", sweep_id=sweep_id)
+        return handle
 
 
 class RemoteWorkflowService(WorkflowService):
@@ -225,7 +280,9 @@ def open_remote(url: str, token: str | None) -> Api:
         groups=RemoteGroupService(wire),
         uploads=RemoteUploadService(wire),
         runs=RemoteRunService(wire),
+        sweeps=RemoteSweepService(wire),
         events=RemoteEventService(wire),
         url=wire.url,
+        store=lru_cache(lambda: str(wire.call("service")["store"])),
         close=wire.close,
     )

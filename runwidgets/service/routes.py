@@ -7,90 +7,20 @@ through it, so that a new route cannot be forgotten. The patterns are those of f
 work here unchanged.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import quote
+from urllib.parse import unquote
 
-Kind = Literal["id", "text", "whole", "flag", "names", "any"]
-"""What an argument must be: an identifier, text, a whole number, true or false, a list of text, or
-whatever the service makes of it."""
-Answer = Literal["json", "nothing", "file", "stream"]
-"""What comes back: JSON, an empty body, a file, or the live stream."""
+from runwidgets.errors import UnknownObjectError
+from runwidgets.service.route import Argument, Route
 
-
-@dataclass(frozen=True)
-class Argument:
-    """One argument of a service method, and its name on the wire."""
-
-    wire: str
-    """Its name in the path, the query or the body: camelCase."""
-    name: str
-    """Its name in Python."""
-    kind: Kind = "text"
-    """What it must be; see `Kind`."""
-    required: bool = False
-    """Whether a request without it is refused."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """One verb of one pattern."""
-
-    id: str
-    """Its name, as the service descriptor gives it."""
-    verb: str
-    """GET, POST, PUT or DELETE."""
-    pattern: str
-    """Its path below the base, with ``{name}`` parts."""
-    service: str
-    """The field of `Api` that answers; empty for the descriptor."""
-    method: str
-    """The method of that service."""
-    action: Literal["read", "write", "execute"]
-    """What Jupyter's Authorizer is asked for."""
-    path: tuple[Argument, ...] = ()
-    """Arguments from the path, in the order of the pattern."""
-    query: tuple[Argument, ...] = ()
-    """Arguments from the query."""
-    body: tuple[Argument, ...] = ()
-    """Fields of the JSON body."""
-    status: int = 200
-    """Status of a success."""
-    answer: Answer = "json"
-    """What comes back; see `Answer`."""
-    aliases: tuple[str, ...] = ()
-    """Further verbs that mean the same."""
-    advertised: tuple[str, ...] = ()
-    """Names of the query that the descriptor's pattern shows, all of which a client must then fill."""
-
-    def url(self, arguments: dict[str, object]) -> str:
-        """Return the path for arguments by their Python names, escaped.
-
-        Parameters
-        ----------
-        arguments : dict
-            At least the arguments of the path; others are left alone.
-
-        Returns
-        -------
-        str
-            Relative to the base, without a query.
-        """
-        values = {each.wire: quote(str(arguments[each.name]), safe="") for each in self.path}
-        return self.pattern.format(**values)
-
-    @property
-    def description(self) -> dict[str, str]:
-        """The route in the service descriptor: ``{id, pattern}``."""
-        query = "&".join(f"{name}={{{name}}}" for name in self.advertised)
-        return {"id": self.id, "pattern": f"{self.pattern}?{query}" if query else self.pattern}
-
+__all__ = ["BY_ID", "ROUTES", "Argument", "Route", "by_pattern"]
 
 WORKFLOW = Argument("workflowId", "workflow_id", "id", True)
 GROUP = Argument("userGroupId", "group_id", "id", True)
 RUN = Argument("runId", "run_id", "id", True)
 FILE = Argument("fileId", "file_id", "id", True)
+SWEEP = Argument("sweepId", "sweep_id", "id", True)
 
 ROUTES: tuple[Route, ...] = (
     Route("service", "GET", "", "", "", "read"),
@@ -278,6 +208,16 @@ ROUTES: tuple[Route, ...] = (
         query=(Argument("offset", "offset", "whole"),),
     ),
     Route(
+        "runs:series",
+        "GET",
+        "runs/{runId}/series",
+        "runs",
+        "get_series",
+        "read",
+        (RUN,),
+        query=(Argument("limit", "limit", "whole"),),
+    ),
+    Route(
         "runs:notebook",
         "GET",
         "runs/{runId}/notebook",
@@ -286,6 +226,83 @@ ROUTES: tuple[Route, ...] = (
         "read",
         (RUN,),
         answer="file",
+    ),
+    Route(
+        "sweeps:start",
+        "POST",
+        "groups/{userGroupId}/sweeps",
+        "sweeps",
+        "start_sweep",
+        "execute",
+        (GROUP,),
+        body=(
+            Argument("arguments", "arguments", "any", True),
+            Argument("config", "config", "any"),
+            Argument("name", "name"),
+        ),
+        status=201,
+    ),
+    Route(
+        "sweeps:list",
+        "GET",
+        "groups/{userGroupId}/sweeps",
+        "sweeps",
+        "list_sweeps",
+        "read",
+        (GROUP,),
+    ),
+    Route("sweeps:get", "GET", "sweeps/{sweepId}", "sweeps", "get_sweep", "read", (SWEEP,)),
+    Route(
+        "sweeps:cancel",
+        "PUT",
+        "sweeps/{sweepId}",
+        "sweeps",
+        "cancel_sweep",
+        "execute",
+        (SWEEP,),
+        body=(Argument("reason", "reason"), Argument("pendingOnly", "pending_only", "flag")),
+    ),
+    Route(
+        "sweeps:delete",
+        "DELETE",
+        "sweeps/{sweepId}",
+        "sweeps",
+        "delete_sweep",
+        "write",
+        (SWEEP,),
+        status=204,
+        answer="nothing",
+    ),
+    Route(
+        "sweeps:points",
+        "GET",
+        "sweeps/{sweepId}/points",
+        "sweeps",
+        "get_points",
+        "read",
+        (SWEEP,),
+        query=(Argument("after", "after"), Argument("limit", "limit", "whole")),
+    ),
+    Route(
+        "sweeps:add",
+        "POST",
+        "sweeps/{sweepId}/points",
+        "sweeps",
+        "add_points",
+        "execute",
+        (SWEEP,),
+        body=(Argument("arguments", "arguments", "any", True),),
+        status=201,
+    ),
+    Route(
+        "sweeps:rerun",
+        "POST",
+        "sweeps/{sweepId}/rerun",
+        "sweeps",
+        "rerun_failed",
+        "execute",
+        (SWEEP,),
+        status=201,
     ),
     Route(
         "files:list",
@@ -338,6 +355,7 @@ ROUTES: tuple[Route, ...] = (
         query=(
             Argument("group", "group_id", "id"),
             Argument("run", "run_id", "id"),
+            Argument("sweep", "sweep_id", "id"),
             Argument("after", "after", "whole"),
         ),
         answer="stream",
@@ -361,3 +379,30 @@ def by_pattern() -> Iterator[tuple[str, list[Route]]]:
     """
     for pattern in dict.fromkeys(route.pattern for route in ROUTES):
         yield pattern, [route for route in ROUTES if route.pattern == pattern]
+
+
+def expression(pattern: str) -> str:
+    """Return a pattern as a regular expression, with a group per ``{name}`` part."""
+    return re.sub(r"\{\w+\}", "([^/]+)", pattern)
+
+
+def find_route(verb: str, path: str) -> tuple[Route, tuple[str, ...]]:
+    """Return the route of a path, and what stands for the ``{name}`` parts of its pattern, unescaped.
+
+    Parameters
+    ----------
+    verb : str
+        GET, POST, PUT or DELETE.
+    path : str
+        Relative to the base, without a query.
+
+    Raises
+    ------
+    UnknownObjectError
+        There is none.
+    """
+    for route in ROUTES:
+        found = re.fullmatch(expression(route.pattern), path)
+        if found and verb in {route.verb, *route.aliases}:
+            return route, tuple(unquote(part) for part in found.groups())
+    raise UnknownObjectError("path", "there is no such route", "GET the base for a list")

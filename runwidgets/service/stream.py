@@ -49,13 +49,14 @@ class RemoteEventService(EventService):
         group_id: str | None = None,
         run_id: str | None = None,
         stop: threading.Event | None = None,
+        sweep_id: str | None = None,
     ) -> Iterator[Json]:
         """Yield events in order, waiting for new ones; see `EventService`.
 
         A stream that was cut is connected again from the last event seen, until nothing answered for
         a minute.
         """
-        arguments = {"group_id": group_id, "run_id": run_id}
+        arguments = {"group_id": group_id, "run_id": run_id, "sweep_id": sweep_id}
         query = self._wire.query(BY_ID["events"], arguments)
         path = str(httpx.URL(BY_ID["events"].pattern, params=query))
         listener = _Listener(self._wire, path, after)

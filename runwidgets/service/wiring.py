@@ -1,5 +1,7 @@
 """The only room that knows the concrete classes: root, database and backend become services."""
 
+import hashlib
+import socket
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -7,18 +9,21 @@ from pathlib import Path
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.local import LocalBackend
 from runwidgets.limits import Limits
+from runwidgets.service.acceptance import check_config
 from runwidgets.service.base import Api
 from runwidgets.service.catalog import LocalGroupService, LocalUploadService, LocalWorkflowService, Parts
 from runwidgets.service.events import HouseEvents, LocalEventService
-from runwidgets.service.local import LocalRunService, check_config
+from runwidgets.service.local import LocalRunService
 from runwidgets.service.policy import Access, Policy
 from runwidgets.service.retention import Removal, Retention, clean
+from runwidgets.service.sweeps import LocalSweepService
 from runwidgets.service.templates import Templates
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
 from runwidgets.store.files import Files
 from runwidgets.store.runs import Runs
 from runwidgets.store.survey import find_leftovers
+from runwidgets.store.sweeps import Sweeps
 
 DATABASE = "runwidgets.db"
 DRAIN_TIMEOUT = 8.0
@@ -55,6 +60,8 @@ class Service:
     ----------
     events : HouseEvents
         Everything that happens, whoever may read it.
+    store : str
+        Tells this store from others, to whoever looks at it from anywhere.
     """
 
     def __init__(
@@ -79,12 +86,14 @@ class Service:
         self._parts = Parts(
             catalog=catalog,
             runs=runs,
+            sweeps=Sweeps(database),
             files=files,
             templates=Templates(catalog, files, limits, templates_root, self._backend.prepare),
             policy=Policy(access, catalog),
             limits=limits,
         )
         self.events = HouseEvents(database)
+        self.store = _identify(files, database)
         self._retention = Retention(files, database, keep_days, keep_runs)
 
     def api(self, user: str | None = None) -> Api:
@@ -105,7 +114,9 @@ class Service:
             groups=LocalGroupService(self._parts, user, check_config),
             uploads=LocalUploadService(self._parts, user),
             runs=LocalRunService(self._parts, self._backend, user),
+            sweeps=LocalSweepService(self._parts, self._backend, user),
             events=LocalEventService(self._parts, self.events, user),
+            store=lambda: self.store,
         )
 
     def last_activity(self) -> datetime | None:
@@ -120,6 +131,12 @@ class Service:
             self._backend.drain(DRAIN_TIMEOUT)
         self._backend.close()
         self._database.close()
+
+
+def _identify(files: Files, database: Database) -> str:
+    """Return what tells a store from others: the machine that looks at it, its root and its database."""
+    place = f"{socket.gethostname()} {files.root} {database.address}"
+    return hashlib.sha256(place.encode()).hexdigest()[:32]
 
 
 def open_service(

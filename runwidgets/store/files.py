@@ -11,11 +11,14 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from runwidgets.crashpoints import reach
 from runwidgets.errors import (
     ServiceUnavailableError,
     UnknownFileError,
@@ -27,6 +30,7 @@ from runwidgets.store.disk import (
     our_errors,
     remove_path,
     sync,
+    sync_together,
     write_atomically,
     write_file,
     write_stream,
@@ -49,6 +53,21 @@ SECRETS = "secrets.json"
 RESERVE = "reserve"
 UPLOADS = "uploads"
 WORKDIR = "workdir"
+MEMBERS = "members"
+"""In the folder in which runs are made: their ids, a line each."""
+
+
+@dataclass(frozen=True)
+class Birth:
+    """A run whose folder is to be made."""
+
+    run_id: str
+    description: dict[str, Any]
+    """Content of ``run.json``."""
+    uploads: Mapping[str, Path]
+    """Uploads that its arguments name, by id; the run keeps them though they be deleted."""
+    secrets: dict[str, Any]
+    """Values that only the kernel may see; the runner removes them when it has read them."""
 
 
 class Files:
@@ -153,70 +172,68 @@ class Files:
         """Return the folder of a run, which may not exist."""
         return self.runs / run_id
 
-    def create_run(
-        self,
-        run_id: str,
-        description: dict[str, Any],
-        notebook: str,
-        uploads: Mapping[str, Path],
-        secrets: dict[str, Any],
-    ) -> int:
-        """Make the folder of a run; afterwards it is on disk, whole.
+    @contextmanager
+    def create_runs(self, births: Sequence[Birth], notebook: str) -> Iterator[None]:
+        """Make the folders of runs; in the block they are on disk, whole, and if it fails they go again.
+
+        In the block the caller commits their rows. Until then nobody takes the folders for leftovers:
+        a folder whose lock is held says which they are.
 
         Parameters
         ----------
-        run_id : str
-            The run.
-        description : dict
-            Content of ``run.json``.
+        births : sequence of Birth
+            The runs.
         notebook : str
             SHA-256 of the template's stored notebook.
-        uploads : mapping of str to Path
-            Uploads that its arguments name, by id; the run keeps them though they be deleted.
-        secrets : dict
-            Values that only the kernel may see; the runner removes them when it has read them.
 
-        Returns
-        -------
-        int
-            The descriptor that holds the run's lock; the caller closes it when the row is committed.
+        Yields
+        ------
+        None
+            Once all is on disk.
 
         Raises
         ------
         StorageFullError
             The disk is full; nothing stays.
         """
+        nursery = self.runs / f".{uuid.uuid4().hex}"
         lock: int | None = None
-        staged = self.runs / f".{run_id}"
+        made: list[Path] = []
         try:
-            with our_errors(f"run {run_id}"):
-                staged.mkdir(mode=0o700)
-                lock = hold_lock(staged / LOCK)
-                assert lock is not None
-                (staged / WORKDIR).mkdir(mode=0o700)
-                about = json.dumps(description, ensure_ascii=False).encode()
-                write_file(staged / RUN_FILE, about, is_durable=False)
-                link_file(self.copy(notebook), staged / TEMPLATE)
-                if secrets:
-                    write_file(staged / SECRETS, json.dumps(secrets).encode())
-                if uploads:
-                    (staged / UPLOADS).mkdir(mode=0o700)
-                for file_id, path in uploads.items():
-                    link_file(path, staged / UPLOADS / file_id)
-                folder = self.run_folder(run_id)
-                os.replace(staged, folder)
-                for path in (folder / RUN_FILE, folder, self.runs):  # in one go: most is done with the first
-                    sync(path)
-                return lock
+            with our_errors("run directory"):
+                nursery.mkdir(mode=0o700)
+                lock = hold_lock(nursery / LOCK)
+                names = "\n".join(birth.run_id for birth in births)
+                write_file(nursery / MEMBERS, names.encode(), is_durable=False)
+                for birth in births:
+                    folder = self.run_folder(birth.run_id)
+                    self._make_run(nursery / birth.run_id, birth, notebook)
+                    reach("folder begun")
+                    os.replace(nursery / birth.run_id, folder)
+                    made += [folder / RUN_FILE, folder]
+                sync_together([*made, self.runs])
+            yield
         except BaseException:
-            if self.run_folder(run_id).exists():
-                self.delete_run(run_id)
-            if lock is not None:
-                os.close(lock)
+            for folder in made[1::2]:
+                remove_path(folder)
             raise
         finally:
-            if staged.exists():
-                shutil.rmtree(staged)
+            shutil.rmtree(nursery, ignore_errors=True)  # what is left goes as a leftover, once unlocked
+            if lock is not None:
+                os.close(lock)
+
+    def _make_run(self, folder: Path, birth: Birth, notebook: str) -> None:
+        folder.mkdir(mode=0o700)
+        (folder / WORKDIR).mkdir(mode=0o700)
+        about = json.dumps(birth.description, ensure_ascii=False).encode()
+        write_file(folder / RUN_FILE, about, is_durable=False)
+        link_file(self.copy(notebook), folder / TEMPLATE)
+        if birth.secrets:
+            write_file(folder / SECRETS, json.dumps(birth.secrets).encode())
+        if birth.uploads:
+            (folder / UPLOADS).mkdir(mode=0o700)
+        for file_id, path in birth.uploads.items():
+            link_file(path, folder / UPLOADS / file_id)
 
     def forget_secrets(self, run_id: str) -> None:
         """Remove the secret values of a run that no kernel will be given any more."""

@@ -6,26 +6,31 @@ transaction, so the stream never knows more or less than the rows.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, true, update
 
-from runwidgets.errors import InvalidRunStateError, QueueFullError, UnknownRunError
+from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.states import ACTIVE, RunState, sources
-from runwidgets.store.database import Database, now
-from runwidgets.store.events import emit
+from runwidgets.store.changes import (
+    RunRow,
+    accept_runs,
+    cancel_runs,
+    check_room,
+    end_of,
+    next_to_claim,
+    not_before,
+    remove_runs,
+    stop_sweep,
+)
+from runwidgets.store.database import Database
+from runwidgets.store.events import emit, emit_all
+from runwidgets.store.series import Recorded, read_series, tell_metrics
 from runwidgets.store.tables import events, files, runs
 
-RunRow = Row[Any]
-"""A row of the table `runs`."""
-
-
-def _not_before(earlier: ColumnElement[str]) -> ColumnElement[str]:
-    """Return the time, but never one before another, whatever the wall clock did between them."""
-    moment = now()
-    return case((earlier > moment, earlier), else_=moment)
+__all__ = ["RunRow", "Runs"]
 
 
 class Runs:
@@ -44,20 +49,20 @@ class Runs:
         """Return one transaction for all that is said to the database in it by this thread."""
         return self._database.write()
 
-    def accept(self, values: Sequence[dict[str, Any]], waiting: int) -> list[RunRow]:
+    def accept(self, values: Sequence[dict[str, Any]], waiting: int) -> Sequence[RunRow]:
         """Add runs, all of them or none, PENDING.
 
         Parameters
         ----------
         values : sequence of dict
             Columns of each run: ``id``, ``group_id``, ``workflow_id``, ``version_id``, ``arguments``,
-            ``config``, ``created_by``, ``idempotency_key``.
+            ``config``, ``created_by``, ``idempotency_key``, ``sweep_id``, ``rank``, ``fingerprint``.
         waiting : int
             Runs that may be PENDING afterwards.
 
         Returns
         -------
-        list of RunRow
+        sequence of RunRow
             The new rows, in order.
 
         Raises
@@ -66,22 +71,18 @@ class Runs:
             More would wait.
         """
         with self._database.write() as connection:
-            pending = select(func.count()).select_from(runs).where(runs.c.state == RunState.PENDING.value)
-            if connection.execute(pending).scalar_one() + len(values) > waiting:
-                raise QueueFullError("queue", f"{waiting} runs may wait and no more", "try again later")
-            rows = []
-            for each in values:
-                born = {
-                    "state": RunState.PENDING.value,
-                    "messages": [],
-                    "metrics": {},
-                    "holds_slot": False,
-                    "created_at": now(),
-                }
-                row = connection.execute(insert(runs).values(**born, **each).returning(runs)).one()
-                emit(connection, row, "state", {"state": row.state})
-                rows.append(row)
-            return rows
+            return accept_runs(connection, values, waiting)
+
+    def check_room(self, count: int, waiting: int) -> None:
+        """Refuse runs that would not be accepted, before anything is done for them.
+
+        Raises
+        ------
+        QueueFullError
+            With `count` further runs, more than `waiting` would be PENDING.
+        """
+        with self._database.read() as connection:
+            check_room(connection, count, waiting)
 
     def find_by_key(self, group_id: str, key: str) -> RunRow | None:
         """Return the run of a group that was started with an idempotency key."""
@@ -147,10 +148,10 @@ class Runs:
         return rows[:limit][::-1], rows[limit - 1].seq
 
     def claim(self, host: str, service: str, slots: int) -> RunRow | None:
-        """Claim the oldest pending run for a host, if a slot is free.
+        """Claim the oldest of the pending runs with the lowest rank for a host, if a slot is free.
 
-        One statement: of several callers exactly one gets a given run. Called by the backend's
-        dispatcher only, from its own thread.
+        Those whose sweep has as many runs under way as it may are passed over. One statement: of several
+        callers exactly one gets a given run. Called by the backend's dispatcher only, from its own thread.
 
         Parameters
         ----------
@@ -171,25 +172,18 @@ class Runs:
         **Source:** plain BEGIN gave 2,231 busy errors in 2,000 claims, BEGIN IMMEDIATE none
         (RELIABILITY, "parts underneath").
         """
-        oldest = (
-            select(runs.c.seq)
-            .where(runs.c.state == RunState.PENDING.value)
-            .order_by(runs.c.seq)
-            .limit(1)
-            .scalar_subquery()
-        )
         busy = select(func.count()).select_from(runs).where(runs.c.host == host, runs.c.holds_slot)
         with self._database.read() as connection:
-            if connection.execute(select(oldest)).scalar() is None:
+            if connection.execute(select(next_to_claim())).scalar() is None:
                 return None
         with self._database.write() as connection:
             row = connection.execute(
                 update(runs)
-                .where(runs.c.seq == oldest, runs.c.state == RunState.PENDING.value)
+                .where(runs.c.seq == next_to_claim(is_taken=True), runs.c.state == RunState.PENDING.value)
                 .where(busy.scalar_subquery() < slots)
                 .values(
                     state=RunState.RUNNING.value,
-                    started_at=_not_before(runs.c.created_at),
+                    started_at=not_before(runs.c.created_at),
                     host=host,
                     service=service,
                     holds_slot=True,
@@ -208,7 +202,7 @@ class Runs:
         results: Iterable[dict[str, Any]] = (),
         holds_slot: bool = True,
     ) -> RunRow:
-        """Bring a run into a terminal state.
+        """Bring a run into a terminal state; an ERROR may stop the sweep that it belongs to.
 
         Parameters
         ----------
@@ -244,7 +238,7 @@ class Runs:
             row = connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id, runs.c.state.in_(legal))
-                .values(**changed, finished_at=_not_before(began))
+                .values(**changed, finished_at=not_before(began))
                 .returning(runs)
             ).one_or_none()
             if row is None:
@@ -257,28 +251,27 @@ class Runs:
             listed = [{"run_id": run_id, "position": at, **each} for at, each in enumerate(results)]
             if listed:
                 connection.execute(insert(files), listed)
-            told: dict[str, Any] = {"state": row.state, "finishedAt": row.finished_at}
-            if row.started_at:
-                told["startedAt"] = row.started_at
-            if row.messages:
-                told["messages"] = row.messages
-            emit(connection, row, "state", told)
+            emit(connection, row, "state", end_of(row))
+            if target is RunState.ERROR:
+                stop_sweep(connection, row)
             return row
 
     def cancel_all(self, message: str) -> None:
         """Bring every active run into CANCELED, with a message."""
+        with self._database.write() as connection:
+            cancel_runs(connection, true(), message)
+
+    def never_started(self, sweep_id: str) -> Sequence[str]:
+        """Return the ids of the runs of a sweep that were cancelled while they waited."""
+        its = select(runs.c.id).where(runs.c.sweep_id == sweep_id, runs.c.state == RunState.CANCELED.value)
         with self._database.read() as connection:
-            legal = [state.value for state in sources(RunState.CANCELED)]
-            active = connection.execute(select(runs.c.id).where(runs.c.state.in_(legal))).scalars().all()
-        for run_id in active:
-            with suppress(InvalidRunStateError, UnknownRunError):  # it ended by itself meanwhile
-                self.move(run_id, RunState.CANCELED, [message])
+            return connection.execute(its.where(runs.c.started_at.is_(None))).scalars().all()
 
     def note(
         self,
         run_id: str,
         progress: dict[str, Any] | None = None,
-        metrics: Sequence[tuple[str, Any]] = (),
+        metrics: Sequence[Recorded] = (),
         log_size: int | None = None,
     ) -> None:
         """Keep what a run says on its way.
@@ -289,8 +282,8 @@ class Runs:
             The run; nothing happens if it was deleted.
         progress : dict, optional
             The handle's ``progress`` from now on.
-        metrics : sequence of (str, any)
-            Names and values in the order in which they were recorded; the last of a name stays.
+        metrics : sequence of Recorded
+            In the order in which they were recorded; the last of a name stays.
         log_size : int, optional
             Bytes of the log; only told, not kept.
         """
@@ -303,9 +296,8 @@ class Runs:
                 changed["progress"] = progress
                 emit(connection, row, "progress", progress)
             if metrics:
-                changed["metrics"] = {**row.metrics, **dict(metrics)}
-                for name, value in metrics:
-                    emit(connection, row, "metric", {"name": name, "value": value})
+                changed["metrics"] = {**row.metrics, **{each.name: each.value for each in metrics}}
+                emit_all(connection, "metric", [(row, said) for said in tell_metrics(metrics)])
             if log_size is not None:
                 emit(connection, row, "log", {"size": log_size})
             if changed:
@@ -351,9 +343,7 @@ class Runs:
             row = _get(connection, run_id)
             if RunState(row.state) in ACTIVE:
                 raise InvalidRunStateError(f"run {run_id}", f"it is {row.state}", "cancel it first")
-            connection.execute(delete(runs).where(runs.c.id == run_id))
-            connection.execute(delete(events).where(events.c.run_id == run_id))
-            emit(connection, row, "deleted", {})
+            remove_runs(connection, [row])
             return row
 
     def count_active(self, group_ids: Sequence[str]) -> int:
@@ -383,9 +373,16 @@ class Runs:
             newest = connection.execute(select(events.c.at).order_by(events.c.seq.desc()).limit(1)).scalar()
         return None if newest is None else datetime.fromisoformat(newest)
 
-    def successes(self, workflow_id: str) -> Sequence[RunRow]:
-        """Return the successful runs of a workflow, oldest first."""
-        chosen = select(runs).where(runs.c.workflow_id == workflow_id, runs.c.state == RunState.SUCCESS.value)
+    def series(self, run_id: str, most: int | None) -> dict[str, dict[str, Any]]:
+        """Return the series that a run recorded; see `read_series`."""
+        return read_series(self._database, run_id, most)
+
+    def successes(self, workflow_id: str) -> Sequence[Row[Any]]:
+        """Return what the successful runs of a workflow measured, oldest first."""
+        wanted = (runs.c.id, runs.c.group_id, runs.c.created_at, runs.c.finished_at, runs.c.metrics)
+        chosen: Select[Any] = select(*wanted).where(
+            runs.c.workflow_id == workflow_id, runs.c.state == RunState.SUCCESS.value
+        )
         with self._database.read() as connection:
             return connection.execute(chosen.order_by(runs.c.seq)).all()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from runwidgets.store.files import LOCK, SECRETS
+from runwidgets.store.files import LOCK, MEMBERS, SECRETS
 from runwidgets.store.locks import is_locked
 
 YOUNG = 60.0
@@ -85,7 +85,10 @@ def find_strays(root: Path, known: Known, moment: float, patience: Patience = SW
     Stray
         A file or a whole folder.
     """
-    for path in children(root / "runs"):
+    unborn: set[str] = set()
+    for path in children(root / "runs"):  # hidden ones first
+        if path.name in unborn:
+            continue
         if path.name in known.runs:
             own = children(path) if not known.runs[path.name] else []
             made = [each for each in own if each.name.startswith(".") or each.name == SECRETS]
@@ -93,6 +96,8 @@ def find_strays(root: Path, known: Known, moment: float, patience: Patience = SW
         elif not is_locked(path / LOCK):
             is_begun = path.name.count(".") == 1 and not (path / LOCK).exists()
             yield from _older([path], moment, max(patience.run, YOUNG if is_begun else 0.0))
+        else:
+            unborn |= _read_members(path / MEMBERS)
     for group in children(root / "uploads"):
         own = children(group) if group.name in known.groups else [group]
         unknown = [each for each in own if (group.name, each.name) not in known.uploads]
@@ -122,6 +127,14 @@ def children(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _read_members(path: Path) -> set[str]:
+    """Return the runs that somebody is about to commit; none before it is said."""
+    try:
+        return set(path.read_text("utf-8").split())
+    except FileNotFoundError:
+        return set()
 
 
 def _older(paths: Iterable[Path], moment: float, patience: float) -> Iterator[Stray]:

@@ -3,18 +3,20 @@
 The checker reads what may be damaged, so its sentences give JSON as the text that is stored.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import JSON, Row, Select, Table, Text, cast, func, or_, select
 
-from runwidgets.states import ACTIVE, TERMINAL
+from runwidgets.states import ACTIVE, TERMINAL, RunState
 from runwidgets.store.catalog import Catalog
+from runwidgets.store.changes import has_runs
 from runwidgets.store.database import Database
 from runwidgets.store.files import Files
 from runwidgets.store.strays import SWEEPER, Known, Patience, Stray, find_strays
-from runwidgets.store.tables import events, groups, runs, uploads, versions
+from runwidgets.store.tables import events, groups, points, runs, sweeps, uploads, versions
 from runwidgets.store.tables import files as results
 
 JsonRow = dict[str, Any]
@@ -127,6 +129,57 @@ def find_damage(database: Database) -> str | None:
     return None if said == "ok" else said
 
 
+def find_broken_sweeps(database: Database) -> list[tuple[int, str, str]]:
+    """Return what is wrong with sweeps: the number of the invariant, the sweep, and the problem."""
+    known = select(sweeps.c.id)
+    lost = points.c.run_id.not_in(select(runs.c.id))
+    its = points.join(runs, runs.c.id == points.c.run_id).join(sweeps, sweeps.c.id == points.c.sweep_id)
+    is_reused = func.coalesce(runs.c.sweep_id, "") != points.c.sweep_id
+    is_early = is_reused & (runs.c.state != RunState.SUCCESS.value)
+    strange = or_(runs.c.group_id != sweeps.c.group_id, is_early)
+    under_way = select(func.count()).where(runs.c.sweep_id == sweeps.c.id, runs.c.holds_slot)
+    place = (points.c.sweep_id, points.c.number)
+    rules: list[tuple[int, str, Select[Any]]] = [
+        (12, "the run of its point {1} is gone, but the point is not", select(*place).where(lost)),
+        (
+            12,
+            "it is gone, but its points are not",
+            select(points.c.sweep_id).where(points.c.sweep_id.not_in(known)).distinct(),
+        ),
+        (
+            12,
+            "it is gone, but its runs are not",
+            select(runs.c.sweep_id)
+            .where(runs.c.sweep_id.is_not(None), runs.c.sweep_id.not_in(known))
+            .distinct(),
+        ),
+        (12, "all of its runs are gone, but it is not", known.where(~has_runs())),
+        (
+            14,
+            "more of its runs are under way than may be",
+            known.where(under_way.scalar_subquery() > sweeps.c.parallel),
+        ),
+        (
+            15,
+            "its point {1} has a run that is none of its own and no success of its group",
+            select(*place).select_from(its).where(strange),
+        ),
+    ]
+    with database.read() as connection:
+        broken = [
+            (invariant, row[0], problem.format(*row))
+            for invariant, problem, chosen in rules
+            for row in connection.execute(chosen)
+        ]
+        damaged = [
+            (1, row.id, f"column {name} of it is no JSON")
+            for row in connection.execute(_raw(sweeps))
+            for name in ("config", "varied", "constants")
+            if not _is_json(getattr(row, name))
+        ]
+    return broken + damaged
+
+
 def find_expired(database: Database, before: str | None, newest: int | None) -> Sequence[str]:
     """Return the ids of runs that have ended, whose processes are gone and that may go, oldest first.
 
@@ -150,6 +203,14 @@ def find_expired(database: Database, before: str | None, newest: int | None) -> 
     with database.read() as connection:
         chosen = select(placed.c.id).where(has_ended, ~placed.c.holds_slot, or_(*asked))
         return connection.execute(chosen.order_by(placed.c.seq)).scalars().all()
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _raw(table: Table) -> Select[Any]:

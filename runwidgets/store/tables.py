@@ -114,6 +114,30 @@ uploads = Table(
     sqlite_autoincrement=True,
 )
 
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("group_id", String(64), _reference("groups"), nullable=False),
+    Column("name", Text),
+    Column("config", JSON, nullable=False),
+    Column("idempotency_key", Text),
+    Column("stops_on_error", Boolean, nullable=False),
+    Column("parallel", Integer),
+    Column("last_number", Integer, nullable=False),
+    Column("varied", JSON, nullable=False),
+    Column("constants", JSON, nullable=False),
+    Column("created_by", Text),
+    Column("created_at", String(32), nullable=False),
+    UniqueConstraint("group_id", "idempotency_key"),
+    CheckConstraint("parallel > 0", name="parallel_is_positive"),
+    Index("ix_sweeps_group_id_seq", "group_id", "seq"),
+    sqlite_autoincrement=True,
+)
+"""`last_number` is that of the newest point; `constants` has a digest of the value of each parameter that
+took only one so far, `varied` the names of the others."""
+
 runs = Table(
     "runs",
     metadata,
@@ -122,7 +146,9 @@ runs = Table(
     Column("group_id", String(64), _reference("groups"), nullable=False),
     Column("workflow_id", String(64), _reference("workflows"), nullable=False, index=True),
     Column("version_id", Serial, _reference("versions"), nullable=False),
-    Column("sweep_id", String(64)),
+    Column("sweep_id", String(64), _reference("sweeps")),
+    Column("rank", Integer, nullable=False, default=0),
+    Column("fingerprint", String(64)),
     Column("idempotency_key", Text),
     Column("state", String(8), nullable=False),
     Column("arguments", JSON, nullable=False),
@@ -149,16 +175,38 @@ runs = Table(
     CheckConstraint("state != 'RUNNING' OR holds_slot", name="running_holds_a_slot"),
     Index("ix_runs_group_id_seq", "group_id", "seq"),
     Index("ix_runs_group_id_state_seq", "group_id", "state", "seq"),
+    Index("ix_runs_group_id_fingerprint", "group_id", "fingerprint"),
+    Index("ix_runs_sweep_id_state", "sweep_id", "state"),
     Index(
         "ix_runs_pending",
+        "rank",
         "seq",
+        "sweep_id",
+        "state",
         sqlite_where=text("state = 'PENDING'"),
         postgresql_where=text("state = 'PENDING'"),
     ),
-    Index("ix_runs_holding", "host", sqlite_where=text("holds_slot"), postgresql_where=text("holds_slot")),
+    Index(
+        "ix_runs_holding",
+        "sweep_id",
+        "host",
+        sqlite_where=text("holds_slot = 1"),
+        postgresql_where=text("holds_slot"),
+    ),
     sqlite_autoincrement=True,
 )
-"""`service` follows the run and `host` executes it; `holds_slot` until its processes are gone."""
+"""`service` follows the run and `host` executes it; `holds_slot` until its processes are gone. The lowest
+`rank` is claimed first, out of an index that has all columns of the question. `fingerprint` is equal for
+runs that must come to the same."""
+
+points = Table(
+    "sweep_points",
+    metadata,
+    Column("sweep_id", String(64), _reference("sweeps"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("run_id", String(64), _reference("runs"), nullable=False, index=True),
+)
+"""Points of sweeps, numbered from 1, each with the run that it has now; it goes with that run."""
 
 files = Table(
     "files",

@@ -86,6 +86,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("group_id", "username", name=op.f("pk_members")),
     )
     op.create_table(
+        "sweeps",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("group_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("config", sa.JSON(), nullable=False),
+        sa.Column("idempotency_key", sa.Text(), nullable=True),
+        sa.Column("stops_on_error", sa.Boolean(), nullable=False),
+        sa.Column("parallel", sa.Integer(), nullable=True),
+        sa.Column("last_number", sa.Integer(), nullable=False),
+        sa.Column("varied", sa.JSON(), nullable=False),
+        sa.Column("constants", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.String(length=32), nullable=False),
+        sa.CheckConstraint("parallel > 0", name=op.f("ck_sweeps_parallel_is_positive")),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["groups.id"], name=op.f("fk_sweeps_group_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_sweeps")),
+        sa.UniqueConstraint("group_id", "idempotency_key", name=op.f("uq_sweeps_group_id_idempotency_key")),
+        sa.UniqueConstraint("id", name=op.f("uq_sweeps_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_sweeps_group_id_seq", "sweeps", ["group_id", "seq"], unique=False)
+    op.create_table(
         "runs",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -93,6 +118,8 @@ def upgrade() -> None:
         sa.Column("workflow_id", sa.String(length=64), nullable=False),
         sa.Column("version_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("sweep_id", sa.String(length=64), nullable=True),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=True),
         sa.Column("idempotency_key", sa.Text(), nullable=True),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("arguments", sa.JSON(), nullable=False),
@@ -127,6 +154,9 @@ def upgrade() -> None:
             ["group_id"], ["groups.id"], name=op.f("fk_runs_group_id"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
+            ["sweep_id"], ["sweeps.id"], name=op.f("fk_runs_sweep_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
             ["version_id"], ["versions.id"], name=op.f("fk_runs_version_id"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
@@ -137,25 +167,41 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_runs_id")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_runs_group_id_fingerprint", "runs", ["group_id", "fingerprint"], unique=False)
     op.create_index("ix_runs_group_id_seq", "runs", ["group_id", "seq"], unique=False)
     op.create_index("ix_runs_group_id_state_seq", "runs", ["group_id", "state", "seq"], unique=False)
     op.create_index(
         "ix_runs_holding",
         "runs",
-        ["host"],
+        ["sweep_id", "host"],
         unique=False,
-        sqlite_where=sa.text("holds_slot"),
+        sqlite_where=sa.text("holds_slot = 1"),
         postgresql_where=sa.text("holds_slot"),
     )
     op.create_index(
         "ix_runs_pending",
         "runs",
-        ["seq"],
+        ["rank", "seq", "sweep_id", "state"],
         unique=False,
         sqlite_where=sa.text("state = 'PENDING'"),
         postgresql_where=sa.text("state = 'PENDING'"),
     )
+    op.create_index("ix_runs_sweep_id_state", "runs", ["sweep_id", "state"], unique=False)
     op.create_index(op.f("ix_runs_workflow_id"), "runs", ["workflow_id"], unique=False)
+    op.create_table(
+        "sweep_points",
+        sa.Column("sweep_id", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_sweep_points_run_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["sweep_id"], ["sweeps.id"], name=op.f("fk_sweep_points_sweep_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("sweep_id", "number", name=op.f("pk_sweep_points")),
+    )
+    op.create_index(op.f("ix_sweep_points_run_id"), "sweep_points", ["run_id"], unique=False)
     op.create_table(
         "uploads",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -190,5 +236,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop every table."""
-    for table in ("files", "uploads", "runs", "members", "versions", "groups", "workflows", "events"):
+    for table in ("files", "sweep_points", "uploads", "runs", "sweeps", "members", "versions", "groups"):
+        op.drop_table(table)
+    for table in ("workflows", "events"):
         op.drop_table(table)

@@ -1,0 +1,299 @@
+"""How runs are accepted: checked against the template, described, put on disk and into the database.
+
+A single run and the ten thousand of a sweep go the same way. What they have in common (the group, the
+template, the settings, the uploads) is read once; then each list of arguments becomes a draft or an error;
+then the folders of all drafts are made, and the rows of all are committed.
+"""
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from sqlalchemy import Row
+
+from runwidgets.crashpoints import reach
+from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, StorageFullError
+from runwidgets.service.catalog import Parts
+from runwidgets.service.gather import PARAMETER, Gathered, gather
+from runwidgets.store.files import Birth
+from runwidgets.store.runs import RunRow
+from runwidgets.templates.parameters import Parameter, cast, check_arguments, parse_parameters
+
+Json = dict[str, Any]
+
+MASK = "***"
+MAX_RETRIES = 10
+KNOWN = ("timeout", "cell_timeout", "cwd", "isolation", "kernel", "retries", "results_of", "key")
+"""Settings of a run."""
+RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors", "imports")
+"""What a runner needs to know of a template."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A run that may be accepted; nothing of it is stored yet."""
+
+    row: Json
+    """Columns of its row."""
+    birth: Birth
+    """Its folder."""
+
+
+class Acceptance:
+    """What the runs that are accepted together have in common, read once.
+
+    Parameters
+    ----------
+    parts : Parts
+        The house.
+    user : str or None
+        Who asks.
+    group_id : str
+        The group that they belong to.
+    config : dict or None
+        Their settings; those of the group hold where these say nothing.
+    stops : str, optional
+        The sweep that is stopped when one of them ends in ERROR.
+    **columns
+        Further columns of their rows.
+
+    Raises
+    ------
+    UnknownWorkflowGroupError
+        There is no such group.
+    UnauthorizedAccessError
+        The user is not a member of it.
+    InvalidArgumentError
+        A setting is unknown or makes no sense.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        user: str | None,
+        group_id: str,
+        config: Json | None,
+        stops: str | None = None,
+        **columns: Any,
+    ) -> None:
+        self._parts = parts
+        self._stops = stops
+        self._columns = {"created_by": user, **columns}
+        self.group = parts.group(user, group_id)
+        self.version = parts.templates.current(parts.catalog.get_workflow(self.group.workflow_id))
+        self.settings = {**self.group.config, **check_config(config, "config")}
+        self._parameters = _find_parameters(self.version, self.group)
+        self._secret = {each.name for each in self._parameters if each.secret}
+        self._gathered: Gathered | None = None
+        if "results_of" in self.settings:
+            self._leave_room()
+            self._gathered = gather(parts, user, self.settings["results_of"])
+
+    def _leave_room(self) -> None:
+        """Take the parameter out that will be told where gathered results are."""
+        kept = tuple(each for each in self._parameters if each.name != PARAMETER)
+        if len(kept) == len(self._parameters):
+            raise InvalidTemplateError(
+                "notebook", f"it has no parameter '{PARAMETER}'", "it is told the folder of the results"
+            )
+        self._parameters = kept
+
+    @cached_property
+    def _uploads(self) -> dict[str, Row[Any]]:
+        return {row.id: row for row in self._parts.catalog.list_uploads(self.group.id)}
+
+    @cached_property
+    def _defaults(self) -> Json:
+        """Values that arguments which are not given come to, as far as they can be known."""
+        return {
+            each.name: cast(each, each.default, self._parts.limits)
+            for each in self._parameters
+            if each.default is not None and not each.secret and each.dtype != "file"
+        }
+
+    @cached_property
+    def _common(self) -> Json:
+        """What every ``run.json`` has."""
+        template = self.version.template
+        return {
+            "workflowId": self.group.workflow_id,
+            "groupId": self.group.id,
+            "config": self.settings,
+            "stops": self._stops,
+            "template": {key: template[key] for key in RUNNER_KEYS} | {"sha256": self.version.sha256},
+            "inputs": template["inputs"],
+            "limits": asdict(self._parts.limits),
+        }
+
+    def draft(self, arguments: list[Json]) -> Draft:
+        """Check the arguments of a run; see `RunService.start_run` for the order and the errors."""
+        values = check_arguments(
+            self._parameters, arguments, lambda file_id: file_id in self._uploads, self._parts.limits
+        )
+        files, plain = self._place(values)
+        sources: dict[str, Path] = {}
+        if self._gathered is not None:
+            plain[PARAMETER] = PARAMETER
+            files, sources = files + self._gathered.files, self._gathered.sources
+        run_id = uuid.uuid4().hex
+        shown = [
+            {"name": each["name"], "value": MASK if each["name"] in self._secret else each["value"]}
+            for each in arguments
+        ]
+        secrets = {name: plain[name] for name in plain if name in self._secret}
+        told = {name: value for name, value in plain.items() if name not in secrets}
+        description = {
+            "id": run_id,
+            "arguments": shown,
+            "values": {**self.version.template["defaults"], **told},
+            "files": files,
+            "fingerprint": None if secrets or sources else self._fingerprint(told, files),
+            **self._common,
+        }
+        row = {
+            "id": run_id,
+            "group_id": self.group.id,
+            "workflow_id": self.group.workflow_id,
+            "version_id": self.version.id,
+            "arguments": shown,
+            "config": self.settings,
+            "fingerprint": description["fingerprint"],
+            "idempotency_key": self.settings.get("key"),
+            **self._columns,
+        }
+        given = {
+            each["fileId"]: self._parts.files.upload(
+                self.group.id, each["fileId"], self._uploads[each["fileId"]].name
+            )
+            for each in files
+            if each["fileId"] not in sources
+        }
+        given |= sources
+        return Draft(row, Birth(run_id, description, given, secrets))
+
+    @contextmanager
+    def on_disk(self, drafts: Sequence[Draft]) -> Iterator[None]:
+        """Put the folders of drafts on disk; in the block the caller commits their rows.
+
+        Raises
+        ------
+        StorageFullError
+            The disk has no room; nothing stays.
+        """
+        parts = self._parts
+        if parts.files.free_space() < parts.limits.disk_floor:
+            raise StorageFullError("disk", f"less than {parts.limits.disk_floor:,} bytes are free")
+        with parts.files.create_runs([draft.birth for draft in drafts], self.version.notebook):
+            reach("folder made")
+            yield
+            reach("accepted")
+
+    def _place(self, values: Json) -> tuple[list[Json], Json]:
+        """Return where each uploaded argument goes, and the values with paths in place of files."""
+        files, plain = [], {}
+        for name, value in values.items():
+            if isinstance(value, dict) and value.get("type") == "$file":
+                upload = self._uploads[value["value"]["fileId"]]
+                target = value["value"].get("targetPath") or upload.name
+                if target.endswith("/"):
+                    target += upload.name
+                files.append(
+                    {"fileId": upload.id, "path": target, "sha256": upload.sha256, "size": upload.size}
+                )
+                value = str(PurePath(target))
+            plain[name] = value
+        return files, plain
+
+    def _fingerprint(self, values: Json, files: list[Json]) -> str:
+        """Return a digest of all that decides over what comes out."""
+        decisive = [
+            self.version.sha256,
+            {**self.version.template["defaults"], **self._defaults, **values},
+            sorted((each["path"], each["sha256"]) for each in files),
+            self.settings.get("cwd", "run"),
+        ]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def check_config(config: Any, subject: str, further: Collection[str] = ()) -> Json:
+    """Return the settings of a run, checked.
+
+    Parameters
+    ----------
+    config : dict or None
+        ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
+        ``isolation`` (``"auto"``, ``"spawn"``), ``kernel`` (``"auto"``, ``"zmq"``), ``retries`` (0 to
+        10), ``results_of`` (id of a sweep), ``key`` (1 to 255 characters).
+    subject : str
+        What to call it in an error.
+    further : collection of str, optional
+        What else there is beside these, for an error to name.
+
+    Returns
+    -------
+    dict
+        The settings that are given.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A setting is unknown or makes no sense.
+    """
+    if config is None:
+        return {}
+    if not isinstance(config, dict):
+        raise InvalidArgumentError(subject, "it must be an object", 'such as {"timeout": 60}')
+    choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn"), "kernel": ("auto", "zmq")}
+    for name, value in config.items():
+        where = f"{subject}.{name:.64}"
+        if name in {"timeout", "cell_timeout"}:
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value) or value <= 0:
+                raise InvalidArgumentError(where, "it must be a number of seconds above 0")
+        elif name in choices:
+            if value not in choices[name]:
+                raise InvalidArgumentError(where, f"it must be {' or '.join(map(repr, choices[name]))}")
+        elif name == "retries":
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
+                raise InvalidArgumentError(where, f"it must be a whole number from 0 to {MAX_RETRIES}")
+        elif name in {"key", "results_of"}:
+            if not isinstance(value, str) or not 0 < len(value) <= 255:
+                raise InvalidArgumentError(where, "it must be a string of 1 to 255 characters")
+        else:
+            known = ", ".join([*further, *KNOWN])
+            raise InvalidArgumentError(where, "there is no such setting", f"there are {known}")
+    return dict(config)
+
+
+def refuse_lost_secrets(row: RunRow, version: Row[Any], group: Row[Any]) -> None:
+    """Refuse to run an earlier run again whose secret arguments were not kept.
+
+    Raises
+    ------
+    InvalidArgumentError
+        It had one.
+    """
+    given = {each["name"] for each in row.arguments}
+    for parameter in _find_parameters(version, group):
+        if parameter.secret and parameter.name in given:
+            raise InvalidArgumentError(
+                parameter.name, "it is secret and was not kept", "start a new run and give it again"
+            )
+
+
+def _find_parameters(version: Row[Any], group: Row[Any]) -> tuple[Parameter, ...]:
+    own = version.template["handle"]["parameters"]
+    return _parse(json.dumps(own)) + _parse(json.dumps(group.parameters))
+
+
+@lru_cache(maxsize=256)
+def _parse(declarations: str) -> tuple[Parameter, ...]:
+    """Return parameters with their types built: that is most of what checking an argument costs."""
+    return tuple(parse_parameters(json.loads(declarations)))

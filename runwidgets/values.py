@@ -1,0 +1,268 @@
+"""What the values of one parameter may be: rows of numbers, and what values are drawn from.
+
+The same words serve a random sample and a search that learns.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from runwidgets.errors import InvalidArgumentError
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Numbers between two bounds, all equally likely."""
+
+    low: float
+    high: float
+
+    def draw(self, source: Random) -> float:
+        """Return a number drawn from a source of randomness."""
+        return source.uniform(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """Numbers between two bounds whose logarithms are all equally likely."""
+
+    low: float
+    high: float
+
+    def draw(self, source: Random) -> float:
+        """Return a number drawn from a source of randomness."""
+        drawn = math.exp(source.uniform(math.log(self.low), math.log(self.high)))
+        return min(max(drawn, self.low), self.high)
+
+
+@dataclass(frozen=True)
+class Integers:
+    """Whole numbers from `low` to `high`, both included, `step` apart; by logarithm where `log` is set."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+
+    def draw(self, source: Random) -> int:
+        """Return a number drawn from a source of randomness."""
+        if not self.log:
+            return source.randrange(self.low, self.high + 1, self.step)
+        drawn = math.exp(source.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
+        return min(max(round(drawn), self.low), self.high)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Some values, all equally likely."""
+
+    values: tuple[Any, ...]
+
+    def draw(self, source: Random) -> Any:
+        """Return a value drawn from a source of randomness."""
+        return source.choice(self.values)
+
+
+Distribution = Uniform | LogUniform | Integers | Choice
+
+
+def uniform(low: float, high: float) -> Uniform:
+    """Return a distribution of numbers between two bounds.
+
+    Parameters
+    ----------
+    low, high : float
+        Finite; `low` is less than `high`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        They are not.
+
+    Examples
+    --------
+    >>> uniform(0, 1)
+    Uniform(low=0, high=1)
+    """
+    _check("uniform", low, high)
+    return Uniform(low, high)
+
+
+def loguniform(low: float, high: float) -> LogUniform:
+    """Return a distribution of numbers between two bounds, as many in each decade.
+
+    Parameters
+    ----------
+    low, high : float
+        Finite and positive; `low` is less than `high`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        They are not.
+
+    Examples
+    --------
+    >>> loguniform(1e-4, 1e-1)
+    LogUniform(low=0.0001, high=0.1)
+    """
+    _check("loguniform", low, high)
+    if low <= 0:
+        raise InvalidArgumentError("loguniform", f"low is {low}", "it must be above 0")
+    return LogUniform(low, high)
+
+
+def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Integers:
+    """Return a distribution of whole numbers.
+
+    Parameters
+    ----------
+    low, high : int
+        The smallest and the largest; both can be drawn, `high` where steps lead to it.
+    step : int, optional
+        From one number to the next, at least 1.
+    log : bool, optional
+        Whether there are as many in each decade; then `low` is at least 1 and `step` is 1.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The numbers are not whole or do not fit together.
+
+    Examples
+    --------
+    >>> integers(2, 6)
+    Integers(low=2, high=6, step=1, log=False)
+    """
+    for name, number in {"low": low, "high": high, "step": step}.items():
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise InvalidArgumentError("integers", f"{name} is {number!r}", "it must be a whole number")
+    _check("integers", low, high)
+    if step < 1:
+        raise InvalidArgumentError("integers", f"step is {step}", "it must be at least 1")
+    if log and (low < 1 or step != 1):
+        raise InvalidArgumentError("integers", "by logarithm, low is at least 1 and step is 1")
+    return Integers(low, high, step, log)
+
+
+def choice(values: Sequence[Any]) -> Choice:
+    """Return a distribution of given values.
+
+    Parameters
+    ----------
+    values : sequence
+        At least one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        There is none.
+
+    Examples
+    --------
+    >>> choice(["linear", "tree"])
+    Choice(values=('linear', 'tree'))
+    """
+    if isinstance(values, str) or not len(values):
+        raise InvalidArgumentError(
+            "choice", f"{values!r} is no list of values", "give at least one in a list"
+        )
+    return Choice(tuple(values))
+
+
+def _check(name: str, low: float, high: float) -> None:
+    for bound in (low, high):
+        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
+            raise InvalidArgumentError(name, f"{bound!r} is no bound", "give finite numbers")
+    if not low < high:
+        raise InvalidArgumentError(name, f"low is {low} and high is {high}", "low must be less than high")
+
+
+def linspace(first: float, last: float, count: int) -> list[float]:
+    """Return numbers with equal differences, both ends among them; whole ones where all are.
+
+    Parameters
+    ----------
+    first, last : float
+        The ends.
+    count : int
+        How many numbers, at least 2.
+
+    Raises
+    ------
+    InvalidArgumentError
+        There is no such row of numbers.
+
+    Examples
+    --------
+    >>> linspace(0, 10, 3)
+    [0, 5, 10]
+    """
+    return _row("linspace", first, last, count, lambda share: first + (last - first) * share)
+
+
+def geomspace(first: float, last: float, count: int) -> list[float]:
+    """Return numbers with equal ratios, both ends among them; whole ones where all are.
+
+    Parameters
+    ----------
+    first, last : float
+        The ends, both positive.
+    count : int
+        How many numbers, at least 2.
+
+    Raises
+    ------
+    InvalidArgumentError
+        There is no such row of numbers.
+
+    Examples
+    --------
+    >>> geomspace(1, 1000, 4)
+    [1, 10, 100, 1000]
+    """
+    if not (first > 0 and last > 0):
+        raise InvalidArgumentError("geomspace", f"it goes from {first} to {last}", "both must be above 0")
+    return _row("geomspace", first, last, count, lambda share: first * (last / first) ** share)
+
+
+def _row(name: str, first: float, last: float, count: int, at: Callable[[float], float]) -> list[float]:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 2:
+        raise InvalidArgumentError(name, f"{count!r} numbers make no row", "give a whole number, at least 2")
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise InvalidArgumentError(name, f"it goes from {first} to {last}", "both must be finite")
+    inner = [float(f"{at(step / (count - 1)):.12g}") for step in range(1, count - 1)]
+    row = [first, *inner, last]
+    is_whole = isinstance(first, int) and isinstance(last, int) and all(each == int(each) for each in inner)
+    return [int(each) for each in row] if is_whole else row
+
+
+def is_several(given: Any) -> bool:
+    """Say whether what was given for a parameter is several values: text and mappings are one."""
+    return not isinstance(given, (str, bytes, Mapping)) and isinstance(given, Iterable)
+
+
+def list_values(name: str, given: Any) -> Sequence[Any]:
+    """Return what was given for a parameter as a sequence of plain values."""
+    if isinstance(given, (set, frozenset)):
+        raise InvalidArgumentError(name, "a set has no order", "give a list")
+    if not is_several(given):
+        return [plain(given)]
+    values = given if isinstance(given, range) else [plain(each) for each in given]
+    if not len(values):
+        raise InvalidArgumentError(name, "it has no values", "give at least one")
+    return values
+
+
+def plain(value: Any) -> Any:
+    """Return a number of NumPy as Python's."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether a value of a data frame is missing: None, NaN, or pandas' own."""
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        return True
+    return isinstance(value, float) and math.isnan(value)

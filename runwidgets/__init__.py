@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 from runwidgets.record import progress, record
 
 if TYPE_CHECKING:
-    from runwidgets.client import Api, connect, run
+    from runwidgets.client import Api, connect, run, sweep
     from runwidgets.handles import Run
+    from runwidgets.search import optimize
+    from runwidgets.spaces import Space, grid, points, sample, zip
+    from runwidgets.sweeps import Sweep
+    from runwidgets.values import choice, geomspace, integers, linspace, loguniform, uniform
     from runwidgets.widgets.browser import RunBrowser
     from runwidgets.widgets.form import RunForm
     from runwidgets.widgets.results import Results
     from runwidgets.widgets.run import RunView
+    from runwidgets.widgets.sweep import SweepView
     from runwidgets.widgets.table import RunTable
 
 __version__ = "0.1.0.dev0"
@@ -28,10 +33,26 @@ __all__ = [
     "RunForm",
     "RunTable",
     "RunView",
+    "Space",
+    "Sweep",
+    "SweepView",
+    "choice",
     "connect",
+    "geomspace",
+    "grid",
+    "integers",
+    "leaderboard",
+    "linspace",
+    "loguniform",
+    "optimize",
+    "points",
     "progress",
     "record",
     "run",
+    "sample",
+    "sweep",
+    "uniform",
+    "zip",
 ]
 
 _HOMES = {
@@ -42,8 +63,24 @@ _HOMES = {
     "RunForm": "widgets.form",
     "RunTable": "widgets.table",
     "RunView": "widgets.run",
+    "Space": "spaces",
+    "Sweep": "sweeps",
+    "SweepView": "widgets.sweep",
+    "choice": "values",
     "connect": "client",
+    "geomspace": "values",
+    "grid": "spaces",
+    "integers": "values",
+    "leaderboard": "client",
+    "linspace": "values",
+    "loguniform": "values",
+    "optimize": "search",
+    "points": "spaces",
     "run": "client",
+    "sample": "spaces",
+    "sweep": "client",
+    "uniform": "values",
+    "zip": "spaces",
 }
 
 
@@ -57,3 +94,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Bring ``%%sweep`` and ``%run_workflow``; called by ``%load_ext runwidgets``."""
+    importlib.import_module("runwidgets.magics").load(shell)

@@ -1,22 +1,27 @@
-"""What people hold in their hands: `connect` and `run`."""
+"""What people hold in their hands: `connect`, `run` and `sweep`."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from jupyter_core.paths import jupyter_data_dir
 
-from runwidgets.errors import UnknownFileError, UnknownWorkflowGroupError
 from runwidgets.handles import Run
 from runwidgets.service.base import Api
 from runwidgets.service.remote import open_remote
-from runwidgets.service.wiring import Service, open_service
-from runwidgets.templates.parameters import coerce_mapping
+from runwidgets.spaces import as_space, grid
+from runwidgets.starting import default_group, make_arguments, open_workflow, start
+from runwidgets.sweeps import Sweep
 
-__all__ = ["Api", "Run", "connect", "default_root", "open_workflow", "run"]
+if TYPE_CHECKING:
+    import pandas
+
+    from runwidgets.service.wiring import Service
+
+__all__ = ["Api", "Run", "Sweep", "connect", "default_root", "leaderboard", "run", "sweep"]
 
 URL_VARIABLE = "RUNWIDGETS_URL"
 TOKEN_VARIABLE = "RUNWIDGETS_TOKEN"
@@ -81,7 +86,9 @@ def _default(url: str, token: str | None) -> Api:
 
 
 @lru_cache(maxsize=16)
-def _embedded(root: Path) -> Service:
+def _embedded(root: Path) -> "Service":
+    from runwidgets.service.wiring import open_service  # a second's work, which a server has behind it
+
     return open_service(root)
 
 
@@ -103,52 +110,6 @@ def _running_servers() -> Iterator[tuple[str, str | None]]:
             continue
         if answer.is_success:
             yield server["url"], token
-
-
-def open_workflow(api: Api, source: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the handle of a workflow, registering a notebook where a path is given.
-
-    Parameters
-    ----------
-    api : Api
-        The services.
-    source : str or path
-        Path of a notebook, or the id of a workflow.
-
-    Returns
-    -------
-    dict
-        The workflow handle.
-    """
-    text = os.fspath(source)
-    if isinstance(source, os.PathLike) or text.endswith(".ipynb") or os.sep in text:
-        return api.workflows.create_workflow(str(Path(text).expanduser().absolute()))
-    return api.workflows.get_workflow(text)
-
-
-def default_group(workflow: Mapping[str, Any]) -> str:
-    """Return the id of the group that runs of a workflow belong to when nobody says otherwise.
-
-    Parameters
-    ----------
-    workflow : mapping
-        The workflow handle.
-
-    Returns
-    -------
-    str
-        Of the first group that the user may act in.
-
-    Raises
-    ------
-    UnknownWorkflowGroupError
-        There is none.
-    """
-    for group in workflow["groups"]:
-        return str(group["id"])
-    raise UnknownWorkflowGroupError(
-        f"workflow {workflow['id']}", "you are in no group of it", "create one with api.groups.create_group"
-    )
 
 
 def run(
@@ -194,20 +155,116 @@ def run(
     {'loss': 0.12}
     """
     service = api or connect()
+    return Run(service, start(service, source, {**(arguments or {}), **kwargs}, group, config))
+
+
+def sweep(
+    source: str | os.PathLike[str],
+    space: Any = None,
+    /,
+    *,
+    api: Api | None = None,
+    group: str | None = None,
+    name: str | None = None,
+    config: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> Sweep:
+    """Start a run of a notebook at every point of a parameter space: all of them, or none.
+
+    Parameters
+    ----------
+    source : str or path
+        Path of a notebook, or the id of a workflow.
+    space : Space, mapping, list of mapping, or data frame, optional
+        The points; see `grid`, `zip`, `sample` and `points`.
+    api : Api, optional
+        None for what `connect` finds.
+    group : str, optional
+        Id of a group; None for the workflow's default one.
+    name : str, optional
+        Shown to people; None for the names of what varies.
+    config : dict, optional
+        How to run, as in `SweepService.start_sweep`: ``on_error``, ``reuse``, ``parallel``, ``priority`` of
+        the sweep, ``timeout``, ``retries`` and so on of its runs.
+    **kwargs
+        Values by parameter, as for `grid`; with a space, all combinations of both. The path of a local file
+        is uploaded for a file parameter.
+
+    Returns
+    -------
+    Sweep
+        The live handle; the runs go on without it.
+
+    Raises
+    ------
+    RunWidgetsError
+        As in `SweepService.start_sweep` and `WorkflowService.create_workflow`; the first bad point is named.
+
+    Examples
+    --------
+    >>> sweep = rw.sweep("train.ipynb", lr=[0.1, 0.01], depth=range(2, 6))  # doctest: +SKIP
+    >>> sweep.wait().to_frame()  # doctest: +SKIP
+    """
+    service = api or connect()
+    points = grid(**kwargs) if space is None else as_space(space)
+    if space is not None and kwargs:
+        points = points * grid(**kwargs)
     workflow = open_workflow(service, source)
     group_id = group or default_group(workflow)
-    files = {each["name"] for each in workflow["parameters"] if each["dtype"] == "file"}
-    values = {**(arguments or {}), **kwargs}
-    for name in files & set(values):
-        if isinstance(values[name], (str, os.PathLike)):
-            values[name] = _upload(service, group_id, name, Path(values[name]))
-    return Run(service, service.runs.start_run(group_id, coerce_mapping(values), config))
+    given = make_arguments(service, group_id, workflow, points)
+    return Sweep(service, service.sweeps.start_sweep(group_id, given, config, name))
 
 
-def _upload(api: Api, group_id: str, name: str, path: Path) -> dict[str, Any]:
-    try:
-        with path.expanduser().open("rb") as stream:
-            uploaded = api.uploads.upload_file(group_id, stream, path.name)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise UnknownFileError(name, f"there is no file {path}") from error
-    return {"type": "$file", "value": {"fileId": uploaded["id"]}}
+def leaderboard(
+    source: str | os.PathLike[str],
+    *,
+    order_by: str | Sequence[str] | None = None,
+    include_all: bool = False,
+    api: Api | None = None,
+) -> "pandas.DataFrame":
+    """Rank the successful runs of a notebook by the metrics that its ``results.schema`` names.
+
+    Parameters
+    ----------
+    source : str or path
+        Path of a notebook, or the id of a workflow.
+    order_by : str or list of str, optional
+        Names of metrics, each may end in ``:asc`` or ``:desc`` (the default); None for the first of the
+        schema.
+    include_all : bool, optional
+        False for the best run of each group, True for every run.
+    api : Api, optional
+        None for what `connect` finds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Best first: ``group``, ``run``, ``finished`` (UTC), and a column per metric of the schema.
+
+    Raises
+    ------
+    InvalidArgumentError
+        `order_by` names no metric of the schema.
+    RunWidgetsError
+        As in `WorkflowService.create_workflow`.
+
+    Examples
+    --------
+    >>> rw.leaderboard("train.ipynb", order_by="loss:asc")  # doctest: +SKIP
+    """
+    import pandas
+
+    service = api or connect()
+    names = [order_by] if isinstance(order_by, str) else None if order_by is None else list(order_by)
+    board = service.workflows.get_leaderboard(open_workflow(service, source)["id"], names, include_all)
+    metrics = [each["name"] for each in board["schema"]]
+    rows = [
+        {
+            "group": each["group"]["name"],
+            "run": each["run"]["id"],
+            "finished": pandas.Timestamp(each["run"]["finishedAt"]),
+            **{result["name"]: result["value"] for result in each["results"]},
+        }
+        for each in board["ranking"]
+    ]
+    return pandas.DataFrame(rows, columns=["group", "run", "finished", *metrics])

@@ -6,15 +6,15 @@ import threading
 from collections.abc import Generator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import IO, TYPE_CHECKING, Any, overload
 
-import nbformat
-from nbformat import NotebookNode
-
-from runwidgets.errors import RunWidgetsError, UnknownRunError
-from runwidgets.report import card_html, report_html
+from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
+from runwidgets.report import card_html
 from runwidgets.service.base import Api
 from runwidgets.states import TERMINAL, RunState
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 RUN_TYPE = "application/vnd.runwidgets.run+json"
 
@@ -127,6 +127,37 @@ class Run:
         """How far it is: ``cell`` of ``cells``, ``fraction`` (0 to 1), ``text``."""
         return dict(self.handle.get("progress") or {})
 
+    def series(self, name: str) -> list[tuple[float, float]]:
+        """Return what it has recorded of a metric by step, as far as it has come.
+
+        Parameters
+        ----------
+        name : str
+            The metric.
+
+        Returns
+        -------
+        list of (float, float)
+            Steps, which grow, and values, which may be NaN or infinite.
+
+        Raises
+        ------
+        InvalidArgumentError
+            It recorded no such series.
+
+        Examples
+        --------
+        >>> steps, losses = zip(*run.series("loss"))  # doctest: +SKIP
+        """
+        known = self.api.runs.get_series(self.id)["series"]
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise InvalidArgumentError(name, f"run {self.id} has no such series", f"it has {there}")
+        return [
+            (step, float(value))
+            for step, value in zip(known[name]["steps"], known[name]["values"], strict=True)
+        ]
+
     @property
     def messages(self) -> list[str]:
         """Why it ended in ERROR or CANCELED."""
@@ -138,8 +169,10 @@ class Run:
         return {each["name"]: ResultFile(self.api, self.id, each) for each in self.handle.get("files", [])}
 
     @property
-    def notebook(self) -> NotebookNode:
+    def notebook(self) -> "NotebookNode":
         """The executed notebook, as far as it has come."""
+        import nbformat  # a second's work, which few need
+
         with self.api.runs.get_notebook(self.id) as stream:
             executed: NotebookNode = nbformat.reads(stream.read().decode(), as_version=4)
         return executed
@@ -275,6 +308,8 @@ class Run:
         >>> run.to_html("report.html")  # doctest: +SKIP
         PosixPath('report.html')
         """
+        from runwidgets.report.document import report_html
+
         document = report_html(self.api, self.handle)
         if path is None:
             return document

@@ -5,8 +5,17 @@ visible, pictures are part of the document, and what may hold markup of its own 
 executed notebook) goes into a frame without scripts, under a policy that loads nothing from anywhere.
 """
 
-from runwidgets.report.card import LEFT, LONGEST, card_html, rows_html
-from runwidgets.report.document import report_html
+from runwidgets.report.card import LEFT, LONGEST, card_html, rows_html, sweep_html
+from runwidgets.report.pictures import Pictures
 from runwidgets.report.texts import escape, value_text
 
-__all__ = ["LEFT", "LONGEST", "card_html", "escape", "report_html", "rows_html", "value_text"]
+__all__ = [
+    "LEFT",
+    "LONGEST",
+    "Pictures",
+    "card_html",
+    "escape",
+    "rows_html",
+    "sweep_html",
+    "value_text",
+]

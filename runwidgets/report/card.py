@@ -74,3 +74,26 @@ def _lines(given: Iterable[str]) -> str:
     lines = list(given)
     rest = [f"and {len(lines) - MOST} more"] if len(lines) > MOST else []
     return "<br>".join([escape(line, LONGEST) for line in lines[:MOST]] + rest)
+
+
+def sweep_html(handle: Mapping[str, Any]) -> str:
+    """Return a small table that says what a sweep is and how far it was.
+
+    Parameters
+    ----------
+    handle : mapping
+        Of the sweep.
+
+    Returns
+    -------
+    str
+        HTML in which everything is escaped.
+    """
+    rows = {
+        "sweep": f"<code>{escape(handle['id'])}</code>",
+        "varied": escape(", ".join(handle["varied"]), LONGEST),
+        "points": str(handle["total"]),
+        **{STATES[state].lower(): str(count) for state, count in handle["counts"].items() if count},
+        "seen": "" if handle["isDone"] else moment_text(datetime.now(timezone.utc).isoformat()),
+    }
+    return rows_html(f"<strong>{escape(handle['name'], LONGEST)}</strong>", rows)

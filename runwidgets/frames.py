@@ -1,0 +1,93 @@
+"""Runs as a data frame."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+Row = dict[str, Any]
+TIMES = ("created", "started", "finished")
+
+
+def read_rows(ask: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Row]:
+    """Yield the rows of a table that comes in pages, by column.
+
+    Parameters
+    ----------
+    ask : callable
+        Takes the ``next`` of the page before; None for the first page.
+
+    Yields
+    ------
+    dict
+        Values by column.
+    """
+    cursor = None
+    while True:
+        page = ask(cursor)
+        for row in page["rows"]:
+            yield dict(zip(page["columns"], row, strict=True))
+        cursor = page.get("next")
+        if cursor is None:
+            return
+
+
+def make_frame(rows: Sequence[Row], index: str) -> "pandas.DataFrame":
+    """Return runs as a data frame.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Rows of `RunService.get_table` or `SweepService.get_points`.
+    index : str
+        Which of their columns the frame is indexed by: ``id`` or ``number``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``run`` where that is not the index, ``state``, ``created``, ``started``, ``finished`` (UTC),
+        ``duration`` (seconds), one column per argument and one per metric (``metric.<name>`` where an
+        argument has that name), and ``message``. Missing values are missing; numbers are numbers.
+
+    Raises
+    ------
+    ImportError
+        pandas is not installed.
+    """
+    import pandas
+
+    names = {name for row in rows for name in row["arguments"]}
+    records = [
+        {
+            **({} if index == "id" else {"run": row["id"]}),
+            "state": row["state"],
+            **{part: row[f"{part}At"] for part in TIMES},
+            "duration": None,
+            **row["arguments"],
+            **{f"metric.{key}" if key in names else key: each for key, each in row["metrics"].items()},
+        }
+        for row in rows
+    ]
+    label = "run" if index == "id" else index
+    frame = pandas.DataFrame(records, index=pandas.Index([row[index] for row in rows], name=label))
+    if frame.empty:
+        return frame
+    for part in TIMES:
+        frame[part] = pandas.to_datetime(frame[part], utc=True, format="ISO8601")
+    frame["duration"] = (frame["finished"] - frame["started"]).dt.total_seconds()
+    for name in frame.columns.difference(["run", "state", "duration", *TIMES]):
+        frame[name] = _numbers(frame[name])
+    return frame.assign(message=[row["message"] for row in rows])
+
+
+def _numbers(column: Any) -> Any:
+    """Return a column as numbers where all of it is numbers, "NaN" and "Infinity" among them."""
+    import pandas
+
+    special = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+    found = column.map(lambda cell: special.get(cell, cell) if isinstance(cell, str) else cell)
+    is_number = found.map(
+        lambda cell: cell is None or (isinstance(cell, (int, float)) and not isinstance(cell, bool))
+    )
+    return pandas.to_numeric(found) if is_number.all() else column.infer_objects()

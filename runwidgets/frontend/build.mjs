@@ -12,7 +12,7 @@ const define = { BUILD: JSON.stringify(hash.digest('hex').slice(0, 12)) };
 const options = { bundle: true, minify: true, target: 'es2022', define, logLevel: 'warning' };
 await build({
   ...options,
-  entryPoints: ['form', 'run', 'results', 'table', 'browser'].map((name) => `src/hosts/${name}.ts`),
+  entryPoints: ['form', 'run', 'results', 'table', 'sweep', 'browser', 'markdown'].map((name) => `src/hosts/${name}.ts`),
   format: 'esm',
   outdir: target,
 });

@@ -6,11 +6,12 @@ from typing import Any
 
 import traitlets
 
-from runwidgets.client import connect, default_group, open_workflow
+from runwidgets.client import connect
 from runwidgets.errors import RunWidgetsError
 from runwidgets.handles import Run
 from runwidgets.service.base import Api
-from runwidgets.widgets.view import View, read_static
+from runwidgets.starting import default_group, open_workflow
+from runwidgets.widgets.view import View
 
 
 class RunBrowser(View):
@@ -49,7 +50,7 @@ class RunBrowser(View):
     >>> rw.RunBrowser()  # doctest: +SKIP
     """
 
-    _css = traitlets.Unicode().tag(sync=True)
+    _bundle = "browser"
     workflow_id = traitlets.Unicode(help="Id of the workflow that is chosen.").tag(sync=True)
     group_id = traitlets.Unicode(help="Id of the group whose runs are shown.").tag(sync=True)
     run_id = traitlets.Unicode(help="Id of the run that is open.").tag(sync=True)
@@ -58,12 +59,11 @@ class RunBrowser(View):
     def __init__(
         self, source: str | os.PathLike[str] | None = None, *, api: Api | None = None, **options: Any
     ) -> None:
-        self._api = api or connect()
-        self._esm = read_static("browser.js")
+        service = api or connect()
         if source is not None:
-            workflow = open_workflow(self._api, source)
+            workflow = open_workflow(service, source)
             options = {"workflow_id": workflow["id"], "group_id": default_group(workflow), **options}
-        super().__init__(is_served=self._api.url is not None, _css=read_static("style.css"), **options)
+        super().__init__(service, **options)
 
     @property
     def run(self) -> Run | None:

@@ -8,7 +8,7 @@ from runwidgets.client import connect
 from runwidgets.errors import RunWidgetsError
 from runwidgets.handles import Run, static_bundle
 from runwidgets.service.base import Api
-from runwidgets.widgets.view import View, read_static
+from runwidgets.widgets.view import View
 
 
 class Results(View):
@@ -32,16 +32,12 @@ class Results(View):
         There is no such run.
     """
 
-    _css = traitlets.Unicode().tag(sync=True)
+    _bundle = "results"
     run_id = traitlets.Unicode(help="Id of the run whose files are shown.").tag(sync=True)
 
     def __init__(self, run: Run | str, *, api: Api | None = None, **options: Any) -> None:
         shown = run if isinstance(run, Run) else Run(api or connect(), run)
-        self._esm = read_static("results.js")
-        self._api = shown.api
-        super().__init__(
-            run_id=shown.id, is_served=shown.api.url is not None, _css=read_static("style.css"), **options
-        )
+        super().__init__(shown.api, run_id=shown.id, **options)
 
     @property
     def value(self) -> list[str]:

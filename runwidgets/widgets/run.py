@@ -9,7 +9,7 @@ from runwidgets.errors import RunWidgetsError
 from runwidgets.handles import Run, static_bundle
 from runwidgets.service.base import Api
 from runwidgets.widgets.live import follower
-from runwidgets.widgets.view import View, read_static
+from runwidgets.widgets.view import View
 
 
 class RunView(View):
@@ -37,7 +37,7 @@ class RunView(View):
         There is no such run.
     """
 
-    _css = traitlets.Unicode().tag(sync=True)
+    _bundle = "run"
     run_id = traitlets.Unicode(help="Id of the run that is shown.").tag(sync=True)
     state = traitlets.Unicode(help="State of the run.").tag(sync=True)
     value = traitlets.Unicode(help="State of the run.")
@@ -46,17 +46,14 @@ class RunView(View):
 
     def __init__(self, run: Run | str, *, api: Api | None = None, **options: Any) -> None:
         shown = run if isinstance(run, Run) else Run(api or connect(), run)
-        self._esm = read_static("run.js")
-        self._api = shown.api
         self._run = shown
         state = shown.state.value
         super().__init__(
+            shown.api,
             run_id=shown.id,
             state=state,
             value=state,
             progress=shown.progress,
-            is_served=shown.api.url is not None,
-            _css=read_static("style.css"),
             **options,
         )
         self._listening = shown.id
@@ -91,7 +88,8 @@ class RunView(View):
         except RunWidgetsError:
             return super()._static_html()
 
-    def _hear(self, news: dict[str, Any]) -> None:
+    def _hear(self, events: list[dict[str, Any]]) -> None:
+        news = {event["kind"]: event["data"] for event in events}
         with self._guarding():
             if "progress" in news:
                 self.progress = news["progress"]

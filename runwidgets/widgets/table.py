@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from runwidgets.client import connect, default_group, open_workflow
+from runwidgets.client import connect
 from runwidgets.errors import RunWidgetsError
+from runwidgets.frames import make_frame, read_rows
 from runwidgets.handles import Run
 from runwidgets.report import LEFT, LONGEST, escape, value_text
 from runwidgets.service.base import Api
-from runwidgets.widgets.view import View, read_static
+from runwidgets.starting import default_group, open_workflow
+from runwidgets.widgets.view import View
 
 if TYPE_CHECKING:
     import pandas
@@ -57,7 +59,7 @@ class RunTable(View):
     >>> rw.RunTable("train.ipynb", filter="state:succeeded")  # doctest: +SKIP
     """
 
-    _css = traitlets.Unicode().tag(sync=True)
+    _bundle = "table"
     group_id = traitlets.Unicode(help="Id of the group whose runs are shown.").tag(sync=True)
     selected = traitlets.List(traitlets.Unicode(), help="Ids of the selected runs.").tag(sync=True)
     filter = traitlets.Unicode(help="What a run must fulfil to be shown.").tag(sync=True)
@@ -73,17 +75,10 @@ class RunTable(View):
         filter: str = "",
         **options: Any,
     ) -> None:
-        self._api = api or connect()
-        workflow = open_workflow(self._api, source)
+        service = api or connect()
+        workflow = open_workflow(service, source)
         self._name = workflow["name"]
-        self._esm = read_static("table.js")
-        super().__init__(
-            group_id=group or default_group(workflow),
-            filter=filter,
-            is_served=self._api.url is not None,
-            _css=read_static("style.css"),
-            **options,
-        )
+        super().__init__(service, group_id=group or default_group(workflow), filter=filter, **options)
 
     @property
     def value(self) -> list[Run]:
@@ -107,42 +102,17 @@ class RunTable(View):
         UnauthorizedAccessError
             The group may not be read.
         """
-        import pandas
-
-        rows = self._rows()
-        names = {name for row in rows for name in row["arguments"]}
-        records = [
-            {
-                "state": row["state"],
-                **{part: row[f"{part}At"] for part in ("created", "started", "finished")},
-                **row["arguments"],
-                **{f"metric.{key}" if key in names else key: each for key, each in row["metrics"].items()},
-                "message": row["message"],
-            }
-            for row in rows
-        ]
-        frame = pandas.DataFrame(records, index=pandas.Index([row["id"] for row in rows], name="run"))
-        if frame.empty:
-            return frame
-        for part in ("created", "started", "finished"):
-            frame[part] = pandas.to_datetime(frame[part], utc=True, format="ISO8601")
-        frame.insert(4, "duration", (frame["finished"] - frame["started"]).dt.total_seconds())
-        message = frame.pop("message")
-        return frame.assign(message=message).infer_objects()
+        return make_frame(self._rows(), "id")
 
     def __repr__(self) -> str:
         return f"RunTable({self._name!r})"
 
     def _rows(self, limit: int | None = None) -> list[dict[str, Any]]:
         """Return the rows of the table, or only the newest."""
-        rows: list[dict[str, Any]] = []
-        before = None
-        while True:
-            page = self._api.runs.get_table(self.group_id, before=before, limit=limit)
-            rows += [dict(zip(page["columns"], row, strict=True)) for row in page["rows"]]
-            before = page.get("next")
-            if before is None or limit is not None:
-                return rows
+        if limit is not None:
+            page = self._api.runs.get_table(self.group_id, limit=limit)
+            return [dict(zip(page["columns"], row, strict=True)) for row in page["rows"]]
+        return list(read_rows(lambda before: self._api.runs.get_table(self.group_id, before=before)))
 
     def _static_html(self) -> str:
         try:

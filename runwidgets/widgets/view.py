@@ -4,48 +4,44 @@ import html
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from runwidgets.service.base import Api
+from runwidgets.widgets.answers import Answers
+from runwidgets.widgets.static import read_static
+
 log = logging.getLogger(__name__)
-STATIC = Path(__file__).parent.parent / "static"
-
-
-@lru_cache
-def read_static(name: str) -> str:
-    """Return a file of the built front end.
-
-    It is given to the browser as text: a widget of a file keeps itself alive to watch it.
-
-    Raises
-    ------
-    FileNotFoundError
-        The front end was not built; ``pip install .`` builds it.
-    """
-    return (STATIC / name).read_text("utf-8")
 
 
 class View(anywidget.AnyWidget):
-    """A widget whose view talks to the server by itself.
+    """A widget whose view talks to the server by itself, or where its page reaches none, to this kernel.
 
     What an observer of its traits raises is shown in the view, and stops nothing.
     """
 
-    is_served = traitlets.Bool(True, help="Whether a server has what it shows.").tag(sync=True)
+    _bundle: str
+    """Name of the view's own code among the built front end."""
+    _css = traitlets.Unicode().tag(sync=True)
+    _store = traitlets.Unicode(help="Where what it shows is kept, as `Api.store` says.").tag(sync=True)
     _failure = traitlets.Unicode(help="What an observer raised last.").tag(sync=True)
 
+    _answers: Answers | None = None
     _own_layout: Any = None
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, api: Api, **options: Any) -> None:
+        self._api = api
+        self._esm = read_static(f"{self._bundle}.js")
+        super().__init__(_css=read_static("style.css"), _store=api.store(), **options)
         self._own_layout = None if "layout" in options else self.layout
+        self.on_msg(self._take)
 
     def close(self) -> None:
         """Take the view away, and what ipywidgets made for it."""
+        if self._answers is not None:
+            self._answers.close()
         super().close()
         if self._own_layout is not None:
             self._own_layout.close()
@@ -54,6 +50,12 @@ class View(anywidget.AnyWidget):
         """Take what the view sends; called by ipywidgets."""
         with self._guarding():
             super().set_state(sync_data)
+
+    def _take(self, _: Any, content: Any, buffers: Any) -> None:
+        """Take a message of the view's own."""
+        if self._answers is None:
+            self._answers = Answers(self._api, self.send)
+        self._answers.take(content, buffers)
 
     @contextmanager
     def _guarding(self) -> Iterator[None]:

@@ -59,6 +59,21 @@ export function keepKeys(root: HTMLElement): () => void {
   return () => root.removeEventListener('keydown', stop);
 }
 
+/** Ask in a place, instead of what is there; focus goes to "no", Escape means no. */
+export function question(
+  place: HTMLElement,
+  words: { ask: string; yes: string; no: string; kind: string },
+  answered: (isYes: boolean) => void,
+): void {
+  const no = h('button', { type: 'button', class: 'rw-button', onclick: () => answered(false) }, words.no);
+  const yes = h('button', { type: 'button', class: `rw-button ${words.kind}`, onclick: () => answered(true) }, words.yes);
+  const asked = h('span', { class: 'rw-ask', onkeydown: (event: KeyboardEvent) => {
+    if (event.key === 'Escape') answered(false);
+  } }, h('span', { class: 'rw-question', role: 'status' }, words.ask), yes, no);
+  replace(place, asked);
+  no.focus();
+}
+
 /** A button that asks once more in its own place; focus goes to "no", Escape means no. */
 export function askingButton(
   words: { label: string; ask: () => string; yes: string; busy: string; no: string; kind?: string },
@@ -72,14 +87,11 @@ export function askingButton(
     button.textContent = words.label;
   }
   function ask(): void {
-    const no = h('button', { type: 'button', class: 'rw-button', onclick: back }, words.no);
-    const yes = h('button', { type: 'button', class: 'rw-button rw-danger', onclick: go }, words.yes);
-    replace(place, h('span', { class: 'rw-question', role: 'status' }, words.ask()), yes, no);
-    no.focus();
-  }
-  function back(): void {
-    calm();
-    button.focus();
+    question(place, { ask: words.ask(), yes: words.yes, no: words.no, kind: 'rw-danger' }, (isYes) => {
+      if (isYes) return void go();
+      calm();
+      button.focus();
+    });
   }
   async function go(): Promise<void> {
     replace(place, button);
@@ -87,9 +99,6 @@ export function askingButton(
     button.textContent = words.busy;
     await act().finally(calm);
   }
-  place.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !place.contains(button)) back();
-  });
   calm();
   return place;
 }

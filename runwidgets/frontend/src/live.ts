@@ -1,8 +1,11 @@
+import { SeriesOfRun, type SeriesAnswer } from './series';
 import type { LogPiece, Progress, Run, RunEvent, State } from './types';
 import { ApiError, type Connection, type Transport } from './transport/transport';
 
 export interface Watcher {
   changed(run: Run): void;
+  /** The series of the run have grown. */
+  recorded?(series: SeriesOfRun): void;
   printed(text: string): void;
   connection(connection: Connection): void;
   gone(): void;
@@ -32,7 +35,10 @@ export function isOlder(run: Run, other: Run): boolean {
   return rank(run.state) < rank(other.state);
 }
 
-/** Keep a run's handle and log as the server has them. */
+/** Points of a series that are read at once: more than a plot can show. */
+const MOST_POINTS = 2000;
+
+/** Keep a run's handle, log and series as the server has them. */
 export class LiveRun {
   private run: Run | null = null;
   private offset: number | null = null;
@@ -40,6 +46,7 @@ export class LiveRun {
   private isReading = false;
   private hasMissed = false;
   private isClosed = false;
+  private readonly series = new SeriesOfRun();
   private unfollow: () => void;
 
   constructor(
@@ -75,6 +82,7 @@ export class LiveRun {
         this.accept(await this.transport.get<Run>(`runs/${this.id}`));
       }
       await this.read(true);
+      await this.readSeries();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.isClosed) return;
@@ -94,9 +102,17 @@ export class LiveRun {
       this.hasMissed = true; // the answer that is on its way may be from before it
       return;
     }
+    if (event.kind === 'metric' && this.series.take(event.data)) this.watcher.recorded?.(this.series);
     if (applyEvent(this.run, event)) void this.refresh();
     else this.watcher.changed(this.run);
     if (event.kind === 'state') void this.read(true);
+  }
+
+  /** Read the series of a run that has recorded numbers. */
+  private async readSeries(): Promise<void> {
+    if (!this.watcher.recorded || !Object.values(this.run?.metrics ?? {}).some((each) => typeof each === 'number')) return;
+    this.series.read(await this.transport.get<SeriesAnswer>(`runs/${this.id}/series?limit=${MOST_POINTS}`));
+    if (!this.isClosed && this.series.names.length) this.watcher.recorded?.(this.series);
   }
 
   private end(): void {

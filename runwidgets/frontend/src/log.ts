@@ -95,8 +95,9 @@ export class LogView {
   private find(): void {
     const sought = this.search.value.toLowerCase();
     let found = 0;
-    [...this.output.children].forEach((line) => {
-      const isFound = sought === '' || (line.textContent ?? '').toLowerCase().includes(sought);
+    [...this.output.children].forEach((line, at) => {
+      const isBegun = at < this.drawn.length - 1 || this.drawn[at] !== '';
+      const isFound = isBegun && (sought === '' || (line.textContent ?? '').toLowerCase().includes(sought));
       (line as HTMLElement).hidden = !isFound;
       found += Number(isFound);
     });

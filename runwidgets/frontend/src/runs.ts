@@ -1,8 +1,8 @@
 /**
- * The runs of a group, as the server has them: fetched page by page, then kept by its events.
+ * The runs of a group or of a sweep, as the server has them: fetched page by page, then kept by its events.
  *
- * A run that an event names for the first time is fetched with the next page of the newest; whoever watches
- * is told at most four times a second.
+ * A run that an event names for the first time is fetched: of a group with the page of the newest, of a sweep
+ * with all of it, since it may have taken another's place. Whoever watches is told at most four times a second.
  */
 
 import { applyToRow, type Page, type Row, toRows } from './table';
@@ -18,8 +18,18 @@ export interface RunsWatcher {
   failed(error: ApiError): void;
 }
 
-export class LiveRuns {
-  /** Newest first. */
+/** What a table needs of runs, wherever they come from. */
+export interface Runs {
+  readonly rows: Row[];
+  readonly isComplete: boolean;
+  get(id: string): Row | undefined;
+  close(): void;
+}
+
+export type Source = { group: string } | { sweep: string };
+
+export class LiveRuns implements Runs {
+  /** Newest first of a group, by their points of a sweep. */
   rows: Row[] = [];
   isComplete = false;
   private readonly known = new Map<string, Row>();
@@ -35,10 +45,10 @@ export class LiveRuns {
 
   constructor(
     private readonly transport: Transport,
-    private readonly groupId: string,
+    private readonly source: Source,
     private readonly watcher: RunsWatcher,
   ) {
-    this.unfollow = transport.follow({ group: groupId }, {
+    this.unfollow = transport.follow(source, {
       connected: () => void this.load(),
       connection: (connection) => watcher.connection(connection),
       event: (event) => {
@@ -92,7 +102,7 @@ export class LiveRuns {
       const fresh: Row[] = [];
       let before: string | undefined;
       do {
-        const page = await this.page(`?limit=2000${before ? `&before=${before}` : ''}`);
+        const page = await this.page(2000, before);
         if (this.isClosed) return;
         fresh.push(...toRows(page));
         before = page.next;
@@ -114,8 +124,12 @@ export class LiveRuns {
   private async catchUp(): Promise<void> {
     const wanted = [...this.unknown];
     this.unknown.clear();
+    if ('sweep' in this.source) {
+      await this.load();
+      return;
+    }
     try {
-      const page = await this.page(`?limit=${Math.min(2000, wanted.length + MARGIN)}`);
+      const page = await this.page(Math.min(2000, wanted.length + MARGIN));
       if (this.isClosed) return;
       const fresh = toRows(page);
       const names = new Set(fresh.map((row) => row.id));
@@ -142,10 +156,12 @@ export class LiveRuns {
     this.watcher.changed();
   }
 
-  private async page(query: string): Promise<Page> {
+  private async page(limit: number, cursor?: string): Promise<Page> {
+    const [path, word] = 'sweep' in this.source
+      ? [`sweeps/${this.source.sweep}/points`, 'after'] : [`groups/${this.source.group}/table`, 'before'];
     this.asking += 1;
     try {
-      return await this.transport.get<Page>(`groups/${this.groupId}/table${query}`);
+      return await this.transport.get<Page>(`${path}?limit=${limit}${cursor ? `&${word}=${cursor}` : ''}`);
     } finally {
       this.asking -= 1;
     }

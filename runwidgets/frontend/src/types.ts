@@ -77,9 +77,22 @@ export interface RunEvent {
   seq: number;
   runId: string;
   groupId: string;
+  sweepId?: string;
   kind: 'state' | 'progress' | 'metric' | 'log' | 'deleted';
   data: { [key: string]: Json };
   at: string;
+}
+
+export interface Sweep {
+  id: string;
+  name: string;
+  groupId: string;
+  workflowId: string;
+  createdAt: string;
+  total: number;
+  counts: { [state in State]: number };
+  varied: string[];
+  isDone: boolean;
 }
 
 export interface LogPiece {

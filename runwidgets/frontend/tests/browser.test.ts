@@ -78,7 +78,7 @@ test('a page whose server has no routes says so, and what a server of ours says 
     const root = document.createElement('div');
     const transport = { get: () => Promise.reject(error), follow: () => () => undefined };
     const nothing = (): (() => void) => () => undefined;
-  const inner = { form: nothing, run: nothing, files: nothing, compare: nothing };
+  const inner = { form: nothing, run: nothing, sweep: nothing, files: nothing, compare: nothing };
     const close = browserView(root, { transport: transport as never, model: innerModel({}), inner });
     await new Promise((resolve) => setTimeout(resolve));
     close();
@@ -99,7 +99,7 @@ test('a run that is asked for brings its workflow and its group, and choosing an
     path in answers ? Promise.resolve(answers[path]) : Promise.reject(new ApiError('gone', 404, 'Unknown'));
   const transport = { get, follow: () => () => undefined };
   const nothing = (): (() => void) => () => undefined;
-  const inner = { form: nothing, run: nothing, files: nothing, compare: nothing };
+  const inner = { form: nothing, run: nothing, sweep: nothing, files: nothing, compare: nothing };
   const model = innerModel({ workflow_id: '', group_id: '', run_id: 'r', selected: [] });
   const root = document.createElement('div');
   const close = browserView(root, { transport: transport as never, model, inner });

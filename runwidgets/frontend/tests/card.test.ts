@@ -50,7 +50,8 @@ describe('what a notebook says of a run', () => {
   it('is read where it names one', () => {
     expect(readSaved(saved)?.id).toBe('a1b2');
     expect(readSaved(saved)?.told).toContain('train.ipynb, Succeeded, ');
-    expect(readSaved({ run_id: 'a1b2' })).toEqual({ id: 'a1b2', told: '' });
+    expect(readSaved({ run_id: 'a1b2' })).toEqual({ id: 'a1b2', isSweep: false, told: '' });
+    expect(readSaved({ sweep_id: 's1' })).toEqual({ id: 's1', isSweep: true, told: '' });
     expect(readSaved({ ...saved, state: '<b>' })?.told).toBe('');
     expect(readSaved({ ...saved, notebook: 'a\u202eb' })?.told).toContain('a⟨U+202E⟩b');
   });

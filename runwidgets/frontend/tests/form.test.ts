@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { asCode } from '../src/code';
+import { combine, logRow, row } from '../src/space';
 import type { Json, Parameter } from '../src/types';
 import { describe } from '../src/views/earlier';
 import { contentsPath } from '../src/views/fields/browse';
@@ -137,4 +138,82 @@ test('an earlier run says what was not its default', () => {
 
 test('paths of the server are escaped part by part', () => {
   expect(contentsPath('a b/ü#')).toBe('../../api/contents/a%20b/%C3%BC%23?type=directory&content=1');
+});
+
+test('numbers of a range are as one would write them, and those of a log range as Python has them', () => {
+  expect(row(0, 0.3, 0.1)).toEqual([0, 0.1, 0.2, 0.3]);
+  expect(row(2, 7, 2)).toEqual([2, 4, 6]);
+  expect(logRow(0.001, 10, 5, false)).toEqual([0.001, 0.01, 0.1, 1, 10]);
+  expect(logRow(1, 8, 7, true)).toEqual([1, 2, 3, 4, 6, 8]);
+});
+
+test('all combinations are made, the last parameter changing fastest', () => {
+  const [a, b] = [parameter('a', 'int'), parameter('b', 'bool')];
+
+  const points = combine([[a, [1, 2]], [b, [true, false]]]).map((point) => point.map(([, value]) => value));
+
+  expect(points).toEqual([[1, true], [1, false], [2, true], [2, false]]);
+});
+
+test('copied code of a sweep says ranges shortly, and lists that are one value as one', () => {
+  const code = asCode('n.ipynb', [[parameter('sizes', 'list', { para: parameter('i', 'int') }), ['1', '2']]], {
+    several: [[parameter('depth', 'int'), [2, 4, 6, 8]], [parameter('lr', 'float'), ['0.1', '1e-3']]],
+  });
+
+  expect(code).toBe('rw.sweep("n.ipynb", sizes=[[1, 2]], depth=range(2, 9, 2), lr=[0.1, 1e-3])');
+});
+
+/** Switch a field to several values by its own button. */
+function swept(of: Parameter): Field {
+  const field = fieldOf(of);
+  field.element.querySelector<HTMLElement>('.rw-switch')?.click();
+  return field;
+}
+
+test('a field of several values begins with the one that it holds, and gives no single one', () => {
+  const field = swept(optional('n', 'int', 5, { range: '[1,9]' }));
+  expect([field.values(), field.change(), field.isModified]).toEqual([['5'], { isGiven: false }, true]);
+
+  field.writeValues([3, 12]);
+  expect([field.values(), field.problem()]).toEqual([['3', '12'], 'item 2: must be 1 to 9, got 12']);
+  field.writeValues([]);
+  expect(field.problem()).toBe('no value was given; give at least one');
+  field.element.querySelector<HTMLElement>('.rw-switch')?.click();
+  expect([field.values(), field.problem()]).toEqual([null, null]);
+});
+
+test.each([
+  ['range', ['1', '9', '4'], [1, 5, 9], null],
+  ['log', ['1', '8', '4'], [1, 2, 4, 8], null],
+  ['range', ['1', '19', '9'], [1, 10, 19], 'must be 1 to 9, got 10'],
+  ['range', ['1', 'x', '4'], [], "to: 'x' is not a whole number"],
+  ['range', ['9', '1', '4'], [], 'it goes from 9 to 1; the second must be greater'],
+  ['range', ['1', '9', '0'], [], 'the step must be above 0'],
+  ['log', ['0', '9', '3'], [], 'a log range begins above 0'],
+  ['log', ['1', '9', '1'], [], 'how many: 2 to 10000'],
+])('a %s of numbers from %o is told as it is', (kind, parts, values, problem) => {
+  const field = swept(optional('n', 'int', 5, { range: '[1,9]' }));
+  const choose = field.element.querySelector('select') as HTMLSelectElement;
+  choose.value = kind;
+  choose.dispatchEvent(new Event('change'));
+
+  field.element.querySelectorAll<HTMLInputElement>('.rw-part input').forEach((input, at) => {
+    input.value = parts[at] ?? '';
+    input.dispatchEvent(new Event('input'));
+  });
+
+  expect([field.values(), field.problem()]).toEqual([values, problem]);
+});
+
+test('choices of several values are ticked', () => {
+  const field = swept(optional('side', 'select', 'l', { values: ['l', 'r'].map((value) => ({ name: value, value })) }));
+  expect(field.values()).toEqual(['l']);
+
+  field.element.querySelectorAll<HTMLInputElement>('input[type=checkbox]').forEach((box) => {
+    box.checked = true;
+  });
+
+  expect(field.values()).toEqual(['l', 'r']);
+  field.reset();
+  expect(field.values()).toBe(null);
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { parseTable } from '../src/csv';
 import { applyEvent, isOlder } from '../src/live';
 import { addText } from '../src/log';
-import { bytes, clock, value } from '../src/text';
+import { bytes, clock, took, value } from '../src/text';
 import { pauseAfter } from '../src/transport/events';
 import type { Follower } from '../src/transport/transport';
 import { findBase, readCookie, toError } from '../src/transport/rest';
@@ -33,6 +33,7 @@ test('separated values keep quotes, line ends and separators inside quotes', () 
 test('numbers are shown as people read them', () => {
   expect([bytes(999), bytes(1500), bytes(44_700_000)]).toEqual(['999 B', '1.5 kB', '44.7 MB']);
   expect([clock(7.9), clock(187), clock(3723)]).toEqual(['7 s', '3:07', '1:02:03']);
+  expect([took(0.04), took(7.94), took(12.7), took(187)]).toEqual(['0.0 s', '7.9 s', '12 s', '3:07']);
   expect([value(0.98148148), value(1234567), value('NaN'), value([1])]).toEqual(['0.981481', '1,234,567', 'NaN', '[1]']);
 });
 

@@ -28,12 +28,12 @@ function serving(content: string | Uint8Array | ApiError): Transport & { limits:
     const all = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     return { bytes: all.slice(0, limit), isWhole: all.length <= limit };
   };
-  return { text, limits, url: (path: string) => `/api/${path}`, clockAhead: 0 } as unknown as Transport & { limits: number[] };
+  return { text, limits, load: async () => ({ markdown }), url: (path: string) => `/api/${path}`, clockAhead: 0 } as unknown as Transport & { limits: number[] };
 }
 
 async function shown(given: ResultFile, content: string | Uint8Array | ApiError): Promise<HTMLElement> {
   const { element } = preview(given, { id: 'r' }, serving(content));
-  await vi.waitFor(() => expect(element.textContent).not.toBe('Loading…'));
+  await vi.waitFor(() => expect(element.textContent).not.toContain('Loading…'));
   return element;
 }
 
@@ -121,7 +121,7 @@ test('hostile strings in cells, keys, Markdown, outputs and names stay text', as
     await shown(file(HOSTILE, 'text/csv'), `${HOSTILE},b\n${HOSTILE},2\n`),
     await shown(file(HOSTILE, 'application/json'), JSON.stringify({ [HOSTILE]: HOSTILE })),
     await shown(file(HOSTILE, 'text/plain'), HOSTILE),
-    notebookPreview(notebook), markdown(HOSTILE), tree({ [HOSTILE]: [HOSTILE] }),
+    notebookPreview(notebook, markdown), markdown(HOSTILE), tree({ [HOSTILE]: [HOSTILE] }),
   ];
 
   for (const element of elements) {

@@ -1,17 +1,21 @@
 import { h, keepKeys } from '../dom';
 import { t } from '../text';
 import type { Json } from '../types';
-import { findBase, RestTransport } from '../transport/rest';
+import { serveAddresses } from '../transport/addresses';
+import { CommTransport, type Channel, type Heard } from '../transport/comm';
+import { RestTransport } from '../transport/rest';
+import type { Transport } from '../transport/transport';
 import type { Model, View } from '../views/view';
 import { lazyViews } from './inner';
+import { findRoutes } from './way';
 
 /** What anywidget gives: the model of the ipywidgets widget. */
-interface WidgetModel {
+interface WidgetModel extends Channel {
   get(name: string): Json;
   set(name: string, value: Json): void;
   save_changes(): void;
-  on(event: string, changed: () => void): void;
-  off(event: string, changed: () => void): void;
+  on(event: string, heard: (() => void) | Heard): void;
+  off(event: string, heard: (() => void) | Heard): void;
 }
 
 function wrap(model: WidgetModel): Model {
@@ -30,17 +34,29 @@ function wrap(model: WidgetModel): Model {
   };
 }
 
+/** Make a way to the kernel, and say in the view what that means. */
+function viaKernel(model: WidgetModel, root: HTMLElement): { transport: Transport; leave(): void } {
+  const transport = new CommTransport(model);
+  const status = h('div', { class: 'rw-dim', role: 'status' });
+  root.append(h('div', { class: 'rw-dim', role: 'note' }, t('byKernel')), status);
+  const free = serveAddresses(root, transport, (words) => {
+    status.textContent = words;
+  });
+  return {
+    transport,
+    leave() {
+      free();
+      transport.close();
+    },
+  };
+}
+
 /** Make an anywidget of a view. */
 export function host(view: View): { render(context: { model: WidgetModel; el: HTMLElement }): () => void } {
   return {
     render({ model, el }) {
       const root = h('div', { class: 'rw', 'data-lm-suppress-shortcuts': true });
       el.append(root);
-      const base = model.get('is_served') === false ? null : findBase(document);
-      if (base === null) {
-        root.append(h('div', { class: 'rw-card rw-dim', role: 'status' }, t('noServer')));
-        return () => undefined;
-      }
       const free = keepKeys(root);
       const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
       root.append(failure);
@@ -51,12 +67,24 @@ export function host(view: View): { render(context: { model: WidgetModel; el: HT
       };
       model.on('change:_failure', told);
       told();
-      const transport = new RestTransport(base);
-      const close = view(root, { transport, model: wrap(model), inner: lazyViews(transport) });
+      let isClosed = false;
+      let leave = (): void => undefined;
+      async function show(): Promise<void> {
+        const base = await findRoutes(document, String(model.get('_store') ?? ''));
+        if (isClosed) return;
+        const way = base === null ? viaKernel(model, root) : { transport: new RestTransport(base), leave: () => undefined };
+        const close = view(root, { transport: way.transport, model: wrap(model), inner: lazyViews(way.transport) });
+        leave = () => {
+          close();
+          way.leave();
+        };
+      }
+      void show();
       return () => {
+        isClosed = true;
         free();
         model.off('change:_failure', told);
-        close();
+        leave();
       };
     },
   };

@@ -1,4 +1,4 @@
-/** A run as a saved output shows it: the view of `RunView`, for a page that may have no kernel. */
+/** A run or a sweep as a saved output shows it: the view of its widget, for a page that may have no kernel. */
 import { visible } from '../ansi';
 import { h, keepKeys, replace } from '../dom';
 import style from '../style.css';
@@ -16,23 +16,26 @@ const STATES: readonly unknown[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'C
 
 interface Saved {
   id: string;
+  isSweep: boolean;
   /** What is told of the run when the server has it no longer; empty where nothing was saved. */
   told: string;
 }
 
-/** Read what a notebook says; null where it names no run. */
+/** Read what a notebook says; null where it names neither a run nor a sweep. */
 export function readSaved(data: Json): Saved | null {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return null;
-  const { run_id: id, notebook, state, seen } = data;
+  const { run_id: run, sweep_id: sweep, notebook, state, seen } = data;
+  const isSweep = sweep !== undefined;
+  const id = isSweep ? sweep : run;
   if (typeof id !== 'string' || !ID.test(id)) return null;
   const name = typeof notebook === 'string' ? visible(notebook, true) : '';
   const moment = new Date(typeof seen === 'string' ? seen : NaN);
-  if (!name || !STATES.includes(state) || Number.isNaN(moment.valueOf())) return { id, told: '' };
+  if (!name || !STATES.includes(state) || Number.isNaN(moment.valueOf())) return { id, isSweep, told: '' };
   const time = moment.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
-  return { id, told: t('savedAs', { name, state: t(state as State), time }) };
+  return { id, isSweep, told: t('savedAs', { name, state: t(state as State), time }) };
 }
 
-/** Show a run in an element of a notebook; returns how to let go of everything. */
+/** Show a run or a sweep in an element of a notebook; returns how to let go of everything. */
 export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => void {
   if (!document.getElementById(STYLE)) document.head.append(h('style', { id: STYLE }, style));
   const root = h('div', { class: 'rw', 'data-lm-suppress-shortcuts': true });
@@ -43,7 +46,7 @@ export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => v
     root.append(h('div', { class: 'rw-card rw-dim', role: 'status' }, t(saved ? 'noServer' : 'noRunNamed')));
     return () => undefined;
   }
-  const model = innerModel({ run_id: saved.id, read_only: isTrusted ? null : t('notTrusted') });
+  const model = innerModel({ [saved.isSweep ? 'sweep_id' : 'run_id']: saved.id, read_only: isTrusted ? null : t('notTrusted') });
   const unobserve = model.observe('state', () => {
     if (model.get('state') === 'DELETED' && saved.told) {
       root.firstElementChild?.append(h('div', { class: 'rw-dim' }, saved.told));
@@ -51,7 +54,8 @@ export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => v
   });
   const free = keepKeys(root);
   const transport = new RestTransport(base);
-  const close = runView(root, { transport, model, inner: lazyViews(transport) });
+  const inner = lazyViews(transport);
+  const close = (saved.isSweep ? inner.sweep : runView)(root, { transport, model, inner });
   return () => {
     unobserve();
     free();

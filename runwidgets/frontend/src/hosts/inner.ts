@@ -4,7 +4,7 @@ import type { Transport } from '../transport/transport';
 import type { Inner, View } from '../views/view';
 
 /** The bundle that has a view. */
-const BUNDLES: { [name in keyof Inner]: string } = { form: 'form', run: 'run', files: 'results', compare: 'results' };
+const BUNDLES: { [name in keyof Inner]: string } = { form: 'form', run: 'run', sweep: 'sweep', files: 'results', compare: 'results' };
 
 /** Return the views that others open, each loaded when it is first opened: a widget carries only its own. */
 export function lazyViews(transport: Transport): Inner {
@@ -29,5 +29,5 @@ export function lazyViews(transport: Transport): Inner {
       close?.();
     };
   };
-  return { form: lazy('form'), run: lazy('run'), files: lazy('files'), compare: lazy('compare') };
+  return { form: lazy('form'), run: lazy('run'), sweep: lazy('sweep'), files: lazy('files'), compare: lazy('compare') };
 }

@@ -1,5 +1,5 @@
 /**
- * The JupyterLab extension: run cards that outlive kernel and page.
+ * The JupyterLab extension: cards of runs and sweeps that outlive kernel and page.
  *
  * JupyterLab asks of a prebuilt extension a script that sets a container with `init` and `get`; what
  * webpack would make of it is written here by hand. Lumino's widget is taken from what the page shares:
@@ -11,7 +11,7 @@ import type { Json } from '../types';
 declare const CARD: string;
 
 const NAME = 'runwidgets';
-const RUN_TYPE = 'application/vnd.runwidgets.run+json';
+const TYPES = ['application/vnd.runwidgets.run+json', 'application/vnd.runwidgets.sweep+json'];
 
 interface Lumino {
   Widget: new () => { readonly node: HTMLElement; readonly isDisposed: boolean; dispose(): void };
@@ -36,13 +36,13 @@ async function lumino(): Promise<Lumino> {
 async function makePlugin(): Promise<object> {
   const { Widget } = await lumino();
 
-  class RunCard extends Widget {
+  class Card extends Widget {
     private latest: MimeModel | null = null;
     private close: () => void = () => undefined;
 
-    constructor() {
+    constructor(private readonly type: string) {
       super();
-      this.node.dataset.mimeType = RUN_TYPE; // as JupyterLab's own renderers do
+      this.node.dataset.mimeType = type; // as JupyterLab's own renderers do
     }
 
     /** Show what a model says; called again when the notebook becomes trusted, or the output is updated. */
@@ -51,7 +51,7 @@ async function makePlugin(): Promise<object> {
       const { show } = (await import(new URL(CARD, home).href)) as typeof import('./card');
       if (this.isDisposed || this.latest !== model) return;
       this.close();
-      this.close = show(this.node, model.data[RUN_TYPE] ?? null, model.trusted);
+      this.close = show(this.node, model.data[this.type] ?? null, model.trusted);
     }
 
     override dispose(): void {
@@ -63,8 +63,8 @@ async function makePlugin(): Promise<object> {
 
   return {
     id: `${NAME}:run`,
-    description: 'Shows runs of notebooks, live.',
-    rendererFactory: { safe: true, mimeTypes: [RUN_TYPE], createRenderer: () => new RunCard() },
+    description: 'Shows runs and sweeps of notebooks, live.',
+    rendererFactory: { safe: true, mimeTypes: TYPES, createRenderer: ({ mimeType }: { mimeType: string }) => new Card(mimeType) },
     rank: 0,
     dataType: 'json',
   };

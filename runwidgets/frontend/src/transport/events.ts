@@ -54,7 +54,12 @@ export function followEvents(url: string, follower: Follower): () => void {
   };
 }
 
-type Query = { run?: string; group?: string };
+export type Query = { run?: string; group?: string; sweep?: string };
+
+/** Say whether an event is about what is asked for. */
+export const isAbout = ({ run, group, sweep }: Query, event: RunEvent): boolean =>
+  (run === undefined || run === event.runId) && (group === undefined || group === event.groupId)
+  && (sweep === undefined || sweep === event.sweepId);
 
 /**
  * One stream for all views of a page: a browser opens at most six connections to a host, and a stream
@@ -75,10 +80,8 @@ class Hub {
         this.connection = connection;
         this.tell((each) => each.connection(connection));
       },
-      event: (event) => this.tell((each, { run, group }) => {
-        if ((run === undefined || run === event.runId) && (group === undefined || group === event.groupId)) {
-          each.event(event);
-        }
+      event: (event) => this.tell((each, query) => {
+        if (isAbout(query, event)) each.event(event);
       }),
     });
     if (this.connection) follower.connection(this.connection);

@@ -1,5 +1,5 @@
 import type { Json } from '../types';
-import { joinStream } from './events';
+import { joinStream, type Query } from './events';
 import { ApiError, type Follower, type Transport } from './transport';
 
 /** What the build puts here: another word for each state of the sources. */
@@ -115,7 +115,7 @@ export class RestTransport implements Transport {
     });
   }
 
-  follow(query: { run?: string; group?: string }, follower: Follower): () => void {
+  follow(query: Query, follower: Follower): () => void {
     return joinStream(this.url('events'), query, follower);
   }
 

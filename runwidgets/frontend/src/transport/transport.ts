@@ -1,3 +1,4 @@
+import type { Query } from './events';
 import type { Json, RunEvent } from '../types';
 
 /** What the server answered when it refused, with the thing at fault where it says so. */
@@ -34,7 +35,7 @@ export interface Transport {
     progress: (fraction: number) => void,
     signal: AbortSignal,
   ): Promise<Answer>;
-  follow(query: { run?: string; group?: string }, follower: Follower): () => void;
+  follow(query: Query, follower: Follower): () => void;
   /** Address that a link or an image can have. */
   url(path: string): string;
   /** Load one of our bundles. */

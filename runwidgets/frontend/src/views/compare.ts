@@ -1,8 +1,10 @@
 import { h, replace } from '../dom';
-import { clock, t, value } from '../text';
+import { SeriesOfRun, type SeriesAnswer } from '../series';
+import { took, t, value } from '../text';
 import type { Json, Run } from '../types';
 import { ApiError } from '../transport/transport';
 import { isPicture, preview, type Shown } from './previews';
+import { seriesPlot } from './series';
 import type { View } from './view';
 
 interface Line {
@@ -30,7 +32,7 @@ export function sectionsOf(runs: readonly Run[]): Section[] {
     [t('state')]: t(each.state),
     [t('started')]: each.startedAt ? new Date(each.startedAt).toLocaleString() : null,
     [t('duration')]: each.startedAt && each.finishedAt
-      ? clock((Date.parse(each.finishedAt) - Date.parse(each.startedAt)) / 1000) : null,
+      ? took((Date.parse(each.finishedAt) - Date.parse(each.startedAt)) / 1000) : null,
     ...(each.messages?.[0] ? { [t('message')]: each.messages[0] } : {}),
   });
   return [
@@ -82,7 +84,26 @@ export const compareView: View = (root, { transport, model }) => {
     }
 
     fill();
-    replace(body, h('label', { class: 'rw-choice' }, box, t('onlyDifferences')), place, pictures(runs));
+    const charts = h('section', { class: 'rw-charts', 'aria-label': t('seriesOf') });
+    replace(body, h('label', { class: 'rw-choice' }, box, t('onlyDifferences')), place, charts, pictures(runs));
+    void drawSeries(runs, charts);
+  }
+
+  /** Draw the series of all runs over each other. */
+  async function drawSeries(runs: readonly Run[], place: HTMLElement): Promise<void> {
+    try {
+      const all = await Promise.all(runs.map(async (run) => {
+        const series = new SeriesOfRun();
+        series.read(await transport.get<SeriesAnswer>(`runs/${run.id}/series?limit=1000`));
+        return { name: run.id.slice(0, 8), series };
+      }));
+      if (isClosed) return;
+      const names = [...new Set(all.flatMap(({ series }) => series.names))];
+      replace(place, ...names.map((metric) => seriesPlot(metric, all.map(({ name, series }) => ({ name, points: series.points(metric) })))));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      replace(place, h('div', { class: 'rw-failure', role: 'alert' }, error.message));
+    }
   }
 
   function pictures(runs: Run[]): HTMLElement | null {

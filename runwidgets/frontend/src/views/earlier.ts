@@ -1,6 +1,6 @@
 import { h, replace } from '../dom';
 import { t, type Word } from '../text';
-import type { Argument, Run } from '../types';
+import { type Argument, type Run, STATE_SIGNS } from '../types';
 import { ApiError, type Transport } from '../transport/transport';
 import { show } from '../rules';
 
@@ -49,7 +49,7 @@ export function listEarlier(
     const state = t(run.state as Word);
     return h('li', {}, h('button', {
       type: 'button', class: 'rw-entryrow', 'aria-label': t(purpose.word, { time, state, what }), onclick: () => told.chosen(run),
-    }, h('span', { class: 'rw-when' }, time), h('span', { class: `rw-badge rw-${run.state.toLowerCase()}` }, state), h('bdi', { class: 'rw-what' }, what)));
+    }, h('span', { class: 'rw-when' }, time), h('span', { class: `rw-badge rw-${run.state.toLowerCase()}` }, `${STATE_SIGNS[run.state]} ${state}`), h('bdi', { class: 'rw-what' }, what)));
   }
   async function load(): Promise<void> {
     status.textContent = t('loading');

@@ -1,14 +1,17 @@
 import { asCode } from '../code';
 import { h, replace, uniqueId } from '../dom';
 import { t } from '../text';
-import type { Json, Parameter, Run, Workflow } from '../types';
+import { combine, type Swept } from '../space';
+import type { Json, Parameter, Run, Sweep, Workflow } from '../types';
 import { ApiError } from '../transport/transport';
 import { listEarlier, moment } from './earlier';
 import { Field } from './fields/field';
 import { Uploads } from './fields/uploads';
+import { startButton, tooManyOf } from './startbutton';
 import { innerModel, type View } from './view';
 
 type Values = { [name: string]: Json };
+type Several = { [name: string]: Json[] };
 
 const isEqual = (one: Json, other: Json): boolean => JSON.stringify(one) === JSON.stringify(other);
 /** What of a template a form is made of. */
@@ -27,7 +30,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const stale = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const lack = h('span', { class: 'rw-lack', id: uniqueId('lack') });
-  const start = h('button', { type: 'submit', class: 'rw-button rw-primary', 'aria-describedby': lack.id }, t('start'));
+  const start = startButton(lack.id, () => void submit(true));
   const inputs = h('fieldset', { class: 'rw-inputs', 'aria-label': t('arguments') });
   const panel = h('div', { class: 'rw-browse', hidden: true });
   const code = h('pre', { class: 'rw-text', tabindex: 0, hidden: true, 'aria-label': t('codeOf') });
@@ -36,7 +39,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   let workflow: Workflow | null = null;
   let uploads: Uploads | null = null;
   let key: string | null = null;
-  let closeRun: (() => void) | null = null;
+  let closeStarted: (() => void) | null = null;
   let leave: (() => void) | null = null;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let pause = PAUSE;
@@ -55,11 +58,19 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     setTimeout(() => waiting.splice(0).forEach((act) => act())); // after the click
   };
 
+  /** The parameters that are switched to several values. */
+  const swept = (): Swept => fields.flatMap((field): Swept => {
+    const values = field.values();
+    return values ? [[field.parameter, values]] : [];
+  });
   const isReadOnly = (): boolean => model.get('read_only') === true;
-  const button = (word: 'resetAll' | 'copyCode' | 'earlier', act: () => void): HTMLButtonElement =>
+  const button = (word: 'resetAll' | 'copyCode' | 'earlier' | 'sweepFields', act: () => void): HTMLButtonElement =>
     h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: act }, t(word));
   const opener = button('earlier', () => (panel.hidden ? openEarlier() : closeEarlier()));
   opener.setAttribute('aria-expanded', 'false');
+  const sweeper = button('sweepFields', () => sweeper.setAttribute('aria-pressed', String(body.classList.toggle('rw-sweeping'))));
+  sweeper.setAttribute('aria-pressed', 'false');
+  sweeper.title = t('sweepFieldsHint');
 
   function build(): void {
     if (!workflow) return;
@@ -67,7 +78,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     const made = (uploads = new Uploads(transport, groupId));
     isFilling = true;
     fields = workflow.parameters.map((parameter) => new Field(parameter, { transport, groupId, uploads: made, settled }, changed));
-    fill((model.get('arguments') ?? {}) as Values);
+    fill((model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several);
     isFilling = false;
     const isEmpty = workflow.parameters.length === 0;
     replace(inputs, ...groups(workflow));
@@ -77,7 +88,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       workflow.description ? h('p', { class: 'rw-description' }, h('bdi', {}, workflow.description)) : null,
       isEmpty ? h('p', { class: 'rw-dim' }, t('noParameters')) : null,
       stale, notice, summary, inputs,
-      h('div', { class: 'rw-actions' }, start, opener, ...(isEmpty || isReadOnly() ? [] : [button('resetAll', resetAll)]), button('copyCode', () => void copy()), lack),
+      h('div', { class: 'rw-actions' }, start.element, opener, ...(isEmpty || isReadOnly() ? [] : [sweeper, button('resetAll', resetAll)]), button('copyCode', () => void copy()), lack),
       panel, code);
     body.setAttribute('aria-label', workflow.name);
     lock();
@@ -86,7 +97,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
 
   function lock(): void {
     inputs.disabled = isReadOnly();
-    start.hidden = opener.hidden = isReadOnly() || !groupId;
+    start.element.hidden = opener.hidden = isReadOnly() || !groupId;
     if (isReadOnly()) say(t('readOnly'));
     else if (!groupId) say(t('noGroup'));
   }
@@ -105,11 +116,14 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   }
 
   /** Set every field: what is not given holds its default. Returns the names that no field has. */
-  function fill(values: Values): string[] {
+  function fill(values: Values, several: Several): string[] {
     for (const field of fields) {
       field.reset();
+      if (field.parameter.secret) continue;
       const value = values[field.name];
-      if (value !== undefined && !field.parameter.secret) field.write(value);
+      const many = several[field.name];
+      if (many !== undefined) field.writeValues(many);
+      else if (value !== undefined) field.write(value);
     }
     return Object.keys(values).filter((name) => !fields.some((field) => field.name === name));
   }
@@ -125,10 +139,13 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   const shownValues = (): Values => Object.fromEntries(given()
     .filter(([parameter]) => !parameter.secret).map(([parameter, value]) => [parameter.name, value]));
 
+  const shownSeveral = (): Several => Object.fromEntries(swept().map(([parameter, values]) => [parameter.name, values]));
+
   function changed(): void {
     if (isFilling) return;
     key = null;
     code.hidden = true;
+    start.tell(swept());
     const problems = fields.flatMap((field) => {
       const problem = field.problem();
       return problem === null ? [] : [{ field, problem }];
@@ -141,7 +158,9 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     const values: Values = {};
     const found = Object.fromEntries(problems.map(({ field, problem }) => [field.name, problem]));
     const now = shownValues();
+    const several = shownSeveral();
     if (!isEqual(now, model.get('arguments'))) values.arguments = now;
+    if (!isEqual(several, model.get('several') ?? {})) values.several = several;
     if (!isEqual(found, model.get('problems'))) values.problems = found;
     if (Object.keys(values).length) model.set(values);
   }
@@ -165,41 +184,52 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     else summary.focus();
   }
 
-  async function submit(): Promise<void> {
+  async function submit(isAgreed = false): Promise<void> {
     if (isSending || isReadOnly() || !groupId || !workflow) return;
     const problems = fields.map((field) => [field, field.judge()] as const)
       .filter((each): each is readonly [Field, string] => each[1] !== null);
     tell(problems.map(([field, text]) => [field, text]));
     if (problems.length) return;
-    isSending = start.disabled = true;
-    start.textContent = t('starting');
+    const over = swept();
+    const tooMany = tooManyOf(over);
+    if (tooMany) return tell([[null, tooMany]]);
+    if (!isAgreed && start.asks(over)) return;
+    isSending = true;
+    start.busy(true);
     key ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+    const named = (of: [Parameter, Json][]): Json => of.map(([parameter, value]) => ({ name: parameter.name, value }));
+    const fixed = given();
     try {
-      const run = await transport.send<Run>('POST', `groups/${groupId}/runs`, {
-        arguments: given().map(([parameter, value]) => ({ name: parameter.name, value })),
-        config: { key },
-      });
+      const made = over.length
+        ? { sweep_id: (await transport.send<Sweep>('POST', `groups/${groupId}/sweeps`, {
+            arguments: combine(over).map((point) => named([...fixed, ...point])), config: { key },
+          })).id, run_id: '' }
+        : { run_id: (await transport.send<Run>('POST', `groups/${groupId}/runs`, { arguments: named(fixed), config: { key } })).id, sweep_id: '' };
       key = null;
       say('');
-      model.set({ run_id: run.id });
-      show(run.id);
+      model.set(made);
+      show();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      const name = (error.subject ?? '').split(/[.[]/)[0];
+      const name = (error.subject ?? '').replace(/^point \d+: /, '').split(/[.[]/)[0];
       const field = fields.find((each) => each.name === name) ?? null;
       field?.show(error.problem ?? error.message);
       tell([[field, field ? (error.problem ?? error.message) : error.message]]);
     } finally {
-      isSending = start.disabled = false;
-      start.textContent = t('start');
+      isSending = false;
+      start.busy(false);
     }
   }
 
-  function show(id: string): void {
-    if (open && id) return open(id);
-    closeRun?.();
+  /** Show what was started last. */
+  function show(): void {
+    const [run, sweep] = [String(model.get('run_id') ?? ''), String(model.get('sweep_id') ?? '')];
+    closeStarted?.();
+    closeStarted = null;
     replace(started);
-    closeRun = id ? inner.run(started, { transport, inner, model: innerModel({ run_id: id }) }) : null;
+    if (sweep) closeStarted = inner.sweep(started, { transport, inner, model: innerModel({ sweep_id: sweep }) });
+    else if (run && open) open(run);
+    else if (run) closeStarted = inner.run(started, { transport, inner, model: innerModel({ run_id: run }) });
   }
 
   function resetAll(): void {
@@ -207,9 +237,9 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     say(t('wasReset'));
   }
 
-  function refill(values: Values): string[] {
+  function refill(values: Values, several: Several = {}): string[] {
     isFilling = true;
-    const unknown = fill(values);
+    const unknown = fill(values, several);
     isFilling = false;
     tell([]);
     changed();
@@ -247,6 +277,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     const isDefault = groupId === workflow.groups[0]?.id;
     const text = asCode(String(model.get('source') || workflow.id), given(), {
       ...(isDefault ? {} : { group: groupId }),
+      several: swept(),
       fileName: (id) => uploads?.list.find((each) => each.id === id)?.name,
     });
     code.textContent = text;
@@ -298,6 +329,16 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     });
   }
 
+  /** Hold what was set from outside. */
+  function take(): void {
+    const [values, several] = [(model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several];
+    if (!isEqual(shownValues(), values) || !isEqual(shownSeveral(), several)) refill(values, several);
+  }
+
+  function follows(): void {
+    if (!isSending) show();
+  }
+
   body.addEventListener('submit', (event) => {
     event.preventDefault();
     void submit();
@@ -324,16 +365,12 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     }),
     model.observe('group_id', build),
     model.observe('read_only', build),
-    model.observe('run_id', () => {
-      const id = String(model.get('run_id') ?? '');
-      if (!isSending) show(id);
-    }),
-    model.observe('arguments', () => {
-      if (!isEqual(shownValues(), model.get('arguments'))) refill((model.get('arguments') ?? {}) as Values);
-    }),
+    model.observe('run_id', follows),
+    model.observe('sweep_id', follows),
+    model.observe('arguments', take),
+    model.observe('several', take),
   ];
-  const running = String(model.get('run_id') ?? '');
-  if (running) show(running);
+  show();
   void load();
   return () => {
     isClosed = true;
@@ -342,6 +379,6 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     stops.forEach((stop) => stop());
     document.removeEventListener('pointerup', released);
     document.removeEventListener('pointercancel', released);
-    closeRun?.();
+    closeStarted?.();
   };
 };

@@ -5,19 +5,21 @@ import { joined, traceOf, type Cell, type Notebook, type Output } from '../noteb
 import type { Json } from '../types';
 import { frame } from './previews/frames';
 import { zoomable } from './previews/images';
-import { markdown } from './previews/markdown';
 import { tree } from './previews/tree';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/bmp'];
 const CELLS_AT_ONCE = 100;
 
+/** Makes elements of Markdown. */
+export type Markdown = (text: string) => HTMLElement;
+
 /** The executed notebook, to read: source, prints, pictures; HTML only in a frame of no origin. */
-export function notebookPreview(notebook: Notebook): HTMLElement {
+export function notebookPreview(notebook: Notebook, markdown: Markdown): HTMLElement {
   const place = h('div', { class: 'rw-notebook', tabindex: 0, role: 'region', 'aria-label': t('notebook') });
   const cells = Array.isArray(notebook.cells) ? notebook.cells : [];
   let made = 0;
   function more(): void {
-    const next = cells.slice(made, made + CELLS_AT_ONCE).map(cellOf);
+    const next = cells.slice(made, made + CELLS_AT_ONCE).map((cell) => cellOf(cell, markdown));
     made += next.length;
     place.append(...next);
     if (made === cells.length) return;
@@ -34,7 +36,7 @@ export function notebookPreview(notebook: Notebook): HTMLElement {
   return place;
 }
 
-function cellOf(cell: Cell): HTMLElement {
+function cellOf(cell: Cell, markdown: Markdown): HTMLElement {
   if (cell.cell_type === 'markdown') return markdown(joined(cell.source));
   if (cell.cell_type !== 'code') return h('pre', { class: 'rw-out' }, visible(joined(cell.source)));
   const status = cell.metadata?.runwidgets?.status;
@@ -42,19 +44,19 @@ function cellOf(cell: Cell): HTMLElement {
   return h('div', { class: `rw-cell ${status === 'error' ? 'rw-wrong' : ''}` },
     h('div', { class: 'rw-input-of' }, h('span', { class: 'rw-count', 'aria-hidden': 'true' }, `[${count}]`),
       h('pre', { class: 'rw-code' }, visible(joined(cell.source)))),
-    ...(cell.outputs ?? []).map(outputOf));
+    ...(cell.outputs ?? []).map((output) => outputOf(output, markdown)));
 }
 
-function outputOf(output: Output): HTMLElement {
+function outputOf(output: Output, markdown: Markdown): HTMLElement {
   if (output.output_type === 'stream') {
     return ansiText(joined(output.text), `rw-out ${output.name === 'stderr' ? 'rw-stderr' : ''}`);
   }
   if (output.output_type === 'error') return ansiText(traceOf(output), 'rw-out rw-traceback');
-  return richest(output.data ?? {});
+  return richest(output.data ?? {}, markdown);
 }
 
 /** Show the richest of what an output offers; code that wants to run in the page is only shown. */
-function richest(data: { [type: string]: Json }): HTMLElement {
+function richest(data: { [type: string]: Json }, markdown: Markdown): HTMLElement {
   const plain = joined(data['text/plain']);
   const image = IMAGES.find((type) => type in data);
   if (image) return zoomable(`data:${image};base64,${joined(data[image]).replace(/\s/g, '')}`, plain || t('output'));

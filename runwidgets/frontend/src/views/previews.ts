@@ -4,10 +4,9 @@ import { bytes, t } from '../text';
 import type { ResultFile } from '../types';
 import { ApiError, type Transport } from '../transport/transport';
 import type { Notebook } from '../notebook';
-import { notebookPreview } from './notebook';
+import { type Markdown, notebookPreview } from './notebook';
 import { frame } from './previews/frames';
 import { zoomable } from './previews/images';
-import { markdown } from './previews/markdown';
 import { tablePreview } from './previews/table';
 import { hexPreview, readText, textPreview } from './previews/text';
 import { jsonPreview } from './previews/tree';
@@ -54,11 +53,15 @@ const mediaPreview: Preview = (file, path, transport) => {
   return place;
 };
 
+const loadMarkdown = async (transport: Transport): Promise<Markdown> =>
+  (await transport.load<{ markdown: Markdown }>('markdown')).markdown;
+
 const executedPreview: Preview = async (file, path, transport) => {
   const { text, isWhole } = await readText(path, transport, WHOLE_LIMIT);
   if (!isWhole) return said(t('tooLarge', { size: bytes(file.size) }));
   try {
-    return notebookPreview(JSON.parse(text ?? '') as Notebook);
+    const notebook = JSON.parse(text ?? '') as Notebook;
+    return notebookPreview(notebook, await loadMarkdown(transport));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return textPreview(file, path, transport);
@@ -68,10 +71,13 @@ const executedPreview: Preview = async (file, path, transport) => {
 const markdownPreview: Preview = async (file, path, transport) => {
   const { text, isWhole, bytes: content } = await readText(path, transport);
   if (text === null) return hexPreview(content, file.name);
-  return isWhole ? markdown(text) : textPreview(file, path, transport);
+  return isWhole ? (await loadMarkdown(transport))(text) : textPreview(file, path, transport);
 };
 
 const parquetPreview: Preview = (file) => said(t('parquet', { name: JSON.stringify(visible(file.name, true)) }));
+
+/** Previews of what people write, or could have written: they can also be read as text. */
+const WRITTEN = new Set<Preview>([tablePreview, executedPreview, jsonPreview, markdownPreview, framePreview]);
 
 function previewFor(file: ResultFile): Preview {
   const type = file.mimeType;
@@ -94,20 +100,36 @@ function previewFor(file: ResultFile): Preview {
  * says in its place why it cannot. Nothing above the limits is fetched whole.
  */
 export function preview(file: ResultFile, run: { id: string }, transport: Transport, path = pathOf(file, run)): Shown {
-  const element = h('div', { class: 'rw-shown' }, said(t('loading')));
+  const chosen = previewFor(file);
+  const place = h('div', {}, said(t('loading')));
+  const raw = h('button', {
+    type: 'button', class: 'rw-button rw-quiet rw-raw', 'aria-pressed': 'false',
+    onclick: () => {
+      const isRaw = raw.getAttribute('aria-pressed') !== 'true';
+      raw.setAttribute('aria-pressed', String(isRaw));
+      void fill(isRaw ? textPreview : chosen);
+    },
+  }, t('asText'));
+  const element = h('div', { class: 'rw-shown' }, WRITTEN.has(chosen) ? raw : null, place);
   let isClosed = false;
-  async function fill(): Promise<void> {
+  let asked: Preview = chosen;
+  async function fill(wanted: Preview): Promise<void> {
+    asked = wanted;
     try {
-      const shown = await previewFor(file)(file, path, transport);
-      if (isClosed) release(shown);
-      else replace(element, shown);
+      const shown = await wanted(file, path, transport);
+      if (isClosed || asked !== wanted) {
+        release(shown);
+        return;
+      }
+      release(place);
+      replace(place, shown);
     } catch (error) {
       const isGone = error instanceof ApiError && error.status === 404;
       const words = isGone ? t('fileGone') : t('notShown', { problem: (error as Error).message });
-      replace(element, h('div', { class: 'rw-failure', role: 'alert' }, words));
+      replace(place, h('div', { class: 'rw-failure', role: 'alert' }, words));
     }
   }
-  void fill();
+  void fill(chosen);
   return {
     element,
     close() {
@@ -122,6 +144,7 @@ export function preview(file: ResultFile, run: { id: string }, transport: Transp
 function release(element: HTMLElement): void {
   for (const media of element.querySelectorAll<HTMLMediaElement>('audio, video')) {
     media.pause();
+    URL.revokeObjectURL(media.src);
     media.removeAttribute('src');
     media.load();
   }

@@ -3,11 +3,13 @@ import { append, askingButton, h, replace } from '../dom';
 import { LiveRun } from '../live';
 import { LogView } from '../log';
 import { tracebackOf, type Notebook } from '../notebook';
-import { bytes, clock, t, value } from '../text';
+import type { SeriesOfRun } from '../series';
+import { bytes, clock, took, t, value } from '../text';
 import { isActive, STATE_SIGNS, type Json, type Run } from '../types';
 import { ApiError } from '../transport/transport';
 import { CellsView } from './cells';
 import { listEarlier } from './earlier';
+import { seriesPlot } from './series';
 import { innerModel, type View } from './view';
 
 /** Say where a run is, in a line. */
@@ -39,6 +41,7 @@ export const runView: View = (root, { transport, model, inner }) => {
   const given = h('div', { class: 'rw-given' });
   const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
   const metrics = h('dl', { class: 'rw-metrics', 'aria-label': t('metrics'), hidden: true });
+  const charts = h('section', { class: 'rw-charts', 'aria-label': t('seriesOf'), hidden: true });
   const results = h('section', { class: 'rw-section', 'aria-label': t('results'), hidden: true });
   const actions = h('div', { class: 'rw-actions' });
   const again = h('div', { class: 'rw-again', hidden: true });
@@ -76,7 +79,7 @@ export const runView: View = (root, { transport, model, inner }) => {
       return;
     }
     const end = shown.finishedAt ? Date.parse(shown.finishedAt) : Date.now() + transport.clockAhead;
-    elapsed.textContent = clock((end - Date.parse(shown.startedAt)) / 1000);
+    elapsed.textContent = (shown.finishedAt ? took : clock)((end - Date.parse(shown.startedAt)) / 1000);
   }
 
   function draw(run: Run): void {
@@ -84,7 +87,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     model.set({ state: run.state });
     if (!body.contains(badge)) {
       const head = h('div', { class: 'rw-head' }, badge, title, elapsed);
-      replace(body, head, bar, stage, notice, given, failure, metrics, results, log?.element, cells?.element, actions, again);
+      replace(body, head, bar, stage, notice, given, failure, metrics, charts, results, log?.element, cells?.element, actions, again);
     }
     badge.className = `rw-badge rw-${run.state.toLowerCase()}`;
     const word = `${STATE_SIGNS[run.state]} ${t(run.state)}`;
@@ -158,6 +161,11 @@ export const runView: View = (root, { transport, model, inner }) => {
     metrics.hidden = known.length === 0;
     replace(metrics, ...known.map(([name, each]) =>
       h('div', {}, h('dt', {}, name), h('dd', { title: JSON.stringify(each) }, value(each)))));
+  }
+
+  function drawSeries(series: SeriesOfRun): void {
+    charts.hidden = series.names.length === 0;
+    replace(charts, ...series.names.map((name) => seriesPlot(name, [{ name, points: series.points(name) }])));
   }
 
   function drawActions(run: Run): void {
@@ -258,6 +266,8 @@ export const runView: View = (root, { transport, model, inner }) => {
     closeFiles?.();
     closeBelow();
     drawnFor = '';
+    charts.hidden = true;
+    replace(charts);
     const id = String(model.get('run_id') ?? '');
     if (!id) {
       replace(body, h('div', { class: 'rw-dim' }, t('loading')));
@@ -269,6 +279,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     cells = new CellsView(transport);
     live = new LiveRun(transport, id, {
       changed: draw,
+      recorded: drawSeries,
       printed: (text) => view.append(text),
       connection: (connection) => {
         body.classList.toggle('rw-stale', !connection.isLive);

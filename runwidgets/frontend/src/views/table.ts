@@ -1,9 +1,9 @@
 import { append, askingButton, h, replace, saveAs } from '../dom';
-import { LiveRuns } from '../runs';
+import { LiveRuns, type Runs, type RunsWatcher } from '../runs';
 import {
   cellOf, type Column, columnsOf, inSight, type Order, parseFilter, type Row, sorted, toCsv, usualColumns,
 } from '../table';
-import { clock, t, value } from '../text';
+import { took, t, value } from '../text';
 import { isActive, type Json, type State, STATE_SIGNS } from '../types';
 import { ApiError } from '../transport/transport';
 import { innerModel, type View } from './view';
@@ -15,8 +15,8 @@ const STATES: State[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
 const WORDS = { PENDING: 'waiting', RUNNING: 'running', SUCCESS: 'succeeded', ERROR: 'failed', CANCELED: 'cancelled' };
 
 /** Thousands of runs of a group, live: filtered, sorted, chosen, compared, cancelled and deleted. */
-export const tableView: View = (root, { transport, model, inner, open: openElsewhere }) => {
-  let live: LiveRuns | null = null;
+export const tableView: View = (root, { transport, model, inner, runs: known, open: openElsewhere }) => {
+  let live: Runs | null = null;
   let shown: Row[] = [];
   let columns: Column[] = [];
   let all: Column[] = [];
@@ -82,14 +82,15 @@ export const tableView: View = (root, { transport, model, inner, open: openElsew
     live?.close();
     selected.clear();
     active = '';
-    live = new LiveRuns(transport, String(model.get('group_id') ?? ''), {
+    const watcher: RunsWatcher = {
       changed: () => { say(''); refresh(); },
       connection: (connection) => {
         card.classList.toggle('rw-stale', !connection.isLive);
         say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
       },
       failed: (error) => say(error.message, true),
-    });
+    };
+    live = known?.(watcher) ?? new LiveRuns(transport, { group: String(model.get('group_id') ?? '') }, watcher);
     refresh();
   }
 
@@ -164,7 +165,7 @@ export const tableView: View = (root, { transport, model, inner, open: openElsew
 
   function textOf(cell: Json, column: Column): string {
     if (cell === null) return '–';
-    if (column.key === 'duration') return clock(cell as number);
+    if (column.key === 'duration') return took(cell as number);
     if (column.key === 'started') return new Date(cell as string).toLocaleString();
     return value(cell);
   }
@@ -266,13 +267,14 @@ export const tableView: View = (root, { transport, model, inner, open: openElsew
       type: 'button', class: 'rw-button', disabled: rows.length > MOST_COMPARED, onclick: () => showCompare(rows),
       title: rows.length > MOST_COMPARED ? t('compareMost', { n: MOST_COMPARED }) : '',
     }, t('compare')));
-    if (moving.length) {
+    const mayAct = !model.get('read_only');
+    if (mayAct && moving.length) {
       append(bulk, askingButton(
         { label: t('cancelMany', n(moving)), ask: () => t('cancelManyAsk', n(moving)), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
         () => each(moving, (row) => transport.send('PUT', `runs/${row.id}`, {})),
       ));
     }
-    if (ended.length) {
+    if (mayAct && ended.length) {
       append(bulk, askingButton(
         { label: t('deleteMany', n(ended)), ask: () => t('deleteManyAsk', n(ended)), yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet' },
         () => each(ended, (row) => transport.send('DELETE', `runs/${row.id}`)),

@@ -1,4 +1,5 @@
 import type { Json } from '../types';
+import type { Runs, RunsWatcher } from '../runs';
 import type { Transport } from '../transport/transport';
 
 /** What a host keeps for a view: small values under names, and word of their changes. */
@@ -14,6 +15,8 @@ export interface Context {
   model: Model;
   /** The views that a view may open inside itself. */
   inner: Inner;
+  /** Gives the runs that a table shows, where they are known already. */
+  runs?(watcher: RunsWatcher): Runs;
   /** Shows a run somewhere else than inside the view that started or chose it. */
   open?(runId: string): void;
 }
@@ -25,6 +28,7 @@ export interface Context {
 export interface Inner {
   form: View;
   run: View;
+  sweep: View;
   files: View;
   compare: View;
 }

@@ -3,10 +3,11 @@ import { describeRange, parseRange, problemOf, show } from '../../rules';
 import { t } from '../../text';
 import type { Json, Parameter } from '../../types';
 import { choices, suggestions, toggle } from './choices';
-import { isSame, presetOf, takesNone, type Control, type Place, type Reading } from './control';
+import { isSame, NOTHING, presetOf, takesNone, type Control, type Place, type Reading } from './control';
 import { files } from './files';
 import { isShort, rows, tags } from './lists';
 import { record } from './records';
+import { several } from './several';
 import { json, line, slider, sliderOf } from './text';
 
 const MOST_RADIOS = 4;
@@ -16,6 +17,10 @@ const MOST_OPTIONS = 20;
 export class Field {
   readonly element: HTMLElement;
   private readonly control: Control;
+  private readonly severalButton: HTMLButtonElement;
+  private readonly label: HTMLLabelElement | null;
+  /** What holds several values, once the parameter is switched to them. */
+  private many: Control | null = null;
   private readonly error = h('div', { class: 'rw-problem', id: uniqueId('problem'), hidden: true });
   private readonly resetButton: HTMLButtonElement;
   private initial: Reading = { isGiven: false };
@@ -23,9 +28,10 @@ export class Field {
 
   constructor(
     readonly parameter: Parameter,
-    place: Place,
+    private readonly place: Place,
     private readonly changed: () => void,
     isItem = false,
+    isInside = false,
   ) {
     const control = (this.control = controlFor(parameter, place, () => this.touch()));
     const title = parameter.label ?? parameter.name;
@@ -37,18 +43,23 @@ export class Field {
       type: 'button', class: 'rw-reset', title: t('reset'), 'aria-label': `${t('reset')}: ${title}`,
       hidden: true, onclick: () => this.restore(),
     }, `↺ ${t('resetShort')}`);
+    this.severalButton = h('button', {
+      type: 'button', class: 'rw-reset rw-switch', onclick: () => this.turn() });
+    this.tellSwitch();
+    const ends = isItem ? null : h('span', { class: 'rw-ends' }, parameter.secret || isInside ? null : this.severalButton, this.resetButton);
     const name = !isItem && parameter.label && parameter.label !== parameter.name ? h('code', {}, parameter.name) : null;
-    if (control.isGroup) {
+    this.label = control.isGroup ? null : h('label', { class: 'rw-name-of' }, title);
+    if (!this.label) {
       const legend = h('legend', { class: 'rw-label' }, h('span', { class: 'rw-name-of' }, title), required, name);
       this.element = h('fieldset', { class: 'rw-field rw-fieldset', 'aria-describedby': about },
-        legend, isItem ? null : this.resetButton, control.element, this.error, help);
+        legend, ends, control.element, this.error, help);
     } else {
       control.input.id ||= uniqueId('input');
       control.input.setAttribute('aria-describedby', about);
       if (parameter.isRequired) control.input.setAttribute('aria-required', 'true');
-      const label = h('label', { for: control.input.id, class: 'rw-name-of' }, title);
+      this.label.htmlFor = control.input.id;
       this.element = h('div', { class: 'rw-field' },
-        h('div', { class: 'rw-label' }, label, required, name, isItem ? null : this.resetButton),
+        h('div', { class: 'rw-label' }, this.label, required, name, ends),
         control.element, this.error, help);
     }
     if (isItem) this.element.classList.add('rw-item');
@@ -77,8 +88,9 @@ export class Field {
   }
 
   focus(): void {
-    if (this.control.focus) this.control.focus();
-    else this.control.input.focus();
+    const control = this.many ?? this.control;
+    if (control.focus) control.focus();
+    else control.input.focus();
   }
 
   /** Return the value to send: nothing where the default stands anyway. */
@@ -86,8 +98,16 @@ export class Field {
     return this.control.read();
   }
 
-  /** Return the value to send, or nothing where it is that of the beginning anyway. */
+  /** Return the values of a sweep, null where there is one value. */
+  values(): Json[] | null {
+    if (!this.many) return null;
+    const reading = this.many.read();
+    return reading.isGiven && Array.isArray(reading.value) ? reading.value : [];
+  }
+
+  /** Return the value to send, or nothing where it is that of the beginning anyway, or where there are several. */
   change(): Reading {
+    if (this.many) return NOTHING;
     const reading = this.read();
     const preset = this.parameter.defaultValue;
     const isDefault = reading.isGiven && preset !== undefined
@@ -100,8 +120,16 @@ export class Field {
     this.touch();
   }
 
+  /** Hold several values. */
+  writeValues(values: Json[]): void {
+    this.switchTo(true);
+    this.many?.write(values);
+    this.touch();
+  }
+
   /** Go back to the default, silently. */
   reset(): void {
+    this.switchTo(false);
     this.control.clear();
     const preset = presetOf(this.parameter);
     if (preset !== null && this.parameter.dtype !== 'file') this.control.write(preset);
@@ -113,8 +141,9 @@ export class Field {
 
   /** Return what is wrong now, without a word of it. */
   problem(isShown = false): string | null {
-    const own = this.control.problem?.(isShown) ?? null;
+    const own = (this.many ?? this.control).problem?.(isShown) ?? null;
     if (own !== null) return own;
+    if (this.many) return this.values()?.length ? null : t('noValues');
     const reading = this.read();
     if (reading.isGiven) return problemOf(this.parameter, reading.value);
     return this.parameter.isRequired ? t('missing') : null;
@@ -132,9 +161,47 @@ export class Field {
     this.error.hidden = problem === null;
     this.error.textContent = problem ?? '';
     this.element.classList.toggle('rw-wrong', problem !== null);
-    if (this.control.isGroup) return; // a group has no such attribute; its description tells
+    if (this.control.isGroup || this.many) return; // a group has no such attribute; its description tells
     if (problem === null) this.control.input.removeAttribute('aria-invalid');
     else this.control.input.setAttribute('aria-invalid', 'true');
+  }
+
+  /** Switch between one value and several; what one holds begins the other. */
+  private turn(): void {
+    const [only] = this.values() ?? [];
+    const reading = this.control.read();
+    this.switchTo(!this.many);
+    if (this.many && reading.isGiven) this.many.write([reading.value]);
+    else if (!this.many && only !== undefined) this.control.write(only);
+    this.wasLeft = false;
+    this.show(null);
+    this.touch();
+  }
+
+  private switchTo(isSeveral: boolean): void {
+    if (isSeveral === (this.many !== null)) return;
+    const shown = this.many ?? this.control;
+    if (isSeveral) {
+      const nest = (inner: Parameter, told: () => void, isItem = false): Field => new Field(inner, this.place, told, isItem, true);
+      this.many = several(this.parameter, this.place, nest, () => this.touch());
+      if (!this.many.isGroup) this.many.input.setAttribute('aria-label', t('valuesOf', { name: this.title }));
+    } else this.many = null;
+    const next = this.many ?? this.control;
+    shown.element.replaceWith(next.element);
+    if (this.many) {
+      this.many.element.setAttribute('role', 'group');
+      this.many.element.setAttribute('aria-label', t('valuesOf', { name: this.title }));
+      this.label?.removeAttribute('for');
+    } else if (this.label) this.label.htmlFor = this.control.input.id;
+    this.element.classList.toggle('rw-swept', isSeveral);
+    this.tellSwitch();
+  }
+
+  private tellSwitch(): void {
+    const text = t(this.many ? 'oneValue' : 'several');
+    this.severalButton.textContent = text;
+    this.severalButton.title = t(this.many ? 'oneValueHint' : 'severalHint');
+    this.severalButton.setAttribute('aria-label', `${text}: ${this.title}`);
   }
 
   private restore(): void {
@@ -145,8 +212,8 @@ export class Field {
 
   private touch(): void {
     const reading = this.read();
-    this.resetButton.hidden = JSON.stringify(reading) === JSON.stringify(this.initial)
-      || (reading.isGiven && isSame(reading.value, presetOf(this.parameter)));
+    this.resetButton.hidden = this.many === null && (JSON.stringify(reading) === JSON.stringify(this.initial)
+      || (reading.isGiven && isSame(reading.value, presetOf(this.parameter))));
     if (this.wasLeft) this.show(this.problem());
     this.changed();
   }
@@ -166,7 +233,7 @@ function helpOf(parameter: Parameter, control: Control, isItem: boolean): Node[]
 
 /** Choose the control of a parameter, by its type and its constraints; what is not known is JSON. */
 export function controlFor(parameter: Parameter, place: Place, changed: () => void): Control {
-  const nest = (inner: Parameter, told: () => void, isItem = false): Field => new Field(inner, place, told, isItem);
+  const nest = (inner: Parameter, told: () => void, isItem = false): Field => new Field(inner, place, told, isItem, true);
   switch (parameter.dtype) {
     case 'bool':
       return typeof presetOf(parameter) === 'boolean' ? toggle(changed) : choices(booleans(parameter), changed, true);

@@ -12,9 +12,58 @@ from pathlib import Path
 
 import pytest
 
+from runwidgets.service import doctor, wiring
 from runwidgets.service.base import Api
 from runwidgets.service.wiring import Service, open_service
 from tests.ladder import wait_until
+from tests.postgres import Postgres
+
+_postgres: list[Postgres] = []
+"""The server of this process, where the tests are to use one."""
+
+
+def url_of(root: Path) -> str:
+    """Return the database of a root, of the chosen kind."""
+    return _postgres[0].url(root) if _postgres else f"sqlite:///{root / wiring.DATABASE}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the database be chosen."""
+    parser.addoption(
+        "--database",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="what roots keep their index in; PostgreSQL is started by the tests",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about SQLite's own file."""
+    if config.getoption("--database") != "sqlite":
+        for item in items:
+            if item.get_closest_marker("sqlite"):
+                item.add_marker(pytest.mark.skip(reason="it is about SQLite's file"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chosen_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give every root that is opened in this process, or by `start_server`, a database of the chosen kind."""
+    if request.config.getoption("--database") == "sqlite":
+        yield
+        return
+    postgres = Postgres()
+    _postgres.append(postgres)
+    plain = wiring.open_store
+
+    def open_store(root: Path, db_url: str | None = None, *, is_read_only: bool = False) -> object:
+        return plain(root, db_url or postgres.url(root), is_read_only=is_read_only)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (wiring, doctor):
+            patch.setattr(module, "open_store", open_store)
+        yield
+    _postgres.clear()
+    postgres.remove()
 
 
 @dataclass
@@ -50,9 +99,18 @@ class JupyterServer:
 
 
 def start_server(
-    root: Path, folder: Path, *options: str, app: str = "server", **variables: str
+    root: Path,
+    folder: Path,
+    *options: str,
+    app: str = "server",
+    has_routes: bool = True,
+    **variables: str,
 ) -> JupyterServer:
     """Start a Jupyter server on a root, serving a folder; it answers when this returns."""
+    if _postgres:
+        options = (f"--RunWidgetsApp.db_url={_postgres[0].url(root)}", *options)
+    if not has_routes:
+        options = ("--ServerApp.jpserver_extensions={'runwidgets.server': False}", *options)
     runtime = root.parent / f"runtime-{secrets.token_hex(4)}"
     token = secrets.token_hex(16)
     environment = {
@@ -90,15 +148,15 @@ def start_server(
     url = wait_until(answer)
     assert url is not None
     server = JupyterServer(root, folder, url, token, process)
-    wait_until(lambda: _answers(server))
+    wait_until(lambda: _answers(server, server.api_url if has_routes else f"{url}api"))
     return server
 
 
-def _answers(server: JupyterServer) -> bool:
+def _answers(server: JupyterServer, url: str) -> bool:
     import httpx
 
     try:
-        answer = httpx.get(server.api_url, headers={"Authorization": f"token {server.token}"}, timeout=5)
+        answer = httpx.get(url, headers={"Authorization": f"token {server.token}"}, timeout=5)
     except httpx.TransportError:
         return False
     return answer.is_success

@@ -7,8 +7,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.scale import accept, list_newest
+from tests.benchmarks.scale import accept, claim, list_newest
 from tests.benchmarks.server import memory, pauses, traits
+from tests.benchmarks.sweeping import points, search, sweep_hydra, sweep_joblib, sweep_ploomber
 from tests.benchmarks.table import NotMeasuredError, Row, machine_facts, make_table, write_table
 from tests.benchmarks.throughput import (
     imports_direct,
@@ -24,6 +25,7 @@ from tests.benchmarks.throughput import (
     trivial_spawn,
     trivial_zmq,
 )
+from tests.benchmarks.views import sweep, table
 from tests.benchmarks.work import Bench
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
@@ -39,11 +41,19 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "papermill-pool": rival_papermill_pool,
     "ploomber": rival_ploomber,
     "scheduler": rival_scheduler,
+    "sweep-joblib": sweep_joblib,
+    "sweep-hydra": sweep_hydra,
+    "sweep-ploomber": sweep_ploomber,
+    "search": search,
     "accept": accept,
+    "claim": claim,
     "list": list_newest,
     "pauses": pauses,
     "memory": memory,
     "traits": traits,
+    "table": table,
+    "sweep": sweep,
+    "points": points,
 }
 QUICK_RUNS = 10
 

@@ -13,7 +13,18 @@ import psutil
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
-PACKAGES = ("runwidgets", "papermill", "ipykernel", "nbclient", "jupyter-scheduler", "ploomber-engine")
+PACKAGES = (
+    "runwidgets",
+    "papermill",
+    "ipykernel",
+    "nbclient",
+    "jupyter-scheduler",
+    "ploomber-engine",
+    "ploomber",
+    "hydra-core",
+    "joblib",
+    "optuna",
+)
 NOTHING = "-"
 
 

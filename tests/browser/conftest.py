@@ -16,8 +16,23 @@ from tests.ladder import write_notebook
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+EXPOSED = "--LabApp.expose_app_in_browser=True"
+THEME = "settings/@jupyterlab/apputils-extension/themes.jupyterlab-settings"
 PATIENCE = 60_000
 """Milliseconds after which something that should have been seen counts as missing."""
+OPEN = """
+async ([path, theme]) => {
+  const { commands, shell } = window.jupyterapp;
+  for (const widget of [...shell.widgets('main')]) widget.dispose();
+  if (document.body.dataset.jpThemeName !== theme) await commands.execute('apputils:change-theme', { theme });
+  await commands.execute('docmanager:open', { path });
+}
+"""
+"""Opens a notebook in a JupyterLab that is loaded, in place of whatever is open there."""
+CLOSE = """
+for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose();
+"""
+"""Closes all notebooks; a widget manager may fail at what was on its way to it, which is not ours."""
 
 
 @dataclass
@@ -33,8 +48,11 @@ class Lab:
         return name
 
     def open(self, name: str, kernel: str = "Python 3 (ipykernel)") -> None:
-        """Open a notebook and wait for its kernel."""
-        self.page.goto(f"{self.server.url}lab/tree/{name}?reset&token={self.server.token}")
+        """Open a notebook, alone, and wait for its kernel; JupyterLab is loaded where it is not there yet."""
+        if self.page.evaluate("typeof window.jupyterapp") == "undefined":
+            self.page.goto(f"{self.server.url}lab/tree/{name}?reset&token={self.server.token}")
+        else:
+            self.page.evaluate(OPEN, [name, theme_of(self.server)])
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
         self.page.get_by_text(f"{kernel} | Idle").wait_for()
 
@@ -77,17 +95,24 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServ
     """Serve JupyterLab on a copy of the examples."""
     base = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, base / "notebooks")
-    server = start_server(base / "root", base / "notebooks", "--RunWidgetsApp.slots=2", app="lab")
+    server = start_server(base / "root", base / "notebooks", "--RunWidgetsApp.slots=2", EXPOSED, app="lab")
     yield server
     server.stop()
+
+
+def theme_of(server: JupyterServer) -> str:
+    """Return the theme that was chosen last."""
+    (settings,) = server.root.parent.glob(f"runtime-*/{THEME}")
+    return str(json.loads(settings.read_text())["theme"])
 
 
 def set_theme(server: JupyterServer, theme: str) -> None:
     """Choose JupyterLab's theme, and do without its news."""
     for settings in server.root.parent.glob("runtime-*"):
-        folder = settings / "settings" / "@jupyterlab" / "apputils-extension"
+        file = settings / THEME
+        folder = file.parent
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+        file.write_text(json.dumps({"theme": theme}))
         news = {"fetchNews": "false", "checkForUpdates": False}
         (folder / "notification.jupyterlab-settings").write_text(json.dumps(news))
 
@@ -101,17 +126,33 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def lab(browser: Browser, lab_server: JupyterServer) -> Iterator[Lab]:
-    """Open a page, and fail when a script on it did."""
+@pytest.fixture(scope="module")
+def loaded(browser: Browser, lab_server: JupyterServer) -> Iterator[Lab]:
+    """Load JupyterLab once: that is most of what a test would wait for."""
     set_theme(lab_server, "JupyterLab Light")
     context = browser.new_context(viewport={"width": 1300, "height": 1000}, accept_downloads=True)
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    lab = Lab(lab_server, page)
-    yield lab
-    lab.shut_down()
+    yield Lab(lab_server, page)
     context.close()
-    assert not failures
+
+
+@pytest.fixture
+def lab(loaded: Lab) -> Iterator[Lab]:
+    """Give the page to a test, and fail when a script on it did."""
+    set_theme(loaded.server, "JupyterLab Light")
+    failures: list[str] = []
+
+    def note(error: object) -> None:
+        failures.append(str(error))
+
+    loaded.page.on("pageerror", note)
+    yield loaded
+    own = list(failures)
+    loaded.page.unroute_all()
+    if loaded.page.evaluate("typeof window.jupyterapp") != "undefined":
+        loaded.page.evaluate(CLOSE)
+    loaded.shut_down()
+    loaded.page.evaluate("new Promise(requestAnimationFrame)")
+    loaded.page.remove_listener("pageerror", note)
+    assert not own

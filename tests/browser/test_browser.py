@@ -187,8 +187,9 @@ def test_voila_serves_it_beside_the_server(lab: Lab, tmp_path: Path) -> None:
     assert violations(lab.page, ".rw-browser") == []
 
 
-def test_voila_alone_serves_it_with_one_setting(browser: Browser, tmp_path: Path) -> None:
-    """The routes are opened as its settings say; its kernel finds them; a run is started, its file taken."""
+@pytest.mark.parametrize("settings", [["--Voila.config_file_paths=notebooks"], []], ids=["routes", "kernel"])
+def test_voila_alone_serves_it(browser: Browser, tmp_path: Path, settings: list[str]) -> None:
+    """By routes that a setting opens, or with none, through the kernel: a run is started, its file taken."""
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
     write_notebook(tmp_path / "notebooks" / "double.ipynb", WRITES, parameters="x: int = 1")
     port = free_port()
@@ -200,7 +201,7 @@ def test_voila_alone_serves_it_with_one_setting(browser: Browser, tmp_path: Path
         name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "RUNWIDGETS"))
     }
     command = [sys.executable, "-m", "voila", "notebooks/app.ipynb", "--no-browser", f"--port={port}"]
-    command += ["--Voila.config_file_paths=notebooks", "--Voila.port_retries=0"]
+    command += [*settings, "--Voila.port_retries=0"]
     with (tmp_path / "log").open("wb") as log:
         voila = subprocess.Popen(command, cwd=tmp_path, env=kept | private, stdout=log, stderr=log)
     try:
@@ -209,6 +210,7 @@ def test_voila_alone_serves_it_with_one_setting(browser: Browser, tmp_path: Path
         page.goto(f"http://localhost:{port}/")
         card = page.locator(".rw").first
         card.get_by_role("button", name="Add a notebook…").click()
+        assert card.get_by_role("note").count() == (0 if settings else 1)
         card.get_by_role("button", name="double.ipynb").click()
         start_and_download(card, page, "5", tmp_path)
         page.close()

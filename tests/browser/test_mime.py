@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, expect
 import runwidgets as rw
 from runwidgets.handles import RUN_TYPE
 from runwidgets.service.base import Api
+from runwidgets.sweeps import SWEEP_TYPE
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
 from tests.conftest import JupyterServer
@@ -52,6 +53,28 @@ def start(lab: Lab, api: Api, name: str) -> rw.Run:
 def cards(lab: Lab) -> Locator:
     """Return the runs that the page shows."""
     return lab.page.locator(f"[data-mime-type='{RUN_TYPE}'] .rw")
+
+
+def test_a_sweep_lives_on_where_its_cell_is_no_longer_run(lab: Lab, api: Api) -> None:
+    """Saved and opened again by somebody who has not trusted it: shown, without actions."""
+    sweep = rw.sweep(lab.server.folder / "quick.ipynb", x=[1, 2, 3], api=api).wait(60)
+    bundle = sweep._repr_mimebundle_()
+    made = new_output("display_data", bundle)
+    cell = new_code_cell("sweep", outputs=[made], execution_count=1)
+    nbformat.write(
+        new_notebook(cells=[cell], metadata={"kernelspec": PYTHON}), lab.server.folder / "saved_sweep.ipynb"
+    )
+
+    lab.open("saved_sweep.ipynb")
+    card = lab.page.locator(f"[data-mime-type='{SWEEP_TYPE}'] .rw").first
+
+    expect(card.get_by_text("3 of 3 done")).to_be_visible()
+    expect(card.locator("tr[data-run]")).to_have_count(3)
+    expect(card.get_by_text("This notebook is not trusted")).to_be_visible()
+    expect(card.get_by_role("button", name="Delete sweep")).to_have_count(0)
+    card.get_by_role("checkbox", name="Select all runs shown").check()
+    expect(card.get_by_text("3 selected")).to_be_visible()
+    expect(card.get_by_role("button", name="Delete 3")).to_have_count(0)
 
 
 def test_a_run_is_shown_as_it_goes_on_and_ends(lab: Lab, api: Api) -> None:

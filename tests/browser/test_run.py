@@ -13,7 +13,8 @@ pytestmark = [pytest.mark.timeout(300)]
 
 CELLS = (
     "import time\ntime.sleep(0.2)\nprint('\\x1b[31mred words\\x1b[0m and plain ones')",
-    "import runwidgets\nrunwidgets.record('loss', 1 / x)\nif x == 3:\n    raise ValueError('no threes')",
+    "import runwidgets\nfor epoch in range(5):\n    runwidgets.record('loss', 1 / (x + epoch), step=epoch)\n"
+    "if x == 3:\n    raise ValueError('no threes')",
 )
 HOSTILE = [
     "<img src=x onerror=window.hit=1>",
@@ -76,6 +77,9 @@ def test_a_failure_is_told_with_its_cells_its_colours_and_another_run_beside_it(
     card.get_by_role("button", name=re.compile("^Compare with the run of .*x = 2")).click()
     comparison = card.get_by_role("region", name="Comparison of runs")
     expect(comparison.locator("tr.rw-differs", has_text="x")).to_contain_text("32")
+    expect(
+        card.get_by_role("img", name=re.compile("loss: .*: 0.1429 at step 4; .*: 0.1667 at step 4"))
+    ).to_be_visible()
     expect(card.get_by_role("button", name="Close the comparison")).to_have_attribute("aria-expanded", "true")
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import insert, select
 from runwidgets.service.wiring import DATABASE
 from runwidgets.store.database import Database
 from runwidgets.store.tables import groups, runs, workflows
-from tests.browser.conftest import Lab
+from tests.browser.axe import violations
+from tests.browser.conftest import Lab, set_theme
 from tests.conftest import JupyterServer
 from tests.ladder import arguments, ended, group_of, write_notebook
 
@@ -134,6 +135,23 @@ def test_runs_are_chosen_opened_and_compared_by_keyboard_alone(lab: Lab, many: s
     expect(card.locator(".rw-detail .rw-badge").first).to_contain_text("Succeeded")
     page.keyboard.press("Escape")
     assert page.locator(".jp-Notebook .jp-Cell").count() == 3  # no key reached the notebook
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_a_table_can_be_used_by_all(lab: Lab, many: str, theme: str) -> None:
+    """With its rows, its columns to choose from, a comparison and a question, in both themes."""
+    set_theme(lab.server, f"JupyterLab {theme}")
+    card = lab.show(f"axe-{theme}.ipynb", f"rw.RunTable({many!r}, filter='x<50')")
+    expect(card.get_by_text("50 of 10,000 runs")).to_be_visible()
+
+    for row in (0, 1):
+        card.locator("tr[data-run] input[type=checkbox]").nth(row).click()
+    card.get_by_role("button", name="Compare").click()
+    expect(card.get_by_role("region", name="Comparison of runs").first).to_contain_text("loss")
+    card.get_by_role("button", name="Delete 2").click()
+    card.locator("summary", has_text="Columns").click()
+
+    assert violations(lab.page, ".rw") == []
 
 
 def test_a_table_is_live_and_many_runs_are_deleted_with_one_question(lab: Lab) -> None:

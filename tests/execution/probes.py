@@ -577,7 +577,8 @@ print(shell.profile, os.path.basename(shell.ipython_dir), shell.user_global_ns i
 print(sorted(shell.magics_manager.magics["line"]), sorted(shell.magics_manager.magics["cell"]), shell.extension_manager.loaded)
 #-
 print({name: type(each) for name, each in sorted(shell.kernel.comm_manager.targets.items())}, shell.kernel.comm_manager.comms)
-print(shell.kernel.implementation, shell.kernel.language_info, shell.kernel.banner == shell.banner)
+# the banner's tip is another one each time
+print(shell.kernel.implementation, shell.kernel.language_info, shell.kernel.banner.splitlines()[:2] == shell.banner.splitlines()[:2])
 #-
 for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__, sys.stdin, sys.__stdin__):
     print(type(stream), stream.encoding, stream.errors, stream.isatty(), stream.name if hasattr(stream, "name") else None, getattr(stream, "line_buffering", None), getattr(stream, "write_through", None), stream.mode if hasattr(stream, "mode") else None)

@@ -15,9 +15,8 @@ LEAVE = """
 print("before")
 #-
 LEAVE
-#-
-print("after")
 """
+"""Whether a kernel that is leaving executes one more cell is a race that papermill may win or lose."""
 
 PROBES = {
     "async": probes.ASYNC,
@@ -26,7 +25,7 @@ PROBES = {
     "errors": probes.ERRORS,
     "exit": LEAVE.replace("LEAVE", "exit()"),
     "input": probes.INPUT,
-    "keep": LEAVE.replace("LEAVE", "exit(keep_kernel=True)"),
+    "keep": LEAVE.replace("LEAVE", "exit(keep_kernel=True)") + '#-\nprint("after")\n',
     "quit": LEAVE.replace("LEAVE", "quit()"),
     "shell": probes.SHELL,
     "state": probes.STATE,

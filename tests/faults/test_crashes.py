@@ -36,9 +36,9 @@ else:
 """.replace("CELL", repr(CELL))
 
 
-def act(root: Path, folder: Path, step: str) -> int:
+def act(root: Path, folder: Path, step: str, code: str = ACT) -> int:
     """Let a service of another process do its work until it dies at a step."""
-    command = [sys.executable, "-c", ACT, str(root), str(folder), step]
+    command = [sys.executable, "-c", code, str(root), str(folder), step]
     process = subprocess.run(
         command,
         env={**os.environ, VARIABLE: step},
@@ -79,11 +79,47 @@ def test_a_service_killed_at_any_step_leaves_nothing_undone_and_does_nothing_twi
     ]
     service.close()
 
-    gone = step in {"folder made", "row deleted", "folder renamed"}
+    gone = step in {"folder begun", "folder made", "row deleted", "folder renamed"}
     assert states == ([] if gone else ["CANCELED"] if step == "cancelled" else ["SUCCESS"])
     assert set(kept.values()) <= {1}
     assert set(files) <= {b"whole"}
     assert sorted(each.name for each in (root / "runs").iterdir()) == sorted(kept)
+    assert check(root) == []
+
+
+ACT_AT_ONCE = """
+import sys
+from pathlib import Path
+from runwidgets.service.wiring import open_service
+from tests.ladder import arguments, group_of, workflow
+
+service = open_service(Path(sys.argv[1]), slots=1)
+api = service.api()
+group = group_of(workflow(api, Path(sys.argv[2]), "open('x.txt', 'w').write(str(x))", parameters="x = 1"))
+api.sweeps.start_sweep(group, [arguments(x=x) for x in range(30)])
+"""
+
+
+@pytest.mark.parametrize("step", ["folder begun", "folder made", "accepted"])
+def test_a_service_killed_while_it_accepts_a_sweep_accepted_all_of_it_or_nothing(
+    tmp_path: Path, step: str
+) -> None:
+    """And leaves no folder behind of what it did not accept."""
+    root = tmp_path / "root"
+    act(root, tmp_path, step, ACT_AT_ONCE)
+
+    service = open_service(root, slots=2)
+    api = service.api()
+    (made,) = api.workflows.list_workflows()["workflows"]
+    sweeps = api.sweeps.list_sweeps(group_of(api.workflows.get_workflow(made["id"])))["sweeps"]
+    for each in sweeps:
+        wait_until(lambda each=each: api.sweeps.get_sweep(each["id"])["isDone"])
+    counts = [api.sweeps.get_sweep(each["id"])["counts"]["SUCCESS"] for each in sweeps]
+    wait_until(lambda: not service._backend._followed)
+    service.close()
+
+    assert counts == ([30] if step == "accepted" else [])
+    assert len(list((root / "runs").iterdir())) == sum(counts)
     assert check(root) == []
 
 

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas
 import psutil
 import pytest
+from pandas.testing import assert_frame_equal
 
+import runwidgets as rw
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.processes import RUN_VARIABLE, find_processes
 from runwidgets.service.doctor import check
@@ -31,8 +34,7 @@ service = open_service(Path(sys.argv[1]), slots=2)
 api = service.api()
 for source in sys.argv[2:]:
     group = api.workflows.create_workflow(source)["groups"][0]["id"]
-    for at in range(200):
-        api.runs.start_run(group, [{"name": "x", "value": at}])
+    api.sweeps.start_sweep(group, [[{"name": "x", "value": at}] for at in range(200)])
 print("open", flush=True)
 time.sleep(600)
 """
@@ -57,6 +59,19 @@ def ask(root: Path, question: str) -> int:
     (number,) = connection.execute(f"SELECT count(*) FROM runs WHERE {question}").fetchone()
     connection.close()
     return int(number)
+
+
+def read_frame(root: Path, start: Path | None = None) -> pandas.DataFrame:
+    """Return what came out of the only sweep of a root, after it was started where that is asked for."""
+    service = open_service(root, slots=2)
+    api = service.api()
+    if start is not None:
+        rw.sweep(start, x=range(200), api=api).wait()
+    (group,) = api.groups.list_groups()["groups"]
+    (sweep,) = api.sweeps.list_sweeps(group["id"])["sweeps"]
+    frame = rw.Sweep(api, sweep["id"]).to_frame()
+    service.close()
+    return frame.drop(columns=["run", "created", "started", "finished", "duration"])
 
 
 def attempts(root: Path, run_id: str) -> int:
@@ -84,18 +99,19 @@ def strays(root: Path) -> list[psutil.Process]:
 def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
     tmp_path: Path, folder: Path, kind: str
 ) -> None:
-    """Two hundred runs, each executed exactly once; no process, file or row is left over."""
+    """Two hundred runs, each executed exactly once; no process, file or row is left over.
+
+    Its data frame is that of a sweep that nobody disturbed.
+    """
     root = tmp_path / "root"
-    notebook = write_notebook(
-        folder / f"{kind}.ipynb", "open('x.txt', 'w').write(str(x))", parameters="x = 1"
-    )
+    code = "import runwidgets\nrunwidgets.record('square', x * x)\nopen('x.txt', 'w').write(str(x))"
+    notebook = write_notebook(folder / f"{kind}.ipynb", code, parameters="x = 1")
     host: Any
     if kind == "server":
         host = start_server(root, folder, "--RunWidgetsApp.slots=2")
         with host.api() as api:
             group = api.workflows.create_workflow(str(notebook))["groups"][0]["id"]
-            for at in range(200):
-                api.runs.start_run(group, [{"name": "x", "value": at}])
+            api.sweeps.start_sweep(group, [[{"name": "x", "value": at}] for at in range(200)])
     else:
         host = embed(root, notebook)
 
@@ -120,6 +136,10 @@ def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
     else:
         host.kill()
         host.wait()
+    frame = read_frame(root)
+    assert frame["square"].tolist() == [at * at for at in range(200)]
+    if kind == "embedded":
+        assert_frame_equal(frame, read_frame(tmp_path / "calm", start=notebook))
 
 
 def test_when_one_of_two_services_dies_the_other_takes_over(tmp_path: Path, folder: Path) -> None:

@@ -71,6 +71,13 @@ def run(server: JupyterServer, folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def sweep(server: JupyterServer, run: dict[str, Any]) -> dict[str, Any]:
+    """Start a sweep of two points in the group of the run."""
+    with server.api() as api:
+        return api.sweeps.start_sweep(run["groupId"], [[], []])
+
+
+@pytest.fixture(scope="session")
 def members_server(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[JupyterServer]:
     """Serve a root by a server that knows people, by tokens such as ``person-ada``."""
     place = tmp_path_factory.mktemp("members")

@@ -54,6 +54,7 @@ class TestBodies:
         """The answer is 400 and a sentence, on every route that takes a body."""
         content, sentence = BODIES[name]
         ids = {"workflow_id": run["workflowId"], "group_id": run["groupId"], "run_id": run["id"]}
+        ids["sweep_id"] = "nobody"
 
         answer = client.request(
             route.verb, route.url(ids), content=content, headers={"Content-Type": "application/json"}
@@ -108,6 +109,9 @@ class TestBodies:
             ("workflows/{workflowId}/groups", {"name": ["a"]}, "name: it must be a string"),
             ("workflows/{workflowId}/groups", {"name": "a", "members": "me"}, "must be a list of strings"),
             ("groups/{groupId}/runs", {}, "arguments: it is missing"),
+            ("groups/{groupId}/sweeps", {}, "arguments: it is missing"),
+            ("groups/{groupId}/sweeps", {"arguments": [], "name": 1}, "name: it must be a string"),
+            ("sweeps/nobody/points", {"arguments": None}, "arguments: it is missing"),
         ],
     )
     def test_a_field_that_is_missing_or_wrong_is_named(
@@ -132,23 +136,31 @@ class TestIds:
         path = route.pattern
         for each in route.path:
             path = path.replace(f"{{{each.wire}}}", IDS[name].replace("\n", ""))
-        body: dict[str, Any] = {"arguments": []} if route.id == "runs:start" else {"name": "a"}
+        required = {each.wire: [] for each in route.body if each.wire == "arguments"}
+        body: dict[str, Any] = required or {"name": "a"}
         options: dict[str, Any] = {}
         if route.id == "files:upload":
             options["files"] = {"file": ("a.txt", b"a")}
         elif route.body:
-            options["json"] = {} if route.id == "runs:cancel" else body
+            options["json"] = {} if route.id in {"runs:cancel", "sweeps:cancel"} else body
 
         answer = client.request(route.verb, path, **options)
 
         assert answer.status_code == 404
         assert answer.json()["error"] in {
             "UnknownRunError",
+            "UnknownSweepError",
             "UnknownWorkflowError",
             "UnknownWorkflowGroupError",
             "UnknownFileError",
         }
         refusal(answer)
+
+    def test_a_flag_that_is_none_is_refused(self, client: httpx.Client) -> None:
+        """Nothing is taken for true."""
+        status, message = refusal(client.put("sweeps/nobody", json={"pendingOnly": "yes"}))
+
+        assert status == 400 and message == "pendingOnly: it must be true or false"
 
     def test_a_file_of_another_run_is_unknown(self, client: httpx.Client, run: dict[str, Any]) -> None:
         """An id is good below its own run only."""
@@ -183,6 +195,7 @@ class TestQueries:
             ("runs/{id}/log?offset=x", "offset: 'x' is not a whole number"),
             ("workflows/{workflowId}/leaderboard?includeAll=maybe", "includeAll: 'maybe' is neither"),
             ("workflows/{workflowId}/leaderboard?orderBy=nothing", "nothing"),
+            ("sweeps/nobody/points?limit=x", "limit: 'x' is not a whole number"),
             ("events?after=x", "after: 'x' is not a whole number"),
         ],
     )

@@ -120,6 +120,9 @@ def test_every_error_class_has_a_schema_by_its_name(cls: type[RunWidgetsError]) 
         ("groups", "GroupList"),
         ("groups/{groupId}", "Group"),
         ("groups/{groupId}/runs", "RunList"),
+        ("groups/{groupId}/sweeps", "SweepList"),
+        ("sweeps/{sweepId}", "Sweep"),
+        ("sweeps/{sweepId}/points", "Table"),
         ("runs/{id}", "Run"),
         ("runs/{id}/log", "Log"),
         ("uploads/{groupId}/files", "UploadList"),
@@ -127,11 +130,11 @@ def test_every_error_class_has_a_schema_by_its_name(cls: type[RunWidgetsError]) 
     ],
 )
 def test_what_the_server_answers_is_what_the_specification_says(
-    client: httpx.Client, run: Json, path: str, schema: str
+    client: httpx.Client, run: Json, sweep: Json, path: str, schema: str
 ) -> None:
     """Real answers fit their schemas."""
     rules = {"$ref": f"#/components/schemas/{schema}", "components": specification()["components"]}
 
-    answer = client.get(path.format(**run)).json()
+    answer = client.get(path.format(**{**run, "sweepId": sweep["id"]})).json()
 
     Draft202012Validator(rules).validate(answer)

@@ -37,6 +37,7 @@ SERVICES = {
     "groups": base.GroupService,
     "uploads": base.UploadService,
     "runs": base.RunService,
+    "sweeps": base.SweepService,
     "events": base.EventService,
 }
 WITH_SERVICE = [route for route in ROUTES if route.service]

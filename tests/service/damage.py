@@ -60,6 +60,7 @@ class EndedRoot(Root):
     error: str
     canceled: str
     deleted: str
+    sweep: str
 
 
 def cut_journal(root: EndedRoot) -> None:
@@ -100,6 +101,18 @@ def hold_a_slot(root: EndedRoot) -> None:
     """Have the cancelled run hold the slot of a living service for ever."""
     names = "created_at = ?, started_at = ?, finished_at = ?, holds_slot = 1, service = 'idle'"
     root.sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, root.canceled)
+
+
+def empty_sweep(root: EndedRoot) -> None:
+    """Take the sweep's runs from it."""
+    root.sql("UPDATE runs SET sweep_id = NULL")
+    root.sql("DELETE FROM sweep_points")
+
+
+def broaden(root: EndedRoot) -> None:
+    """Have two runs of a sweep hold a slot that may have one only."""
+    root.sql("UPDATE sweeps SET parallel = 1")
+    root.sql("UPDATE runs SET holds_slot = 1, host = 'elsewhere' WHERE sweep_id = ?", root.sweep)
 
 
 def list_a_file(root: EndedRoot) -> None:
@@ -322,6 +335,38 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         "has other arguments than its row",
     ),
     "another injected cell": (inject, 15, "do not give the injected cell"),
+    "another fingerprint": (
+        lambda root: root.sql("UPDATE runs SET fingerprint = 'x' WHERE id = ?", root.success),
+        15,
+        "has another fingerprint than its row",
+    ),
+    "a point without its run": (
+        lambda root: root.sql("UPDATE sweep_points SET run_id = 'gone' WHERE number = 1"),
+        12,
+        "the run of its point 1 is gone",
+    ),
+    "points without their sweep": (
+        lambda root: root.sql("INSERT INTO sweep_points VALUES ('gone', 1, ?)", root.success),
+        12,
+        "it is gone, but its points are not",
+    ),
+    "a run without its sweep": (
+        lambda root: root.sql("UPDATE runs SET sweep_id = 'gone' WHERE id = ?", root.success),
+        12,
+        "it is gone, but its runs are not",
+    ),
+    "a sweep without runs": (empty_sweep, 12, "all of its runs are gone, but it is not"),
+    "a point with a run that did not succeed": (
+        lambda root: root.sql("UPDATE sweep_points SET run_id = ? WHERE number = 1", root.error),
+        15,
+        "its point 1 has a run that is none of its own",
+    ),
+    "a sweep that is too broad": (broaden, 14, "more of its runs are under way than may be"),
+    "a sweep with a poisoned column": (
+        lambda root: root.sql("UPDATE sweeps SET varied = '[x' WHERE id = ?", root.sweep),
+        1,
+        "column varied of it is no JSON",
+    ),
     "other values": (
         lambda root: root.edit(root.run(root.success, "run.json"), lambda about: about["values"].update(x=8)),
         15,

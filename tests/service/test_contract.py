@@ -18,7 +18,14 @@ SIGNATURES = {
 }
 """The seven methods, as the design gives them."""
 
-CONTRACTS = [base.RunService, base.WorkflowService, base.GroupService, base.UploadService, base.EventService]
+CONTRACTS = [
+    base.RunService,
+    base.SweepService,
+    base.WorkflowService,
+    base.GroupService,
+    base.UploadService,
+    base.EventService,
+]
 
 
 @pytest.mark.parametrize("name", sorted(SIGNATURES))

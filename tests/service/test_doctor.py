@@ -16,6 +16,8 @@ from runwidgets.store.locks import hold_lock
 from tests.ladder import SLEEP, arguments, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import DAMAGE, YEARS_AGO, EndedRoot
 
+pytestmark = [pytest.mark.sqlite]
+
 CELL = (
     "import runwidgets\nrunwidgets.record('double', x * 2)\nrunwidgets.progress(0.5, 'half')\n"
     "print(beside.read_text(), len(open('data.txt').read()))\nopen('plot.txt', 'w').write(str(x))\n"
@@ -44,9 +46,11 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> EndedRoot:
     canceled = api.runs.cancel_run(running(api, folder, SLEEP)["id"])
     deleted = api.runs.delete_run(finished(api, folder, "1")["id"])
     api.workflows.delete_workflow(finished(api, folder, "2")["workflowId"])
+    sweep = api.sweeps.start_sweep(group_of(made), [arguments(x=x, beside=file) for x in (1, 2)])["id"]
+    wait_until(lambda: api.sweeps.get_sweep(sweep)["isDone"])
     states = [each["state"] for each in (success, error, canceled)]
     assert states == ["SUCCESS", "ERROR", "CANCELED"], success["messages"]
-    root = EndedRoot(path, success["id"], error["id"], canceled["id"], deleted["id"])
+    root = EndedRoot(path, success["id"], error["id"], canceled["id"], deleted["id"], sweep)
     wait_until(lambda: not check(path, patience=0.1))
     service.close()
     return root
@@ -56,7 +60,9 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> EndedRoot:
 def root(healthy: EndedRoot, tmp_path: Path) -> EndedRoot:
     """Copy the root, so that it can be damaged."""
     shutil.copytree(healthy.path, tmp_path / "root", symlinks=True)
-    return EndedRoot(tmp_path / "root", healthy.success, healthy.error, healthy.canceled, healthy.deleted)
+    return EndedRoot(
+        tmp_path / "root", healthy.success, healthy.error, healthy.canceled, healthy.deleted, healthy.sweep
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -73,12 +79,12 @@ def look(root: EndedRoot) -> list[Finding]:
 
 
 def test_a_healthy_root_gives_no_finding_and_is_left_as_it_was(root: EndedRoot) -> None:
-    """Three runs and seven files are looked at, and not one byte is changed."""
+    """Five runs and seven files are looked at, and not one byte is changed."""
     before = contents(root.path)
 
     report = examine(root.path, patience=0.0)
 
-    assert report.findings == [] and report.runs == 3 and report.files >= 7
+    assert report.findings == [] and report.runs == 5 and report.files >= 7
     assert contents(root.path) == before
 
 
@@ -182,5 +188,5 @@ def test_the_command_says_what_is_wrong(root: EndedRoot) -> None:
     wrong = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (well.returncode, wrong.returncode) == (0, 1), well.stderr + wrong.stderr
-    assert re.fullmatch(r"all is well: 3 runs, \d+ files checked\n", well.stdout)
+    assert re.fullmatch(r"all is well: 5 runs, \d+ files checked\n", well.stdout)
     assert wrong.stdout == f"run {root.error}: its log.txt is missing (invariant 8)\n"

@@ -15,6 +15,8 @@ from runwidgets.store.locks import hold_lock
 from tests.ladder import SLEEP, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import LONG_AGO, YEARS_AGO, Root
 
+pytestmark = [pytest.mark.sqlite]
+
 COMMAND = str(Path(sys.executable).with_name("jupyter-runwidgets"))
 
 
@@ -101,18 +103,21 @@ def test_what_belongs_to_nobody_goes_when_it_is_old(root: Root, name: str, is_fo
 
 
 def test_a_folder_without_a_row_goes_unless_its_lock_is_held(root: Root) -> None:
-    """A service that accepts a run holds the lock until the row is there."""
+    """A service that accepts runs holds a lock, beside their ids, until the rows are there."""
     folders = [root.path / "runs" / name for name in ("accepted", "lost", ".0123.doomed")]
     for folder in folders:
         folder.mkdir()
     lock = hold_lock(folders[0] / "lock")
     assert lock is not None
+    (folders[0] / "members").write_text("together\nothers")
+    (root.path / "runs" / "together").mkdir()
 
     removed = list(clean_root(root.path))
 
     os.close(lock)
     assert {each.subject for each in removed} == {"runs/lost", "runs/.0123.doomed"}
     assert [folder.exists() for folder in folders] == [True, False, False]
+    assert (root.path / "runs" / "together").exists()
 
 
 def test_what_a_runner_left_half_made_goes_with_its_end(root: Root, filled: tuple[Path, list[str]]) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+import runwidgets as rw
 from runwidgets.errors import (
     ConstraintViolationError,
     InvalidArgumentError,
@@ -147,5 +148,8 @@ def test_the_leaderboard_ranks_runs_by_a_metric(api: Api, folder: Path) -> None:
     assert [each["results"] for each in every["ranking"]] == [
         [{"name": "loss", "value": x}] for x in (0.3, 0.2, 0.1)
     ]
+    frame = rw.leaderboard(made["id"], order_by="loss:asc", include_all=True, api=api)
+    assert list(frame.columns) == ["group", "run", "finished", "loss"]
+    assert frame["loss"].tolist() == [0.1, 0.2, 0.3] and frame["run"][0] == started[1]
     with pytest.raises(InvalidArgumentError, match="orderBy: 'speed' is none of loss"):
-        api.workflows.get_leaderboard(made["id"], ["speed"])
+        rw.leaderboard(made["id"], order_by="speed", api=api)

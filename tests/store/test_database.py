@@ -14,6 +14,7 @@ from runwidgets.states import MOVES, TERMINAL, RunState
 from runwidgets.store.database import Database
 from runwidgets.store.runs import Runs
 from runwidgets.store.tables import groups, metadata, runs, versions, workflows
+from tests.conftest import url_of
 from tests.ladder import wait_until
 
 NOW = "2026-01-01T00:00:00.000000+00:00"
@@ -22,7 +23,7 @@ NOW = "2026-01-01T00:00:00.000000+00:00"
 @pytest.fixture
 def database(tmp_path: Path):  # type: ignore[no-untyped-def]
     """Open a new database."""
-    opened = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    opened = Database(url_of(tmp_path))
     yield opened
     opened.close()
 
@@ -73,6 +74,7 @@ def test_the_migrations_make_the_tables(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+@pytest.mark.sqlite
 def test_a_database_is_durable_and_locks_once(database: Database) -> None:
     """WAL, FULL, foreign keys: as measured, so configured."""
     with database.read() as connection:
@@ -98,6 +100,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.sqlite
 def test_a_damaged_or_missing_database_is_refused_and_never_made_anew(tmp_path: Path) -> None:
     """Runs without their index are a case for a person."""
     (tmp_path / "bad.db").write_bytes(b"this is no database" * 1000)
@@ -167,7 +170,7 @@ def test_of_many_claimants_one_gets_each_run_and_slots_hold(tmp_path: Path, queu
 
     def claim() -> None:
         nonlocal most
-        own = Database(f"sqlite:///{tmp_path / 'x.db'}")
+        own = Database(url_of(tmp_path))
         mine = Runs(own)
         while len(claimed) < 200:
             row = mine.claim("host", "service", 3)

@@ -115,6 +115,31 @@ def test_the_arguments_of_a_form_are_read_set_and_observed(api: Api, folder: Pat
     assert form.arguments == {"n": 3}
 
 
+def test_a_form_starts_a_sweep_of_what_has_several_values(api: Api, folder: Path) -> None:
+    """Every combination; what is wrong is told by parameter before, and nothing then starts."""
+    path = write_notebook(folder / "form-several.ipynb", DOUBLE, parameters="x: int\ny: int = 2\nz: int = 3")
+    form = rw.RunForm(path, api=api, several={"x": range(1, 3)}, arguments={"z": 5})
+
+    form.several = {**form.several, "y": ["1", "no"]}
+    assert form.errors == {"y": "item 2: 'no' is not a whole number"}
+    form.several = {**form.several, "y": (1, 2)}
+    started = form.submit()
+
+    assert form.errors == {} and form.several == {"x": [1, 2], "y": [1, 2]}
+    assert isinstance(started, rw.Sweep) and form.sweep is not None and form.run is None
+    assert [run.arguments for run in form.sweep] == [
+        {"z": 5, "x": x, "y": y} for x, y in [(1, 1), (1, 2), (2, 1), (2, 2)]
+    ]
+    started.wait()
+    with pytest.raises(UnknownParameterError, match="did you mean 'x'"):
+        form.several = {"xx": [1]}
+    with pytest.raises(InvalidArgumentError, match="x: it has no values"):
+        form.several = {"x": []}
+    form.several = {}
+    form.arguments = {"x": 1}
+    assert isinstance(form.submit().wait(), rw.Run) and form.sweep is None
+
+
 def test_what_only_a_field_can_know_is_among_the_errors_of_its_form(api: Api, folder: Path) -> None:
     """Such as text that is no JSON, of which no argument can tell."""
     path = write_notebook(folder / "form-problems.ipynb", "1", parameters="x: int\nany: list = []")

@@ -1,0 +1,211 @@
+"""A sweep in one widget: seen to its end, read by its parameters, used by all; ten thousand runs of one."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import insert, select
+
+from runwidgets.service.wiring import DATABASE
+from runwidgets.store.database import Database
+from runwidgets.store.tables import groups, points, runs, sweeps, workflows
+from tests.browser.axe import violations
+from tests.browser.conftest import Lab, set_theme
+from tests.browser.test_table import moment
+from tests.conftest import JupyterServer
+from tests.ladder import arguments, group_of, write_notebook
+
+pytestmark = [pytest.mark.timeout(300)]
+
+MANY = 10_000
+STUDY = """
+import runwidgets, time
+time.sleep(0.1)
+if depth == 3:
+    raise ValueError("<b>3</b> is too deep")
+runwidgets.record("loss", lr * depth)
+"""
+TELLS = """
+import ipywidgets
+out = ipywidgets.Output()
+def tell(change):
+    frame = form.sweep.wait().to_frame()
+    out.append_stdout(f"{frame.loss.round(3).sort_values().tolist()} {form.several}")
+form.observe(tell, "sweep_id")
+out
+"""
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """Wait for what is expected as long as a slow machine needs."""
+    expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def study(lab_server: JupyterServer) -> str:
+    """Write a notebook whose loss is to be small."""
+    return write_notebook(
+        lab_server.folder / "study.ipynb", STUDY, parameters="lr: float = 0.1\ndepth: int = 2"
+    ).name
+
+
+@pytest.fixture(scope="module")
+def many(lab_server: JupyterServer) -> Iterator[str]:
+    """Put a sweep of ten thousand finished runs into the database; return its id."""
+    path = write_notebook(lab_server.folder / "manysweep.ipynb", "1", parameters="x = 1\ny = 1")
+    with lab_server.api() as api:
+        group = group_of(api.workflows.create_workflow(str(path)))
+        sweep = api.sweeps.start_sweep(group, [arguments(x=-1, y=-1)])["id"]
+    database = Database(f"sqlite:///{lab_server.root / DATABASE}")
+    with database.write() as connection:
+        workflow, version = connection.execute(
+            select(workflows.c.id, workflows.c.version_id).join(groups).where(groups.c.id == group)
+        ).one()
+        common = {"group_id": group, "workflow_id": workflow, "version_id": version, "sweep_id": sweep}
+        rows = [
+            {
+                **common,
+                "id": f"s{number:031x}",
+                "state": "SUCCESS",
+                "arguments": arguments(x=number // 100, y=number % 100),
+                "config": {},
+                "messages": [],
+                "metrics": {"loss": abs(number - 4321)},
+                "created_at": moment(number),
+                "started_at": moment(number),
+                "finished_at": moment(number + 5),
+                "holds_slot": False,
+            }
+            for number in range(MANY - 1)
+        ]
+        connection.execute(insert(runs), rows)
+        numbered = [
+            {"sweep_id": sweep, "number": number, "run_id": row["id"]} for number, row in enumerate(rows, 2)
+        ]
+        connection.execute(insert(points), numbered)
+        connection.execute(
+            sweeps.update().where(sweeps.c.id == sweep).values(last_number=MANY, varied=["x", "y"])
+        )
+    database.close()
+    yield sweep
+
+
+def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
+    """`%%sweep` shows its sweep; grid, plot, best run, reasons and the frame say what came out."""
+    cell = "%%sweep name=mine lr=[0.1, 1.0] depth=range(1, 4)\n" + STUDY
+    card = lab.show(
+        "cell.ipynb",
+        "%load_ext runwidgets",
+        cell,
+        "rw.SweepView(mine)",
+        "mine.wait().to_frame().groupby('state')['loss'].agg(['count', 'min']).round(3)",
+    )
+    card = lab.page.locator(".rw:has(.rw-sweep)").last
+
+    expect(card.get_by_text("6 of 6 done · ✓ 4 succeeded · ✕ 2 failed")).to_be_visible()
+    expect(card.get_by_text("Best loss: 0.1 at depth = 1, lr = 0.1")).to_be_visible()
+    expect(card.locator(".rw-grid-of td.rw-best")).to_have_text("0.1")
+    expect(card.locator(".rw-grid-of button", has_text="✕")).to_have_count(2)
+    expect(card.get_by_role("img", name="Best loss: 0.1 at depth = 1, lr = 0.1")).to_be_visible()
+    expect(card.locator(".rw-plot polyline")).to_have_count(4)
+    card.get_by_text("2 failed", exact=True).click()
+    expect(card.locator(".rw-reasons")).to_contain_text("cell 3 raised ValueError: <b>3</b> is too deep")
+    expect(card.locator("tr[data-run]")).to_have_count(6)
+    expect(lab.page.locator(".jp-OutputArea-output table", has_text="SUCCESS").last).to_contain_text("0.1")
+
+    card.get_by_label("Better is").select_option("higher")
+    expect(card.get_by_text("Best loss: 2 at depth = 2, lr = 1")).to_be_visible()
+    card.get_by_role("button", name="Run 2 failed or cancelled again").click()
+    expect(card.get_by_text("4 succeeded · ✕ 2 failed")).to_be_visible()
+    card.get_by_role("button", name="Open best run").click()
+    expect(
+        card.get_by_role("heading", name="Open run").or_(card.locator(".rw-detail .rw-badge").first)
+    ).to_be_visible()
+
+
+def test_a_form_starts_a_sweep(lab: Lab, study: str) -> None:
+    """Fields are switched to several values; the button says how many runs, and asks above a hundred."""
+    card = lab.show("form_sweep.ipynb", f"form = rw.RunForm({study!r})\nform", TELLS)
+    rate, depth = (card.locator(f"[data-parameter={name}]") for name in ("lr", "depth"))
+
+    expect(rate.get_by_role("button", name="several values: lr")).to_be_hidden()
+    card.get_by_role("button", name="Sweep…").click()
+    rate.get_by_role("button", name="several values: lr").click()
+    rate.get_by_label("How the values of lr are given").select_option("Log range")
+    for part, value in {"from": "0.01", "to": "1", "how many": "3"}.items():
+        rate.get_by_label(f"lr: {part}").fill(value)
+    expect(rate.get_by_text("3 values: 0.01, 0.1, 1")).to_be_visible()
+    expect(card.get_by_role("button", name="Start 3 runs")).to_be_visible()
+    depth.get_by_role("button", name="several values: depth").click()
+    depth.get_by_label("How the values of depth are given").select_option("Range")
+    depth.get_by_label("depth: to").fill("100")
+    depth.get_by_label("depth: step").fill("1")
+    card.get_by_role("button", name="Start 297 runs").click()
+    expect(card.get_by_text("Start 297 runs?")).to_be_visible()
+    card.get_by_role("button", name="No", exact=True).click()
+    depth.get_by_label("How the values of depth are given").select_option("List")
+    depth.get_by_role("textbox", name="Values of depth").fill("1, 4")
+    expect(card.get_by_text("3 lr \u00d7 3 depth = 9 runs")).to_be_visible()
+    assert violations(lab.page, ".rw") == []
+    depth.get_by_role("button", name="Remove 2").click()
+    card.get_by_role("button", name="Start 6 runs").click()
+
+    expect(card.get_by_text("6 of 6 done · ✓ 6 succeeded")).to_be_visible()
+    expect(card.get_by_text("Best loss: 0.01 at lr = 0.01, depth = 1")).to_be_visible()
+    expect(card.locator(".rw-grid-of td.rw-best")).to_have_text("0.01")
+    told = "[0.01, 0.04, 0.1, 0.4, 1.0, 4.0] {'lr': [0.01, 0.1, 1], 'depth': ['1', '4']}"
+    expect(lab.page.get_by_text(told)).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_a_sweep_can_be_used_by_all(lab: Lab, study: str, theme: str) -> None:
+    """Without a mouse, and by those who do not see it; in both themes."""
+    set_theme(lab.server, f"JupyterLab {theme}")
+    view = f"rw.SweepView(rw.sweep({study!r}, lr=[0.1, 0.2, 0.5], depth=[1, 2, 3], config={{'reuse': True}}))"
+    card = lab.show(f"keys-{theme}.ipynb", view)
+    expect(card.get_by_text("9 of 9 done")).to_be_visible()
+    expect(card.locator(".rw-grid-of td.rw-best")).to_be_visible()
+
+    assert violations(lab.page, ".rw") == []
+    card.locator(".rw-grid-of button").first.focus()
+    lab.page.keyboard.press("ArrowRight")
+    lab.page.keyboard.press("ArrowDown")
+    expect(card.locator(".rw-grid-of tbody tr").nth(1).locator("button").nth(1)).to_be_focused()
+    lab.page.keyboard.press("Enter")
+    expect(card.locator(".rw-detail .rw-badge").first).to_be_visible()
+    assert lab.page.locator(".jp-Notebook .jp-Cell").count() == 3  # no key reached the notebook
+
+
+def test_a_sweep_is_cancelled_with_one_question(lab: Lab) -> None:
+    """What waits, or all of it; it is told how many."""
+    write_notebook(lab.server.folder / "slow.ipynb", "import time\ntime.sleep(600)", parameters="x = 1")
+    card = lab.show("cancel.ipynb", "rw.SweepView(rw.sweep('slow.ipynb', x=range(5)))")
+    expect(card.get_by_text("▶ 2 running · ◷ 3 waiting")).to_be_visible()
+
+    card.get_by_role("button", name="Cancel 3 waiting").click()
+    expect(card.get_by_text("Cancel the 3 runs that wait?")).to_be_visible()
+    card.get_by_role("button", name="Yes, cancel").click()
+    expect(card.get_by_text("■ 3 cancelled · ▶ 2 running")).to_be_visible()
+    card.get_by_role("button", name="Cancel all 2").click()
+    card.get_by_role("button", name="Yes, cancel").click()
+    expect(card.get_by_text("5 of 5 done · ■ 5 cancelled")).to_be_visible()
+    card.get_by_role("button", name="Delete sweep").click()
+    card.get_by_role("button", name="Yes, delete").click()
+    expect(card.get_by_text("This server has no such sweep")).to_be_visible()
+
+
+def test_ten_thousand_runs_of_a_sweep_are_shown(lab: Lab, many: str) -> None:
+    """Little arrives, little is drawn, and it says what it leaves out."""
+    sizes: list[int] = []
+    lab.page.on("response", lambda answer: "/points" in answer.url and sizes.append(len(answer.body())))
+
+    card = lab.show("many_sweep.ipynb", f"rw.SweepView({many!r}, metric='loss')")
+
+    expect(card.get_by_text("10,000 of 10,000 done")).to_be_visible()
+    expect(card.get_by_text("Best loss: 0 at x = 43, y = 21")).to_be_visible()
+    assert 0 < sum(sizes) < 5_000_000
+    expect(card.get_by_text("showing 2,000 of 9,999 runs")).to_be_visible()
+    expect(card.get_by_text("more values are not shown")).to_be_visible()
+    assert card.locator("tr[data-run]").count() < 60
+    assert card.locator(".rw-plot polyline").count() <= 2_001

@@ -1,0 +1,604 @@
+import io
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runwidgets.errors import (
+    DuplicateArgumentError,
+    InvalidArgumentError,
+    InvalidRunStateError,
+    MissingArgumentError,
+    QueueFullError,
+    RunWidgetsError,
+    UnauthorizedAccessError,
+    UnknownFileError,
+    UnknownParameterError,
+    UnknownRunError,
+    UnknownSweepError,
+    UnknownWorkflowGroupError,
+)
+from runwidgets.limits import Limits
+from runwidgets.service.base import Api
+from runwidgets.service.doctor import check
+from runwidgets.service.wiring import Service, clean_root, open_service
+from tests.ladder import (
+    SLEEP,
+    Json,
+    arguments,
+    ended,
+    group_of,
+    read,
+    running,
+    wait_until,
+    workflow,
+    write_notebook,
+)
+
+RECORD = "import runwidgets\nrunwidgets.record('double', x * 2)"
+FAIL = "assert x != 2"
+
+
+def grid(*values: Any) -> list[list[Json]]:
+    """Return a point for each value of x."""
+    return [arguments(x=value) for value in values]
+
+
+def done(api: Api, sweep_id: str) -> Json:
+    """Wait until no run of a sweep is active."""
+    return wait_until(lambda: api.sweeps.get_sweep(sweep_id), lambda handle: handle["isDone"])
+
+
+def points(api: Api, sweep_id: str) -> list[Json]:
+    """Return the points of a sweep, each by the names of the columns."""
+    table = api.sweeps.get_points(sweep_id)
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+
+
+def states(api: Api, sweep_id: str) -> list[str]:
+    """Return the states of a sweep's points, by number."""
+    return [point["state"] for point in points(api, sweep_id)]
+
+
+@pytest.fixture
+def group(api: Api, folder: Path) -> str:
+    """Register a notebook that records twice its number, and fails for 2."""
+    return group_of(workflow(api, folder, RECORD, FAIL, parameters="x: int = 1\nnote = ''"))
+
+
+class TestStart:
+    def test_a_sweep_runs_all_of_its_points_and_counts_them(self, api: Api, group: str) -> None:
+        """The handle says what was asked and how far it is; the points have arguments and metrics."""
+        sent = [arguments(x=x, note="same") for x in (1, 2, 3)]
+
+        started = api.sweeps.start_sweep(group, sent, {"timeout": 60}, "three")
+
+        assert (started["name"], started["groupId"], started["total"]) == ("three", group, 3)
+        assert started["config"] == {"timeout": 60} and started["varied"] == ["x"]
+        assert sum(started["counts"].values()) == 3 and not started["isDone"]
+        handle = done(api, started["id"])
+        assert handle["counts"] == {"PENDING": 0, "RUNNING": 0, "SUCCESS": 2, "ERROR": 1, "CANCELED": 0}
+        rows = points(api, started["id"])
+        assert [row["number"] for row in rows] == [1, 2, 3]
+        assert [row["arguments"] for row in rows] == [{"x": x, "note": "same"} for x in (1, 2, 3)]
+        assert [row["metrics"].get("double") for row in rows] == [2, 4, 6]
+        assert [row["message"] is None for row in rows] == [True, False, True]
+        run = api.runs.get_run(rows[0]["id"])
+        assert (run["sweepId"], run["config"], run["arguments"]) == (handle["id"], {"timeout": 60}, sent[0])
+
+    @pytest.mark.parametrize(
+        ("bad", "error", "sentence"),
+        [
+            (arguments(x="abc"), InvalidArgumentError, "point 3: x: 'abc' is not a whole number"),
+            (arguments(y=1), UnknownParameterError, "point 3: y: there is no such parameter"),
+            (arguments(x=1) * 2, DuplicateArgumentError, "point 3: x: it was given twice"),
+            ([], MissingArgumentError, "point 3: x: it is required"),
+            ({"x": 1}, InvalidArgumentError, "point 3: arguments: they are no list"),
+            (
+                arguments(x=1, f={"type": "$file", "value": {"fileId": "nil"}}),
+                UnknownFileError,
+                "point 3: f: no file 'nil'",
+            ),
+        ],
+    )
+    def test_the_first_bad_point_is_named_and_nothing_starts(
+        self, api: Api, folder: Path, bad: Any, error: type[RunWidgetsError], sentence: str
+    ) -> None:
+        """All or none, whatever is wrong; a later bad point is not spoken of."""
+        group = group_of(
+            workflow(api, folder, "x", parameters="import pathlib\nx: int\nf: pathlib.Path = None")
+        )
+
+        with pytest.raises(error, match=sentence) as caught:
+            api.sweeps.start_sweep(group, [*grid(1, 2), bad, arguments(x="worse")])
+
+        assert caught.value.subject.startswith("point 3: ")
+        assert api.sweeps.list_sweeps(group) == {"sweeps": []}
+        assert api.runs.list_runs(group) == {"runs": []}
+
+    @pytest.mark.parametrize(
+        ("sent", "sentence"), [([], "there is no point"), ({"x": 1}, "they are no list")]
+    )
+    def test_a_sweep_without_points_is_refused(self, api: Api, group: str, sent: Any, sentence: str) -> None:
+        """The error says what to give."""
+        with pytest.raises(InvalidArgumentError, match=sentence):
+            api.sweeps.start_sweep(group, sent)
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {"on_error": "explode"},
+            {"reuse": 1},
+            {"parallel": 0},
+            {"parallel": 1.5},
+            {"priority": 101},
+            {"priority": True},
+            {"key": ""},
+            {"timeout": -1},
+            {"speed": 1},
+        ],
+    )
+    def test_a_setting_that_makes_no_sense_is_refused(self, api: Api, group: str, config: Any) -> None:
+        """The error names the setting, of the sweep or of its runs."""
+        with pytest.raises(InvalidArgumentError, match=f"config.{next(iter(config))}"):
+            api.sweeps.start_sweep(group, grid(1), config)
+
+    def test_two_starts_with_one_key_are_one_sweep(self, api: Api, group: str) -> None:
+        """A request that was sent again starts nothing twice."""
+        first = api.sweeps.start_sweep(group, grid(1, 3), {"key": "k"})
+        second = api.sweeps.start_sweep(group, grid(5), {"key": "k"})
+
+        assert first["id"] == second["id"] and second["total"] == 2
+        done(api, first["id"])
+
+    def test_sweeps_are_listed_oldest_first_and_named_by_what_varies(self, api: Api, group: str) -> None:
+        """Unless they have a name."""
+        sent = [[], arguments(note="a"), arguments(x=3, note="b")]
+        started = [
+            api.sweeps.start_sweep(group, sent),
+            api.sweeps.start_sweep(group, grid(1)),
+            api.sweeps.start_sweep(group, grid(1, 3), name="mine"),
+        ]
+        for each in started:
+            done(api, each["id"])
+
+        listed = api.sweeps.list_sweeps(group)["sweeps"]
+
+        assert [each["id"] for each in listed] == [each["id"] for each in started]
+        assert [each["name"] for each in listed] == ["note, x", "sweep", "mine"]
+        assert [each["varied"] for each in listed] == [["note", "x"], [], ["x"]]
+        assert listed == [api.sweeps.get_sweep(each["id"]) for each in started]
+
+    def test_what_is_unknown_is_named(self, api: Api) -> None:
+        """Group and sweep."""
+        with pytest.raises(UnknownWorkflowGroupError):
+            api.sweeps.start_sweep("nowhere", grid(1))
+        with pytest.raises(UnknownWorkflowGroupError):
+            api.sweeps.list_sweeps("nowhere")
+        for ask in (
+            api.sweeps.get_sweep,
+            api.sweeps.get_points,
+            api.sweeps.cancel_sweep,
+            api.sweeps.rerun_failed,
+            api.sweeps.delete_sweep,
+        ):
+            with pytest.raises(UnknownSweepError, match="there is no such"):
+                ask("nothing")
+
+    def test_points_take_files_that_were_uploaded(self, api: Api, folder: Path) -> None:
+        """Every run finds its own copy, also when the upload is deleted before it starts."""
+        declared = "import pathlib\nf: pathlib.Path = None"
+        group = group_of(workflow(api, folder, "print(f.read_text(), end='')", parameters=declared))
+        file_id = api.uploads.upload_file(group, io.BytesIO(b"given"), "a.txt")["id"]
+        file = {"type": "$file", "value": {"fileId": file_id}}
+
+        sweep = api.sweeps.start_sweep(group, [arguments(f=file)] * 3)
+        api.uploads.delete_file(group, file_id)
+
+        done(api, sweep["id"])
+        assert {api.runs.get_log(point["id"])["text"] for point in points(api, sweep["id"])} == {"given"}
+
+
+class TestPoints:
+    def test_points_come_in_pages_by_ascending_number(self, api: Api, group: str) -> None:
+        """`next` leads on until there is no more."""
+        sweep = api.sweeps.start_sweep(group, grid(1, 3, 5, 7, 9))
+        seen, after = [], None
+
+        while True:
+            page = api.sweeps.get_points(sweep["id"], after=after, limit=2)
+            seen.append([row[0] for row in page["rows"]])
+            if "next" not in page:
+                break
+            after = page["next"]
+
+        assert seen == [[1, 2], [3, 4], [5]]
+        with pytest.raises(InvalidArgumentError, match="limit: must be 1 to 2,000"):
+            api.sweeps.get_points(sweep["id"], limit=0)
+        with pytest.raises(InvalidArgumentError, match="after: 'x' is not a whole number"):
+            api.sweeps.get_points(sweep["id"], after="x")
+        done(api, sweep["id"])
+
+    def test_points_are_added_as_a_search_learns(self, api: Api, group: str) -> None:
+        """They are numbered on, checked alike, and run with the sweep's settings."""
+        sweep = api.sweeps.start_sweep(group, grid(1), {"timeout": 30})
+
+        added = api.sweeps.add_points(sweep["id"], grid(3, 5))
+
+        assert [each["number"] for each in added["runs"]] == [2, 3]
+        assert added["sweep"]["total"] == 3 and added["sweep"]["varied"] == ["x"]
+        assert api.runs.get_run(added["runs"][0]["id"])["config"] == {"timeout": 30}
+        with pytest.raises(InvalidArgumentError, match="point 2: x: 'no' is not"):
+            api.sweeps.add_points(sweep["id"], grid(7, "no"))
+        done(api, sweep["id"])
+        assert [point["arguments"]["x"] for point in points(api, sweep["id"])] == [1, 3, 5]
+
+    def test_a_deleted_run_takes_its_point_along_and_the_last_one_the_sweep(
+        self, api: Api, group: str
+    ) -> None:
+        """What is counted is always there; the numbers of the others stay."""
+        sweep = api.sweeps.start_sweep(group, grid(1, 3, 5))
+        done(api, sweep["id"])
+        first, second, third = points(api, sweep["id"])
+
+        api.runs.delete_run(second["id"])
+
+        handle = api.sweeps.get_sweep(sweep["id"])
+        assert handle["total"] == handle["counts"]["SUCCESS"] == 2
+        assert [point["number"] for point in points(api, sweep["id"])] == [1, 3]
+        api.runs.delete_run(first["id"])
+        api.runs.delete_run(third["id"])
+        with pytest.raises(UnknownSweepError):
+            api.sweeps.get_sweep(sweep["id"])
+
+
+class TestReuse:
+    def test_only_points_that_are_new_are_run(self, api: Api, group: str) -> None:
+        """Equal is what comes to the same values, however it was written; failures run again."""
+        first = api.sweeps.start_sweep(group, grid(1, 2, 3))
+        done(api, first["id"])
+        before = {point["number"]: point["id"] for point in points(api, first["id"])}
+
+        sent = [[], *grid("3", 2, 4)]  # 1 is the default
+        second = api.sweeps.start_sweep(group, sent, {"reuse": True})
+
+        done(api, second["id"])
+        rows = points(api, second["id"])
+        assert [row["id"] for row in rows[:2]] == [before[1], before[3]]
+        assert {row["id"] for row in rows[2:]}.isdisjoint(before.values())
+        assert [row["state"] for row in rows] == ["SUCCESS", "SUCCESS", "ERROR", "SUCCESS"]
+        assert len(api.runs.list_runs(group)["runs"]) == 5
+
+    def test_a_changed_notebook_runs_all(self, api: Api, folder: Path) -> None:
+        """So does one that reads a file that changed."""
+        beside = folder / "reuse.txt"
+        beside.write_text("one")
+        made = workflow(api, folder, "open('reuse.txt').read()", parameters="x = 1")
+        run = {"reuse": True}
+        done(api, api.sweeps.start_sweep(group_of(made), grid(1, 2), run)["id"])
+
+        again = api.sweeps.start_sweep(group_of(made), grid(1, 2), run)
+        beside.write_text("another")
+        changed = api.sweeps.start_sweep(group_of(made), grid(1, 2), run)
+
+        assert again["isDone"] and again["counts"]["SUCCESS"] == 2
+        done(api, changed["id"])
+        assert len(api.runs.list_runs(group_of(made))["runs"]) == 4
+
+    def test_a_secret_is_never_compared(self, api: Api, folder: Path) -> None:
+        """Nothing about it is kept."""
+        secret = {"parameters": [{"name": "key", "dtype": "string", "secret": True}]}
+        group = group_of(workflow(api, folder, "len(key)", parameters="key = ''", runwidgets=secret))
+        done(api, api.sweeps.start_sweep(group, [arguments(key="abc")], {"reuse": True})["id"])
+
+        sweep = api.sweeps.start_sweep(group, [arguments(key="abc")], {"reuse": True})
+
+        assert not sweep["isDone"]
+        done(api, sweep["id"])
+        with pytest.raises(InvalidRunStateError, match="no run of it failed"):
+            api.sweeps.rerun_failed(sweep["id"])
+
+    def test_deleting_a_sweep_keeps_what_it_reused_and_what_others_reuse(self, api: Api, group: str) -> None:
+        """A result that somebody still counts stays."""
+        first = api.sweeps.start_sweep(group, grid(1, 3))
+        done(api, first["id"])
+        second = api.sweeps.start_sweep(group, grid(3, 5), {"reuse": True})
+        done(api, second["id"])
+        shared = points(api, second["id"])[0]["id"]
+
+        last = api.sweeps.delete_sweep(first["id"])
+
+        assert last["total"] == 2
+        assert api.sweeps.get_sweep(second["id"])["counts"]["SUCCESS"] == 2
+        assert "sweepId" not in api.runs.get_run(shared)
+        api.sweeps.delete_sweep(second["id"])
+        assert [each["id"] for each in api.runs.list_runs(group)["runs"]] == [shared]
+        assert read(api.runs.get_notebook(shared))
+
+
+class TestStop:
+    def test_a_sweep_is_cancelled_as_one(self, api: Api, folder: Path) -> None:
+        """What runs and what waits; the reason is kept; what has ended stays; then it can be deleted."""
+        group = group_of(
+            workflow(
+                api, folder, f"if x:\n    {SLEEP.replace(chr(10), chr(10) + '    ')}", parameters="x = 1"
+            )
+        )
+        sweep = api.sweeps.start_sweep(group, grid(0, *range(1, 6)))
+        wait_until(lambda: states(api, sweep["id"]), lambda seen: seen[0] == "SUCCESS" and "RUNNING" in seen)
+        with pytest.raises(InvalidRunStateError, match="a run of it is active"):
+            api.sweeps.delete_sweep(sweep["id"])
+
+        handle = api.sweeps.cancel_sweep(sweep["id"], "enough")
+
+        assert handle["counts"] == {"PENDING": 0, "RUNNING": 0, "SUCCESS": 1, "ERROR": 0, "CANCELED": 5}
+        assert handle["isDone"]
+        rows = points(api, sweep["id"])
+        assert {row["message"] for row in rows[1:]} == {"enough"}
+        with pytest.raises(InvalidRunStateError, match="all of its runs have ended"):
+            api.sweeps.cancel_sweep(sweep["id"])
+        api.sweeps.delete_sweep(sweep["id"])
+        with pytest.raises(UnknownSweepError):
+            api.sweeps.get_sweep(sweep["id"])
+        with pytest.raises(UnknownRunError):
+            api.runs.get_run(rows[0]["id"])
+
+    def test_what_runs_may_go_on(self, api: Api, folder: Path) -> None:
+        """Only what waits is cancelled where that is asked for."""
+        group = group_of(workflow(api, folder, SLEEP, parameters="x = 1"))
+        sweep = api.sweeps.start_sweep(group, grid(1, 2, 3), {"parallel": 1})
+        wait_until(lambda: "RUNNING" in states(api, sweep["id"]))
+
+        handle = api.sweeps.cancel_sweep(sweep["id"], pending_only=True)
+
+        assert handle["counts"]["RUNNING"] == 1 and handle["counts"]["CANCELED"] == 2
+        assert api.sweeps.cancel_sweep(sweep["id"])["counts"]["CANCELED"] == 3
+
+    def test_an_error_stops_the_rest_where_that_is_asked_for(self, api: Api, group: str) -> None:
+        """What waits is cancelled with a message that names the run; else it goes on."""
+        sent = grid(2, *range(10, 18))
+        stopping = api.sweeps.start_sweep(group, sent, {"on_error": "stop", "parallel": 1})
+        going = api.sweeps.start_sweep(group, grid(2, 3), {"on_error": "continue"})
+
+        done(api, stopping["id"])
+        rows = points(api, stopping["id"])
+        assert [row["state"] for row in rows] == ["ERROR"] + ["CANCELED"] * 8
+        assert {row["message"] for row in rows[1:]} == {f"run {rows[0]['id']} of the sweep ended in ERROR"}
+        done(api, going["id"])
+        assert states(api, going["id"]) == ["ERROR", "SUCCESS"]
+
+    def test_what_failed_is_run_again_in_the_same_sweep(self, api: Api, folder: Path) -> None:
+        """The point gets a new run, on the notebook as it is now; what succeeded stays."""
+        path = write_notebook(folder / f"{uuid.uuid4().hex}.ipynb", FAIL, parameters="x = 1")
+        made = api.workflows.create_workflow(str(path))
+        sweep = api.sweeps.start_sweep(group_of(made), grid(1, 2))
+        done(api, sweep["id"])
+        before = points(api, sweep["id"])
+        write_notebook(path, "assert x", parameters="x = 1")
+
+        handle = api.sweeps.rerun_failed(sweep["id"])
+
+        assert handle["total"] == 2 and not handle["isDone"]
+        assert done(api, sweep["id"])["counts"]["SUCCESS"] == 2
+        after = points(api, sweep["id"])
+        assert after[0] == before[0] and after[1]["id"] != before[1]["id"]
+        assert api.runs.get_run(before[1]["id"])["state"] == "ERROR"
+        with pytest.raises(InvalidRunStateError, match="no run of it failed"):
+            api.sweeps.rerun_failed(sweep["id"])
+
+
+def test_a_follower_of_a_sweep_sees_its_runs_and_no_others(api: Api, group: str) -> None:
+    """From the acceptance to the end of each."""
+    before = api.events.last_event()
+    api.runs.start_run(group, arguments(x=7))
+    sweep = api.sweeps.start_sweep(group, grid(1, 3))
+    seen, stop = [], threading.Event()
+
+    for event in api.events.follow_events(before, sweep_id=sweep["id"], stop=stop):
+        seen.append(event)
+        if sum(each["data"].get("state") == "SUCCESS" for each in seen) == 2:
+            stop.set()
+            break
+
+    assert {event["sweepId"] for event in seen} == {sweep["id"]}
+    assert {event["runId"] for event in seen} == {point["id"] for point in points(api, sweep["id"])}
+    with pytest.raises(UnknownSweepError):
+        next(iter(api.events.follow_events(0, sweep_id="nothing")))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Service]:
+    """Open a house with one slot, and let a doctor have the last word on it."""
+    service = open_service(tmp_path / "root", slots=1, on_shutdown="cancel", limits=Limits(queue=20))
+    yield service
+    wait_until(lambda: not service._backend._followed)
+    service.close()
+    assert check(tmp_path / "root") == []
+
+
+def begun(api: Api, group: str) -> list[Any]:
+    """Return the arguments of all runs of a group in the order in which they were started."""
+    table = api.runs.get_table(group)
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    return [row["arguments"]["x"] for row in sorted(rows, key=lambda row: row["startedAt"] or "")]
+
+
+def test_who_is_urgent_goes_first(own: Service, tmp_path: Path) -> None:
+    """By priority, then by age; a run of no sweep has the priority 0."""
+    api = own.api()
+    busy = running(api, tmp_path, SLEEP)["id"]
+    group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
+    api.sweeps.start_sweep(group, grid(8, 9), {"priority": -5})
+    api.runs.start_run(group, arguments(x=4))
+    api.sweeps.start_sweep(group, grid(5, 6))
+    api.sweeps.start_sweep(group, grid(1, 2, 3), {"priority": 100})
+
+    api.runs.cancel_run(busy)
+
+    for each in api.sweeps.list_sweeps(group)["sweeps"]:
+        done(api, each["id"])
+    assert begun(api, group) == [1, 2, 3, 4, 5, 6, 8, 9]
+
+
+def test_no_more_runs_of_a_sweep_are_under_way_than_may_be(tmp_path: Path) -> None:
+    """The slots that it leaves are for others."""
+    service = open_service(tmp_path / "root", slots=3, on_shutdown="cancel")
+    api = service.api()
+    group = group_of(workflow(api, tmp_path, SLEEP, parameters="x = 1"))
+
+    narrow = api.sweeps.start_sweep(group, grid(1, 2, 3), {"parallel": 2, "priority": 1})
+    other = api.runs.start_run(group, arguments(x=9))["id"]
+
+    wait_until(lambda: api.runs.get_run(other)["state"] == "RUNNING")
+    wait_until(lambda: states(api, narrow["id"]).count("RUNNING") == 2)
+    assert check(tmp_path / "root") == []
+    assert states(api, narrow["id"]) == ["RUNNING", "RUNNING", "PENDING"]
+    service.close()
+
+
+def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(own: Service, tmp_path: Path) -> None:
+    """Neither rows nor folders."""
+    api = own.api()
+    group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
+
+    with pytest.raises(QueueFullError, match="20 runs may wait"):
+        api.sweeps.start_sweep(group, grid(*range(21)))
+
+    assert api.sweeps.list_sweeps(group) == {"sweeps": []} and api.runs.list_runs(group) == {"runs": []}
+    assert list((tmp_path / "root" / "runs").iterdir()) == []
+
+
+def test_a_stopped_sweep_keeps_no_secret(own: Service, tmp_path: Path) -> None:
+    """Nor one that was cancelled: no kernel will be given it any more."""
+    api = own.api()
+    secret = {"parameters": [{"name": "key", "dtype": "string", "secret": True}]}
+    group = group_of(workflow(api, tmp_path, "1 / 0", parameters="key = ''", runwidgets=secret))
+    for config in ({"on_error": "stop"}, {}):
+        sweep = api.sweeps.start_sweep(group, [arguments(key="hush")] * 4, config)
+        if not config:
+            api.sweeps.cancel_sweep(sweep["id"])
+        done(api, sweep["id"])
+        wait_until(lambda: not own._backend._followed)
+        assert list((tmp_path / "root" / "runs").glob("*/secrets.json")) == []
+    with pytest.raises(InvalidArgumentError, match="key: it is secret and was not kept"):
+        api.sweeps.rerun_failed(sweep["id"])
+
+
+def test_who_cleans_the_root_takes_nothing_of_a_sweep_that_is_being_accepted(tmp_path: Path) -> None:
+    """Its folders are there before its rows are."""
+    service = open_service(tmp_path / "root", slots=1, on_shutdown="cancel")
+    api = service.api()
+    group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
+    running(api, tmp_path, SLEEP)
+    ending, removed = threading.Event(), []
+
+    def work() -> None:
+        while not ending.is_set():
+            removed.extend(clean_root(tmp_path / "root"))
+
+    cleaner = threading.Thread(target=work)
+    cleaner.start()
+    sweep = api.sweeps.start_sweep(group, grid(*range(300)))
+    ending.set()
+    cleaner.join()
+
+    kept = {path.name for path in (tmp_path / "root" / "runs").iterdir()}
+    assert removed == [] and {point["id"] for point in points(api, sweep["id"])} <= kept
+    service.close()
+
+
+def test_points_that_are_added_at_once_have_numbers_of_their_own(own: Service, tmp_path: Path) -> None:
+    """A search that learns asks in parallel."""
+    api = own.api()
+    group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
+    sweep = api.sweeps.start_sweep(group, grid(0))
+    told: list[int] = []
+
+    def add(x: int) -> None:
+        told.extend(each["number"] for each in api.sweeps.add_points(sweep["id"], grid(x, x))["runs"])
+
+    threads = [threading.Thread(target=add, args=(x,)) for x in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(told) == list(range(2, 10))
+    assert [point["number"] for point in points(api, sweep["id"])] == list(range(1, 10))
+    done(api, sweep["id"])
+
+
+def test_the_key_of_a_group_makes_no_single_run_of_a_sweep(own: Service, tmp_path: Path) -> None:
+    """It is for runs that are started one by one."""
+    api = own.api()
+    made = workflow(api, tmp_path, "x", parameters="x = 1")
+    group = api.groups.create_group(made["id"], "keyed", engine_config={"key": "k", "timeout": 50})["id"]
+
+    sweep = api.sweeps.start_sweep(group, grid(1, 2))
+
+    assert done(api, sweep["id"])["counts"]["SUCCESS"] == 2
+    run = api.runs.get_run(points(api, sweep["id"])[0]["id"])
+    assert run["config"] == {"timeout": 50}
+
+
+def test_old_runs_take_their_points_along(own: Service, tmp_path: Path) -> None:
+    """A sweep goes with the last of its runs, a group with all of its sweeps."""
+    api = own.api()
+    made = workflow(api, tmp_path, FAIL, parameters="x = 1")
+    group = api.groups.create_group(made["id"], "old")["id"]
+    first = api.sweeps.start_sweep(group, grid(1, 2))
+    done(api, first["id"])
+    api.sweeps.rerun_failed(first["id"])
+    done(api, first["id"])
+    second = api.sweeps.start_sweep(group, grid(1, 3), {"reuse": True})
+    done(api, second["id"])
+    wait_until(lambda: not own._backend._followed)
+
+    list(clean_root(tmp_path / "root", None, 0, 1))
+
+    assert [each["id"] for each in api.sweeps.list_sweeps(group)["sweeps"]] == [second["id"]]
+    assert [point["number"] for point in points(api, second["id"])] == [2]
+    api.groups.delete_group(group)
+    with pytest.raises(UnknownSweepError):
+        api.sweeps.get_sweep(second["id"])
+
+
+def test_a_sweep_of_others_is_closed(tmp_path: Path) -> None:
+    """Whoever is no member of its group may neither read nor change it."""
+    service = open_service(tmp_path / "root", slots=1, access="members")
+    ada, bob = service.api("ada"), service.api("bob")
+    group = group_of(workflow(ada, tmp_path, "x", parameters="x = 1"))
+    sweep = ada.sweeps.start_sweep(group, grid(1))
+    assert sweep["createdBy"] == "ada"
+
+    for refused in (
+        lambda: bob.sweeps.start_sweep(group, grid(1)),
+        lambda: bob.sweeps.list_sweeps(group),
+        lambda: bob.sweeps.get_sweep(sweep["id"]),
+        lambda: bob.sweeps.get_points(sweep["id"]),
+        lambda: bob.sweeps.add_points(sweep["id"], grid(2)),
+        lambda: bob.sweeps.cancel_sweep(sweep["id"]),
+        lambda: bob.sweeps.rerun_failed(sweep["id"]),
+        lambda: bob.sweeps.delete_sweep(sweep["id"]),
+        lambda: bob.events.follow_events(0, sweep_id=sweep["id"]),
+    ):
+        with pytest.raises(UnauthorizedAccessError, match="bob is no member"):
+            refused()
+    done(ada, sweep["id"])
+    service.close()
+
+
+def test_a_run_of_a_sweep_that_is_started_again_belongs_to_none(own: Service, tmp_path: Path) -> None:
+    """It has the settings of the runs, and none of the sweep's."""
+    api = own.api()
+    group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
+    sweep = api.sweeps.start_sweep(group, grid(1), {"timeout": 9, "priority": 5, "key": "k"})
+    done(api, sweep["id"])
+
+    again = api.runs.rerun(points(api, sweep["id"])[0]["id"])
+
+    assert "sweepId" not in again and again["config"] == {"timeout": 9}
+    ended(api, again["id"])

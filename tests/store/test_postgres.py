@@ -1,0 +1,141 @@
+"""PostgreSQL, a real one: what SQLite promises of one machine it promises of several."""
+
+import multiprocessing
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+import runwidgets as rw
+from runwidgets.errors import ServiceUnavailableError
+from runwidgets.service.doctor import check
+from runwidgets.service.wiring import open_service
+from runwidgets.store.database import Database, now
+from runwidgets.store.events import events_after, last_event
+from runwidgets.store.tables import events
+from tests.ladder import wait_until, write_notebook
+from tests.postgres import Postgres
+
+WRITERS, EACH = 6, 60
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """Start a server of this module's own, which its tests may stop."""
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+def write_events(url: str, count: int) -> None:
+    """Write events, each in a transaction of its own."""
+    database = Database(url)
+    for number in range(count):
+        row = {"run_id": "r", "group_id": "g", "kind": "log", "data": {"size": number}, "at": now()}
+        with database.write() as connection:
+            connection.execute(insert(events).values(row))
+    database.close()
+
+
+def test_events_of_many_writers_are_seen_in_their_order_and_none_is_missed(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """Who reads on after the last number that it saw has seen all of them: none is committed behind it."""
+    url = postgres.url(tmp_path)
+    reader = Database(url)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_events, args=(url, EACH)) for _ in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    seen: list[int] = []
+
+    def read() -> int:
+        mark = reader.changes
+        seen.extend(row.seq for row in events_after(reader, seen[-1] if seen else 0, 1000))
+        if len(seen) < WRITERS * EACH:
+            reader.wait_for_change(mark, 60)
+        return len(seen)
+
+    wait_until(read, lambda count: count == WRITERS * EACH, within=60)
+    for writer in writers:
+        writer.join()
+    assert seen == sorted(seen) and last_event(reader) == seen[-1]
+    reader.close()
+
+
+def test_a_commit_elsewhere_wakes_who_waits(postgres: Postgres, tmp_path: Path) -> None:
+    """At once, not when its patience ends; also after the server was away."""
+    database, other = Database(postgres.url(tmp_path)), Database(postgres.url(tmp_path))
+
+    for is_again in (False, True):
+        if is_again:
+            postgres.stop()
+            with pytest.raises(ServiceUnavailableError, match="database"), database.read():
+                pass
+            postgres.start()
+            mark = database.changes
+            assert database.wait_for_change(mark, 60) != mark  # it listens again
+        mark = database.changes
+        write_events_by(other)
+        assert database.wait_for_change(mark, 60) != mark
+    database.close()
+    other.close()
+
+
+def write_events_by(database: Database) -> None:
+    """Write one event."""
+    row = {"run_id": "r", "group_id": "g", "kind": "log", "data": {}, "at": now()}
+    with database.write() as connection:
+        connection.execute(insert(events).values(row))
+
+
+def test_two_services_share_the_work_of_a_sweep(postgres: Postgres, tmp_path: Path) -> None:
+    """Each run is executed once; both know all of it; the doctor has nothing to say."""
+    url, root, ran = postgres.url(tmp_path), tmp_path / "root", tmp_path / "ran.txt"
+    code = f"open({str(ran)!r}, 'a').write(f'{{x}}\\n')\nimport runwidgets\nrunwidgets.record('y', x)"
+    notebook = write_notebook(tmp_path / "shared.ipynb", code, parameters="x: int = 0")
+    services = [open_service(root, db_url=url, slots=1) for _ in range(2)]
+    mine, other = (service.api() for service in services)
+
+    sweep = rw.sweep(notebook, x=range(30), api=mine)
+    frame = rw.Sweep(other, sweep.id).wait().to_frame()
+
+    assert frame["y"].tolist() == list(range(30))
+    assert sorted(map(int, ran.read_text().split())) == list(range(30))
+    for service in services:
+        service.close()
+    wait_until(lambda: not check(root, url), within=20)
+
+
+def test_runs_go_on_while_the_database_is_away(postgres: Postgres, tmp_path: Path) -> None:
+    """Asking fails with a reason; what ran has its true end once the server is back."""
+    url = postgres.url(tmp_path)
+    code = "import time, runwidgets\nprint('begun', flush=True)\ntime.sleep(2)\nrunwidgets.record('y', 1)"
+    notebook = write_notebook(tmp_path / "away.ipynb", code)
+    service = open_service(tmp_path / "root", db_url=url, slots=1)
+    run = rw.run(notebook, api=service.api())
+    wait_until(lambda: "begun" in run.log)
+
+    postgres.stop()
+    with pytest.raises(ServiceUnavailableError, match="it does not answer"):
+        assert run.state
+    postgres.start()
+
+    done = wait_until(lambda: rw.Run(service.api(), run.id), lambda each: each.state == "SUCCESS", within=60)
+    assert done.metrics == {"y": 1}
+    service.close()
+
+
+def test_many_threads_write_at_once(postgres: Postgres, tmp_path: Path) -> None:
+    """They take turns; none waits in vain."""
+    database = Database(postgres.url(tmp_path))
+    threads = [threading.Thread(target=write_events_by, args=(database,)) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(events_after(database, 0, 1000)) == 40
+    database.close()

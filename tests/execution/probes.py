@@ -182,7 +182,10 @@ lines = !printf 'a\nb\n'
 lines, type(lines).__name__
 #-
 %%bash
-echo bash; echo wrong >&2; pwd | wc -l; tty; test -t 1 || echo no terminal
+echo bash; pwd | wc -l; tty; test -t 1 || echo no terminal
+#-
+%%bash
+echo wrong >&2
 #-
 %%bash
 exit 4

@@ -12,10 +12,10 @@ from typing import Any
 
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.journal import JournalReader
+from runwidgets.execution.ledger import Ledger
 from runwidgets.states import RunState
 from runwidgets.store.database import now
 from runwidgets.store.files import JOURNAL, LOCK, LOG, RUN_FILE
-from runwidgets.store.runs import Runs
 from runwidgets.store.series import Recorded
 
 NOTE_PAUSE = 0.2
@@ -118,7 +118,7 @@ class Followed:
         for record in self._journal.read():
             self._take(record)
 
-    def note(self, runs: Runs, is_last: bool = False) -> None:
+    def note(self, runs: Ledger, is_last: bool = False) -> None:
         """Store progress, metrics and the size of the log, if they changed, and not too often."""
         if not is_last and time.monotonic() < self._next_note:
             return
@@ -143,12 +143,12 @@ class Followed:
             self.is_cancelled, self.has_ended = ended
             raise
 
-    def end(self, runs: Runs, holds_slot: bool) -> bool:
+    def end(self, runs: Ledger, holds_slot: bool) -> bool:
         """Store the end, unless somebody cancelled the run before.
 
         Parameters
         ----------
-        runs : Runs
+        runs : Ledger
             Where.
         holds_slot : bool
             Whether processes of it are left.

@@ -65,7 +65,8 @@ class ForkedRunner:
         Parameters
         ----------
         request : dict
-            ``run``, its id, ``folder``, its directory, and ``copies``, the folder of static files.
+            ``run``, its id, ``folder``, its directory, ``copies``, the folder of static files, and
+            ``keeper``, a process with which it ends, if there is one.
         """
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -80,7 +81,7 @@ class ForkedRunner:
         os.chdir(folder)
         self._generators.renew()
         self._hidden.show_rest()
-        state = execute_run(folder, Path(request["copies"]), self._launch)
+        state = execute_run(folder, Path(request["copies"]), self._launch, request.get("keeper"))
         return 0 if state is RunState.SUCCESS else 1
 
     def _launch(self, name: str, cwd: Path, private: Path, kind: str) -> Kernel:

@@ -162,11 +162,19 @@ def _kill_all(look: Callable[[], list[int]]) -> None:
                 if time.monotonic() > deadline:
                     immortal.add(pid)
                 else:
-                    _wait_for_end(pid, deadline - time.monotonic())
+                    wait_for_end(pid, deadline - time.monotonic())
 
 
-def _wait_for_end(pid: int, timeout: float) -> None:
-    """Wait until a process has ended, reaped or not."""
+def wait_for_end(pid: int, timeout: float | None = None) -> None:
+    """Wait until a process has ended, reaped or not.
+
+    Parameters
+    ----------
+    pid : int
+        The process, which may have ended already.
+    timeout : float, optional
+        Seconds to wait at most; None for ever.
+    """
     if not hasattr(os, "pidfd_open"):
         with suppress(psutil.NoSuchProcess):
             psutil.wait_procs([psutil.Process(pid)], timeout=timeout)
@@ -178,7 +186,7 @@ def _wait_for_end(pid: int, timeout: float) -> None:
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        poll.poll(max(0.0, timeout) * 1000)
+        poll.poll(None if timeout is None else max(0.0, timeout) * 1000)
     finally:
         os.close(descriptor)
 

@@ -30,10 +30,10 @@ from runwidgets.errors import RunWidgetsError
 from runwidgets.execution.engine import ENGINE
 from runwidgets.execution.journal import JournalWriter, count_attempts
 from runwidgets.execution.kernels import Kernel, ZmqKernel, private_folder
-from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children
+from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
 from runwidgets.execution.recorder import Recorder
 from runwidgets.execution.results import collect_results, empty_folder, place_inputs
-from runwidgets.execution.stop import Stop
+from runwidgets.execution.stop import WORKER_LOST, Stop
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOG, OUTPUT, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
@@ -48,7 +48,9 @@ def spawn_kernel(name: str, cwd: Path, private: Path, _kind: str) -> Kernel:
     return ZmqKernel(name, cwd, private)
 
 
-def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> RunState:
+def execute_run(
+    folder: Path, copies: Path, launch: Launch = spawn_kernel, keeper: int | None = None
+) -> RunState:
     """Execute a run to its end, whatever that is.
 
     Parameters
@@ -59,6 +61,8 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
         Folder of the content-addressed copies of static files.
     launch : callable
         Makes the kernel, once the working folder is laid out.
+    keeper : int, optional
+        A process with which the run ends; None for one that needs nobody.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
     stop = Stop(limits.cancel_grace, kill_descendants)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.request(RunState.CANCELED, "the run was cancelled"))
+    signal.signal(signal.SIGHUP, lambda *_: stop.request(RunState.ERROR, WORKER_LOST))
     journal.write("started", pid=os.getpid())
     state, messages, files = RunState.ERROR, [], []
     reach("started")
@@ -82,7 +87,7 @@ def execute_run(folder: Path, copies: Path, launch: Launch = spawn_kernel) -> Ru
             empty_folder(folder / WORKDIR)
         placed = place_inputs(folder, description, copies, limits)
         reach("laid out")
-        messages = _execute(folder, description, journal, stop, limits, launch, is_last)
+        messages = _execute(folder, description, journal, stop, limits, launch, is_last, keeper)
         kill_descendants()  # what is a result is not written any more
         if not messages and not stop.is_requested:
             reach("executed")
@@ -121,6 +126,7 @@ def _execute(
     limits: Limits,
     launch: Launch,
     is_last: bool,
+    keeper: int | None,
 ) -> list[str]:
     """Parameterise and execute the template; return what went wrong."""
     template, config = description["template"], description["config"]
@@ -133,6 +139,8 @@ def _execute(
         kernel = launch(name, cwd, private_folder(folder.name), config.get("kernel", "auto"))
     except NoSuchKernel:
         return [f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"]
+    if keeper is not None:  # now that the kernel is forked, out of one thread
+        threading.Thread(target=_end_with, args=[keeper, stop], daemon=True).start()
     journal.sync()  # nothing of the notebook has been executed yet
     notebook = _parameterise(folder, description)
     recorder = Recorder(
@@ -217,6 +225,13 @@ def _start_timer(limit: float | None, stop: Stop) -> threading.Timer | None:
     return timer
 
 
+def _end_with(keeper: int, stop: Stop) -> None:
+    """Wait until a process has ended; end the run then."""
+    wait_for_end(keeper)
+    stop.request(RunState.ERROR, WORKER_LOST)
+    kill_descendants()
+
+
 def _read_secrets(path: Path, kernel: str, language: str) -> list[tuple[str, str]]:
     """Read the secret arguments; return each value and the code that assigns it."""
     if not path.exists():
@@ -229,8 +244,9 @@ def _read_secrets(path: Path, kernel: str, language: str) -> list[tuple[str, str
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Execute the run in the folder given; a second argument is the descriptor of its lock."""
+    """Execute the run in the folder given, with its copies, the descriptor of its lock, and its keeper."""
     folder, copies, lock = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
+    keeper = int(arguments[3]) if len(arguments) > 3 else None
     os.set_inheritable(lock, False)
     os.umask(0o077)
-    return 0 if execute_run(folder, copies) is RunState.SUCCESS else 1
+    return 0 if execute_run(folder, copies, keeper=keeper) is RunState.SUCCESS else 1

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from runwidgets.states import RunState
 
+WORKER_LOST = "its worker was lost"
+"""Why a run ends whose worker of a cluster ends."""
+
 
 class Stop:
     """Ends an execution before its time: the first reason counts.

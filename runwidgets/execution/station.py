@@ -1,0 +1,287 @@
+"""Runs on a worker of a Dask cluster: the worker's side of the `DaskBackend`.
+
+A worker has a plugin, the `Station`, with a `LocalBackend` in it that does what it does anywhere: it keeps
+fork servers warm, launches runners, follows journals, tries again, and kills what has to be killed. Only
+its ledger is no database: what is said of a run goes home, over the topic of the house. A task of the
+cluster is `execute`: it has the files of a run brought, hands it to the backend, waits, and has the results
+taken away before its end is told. Runners end with their worker.
+"""
+
+import asyncio
+import json
+import platform
+import shutil
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from distributed import get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from runwidgets.errors import InvalidRunStateError, RunWidgetsError
+from runwidgets.execution.local import KILL_PAUSE, LocalBackend
+from runwidgets.execution.stop import WORKER_LOST
+from runwidgets.limits import Limits
+from runwidgets.states import RunState
+from runwidgets.store.disk import write_atomically
+from runwidgets.store.files import ENVIRONMENT
+from runwidgets.store.places import Place, open_place
+from runwidgets.store.series import Recorded
+
+MANY = 10_000
+"""Slots of a worker's backend: Dask says how many tasks a worker has."""
+SAVE_PAUSE = 2.0
+"""Seconds between two times that what a run said so far is put where others find it."""
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Task:
+    """A run on this worker."""
+
+    id: str
+    state: str = RunState.RUNNING.value
+    service: str = ""
+    host: str = ""
+    said: list[Json] = field(default_factory=list)
+    """What goes home with its end."""
+    end: Json | None = None
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+
+class HomeLedger:
+    """What the backend of a worker says of its runs; see `Ledger`.
+
+    Parameters
+    ----------
+    tell : callable
+        Sends something home: a dict of plain values.
+    """
+
+    def __init__(self, tell: Callable[[Json], None]) -> None:
+        self._tell = tell
+        self._tasks: dict[str, Task] = {}
+        self._waiting: list[Task] = []
+        self._refused: set[str] = set()
+        self._is_together = threading.local()
+
+    def offer(self, run_id: str) -> Task:
+        """Have a run executed, unless it was cancelled while its files were brought."""
+        task = Task(run_id)
+        if run_id in self._refused:
+            self._refused.discard(run_id)
+            task.is_over.set()
+        else:
+            self._tasks[run_id] = task
+            self._waiting.append(task)
+        return task
+
+    def cancel(self, run_id: str) -> None:
+        """Have a run end as one that was cancelled."""
+        if run_id in self._tasks:
+            self._tasks[run_id].state = RunState.CANCELED.value
+        else:
+            self._refused.add(run_id)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep what is said back until the run is released."""
+        self._is_together.now = True
+        try:
+            yield
+        finally:
+            self._is_together.now = False
+
+    def claim(self, host: str, service: str, slots: int) -> Task | None:
+        """Return the run that was offered first."""
+        while self._waiting:
+            task = self._waiting.pop(0)
+            task.host, task.service = host, service
+            if task.state == RunState.RUNNING.value:
+                return task
+            self.release(task.id)
+        return None
+
+    def holding(self) -> Sequence[Task]:
+        """Return the runs that were claimed and not yet released."""
+        return [task for task in list(self._tasks.values()) if task.service]
+
+    def take_over(self, run_id: str, previous: str, service: str, host: str) -> bool:
+        """Follow a run again that was claimed before."""
+        return run_id in self._tasks
+
+    def note(
+        self,
+        run_id: str,
+        progress: Json | None = None,
+        metrics: Sequence[Recorded] = (),
+        log_size: int | None = None,
+    ) -> None:
+        """Send home what a run says on its way."""
+        said = {"progress": progress, "metrics": [asdict(each) for each in metrics], "log_size": log_size}
+        if getattr(self._is_together, "now", False):
+            self._tasks[run_id].said.append(said)
+        else:
+            self._tell({"run": run_id, "notes": [said]})
+
+    def move(
+        self,
+        run_id: str,
+        target: RunState,
+        messages: Sequence[str] = (),
+        results: Iterable[Json] = (),
+        holds_slot: bool = True,
+    ) -> None:
+        """Keep the end of a run; the first counts."""
+        task = self._tasks[run_id]
+        if task.end is not None or task.state == RunState.CANCELED.value:
+            raise InvalidRunStateError(f"run {run_id}", "it has ended")
+        task.end = {"state": target.value, "messages": list(messages), "results": list(results)}
+
+    def release(self, run_id: str) -> bool:
+        """Wake who waits for the end of a run."""
+        self._tasks.pop(run_id).is_over.set()
+        return True
+
+    def never_started(self, sweep_id: str) -> Sequence[str]:
+        """Return nothing: what waits is not known here."""
+        return ()
+
+
+class Station(WorkerPlugin):  # type: ignore[misc]
+    """Executes the runs of a house on a worker.
+
+    Parameters
+    ----------
+    name : str
+        The topic on which the house listens.
+    root : str
+        Its root: a folder that all machines share, or a URL.
+    limits : Limits
+        Those of the house.
+    environment : sequence of str
+        Names of environment variables that runs inherit beside the usual ones.
+    """
+
+    idempotent = True
+
+    def __init__(self, name: str, root: str, limits: Limits, environment: Sequence[str]) -> None:
+        self.name = name
+        self._root = root
+        self._limits = limits
+        self._names = list(environment)
+
+    def setup(self, worker: Any) -> None:
+        """Get ready. Called by the worker."""
+        self._worker = worker
+        self._scratch = Path(worker.local_directory, self.name)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._opening = threading.Lock()
+        worker.handlers[f"{self.name}-cancel"] = self.cancel
+        worker.handlers[f"{self.name}-prepare"] = self.prepare
+
+    async def teardown(self, worker: Any) -> None:
+        """End all runs. Called by the worker when it closes."""
+        if "_parts" in self.__dict__:
+            _, _, backend = self._parts
+            backend.abandon()
+            await asyncio.to_thread(backend.drain, self._limits.cancel_grace + 2 * KILL_PAUSE)
+            await asyncio.to_thread(backend.close)
+
+    async def cancel(self, run: str) -> None:
+        """Stop a run, as `Backend.cancel` does."""
+        _, ledger, backend = await asyncio.to_thread(self._open)
+        ledger.cancel(run)
+        backend.cancel(run)
+
+    async def prepare(self, kernel_name: str, imports: list[str]) -> None:
+        """Have a process warmed up, as `Backend.prepare` does."""
+        _, _, backend = await asyncio.to_thread(self._open)
+        backend.prepare(kernel_name, imports)
+
+    def execute(self, run_id: str, key: str, attempts: int) -> None:
+        """Bring a run to its end, and tell home; called in a thread of the worker."""
+        try:
+            place, ledger, backend = self._open()
+            if self._ask("begin", key=key, worker=self._worker.address):
+                self._execute(run_id, key, attempts, place, ledger, backend)
+        except RunWidgetsError as error:
+            end = {"state": RunState.ERROR.value, "messages": [error.message], "results": []}
+            self._tell({"run": run_id, "notes": [], "end": end})
+
+    def _execute(
+        self, run_id: str, key: str, attempts: int, place: Place, ledger: HomeLedger, backend: LocalBackend
+    ) -> None:
+        place.fetch(run_id, attempts)
+        try:
+            write_atomically(
+                place.files.run_folder(run_id) / ENVIRONMENT, self._environment, is_durable=False
+            )
+            task = ledger.offer(run_id)
+            backend.submit(run_id)
+            while not task.is_over.wait(SAVE_PAUSE):
+                place.save(run_id)
+            place.publish(run_id, task.end["results"] if task.end is not None else [])
+        finally:
+            place.drop(run_id)
+        if task.end is not None and task.end["messages"][:1] == [WORKER_LOST]:
+            self._tell({"key": key, "notes": task.said, "lost": self._worker.address})
+        else:
+            self._tell({"run": run_id, "notes": task.said, "end": task.end})
+
+    def _open(self) -> "tuple[Place, HomeLedger, LocalBackend]":
+        with self._opening:
+            return self._parts
+
+    @cached_property
+    def _parts(self) -> "tuple[Place, HomeLedger, LocalBackend]":
+        place, ledger = open_place(self._root, self._scratch), HomeLedger(self._tell)
+        backend = LocalBackend(ledger, place.files, self._limits, MANY, self._names, is_keeper=True)
+        return place, ledger, backend
+
+    @cached_property
+    def _environment(self) -> bytes:
+        """What is installed here, as strict JSON."""
+        packages = {each.metadata["Name"]: each.version for each in distributions()}
+        about = {
+            "worker": self._worker.address,
+            "host": socket.gethostname(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "executable": sys.executable,
+            "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+        }
+        return json.dumps(about).encode()
+
+    def _tell(self, said: Json) -> None:
+        self._worker.log_event(self.name, said)
+
+    def _ask(self, operation: str, **values: Any) -> Any:
+        """Ask the scheduler; called in a thread."""
+        call = getattr(self._worker.scheduler, f"{self.name}-{operation}")(**values)
+        return asyncio.run_coroutine_threadsafe(call, self._worker.loop.asyncio_loop).result()
+
+
+def execute(name: str, run_id: str, key: str, attempts: int) -> None:
+    """Execute a run on this worker: the task of the cluster.
+
+    Parameters
+    ----------
+    name : str
+        Of the house's station.
+    run_id : str
+        The run.
+    key : str
+        Of the task.
+    attempts : int
+        Attempts of the run that began before.
+    """
+    get_worker().plugins[name].execute(run_id, key, attempts)

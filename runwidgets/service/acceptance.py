@@ -127,7 +127,8 @@ class Acceptance:
             "groupId": self.group.id,
             "config": self.settings,
             "stops": self._stops,
-            "template": {key: template[key] for key in RUNNER_KEYS} | {"sha256": self.version.sha256},
+            "template": {key: template[key] for key in RUNNER_KEYS}
+            | {"sha256": self.version.sha256, "notebook": self.version.notebook},
             "inputs": template["inputs"],
             "limits": asdict(self._parts.limits),
         }

@@ -35,26 +35,43 @@ from runwidgets.store.disk import (
     write_file,
     write_stream,
 )
+from runwidgets.store.layout import (
+    JOURNAL,
+    LOCK,
+    LOG,
+    MEMBERS,
+    OUTPUT,
+    RESERVE,
+    RUN_FILE,
+    RUNNER_LOG,
+    SECRETS,
+    TEMPLATE,
+    UPLOADS,
+    WORKDIR,
+)
 from runwidgets.store.locks import hold_lock
 from runwidgets.store.reserve import give_up_room, hold_room
+
+__all__ = [
+    "JOURNAL",
+    "LOCK",
+    "LOG",
+    "OUTPUT",
+    "RESERVE",
+    "RUNNER_LOG",
+    "RUN_FILE",
+    "SECRETS",
+    "TEMPLATE",
+    "UPLOADS",
+    "WORKDIR",
+    "Birth",
+    "Files",
+]
 
 log = logging.getLogger(__name__)
 
 RESERVED = 4 << 20
 """Bytes that are kept free, where the disk has them."""
-RUN_FILE = "run.json"
-TEMPLATE = "template.ipynb"
-OUTPUT = "output.ipynb"
-JOURNAL = "journal.jsonl"
-LOCK = "lock"
-LOG = "log.txt"
-RUNNER_LOG = "runner.log"
-SECRETS = "secrets.json"
-RESERVE = "reserve"
-UPLOADS = "uploads"
-WORKDIR = "workdir"
-MEMBERS = "members"
-"""In the folder in which runs are made: their ids, a line each."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from runwidgets.store.files import LOCK, MEMBERS, SECRETS
+from runwidgets.store.layout import LOCK, MEMBERS, SECRETS
 from runwidgets.store.locks import is_locked
 
 YOUNG = 60.0

@@ -1,0 +1,404 @@
+"""Where a worker finds the files of a run, and where it leaves them; it knows no row and no database.
+
+The runner works in a folder. Where the root is a folder that the worker shares, that is the run's own, and
+there is nothing to bring. Where it is a URL, the run directory is made on the worker out of what is stored,
+and what the run leaves is stored again: now and then while it is under way, and all of it at its end.
+"""
+
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runwidgets.errors import (
+    ConstraintViolationError,
+    InvalidRunStateError,
+    ServiceUnavailableError,
+    UnknownRunError,
+)
+from runwidgets.store.depot import Depot
+from runwidgets.store.disk import hash_file, link_file, our_errors, remove_path, write_atomically
+from runwidgets.store.files import Files
+from runwidgets.store.layout import (
+    JOURNAL,
+    LOCK,
+    LOG,
+    OUTPUT,
+    RUN_FILE,
+    SECRETS,
+    TEMPLATE,
+    UPLOADS,
+    WORKDIR,
+    copy_key,
+    folder_of,
+    is_url,
+    notebook_of,
+    run_key,
+)
+from runwidgets.store.locks import is_locked
+
+AT_ONCE = 16
+"""Files that are brought or sent at once."""
+SHARE = 20
+"""A file that took a second to save is saved again after this many, so saving takes 5 % of the time."""
+
+Json = dict[str, Any]
+Given = TypeVar("Given")
+
+
+class Place(ABC):
+    """Where a worker has the runs that it executes. All methods may be called from any thread.
+
+    Attributes
+    ----------
+    files : Files
+        On this machine; runners work in its run directories.
+    """
+
+    files: Files
+
+    @abstractmethod
+    def fetch(self, run_id: str, attempts: int) -> None:
+        """Have the run directory whole, with the copies of the static files that it needs.
+
+        Called before a runner is launched. What an earlier attempt left here is replaced by what is stored.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        attempts : int
+            Attempts that began before, at least 0; the journal will tell of as many.
+
+        Raises
+        ------
+        UnknownRunError
+            It is not stored, or not any more.
+        InvalidRunStateError
+            A runner of it still lives here.
+        ConstraintViolationError
+            One of its files is missing, or has another content than it had.
+        ServiceUnavailableError
+            The store does not answer.
+        StorageFullError
+            The disk of this machine is full.
+        """
+
+    @abstractmethod
+    def save(self, run_id: str) -> None:
+        """Store the notebook, the log and the journal as they are now, where they changed.
+
+        Called now and then while the run is under way.
+
+        Parameters
+        ----------
+        run_id : str
+            A run that was fetched.
+
+        Raises
+        ------
+        ServiceUnavailableError
+            The store does not answer; the next call makes up for it.
+        """
+
+    @abstractmethod
+    def publish(self, run_id: str, results: Sequence[Json]) -> None:
+        """Store what the run left; when this returns, all of it is there as it was listed.
+
+        Called when the processes of the run are gone, before its end is told to anybody.
+
+        Parameters
+        ----------
+        run_id : str
+            A run that was fetched.
+        results : sequence of dict
+            ``name``, ``size`` (bytes), ``sha256`` and ``display`` of each result file, as the journal
+            lists them; none where the run did not succeed.
+
+        Raises
+        ------
+        ConstraintViolationError
+            A file is not what was listed.
+        ServiceUnavailableError
+            The store does not answer, or has not all of a file.
+        """
+
+    @abstractmethod
+    def drop(self, run_id: str) -> None:
+        """Remove what only this machine has of a run.
+
+        Parameters
+        ----------
+        run_id : str
+            Any run.
+        """
+
+
+def open_place(root: str, scratch: Path) -> Place:
+    """Open the place in which a worker executes runs.
+
+    Parameters
+    ----------
+    root : str
+        Root of the house: a folder that this machine shares, or a URL.
+    scratch : Path
+        Folder of this worker alone; made where it is missing, and used where the root is a URL.
+
+    Returns
+    -------
+    Place
+        For any number of runs.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        The folder cannot be made or written.
+    """
+    return StoredPlace(Depot(root), Files(scratch)) if is_url(root) else SharedPlace(Files(folder_of(root)))
+
+
+class SharedPlace(Place):
+    """The root itself, which this machine shares.
+
+    Parameters
+    ----------
+    files : Files
+        The root.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+
+    def fetch(self, run_id: str, attempts: int) -> None:
+        """Look whether the run directory is there; see `Place`."""
+        if not self.files.run_folder(run_id).is_dir():
+            raise UnknownRunError(f"run {run_id}", "its folder is gone, or this machine does not share it")
+
+    def save(self, run_id: str) -> None:
+        """Do nothing: it is where it belongs."""
+
+    def publish(self, run_id: str, results: Sequence[Json]) -> None:
+        """Do nothing: it is where it belongs."""
+
+    def drop(self, run_id: str) -> None:
+        """Do nothing: it is where it belongs."""
+
+
+@dataclass
+class _Saved:
+    """What of a run is stored already."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """By name, how the file looked when it was stored."""
+    due: dict[str, float] = field(default_factory=dict)
+    """By name, when it may be stored again, in monotonic seconds."""
+
+
+class StoredPlace(Place):
+    """A folder of this worker, filled from a depot.
+
+    Parameters
+    ----------
+    depot : Depot
+        Root of the house.
+    files : Files
+        The folder. Copies of static files stay in it for the next run.
+    """
+
+    def __init__(self, depot: Depot, files: Files) -> None:
+        self.files = files
+        self._depot = depot
+        self._saved: dict[str, _Saved] = {}
+        self._checked: dict[str, tuple[int, ...]] = {}
+        """By SHA-256, how a copy looked when its content was last found right."""
+
+    # -- in ----------------------------------------------------------------------------------------
+
+    def fetch(self, run_id: str, attempts: int) -> None:
+        """Make the run directory out of what is stored; see `Place`."""
+        folder, nursery = self.files.run_folder(run_id), self.files.runs / f".{uuid.uuid4().hex}"
+        if is_locked(folder / LOCK):
+            raise InvalidRunStateError(f"run {run_id}", "a runner of it still lives on this machine")
+        try:
+            with our_errors("run directory"):
+                (nursery / UPLOADS).mkdir(mode=0o700, parents=True)
+                (nursery / WORKDIR).mkdir(mode=0o700)
+                description = self._fetch_own(run_id, nursery)
+                self._fetch_copies(description, nursery)
+                began = _complete_journal(nursery / JOURNAL, attempts)
+                self.drop(run_id)
+                os.replace(nursery, folder)
+        finally:
+            shutil.rmtree(nursery, ignore_errors=True)
+        if began >= description["config"].get("retries", 0):
+            self._depot.remove([run_key(run_id, SECRETS)])  # no further attempt may need it
+
+    def _fetch_own(self, run_id: str, folder: Path) -> Json:
+        """Bring what is stored under the run itself, but not its results; return its description."""
+        prefix = run_key(run_id)
+        stored = [each.key[len(prefix) + 1 :] for each in self._depot.list(prefix)]
+        if RUN_FILE not in stored:
+            raise UnknownRunError(f"run {run_id}", f"it is not stored in {self._depot.url}")
+        wanted = [name for name in stored if not name.startswith(f"{WORKDIR}/")]
+        try:
+            _together(lambda name: self._depot.fetch(run_key(run_id, name), folder / name), wanted)
+        except FileNotFoundError as error:
+            raise UnknownRunError(f"run {run_id}", "it was deleted meanwhile") from error
+        description: Json = json.loads((folder / RUN_FILE).read_bytes())
+        for each in description["files"]:
+            _check(folder / UPLOADS / each["fileId"], each["sha256"], f"file {each['path']}")
+        return description
+
+    def _fetch_copies(self, description: Json, folder: Path) -> None:
+        """Bring the static files, as far as they are not here from another run."""
+        names = {each["sha256"]: f"file {each['path']}" for each in description["inputs"]}
+        names[notebook_of(description)] = "notebook"
+        _together(lambda each: self._fetch_copy(*each), names.items())
+        link_file(self.files.copy(notebook_of(description)), folder / TEMPLATE)
+
+    def _fetch_copy(self, digest: str, subject: str) -> None:
+        path = self.files.copy(digest)
+        if path.exists():
+            if self._checked.get(digest) == _look(path):
+                return
+            if hash_file(path)[0] != digest:  # a notebook wrote into it
+                path.unlink(missing_ok=True)
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            staged = path.with_name(f".{uuid.uuid4().hex}")
+            try:
+                self._depot.fetch(copy_key(digest), staged)
+                _check(staged, digest, subject)
+                os.replace(staged, path)
+            except FileNotFoundError as error:
+                raise ConstraintViolationError(
+                    subject, f"its copy is missing in {self._depot.url}"
+                ) from error
+            finally:
+                staged.unlink(missing_ok=True)
+        self._checked[digest] = _look(path)
+
+    # -- out ---------------------------------------------------------------------------------------
+
+    def save(self, run_id: str) -> None:
+        """Store what changed; see `Place`."""
+        saved = self._saved.setdefault(run_id, _Saved())
+        with saved.lock:
+            journal = self._read_journal(run_id)  # tells of nothing that is stored after it
+            for name in (OUTPUT, LOG):
+                self._send(run_id, name, saved)
+            self._send_journal(run_id, journal, saved)
+
+    def publish(self, run_id: str, results: Sequence[Json]) -> None:
+        """Store all that is left, the journal last; see `Place`."""
+        saved = self._saved.setdefault(run_id, _Saved())
+        folder = self.files.run_folder(run_id)
+        with saved.lock:
+            keys = {run_key(run_id, _stored_name(each)): each for each in results}
+            placed = {key: each for key, each in keys.items() if key != run_key(run_id, OUTPUT)}
+            _together(
+                lambda key: self._depot.put_file(
+                    key, folder / WORKDIR / placed[key]["name"], placed[key]["sha256"]
+                ),
+                placed,
+            )
+            for name in (OUTPUT, LOG):
+                expected = keys.get(run_key(run_id, name), {}).get("sha256")
+                self._send(run_id, name, saved, is_last=True, expected=expected)
+            stored = {each.key: each.size for each in self._depot.list(run_key(run_id))}
+            for key, each in keys.items():
+                if stored.get(key) != each["size"]:
+                    problem = f"{self._depot.url} has {stored.get(key)} bytes of it instead of {each['size']}"
+                    raise ServiceUnavailableError(each["name"], problem)
+            results_key = run_key(run_id, f"{WORKDIR}/")
+            gone = [key for key in stored if key.startswith(results_key) and key not in keys]
+            if folder.is_dir():  # what the runner removed, no further attempt needs
+                names = [name for name in (SECRETS, UPLOADS) if not (folder / name).exists()]
+                given = tuple(run_key(run_id, name) for name in names)
+                gone += [key for key in stored if key.startswith(given)]
+            self._send_journal(run_id, self._read_journal(run_id), saved)
+            self._depot.remove(gone)
+
+    def drop(self, run_id: str) -> None:
+        """Remove the run directory; see `Place`."""
+        remove_path(self.files.run_folder(run_id))
+        self._saved.pop(run_id, None)
+
+    def _send(
+        self, run_id: str, name: str, saved: _Saved, *, is_last: bool = False, expected: str | None = None
+    ) -> None:
+        """Store a file of a run as it is now, if it changed and it is time."""
+        path = self.files.run_folder(run_id) / name
+        began = time.monotonic()
+        try:
+            look = _look(path)
+            is_stored = expected is None and saved.seen.get(name) == look
+            if is_stored or (not is_last and began < saved.due.get(name, 0.0)):
+                return
+            self._depot.put_file(run_key(run_id, name), path, expected)
+        except FileNotFoundError:
+            return  # the runner has not come so far
+        ended = time.monotonic()
+        saved.seen[name], saved.due[name] = look, ended + SHARE * (ended - began)
+
+    def _read_journal(self, run_id: str) -> bytes:
+        try:
+            content = (self.files.run_folder(run_id) / JOURNAL).read_bytes()
+        except FileNotFoundError:
+            return b""
+        return content[: content.rfind(b"\n") + 1]
+
+    def _send_journal(self, run_id: str, content: bytes, saved: _Saved) -> None:
+        if saved.seen.get(JOURNAL, (0,)) != (len(content),):
+            self._depot.put({run_key(run_id, JOURNAL): content})
+            saved.seen[JOURNAL] = (len(content),)
+
+
+def _stored_name(result: Json) -> str:
+    return OUTPUT if result["display"].get("isNotebook") else f"{WORKDIR}/{result['name']}"
+
+
+def _complete_journal(path: Path, attempts: int) -> int:
+    """Have a journal tell of all attempts that began; return their number.
+
+    A worker that dies at once stores nothing of what its runner wrote.
+    """
+    content = path.read_bytes() if path.exists() else b""
+    began = [json.loads(line)["kind"] for line in content.splitlines()].count("started")
+    missing = max(0, attempts - began)
+    if missing:
+        line = json.dumps({"kind": "started", "pid": 0}).encode() + b"\n"
+        write_atomically(path, content + missing * line, is_durable=False)
+    return began + missing
+
+
+def _check(path: Path, expected: str, subject: str) -> None:
+    if not path.exists():
+        raise ConstraintViolationError(subject, "it is missing in the store")
+    digest, _ = hash_file(path)
+    if digest != expected:
+        raise ConstraintViolationError(
+            subject, f"its stored content is damaged: its SHA-256 is {digest}, not {expected}"
+        )
+
+
+def _look(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file does."""
+    about = path.stat()
+    return about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def _together(function: Callable[[Given], object], given: Iterable[Given]) -> None:
+    """Call a function for each, many at once; what one raises is raised when all have ended."""
+    with ThreadPoolExecutor(AT_ONCE, "runwidgets-files") as pool:
+        for answer in [pool.submit(function, each) for each in given]:
+            answer.result()

@@ -19,6 +19,7 @@ from runwidgets.sweeps import Sweep
 if TYPE_CHECKING:
     import pandas
 
+    from runwidgets.execution.dask import Cluster
     from runwidgets.service.wiring import Service
 
 __all__ = ["Api", "Run", "Sweep", "connect", "default_root", "leaderboard", "run", "sweep"]
@@ -41,7 +42,11 @@ def default_root() -> Path:
 
 
 def connect(
-    url: str | None = None, *, token: str | None = None, root: str | os.PathLike[str] | None = None
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    cluster: "Cluster | None" = None,
 ) -> Api:
     """Connect to the services.
 
@@ -56,6 +61,9 @@ def connect(
         Its token.
     root : path, optional
         Open the service in this process, on this folder.
+    cluster : str or callable, optional
+        Open the service in this process, and execute its runs on a Dask cluster: the address of its
+        scheduler, the path of a scheduler file, ``module:function``, or a function that returns one.
 
     Returns
     -------
@@ -69,8 +77,9 @@ def connect(
     UnauthenticatedAccessError
         The token is wrong.
     """
-    if root is not None:
-        return _embedded(Path(root).expanduser().resolve()).api()
+    if root is not None or cluster is not None:
+        folder = default_root() if root is None else Path(root)
+        return _embedded(folder.expanduser().resolve(), cluster).api()
     if url is not None:
         return open_remote(_routes(url), token)
     if os.environ.get(URL_VARIABLE):
@@ -86,10 +95,10 @@ def _default(url: str, token: str | None) -> Api:
 
 
 @lru_cache(maxsize=16)
-def _embedded(root: Path) -> "Service":
+def _embedded(root: Path, cluster: "Cluster | None" = None) -> "Service":
     from runwidgets.service.wiring import open_service  # a second's work, which a server has behind it
 
-    return open_service(root)
+    return open_service(root, cluster=cluster)
 
 
 def _routes(url: str) -> str:

@@ -14,7 +14,7 @@ PREFIX = "runwidgets-"
 """What the keys of runs begin with: the name that Dask's dashboard shows for them."""
 
 
-class Arbiter(SchedulerPlugin):  # type: ignore[misc]
+class Arbiter(SchedulerPlugin):
     """Says which runs of a house may begin.
 
     Parameters

@@ -11,7 +11,14 @@ class Backend(ABC):
     backends may share one database. A backend brings every run that it claimed into a terminal state,
     whatever happens to the runner, and gives the slot back only when the processes of the run are
     gone. All methods may be called from any thread and return without waiting for a run.
+
+    Attributes
+    ----------
+    has_resources : bool
+        Whether machines have resources that a run can ask for (``config.resources``).
     """
+
+    has_resources = False
 
     @abstractmethod
     def submit(self, run_id: str) -> None:
@@ -63,6 +70,21 @@ class Backend(ABC):
         ----------
         run_ids : iterable of str
             Runs that hold a slot of this host.
+        """
+
+    @abstractmethod
+    def drain(self, timeout: float) -> bool:
+        """Wait until no run is followed; called when all of them were cancelled.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait at most.
+
+        Returns
+        -------
+        bool
+            False when some are left.
         """
 
     @abstractmethod

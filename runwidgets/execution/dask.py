@@ -27,7 +27,7 @@ from runwidgets.errors import InvalidRunStateError, ServiceUnavailableError, Unk
 from runwidgets.execution import arbiter
 from runwidgets.execution.arbiter import PREFIX, Arbiter
 from runwidgets.execution.dispatcher import IDLE_PAUSE, Dispatcher
-from runwidgets.execution.followed import Followed
+from runwidgets.execution.followed import Followed, Outcome
 from runwidgets.execution.ledger import Ledger
 from runwidgets.execution.recorder import settle
 from runwidgets.execution.station import Station, execute
@@ -46,6 +46,8 @@ NEWS_PATIENCE = 1.0
 """Seconds in which the end of a run comes over the topic, once the scheduler has forgotten its task."""
 CLOSING_PATIENCE = 10.0
 """Seconds in which a worker that lost its scheduler has ended its runs, and put down what they left."""
+ABSENCE_PATIENCE = 60.0
+"""Seconds without a scheduler after which its runs count as lost."""
 LAUNCHES = 3
 """Times that a run is sent before it counts as one that no worker can begin."""
 
@@ -114,6 +116,7 @@ class DaskBackend(Dispatcher[Sent]):
     """
 
     busy_pause = IDLE_PAUSE
+    has_resources = True
 
     def __init__(
         self,
@@ -132,7 +135,7 @@ class DaskBackend(Dispatcher[Sent]):
         super().__init__(runs, files, limits, self._name)
         self._count = slots
         self._threads = 0
-        self._client: Client | None = None
+        self._client: Any = None
         self._is_known = False
         self._lost_since = time.monotonic()
         self._said: SimpleQueue[Json] = SimpleQueue()
@@ -168,7 +171,7 @@ class DaskBackend(Dispatcher[Sent]):
         keys += [key for sent in adopted for key in _keys(sent)]
         try:
             client = self._connect()
-            seen = client.sync(self._call(client, "look", keys=keys), callback_timeout=ANSWER_TIMEOUT)
+            seen = client.sync(self._call, client, "look", keys=keys, callback_timeout=ANSWER_TIMEOUT)
         except (OSError, asyncio.TimeoutError, RuntimeError) as error:
             log.debug("runwidgets: the scheduler does not answer: %s", error)
             self._is_known = False
@@ -189,7 +192,7 @@ class DaskBackend(Dispatcher[Sent]):
                 is_gone = states[sent.key] in {"gone", "lost"}
                 sent.gone_since = (sent.gone_since or time.monotonic()) if is_gone else None
 
-    def _connect(self) -> Client:
+    def _connect(self) -> Any:
         """Return the connection, made where there is none; the scheduler knows what it needs then."""
         if self._client is None or self._client.status == "closed":
             place = "scheduler_file" if os.path.isfile(self._address) else "address"
@@ -208,15 +211,14 @@ class DaskBackend(Dispatcher[Sent]):
             self._is_known = True
         return self._client
 
-    async def _call(self, client: Client, operation: str, **values: Any) -> Any:
+    async def _call(self, client: Any, operation: str, **values: Any) -> Any:
         return await getattr(client.scheduler, f"{self._name}-{operation}")(**values)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something done on the connection's loop; what goes wrong there shows at the next look."""
-        assert self._client is not None
         asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
 
-    async def _withdraw(self, client: Client, sent: Sent, key: str) -> None:
+    async def _withdraw(self, client: Any, sent: Sent, key: str) -> None:
         """Keep a run from beginning, or have its worker end it."""
         with suppress(OSError):
             worker = await self._call(client, "withdraw", key=key)
@@ -229,7 +231,7 @@ class DaskBackend(Dispatcher[Sent]):
                 self._take((0.0, {"run": sent.run_id, "notes": [], "end": None}))
 
     async def _tell_workers(
-        self, client: Client, operation: str, workers: list[str] | None = None, **values: Any
+        self, client: Any, operation: str, workers: list[str] | None = None, **values: Any
     ) -> None:
         message = {"op": f"{self._name}-{operation}", **values}
         await client.scheduler.broadcast(msg=message, workers=workers, on_error="ignore")
@@ -288,7 +290,6 @@ class DaskBackend(Dispatcher[Sent]):
                     self._note(sent)
                 sent.notes.clear()
             if sent.is_cancelled and not sent.is_told and sent.key is not None and not self._lost_since:
-                assert self._client is not None
                 sent.is_told = True
                 self._do(self._withdraw(self._client, sent, sent.key))
 
@@ -300,7 +301,6 @@ class DaskBackend(Dispatcher[Sent]):
 
     def _send(self, sent: Sent) -> None:
         """Hand a run to the scheduler."""
-        assert self._client is not None
         if sent.launches == LAUNCHES + sent.attempts:
             sent.end = _error("no worker of the cluster could begin it")
             self._let_go(sent)
@@ -340,11 +340,8 @@ class DaskBackend(Dispatcher[Sent]):
         if outcome is None:
             with suppress(OSError, ValueError):
                 settle(folder / OUTPUT)
-            sent.end = _error(_lost(sent))
-            if followed.attempts > 1:
-                sent.end["messages"].append(f"{followed.attempts} attempts were made")
-            self._let_go(sent)
-            return
+            outcome = Outcome(RunState.ERROR, [_lost(sent)])
+        followed.outcome = outcome
         with followed.all_or_nothing(), self._runs.together():
             followed.note(self._runs, is_last=True)
             followed.end(self._runs, holds_slot=False)
@@ -353,8 +350,9 @@ class DaskBackend(Dispatcher[Sent]):
 
     def _is_to_wait(self, sent: Sent) -> bool:
         """Say whether a worker that lost its scheduler may still put down how a run ended."""
-        since = sent.gone_since or self._lost_since
-        return sent.lost is None and time.monotonic() < since + CLOSING_PATIENCE
+        if sent.gone_since is None:
+            return time.monotonic() < self._lost_since + ABSENCE_PATIENCE
+        return sent.lost is None and time.monotonic() < sent.gone_since + CLOSING_PATIENCE
 
     def _note(self, sent: Sent) -> None:
         for note in sent.notes:
@@ -405,17 +403,18 @@ def _lost(sent: Sent) -> str:
 
 def _find(cluster: Cluster) -> tuple[Any, str]:
     """Return the cluster, where it is made here, and the address of its scheduler or the path of a file."""
+    make: Any = cluster
     if isinstance(cluster, str):
         if "://" in cluster or os.path.isfile(cluster):
             return None, cluster
         module, _, function = cluster.partition(":")
         try:
-            cluster = getattr(importlib.import_module(module), function)
+            make = getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
             raise ServiceUnavailableError(
                 "cluster",
                 f"{module}:{function} is no address, no scheduler file and no function ({error})",
                 "give one such as tcp://host:8786",
             ) from error
-    made = cluster()
+    made = make()
     return made, str(made.scheduler_address)

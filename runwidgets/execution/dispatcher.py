@@ -94,18 +94,7 @@ class Dispatcher(Backend, Generic[W]):
         self._ring()
 
     def drain(self, timeout: float) -> bool:
-        """Wait until no run is followed; called when all of them were cancelled.
-
-        Parameters
-        ----------
-        timeout : float
-            Seconds to wait at most.
-
-        Returns
-        -------
-        bool
-            False when some are left.
-        """
+        """Look around at once, and wait; see `Backend`."""
         self._next_patrol = 0.0
         self._ring()
         return self._is_idle.wait(timeout)

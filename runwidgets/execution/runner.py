@@ -37,6 +37,7 @@ from runwidgets.execution.stop import WORKER_LOST, Stop
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOG, OUTPUT, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
+from runwidgets.store.layout import ENVIRONMENT
 from runwidgets.templates.signature import construct
 
 Launch = Callable[[str, Path, Path, str], Kernel]
@@ -181,6 +182,9 @@ def _parameterise(folder: Path, description: dict[str, Any]) -> NotebookNode:
         _construct(notebook, values, template["constructors"])
     notebook.metadata.papermill["input_path"] = template["name"]
     notebook.metadata.papermill["output_path"] = OUTPUT
+    if (folder / ENVIRONMENT).exists():
+        environment = json.loads((folder / ENVIRONMENT).read_text("utf-8"))
+        notebook.metadata["runwidgets"] = nbformat.from_dict({"environment": environment})
     unmarked: NotebookNode = remove_error_markers(notebook)
     return unmarked
 

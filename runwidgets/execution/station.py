@@ -31,7 +31,7 @@ from runwidgets.execution.stop import WORKER_LOST
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.disk import write_atomically
-from runwidgets.store.files import ENVIRONMENT
+from runwidgets.store.layout import ENVIRONMENT
 from runwidgets.store.places import Place, open_place
 from runwidgets.store.series import Recorded
 
@@ -140,11 +140,13 @@ class HomeLedger:
         results: Iterable[Json] = (),
         holds_slot: bool = True,
     ) -> None:
-        """Keep the end of a run; the first counts."""
+        """Keep the end of a run, which is over where no process of it is left; the first counts."""
         task = self._tasks[run_id]
         if task.end is not None or task.state == RunState.CANCELED.value:
             raise InvalidRunStateError(f"run {run_id}", "it has ended")
         task.end = {"state": target.value, "messages": list(messages), "results": list(results)}
+        if not holds_slot:
+            self.release(run_id)
 
     def release(self, run_id: str) -> bool:
         """Wake who waits for the end of a run."""
@@ -156,7 +158,7 @@ class HomeLedger:
         return ()
 
 
-class Station(WorkerPlugin):  # type: ignore[misc]
+class Station(WorkerPlugin):
     """Executes the runs of a house on a worker.
 
     Parameters
@@ -284,4 +286,5 @@ def execute(name: str, run_id: str, key: str, attempts: int) -> None:
     attempts : int
         Attempts of the run that began before.
     """
-    get_worker().plugins[name].execute(run_id, key, attempts)
+    station: Any = get_worker().plugins[name]
+    station.execute(run_id, key, attempts)

@@ -23,6 +23,7 @@ from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.auth import User
 from jupyter_server.extension.application import ExtensionApp
 from tornado.ioloop import PeriodicCallback
+from traitlets import Any as AnyTrait
 from traitlets import Enum, Float, Integer, List, TraitError, TraitType, Unicode, default, validate
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
@@ -89,7 +90,36 @@ class RunWidgetsApp(ExtensionApp):
     slots = Integer(
         0,
         min=0,
-        help="Runs that this machine executes at once, a number. 0 means as many as it has CPUs.",
+        help=(
+            "Runs that this machine, or the Dask cluster, executes at once, a number. 0 means as many as the "
+            "machine has CPUs, or the cluster threads."
+        ),
+    ).tag(config=True)
+    backend = Enum(
+        ("local", "dask"),
+        "local",
+        help=(
+            "Where runs execute: `local`, in processes of this machine, or `dask`, on the workers of the "
+            "cluster that `dask_scheduler`, `dask_scheduler_file` or `dask_cluster` names."
+        ),
+    ).tag(config=True)
+    dask_scheduler = Unicode(
+        help='Address of the Dask scheduler. Empty means none. Example: "tcp://10.0.0.1:8786".'
+    ).tag(config=True)
+    dask_scheduler_file = Unicode(
+        help=(
+            "Path of the file in which a Dask scheduler says where it is. Empty means none. "
+            'Example: "/shared/scheduler.json".'
+        )
+    ).tag(config=True)
+    dask_cluster = AnyTrait(
+        None,
+        allow_none=True,
+        help=(
+            "A function without arguments that returns a Dask cluster, or where one is: `module:function`. "
+            "The cluster is made when the server starts and closed when it stops, and its runs end with it. "
+            'None means none. Example: "dask.distributed:LocalCluster".'
+        ),
     ).tag(config=True)
     access = Enum(
         ("auto", "open", "members"),
@@ -176,7 +206,10 @@ class RunWidgetsApp(ExtensionApp):
 
     @validate("root", "templates_root")
     def _validate_folder(self, proposal: dict[str, Any]) -> str:
-        given, name = cast(str, proposal["value"]), cast("TraitType[Any, Any]", proposal["trait"]).name
+        given, name = (
+            cast(str, proposal["value"]),
+            cast("TraitType[Any, Any]", proposal["trait"]).name,
+        )
         if not given:
             return self._default_root() if name == "root" else ""
         path = Path(given).expanduser()
@@ -222,6 +255,26 @@ class RunWidgetsApp(ExtensionApp):
         return Limits(
             **{each.name: getattr(self, RENAMED.get(each.name, each.name)) for each in fields(Limits)}
         )
+
+    @property
+    def cluster(self) -> "str | Callable[[], object] | None":
+        """The Dask cluster that the traits name; None where runs execute on this machine.
+
+        Raises
+        ------
+        ServiceUnavailableError
+            Dask is wanted, but not exactly one cluster is named.
+        """
+        named = [each for each in (self.dask_scheduler, self.dask_scheduler_file, self.dask_cluster) if each]
+        if self.backend == "local":
+            return None
+        if len(named) != 1:
+            raise ServiceUnavailableError(
+                "RunWidgetsApp.backend",
+                f"it is 'dask', and {len(named)} clusters are named",
+                "set one of dask_scheduler, dask_scheduler_file and dask_cluster",
+            )
+        return cast("str | Callable[[], object]", named[0])
 
     @functools.cached_property
     def policy(self) -> Literal["open", "members"]:
@@ -344,6 +397,7 @@ class RunWidgetsApp(ExtensionApp):
             environment=self.environment,
             keep_days=self.keep_days,
             keep_runs=self.keep_runs,
+            cluster=self.cluster,
         )
 
     async def stop_extension(self) -> None:

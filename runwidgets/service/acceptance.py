@@ -30,7 +30,17 @@ Json = dict[str, Any]
 
 MASK = "***"
 MAX_RETRIES = 10
-KNOWN = ("timeout", "cell_timeout", "cwd", "isolation", "kernel", "retries", "results_of", "key")
+KNOWN = (
+    "timeout",
+    "cell_timeout",
+    "cwd",
+    "isolation",
+    "kernel",
+    "retries",
+    "resources",
+    "results_of",
+    "key",
+)
 """Settings of a run."""
 RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors", "imports")
 """What a runner needs to know of a template."""
@@ -89,6 +99,10 @@ class Acceptance:
         self.group = parts.group(user, group_id)
         self.version = parts.templates.current(parts.catalog.get_workflow(self.group.workflow_id))
         self.settings = {**self.group.config, **check_config(config, "config")}
+        if "resources" in self.settings and not parts.has_resources:
+            raise InvalidArgumentError(
+                "config.resources", "runs of this server execute on its own machine", "leave it away"
+            )
         self._parameters = _find_parameters(self.version, self.group)
         self._secret = {each.name for each in self._parameters if each.secret}
         self._gathered: Gathered | None = None
@@ -231,7 +245,8 @@ def check_config(config: Any, subject: str, further: Collection[str] = ()) -> Js
     config : dict or None
         ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
         ``isolation`` (``"auto"``, ``"spawn"``), ``kernel`` (``"auto"``, ``"zmq"``), ``retries`` (0 to
-        10), ``results_of`` (id of a sweep), ``key`` (1 to 255 characters).
+        10), ``resources`` (a number above 0 by name), ``results_of`` (id of a sweep), ``key`` (1 to 255
+        characters).
     subject : str
         What to call it in an error.
     further : collection of str, optional
@@ -255,8 +270,7 @@ def check_config(config: Any, subject: str, further: Collection[str] = ()) -> Js
     for name, value in config.items():
         where = f"{subject}.{name:.64}"
         if name in {"timeout", "cell_timeout"}:
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not math.isfinite(value) or value <= 0:
+            if not _is_positive(value):
                 raise InvalidArgumentError(where, "it must be a number of seconds above 0")
         elif name in choices:
             if value not in choices[name]:
@@ -264,6 +278,8 @@ def check_config(config: Any, subject: str, further: Collection[str] = ()) -> Js
         elif name == "retries":
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
                 raise InvalidArgumentError(where, f"it must be a whole number from 0 to {MAX_RETRIES}")
+        elif name == "resources":
+            _check_resources(where, value)
         elif name in {"key", "results_of"}:
             if not isinstance(value, str) or not 0 < len(value) <= 255:
                 raise InvalidArgumentError(where, "it must be a string of 1 to 255 characters")
@@ -271,6 +287,18 @@ def check_config(config: Any, subject: str, further: Collection[str] = ()) -> Js
             known = ", ".join([*further, *KNOWN])
             raise InvalidArgumentError(where, "there is no such setting", f"there are {known}")
     return dict(config)
+
+
+def _check_resources(where: str, given: Any) -> None:
+    if not isinstance(given, dict) or not all(map(_is_positive, given.values())):
+        raise InvalidArgumentError(
+            where, "it must be an object with a number above 0 by name", 'such as {"GPU": 1}'
+        )
+
+
+def _is_positive(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0
 
 
 def refuse_lost_secrets(row: RunRow, version: Row[Any], group: Row[Any]) -> None:

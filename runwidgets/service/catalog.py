@@ -44,6 +44,8 @@ class Parts:
     templates: Templates
     policy: Policy
     limits: Limits
+    has_resources: bool
+    """Whether there is anything that ``config.resources`` could ask for."""
 
     def group(self, user: str | None, group_id: str) -> Row[Any]:
         """Return a group that a user may act in."""

@@ -5,8 +5,10 @@ import socket
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runwidgets.errors import ServiceUnavailableError
+from runwidgets.execution.backend import Backend
 from runwidgets.execution.local import LocalBackend
 from runwidgets.limits import Limits
 from runwidgets.service.acceptance import check_config
@@ -25,6 +27,9 @@ from runwidgets.store.runs import Runs
 from runwidgets.store.survey import find_leftovers
 from runwidgets.store.sweeps import Sweeps
 
+if TYPE_CHECKING:
+    from runwidgets.execution.dask import Cluster
+
 DATABASE = "runwidgets.db"
 DRAIN_TIMEOUT = 8.0
 """Seconds in which cancelled runs may end at shutdown."""
@@ -41,16 +46,14 @@ class Service:
         Its index.
     limits : Limits
         What it accepts.
-    slots : int, optional
-        Runs that this machine executes at once; None for its CPUs.
     templates_root : Path, optional
         Folder in which notebooks must lie; None for anywhere.
     access : {"open", "members"}
         Who may do what; see `Policy`.
     on_shutdown : {"keep", "cancel"}
         What becomes of active runs when the service is closed.
-    environment : iterable of str
-        Names of environment variables that runs inherit beside the usual ones.
+    backend : Backend
+        Where runs execute; closed with the house.
     keep_days : int
         Days for which a run is kept after its end; 0 for ever.
     keep_runs : int
@@ -69,11 +72,10 @@ class Service:
         files: Files,
         database: Database,
         limits: Limits,
-        slots: int | None,
+        backend: Backend,
         templates_root: Path | None,
         access: Access,
         on_shutdown: str,
-        environment: Iterable[str],
         keep_days: int,
         keep_runs: int,
     ) -> None:
@@ -82,7 +84,7 @@ class Service:
         self._on_shutdown = on_shutdown
         for stray in find_leftovers(files, database, files.clock()):
             files.discard(stray.path, stray.touched)
-        self._backend = LocalBackend(runs, files, limits, slots, environment)
+        self._backend = backend
         self._parts = Parts(
             catalog=catalog,
             runs=runs,
@@ -91,6 +93,7 @@ class Service:
             templates=Templates(catalog, files, limits, templates_root, self._backend.prepare),
             policy=Policy(access, catalog),
             limits=limits,
+            has_resources=backend.has_resources,
         )
         self.events = HouseEvents(database)
         self.store = _identify(files, database)
@@ -151,6 +154,7 @@ def open_service(
     environment: Iterable[str] = (),
     keep_days: int = 0,
     keep_runs: int = 0,
+    cluster: "Cluster | None" = None,
 ) -> Service:
     """Open the house at a root; its runs of before go on.
 
@@ -160,7 +164,14 @@ def open_service(
         Where everything is stored; made where it is missing.
     db_url : str, optional
         SQLAlchemy URL of the database; None for SQLite in the root.
-    limits, slots, templates_root, access, on_shutdown, environment, keep_days, keep_runs
+    slots : int, optional
+        Runs that execute at once; None for the CPUs of this machine, or the threads of the cluster.
+    environment : iterable of str
+        Names of environment variables that runs inherit beside the usual ones.
+    cluster : str or callable, optional
+        A Dask cluster on which runs execute: the address of its scheduler, the path of a scheduler file,
+        ``module:function``, or a function that returns one; None for this machine.
+    limits, templates_root, access, on_shutdown, keep_days, keep_runs
         See `Service`.
 
     Returns
@@ -176,18 +187,35 @@ def open_service(
         The root cannot be used: it may not be written, or its database is missing or damaged.
     """
     files, database = open_store(root, db_url)
-    return Service(
-        files,
-        database,
-        limits or Limits(),
-        slots,
-        templates_root,
-        access,
-        on_shutdown,
-        environment,
-        keep_days,
-        keep_runs,
-    )
+    rules = limits or Limits()
+    try:
+        backend = make_backend(files, database, rules, slots, environment, cluster)
+    except BaseException:
+        database.close()
+        raise
+    return Service(files, database, rules, backend, templates_root, access, on_shutdown, keep_days, keep_runs)
+
+
+def make_backend(
+    files: Files,
+    database: Database,
+    limits: Limits,
+    slots: int | None,
+    environment: Iterable[str],
+    cluster: "Cluster | None",
+) -> Backend:
+    """Return where runs execute; see `open_service`."""
+    if cluster is None:
+        return LocalBackend(Runs(database), files, limits, slots, environment)
+    try:
+        from runwidgets.execution.dask import DaskBackend  # an extra, and a second's work
+    except ImportError as error:
+        raise ServiceUnavailableError(
+            "cluster", "Dask is not installed here", 'pip install "runwidgets[dask]"'
+        ) from error
+    place = f"{files.root} {database.address}"
+    name = hashlib.sha256(place.encode()).hexdigest()[:16]
+    return DaskBackend(Runs(database), files, limits, cluster, name, str(files.root), slots, environment)
 
 
 def open_store(

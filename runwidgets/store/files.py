@@ -189,6 +189,10 @@ class Files:
         """Return the folder of a run, which may not exist."""
         return self.runs / run_id
 
+    def recall(self, run_id: str) -> Path:
+        """Return a folder in which what a run wrote down so far can be read."""
+        return self.run_folder(run_id)
+
     @contextmanager
     def create_runs(self, births: Sequence[Birth], notebook: str) -> Iterator[None]:
         """Make the folders of runs; in the block they are on disk, whole, and if it fails they go again.

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,8 +19,13 @@ from runwidgets.service.wiring import Service, open_service
 from tests.ladder import wait_until
 from tests.postgres import Postgres
 
+if TYPE_CHECKING:
+    from tests.cluster import Cluster
+
 _postgres: list[Postgres] = []
 """The server of this process, where the tests are to use one."""
+_cluster: "list[Cluster]" = []
+"""The cluster of this process, where runs are to execute on one."""
 
 
 def url_of(root: Path) -> str:
@@ -28,21 +34,28 @@ def url_of(root: Path) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the database be chosen."""
+    """Let database and backend be chosen."""
     parser.addoption(
         "--database",
         choices=("sqlite", "postgresql"),
         default="sqlite",
         help="what roots keep their index in; PostgreSQL is started by the tests",
     )
+    parser.addoption(
+        "--backend",
+        choices=("local", "dask"),
+        default="local",
+        help="where runs execute; a Dask cluster is started by the tests",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about SQLite's own file."""
-    if config.getoption("--database") != "sqlite":
-        for item in items:
-            if item.get_closest_marker("sqlite"):
-                item.add_marker(pytest.mark.skip(reason="it is about SQLite's file"))
+    """Leave out what is about SQLite's own file, or about processes of the service's own machine."""
+    others = {"sqlite": config.getoption("--database"), "local": config.getoption("--backend")}
+    for mark, chosen in others.items():
+        for item in items if chosen != mark else ():
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=f"it is about {mark}, not {chosen}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -64,6 +77,28 @@ def chosen_database(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
     _postgres.clear()
     postgres.remove()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chosen_backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have every house that is opened in this process, or by `start_server`, execute its runs there."""
+    if request.config.getoption("--backend") == "local":
+        yield
+        return
+    from tests.cluster import Cluster
+
+    cluster = Cluster()
+    _cluster.append(cluster)
+    plain = wiring.make_backend
+
+    def make_backend(*arguments: Any) -> object:
+        return plain(*arguments[:-1], arguments[-1] or cluster.address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wiring, "make_backend", make_backend)
+        yield
+    _cluster.clear()
+    cluster.close()
 
 
 @dataclass
@@ -109,6 +144,9 @@ def start_server(
     """Start a Jupyter server on a root, serving a folder; it answers when this returns."""
     if _postgres:
         options = (f"--RunWidgetsApp.db_url={_postgres[0].url(root)}", *options)
+    if _cluster and not any(option.startswith("--RunWidgetsApp.backend") for option in options):
+        address = f"--RunWidgetsApp.dask_scheduler={_cluster[0].address}"
+        options = ("--RunWidgetsApp.backend=dask", address, *options)
     if not has_routes:
         options = ("--ServerApp.jpserver_extensions={'runwidgets.server': False}", *options)
     runtime = root.parent / f"runtime-{secrets.token_hex(4)}"

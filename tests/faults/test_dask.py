@@ -1,0 +1,284 @@
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError
+from runwidgets.execution.processes import find_processes
+from runwidgets.limits import Limits
+from runwidgets.service.base import Api
+from runwidgets.service.doctor import check
+from runwidgets.service.wiring import Service, open_service
+from tests.cluster import Cluster
+from tests.conftest import start_server
+from tests.ladder import (
+    CLEAN,
+    DOUBLE,
+    SLEEP,
+    Json,
+    accepted,
+    ended,
+    finished,
+    group_of,
+    read,
+    running,
+    wait_until,
+    workflow,
+)
+
+HOLD = "import ctypes\nprint('begun', flush=True)\nctypes.PyDLL(None).sleep(600)"
+CHILDREN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+subprocess.Popen("setsid sleep 600 & disown", shell=True)
+print("begun", flush=True)
+time.sleep(600)
+"""
+ONCE = """
+with open({path!r}, "a") as seen:
+    seen.write("x")
+print("begun", flush=True)
+import time
+time.sleep({seconds})
+"""
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """Start a cluster that the test may break."""
+    started = Cluster(workers=1, threads=2)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def own(cluster: Cluster, tmp_path: Path) -> Iterator[Service]:
+    """Open a house on it; a doctor has the last word."""
+    root = tmp_path / "root"
+    service = open_service(root, limits=Limits(cancel_grace=1.0), cluster=cluster.address)
+    yield service
+    wait_until(lambda: not service._backend._followed)
+    service.close()
+    assert check(root) == []
+
+
+def once(path: Path, seconds: float = 600) -> str:
+    """Return a cell that leaves a mark each time that it is executed."""
+    return ONCE.format(path=str(path), seconds=seconds)
+
+
+def test_a_run_on_a_worker_is_as_one_here(own: Service, tmp_path: Path) -> None:
+    """State, metrics, log and files come back, and the notebook says in which environment it was executed."""
+    handle = finished(own.api(), tmp_path, "x = 21", DOUBLE)
+
+    assert handle["state"] == "SUCCESS" and handle["metrics"] == {"double": 42}
+    assert own.api().runs.get_log(handle["id"])["text"] == "x is 21\n"
+    notebook = read(own.api().runs.get_notebook(handle["id"])).decode()
+    assert '"papermill":' in notebook and '"packages":' in notebook and '"worker": "tcp://' in notebook
+
+
+@pytest.mark.parametrize("cell", [SLEEP, CLEAN, HOLD, CHILDREN], ids=["loop", "finally", "gil", "children"])
+def test_cancel_reaches_the_kernel_and_all_that_it_started(own: Service, tmp_path: Path, cell: str) -> None:
+    """Nothing of the run is left on the worker's machine after five seconds, whatever it does."""
+    run_id = running(own.api(), tmp_path, cell)["id"]
+
+    assert own.api().runs.cancel_run(run_id, "enough")["state"] == "CANCELED"
+    wait_until(lambda: not find_processes(run_id), within=5.0)
+    wait_until(lambda: not own._backend._followed)
+    assert own.api().runs.get_run(run_id)["messages"] == ["enough"]
+    if cell == CLEAN:
+        assert "cleaned up" in own.api().runs.get_log(run_id)["text"]
+
+
+def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(own: Service, tmp_path: Path) -> None:
+    """Also where no worker has what it asks for."""
+    mark = tmp_path / "mark"
+    run_id = accepted(own.api(), tmp_path, once(mark), config={"resources": {"GPU": 1}})["id"]
+    wait_until(lambda: own.api().runs.get_run(run_id)["state"] == "RUNNING")
+
+    own.api().runs.cancel_run(run_id)
+    wait_until(lambda: not own._backend._followed)
+    assert not mark.exists()
+
+
+def test_a_run_gets_the_resources_that_it_asks_for(tmp_path: Path) -> None:
+    """It waits for a worker that has them."""
+    cluster = Cluster(2, 1, "--resources", "GPU=1")
+    service = open_service(tmp_path / "root", cluster=cluster.address)
+    try:
+        handle = finished(service.api(), tmp_path, "1 + 1", config={"resources": {"GPU": 1}})
+        assert handle["state"] == "SUCCESS"
+    finally:
+        service.close()
+        cluster.close()
+
+
+def test_resources_without_a_cluster_are_refused(tmp_path: Path) -> None:
+    """Rather than ignored."""
+    service = open_service(tmp_path / "root")
+
+    with pytest.raises(InvalidArgumentError, match=r"config\.resources"):
+        accepted(service.api(), tmp_path, "1 + 1", config={"resources": {"GPU": 1}})
+    service.close()
+
+
+def test_a_timeout_reaches_the_kernel(own: Service, tmp_path: Path) -> None:
+    """The run ends in ERROR and names the limit."""
+    handle = finished(own.api(), tmp_path, CHILDREN, config={"timeout": 1})
+
+    assert handle["state"] == "ERROR" and "limit of 1 s" in handle["messages"][0]
+    wait_until(lambda: not find_processes(handle["id"]), within=5.0)
+
+
+def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
+    own: Service, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Dask would take it to the other worker; all of it dies with the first."""
+    mark = tmp_path / "mark"
+    run_id = running(own.api(), tmp_path, once(mark))["id"]
+    cluster.start_worker()
+    wait_until(lambda: cluster.count_workers() == 2)
+
+    cluster.workers[0].kill()
+    handle = ended(own.api(), run_id)
+    assert handle["state"] == "ERROR" and "worker was lost" in handle["messages"][0]
+    wait_until(lambda: not find_processes(run_id), within=5.0)
+    assert finished(own.api(), tmp_path, "1 + 1")["state"] == "SUCCESS"
+    assert mark.read_text() == "x"
+
+
+def test_a_run_whose_worker_is_killed_is_tried_again_where_that_was_asked_for(
+    own: Service, cluster: Cluster, tmp_path: Path
+) -> None:
+    """On another worker, in an empty folder, as often as its retries say."""
+    mark = tmp_path / "mark"
+    cell = f"import pathlib\nseconds = 0 if pathlib.Path({str(mark)!r}).exists() else 600\n"
+    cell += once(mark).replace("sleep(600)", "sleep(seconds)")
+    run_id = running(own.api(), tmp_path, cell, config={"retries": 1})["id"]
+    cluster.start_worker()
+
+    cluster.workers[0].kill()
+    assert ended(own.api(), run_id)["state"] == "SUCCESS"
+    assert mark.read_text() == "xx"
+
+
+def test_a_worker_that_is_asked_to_end_takes_its_runs_along(
+    own: Service, cluster: Cluster, tmp_path: Path
+) -> None:
+    """As a batch system does when the time of a job is over."""
+    run_id = running(own.api(), tmp_path, CHILDREN)["id"]
+    cluster.start_worker()
+
+    cluster.workers[0].send_signal(signal.SIGTERM)
+    handle = ended(own.api(), run_id)
+    assert handle["state"] == "ERROR" and "worker was lost" in handle["messages"][0]
+    wait_until(lambda: not find_processes(run_id), within=5.0)
+
+
+def test_a_scheduler_that_comes_back_gets_new_runs_and_the_old_ones_are_lost(
+    own: Service, cluster: Cluster, tmp_path: Path
+) -> None:
+    """What waits is executed then; what was under way ends with its worker, once."""
+    mark, later = tmp_path / "mark", tmp_path / "later"
+    run_id = running(own.api(), tmp_path, once(mark))["id"]
+
+    cluster.kill_scheduler()
+    waiting = accepted(own.api(), tmp_path, once(later, seconds=0))["id"]
+    cluster.start_scheduler()
+    cluster.start_worker()
+    lost, done = ended(own.api(), run_id), ended(own.api(), waiting)
+    assert lost["state"] == "ERROR" and "lost" in lost["messages"][0]
+    assert done["state"] == "SUCCESS"
+    wait_until(lambda: not find_processes(run_id), within=5.0)
+    assert (mark.read_text(), later.read_text()) == ("x", "x")
+
+
+@pytest.mark.parametrize("seconds", [1, 5], ids=["ended meanwhile", "still runs"])
+def test_runs_on_workers_go_on_when_their_server_is_killed(
+    cluster: Cluster, tmp_path: Path, seconds: int
+) -> None:
+    """The next server adopts them by their keys, or by what they left; each is executed once."""
+    root, mark = tmp_path / "root", tmp_path / "mark"
+    options = ["--RunWidgetsApp.backend=dask", f"--RunWidgetsApp.dask_scheduler={cluster.address}"]
+    server = start_server(root, tmp_path, *options)
+    with server.api() as api:
+        handle = workflow(api, tmp_path, once(mark, seconds), "open('left.txt', 'w').write('left')")
+        run_id = api.runs.start_run(group_of(handle), [])["id"]
+        wait_until(lambda: api.runs.get_log(run_id)["size"])
+    server.kill()
+    if seconds == 1:
+        wait_until(lambda: not find_processes(run_id))
+
+    server = start_server(root, tmp_path, *options)
+    with server.api() as api:
+        done = ended(api, run_id)
+        assert done["state"] == "SUCCESS" and done["files"][0]["name"] == "left.txt"
+        wait_until(lambda: not _holding(root))
+    server.stop()
+    assert mark.read_text() == "x"
+    assert check(root) == []
+
+
+def test_a_sweep_on_a_cluster_whose_server_is_killed_ends_complete(cluster: Cluster, tmp_path: Path) -> None:
+    """Each run is executed exactly once."""
+    root, marks = tmp_path / "root", tmp_path / "marks"
+    marks.mkdir()
+    cell = f"import os\nwith open(os.path.join({str(marks)!r}, str(x)), 'a') as seen:\n    seen.write('x')"
+    options = ["--RunWidgetsApp.backend=dask", f"--RunWidgetsApp.dask_scheduler={cluster.address}"]
+    server = start_server(root, tmp_path, *options)
+    with server.api() as api:
+        group = group_of(workflow(api, tmp_path, cell, parameters="x = 0"))
+        points = [[{"name": "x", "value": each}] for each in range(40)]
+        sweep_id = api.sweeps.start_sweep(group, points)["id"]
+        for least in (5, 20):
+            wait_until(lambda least=least: len(list(marks.iterdir())) >= least)
+            server.kill()
+            server = start_server(root, tmp_path, *options)
+    with server.api() as api:
+        counts = wait_until(lambda: _counts(api, sweep_id), lambda seen: seen.get("SUCCESS") == 40)
+        assert counts["SUCCESS"] == 40
+        wait_until(lambda: not _holding(root))
+    server.stop()
+    assert sorted(each.read_text() for each in marks.iterdir()) == ["x"] * 40
+    assert check(root) == []
+
+
+def test_a_cluster_that_is_none_is_named(tmp_path: Path) -> None:
+    """At once, with what would be right."""
+    with pytest.raises(ServiceUnavailableError, match="no such place is no address, no scheduler file"):
+        open_service(tmp_path / "root", cluster="no such place")
+
+
+def test_runs_wait_for_a_scheduler_that_is_not_there_yet(tmp_path: Path) -> None:
+    """The server is up, and they are executed as soon as there is one."""
+    cluster = Cluster(workers=0)
+    cluster.kill_scheduler()
+    service = open_service(tmp_path / "root", cluster=cluster.address)
+    try:
+        run_id = accepted(service.api(), tmp_path, "1 + 1")["id"]
+        assert service.api().runs.get_run(run_id)["state"] == "PENDING"
+        cluster.start_scheduler()
+        cluster.start_worker()
+        assert ended(service.api(), run_id)["state"] == "SUCCESS"
+    finally:
+        service.close()
+        cluster.close()
+
+
+def _counts(api: Api, sweep_id: str) -> Json:
+    counts: Json = api.sweeps.get_sweep(sweep_id)["counts"]
+    return counts
+
+
+def _holding(root: Path) -> list[Any]:
+    from runwidgets.service.wiring import open_store
+    from runwidgets.store.runs import Runs
+
+    _, database = open_store(root, is_read_only=True)
+    try:
+        return list(Runs(database).holding())
+    finally:
+        database.close()

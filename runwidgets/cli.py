@@ -19,6 +19,7 @@ from runwidgets.server.extension import RunWidgetsApp
 from runwidgets.service.doctor import examine
 from runwidgets.service.retention import MAX_DAYS
 from runwidgets.service.wiring import clean_root
+from runwidgets.store.layout import folder_of, is_url
 
 NOTEBOOKS = Path("share", "runwidgets", "notebooks")
 
@@ -84,15 +85,17 @@ class RootApp(JupyterApp):
     version = installed_version("runwidgets")
     aliases = {"root": "RootApp.root", "db-url": "RootApp.db_url"}  # noqa: RUF012
 
-    root = Unicode(help="Folder of the runs. Empty means `runwidgets` in Jupyter's data folder.").tag(
+    root = Unicode(help="Folder or URL of the runs. Empty means `runwidgets` in Jupyter's data folder.").tag(
         config=True
     )
     db_url = Unicode(help="SQLAlchemy URL of the database. Empty means SQLite in the root.").tag(config=True)
 
     @property
-    def folder(self) -> Path:
-        """The root, absolute."""
-        return Path(self.root or default_root()).expanduser().absolute()
+    def place(self) -> Path | str:
+        """The root: a folder, absolute, or a URL."""
+        if is_url(self.root):
+            return self.root
+        return folder_of(self.root or default_root()).expanduser().absolute()
 
 
 class DoctorApp(RootApp):
@@ -107,7 +110,7 @@ class DoctorApp(RootApp):
 
     def start(self) -> None:
         """Examine the root and say what came of it."""
-        report = examine(self.folder, self.db_url or None)
+        report = examine(self.place, self.db_url or None)
         for finding in report.findings:
             print(finding)
         if not report.findings:
@@ -144,7 +147,7 @@ class CleanApp(RootApp):
         verb, runs, others, size = "would remove" if self.is_dry else "removed", 0, 0, 0
         options = self.db_url or None, self.keep_days, self.keep_runs
         try:
-            for removal in clean_root(self.folder, *options, is_dry=self.is_dry):
+            for removal in clean_root(self.place, *options, is_dry=self.is_dry):
                 print(f"{verb} {removal.subject}, {removal.size:,} bytes")
                 is_run = removal.subject.startswith("run ")
                 runs, others, size = runs + is_run, others + (not is_run), size + removal.size

@@ -68,8 +68,8 @@ def chosen_database(request: pytest.FixtureRequest) -> Iterator[None]:
     _postgres.append(postgres)
     plain = wiring.open_store
 
-    def open_store(root: Path, db_url: str | None = None, *, is_read_only: bool = False) -> object:
-        return plain(root, db_url or postgres.url(root), is_read_only=is_read_only)
+    def open_store(root: Path, db_url: str | None = None, **options: Any) -> object:
+        return plain(root, db_url or postgres.url(root), **options)
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (wiring, doctor):

@@ -34,7 +34,8 @@ from runwidgets.execution.station import Station, execute
 from runwidgets.execution.stop import WORKER_LOST
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
-from runwidgets.store.files import LOCK, OUTPUT, Files
+from runwidgets.store.files import Files
+from runwidgets.store.layout import JOURNAL, LOCK, RUN_FILE
 from runwidgets.store.locks import is_locked
 from runwidgets.store.series import Recorded
 
@@ -322,26 +323,25 @@ class DaskBackend(Dispatcher[Sent]):
 
     def _conclude(self, sent: Sent) -> None:
         """End a run of which the cluster says nothing more, by what it left; or send it again."""
-        folder = self._files.recall(sent.run_id)
-        followed = Followed(sent.run_id, folder)
-        if is_locked(followed.lock):
-            return  # its runner still ends
-        followed.read()
+        with self._files.look_at(sent.run_id, RUN_FILE, JOURNAL) as folder:
+            followed = Followed(sent.run_id, folder)
+            if is_locked(followed.lock):
+                return  # its runner still ends
+            followed.read()
         sent.attempts = followed.attempts
-        outcome = followed.outcome
-        if outcome is not None and outcome.messages[:1] == [WORKER_LOST]:
-            outcome = None
-        if outcome is None and not sent.is_cancelled and self._is_to_wait(sent):
-            return
-        if outcome is None and not sent.is_cancelled and (followed.may_retry or not followed.attempts):
-            log.warning("runwidgets: run %s: %s; it is sent again", sent.run_id, _lost(sent))
-            sent.key, sent.is_told = None, False
-            return
-        if outcome is None:
-            with suppress(OSError, ValueError):
-                settle(folder / OUTPUT)
-            outcome = Outcome(RunState.ERROR, [_lost(sent)])
-        followed.outcome = outcome
+        if followed.outcome is not None and followed.outcome.messages[:1] == [WORKER_LOST]:
+            followed.outcome = None
+        if followed.outcome is None and not sent.is_cancelled:
+            if self._is_to_wait(sent):
+                return
+            if followed.may_retry or not followed.attempts:
+                log.warning("runwidgets: run %s: %s; it is sent again", sent.run_id, _lost(sent))
+                sent.key, sent.is_told = None, False
+                return
+        if followed.outcome is None:
+            with suppress(OSError, ValueError), self._files.edit_notebook(sent.run_id) as notebook:
+                settle(notebook)
+            followed.outcome = Outcome(RunState.ERROR, [_lost(sent)])
         with followed.all_or_nothing(), self._runs.together():
             followed.note(self._runs, is_last=True)
             followed.end(self._runs, holds_slot=False)

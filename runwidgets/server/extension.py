@@ -35,6 +35,7 @@ from runwidgets.server.multipart import Pipe
 from runwidgets.server.table import make_handlers
 from runwidgets.service.retention import MAX_DAYS
 from runwidgets.service.wiring import Service, open_service
+from runwidgets.store.layout import folder_of, is_url
 
 Result = TypeVar("Result")
 
@@ -72,7 +73,15 @@ class RunWidgetsApp(ExtensionApp):
         help=(
             "Folder in which runs, uploads and the database are stored; made where it is missing. "
             "Several servers may share one. Empty means `runwidgets` in Jupyter's data folder. "
-            'Example: "/data/runwidgets".'
+            "Or the URL of an object store, which several machines may share, with a `db_url` that they "
+            'share too. Example: "/data/runwidgets", or "s3://bucket/runwidgets".'
+        )
+    ).tag(config=True)
+    cache = Unicode(
+        help=(
+            "Folder of this machine for what is needed here of a root that is a URL; made where it is "
+            "missing. Empty means one below `runwidgets-cache` in Jupyter's data folder. "
+            'Example: "/var/cache/runwidgets".'
         )
     ).tag(config=True)
     db_url = Unicode(
@@ -204,7 +213,7 @@ class RunWidgetsApp(ExtensionApp):
     def _default_static_paths(self) -> list[str]:
         return [str(Path(__file__).parents[1] / "static")]  # views that others open are loaded from here
 
-    @validate("root", "templates_root")
+    @validate("root", "templates_root", "cache")
     def _validate_folder(self, proposal: dict[str, Any]) -> str:
         given, name = (
             cast(str, proposal["value"]),
@@ -212,7 +221,9 @@ class RunWidgetsApp(ExtensionApp):
         )
         if not given:
             return self._default_root() if name == "root" else ""
-        path = Path(given).expanduser()
+        if name == "root" and is_url(given):
+            return given
+        path = (folder_of(given) if name == "root" else Path(given)).expanduser()
         if not path.is_absolute():
             raise TraitError(f"RunWidgetsApp.{name}: {given!r} is relative; give an absolute folder")
         if path.exists() and not path.is_dir():
@@ -387,8 +398,9 @@ class RunWidgetsApp(ExtensionApp):
 
     def _open(self) -> Service:
         return open_service(
-            Path(self.root),
+            self.root,
             db_url=self.db_url or None,
+            cache=Path(self.cache) if self.cache else None,
             limits=self.limits,
             slots=self.slots or None,
             templates_root=Path(self.templates_root or self._server.root_dir),

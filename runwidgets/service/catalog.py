@@ -25,7 +25,6 @@ from runwidgets.service.templates import Templates
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.files import Files
 from runwidgets.store.runs import Runs
-from runwidgets.store.strays import find_copies
 from runwidgets.store.sweeps import Sweeps
 from runwidgets.templates.parameters import parse_parameters
 
@@ -59,8 +58,7 @@ class Parts:
             raise InvalidRunStateError(subject, "a run of it is active", "cancel it first")
         run_ids = self.runs.ids(group_ids)
         remove()
-        for run_id in run_ids:
-            self.files.delete_run(run_id)
+        self.files.delete_runs(run_ids)
         for group_id in group_ids:
             self.files.delete_uploads(group_id)
 
@@ -198,7 +196,7 @@ class LocalWorkflowService(WorkflowService):
         )
         needed = parts.catalog.needed_copies()
         if needed is not None:
-            for stray in find_copies(parts.files.root, needed, parts.files.clock()):
+            for stray in parts.files.find_copies(needed, parts.files.clock()):
                 parts.files.discard(stray.path, stray.touched)
 
 
@@ -330,7 +328,7 @@ class LocalUploadService(UploadService):
         """Open an upload; see `UploadService`."""
         self._parts.group(self._user, group_id)
         row = self._parts.catalog.get_upload(group_id, file_id)
-        return self._parts.files.upload(group_id, file_id, row.name).open("rb")
+        return self._parts.files.open_upload(group_id, file_id, row.name)
 
     def delete_file(self, group_id: str, file_id: str) -> None:
         """Remove an upload; see `UploadService`."""

@@ -22,7 +22,6 @@ from runwidgets.service.invariants import GRACE, RULES
 from runwidgets.service.wiring import open_store
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
-from runwidgets.store.disk import hash_file
 from runwidgets.store.files import Files
 from runwidgets.store.locks import is_locked
 from runwidgets.store.runs import Runs
@@ -73,20 +72,20 @@ class Report:
     """Result files, uploads and copies that were checked."""
 
 
-def check(root: Path, db_url: str | None = None, *, patience: float = PATIENCE) -> list[Finding]:
+def check(root: Path | str, db_url: str | None = None, *, patience: float = PATIENCE) -> list[Finding]:
     """Return what is wrong with a root; see `examine`."""
     return examine(root, db_url, patience=patience).findings
 
 
-def examine(root: Path, db_url: str | None = None, *, patience: float = PATIENCE) -> Report:
+def examine(root: Path | str, db_url: str | None = None, *, patience: float = PATIENCE) -> Report:
     """Check every invariant that can be seen from outside.
 
     Parameters
     ----------
-    root : Path
-        The root; it and its database are only read.
+    root : path or str
+        The root, a folder or a URL; it and its database are only read.
     db_url : str, optional
-        SQLAlchemy URL of the database; None for SQLite in the root.
+        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
     patience : float, optional
         Seconds after which what looked wrong is looked at once more.
 
@@ -141,11 +140,11 @@ class _Look:
             rows = read_run(self._database, run_id)
             if rows is not None:  # else it was deleted meanwhile
                 self.files += len(rows.files)
-                yield from self._at_run(run_id, rows)
+                with self._files.look_at(run_id) as folder:
+                    yield from self._at_run(run_id, rows, folder)
 
-    def _at_run(self, run_id: str, rows: Rows) -> Iterator[Finding]:
+    def _at_run(self, run_id: str, rows: Rows, folder: Path) -> Iterator[Finding]:
         invariant, subject = 1, f"run {run_id}"
-        folder = self._files.run_folder(run_id)
         try:
             run = Evidence(rows, folder, self._processes[run_id], self._services)
             rules = RULES if not run.damage else {1: RULES[1]}
@@ -180,9 +179,10 @@ class _Look:
 
     def _at_file(self, path: Path, sha256: str) -> Iterator[Finding]:
         self.files += 1
-        if not path.is_file():
+        found = self._files.find_hash(path)
+        if found is None:
             yield Finding(11, self._name(path), "it has a row, but it is missing")
-        elif hash_file(path)[0] != sha256:
+        elif found != sha256:
             yield Finding(15, self._name(path), "it has another content than it had")
 
     def _name(self, path: Path) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.service.catalog import Parts
 from runwidgets.states import RunState
-from runwidgets.store.files import WORKDIR
 
 PARAMETER = "runs"
 """The parameter that is told where they are, and the name of their folder."""
@@ -83,7 +82,7 @@ def gather(parts: Parts, user: str | None, sweep_id: str) -> Gathered:
             add(f"{place}/{ABOUT}", digest, len(about), parts.files.copy(digest))
             for each in parts.runs.get_files(row.id):
                 if each.name != ABOUT and not each.display.get("isNotebook"):
-                    source = parts.files.run_folder(row.id) / WORKDIR / each.name
+                    source = parts.files.result(row.id, each.name)
                     add(f"{place}/{each.name}", each.sha256, each.size, source)
     if not files:
         raise InvalidArgumentError("config.results_of", "no run of the sweep has succeeded")

@@ -12,7 +12,6 @@ from runwidgets.errors import RunWidgetsError, StorageFullError, UnknownRunError
 from runwidgets.store.database import Database
 from runwidgets.store.files import Files
 from runwidgets.store.runs import RunRow, Runs
-from runwidgets.store.strays import size_of
 from runwidgets.store.survey import find_expired, find_leftovers
 
 MAX_DAYS = 36_500
@@ -70,7 +69,7 @@ def clean(
     before = _days_ago(keep_days) if keep_days else None
     runs = Runs(database)
     for run_id in find_expired(database, before, keep_runs or None):
-        removal = Removal(f"run {run_id}", size_of(files.run_folder(run_id)))
+        removal = Removal(f"run {run_id}", files.size_of_run(run_id))
         if not is_dry:
             with suppress(UnknownRunError):  # somebody deletes it at the same time
                 delete_row(runs, files, run_id)

@@ -136,10 +136,9 @@ class LocalSweepService(SweepService):
         if not canceled and handle["isDone"]:
             raise InvalidRunStateError(f"sweep {sweep_id}", "all of its runs have ended")
         for each in canceled:
-            if each.started_at is None:
-                parts.files.forget_secrets(each.id)
-            else:
+            if each.started_at is not None:
                 self._backend.cancel(each.id)
+        parts.files.forget_secrets(*(each.id for each in canceled if each.started_at is None))
         return handle
 
     def rerun_failed(self, sweep_id: str) -> Json:
@@ -179,8 +178,7 @@ class LocalSweepService(SweepService):
         for row in gone:
             if row.holds_slot:
                 self._backend.cancel(row.id)  # whose processes still end; the backend removes the folder then
-            else:
-                parts.files.delete_run(row.id)
+        parts.files.delete_runs([row.id for row in gone if not row.holds_slot])
         return handle
 
     def _sweep(self, sweep_id: str) -> tuple[SweepRow, Row[Any]]:

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_core.paths import jupyter_data_dir
+
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.backend import Backend
 from runwidgets.execution.local import LocalBackend
@@ -22,8 +24,11 @@ from runwidgets.service.sweeps import LocalSweepService
 from runwidgets.service.templates import Templates
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
+from runwidgets.store.depot import Depot
 from runwidgets.store.files import Files
+from runwidgets.store.layout import folder_of, is_url
 from runwidgets.store.runs import Runs
+from runwidgets.store.stored import StoredFiles
 from runwidgets.store.survey import find_leftovers
 from runwidgets.store.sweeps import Sweeps
 
@@ -82,8 +87,9 @@ class Service:
         catalog, runs = Catalog(database), Runs(database)
         self._database = database
         self._on_shutdown = on_shutdown
-        for stray in find_leftovers(files, database, files.clock()):
-            files.discard(stray.path, stray.touched)
+        if not isinstance(files, StoredFiles):  # which takes its time; the retention begins with it
+            for stray in find_leftovers(files, database, files.clock()):
+                files.discard(stray.path, stray.touched)
         self._backend = backend
         self._parts = Parts(
             catalog=catalog,
@@ -137,15 +143,19 @@ class Service:
 
 
 def _identify(files: Files, database: Database) -> str:
-    """Return what tells a store from others: the machine that looks at it, its root and its database."""
-    place = f"{socket.gethostname()} {files.root} {database.address}"
-    return hashlib.sha256(place.encode()).hexdigest()[:32]
+    """Return what tells a store from others: its root and its database.
+
+    A folder is told from that of the same name on another machine; a URL is the same from everywhere.
+    """
+    root = files.address if isinstance(files, StoredFiles) else f"{socket.gethostname()} {files.root}"
+    return hashlib.sha256(f"{root} {database.address}".encode()).hexdigest()[:32]
 
 
 def open_service(
-    root: Path,
+    root: Path | str,
     *,
     db_url: str | None = None,
+    cache: Path | None = None,
     limits: Limits | None = None,
     slots: int | None = None,
     templates_root: Path | None = None,
@@ -160,10 +170,12 @@ def open_service(
 
     Parameters
     ----------
-    root : Path
-        Where everything is stored; made where it is missing.
+    root : path or str
+        Where everything is stored: a folder, made where it is missing, or a URL.
     db_url : str, optional
-        SQLAlchemy URL of the database; None for SQLite in the root.
+        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
+    cache : Path, optional
+        See `open_store`.
     slots : int, optional
         Runs that execute at once; None for the CPUs of this machine, or the threads of the cluster.
     environment : iterable of str
@@ -186,7 +198,7 @@ def open_service(
     ServiceUnavailableError
         The root cannot be used: it may not be written, or its database is missing or damaged.
     """
-    files, database = open_store(root, db_url)
+    files, database = open_store(root, db_url, cache=cache)
     rules = limits or Limits()
     try:
         backend = make_backend(files, database, rules, slots, environment, cluster)
@@ -206,6 +218,12 @@ def make_backend(
 ) -> Backend:
     """Return where runs execute; see `open_service`."""
     if cluster is None:
+        if isinstance(files, StoredFiles):
+            raise ServiceUnavailableError(
+                "root",
+                f"runs on this machine cannot work in {files.address}",
+                "choose a folder, or the backend 'dask'",
+            )
         return LocalBackend(Runs(database), files, limits, slots, environment)
     try:
         from runwidgets.execution.dask import DaskBackend  # an extra, and a second's work
@@ -213,22 +231,25 @@ def make_backend(
         raise ServiceUnavailableError(
             "cluster", "Dask is not installed here", 'pip install "runwidgets[dask]"'
         ) from error
-    place = f"{files.root} {database.address}"
-    name = hashlib.sha256(place.encode()).hexdigest()[:16]
-    return DaskBackend(Runs(database), files, limits, cluster, name, str(files.root), slots, environment)
+    name = hashlib.sha256(f"{files.address} {database.address}".encode()).hexdigest()[:16]
+    return DaskBackend(Runs(database), files, limits, cluster, name, files.address, slots, environment)
 
 
 def open_store(
-    root: Path, db_url: str | None = None, *, is_read_only: bool = False
+    root: Path | str, db_url: str | None = None, *, cache: Path | None = None, is_read_only: bool = False
 ) -> tuple[Files, Database]:
     """Open what lies at a root, without anybody who works on it.
 
     Parameters
     ----------
-    root : Path
-        Where everything is stored; made where it is missing.
+    root : path or str
+        Where everything is stored: a folder, made where it is missing, or the URL of any file system that
+        fsspec knows, such as ``s3://bucket/prefix``, of which the bucket must be there.
     db_url : str, optional
-        SQLAlchemy URL of the database; None for SQLite in the root.
+        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
+    cache : Path, optional
+        Folder of this machine for what is needed here of a root that is a URL; None for one in Jupyter's
+        data folder.
     is_read_only : bool, optional
         Whether it is only looked at: then nothing is made, changed or migrated.
 
@@ -246,7 +267,14 @@ def open_store(
     ServiceUnavailableError
         The root cannot be used: it may not be written, or its database is missing or damaged.
     """
-    files = Files(root, is_read_only=is_read_only)
+    if is_url(root):
+        if db_url is None:
+            problem = f"{root} has no room for a database, which several machines share"
+            raise ServiceUnavailableError("db_url", problem, "give the URL of a PostgreSQL database")
+        depot = Depot(str(root))
+        stored = StoredFiles(depot, cache or _cache_of(depot.url), is_read_only=is_read_only)
+        return stored, Database(db_url, is_read_only=is_read_only)
+    files = Files(folder_of(root), is_read_only=is_read_only)
     path = files.root / DATABASE
     if db_url is None and not is_read_only:
         if not path.exists() and not files.is_empty():
@@ -257,17 +285,27 @@ def open_store(
     return files, Database(db_url or f"sqlite:///{path}", is_read_only=is_read_only)
 
 
+def _cache_of(url: str) -> Path:
+    name = hashlib.sha256(url.encode()).hexdigest()[:16]
+    return Path(jupyter_data_dir()) / "runwidgets-cache" / name
+
+
 def clean_root(
-    root: Path, db_url: str | None = None, keep_days: int = 0, keep_runs: int = 0, *, is_dry: bool = False
+    root: Path | str,
+    db_url: str | None = None,
+    keep_days: int = 0,
+    keep_runs: int = 0,
+    *,
+    is_dry: bool = False,
 ) -> Iterator[Removal]:
     """Remove what is old from a root that is there, with no service; see `retention.clean`.
 
     Parameters
     ----------
-    root : Path
-        The root; a service may work on it.
+    root : path or str
+        The root, a folder or a URL; a service may work on it.
     db_url : str, optional
-        SQLAlchemy URL of the database; None for SQLite in the root.
+        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
     keep_days, keep_runs, is_dry
         See `retention.clean`.
 

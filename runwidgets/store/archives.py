@@ -3,6 +3,7 @@
 import io
 import os
 import tarfile
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
@@ -16,20 +17,22 @@ HELD = 256
 opened when it is their turn, for a process may open only so many."""
 
 
-def open_archive(members: list[tuple[str, Callable[[], IO[bytes]]]]) -> IO[bytes]:
+def open_archive(members: list[tuple[str, Callable[[], IO[bytes]]]], most: int | None = None) -> IO[bytes]:
     """Return a ``.tar.gz`` as a stream.
 
     Parameters
     ----------
     members : list of (str, callable)
         Name in the archive, and what opens the file; all are closed at the end.
+    most : int, optional
+        Files that are opened at once; None for `HELD`.
 
     Returns
     -------
     IO
         A readable binary stream.
     """
-    held = [opener() for _, opener in members[:HELD]]
+    held = [opener() for _, opener in members[: HELD if most is None else most]]
     return io.BufferedReader(_Stream(_archive(members, held)), CHUNK)
 
 
@@ -59,6 +62,17 @@ class _Stream(io.RawIOBase):
         super().close()
 
 
+def _about(stream: IO[bytes]) -> tuple[int, int]:
+    """Return the bytes of a file, and when it was written, as far as that is known."""
+    try:
+        about = os.fstat(stream.fileno())
+    except io.UnsupportedOperation:  # an object, which is no file of this machine
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        return size, int(time.time())
+    return about.st_size, int(about.st_mtime)
+
+
 def _archive(members: list[tuple[str, Callable[[], IO[bytes]]]], held: list[IO[bytes]]) -> Iterator[bytes]:
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     try:
@@ -67,8 +81,7 @@ def _archive(members: list[tuple[str, Callable[[], IO[bytes]]]], held: list[IO[b
                 held.append(opener())
             stream = held[number]
             info = tarfile.TarInfo(name)
-            about = os.fstat(stream.fileno())
-            info.size, info.mtime, info.mode = about.st_size, int(about.st_mtime), 0o644
+            (info.size, info.mtime), info.mode = _about(stream), 0o644
             yield packer.compress(info.tobuf(tarfile.PAX_FORMAT))
             while chunk := stream.read(CHUNK):
                 yield packer.compress(chunk)

@@ -1,46 +1,31 @@
 """Objects below a URL: what a folder is to one machine, an object store is to several.
 
 Thin over fsspec, which knows the protocols; credentials and endpoints come from the environment and from
-fsspec's own configuration. An object appears whole under its key or not at all. What a driver raises has no
-common root, so it becomes ours here and nowhere else: an absent object is `FileNotFoundError`, a full local
-disk `StorageFullError`, anything else `ServiceUnavailableError`.
+fsspec's own configuration. An object appears whole under its key or not at all.
 """
 
-import asyncio
 import hashlib
 import io
 import math
 import os
-import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-import fsspec
-from fsspec.asyn import sync
-from fsspec.core import url_to_fs
+from runwidgets.errors import ConstraintViolationError, FileTooLargeError
+from runwidgets.store.disk import our_errors
+from runwidgets.store.filesystem import FileSystem, moment_of, name_of
 
-from runwidgets.errors import (
-    ConstraintViolationError,
-    FileTooLargeError,
-    RunWidgetsError,
-    ServiceUnavailableError,
-    StorageFullError,
-)
-from runwidgets.store.reserve import DISK_FULL
-
-AT_ONCE = 64
-"""Requests that are under way at once."""
+THREADS = 16
+"""Listings, or files on their way in, that are under way at once."""
 PART = 8 << 20
 """Bytes that are held in memory of one object on its way in; what has more is sent in parts."""
 WINDOW = 4 << 20
 """Bytes that one request of a reader asks for."""
-MOMENTS = ("LastModified", "mtime", "updated", "last_modified", "created")
-"""Under which name a file system may tell when an object was stored."""
 
 
 @dataclass(frozen=True)
@@ -71,37 +56,41 @@ class Depot:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._lock = threading.Lock()
-        self._opened: tuple[int, Any, str] | None = None
+        self._system = FileSystem(self.url)
 
     def size(self, key: str) -> int | None:
         """Return the bytes of an object; None where there is none."""
         try:
-            with self._our_errors(key):
-                about = self._system.info(self._path(key))
+            with self._system.our_errors(key):
+                about = self._system.call("info", self._system.path(key))
         except FileNotFoundError:
             return None
         return None if about["type"] == "directory" else int(about["size"])
 
-    def list(self, prefix: str) -> list[Stored]:
+    def find(self, prefix: str) -> list[Stored]:
         """Return all objects below a prefix, or the one of that very key; sorted, never from a cache."""
         try:
-            with self._our_errors(prefix):
-                found = self._system.find(self._path(prefix), detail=True)
+            with self._system.our_errors(prefix):
+                found = self._system.call("find", self._system.path(prefix), detail=True)
         except FileNotFoundError:
             return []
-        begin = len(self._path("")) + 1
+        begin = len(self._system.path("")) + 1
         return sorted(
-            (Stored(path[begin:], int(about["size"]), _moment(about)) for path, about in found.items()),
+            (Stored(path[begin:], int(about["size"]), moment_of(about)) for path, about in found.items()),
             key=lambda each: each.key,
         )
 
+    def find_all(self, prefixes: Iterable[str]) -> list[Stored]:
+        """Return all objects below prefixes, many at once."""
+        with ThreadPoolExecutor(THREADS, "runwidgets-depot") as pool:
+            return [each for found in pool.map(self.find, prefixes) for each in found]
+
     def clock(self) -> float:
         """Return what time it is for the store, in seconds; raises where it may not be written."""
-        key = f".clock-{uuid.uuid4().hex}"
+        key = f"copies/.clock-{uuid.uuid4().hex}"  # which is a leftover if nobody removes it
         self.put({key: b""})
         try:
-            return max((each.touched for each in self.list(key)), default=math.inf)
+            return max((each.touched for each in self.find(key)), default=math.inf)
         finally:
             self.remove([key])
 
@@ -109,14 +98,33 @@ class Depot:
 
     def put(self, contents: Mapping[str, bytes]) -> None:
         """Store objects by their keys, many at once; where one fails, none is on its way any more."""
-        calls = {key: (self._path(key), content) for key, content in contents.items()}
-        self._make_parents(calls)
-        self._each("pipe_file", calls, is_new=True)
+        calls = {key: (self._system.path(key), content) for key, content in contents.items()}
+        self._system.make_parents(calls)
+        self._system.each("pipe_file", calls, is_new=True)
 
     def put_file(self, key: str, path: Path, expected: str | None = None) -> tuple[str, int]:
         """Store a file; see `put_stream`."""
         with path.open("rb") as stream:
             return self.put_stream(key, stream, expected=expected)
+
+    def put_files(self, files: Mapping[str, tuple[Path, str]]) -> None:
+        """Store files by their keys, many at once, each with the SHA-256 that it must have.
+
+        Raises
+        ------
+        ConstraintViolationError
+            One has another content, or is not there.
+        """
+
+        def put(key: str) -> None:
+            try:
+                self.put_file(key, *files[key])
+            except FileNotFoundError as error:
+                raise ConstraintViolationError(name_of(key), "it is gone since it was listed") from error
+
+        with ThreadPoolExecutor(THREADS, "runwidgets-depot") as pool:
+            for answer in [pool.submit(put, key) for key in files]:
+                answer.result()
 
     def put_stream(
         self,
@@ -160,7 +168,7 @@ class Depot:
             size += len(piece)
             if limit is not None and size > limit:
                 raise FileTooLargeError(
-                    _name(key), f"it has more than {limit:,} bytes, the limit for one file"
+                    name_of(key), f"it has more than {limit:,} bytes, the limit for one file"
                 )
             return piece
 
@@ -171,7 +179,7 @@ class Depot:
         else:
             with self._in_parts(key) as target:
                 while piece:
-                    with self._our_errors(key, is_new=True):
+                    with self._system.our_errors(key, is_new=True):
                         target.write(piece)
                     piece = read()
                 _check(key, expected, digest.hexdigest())
@@ -180,17 +188,19 @@ class Depot:
     @contextmanager
     def _in_parts(self, key: str) -> Iterator[Any]:
         """Open an object for writing; it is there when the block has ended well, else nothing of it."""
-        self._make_parents([key])
-        with self._our_errors(key, is_new=True):
-            target = self._system.open(self._path(key), "wb", block_size=PART, autocommit=False)
+        self._system.make_parents([key])
+        with self._system.our_errors(key, is_new=True):
+            target = self._system.call(
+                "open", self._system.path(key), "wb", block_size=PART, autocommit=False
+            )
         try:
             yield target
-            with self._our_errors(key, is_new=True):
+            with self._system.our_errors(key, is_new=True):
                 target.close()
                 target.commit()
         except BaseException:
             target.forced = True  # else the end of a buffered file is sent when it is closed
-            with self._our_errors(key, is_new=True):
+            with self._system.our_errors(key, is_new=True):
                 target.close()
                 target.discard()
             raise
@@ -203,9 +213,9 @@ class Depot:
         FileNotFoundError
             A source is not there.
         """
-        calls = {target: (self._path(source), self._path(target)) for source, target in pairs}
-        self._make_parents(calls)
-        for answer in self._each("cp_file", calls).values():
+        calls = {target: (self._system.path(source), self._system.path(target)) for source, target in pairs}
+        self._system.make_parents(calls)
+        for answer in self._system.each("cp_file", calls).values():
             if isinstance(answer, FileNotFoundError):
                 raise answer
 
@@ -230,142 +240,70 @@ class Depot:
         """
         if end is not None and begin >= end:
             return b""
-        with self._our_errors(key):
-            content = self._system.cat_file(self._path(key), start=begin or None, end=end)
+        with self._system.our_errors(key):
+            content = self._system.call("cat_file", self._system.path(key), start=begin or None, end=end)
         return bytes(content)
 
-    def read_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+    def read_all(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Return the content of objects by their keys, many at once; what is not there is left out."""
-        found = self._each("cat_file", {key: (self._path(key),) for key in keys})
+        found = self._system.each("cat_file", {key: (self._system.path(key),) for key in keys})
         return {key: each for key, each in found.items() if not isinstance(each, FileNotFoundError)}
 
-    def open(self, key: str) -> IO[bytes]:
+    def open(self, key: str, size: int | None = None) -> IO[bytes]:
         """Open an object for reading; it can be sought, and is read in pieces.
+
+        Parameters
+        ----------
+        key : str
+            The object.
+        size : int, optional
+            Its bytes, where they are known.
 
         Raises
         ------
         FileNotFoundError
             There is no such object.
         """
-        size = self.size(key)
+        size = self.size(key) if size is None else size
         if size is None:
             raise FileNotFoundError(key)
         return io.BufferedReader(_Reader(self, key, size), WINDOW)
 
-    def fetch(self, key: str, path: Path) -> None:
-        """Bring an object to a local path, where it appears whole, 0600.
+    def fetch(self, paths: Mapping[str, Path]) -> None:
+        """Bring objects by their keys to local paths, many at once; each appears whole, 0600.
 
         Raises
         ------
         FileNotFoundError
-            There is no such object.
+            One of them is not there.
         """
-        staged = path.with_name(f".{uuid.uuid4().hex}")
+        staged = {key: path.with_name(f".{uuid.uuid4().hex}") for key, path in paths.items()}
         try:
-            with self._our_errors(key):
-                os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-                self._system.get_file(self._path(key), str(staged))
-                os.replace(staged, path)
+            for path in staged.values():
+                with our_errors(path.parent.name):
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            calls = {key: (self._system.path(key), str(path)) for key, path in staged.items()}
+            for key, answer in self._system.each("get_file", calls).items():
+                if isinstance(answer, FileNotFoundError):
+                    raise answer
+                os.replace(staged[key], paths[key])
         finally:
-            staged.unlink(missing_ok=True)
+            for path in staged.values():
+                path.unlink(missing_ok=True)
 
     # -- away --------------------------------------------------------------------------------------
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove objects; those that are not there are gone already."""
         chosen = list(keys)
-        system = self._system
-        if system.async_impl and len(chosen) > 1 and not any(set("*?[") & set(key) for key in chosen):
-            with self._our_errors(chosen[0]):  # one request for a thousand; it takes names as patterns
-                system.rm([self._path(key) for key in chosen])
+        if len(chosen) > 1 and not any(set("*?[") & set(key) for key in chosen):
+            self._system.remove(chosen)
         else:
-            self._each("rm_file", {key: (self._path(key),) for key in chosen})
+            self._system.each("rm_file", {key: (self._system.path(key),) for key in chosen})
 
     def delete(self, *prefixes: str) -> None:
         """Remove all objects below prefixes."""
-        found = [each for prefix in prefixes for each in self.list(prefix)]
-        self.remove([each.key for each in found])
-
-    # -- the file system ---------------------------------------------------------------------------
-
-    @property
-    def _system(self) -> Any:
-        return self._open()[0]
-
-    def _path(self, key: str) -> str:
-        place = self._open()[1]
-        return f"{place}/{key}" if key else place
-
-    def _open(self) -> tuple[Any, str]:
-        """Return the file system of this process, and where in it the depot is."""
-        with self._lock:
-            if self._opened is None or self._opened[0] != os.getpid():  # none of them survives a fork
-                try:
-                    system, place = url_to_fs(self.url, **_options(self.url))
-                except (ImportError, ValueError) as error:
-                    raise ServiceUnavailableError("root", f"{self.url} cannot be opened: {error}") from error
-                self._opened = os.getpid(), system, place.rstrip("/")
-            return self._opened[1:]
-
-    def _make_parents(self, keys: Iterable[str]) -> None:
-        """Make the folders of objects, where the file system has folders; object stores have none."""
-        if not self._system.async_impl:
-            for parent in {self._path(key).rpartition("/")[0] for key in keys}:
-                with self._our_errors(parent, is_new=True):
-                    self._system.makedirs(parent, exist_ok=True)
-
-    def _each(
-        self, method: str, calls: Mapping[str, tuple[Any, ...]], is_new: bool = False
-    ) -> dict[str, Any]:
-        """Call a method for each key, many at once; all calls have ended when this returns or raises.
-
-        Returns
-        -------
-        dict
-            The answers by key; for what is not there, the `FileNotFoundError` itself.
-        """
-        system = self._system
-        if system.async_impl:
-            answers = sync(system.loop, _call_all, getattr(system, f"_{method}"), list(calls.values()))
-        else:
-            answers = [_call(getattr(system, method), each) for each in calls.values()]
-        found: dict[str, Any] = {}
-        for key, answer in zip(calls, answers, strict=True):
-            try:
-                with self._our_errors(key, is_new):
-                    if isinstance(answer, BaseException):
-                        raise answer
-                found[key] = answer
-            except FileNotFoundError as error:
-                found[key] = error
-        return found
-
-    @contextmanager
-    def _our_errors(self, key: str, is_new: bool = False) -> Iterator[None]:
-        """Turn what a driver raises into our errors.
-
-        Parameters
-        ----------
-        key : str
-            What it is about.
-        is_new : bool, optional
-            Whether it need not be there: then what is not found is the store.
-        """
-        try:
-            yield
-        except RunWidgetsError:
-            raise
-        except FileNotFoundError as error:
-            if not is_new:
-                raise
-            raise ServiceUnavailableError("root", f"there is no {self.url}", "make the bucket") from error
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in DISK_FULL:
-                raise StorageFullError(_name(key), "the disk is full") from error
-            problem = f"{self.url} does not answer ({type(error).__name__})"
-            if isinstance(error, PermissionError):
-                problem = f"{self.url} may not be read or written"
-            raise ServiceUnavailableError(_name(key) or "root", problem) from error
+        self.remove([each.key for each in self.find_all(prefixes)])
 
 
 class _Reader(io.RawIOBase):
@@ -400,32 +338,6 @@ class _Reader(io.RawIOBase):
         return len(piece)
 
 
-def _options(url: str) -> dict[str, Any]:
-    """Return how a file system is opened: for this depot alone, and with no memory of what it listed."""
-    options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
-    if url.startswith(("s3://", "s3a://")):
-        own = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
-        options["config_kwargs"] = {"max_pool_connections": AT_ONCE, **own}  # ten, where nobody asks for more
-    return options
-
-
-async def _call_all(method: Any, calls: Sequence[tuple[Any, ...]]) -> "list[Any]":
-    free = asyncio.Semaphore(AT_ONCE)
-
-    async def call(given: tuple[Any, ...]) -> Any:
-        async with free:
-            return await method(*given)
-
-    return await asyncio.gather(*map(call, calls), return_exceptions=True)
-
-
-def _call(method: Any, given: tuple[Any, ...]) -> Any:
-    try:
-        return method(*given)
-    except Exception as error:
-        return error
-
-
 def _read_whole(stream: IO[bytes], size: int) -> bytes:
     """Read until there are as many bytes, or no more; a pipe gives what it has."""
     pieces = []
@@ -438,19 +350,5 @@ def _read_whole(stream: IO[bytes], size: int) -> bytes:
 def _check(key: str, expected: str | None, digest: str) -> None:
     if expected not in (None, digest):
         raise ConstraintViolationError(
-            _name(key), f"its SHA-256 is {digest}, not {expected}: it was changed after it was listed"
+            name_of(key), f"its SHA-256 is {digest}, not {expected}: it was changed after it was listed"
         )
-
-
-def _name(key: str) -> str:
-    return key.rpartition("/")[2]
-
-
-def _moment(about: Mapping[str, Any]) -> float:
-    for name in MOMENTS:
-        value = about.get(name)
-        if isinstance(value, datetime):
-            return value.timestamp()
-        if isinstance(value, (int, float)):
-            return float(value)
-    return math.inf

@@ -6,40 +6,35 @@ their content and never change. Knows no database: the runner imports it.
 """
 
 import hashlib
-import json
 import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from runwidgets.crashpoints import reach
 from runwidgets.errors import (
     ServiceUnavailableError,
     UnknownFileError,
     UnknownRunError,
 )
 from runwidgets.store.archives import open_archive
+from runwidgets.store.births import Birth, make_folders
 from runwidgets.store.disk import (
-    link_file,
+    hash_file,
     our_errors,
     remove_path,
     sync,
-    sync_together,
     write_atomically,
-    write_file,
     write_stream,
 )
 from runwidgets.store.layout import (
     JOURNAL,
     LOCK,
     LOG,
-    MEMBERS,
     OUTPUT,
     RESERVE,
     RUN_FILE,
@@ -49,8 +44,8 @@ from runwidgets.store.layout import (
     UPLOADS,
     WORKDIR,
 )
-from runwidgets.store.locks import hold_lock
 from runwidgets.store.reserve import give_up_room, hold_room
+from runwidgets.store.strays import SWEEPER, Known, Patience, Stray, find_copies, find_strays, size_of
 
 __all__ = [
     "JOURNAL",
@@ -72,19 +67,6 @@ log = logging.getLogger(__name__)
 
 RESERVED = 4 << 20
 """Bytes that are kept free, where the disk has them."""
-
-
-@dataclass(frozen=True)
-class Birth:
-    """A run whose folder is to be made."""
-
-    run_id: str
-    description: dict[str, Any]
-    """Content of ``run.json``."""
-    uploads: Mapping[str, Path]
-    """Uploads that its arguments name, by id; the run keeps them though they be deleted."""
-    secrets: dict[str, Any]
-    """Values that only the kernel may see; the runner removes them when it has read them."""
 
 
 class Files:
@@ -124,6 +106,11 @@ class Files:
         with our_errors("root"):
             for folder in (self.root, self.runs, self.uploads, self.copies, self.services):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def address(self) -> str:
+        """The root, as workers on other machines know it."""
+        return str(self.root)
 
     def is_empty(self) -> bool:
         """Say whether no run was ever stored here."""
@@ -189,10 +176,6 @@ class Files:
         """Return the folder of a run, which may not exist."""
         return self.runs / run_id
 
-    def recall(self, run_id: str) -> Path:
-        """Return a folder in which what a run wrote down so far can be read."""
-        return self.run_folder(run_id)
-
     @contextmanager
     def create_runs(self, births: Sequence[Birth], notebook: str) -> Iterator[None]:
         """Make the folders of runs; in the block they are on disk, whole, and if it fails they go again.
@@ -217,52 +200,65 @@ class Files:
         StorageFullError
             The disk is full; nothing stays.
         """
-        nursery = self.runs / f".{uuid.uuid4().hex}"
-        lock: int | None = None
-        made: list[Path] = []
-        try:
-            with our_errors("run directory"):
-                nursery.mkdir(mode=0o700)
-                lock = hold_lock(nursery / LOCK)
-                names = "\n".join(birth.run_id for birth in births)
-                write_file(nursery / MEMBERS, names.encode(), is_durable=False)
-                for birth in births:
-                    folder = self.run_folder(birth.run_id)
-                    self._make_run(nursery / birth.run_id, birth, notebook)
-                    reach("folder begun")
-                    os.replace(nursery / birth.run_id, folder)
-                    made += [folder / RUN_FILE, folder]
-                sync_together([*made, self.runs])
+        with make_folders(self.runs, births, self.copy(notebook)):
             yield
-        except BaseException:
-            for folder in made[1::2]:
-                remove_path(folder)
-            raise
-        finally:
-            shutil.rmtree(nursery, ignore_errors=True)  # what is left goes as a leftover, once unlocked
-            if lock is not None:
-                os.close(lock)
 
-    def _make_run(self, folder: Path, birth: Birth, notebook: str) -> None:
-        folder.mkdir(mode=0o700)
-        (folder / WORKDIR).mkdir(mode=0o700)
-        about = json.dumps(birth.description, ensure_ascii=False).encode()
-        write_file(folder / RUN_FILE, about, is_durable=False)
-        link_file(self.copy(notebook), folder / TEMPLATE)
-        if birth.secrets:
-            write_file(folder / SECRETS, json.dumps(birth.secrets).encode())
-        if birth.uploads:
-            (folder / UPLOADS).mkdir(mode=0o700)
-        for file_id, path in birth.uploads.items():
-            link_file(path, folder / UPLOADS / file_id)
-
-    def forget_secrets(self, run_id: str) -> None:
-        """Remove the secret values of a run that no kernel will be given any more."""
-        (self.run_folder(run_id) / SECRETS).unlink(missing_ok=True)
+    def forget_secrets(self, *run_ids: str) -> None:
+        """Remove the secret values of runs that no kernel will be given any more."""
+        for run_id in run_ids:
+            (self.run_folder(run_id) / SECRETS).unlink(missing_ok=True)
 
     def delete_run(self, run_id: str) -> None:
         """Remove the folder of a run; nothing remains, also after a crash half-way and a restart."""
         remove_path(self.run_folder(run_id))
+
+    def delete_runs(self, run_ids: Iterable[str]) -> None:
+        """Remove the folders of runs."""
+        for run_id in run_ids:
+            self.delete_run(run_id)
+
+    def size_of_run(self, run_id: str) -> int:
+        """Return the bytes that become free when a run is removed."""
+        return size_of(self.run_folder(run_id))
+
+    @contextmanager
+    def look_at(self, run_id: str, *names: str) -> Iterator[Path]:
+        """Have the folder of a run to look at: whole where the run is at rest, missing where it has none.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        *names : str
+            Files that are enough; without any, all of them.
+
+        Yields
+        ------
+        Path
+            Only for reading.
+        """
+        yield self.run_folder(run_id)
+
+    @contextmanager
+    def edit_notebook(self, run_id: str) -> Iterator[Path]:
+        """Change the executed notebook of a run that has no processes any more.
+
+        Yields
+        ------
+        Path
+            The notebook, which may be missing; how it is at the end of the block is stored.
+        """
+        yield self.run_folder(run_id) / OUTPUT
+
+    # -- leftovers ---------------------------------------------------------------------------------
+
+    def find_strays(self, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Stray]:
+        """Find what belongs to nobody and is not on its way to somebody; see `strays.find_strays`."""
+        return find_strays(self.root, known, moment, patience)
+
+    def find_copies(self, needed: Set[str], moment: float) -> Iterator[Stray]:
+        """Find the copies that no template needs any more; see `strays.find_strays`."""
+        return find_copies(self.root, needed, moment)
 
     def discard(self, path: Path, touched: float) -> bool:
         """Remove what belongs to nobody.
@@ -275,6 +271,16 @@ class Files:
             log.warning("runwidgets: %s could not be removed: %s", path, error.strerror)
             return False
 
+    def find_hash(self, path: Path) -> str | None:
+        """Return the SHA-256 of a copy or an upload, by where it lies; None where there is none."""
+        return hash_file(path)[0] if path.is_file() else None
+
+    # -- what runs leave -----------------------------------------------------------------------------
+
+    def result(self, run_id: str, name: str) -> Path:
+        """Return where a file of the working folder lies."""
+        return self.run_folder(run_id) / WORKDIR / name
+
     def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
         """Open a file of the working folder, or the executed notebook where the name is None.
 
@@ -284,7 +290,7 @@ class Files:
             It is not there any more.
         """
         folder = self.run_folder(run_id)
-        path = folder / OUTPUT if name is None else folder / WORKDIR / name
+        path = folder / OUTPUT if name is None else self.result(run_id, name)
         try:
             return path.open("rb")
         except FileNotFoundError as error:
@@ -334,6 +340,19 @@ class Files:
     def upload(self, group_id: str, file_id: str, name: str) -> Path:
         """Return where an upload lies."""
         return self.uploads / group_id / file_id / name
+
+    def open_upload(self, group_id: str, file_id: str, name: str) -> IO[bytes]:
+        """Open an upload.
+
+        Raises
+        ------
+        UnknownFileError
+            It was deleted meanwhile.
+        """
+        try:
+            return self.upload(group_id, file_id, name).open("rb")
+        except FileNotFoundError as error:
+            raise UnknownFileError(f"file {file_id}", "it was deleted meanwhile") from error
 
     def store_upload(
         self, group_id: str, file_id: str, name: str, stream: IO[bytes], limit: int

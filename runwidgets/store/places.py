@@ -12,11 +12,10 @@ import threading
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from runwidgets.errors import (
     ConstraintViolationError,
@@ -45,13 +44,10 @@ from runwidgets.store.layout import (
 )
 from runwidgets.store.locks import is_locked
 
-AT_ONCE = 16
-"""Files that are brought or sent at once."""
 SHARE = 20
 """A file that took a second to save is saved again after this many, so saving takes 5 % of the time."""
 
 Json = dict[str, Any]
-Given = TypeVar("Given")
 
 
 class Place(ABC):
@@ -245,12 +241,12 @@ class StoredPlace(Place):
     def _fetch_own(self, run_id: str, folder: Path) -> Json:
         """Bring what is stored under the run itself, but not its results; return its description."""
         prefix = run_key(run_id)
-        stored = [each.key[len(prefix) + 1 :] for each in self._depot.list(prefix)]
+        stored = [each.key[len(prefix) + 1 :] for each in self._depot.find(prefix)]
         if RUN_FILE not in stored:
             raise UnknownRunError(f"run {run_id}", f"it is not stored in {self._depot.url}")
         wanted = [name for name in stored if not name.startswith(f"{WORKDIR}/")]
         try:
-            _together(lambda name: self._depot.fetch(run_key(run_id, name), folder / name), wanted)
+            self._depot.fetch({run_key(run_id, name): folder / name for name in wanted})
         except FileNotFoundError as error:
             raise UnknownRunError(f"run {run_id}", "it was deleted meanwhile") from error
         description: Json = json.loads((folder / RUN_FILE).read_bytes())
@@ -262,30 +258,32 @@ class StoredPlace(Place):
         """Bring the static files, as far as they are not here from another run."""
         names = {each["sha256"]: f"file {each['path']}" for each in description["inputs"]}
         names[notebook_of(description)] = "notebook"
-        _together(lambda each: self._fetch_copy(*each), names.items())
+        staged = {
+            digest: self.files.copies / f".{uuid.uuid4().hex}" for digest in names if self._lacks(digest)
+        }
+        try:
+            self._depot.fetch({copy_key(digest): path for digest, path in staged.items()})
+            for digest, path in staged.items():
+                _check(path, digest, names[digest])
+                self.files.copy(digest).parent.mkdir(mode=0o700, exist_ok=True)
+                os.replace(path, self.files.copy(digest))
+                self._checked[digest] = _look(self.files.copy(digest))
+        except FileNotFoundError as error:
+            raise ConstraintViolationError("notebook", f"{error.args[0]} is missing in the store") from error
+        finally:
+            for path in staged.values():
+                path.unlink(missing_ok=True)
         link_file(self.files.copy(notebook_of(description)), folder / TEMPLATE)
 
-    def _fetch_copy(self, digest: str, subject: str) -> None:
+    def _lacks(self, digest: str) -> bool:
+        """Say whether a copy is missing here; one into which a notebook wrote is taken away."""
         path = self.files.copy(digest)
-        if path.exists():
-            if self._checked.get(digest) == _look(path):
-                return
-            if hash_file(path)[0] != digest:  # a notebook wrote into it
+        if path.exists() and self._checked.get(digest) != _look(path):
+            if hash_file(path)[0] == digest:
+                self._checked[digest] = _look(path)
+            else:
                 path.unlink(missing_ok=True)
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            staged = path.with_name(f".{uuid.uuid4().hex}")
-            try:
-                self._depot.fetch(copy_key(digest), staged)
-                _check(staged, digest, subject)
-                os.replace(staged, path)
-            except FileNotFoundError as error:
-                raise ConstraintViolationError(
-                    subject, f"its copy is missing in {self._depot.url}"
-                ) from error
-            finally:
-                staged.unlink(missing_ok=True)
-        self._checked[digest] = _look(path)
+        return not path.exists()
 
     # -- out ---------------------------------------------------------------------------------------
 
@@ -304,23 +302,23 @@ class StoredPlace(Place):
         folder = self.files.run_folder(run_id)
         with saved.lock:
             keys = {run_key(run_id, _stored_name(each)): each for each in results}
-            placed = {key: each for key, each in keys.items() if key != run_key(run_id, OUTPUT)}
-            _together(
-                lambda key: self._depot.put_file(
-                    key, folder / WORKDIR / placed[key]["name"], placed[key]["sha256"]
-                ),
-                placed,
+            workdir = run_key(run_id, f"{WORKDIR}/")
+            self._depot.put_files(
+                {
+                    key: (folder / WORKDIR / each["name"], each["sha256"])
+                    for key, each in keys.items()
+                    if key.startswith(workdir)
+                }
             )
             for name in (OUTPUT, LOG):
                 expected = keys.get(run_key(run_id, name), {}).get("sha256")
                 self._send(run_id, name, saved, is_last=True, expected=expected)
-            stored = {each.key: each.size for each in self._depot.list(run_key(run_id))}
+            stored = {each.key: each.size for each in self._depot.find(run_key(run_id))}
             for key, each in keys.items():
                 if stored.get(key) != each["size"]:
                     problem = f"{self._depot.url} has {stored.get(key)} bytes of it instead of {each['size']}"
                     raise ServiceUnavailableError(each["name"], problem)
-            results_key = run_key(run_id, f"{WORKDIR}/")
-            gone = [key for key in stored if key.startswith(results_key) and key not in keys]
+            gone = [key for key in stored if key.startswith(workdir) and key not in keys]
             if folder.is_dir():  # what the runner removed, no further attempt needs
                 names = [name for name in (SECRETS, UPLOADS) if not (folder / name).exists()]
                 given = tuple(run_key(run_id, name) for name in names)
@@ -395,10 +393,3 @@ def _look(path: Path) -> tuple[int, ...]:
     """Return what changes when a file does."""
     about = path.stat()
     return about.st_ino, about.st_size, about.st_mtime_ns
-
-
-def _together(function: Callable[[Given], object], given: Iterable[Given]) -> None:
-    """Call a function for each, many at once; what one raises is raised when all have ended."""
-    with ThreadPoolExecutor(AT_ONCE, "runwidgets-files") as pool:
-        for answer in [pool.submit(function, each) for each in given]:
-            answer.result()

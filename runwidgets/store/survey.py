@@ -15,7 +15,7 @@ from runwidgets.store.catalog import Catalog
 from runwidgets.store.changes import has_runs
 from runwidgets.store.database import Database
 from runwidgets.store.files import Files
-from runwidgets.store.strays import SWEEPER, Known, Patience, Stray, find_strays
+from runwidgets.store.strays import SWEEPER, Known, Patience, Stray
 from runwidgets.store.tables import events, groups, points, runs, sweeps, uploads, versions
 from runwidgets.store.tables import files as results
 
@@ -72,9 +72,9 @@ def find_leftovers(
     Stray
         A file or a whole folder.
     """
-    first = {stray.path for stray in find_strays(files.root, read_known(database), moment, patience)}
+    first = {stray.path for stray in files.find_strays(read_known(database), moment, patience)}
     if first:
-        for stray in find_strays(files.root, read_known(database), moment, patience):
+        for stray in files.find_strays(read_known(database), moment, patience):
             if stray.path in first:
                 yield stray
 

@@ -166,7 +166,9 @@ def start_server(
     }
     runtime.mkdir(mode=0o700)
     command = [sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root", "--ServerApp.port=0"]
-    command += [f"--ServerApp.root_dir={folder}", f"--RunWidgetsApp.root={root}"]
+    if not any(option.startswith("--RunWidgetsApp.root=") for option in options):
+        options = (f"--RunWidgetsApp.root={root}", *options)
+    command += [f"--ServerApp.root_dir={folder}"]
     command += [
         f"--IdentityProvider.token={token}",
         "--ServerApp.allow_unauthenticated_access=False",

@@ -125,9 +125,9 @@ class RunWidgetsApp(ExtensionApp):
         None,
         allow_none=True,
         help=(
-            "A function without arguments that returns a Dask cluster, or where one is: `module:function`. "
-            "The cluster is made when the server starts and closed when it stops, and its runs end with it. "
-            'None means none. Example: "dask.distributed:LocalCluster".'
+            "A function without arguments that returns a Dask cluster, or `module:function`. The cluster is "
+            "made when the server starts and closed when it stops, and its runs end with it. Empty means "
+            'none. Example: "dask.distributed:LocalCluster".'
         ),
     ).tag(config=True)
     access = Enum(

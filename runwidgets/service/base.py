@@ -64,8 +64,9 @@ class RunService(ABC):
         config : dict, optional
             How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
             ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``kernel`` (``"auto"`` or
-            ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), ``results_of`` (id of a sweep:
-            the result files of its successful runs lie in the folder that the template's parameter ``runs``
+            ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), ``resources`` (what a worker
+            of a Dask cluster must have: a number above 0 by name), ``results_of`` (id of a sweep: the result
+            files of its successful runs lie in the folder that the template's parameter ``runs``
             names, ``<number>/<name>``, with a ``run.json`` each), and ``key``: of two calls
             with one idempotency key in one group the second returns the run of the first.
 

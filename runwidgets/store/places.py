@@ -47,6 +47,9 @@ from runwidgets.store.locks import is_locked
 SHARE = 20
 """A file that took a second to save is saved again after this many, so saving takes 5 % of the time."""
 
+STARTED = b'{"kind": "started", "pid": 0}\n'
+"""What a journal says of an attempt of which nothing else is known."""
+
 Json = dict[str, Any]
 
 
@@ -231,6 +234,8 @@ class StoredPlace(Place):
                 description = self._fetch_own(run_id, nursery)
                 self._fetch_copies(description, nursery)
                 began = _complete_journal(nursery / JOURNAL, attempts)
+                told = _started(nursery / JOURNAL)  # of the attempt that is about to begin
+                self._depot.put({run_key(run_id, JOURNAL): told})
                 self.drop(run_id)
                 os.replace(nursery, folder)
         finally:
@@ -374,9 +379,13 @@ def _complete_journal(path: Path, attempts: int) -> int:
     began = [json.loads(line)["kind"] for line in content.splitlines()].count("started")
     missing = max(0, attempts - began)
     if missing:
-        line = json.dumps({"kind": "started", "pid": 0}).encode() + b"\n"
-        write_atomically(path, content + missing * line, is_durable=False)
+        write_atomically(path, content + missing * STARTED, is_durable=False)
     return began + missing
+
+
+def _started(path: Path) -> bytes:
+    """Return what a journal will be when one further attempt has begun, in case no more is heard of it."""
+    return (path.read_bytes() if path.exists() else b"") + STARTED
 
 
 def _check(path: Path, expected: str, subject: str) -> None:

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
+from nbclient import NotebookClient
 
 from runwidgets.record import METRIC_TYPE
 from runwidgets.templates.notebook import read_template
@@ -136,3 +138,15 @@ def test_a_table_without_numbers_is_summarised_too(tmp_path: Path) -> None:
     summary = pd.read_csv(tmp_path / "summary.csv", index_col="column")
     assert list(summary.index) == ["name", "colour"] and metrics["rows"] == 2
     assert (matplotlib.image.imread(tmp_path / "histograms.png")[..., :3] < 0.5).any()
+
+
+def test_the_notebook_about_clusters_runs_as_it_stands(tmp_path: Path) -> None:
+    """On a cluster that it starts: every run of its sweep succeeds on a worker."""
+    shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
+    notebook: Any = nbformat.read(NOTEBOOKS / "cluster.ipynb", as_version=4)
+
+    NotebookClient(notebook, timeout=150, resources={"metadata": {"path": tmp_path / "notebooks"}}).execute()
+
+    shown = [cell.outputs[-1].data["text/plain"] for cell in notebook.cells if cell.get("outputs")]
+    assert "accuracy" in shown[0] and "tcp://" in shown[1]
+    assert shown[2].count("SUCCESS") == 3

@@ -38,6 +38,7 @@ from runwidgets.store.files import Files
 from runwidgets.store.layout import JOURNAL, LOCK, RUN_FILE
 from runwidgets.store.locks import is_locked
 from runwidgets.store.series import Recorded
+from runwidgets.store.services import Services
 
 CONNECT_TIMEOUT = 3.0
 """Seconds in which a scheduler must answer."""
@@ -99,12 +100,12 @@ class DaskBackend(Dispatcher[Sent]):
         Where run directories are.
     limits : Limits
         Those of the house.
+    services : Services
+        Who else has runs.
     cluster : str or callable
         See `Cluster`; one that is made here ends with this service, and its runs with it.
     name : str
         Of the house: equal for all services that share its root and database, and for no other.
-    root : str
-        The root as workers see it: a folder that all machines share, or a URL.
     slots : int, optional
         Runs that the cluster executes at once; None for the threads that its workers have.
     environment : iterable of str
@@ -124,16 +125,16 @@ class DaskBackend(Dispatcher[Sent]):
         runs: Ledger,
         files: Files,
         limits: Limits,
+        services: Services,
         cluster: Cluster,
         name: str,
-        root: str,
         slots: int | None = None,
         environment: Iterable[str] = (),
     ) -> None:
         self._name = f"{PREFIX}{name}"
-        self._station = Station(self._name, root, limits, tuple(environment))
+        self._station = Station(self._name, files.address, limits, tuple(environment))
         self._made, self._address = _find(cluster)
-        super().__init__(runs, files, limits, self._name)
+        super().__init__(runs, files, limits, services, self._name)
         self._count = slots
         self._threads = 0
         self._client: Any = None

@@ -6,7 +6,6 @@ what other services cancelled.
 """
 
 import logging
-import os
 import socket
 import threading
 import time
@@ -23,7 +22,7 @@ from runwidgets.execution.ledger import Ledger
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import Files
-from runwidgets.store.locks import announce, hold_lock, is_locked, release_own_lock
+from runwidgets.store.services import Services
 
 BUSY_PAUSE = 0.05
 """Seconds between two looks at runs while some are followed."""
@@ -59,18 +58,21 @@ class Dispatcher(Backend, Generic[W]):
         Where run directories are.
     limits : Limits
         ``disk_floor`` (bytes).
+    services : Services
+        Who else has runs; left when the backend is closed.
     host : str
         Where runs execute; slots are counted by it.
     """
 
     busy_pause = BUSY_PAUSE
 
-    def __init__(self, runs: Ledger, files: Files, limits: Limits, host: str) -> None:
+    def __init__(self, runs: Ledger, files: Files, limits: Limits, services: Services, host: str) -> None:
         self._runs = runs
         self._files = files
         self._limits = limits
         self._host = host
-        self._service, self._alive = announce(files.services)
+        self._services = services
+        self._service = services.own
         self._followed: dict[str, W] = {}
         self._cancelled: set[str] = set()
         self._waker, self._bell = socket.socketpair()
@@ -107,8 +109,7 @@ class Dispatcher(Backend, Generic[W]):
         self._ring()
         self._thread.join()
         self._leave()
-        (self._files.services / self._service).unlink(missing_ok=True)
-        release_own_lock(self._alive)
+        self._services.leave()
         self._waker.close()
         self._bell.close()
 
@@ -158,18 +159,14 @@ class Dispatcher(Backend, Generic[W]):
             return
         self._next_patrol = time.monotonic() + IDLE_PAUSE
         self._files.hold_room(self._limits.disk_floor)
+        self._services.tend()
         self._look_around()
         rows = {row.id: row for row in self._runs.holding()}
         lost = [row.id for row in rows.values() if row.service == self._service]
         self.adopt(set(lost) - set(self._followed))  # claimed, but then something went wrong
         others = {row.service for row in rows.values()} - {self._service}
-        dead = {service for service in others if not is_locked(self._files.services / service)}
+        dead = {service for service in others if not self._services.is_alive(service)}
         self.adopt([row.id for row in rows.values() if row.service in dead])
-        for path in self._files.services.iterdir():
-            lock = None if is_locked(path) else hold_lock(path)
-            if lock is not None:
-                path.unlink(missing_ok=True)
-                os.close(lock)
         for run_id, followed in self._followed.items():
             if run_id not in rows or rows[run_id].state == RunState.CANCELED.value:
                 followed.is_cancelled = True  # cancelled, or even deleted since

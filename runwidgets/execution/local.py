@@ -35,6 +35,7 @@ from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
 from runwidgets.store.locks import hold_lock, is_locked
+from runwidgets.store.services import LockingServices
 
 KILL_PAUSE = 2.0
 """Seconds beyond the grace period after which a cancelled run's runner is killed too."""
@@ -72,7 +73,7 @@ class LocalBackend(Dispatcher[Followed]):
         environment: Iterable[str] = (),
         is_keeper: bool = False,
     ) -> None:
-        super().__init__(runs, files, limits, socket.gethostname())
+        super().__init__(runs, files, limits, LockingServices(files.services), socket.gethostname())
         self._count = slots or os.cpu_count() or 1
         self._keeper = os.getpid() if is_keeper else None
         self._environment = run_environment(os.environ, environment)

@@ -28,6 +28,7 @@ from runwidgets.store.depot import Depot
 from runwidgets.store.files import Files
 from runwidgets.store.layout import folder_of, is_url
 from runwidgets.store.runs import Runs
+from runwidgets.store.services import BeatingServices, LockingServices
 from runwidgets.store.stored import StoredFiles
 from runwidgets.store.survey import find_leftovers
 from runwidgets.store.sweeps import Sweeps
@@ -232,7 +233,10 @@ def make_backend(
             "cluster", "Dask is not installed here", 'pip install "runwidgets[dask]"'
         ) from error
     name = hashlib.sha256(f"{files.address} {database.address}".encode()).hexdigest()[:16]
-    return DaskBackend(Runs(database), files, limits, cluster, name, files.address, slots, environment)
+    services = (
+        BeatingServices(database) if isinstance(files, StoredFiles) else LockingServices(files.services)
+    )
+    return DaskBackend(Runs(database), files, limits, services, cluster, name, slots, environment)
 
 
 def open_store(

@@ -208,6 +208,14 @@ points = Table(
 )
 """Points of sweeps, numbered from 1, each with the run that it has now; it goes with that run."""
 
+services = Table(
+    "services",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("beat", BigInteger, nullable=False),
+)
+"""Services that share no folder, each with a number that it counts up as long as it lives."""
+
 files = Table(
     "files",
     metadata,

@@ -25,6 +25,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_events_run_id_seq", "events", ["run_id", "seq"], unique=False)
     op.create_table(
+        "services",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("beat", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_services")),
+    )
+    op.create_table(
         "workflows",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -238,5 +244,5 @@ def downgrade() -> None:
     """Drop every table."""
     for table in ("files", "sweep_points", "uploads", "runs", "sweeps", "members", "versions", "groups"):
         op.drop_table(table)
-    for table in ("workflows", "events"):
+    for table in ("workflows", "events", "services"):
         op.drop_table(table)

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.cluster import dask_overhead, dask_scaling_sleep, dask_scaling_trivial
 from tests.benchmarks.scale import accept, claim, list_newest
 from tests.benchmarks.server import memory, pauses, traits
 from tests.benchmarks.sweeping import points, search, sweep_hydra, sweep_joblib, sweep_ploomber
@@ -54,6 +55,9 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "table": table,
     "sweep": sweep,
     "points": points,
+    "dask": dask_overhead,
+    "dask-scaling": dask_scaling_trivial,
+    "dask-sleep": dask_scaling_sleep,
 }
 QUICK_RUNS = 10
 

@@ -24,6 +24,7 @@ PACKAGES = (
     "hydra-core",
     "joblib",
     "optuna",
+    "distributed",
 )
 NOTHING = "-"
 

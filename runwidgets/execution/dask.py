@@ -174,6 +174,8 @@ class DaskBackend(Dispatcher[Sent]):
         try:
             client = self._connect()
             seen = client.sync(self._call, client, "look", keys=keys, callback_timeout=ANSWER_TIMEOUT)
+            if seen is None:  # it has begun anew, and knows nothing of us
+                raise ConnectionResetError("the scheduler is another one")
         except (OSError, asyncio.TimeoutError, RuntimeError) as error:
             log.debug("runwidgets: the scheduler does not answer: %s", error)
             self._is_known = False
@@ -414,7 +416,7 @@ def _find(cluster: Cluster) -> tuple[Any, str]:
         except (ImportError, AttributeError, ValueError) as error:
             raise ServiceUnavailableError(
                 "cluster",
-                f"{module}:{function} is no address, no scheduler file and no function ({error})",
+                f"{cluster!r} is no address, no scheduler file and no function ({error})",
                 "give one such as tcp://host:8786",
             ) from error
     made = make()

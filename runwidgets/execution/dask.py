@@ -140,6 +140,7 @@ class DaskBackend(Dispatcher[Sent]):
         self._client: Any = None
         self._is_known = False
         self._lost_since = time.monotonic()
+        self._problem = ""
         self._said: SimpleQueue[Json] = SimpleQueue()
         self._begin()
 
@@ -176,20 +177,22 @@ class DaskBackend(Dispatcher[Sent]):
             seen = client.sync(self._call, client, "look", keys=keys, callback_timeout=ANSWER_TIMEOUT)
             if seen is None:  # it has begun anew, and knows nothing of us
                 raise ConnectionResetError("the scheduler is another one")
-        except (OSError, asyncio.TimeoutError, RuntimeError) as error:
-            log.debug("runwidgets: the scheduler does not answer: %s", error)
+        except (OSError, asyncio.TimeoutError, RuntimeError, ImportError) as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.warning("runwidgets: the cluster at %s cannot be used now: %s", self._address, error)
             self._is_known = False
             self._threads = 0
             self._lost_since = self._lost_since or time.monotonic()
         else:
-            self._lost_since = 0.0
+            self._lost_since, self._problem = 0.0, ""
             self._threads = seen["threads"]
             self._learn(seen["state"], adopted)
 
     def _learn(self, states: dict[str, str], adopted: list[Sent]) -> None:
         for sent in adopted:
             known = [key for key in _keys(sent) if states[key] != "gone"]
-            sent.key, sent.is_adopted = (known or _keys(sent))[-1], False
+            sent.key, sent.is_adopted = known[-1] if known else _keys(sent)[0], False
             sent.launches = _keys(sent).index(sent.key) + 1
         for sent in self._followed.values():
             if sent.key is not None and sent.key in states:
@@ -305,7 +308,7 @@ class DaskBackend(Dispatcher[Sent]):
 
     def _send(self, sent: Sent) -> None:
         """Hand a run to the scheduler."""
-        if sent.launches == LAUNCHES + sent.attempts:
+        if sent.launches >= LAUNCHES + sent.attempts:
             sent.end = _error("no worker of the cluster could begin it")
             self._let_go(sent)
             return

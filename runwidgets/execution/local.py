@@ -35,7 +35,7 @@ from runwidgets.limits import Limits
 from runwidgets.states import RunState
 from runwidgets.store.files import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
 from runwidgets.store.locks import hold_lock, is_locked
-from runwidgets.store.services import LockingServices
+from runwidgets.store.services import LockingServices, Services
 
 KILL_PAUSE = 2.0
 """Seconds beyond the grace period after which a cancelled run's runner is killed too."""
@@ -62,6 +62,8 @@ class LocalBackend(Dispatcher[Followed]):
         Names of environment variables that runs inherit beside the usual ones.
     is_keeper : bool, optional
         Whether runs end with this process, instead of going on by themselves.
+    services : Services, optional
+        Who else has runs; None for those that share the root's folder.
     """
 
     def __init__(
@@ -72,8 +74,11 @@ class LocalBackend(Dispatcher[Followed]):
         slots: int | None = None,
         environment: Iterable[str] = (),
         is_keeper: bool = False,
+        services: Services | None = None,
     ) -> None:
-        super().__init__(runs, files, limits, LockingServices(files.services), socket.gethostname())
+        super().__init__(
+            runs, files, limits, services or LockingServices(files.services), socket.gethostname()
+        )
         self._count = slots or os.cpu_count() or 1
         self._keeper = os.getpid() if is_keeper else None
         self._environment = run_environment(os.environ, environment)

@@ -34,6 +34,7 @@ from runwidgets.store.disk import write_atomically
 from runwidgets.store.layout import ENVIRONMENT
 from runwidgets.store.places import Place, open_place
 from runwidgets.store.series import Recorded
+from runwidgets.store.services import Alone
 
 MANY = 10_000
 """Slots of a worker's backend: Dask says how many tasks a worker has."""
@@ -246,7 +247,9 @@ class Station(WorkerPlugin):
     @cached_property
     def _parts(self) -> "tuple[Place, HomeLedger, LocalBackend]":
         place, ledger = open_place(self._root, self._scratch), HomeLedger(self._tell)
-        backend = LocalBackend(ledger, place.files, self._limits, MANY, self._names, is_keeper=True)
+        backend = LocalBackend(
+            ledger, place.files, self._limits, MANY, self._names, is_keeper=True, services=Alone()
+        )
         return place, ledger, backend
 
     @cached_property

@@ -47,6 +47,23 @@ class Services(ABC):
         """End; the runs of this service may be taken over at once."""
 
 
+class Alone(Services):
+    """A service that shares nothing with another."""
+
+    def __init__(self) -> None:
+        self.own = uuid.uuid4().hex
+
+    def is_alive(self, service: str) -> bool:
+        """Say that it does."""
+        return True
+
+    def tend(self) -> None:
+        """Do nothing: nobody looks."""
+
+    def leave(self) -> None:
+        """Do nothing: nobody looks."""
+
+
 class LockingServices(Services):
     """Services that share a folder.
 

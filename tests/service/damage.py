@@ -98,9 +98,9 @@ def bring_back(root: EndedRoot) -> None:
 
 
 def hold_a_slot(root: EndedRoot) -> None:
-    """Have the cancelled run hold the slot of a living service for ever."""
-    names = "created_at = ?, started_at = ?, finished_at = ?, holds_slot = 1, service = 'idle'"
-    root.sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, root.canceled)
+    """Have the cancelled run hold the slot of a living service of this machine for ever."""
+    names = "created_at = ?, started_at = ?, finished_at = ?, holds_slot = 1, service = 'idle', host = ?"
+    root.sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, socket.gethostname(), root.canceled)
 
 
 def empty_sweep(root: EndedRoot) -> None:

@@ -5,8 +5,10 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 
 import fsspec
+import pytest
 
 from tests.ladder import wait_until
 
@@ -65,3 +67,20 @@ class S3:
                 return True
         except OSError:
             return False
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """Start a server for all tests; this process finds it by its environment."""
+    server = S3()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.variables.items():
+            patch.setenv(name, value)
+        yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: S3) -> str:
+    """Make a bucket; return the URL of an empty root in it."""
+    return f"{s3.bucket()}/house"

@@ -20,7 +20,7 @@ from runwidgets.errors import ConstraintViolationError, FileTooLargeError
 from runwidgets.store.disk import our_errors
 from runwidgets.store.filesystem import FileSystem, moment_of, name_of
 
-THREADS = 16
+THREADS = 8
 """Listings, or files on their way in, that are under way at once."""
 PART = 8 << 20
 """Bytes that are held in memory of one object on its way in; what has more is sent in parts."""

@@ -63,8 +63,9 @@ class StoredFiles(Files):
     def __init__(self, depot: Depot, cache: Path, *, is_read_only: bool = False) -> None:
         super().__init__(cache)
         self.depot = depot
+        self.address = depot.url
         if is_read_only:
-            depot.size(copy_key(""))
+            depot.size("runs")
         else:
             depot.clock()
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -207,6 +208,17 @@ points = Table(
     Column("run_id", String(64), _reference("runs"), nullable=False, index=True),
 )
 """Points of sweeps, numbered from 1, each with the run that it has now; it goes with that run."""
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("group_id", String(64), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Double, primary_key=True),
+    Column("run_seq", Serial, ForeignKey("runs.seq", ondelete="CASCADE"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+"""Metrics of successful runs that are numbers, in the order in which runs are ranked."""
 
 files = Table(
     "files",

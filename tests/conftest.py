@@ -107,7 +107,7 @@ def start_server(
     **variables: str,
 ) -> JupyterServer:
     """Start a Jupyter server on a root, serving a folder; it answers when this returns."""
-    if _postgres:
+    if _postgres and not any("db_url" in option for option in options):
         options = (f"--RunWidgetsApp.db_url={_postgres[0].url(root)}", *options)
     if not has_routes:
         options = ("--ServerApp.jpserver_extensions={'runwidgets.server': False}", *options)

@@ -21,15 +21,10 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from runwidgets.crashpoints import reach
-from runwidgets.errors import (
-    InvalidRunStateError,
-    ServiceUnavailableError,
-    StorageFullError,
-    UnknownRunError,
-)
+from runwidgets.errors import InvalidRunStateError, ServiceUnavailableError, StorageFullError, UnknownRunError
 from runwidgets.execution.backend import Backend
 from runwidgets.execution.environment import run_environment
-from runwidgets.execution.followed import Followed, Outcome
+from runwidgets.execution.followed import Followed, Outcome, note_all
 from runwidgets.execution.kernels import private_folder
 from runwidgets.execution.pool import ForkServers
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, signal_name
@@ -170,6 +165,7 @@ class LocalBackend(Backend):
                 self._listen()
                 self._patrol()
                 self._claim()
+                note_all(self._followed.values(), self._runs)
                 for followed in list(self._followed.values()):
                     self._advance_or_give_up(followed)
                 pause = BUSY_PAUSE if self._followed else IDLE_PAUSE

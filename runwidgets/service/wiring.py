@@ -22,7 +22,6 @@ from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
 from runwidgets.store.files import Files
 from runwidgets.store.runs import Runs
-from runwidgets.store.survey import find_leftovers
 from runwidgets.store.sweeps import Sweeps
 
 DATABASE = "runwidgets.db"
@@ -80,8 +79,6 @@ class Service:
         catalog, runs = Catalog(database), Runs(database)
         self._database = database
         self._on_shutdown = on_shutdown
-        for stray in find_leftovers(files, database, files.clock()):
-            files.discard(stray.path, stray.touched)
         self._backend = LocalBackend(runs, files, limits, slots, environment)
         self._parts = Parts(
             catalog=catalog,

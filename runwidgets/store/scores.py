@@ -6,9 +6,10 @@ index, however many runs there are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, true, union_all
 
 from runwidgets.states import RunState
 from runwidgets.store.changes import PIECE, RunRow
@@ -17,6 +18,8 @@ from runwidgets.store.tables import groups, runs, scores
 
 LONGEST = 255
 """Characters of a name of a metric that runs are ranked by; an index takes no long ones."""
+FEW = 50
+"""Groups that are asked one by one, in one statement."""
 Order = Sequence[tuple[str, bool]]
 """Names of metrics, and whether the greatest comes first."""
 
@@ -57,14 +60,16 @@ def best_of_each(database: Database, group_ids: Sequence[str], order: Order) -> 
     sequence of Row
         ``id``, ``group_id``, ``created_at``, ``finished_at`` and ``metrics``.
     """
-    its_group = groups.c.id
-    ranked = [chosen.where(score.c.group_id == its_group) for chosen, score, _ in _stages(order)]
-    ranked.append(_oldest().where(runs.c.group_id == its_group))
-    best = func.coalesce(*(each.limit(1).scalar_subquery() for each in ranked), None)
+    its = groups.c.id
+    firsts = [
+        stage.question.with_only_columns(stage.seq).where(stage.group_id == its).limit(1).scalar_subquery()
+        for stage in _stages(order)
+    ]
+    best = func.coalesce(*firsts, None)
     found: list[int] = []
     with database.read() as connection:
         for begin in range(0, len(group_ids), PIECE):
-            chosen = select(best).where(its_group.in_(group_ids[begin : begin + PIECE]))
+            chosen = select(best).where(its.in_(group_ids[begin : begin + PIECE]))
             found.extend(seq for seq in connection.execute(chosen).scalars() if seq is not None)
         return _read(connection, found)
 
@@ -78,52 +83,67 @@ def best_of_all(database: Database, group_ids: Sequence[str], order: Order, most
     with database.read() as connection:
         for begin in range(0, len(group_ids), PIECE):
             piece, room = group_ids[begin : begin + PIECE], most
-            ranked = [
-                chosen.where(score.c.group_id.in_(piece), _lacks(score.c.run_seq, earlier))
-                for chosen, score, earlier in _stages(order)
-            ]
-            ranked.append(_oldest().where(runs.c.group_id.in_(piece), _lacks(runs.c.seq, _kept(order))))
-            for chosen in ranked:
+            for stage in _stages(order):
                 if room > 0:
-                    seqs = connection.execute(chosen.limit(room)).scalars().all()
+                    seqs = connection.execute(_best_of(stage, piece, room)).scalars().all()
                     found.extend(seqs)
                     room -= len(seqs)
         return _read(connection, found)
 
 
-def _stages(order: Order) -> Iterator[tuple[Select[Any], Any, Order]]:
-    """Yield for each metric the question for the runs that have it, best first, its table, and those before.
+@dataclass(frozen=True)
+class _Stage:
+    """The runs that have one metric, but none of those before it, best first."""
 
-    Who ranks by several metrics asks for the runs that have the first; then for those that have the second,
-    but not the first; and so on.
-    """
-    kept = _kept(order)
-    for at, (name, is_descending) in enumerate(kept):
+    question: Select[Any]
+    """Columns ``seq`` and ``key_0``, ``key_1``, …: what they are sorted by."""
+    seq: ColumnElement[int]
+    group_id: ColumnElement[str]
+    earlier: Order
+    later: Order
+    """The metric and those after it."""
+
+
+def _stages(order: Order) -> Iterator[_Stage]:
+    """Yield a stage for each metric, and one for the runs that have none of them, oldest first."""
+    kept = [(name, is_descending) for name, is_descending in order if _is_kept(name)]
+    for at, (name, _) in enumerate(kept):
         score = scores.alias(f"score_{at}")
         joined: Any = score
-        keys: list[ColumnElement[Any]] = [_directed(score.c.value, is_descending)]
-        for number, (further, is_its) in enumerate(kept[at + 1 :]):
+        keys = [score.c.value.label("key_0")]
+        for number, (further, _) in enumerate(kept[at + 1 :], 1):
             tie = scores.alias(f"tie_{at}_{number}")
             joined = joined.outerjoin(tie, (tie.c.run_seq == score.c.run_seq) & (tie.c.name == further))
-            keys += [tie.c.value.is_(None), _directed(tie.c.value, is_its)]
-        chosen = select(score.c.run_seq).select_from(joined).where(score.c.name == name)
-        yield chosen.order_by(*keys, score.c.run_seq), score, kept[:at]
+            keys.append(tie.c.value.label(f"key_{number}"))
+        seq = score.c.run_seq
+        chosen = select(seq.label("seq"), *keys).select_from(joined).where(score.c.name == name)
+        ordered = chosen.order_by(*_ordered(keys, kept[at:]), seq)
+        yield _Stage(ordered, seq, score.c.group_id, kept[:at], kept[at:])
+    oldest = select(runs.c.seq).where(runs.c.state == RunState.SUCCESS.value).order_by(runs.c.seq)
+    yield _Stage(oldest, runs.c.seq, runs.c.group_id, kept, [])
 
 
-def _kept(order: Order) -> Order:
-    return [(name, is_descending) for name, is_descending in order if _is_kept(name)]
+def _ordered(keys: Sequence[ColumnElement[Any]], order: Order) -> Iterator[ColumnElement[Any]]:
+    """Yield what to sort by: the first key is always there, of the others what is missing comes last."""
+    for number, (key, (_, is_descending)) in enumerate(zip(keys, order, strict=True)):
+        if number > 0:
+            yield key.is_(None)
+        yield key.desc() if is_descending else key.asc()
+
+
+def _best_of(stage: _Stage, group_ids: Sequence[str], most: int) -> Select[Any]:
+    """Ask for the best of some groups: each index gives its own where they are few, one sort where not."""
+    lacking = stage.question.where(_lacks(stage.seq, stage.earlier)).limit(most)
+    if len(group_ids) > FEW:
+        return lacking.with_only_columns(stage.seq).where(stage.group_id.in_(group_ids))
+    parts = (select(lacking.where(stage.group_id == name).subquery()) for name in group_ids)
+    each = union_all(*parts).subquery()
+    keys = [each.c[f"key_{number}"] for number in range(len(stage.later))]
+    return select(each.c.seq).order_by(*_ordered(keys, stage.later), each.c.seq).limit(most)
 
 
 def _is_kept(name: str) -> bool:
     return len(name) <= LONGEST and name.isprintable()
-
-
-def _directed(value: ColumnElement[float], is_descending: bool) -> ColumnElement[float]:
-    return value.desc() if is_descending else value
-
-
-def _oldest() -> Select[Any]:
-    return select(runs.c.seq).where(runs.c.state == RunState.SUCCESS.value).order_by(runs.c.seq)
 
 
 def _lacks(run_seq: ColumnElement[int], order: Order) -> ColumnElement[bool]:

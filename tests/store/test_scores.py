@@ -55,6 +55,7 @@ def place(metrics: dict[str, Any], order: list[tuple[str, bool]]) -> list[tuple[
     ]
 
 
+@pytest.mark.parametrize("few", [0, 50], ids=["many groups", "few groups"])
 @pytest.mark.parametrize(
     "order",
     [
@@ -67,9 +68,14 @@ def place(metrics: dict[str, Any], order: list[tuple[str, bool]]) -> list[tuple[
     ],
 )
 def test_the_best_are_those_that_a_sort_of_all_runs_has_first(
-    queue: Runs, ranked: list[dict[str, Any]], order: list[tuple[str, bool]]
+    queue: Runs,
+    ranked: list[dict[str, Any]],
+    order: list[tuple[str, bool]],
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of each group, and of all; by one metric or several; of equals the oldest."""
+    monkeypatch.setattr("runwidgets.store.scores.FEW", few)
     known = [pair for pair in order if pair[0].isprintable() and len(pair[0]) < 300]
     expected = sorted(ranked, key=lambda run: place(run["metrics"], known))
     firsts = {run["group"]: run["id"] for run in reversed(expected)}
@@ -83,7 +89,7 @@ def test_the_best_are_those_that_a_sort_of_all_runs_has_first(
 
 def test_scores_go_with_their_run(database: Database, queue: Runs, ranked: list[dict[str, Any]]) -> None:
     """Only successful runs have some, and nothing of them stays."""
-    assert queue.best(["empty"], [("loss", True)]) == []
+    assert queue.best(["empty"], [("loss", True)]) == queue.best([], [], 9) == []
     for run in ranked:
         queue.delete(run["id"])
 

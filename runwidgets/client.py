@@ -241,7 +241,7 @@ def leaderboard(
         Names of metrics, each may end in ``:asc`` or ``:desc`` (the default); None for the first of the
         schema.
     include_all : bool, optional
-        False for the best run of each group, True for every run.
+        False for the best run of each group, True for every run, at most the best 10,000.
     api : Api, optional
         None for what `connect` finds.
 

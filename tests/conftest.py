@@ -142,7 +142,7 @@ def start_server(
     **variables: str,
 ) -> JupyterServer:
     """Start a Jupyter server on a root, serving a folder; it answers when this returns."""
-    if _postgres:
+    if _postgres and not any("db_url" in option for option in options):
         options = (f"--RunWidgetsApp.db_url={_postgres[0].url(root)}", *options)
     if _cluster and not any(option.startswith("--RunWidgetsApp.backend") for option in options):
         address = f"--RunWidgetsApp.dask_scheduler={_cluster[0].address}"

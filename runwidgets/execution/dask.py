@@ -278,6 +278,15 @@ class DaskBackend(Dispatcher[Sent]):
         elif "end" in said:
             sent.end, sent.is_over = said["end"], True
 
+    def _note_all(self) -> None:
+        telling = [sent for sent in self._followed.values() if sent.notes and not sent.is_over]
+        if telling:
+            with self._runs.together():
+                for sent in telling:
+                    self._note(sent)
+            for sent in telling:
+                sent.notes.clear()
+
     def _follow(self, row: Any) -> None:
         self._followed[row.id] = Sent(row.id, row.config, row.sweep_id)
 
@@ -291,14 +300,9 @@ class DaskBackend(Dispatcher[Sent]):
                 self._send(sent)
         elif self._is_gone(sent):
             self._conclude(sent)
-        else:
-            if sent.notes:
-                with self._runs.together():
-                    self._note(sent)
-                sent.notes.clear()
-            if sent.is_cancelled and not sent.is_told and sent.key is not None and not self._lost_since:
-                sent.is_told = True
-                self._do(self._withdraw(self._client, sent, sent.key))
+        elif sent.is_cancelled and not sent.is_told and sent.key is not None and not self._lost_since:
+            sent.is_told = True
+            self._do(self._withdraw(self._client, sent, sent.key))
 
     def _is_gone(self, sent: Sent) -> bool:
         """Say whether nothing more will be heard of a run from the cluster."""

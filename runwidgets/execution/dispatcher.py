@@ -125,6 +125,7 @@ class Dispatcher(Backend, Generic[W]):
                 self._hear()
                 self._patrol()
                 self._claim()
+                self._note_all()
                 for followed in list(self._followed.values()):
                     self._advance_or_give_up(followed)
                 pause = self.busy_pause if self._followed else IDLE_PAUSE
@@ -227,6 +228,9 @@ class Dispatcher(Backend, Generic[W]):
 
     def _look_around(self) -> None:
         """Look after what the backend has beside its runs."""
+
+    def _note_all(self) -> None:
+        """Store what runs say on their way, as far as that goes in one transaction."""
 
     def _waitables(self) -> Sequence[Any]:
         """Return what is readable when there is something to hear."""

@@ -1,16 +1,22 @@
 """A run that a service brings to its end: what its journal said so far, and what of it is not stored yet."""
 
 import json
+import logging
 import os
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runwidgets.errors import InvalidRunStateError, UnknownRunError
+from runwidgets.errors import (
+    InvalidRunStateError,
+    ServiceUnavailableError,
+    StorageFullError,
+    UnknownRunError,
+)
 from runwidgets.execution.journal import JournalReader
 from runwidgets.execution.ledger import Ledger
 from runwidgets.states import RunState
@@ -23,6 +29,8 @@ NOTE_PAUSE = 0.2
 RETRY_PAUSE = 1.0
 """Seconds before the second attempt; twice as many before each further one."""
 RETRY_PAUSE_MAX = 60.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -122,14 +130,26 @@ class Followed:
         """Store progress, metrics and the size of the log, if they changed, and not too often."""
         if not is_last and time.monotonic() < self._next_note:
             return
-        size = self._log.stat().st_size if self._log.exists() else 0
-        grown = size if size != self._log_size else None
+        grown = self._grown()
         if not self._is_changed and not self._metrics and grown is None:
             return
         progress = {"fraction": 0.0, "text": "", **self._progress, "heartbeatAt": now()}
         runs.note(self.run_id, progress if self._is_changed else None, self._metrics, grown)
-        self._is_changed, self._metrics, self._log_size = False, [], size
+        self._is_changed, self._metrics = False, []
+        self._log_size = self._log_size if grown is None else grown
         self._next_note = time.monotonic() + NOTE_PAUSE
+
+    def has_news(self) -> bool:
+        """Read on, where a note is due; say whether there is something to store."""
+        if self.starts_at is not None or time.monotonic() < self._next_note:
+            return False
+        self.read()
+        return self._is_changed or bool(self._metrics) or self._grown() is not None
+
+    def _grown(self) -> int | None:
+        """Return the size of the log; None where it is that of the last note."""
+        size = self._log.stat().st_size if self._log.exists() else 0
+        return size if size != self._log_size else None
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
@@ -202,3 +222,40 @@ class Followed:
     def _report(self, **values: Any) -> None:
         self._progress.update(values)
         self._is_changed = True
+
+
+def note_all(followed: Iterable[Followed], runs: Ledger) -> None:
+    """Store what runs say on their way, of all of them in one transaction.
+
+    Fifty runs that print all the time would be two hundred and fifty commits a second, each of which waits
+    for the disk. Where one of them says what cannot be stored, nothing is stored here: each is then noted by
+    itself, and only that one stumbles.
+
+    Parameters
+    ----------
+    followed : iterable of Followed
+        The runs; those that have nothing to say are left alone.
+    runs : Ledger
+        Where.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        The database went away.
+    StorageFullError
+        The disk is full.
+    """
+    try:
+        telling = [each for each in followed if each.has_news()]
+        if len(telling) < 2:
+            return
+        with ExitStack() as together:
+            for each in telling:
+                together.enter_context(each.all_or_nothing())
+            together.enter_context(runs.together())
+            for each in telling:
+                each.note(runs)
+    except (ServiceUnavailableError, StorageFullError):
+        raise
+    except Exception:
+        log.debug("runwidgets: runs cannot be noted together", exc_info=True)

@@ -24,7 +24,7 @@ from runwidgets.crashpoints import reach
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.dispatcher import Dispatcher
 from runwidgets.execution.environment import run_environment
-from runwidgets.execution.followed import Followed, Outcome
+from runwidgets.execution.followed import Followed, Outcome, note_all
 from runwidgets.execution.kernels import private_folder
 from runwidgets.execution.ledger import Ledger
 from runwidgets.execution.pool import ForkServers
@@ -132,6 +132,9 @@ class LocalBackend(Dispatcher[Followed]):
         """Return what is readable when a fork server speaks or a spawned runner has ended."""
         exits = [followed.pidfd for followed in self._followed.values() if followed.pidfd is not None]
         return [*self._servers.sockets(), *exits]
+
+    def _note_all(self) -> None:
+        note_all(self._followed.values(), self._runs)
 
     def _follow(self, row: Any) -> None:
         self._watch(row.id, starts_at=0.0)

@@ -64,7 +64,8 @@ class HomeLedger:
     Parameters
     ----------
     tell : callable
-        Sends something home: a dict of plain values.
+        Sends something home: a dict of plain values. All but `offer` and `cancel` is called by the backend's
+        own thread.
     """
 
     def __init__(self, tell: Callable[[Json], None]) -> None:
@@ -72,7 +73,7 @@ class HomeLedger:
         self._tasks: dict[str, Task] = {}
         self._waiting: list[Task] = []
         self._refused: set[str] = set()
-        self._is_together = threading.local()
+        self._kept: list[tuple[str, Json]] | None = None
 
     def offer(self, run_id: str) -> Task:
         """Have a run executed, unless it was cancelled while its files were brought."""
@@ -94,12 +95,14 @@ class HomeLedger:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Keep what is said back until the run is released."""
-        self._is_together.now = True
+        """Keep what is said back until all of it is; what is said with the end of a run goes with that."""
+        self._kept = []
         try:
             yield
         finally:
-            self._is_together.now = False
+            kept, self._kept = self._kept, None
+            for run_id, said in kept:
+                self._tell({"run": run_id, "notes": [said]})
 
     def claim(self, host: str, service: str, slots: int) -> Task | None:
         """Return the run that was offered first."""
@@ -128,8 +131,8 @@ class HomeLedger:
     ) -> None:
         """Send home what a run says on its way."""
         said = {"progress": progress, "metrics": [asdict(each) for each in metrics], "log_size": log_size}
-        if getattr(self._is_together, "now", False):
-            self._tasks[run_id].said.append(said)
+        if self._kept is not None:
+            self._kept.append((run_id, said))
         else:
             self._tell({"run": run_id, "notes": [said]})
 
@@ -151,7 +154,11 @@ class HomeLedger:
 
     def release(self, run_id: str) -> bool:
         """Wake who waits for the end of a run."""
-        self._tasks.pop(run_id).is_over.set()
+        task = self._tasks.pop(run_id)
+        if self._kept is not None:
+            task.said = [said for teller, said in self._kept if teller == run_id]
+            self._kept = [(teller, said) for teller, said in self._kept if teller != run_id]
+        task.is_over.set()
         return True
 
     def never_started(self, sweep_id: str) -> Sequence[str]:

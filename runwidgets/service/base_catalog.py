@@ -94,7 +94,7 @@ class WorkflowService(ABC):
             Names of metrics, each may end in ``:asc`` or ``:desc`` (the default); None for the first
             metric of the schema.
         include_all : bool
-            False for the best run of each group, True for every run.
+            False for the best run of each group, True for every run, at most the best 10,000.
 
         Returns
         -------

@@ -28,6 +28,8 @@ from runwidgets.store.runs import Runs
 from runwidgets.store.sweeps import Sweeps
 from runwidgets.templates.parameters import parse_parameters
 
+BOARD = 10_000
+"""Runs on a leaderboard that has more than the best of each group, at most."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 Json = dict[str, Any]
 
@@ -160,14 +162,9 @@ class LocalWorkflowService(WorkflowService):
         order = [_order(each, names) for each in (order_by or names[:1])]
         groups = parts.catalog.list_groups(workflow_id, parts.policy.reader(self._user))
         known = {group.id: group for group in groups}
-        rows = [row for row in parts.runs.successes(workflow_id) if row.group_id in known]
+        rows = list(parts.runs.best(list(known), order, BOARD if include_all else None))
         for name, is_descending in reversed(order):
             rows.sort(key=lambda row: _rank(row.metrics.get(name), is_descending))
-        if not include_all:
-            best: dict[str, Row[Any]] = {}
-            for row in rows:
-                best.setdefault(row.group_id, row)
-            rows = list(best.values())
         return {
             "schema": schema,
             "ranking": [
@@ -178,7 +175,7 @@ class LocalWorkflowService(WorkflowService):
                         {"name": name, "value": row.metrics[name]} for name in names if name in row.metrics
                     ],
                 }
-                for row in rows
+                for row in rows[: BOARD if include_all else None]
             ],
         }
 

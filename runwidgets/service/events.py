@@ -1,6 +1,7 @@
 """Events, over the store, in this process."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,9 @@ Json = dict[str, Any]
 PIECE = 500
 """Events read at once."""
 PAUSE = 0.2
-"""Seconds after which events that another process wrote are seen."""
+"""Seconds after which events that another process wrote are seen, where nobody tells of them."""
+PATIENCE = 5.0
+"""Seconds after which events are looked for although nobody told of any."""
 
 
 class HouseEvents:
@@ -63,7 +66,14 @@ class HouseEvents:
                 after = event["seq"]
                 yield event
             if not events:
-                self._database.wait_for_change(seen, PAUSE)
+                self._wait(seen, stop)
+
+    def _wait(self, seen: int, stop: threading.Event | None) -> None:
+        """Wait until there may be events: of this process, or of others, of which only PostgreSQL tells."""
+        deadline = time.monotonic() + (0.0 if self._database.is_sqlite else PATIENCE)
+        while self._database.wait_for_change(seen, PAUSE) == seen and time.monotonic() < deadline:
+            if stop is not None and stop.is_set():
+                return
 
 
 class LocalEventService(EventService):

@@ -30,7 +30,6 @@ from runwidgets.store.layout import folder_of, is_url
 from runwidgets.store.runs import Runs
 from runwidgets.store.services import BeatingServices, LockingServices
 from runwidgets.store.stored import StoredFiles
-from runwidgets.store.survey import find_leftovers
 from runwidgets.store.sweeps import Sweeps
 
 if TYPE_CHECKING:
@@ -88,9 +87,6 @@ class Service:
         catalog, runs = Catalog(database), Runs(database)
         self._database = database
         self._on_shutdown = on_shutdown
-        if not isinstance(files, StoredFiles):  # which takes its time; the retention begins with it
-            for stray in find_leftovers(files, database, files.clock()):
-                files.discard(stray.path, stray.touched)
         self._backend = backend
         self._parts = Parts(
             catalog=catalog,

@@ -110,11 +110,6 @@ class Files:
             for folder in (self.root, self.runs, self.uploads, self.copies, self.services):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    @property
-    def address(self) -> str:
-        """The root, as workers on other machines know it."""
-        return str(self.root)
-
     def is_empty(self) -> bool:
         """Say whether no run was ever stored here."""
         return not any(self.runs.iterdir())

@@ -11,10 +11,12 @@ CHANNEL = "runwidgets"
 """On it every writing transaction says that it was committed."""
 BEAT = 1.0
 """Seconds after which the thread looks whether it is to end, and after which it connects anew."""
+GAP = 0.05
+"""Seconds between two calls at least: of many commits the first is told at once, the others together."""
 
 
 class Listener:
-    """A thread that calls when any process has committed a transaction.
+    """A thread that calls when any process has committed a transaction, but not for each of very many.
 
     Where the server is away it connects again; whoever waits for changes looks for them now and then
     anyway.
@@ -58,7 +60,8 @@ class Listener:
         self._told()
         try:
             while not self._is_closed.is_set():
-                for _ in driver.notifies(timeout=BEAT, stop_after=1):
+                if list(driver.notifies(timeout=BEAT, stop_after=1)):
                     self._told()
+                    self._is_closed.wait(GAP)
         except psycopg.Error:
             self._is_closed.wait(BEAT)

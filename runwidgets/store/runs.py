@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, true, update
+from sqlalchemy import Connection, Row, func, insert, select, true, update
 
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.states import ACTIVE, RunState, sources
@@ -27,6 +27,7 @@ from runwidgets.store.changes import (
 )
 from runwidgets.store.database import Database
 from runwidgets.store.events import emit, emit_all
+from runwidgets.store.scores import Order, best_of_all, best_of_each, keep_scores
 from runwidgets.store.series import Recorded, read_series, tell_metrics
 from runwidgets.store.tables import events, files, runs
 
@@ -252,6 +253,8 @@ class Runs:
             if listed:
                 connection.execute(insert(files), listed)
             emit(connection, row, "state", end_of(row))
+            if target is RunState.SUCCESS:
+                keep_scores(connection, row)
             if target is RunState.ERROR:
                 stop_sweep(connection, row)
             return row
@@ -377,14 +380,14 @@ class Runs:
         """Return the series that a run recorded; see `read_series`."""
         return read_series(self._database, run_id, most)
 
-    def successes(self, workflow_id: str) -> Sequence[Row[Any]]:
-        """Return what the successful runs of a workflow measured, oldest first."""
-        wanted = (runs.c.id, runs.c.group_id, runs.c.created_at, runs.c.finished_at, runs.c.metrics)
-        chosen: Select[Any] = select(*wanted).where(
-            runs.c.workflow_id == workflow_id, runs.c.state == RunState.SUCCESS.value
-        )
-        with self._database.read() as connection:
-            return connection.execute(chosen.order_by(runs.c.seq)).all()
+    def best(self, group_ids: Sequence[str], order: Order, most: int | None = None) -> Sequence[Row[Any]]:
+        """Return what the best successful run of each group measured, or the `most` best ones of all.
+
+        See `best_of_each` and `best_of_all`.
+        """
+        if most is None:
+            return best_of_each(self._database, group_ids, order)
+        return best_of_all(self._database, group_ids, order, most)
 
 
 def _get(connection: Connection, run_id: str) -> RunRow:

@@ -69,11 +69,6 @@ class StoredFiles(Files):
         else:
             depot.clock()
 
-    @property
-    def address(self) -> str:
-        """The URL of the root."""
-        return self.depot.url
-
     def is_empty(self) -> bool:
         """Say whether no run is stored here."""
         return not self.depot.find("runs")

@@ -169,14 +169,9 @@ class Sweeps:
     def count(self, sweep_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """Return how many points have a run in each state, by sweep and state; all states are there."""
         found = {sweep_id: {state.value: 0 for state in RunState} for sweep_id in sweep_ids}
-        its = select(points.c.sweep_id, runs.c.state, func.count()).join(runs, runs.c.id == points.c.run_id)
         with self._database.read() as connection:
             for begin in range(0, len(sweep_ids), PIECE):
-                chosen = its.where(points.c.sweep_id.in_(sweep_ids[begin : begin + PIECE]))
-                for sweep_id, state, count in connection.execute(
-                    chosen.group_by(points.c.sweep_id, runs.c.state)
-                ):
-                    found[sweep_id][state] = count
+                _count(connection, sweep_ids[begin : begin + PIECE], found)
         return found
 
     def get_points(self, sweep_id: str, after: int, limit: int) -> tuple[Sequence[Row[Any]], int | None]:
@@ -328,6 +323,22 @@ def _spread(row: SweepRow, given: Sequence[list[dict[str, Any]]]) -> tuple[list[
         is_first = False
     order = [*row.varied, *(each["name"] for arguments in given for each in arguments)]
     return sorted(varied, key=order.index), constants
+
+
+def _count(connection: Connection, sweep_ids: Sequence[str], found: dict[str, dict[str, int]]) -> None:
+    """Count the runs that sweeps started, which lie together; look others up only where there are any."""
+    lists = points.c.sweep_id.in_(sweep_ids)
+    totals = select(points.c.sweep_id, func.count()).where(lists).group_by(points.c.sweep_id)
+    its = select(points.c.sweep_id, runs.c.state, func.count()).join(runs, runs.c.id == points.c.run_id)
+    counted = its.group_by(points.c.sweep_id, runs.c.state)
+    own = counted.where(lists, runs.c.sweep_id.in_(sweep_ids), runs.c.sweep_id == points.c.sweep_id)
+    for sweep_id, state, count in connection.execute(own):
+        found[sweep_id][state] = count
+    all_points = {sweep_id: count for sweep_id, count in connection.execute(totals)}
+    mixed = [each for each in sweep_ids if sum(found[each].values()) != all_points.get(each, 0)]
+    if mixed:
+        for sweep_id, state, count in connection.execute(counted.where(points.c.sweep_id.in_(mixed))):
+            found[sweep_id][state] = count
 
 
 def _digest(value: Any) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -215,6 +216,17 @@ services = Table(
     Column("beat", BigInteger, nullable=False),
 )
 """Services that share no folder, each with a number that it counts up as long as it lives."""
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("group_id", String(64), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Double, primary_key=True),
+    Column("run_seq", Serial, ForeignKey("runs.seq", ondelete="CASCADE"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+"""Metrics of successful runs that are numbers, in the order in which runs are ranked."""
 
 files = Table(
     "files",

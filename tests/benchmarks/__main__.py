@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.cluster import dask_overhead, dask_scaling_sleep, dask_scaling_trivial
-from tests.benchmarks.scale import accept, claim, list_newest
+from tests.benchmarks.scale import accept, scale_rows
 from tests.benchmarks.server import memory, pauses, traits
 from tests.benchmarks.sweeping import points, search, sweep_hydra, sweep_joblib, sweep_ploomber
 from tests.benchmarks.table import NotMeasuredError, Row, machine_facts, make_table, write_table
@@ -47,8 +47,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "sweep-ploomber": sweep_ploomber,
     "search": search,
     "accept": accept,
-    "claim": claim,
-    "list": list_newest,
+    **scale_rows(),
     "pauses": pauses,
     "memory": memory,
     "traits": traits,

@@ -1,29 +1,135 @@
-"""Rows about numbers: many runs accepted, many that wait, many listed."""
+"""Rows about numbers: what is asked of a database with 1,000,000 runs, and of the same one with 1,000.
+
+Both databases are filled with what small runs leave, nine tenths of it in one group. The service is a real
+one, but nothing executes: its backend does nothing.
+"""
 
 import statistics
-import uuid
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
-
+from runwidgets.execution.backend import Backend
+from runwidgets.limits import Limits
+from runwidgets.service.acceptance import check_config
 from runwidgets.service.base import Api
-from runwidgets.service.wiring import DATABASE
-from runwidgets.states import TERMINAL, RunState
-from runwidgets.store.database import Database, now
+from runwidgets.service.catalog import LocalGroupService, LocalUploadService, LocalWorkflowService, Parts
+from runwidgets.service.events import HouseEvents, LocalEventService
+from runwidgets.service.local import LocalRunService
+from runwidgets.service.policy import Policy
+from runwidgets.service.sweeps import LocalSweepService
+from runwidgets.service.templates import Templates
+from runwidgets.service.wiring import open_store
+from runwidgets.states import RunState
+from runwidgets.store.catalog import Catalog
+from runwidgets.store.database import Database
+from runwidgets.store.events import events_after
 from runwidgets.store.runs import Runs
-from runwidgets.store.tables import groups, points, runs, sweeps, workflows
+from runwidgets.store.series import Recorded
+from runwidgets.store.sweeps import Sweeps
+from tests.benchmarks.bulk import PROGRESS, fill, fill_sweep
 from tests.benchmarks.ours import open_house
-from tests.benchmarks.table import Row
+from tests.benchmarks.table import NotMeasuredError, Row
 from tests.benchmarks.work import BLOCK, SLOTS, TRIVIAL, Bench, clock
-from tests.ladder import arguments, group_of, running
+from tests.ladder import arguments, group_of, running, write_notebook
+from tests.postgres import PROGRAMS, Postgres
 
-PAGE = 100
-"""Runs in one answer."""
-PIECE = 10_000
-"""Rows that are inserted in one transaction."""
-CALLS = 50
-"""Lists whose median counts."""
+PAGE, TABLE = 100, 800
+"""Runs in one answer: of a list, of a table."""
+FEW, MANY = 1_000, 1_000_000
+POINTS = 10_000
+WAITING = 100_000
+GROUPS = 10
+"""Groups of the workflow."""
+ERRORS = 8
+"""One run in so many is an ERROR."""
+CALLS, ENOUGH = 50, 3.0
+"""Calls whose median counts, and seconds after which fewer do."""
+KINDS = ("sqlite", "postgresql")
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+SCHEMA = {"results": {"schema": [{"name": "loss"}]}}
+
+
+class Quiet(Backend):
+    """Executes nothing."""
+
+    def submit(self, run_id: str) -> None:
+        """Leave it waiting."""
+
+    def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
+        """Warm nothing up."""
+
+    def cancel(self, run_id: str) -> None:
+        """Stop nothing."""
+
+    def adopt(self, run_ids: Iterable[str]) -> None:
+        """Take nothing over."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class House:
+    """A service on a database that is filled."""
+
+    database: Database
+    runs: Runs
+    api: Api
+    workflow: str
+    groups: list[str]
+    sweep: str
+
+
+Asked = Callable[[House], object]
+QUESTIONS: dict[str, tuple[str, Asked]] = {
+    "list": (
+        f"list the newest {PAGE} of a group",
+        lambda it: it.api.runs.list_runs(it.groups[0], limit=PAGE),
+    ),
+    "filter": (
+        f"list its newest {PAGE} in state ERROR, one in {ERRORS}",
+        lambda it: it.api.runs.list_runs(it.groups[0], "ERROR", limit=PAGE),
+    ),
+    "page": (
+        f"list {PAGE} of its oldest, as a page",
+        lambda it: it.api.runs.list_runs(it.groups[0], limit=PAGE, before=str(FEW // 2)),
+    ),
+    "rows": (
+        f"read the newest {TABLE:,} rows of its table",
+        lambda it: it.api.runs.get_table(it.groups[0], limit=TABLE),
+    ),
+    "best": (
+        f"rank {GROUPS} groups by the best of each, by a metric",
+        lambda it: it.api.workflows.get_leaderboard(it.workflow, ["loss:asc"]),
+    ),
+    "sort": (
+        f"find the best {PAGE} of all by a metric",
+        lambda it: it.runs.best(it.groups, [("loss", False)], PAGE),
+    ),
+    "progress": (f"count a sweep of {POINTS:,} by state", lambda it: it.api.sweeps.get_sweep(it.sweep)),
+    "chart": (
+        f"read {TABLE:,} points of the sweep",
+        lambda it: it.api.sweeps.get_points(it.sweep, after=str(POINTS // 2), limit=TABLE),
+    ),
+    "resume": (
+        "read the events of a small group out of the newest 10,000",
+        lambda it: events_after(it.database, _last(it) - 10_000, 200, it.groups[1]),
+    ),
+    "busy": ("list workflows with what is active", lambda it: it.api.workflows.list_workflows()),
+    "start": (
+        "accept a run, with its folder",
+        lambda it: it.api.runs.start_run(it.groups[0], arguments(x=1)),
+    ),
+    "note": ("note progress and a metric of a run", lambda it: _note(it)),
+}
+"""What is asked with few runs and with many: words and call."""
+OF_SWEEP = {"progress", "chart"}
+"""Those that need the sweep, which is filled when the others were asked with few runs."""
+CLAIM = f"claim a run while {WAITING:,} wait, against while 100 do"
+ACCEPT = f"accept a run while {WAITING:,} wait, against while none does"
 
 
 def accept(bench: Bench) -> Row:
@@ -48,121 +154,168 @@ def accept(bench: Bench) -> Row:
     )
 
 
-def claim(bench: Bench) -> Row:
-    """Claim runs while many wait, and while few do; then while a sweep that may go no further is in front."""
-    few, many = 100, bench.size(100_000, 10_000)
-    root = bench.place() / "root"
-    with open_house(root) as api:
-        group = group_of(api.workflows.create_workflow(str(bench.notebook(TRIVIAL))))
-        narrow = api.sweeps.start_sweep(group, [arguments(x=0)], {"parallel": 1})["id"]
-    database = Database(f"sqlite:///{root / DATABASE}")
-    queue = Runs(database)
+def scale_rows() -> dict[str, Callable[[Bench], Row]]:
+    """Return the rows of both databases by name: ``list-sqlite``, ``list-postgresql``, and so on."""
+    names = [*QUESTIONS, "claim", "queue"]
+    return {f"{name}-{kind}": _Row(name, kind) for name in names for kind in KINDS}
 
-    def look() -> float:
-        """Return the median time of a claim, after one that is not counted."""
-        times = [clock(lambda: queue.claim("here", "nobody", many)) for _ in range(CALLS + 1)]
-        return statistics.median(times[1:])
 
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    kind: str
+
+    def __call__(self, bench: Bench) -> Row:
+        found = _measured(bench, self.kind)[self.name]
+        few, many = FEW + POINTS * (self.name in OF_SWEEP), bench.size(MANY, MANY // 50)
+        what = {"claim": CLAIM, "queue": ACCEPT}.get(self.name)
+        ratio = found.ours / found.theirs
+        other = ""
+        if self.kind == "postgresql":
+            compared = found.ours / _measured(bench, "sqlite")[self.name].ours
+            other = f"; {compared:.2g}x the time of SQLite in the same state"
+        words = what or f"{QUESTIONS[self.name][0]}, with {many:,} runs, against with {few:,}"
+        return Row(
+            f"{NAMES[self.kind]}: {words}",
+            _shown(found.ours),
+            _shown(found.theirs),
+            f"{ratio:.3g}x",
+            "≤ 10x",
+            ratio <= 10,
+            f"medians of up to {CALLS} calls after one{other}",
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    ours: float
+    theirs: float
+
+
+def _measured(bench: Bench, kind: str) -> dict[str, _Found]:
+    return bench.once(("scale", kind), lambda: _measure(bench, kind))
+
+
+def _measure(bench: Bench, kind: str) -> dict[str, _Found]:
+    place = bench.place()
+    if kind == "sqlite":
+        return _ask_all(bench, place, None)
+    if not PROGRAMS.is_dir():
+        raise NotMeasuredError("there is no PostgreSQL")
+    postgres = Postgres()
     try:
-        insert_runs(root, group, few, RunState.PENDING)
-        theirs = look()
-        insert_runs(root, group, many - few, RunState.PENDING)
-        ours = look()
-        insert_runs(root, group, many, RunState.PENDING, {"sweep_id": narrow, "rank": -1})
-        behind = look()
+        return _ask_all(bench, place, postgres.url(place))
+    finally:
+        postgres.remove()
+
+
+def _ask_all(bench: Bench, place: Path, url: str | None) -> dict[str, _Found]:
+    many, waiting = bench.size(MANY, MANY // 50), bench.size(WAITING, WAITING // 50)
+    house = open_quiet(place, url, waiting)
+    database = house.database
+    try:
+        fill(database, house.groups, FEW, errors=ERRORS, is_whole=True)
+        settle(database)
+        theirs = _ask(house, QUESTIONS.keys() - OF_SWEEP)
+        fill_sweep(database, house.groups[0], house.sweep, POINTS)
+        settle(database)
+        theirs |= _ask(house, OF_SWEEP)
+        fill(database, house.groups, many - FEW - POINTS, errors=ERRORS, is_whole=True)
+        settle(database)
+        ours = _ask(house, QUESTIONS.keys())
+        found = {name: _Found(ours[name], theirs[name]) for name in QUESTIONS}
+        return {**found, **_ask_queue(house, waiting)}
     finally:
         database.close()
-    return Row(
-        f"claim a run while {many:,} wait, against while {few} do",
-        f"{ours * 1000:.2f} ms",
-        f"{theirs * 1000:.2f} ms",
-        f"{ours / theirs:.3g}x",
-        note=f"medians of {CALLS} durable claims; {behind * 1000:.1f} ms behind {many:,} further runs "
-        "of a sweep whose limit is reached",
+
+
+def _ask(house: House, names: Iterable[str]) -> dict[str, float]:
+    """Return the time of each question; runs that were accepted for it wait no longer."""
+    found = {name: _time(lambda ask=QUESTIONS[name][1]: ask(house)) for name in names}
+    house.runs.cancel_all("the benchmark goes on")
+    return found
+
+
+def _ask_queue(house: House, waiting: int) -> dict[str, _Found]:
+    """Claim and accept while few runs wait, and while many do."""
+    few = 100
+    begin = _time(lambda: QUESTIONS["start"][1](house))
+    house.runs.cancel_all("the benchmark goes on")
+
+    def claim() -> float:
+        return _time(lambda: house.runs.claim("here", "nobody", 10 * WAITING))
+
+    fill(house.database, house.groups[:1], few, RunState.PENDING)
+    theirs = claim()
+    fill(house.database, house.groups[:1], waiting - few, RunState.PENDING)
+    settle(house.database)
+    ours = claim()
+    return {
+        "claim": _Found(ours, theirs),
+        "queue": _Found(_time(lambda: QUESTIONS["start"][1](house)), begin),
+    }
+
+
+def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> House:
+    """Open a house in a folder that executes nothing, with a workflow, its groups and a sweep of one run."""
+    files, database = open_store(place / "root", url)
+    limits, catalog, runs = Limits(queue=waiting + 10_000), Catalog(database), Runs(database)
+    parts = Parts(
+        catalog=catalog,
+        runs=runs,
+        sweeps=Sweeps(database),
+        files=files,
+        templates=Templates(catalog, files, limits, None, lambda _name, _imports: None),
+        policy=Policy("open", catalog),
+        limits=limits,
     )
-
-
-def list_newest(bench: Bench) -> Row:
-    """List the newest page of a group with many runs, and of the same group when it had few."""
-    few, many = 1_000, bench.size(1_000_000, 100_000)
-    root = bench.place() / "root"
-    with open_house(root) as api:
-        group = group_of(api.workflows.create_workflow(str(bench.notebook(TRIVIAL))))
-
-        def look() -> float:
-            """Return the median time of a list, after one that is not counted."""
-            times = [clock(lambda: api.runs.list_runs(group, limit=PAGE)) for _ in range(CALLS + 1)]
-            return statistics.median(times[1:])
-
-        insert_runs(root, group, few)
-        theirs = look()
-        insert_runs(root, group, many - few)
-        ours = look()
-    return Row(
-        f"list the newest {PAGE} of {many:,} runs, against the newest {PAGE} of {few:,}",
-        f"{ours * 1000:.2f} ms",
-        f"{theirs * 1000:.2f} ms",
-        f"{ours / theirs:.3g}x",
-        "≤ 10x",
-        ours <= 10 * theirs,
-        f"medians of {CALLS} calls of `list_runs` after one; one group, runs inserted as finished ones",
+    api = Api(
+        workflows=LocalWorkflowService(parts, None),
+        groups=LocalGroupService(parts, None, check_config),
+        uploads=LocalUploadService(parts, None),
+        runs=LocalRunService(parts, Quiet(), None),
+        sweeps=LocalSweepService(parts, Quiet(), None),
+        events=LocalEventService(parts, HouseEvents(database), None),
+        store=lambda: "",
     )
+    notebook = write_notebook(place / "work.ipynb", TRIVIAL, parameters="x = 1", runwidgets=SCHEMA)
+    workflow = api.workflows.create_workflow(str(notebook))
+    groups = [group_of(workflow)]
+    for number in range(1, GROUPS):
+        groups.append(api.groups.create_group(workflow["id"], f"group {number}")["id"])
+    sweep = api.sweeps.start_sweep(groups[0], [arguments(x=-1)])["id"]
+    api.sweeps.cancel_sweep(sweep)
+    return House(database, runs, api, workflow["id"], groups, sweep)
 
 
-def insert_sweep(root: Path, group: str, api: Api, count: int) -> str:
-    """Start a sweep of one point and insert the others as finished ones; return its id."""
-    started = api.sweeps.start_sweep(group, [arguments(x=-1)])["id"]
-    insert_runs(root, group, count - 1, columns={"sweep_id": started})
-    database = Database(f"sqlite:///{root / DATABASE}")
-    try:
-        with database.write() as connection:
-            numbers = func.row_number().over(order_by=runs.c.seq)
-            chosen = select(runs.c.sweep_id, numbers, runs.c.id).where(runs.c.sweep_id == started)
-            connection.execute(delete(points).where(points.c.sweep_id == started))
-            connection.execute(insert(points).from_select(["sweep_id", "number", "run_id"], chosen))
-            changed = update(sweeps).where(sweeps.c.id == started)
-            connection.execute(changed.values(last_number=count, varied=["x"]))
-    finally:
-        database.close()
-    return str(started)
-
-
-def insert_runs(
-    root: Path,
-    group: str,
-    count: int,
-    state: RunState = RunState.SUCCESS,
-    columns: dict[str, Any] | None = None,
-) -> None:
-    """Insert runs straight into the tables of a root; they have no run directories."""
-    database = Database(f"sqlite:///{root / DATABASE}")
-    try:
+def settle(database: Database) -> None:
+    """Do at once what PostgreSQL does by itself a little later; SQLite does nothing of the kind."""
+    if not database.is_sqlite:
         with database.read() as connection:
-            version, workflow = connection.execute(
-                select(workflows.c.version_id, workflows.c.id).join(groups).where(groups.c.id == group)
-            ).one()
-        for begin in range(0, count, PIECE):
-            moment = now()
-            rows = [
-                {
-                    "id": uuid.uuid4().hex,
-                    "group_id": group,
-                    "workflow_id": workflow,
-                    "version_id": version,
-                    "state": state.value,
-                    "arguments": arguments(x=x),
-                    "config": {},
-                    "messages": [],
-                    "metrics": {"loss": 1 / (x + 1)},
-                    "created_at": moment,
-                    "started_at": moment if state in TERMINAL else None,
-                    "finished_at": moment if state in TERMINAL else None,
-                    "holds_slot": False,
-                    **(columns or {}),
-                }
-                for x in range(begin, min(begin + PIECE, count))
-            ]
-            with database.write() as connection:
-                connection.execute(insert(runs), rows)
-    finally:
-        database.close()
+            driver: Any = connection.connection.driver_connection
+            connection.rollback()
+            driver.autocommit = True
+            driver.execute("VACUUM ANALYZE")
+            driver.autocommit = False
+
+
+def _last(house: House) -> int:
+    return house.api.events.last_event()
+
+
+def _note(house: House) -> None:
+    (row,), _ = house.runs.list(house.groups[0], limit=1)
+    house.runs.note(row.id, PROGRESS, [Recorded("loss", time.perf_counter())], 14)
+
+
+def _time(ask: Callable[[], object]) -> float:
+    """Return the median seconds of calls, after one that is not counted."""
+    ask()
+    times: list[float] = []
+    while len(times) < CALLS and sum(times) < ENOUGH:
+        times.append(clock(ask))
+    return statistics.median(times)
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"

@@ -18,8 +18,8 @@ from runwidgets.service.base import Api
 from runwidgets.service.remote import open_remote
 from runwidgets.states import TERMINAL, RunState
 from runwidgets.widgets.run import RunView
+from tests.benchmarks.bulk import insert_runs
 from tests.benchmarks.ours import open_house, run_all
-from tests.benchmarks.scale import insert_runs
 from tests.benchmarks.table import Row
 from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench
 from tests.conftest import JupyterServer, start_server

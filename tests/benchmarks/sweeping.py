@@ -13,9 +13,9 @@ import psutil
 import runwidgets as rw
 from runwidgets.client import connect
 from runwidgets.sweeps import Sweep
+from tests.benchmarks.bulk import insert_sweep
 from tests.benchmarks.ours import open_house
 from tests.benchmarks.rivals import require, run_papermill
-from tests.benchmarks.scale import insert_sweep
 from tests.benchmarks.table import Row
 from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench, Rate
 from tests.conftest import start_server

@@ -71,6 +71,7 @@ def test_a_service_killed_at_any_step_leaves_nothing_undone_and_does_nothing_twi
     states = [ended(api, each["id"])["state"] for each in runs]
     wait_until(lambda: not any(find_processes(each["id"]) for each in runs), within=10)
     wait_until(lambda: not service._backend._followed)
+    wait_until(lambda: len(list((root / "runs").iterdir())) == len(runs))
     kept = {each["id"]: attempts(root, each["id"]) for each in runs}
     files = [
         read(api.runs.get_result_file(each["id"], file_id(api, each["id"])))
@@ -116,10 +117,10 @@ def test_a_service_killed_while_it_accepts_a_sweep_accepted_all_of_it_or_nothing
         wait_until(lambda each=each: api.sweeps.get_sweep(each["id"])["isDone"])
     counts = [api.sweeps.get_sweep(each["id"])["counts"]["SUCCESS"] for each in sweeps]
     wait_until(lambda: not service._backend._followed)
+    wait_until(lambda: len(list((root / "runs").iterdir())) == sum(counts))
     service.close()
 
     assert counts == ([30] if step == "accepted" else [])
-    assert len(list((root / "runs").iterdir())) == sum(counts)
     assert check(root) == []
 
 

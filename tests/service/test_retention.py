@@ -3,15 +3,20 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runwidgets.errors import ServiceUnavailableError
+from runwidgets.service import retention
 from runwidgets.service.doctor import check
 from runwidgets.service.retention import Retention
 from runwidgets.service.wiring import clean_root, open_service, open_store
 from runwidgets.store.locks import hold_lock
+from runwidgets.store.strays import Stray
+from runwidgets.store.survey import find_leftovers
 from tests.ladder import SLEEP, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import LONG_AGO, YEARS_AGO, Root
 
@@ -238,9 +243,30 @@ def test_a_service_without_settings_keeps_all_runs(root: Root) -> None:
     """The default of both is to keep everything."""
     stray = root.stray("copies/ab/abcd")
 
-    open_service(root.path).close()
+    service = open_service(root.path)
 
-    assert not stray.exists() and len(left(root)) == 4
+    wait_until(lambda: not stray.exists())
+    service.close()
+    assert len(left(root)) == 4
+
+
+def test_a_service_answers_before_it_has_looked_through_everything(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a million runs that takes minutes; nobody waits for it."""
+    has_answered = threading.Event()
+    stray = root.stray("copies/ab/abcd")
+
+    def look(*given: Any) -> Iterator[Stray]:
+        has_answered.wait()
+        yield from find_leftovers(*given)
+
+    monkeypatch.setattr(retention, "find_leftovers", look)
+    service = open_service(root.path)
+    assert service.api().workflows.list_workflows()["workflows"] and stray.exists()
+    has_answered.set()
+    wait_until(lambda: not stray.exists())
+    service.close()
 
 
 def test_what_grows_old_later_goes_later_until_the_end(
@@ -249,7 +275,7 @@ def test_what_grows_old_later_goes_later_until_the_end(
     """Again and again, also after a failure, which is logged; `close` ends it."""
     root.sql("ALTER TABLE uploads RENAME TO elsewhere")
     files, database = open_store(root.path)
-    retention = Retention(files, database, 30, 0, pause=0.01)
+    cleaner = Retention(files, database, 30, 0, pause=0.01)
     wait_until(lambda: "trying again later" in caplog.text)
     root.sql("ALTER TABLE elsewhere RENAME TO uploads")
     stray = root.stray("copies/ab/abcd")
@@ -257,6 +283,6 @@ def test_what_grows_old_later_goes_later_until_the_end(
 
     wait_until(lambda: not stray.exists() and not list((root.path / "runs").iterdir()))
 
-    retention.close()
+    cleaner.close()
     database.close()
-    assert not retention._thread.is_alive()
+    assert not cleaner._thread.is_alive()

@@ -1,14 +1,55 @@
-"""The fixtures of the store: an S3 server, and a house on it."""
+"""The fixtures of the store: a database with a workflow in it; an S3 server, and a house on that."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
+from runwidgets.store.database import Database
+from runwidgets.store.runs import Runs
+from runwidgets.store.tables import groups, versions, workflows
+from tests.conftest import url_of
 from tests.s3 import bucket, s3
 from tests.store.houses import House, open_house
 
-__all__ = ["bucket", "house", "s3"]
+__all__ = ["bucket", "database", "house", "queue", "run_row", "s3"]
+
+NOW = "2026-01-01T00:00:00.000000+00:00"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Open a new database."""
+    opened = Database(url_of(tmp_path))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def queue(database: Database) -> Runs:
+    """Make what a run refers to."""
+    with database.write() as connection:
+        connection.execute(
+            insert(workflows).values(
+                id="w",
+                source="s",
+                name="n",
+                is_named=False,
+                is_described=False,
+                fingerprint="f",
+                created_at=NOW,
+            )
+        )
+        connection.execute(
+            insert(versions).values(workflow_id="w", sha256="s", notebook="n", template={}, created_at=NOW)
+        )
+        connection.execute(
+            insert(groups).values(
+                id="g", workflow_id="w", name="d", parameters=[], config={}, is_default=True, created_at=NOW
+            )
+        )
+    return Runs(database)
 
 
 @pytest.fixture
@@ -17,3 +58,8 @@ def house(bucket: str, tmp_path: Path) -> Iterator[House]:
     opened = open_house(bucket, tmp_path)
     yield opened
     opened.database.close()
+
+
+def run_row(run_id: str) -> dict[str, object]:
+    """Return the columns of a new run."""
+    return {"id": run_id, "group_id": "g", "workflow_id": "w", "version_id": 1, "arguments": [], "config": {}}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError
@@ -13,50 +13,10 @@ from runwidgets.service.wiring import open_service
 from runwidgets.states import MOVES, TERMINAL, RunState
 from runwidgets.store.database import Database
 from runwidgets.store.runs import Runs
-from runwidgets.store.tables import groups, metadata, runs, versions, workflows
+from runwidgets.store.tables import metadata, runs
 from tests.conftest import url_of
 from tests.ladder import wait_until
-
-NOW = "2026-01-01T00:00:00.000000+00:00"
-
-
-@pytest.fixture
-def database(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """Open a new database."""
-    opened = Database(url_of(tmp_path))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def queue(database: Database) -> Runs:
-    """Make what a run refers to."""
-    with database.write() as connection:
-        connection.execute(
-            insert(workflows).values(
-                id="w",
-                source="s",
-                name="n",
-                is_named=False,
-                is_described=False,
-                fingerprint="f",
-                created_at=NOW,
-            )
-        )
-        connection.execute(
-            insert(versions).values(workflow_id="w", sha256="s", notebook="n", template={}, created_at=NOW)
-        )
-        connection.execute(
-            insert(groups).values(
-                id="g", workflow_id="w", name="d", parameters=[], config={}, is_default=True, created_at=NOW
-            )
-        )
-    return Runs(database)
-
-
-def run_row(run_id: str) -> dict[str, object]:
-    """Return the columns of a new run."""
-    return {"id": run_id, "group_id": "g", "workflow_id": "w", "version_id": 1, "arguments": [], "config": {}}
+from tests.store.conftest import NOW, run_row
 
 
 def bring(queue: Runs, run_id: str, state: RunState) -> None:

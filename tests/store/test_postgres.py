@@ -5,17 +5,24 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import insert
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, event, insert
 
 import runwidgets as rw
-from runwidgets.errors import ServiceUnavailableError
+from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError
 from runwidgets.service.doctor import check
+from runwidgets.service.events import HouseEvents
 from runwidgets.service.wiring import open_service
+from runwidgets.states import RunState
 from runwidgets.store.database import Database, now
 from runwidgets.store.events import events_after, last_event
-from runwidgets.store.tables import events
-from tests.ladder import wait_until, write_notebook
+from runwidgets.store.runs import Runs
+from runwidgets.store.tables import events, metadata
+from tests.benchmarks.bulk import fill
+from tests.ladder import group_of, wait_until, workflow, write_notebook
 from tests.postgres import Postgres
 
 WRITERS, EACH = 6, 60
@@ -82,6 +89,87 @@ def test_a_commit_elsewhere_wakes_who_waits(postgres: Postgres, tmp_path: Path) 
         assert database.wait_for_change(mark, 60) != mark
     database.close()
     other.close()
+
+
+def test_a_stream_at_rest_asks_nothing_and_misses_nothing(postgres: Postgres, tmp_path: Path) -> None:
+    """A thousand servers that wait cost the database nothing; a burst of commits wakes them a few times."""
+    database, other = Database(postgres.url(tmp_path)), Database(postgres.url(tmp_path))
+    stop, asked, seen = threading.Event(), 0, []
+
+    def count(*said: object) -> None:
+        nonlocal asked
+        asked += "FROM events" in str(said[2])
+
+    def follow() -> None:
+        for each in HouseEvents(database).follow_events(0, stop=stop):
+            seen.append(each["seq"])
+
+    event.listen(Engine, "before_cursor_execute", count)
+    reader = threading.Thread(target=follow)
+    reader.start()
+    wait_until(lambda: asked)
+    stop.wait(1)  # in which it would have looked five times
+    at_rest, asked = asked, 0
+    for _ in range(100):
+        write_events_by(other)
+    wait_until(lambda: len(seen), lambda count: count == 100)
+    burst = asked
+    stop.set()
+    reader.join(1)
+    event.remove(Engine, "before_cursor_execute", count)
+
+    assert at_rest <= 3 and burst < 60 and not reader.is_alive()
+    database.close()
+    other.close()
+
+
+def test_a_claim_passes_over_what_another_transaction_holds(postgres: Postgres, tmp_path: Path) -> None:
+    """It takes the next one and does not wait: FOR UPDATE SKIP LOCKED."""
+    service = open_service(tmp_path / "root", db_url=postgres.url(tmp_path), slots=1)
+    group = group_of(workflow(service.api(), tmp_path, "1"))
+    service.close()
+    database = Database(postgres.url(tmp_path))
+    fill(database, [group], 2, RunState.PENDING)
+    queue = Runs(database)
+    with psycopg.connect(str(postgres.url(tmp_path)).replace("+psycopg", "")) as holder:
+        held = holder.execute("SELECT id FROM runs ORDER BY seq LIMIT 1 FOR UPDATE").fetchone()
+
+        claimed = queue.claim("here", "me", 5)
+
+        assert claimed is not None and held is not None and claimed.id != held[0]
+        assert queue.claim("here", "me", 5) is None
+    assert queue.claim("here", "me", 5).id == held[0]  # type: ignore[union-attr]
+    database.close()
+
+
+def test_a_newer_schema_is_refused_here_too(postgres: Postgres, tmp_path: Path) -> None:
+    """The error says what to do, and nothing is changed."""
+    Database(postgres.url(tmp_path)).close()
+    with psycopg.connect(str(postgres.url(tmp_path)).replace("+psycopg", "")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'future'")
+
+    with pytest.raises(SchemaTooNewError, match=r"newer release.*upgrade runwidgets"):
+        Database(postgres.url(tmp_path))
+
+    with psycopg.connect(str(postgres.url(tmp_path)).replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("future",)]
+
+
+def test_the_migrations_make_the_tables_here_too(postgres: Postgres, tmp_path: Path) -> None:
+    """From nothing to what the code says; several that begin at once make them once."""
+    url = postgres.url(tmp_path)
+    opened: list[Database] = []
+    threads = [threading.Thread(target=lambda: opened.append(Database(url))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(opened) == 4
+    with opened[0].read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    for database in opened:
+        database.close()
 
 
 def write_events_by(database: Database) -> None:

@@ -209,6 +209,19 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sweep_points_run_id"), "sweep_points", ["run_id"], unique=False)
     op.create_table(
+        "scores",
+        sa.Column("group_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("run_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_seq"], ["runs.seq"], name=op.f("fk_scores_run_seq"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("group_id", "name", "value", "run_seq", name=op.f("pk_scores")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_scores_run_seq"), "scores", ["run_seq"], unique=False)
+    op.create_table(
         "uploads",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -242,7 +255,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop every table."""
-    for table in ("files", "sweep_points", "uploads", "runs", "sweeps", "members", "versions", "groups"):
+    for table in ("files", "scores", "sweep_points", "uploads", "runs", "sweeps", "members", "versions"):
         op.drop_table(table)
-    for table in ("workflows", "events", "services"):
+    for table in ("groups", "workflows", "events", "services"):
         op.drop_table(table)

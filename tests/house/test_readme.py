@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from runwidgets.server.extension import RunWidgetsApp
+from runwidgets.server.settings import Settings
 from runwidgets.states import MOVES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-TRAITS = RunWidgetsApp.class_own_traits(config=True)
+TRAITS = Settings.class_own_traits(config=True)
 
 
 @pytest.mark.parametrize("name", sorted(TRAITS))

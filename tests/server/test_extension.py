@@ -15,12 +15,13 @@ from traitlets import Float, Integer, TraitError
 
 from runwidgets.limits import Limits
 from runwidgets.server.events import state_change
-from runwidgets.server.extension import RENAMED, SCHEMA, RunWidgetsApp
+from runwidgets.server.extension import SCHEMA, RunWidgetsApp
+from runwidgets.server.settings import RENAMED, Settings
 from runwidgets.service.base import Api
 from tests.conftest import JupyterServer, start_server
 from tests.ladder import ended, finished, running, wait_until
 
-TRAITS = {name: trait for name, trait in RunWidgetsApp.class_own_traits(config=True).items()}
+TRAITS = {name: trait for name, trait in Settings.class_own_traits(config=True).items()}
 
 
 class TestSettings:

@@ -6,13 +6,12 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import insert, select
 
-from runwidgets.service.wiring import DATABASE
 from runwidgets.store.database import Database
 from runwidgets.store.tables import groups, points, runs, sweeps, workflows
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
 from tests.browser.test_table import moment
-from tests.conftest import JupyterServer
+from tests.conftest import JupyterServer, url_of
 from tests.ladder import arguments, group_of, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -57,7 +56,7 @@ def many(lab_server: JupyterServer) -> Iterator[str]:
     with lab_server.api() as api:
         group = group_of(api.workflows.create_workflow(str(path)))
         sweep = api.sweeps.start_sweep(group, [arguments(x=-1, y=-1)])["id"]
-    database = Database(f"sqlite:///{lab_server.root / DATABASE}")
+    database = Database(url_of(lab_server.root))
     with database.write() as connection:
         workflow, version = connection.execute(
             select(workflows.c.id, workflows.c.version_id).join(groups).where(groups.c.id == group)

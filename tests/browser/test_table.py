@@ -9,12 +9,11 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import insert, select
 
-from runwidgets.service.wiring import DATABASE
 from runwidgets.store.database import Database
 from runwidgets.store.tables import groups, runs, workflows
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
-from tests.conftest import JupyterServer
+from tests.conftest import JupyterServer, url_of
 from tests.ladder import arguments, ended, group_of, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -35,7 +34,7 @@ def many(lab_server: JupyterServer) -> Iterator[str]:
     write_notebook(lab_server.folder / "many.ipynb", "1", parameters="x = 1\nnote = ''")
     with lab_server.api() as api:
         group = group_of(api.workflows.create_workflow(str(lab_server.folder / "many.ipynb")))
-    database = Database(f"sqlite:///{lab_server.root / DATABASE}")
+    database = Database(url_of(lab_server.root))
     with database.write() as connection:
         workflow, version = connection.execute(
             select(workflows.c.id, workflows.c.version_id).join(groups).where(groups.c.id == group)

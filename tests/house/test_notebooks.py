@@ -147,6 +147,7 @@ def test_the_notebook_about_clusters_runs_as_it_stands(tmp_path: Path) -> None:
 
     NotebookClient(notebook, timeout=150, resources={"metadata": {"path": tmp_path / "notebooks"}}).execute()
 
-    shown = [cell.outputs[-1].data["text/plain"] for cell in notebook.cells if cell.get("outputs")]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [output.data["text/plain"] for output in outputs if output.output_type == "execute_result"]
     assert "accuracy" in shown[0] and "tcp://" in shown[1]
     assert shown[2].count("SUCCESS") == 3

@@ -1,3 +1,4 @@
+import { visible } from '../../ansi';
 import { h } from '../../dom';
 import { bestOf, describePoint, type Axis, type Direction, label, makeAxis, sampled } from '../../sweep';
 import type { Row } from '../../table';
@@ -33,7 +34,7 @@ export function plot(given: Plotted): HTMLElement {
   const lost = given.rows.filter(isLost).length;
   const partial = given.rows.filter((row) => !isWhole(row)).length;
   const notes = [
-    best ? t('bestOf', { metric: given.metric, value: label(best.metrics[given.metric] ?? null), where: describePoint(best, given.varied) }) : '',
+    best ? t('bestOf', { metric: visible(given.metric, true), value: label(best.metrics[given.metric] ?? null), where: describePoint(best, given.varied) }) : '',
     shown.length < measured.length ? t('sampled', { n: shown.length.toLocaleString('en'), all: measured.length.toLocaleString('en') }) : '',
     partial > 0 ? t('partial', { n: partial.toLocaleString('en') }) : '',
     given.varied.length > MOST_AXES ? t('axesCut', { names: given.varied.slice(MOST_AXES).join(', ') }) : '',
@@ -45,7 +46,7 @@ export function plot(given: Plotted): HTMLElement {
 }
 
 function describe(row: Row, given: Plotted): string {
-  return `${describePoint(row, given.varied)}: ${given.metric} = ${label(row.metrics[given.metric] ?? null)}`;
+  return `${describePoint(row, given.varied)}: ${visible(given.metric, true)} = ${label(row.metrics[given.metric] ?? null)}`;
 }
 
 function mark(element: SVGElement, row: Row, given: Plotted): SVGElement {
@@ -97,7 +98,7 @@ function lines(given: Plotted, rows: readonly Row[], best: Row | null): SVGEleme
   }
   stems.forEach((axis, at) => {
     drawing.append(s('line', { x1: x(at), x2: x(at), y1: top, y2: bottom, class: 'rw-stem' }),
-      s('text', { x: x(at), y: 14, 'text-anchor': 'middle', class: 'rw-axis' }, axis.name),
+      s('text', { x: x(at), y: 14, 'text-anchor': 'middle', class: 'rw-axis' }, visible(axis.name, true)),
       ...(axis.isLog ? [s('text', { x: x(at), y: 27, 'text-anchor': 'middle' }, t('logScale'))] : []));
     for (const tick of axis.ticks) {
       drawing.append(s('text', { x: x(at) + 6, y: bottom - tick.at * (bottom - top) + 4, class: 'rw-halo' }, tick.text));

@@ -115,6 +115,12 @@ def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
     expect(card.locator("tr[data-run]")).to_have_count(6)
     expect(lab.page.locator(".jp-OutputArea-output table", has_text="SUCCESS").last).to_contain_text("0.1")
 
+    card.locator("tr[data-run] input[type=checkbox]").nth(1).click()
+    expect(card.locator(".rw-plot .rw-chosen")).to_have_count(1)
+    expect(card.locator(".rw-figure")).to_contain_text("1 selected, drawn thick and dashed")
+    card.get_by_role("button", name="Clear selection").click()
+    expect(card.locator(".rw-plot .rw-chosen")).to_have_count(0)
+
     card.get_by_label("Better is").select_option("higher")
     expect(card.get_by_text("Best loss: 2 at depth = 2, lr = 1")).to_be_visible()
     card.get_by_role("button", name="Run 2 failed or cancelled again").click()

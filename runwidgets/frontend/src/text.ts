@@ -78,6 +78,7 @@ const WORDS = {
   countOf: '{n} of {all} runs',
   loadedSoFar: 'Loading… {n} runs so far',
   noRuns: 'No runs yet. Start one with the form, or with rw.run(…).',
+  groupGone: 'This group of runs was deleted.',
   noMatch: 'No run matches “{filter}”.',
   clearFilter: 'Clear the filter',
   selectedCount: '{n} selected',
@@ -130,6 +131,9 @@ const WORDS = {
   workflowGone: 'This workflow was deleted meanwhile. Its notebook can be added again.',
 
   // the form
+  wholeNumber: 'whole number',
+  aNumber: 'number',
+  orNothing: 'or nothing',
   required: 'required',
   default: 'default {value}',
   reset: 'Reset to default',
@@ -300,6 +304,7 @@ const WORDS = {
   bestOf: 'Best {metric}: {value} at {where}',
   openBest: 'Open best run',
   sampled: 'showing {n} of {all} runs',
+  chosenDrawn: '{n} selected, drawn thick and dashed',
   notDrawn: '{n} failed or cancelled runs are not drawn',
   partial: '{n} runs are not drawn, since they leave a parameter at its default',
   axesCut: 'not drawn: {names}',

@@ -112,6 +112,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     replace(card, ...parts);
     live = new LiveRuns(transport, { sweep: String(model.get('sweep_id') ?? '') }, {
       changed: () => {
+        if (live?.isComplete && live.rows.length === 0) void load(); // which says whether it is still there
         draw();
         for (const each of [...watchers]) each.changed();
       },
@@ -129,7 +130,10 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         ...shownTable,
         set: (values) => {
           shownTable.set(values);
-          if ('selected' in values) model.set({ selected: values['selected'] ?? [] });
+          if (!('selected' in values)) return;
+          model.set({ selected: values['selected'] ?? [] });
+          rested = 0; // at once
+          draw();
         },
       },
       runs: (watcher) => {
@@ -314,7 +318,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     const focused = root.ownerDocument.activeElement;
     const at = focused && gridScroll.contains(focused) ? (focused as HTMLElement).dataset['at'] : undefined;
     replace(gridScroll, gridTable({
-      grid, down: down(varied), across: across(varied), varied, metric: shows() === 'metric' ? metricOf() : '', direction: direction(), open,
+      grid, runs: rows, down: down(varied), across: across(varied), varied, metric: shows() === 'metric' ? metricOf() : '', direction: direction(), open,
     }));
     if (at !== undefined) focusPlace(gridScroll, at);
     gridNote.hidden = grid.leftOut === 0;
@@ -325,7 +329,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     const metric = metricOf();
     plotPlace.hidden = metric === '' || varied.length === 0;
     if (plotPlace.hidden) return;
-    replace(plotPlace, plot({ rows, varied, metric, direction: direction(), isLog: model.get('is_log') !== false, open }));
+    replace(plotPlace, plot({ rows, varied, metric, direction: direction(), isLog: model.get('is_log') !== false, selected: new Set((model.get('selected') ?? []) as string[]), open }));
   }
 
   // -- a run -----------------------------------------------------------------------------------------
@@ -362,6 +366,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     ...['metric', 'direction', 'shows', 'down', 'across', 'is_log'].map((trait) => model.observe(trait, draw)),
     model.observe('selected', () => {
       if (JSON.stringify(model.get('selected')) !== JSON.stringify(shownTable.get('selected'))) shownTable.set({ selected: model.get('selected') });
+      draw();
     }),
   ];
   watch();

@@ -4,15 +4,15 @@ import {
   type Column, columnsOf, inSight, type Order, parseFilter, type Row, sorted, toCsv, usualColumns,
 } from '../table';
 import { t } from '../text';
-import { isActive, type State, STATE_SIGNS } from '../types';
+import type { ApiError } from '../transport/transport';
+import { isActive } from '../types';
 import { drawCell, isNumeric, titleOf } from './table/cells';
+import { drawChips } from './table/chips';
 import { forEach, typedFor } from './table/many';
 import { innerModel, type View } from './view';
 
 const ROW_HEIGHT = 30;
 const MOST_COMPARED = 10;
-const STATES: State[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
-const WORDS = { PENDING: 'waiting', RUNNING: 'running', SUCCESS: 'succeeded', ERROR: 'failed', CANCELED: 'cancelled' };
 
 /** Thousands of runs of a group, live: filtered, sorted, chosen, compared, cancelled and deleted. */
 export const tableView: View = (root, { transport, model, inner, runs: known, open: openElsewhere }) => {
@@ -79,7 +79,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     if (gone.length) model.set({ selected: [...selected] });
     numeric = new Set(columns.filter((column) => isNumeric(shown, column)));
     drawHead();
-    drawChips(rows);
+    drawChips(chips, rows, filter.value, setFilter);
     drawChooser();
     drawBulk();
     drawEmpty(rows.length);
@@ -95,7 +95,11 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     selected.clear();
     active = '';
     const watcher: RunsWatcher = {
-      changed: () => { say(''); refresh(); },
+      changed: () => {
+        if (!card.classList.contains('rw-stale')) say('');
+        refresh();
+        if (!known && live?.isComplete && live.rows.length === 0) void check();
+      },
       connection: (connection) => {
         card.classList.toggle('rw-stale', !connection.isLive);
         say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
@@ -104,6 +108,13 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     };
     live = known?.(watcher) ?? new LiveRuns(transport, { group: String(model.get('group_id') ?? '') }, watcher);
     refresh();
+  }
+
+  /** Ask whether the group is still there, where it has no runs. */
+  async function check(): Promise<void> {
+    const id = model.get('group_id');
+    const isGone = await transport.get(`groups/${String(id ?? '')}`).then(() => false, (error: ApiError) => error.status === 404);
+    if (isGone && id === model.get('group_id')) replace(empty, t('groupGone'));
   }
 
   // -- drawing ---------------------------------------------------------------------------------------
@@ -158,28 +169,6 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
       onclick: () => open(row.id),
     }, name)),
     ...columns.map((column) => drawCell(row, column, numeric.has(column))));
-  }
-
-  function drawChips(rows: readonly Row[]): void {
-    const counts = new Map<State, number>();
-    for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
-    const present = STATES.filter((state) => counts.has(state));
-    const key = present.map((state) => `${state} ${counts.get(state)}`).join() + filter.value;
-    if (chips.dataset['key'] === key) return;
-    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['state'];
-    chips.dataset['key'] = key;
-    replace(chips, ...present.map((state) => {
-      const word = `state:${WORDS[state]}`;
-      const isOn = filter.value.split(/\s+/).includes(word);
-      return h('button', {
-        type: 'button', class: `rw-badge rw-chip rw-${state.toLowerCase()}`, 'aria-pressed': String(isOn), 'data-state': state,
-        onclick: () => {
-          const rest = filter.value.split(/\s+/).filter((each) => each && !each.startsWith('state:'));
-          setFilter([...rest, ...(isOn ? [] : [word])].join(' '));
-        },
-      }, `${STATE_SIGNS[state]} ${counts.get(state)?.toLocaleString()} ${t(state)}`);
-    }));
-    if (focused) chips.querySelector<HTMLElement>(`[data-state="${focused}"]`)?.focus();
   }
 
   function setFilter(line: string): void {

@@ -9,6 +9,8 @@ const ORDER: State[] = ['ERROR', 'RUNNING', 'PENDING', 'CANCELED', 'SUCCESS'];
 
 export interface Shown {
   grid: Grid;
+  /** The runs in their order, which decides between those that are equally good, as it does elsewhere. */
+  runs: readonly Row[];
   down: string | null;
   across: string;
   varied: readonly string[];
@@ -19,10 +21,11 @@ export interface Shown {
 }
 
 /** The runs as a grid of two parameters: each place has the sign of its state, or its metric with a shade. */
-export function gridTable({ grid, down, across, varied, metric, direction, open }: Shown): HTMLElement {
+export function gridTable({ grid, runs: ordered, down, across, varied, metric, direction, open }: Shown): HTMLElement {
   const all = grid.rows.flatMap((row) => grid.columns.flatMap((column) => grid.at(row, column)));
   const axis = metric ? makeAxis(metric, all.map((row) => row.metrics[metric] ?? null).filter((each) => typeof each === 'number')) : null;
-  const best = metric ? bestOf(all, metric, direction) : null;
+  const present = new Set(all);
+  const best = metric ? bestOf(ordered.filter((row) => present.has(row)), metric, direction) : null;
 
   function cell(runs: readonly Row[], spot: string): HTMLElement {
     const [only] = runs;

@@ -116,6 +116,14 @@ test('a value that is none of the choices is told, not forgotten', () => {
   }
 });
 
+test('a field of numbers says what it takes, where nothing else does', () => {
+  const help = (of: Parameter): string => fieldOf(of).element.querySelector('.rw-help')?.textContent ?? '';
+  expect(help(parameter('a', 'int'))).toBe('whole number');
+  expect(help(optional('a', 'float', null))).toBe('number, or nothing');
+  expect(help(optional('a', 'int', 3, { help: 'of days' }))).toBe('of days · default 3');
+  expect(help(optional('a', 'float', 0.5, { range: '[0,1]' }))).toBe('0 to 1 · default 0.5');
+});
+
 test('what is not known is a field of JSON text', () => {
   const field = fieldOf(parameter('odd', 'tensor'));
   const [input] = field.element.querySelectorAll('textarea');

@@ -11,7 +11,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLES = ("form.js", "run.js", "results.js", "table.js", "browser.js", "style.css", "lab/package.json")
+VIEWS = ("form", "run", "results", "table", "sweep", "browser", "markdown")
+BUNDLES = (*(f"{name}.js" for name in VIEWS), "style.css", "lab/package.json")
 STAMP = "sources.sha256"
 
 

@@ -97,10 +97,12 @@ class LocalSweepService(SweepService):
 
     def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> Json:
         """Return the points of a sweep as rows; see `SweepService`."""
-        self._sweep(sweep_id)
+        row, _ = self._sweep(sweep_id)
         size, cursor = read_page(limit, after, "after")
-        rows, following = self._parts.sweeps.get_points(sweep_id, cursor or 0, size)
-        return make_table(rows, following, "number")
+        found, following = self._parts.sweeps.get_points(sweep_id, cursor or 0, size)
+        answer = make_table(found, following, "number")
+        self._tell_defaults(row, found, answer)
+        return answer
 
     def add_points(self, sweep_id: str, arguments: list[list[Json]]) -> Json:
         """Add points to a sweep; see `SweepService`."""
@@ -224,6 +226,27 @@ class LocalSweepService(SweepService):
             found = known.get(draft.row["fingerprint"])
             points.append(Point(found.id if found else draft.row["id"], draft.row["arguments"]))
         return points, new
+
+    def _tell_defaults(self, row: SweepRow, found: Sequence[Row[Any]], answer: Json) -> None:
+        """Give runs that were reused the defaults that they ran with, where the sweep varies a parameter.
+
+        Such a run may have been started without an argument that the point has: it came to the same value.
+        """
+        defaults: dict[int, Json] = {}
+        column = answer["columns"].index("arguments")
+        for run, cells in zip(found, answer["rows"], strict=True):
+            lacks = [name for name in row.varied if name not in cells[column]]
+            if run.sweep_id == row.id or not lacks:
+                continue
+            if run.version_id not in defaults:
+                handle = self._parts.catalog.get_version(run.version_id).template["handle"]
+                defaults[run.version_id] = {
+                    each["name"]: each["defaultValue"]
+                    for each in handle["parameters"]
+                    if "defaultValue" in each
+                }
+            known = defaults[run.version_id]
+            cells[column].update({name: known[name] for name in lacks if name in known})
 
     def _submit(self, drafts: Sequence[Draft]) -> None:
         if drafts:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.browser.conftest import Lab
-from tests.ladder import ended, group_of, wait_until, workflow
+from tests.ladder import arguments, ended, group_of, wait_until, workflow
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -15,11 +15,12 @@ VIEWS = {
     "run": ".rw-file",
     "results": ".rw-file",
     "table": "tr[data-run]",
+    "sweep": ".rw-grid-of button",
     "browser": ".rw-workflow",
 }
 """What a view shows when it has drawn what came from the server."""
 MOST = {"JSEventListeners": 20, "Nodes": 20, "JSHeapUsedSize": 1_000_000}
-"""What may be there more after five hundred views; if each of one kind left something, it were a hundred."""
+"""What may be there more after six hundred views; if each of one kind left something, it were a hundred."""
 OPEN_AND_CLOSE = """
 async ([base, views, traits, times]) => {
   let listeners = 0;
@@ -53,15 +54,18 @@ async ([base, views, traits, times]) => {
 """Opens and closes each view many times; the model, which is ipywidgets' part, only counts its listeners."""
 
 
-def test_five_hundred_views_leave_no_listener_node_or_memory(lab: Lab) -> None:
+def test_six_hundred_views_leave_no_listener_node_or_memory(lab: Lab) -> None:
     """The page holds as much as before them; no stream is open, and nothing listens to a widget's model."""
     with lab.server.api() as api:
         made = workflow(api, lab.server.folder, WORK, parameters="x: int = 1")
         run = ended(api, api.runs.start_run(group_of(made), [])["id"])
+        sweep = api.sweeps.start_sweep(run["groupId"], [arguments(x=x) for x in (1, 2)])["id"]
+        wait_until(lambda: api.sweeps.get_sweep(sweep)["isDone"])
         about = {"_store": api.store(), "arguments": {}, "problems": {}, "columns": [], "selected": []}
     of_run = about | {"run_id": run["id"]}
     of_workflow = about | {"group_id": run["groupId"], "workflow_id": made["id"]}
     traits = {"form": of_workflow, "run": of_run, "results": of_run, "table": of_workflow, "browser": about}
+    traits["sweep"] = about | {"sweep_id": sweep}
     page, url = lab.page, lab.server.url
     config = json.dumps({"baseUrl": "/"})
     page.goto(f"{url}lab?reset&token={lab.server.token}")  # for the cookies

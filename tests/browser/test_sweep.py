@@ -10,6 +10,7 @@ from runwidgets.store.database import Database
 from runwidgets.store.tables import groups, points, runs, sweeps, workflows
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
+from tests.browser.hostile import HOSTILE, as_written
 from tests.browser.test_table import moment
 from tests.conftest import JupyterServer, url_of
 from tests.ladder import arguments, group_of, write_notebook
@@ -113,6 +114,12 @@ def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
     expect(card.locator("tr[data-run]")).to_have_count(6)
     expect(lab.page.locator(".jp-OutputArea-output table", has_text="SUCCESS").last).to_contain_text("0.1")
 
+    card.locator("tr[data-run] input[type=checkbox]").nth(1).click()
+    expect(card.locator(".rw-plot .rw-chosen")).to_have_count(1)
+    expect(card.locator(".rw-figure")).to_contain_text("1 selected, drawn thick and dashed")
+    card.get_by_role("button", name="Clear selection").click()
+    expect(card.locator(".rw-plot .rw-chosen")).to_have_count(0)
+
     card.get_by_label("Better is").select_option("higher")
     expect(card.get_by_text("Best loss: 2 at depth = 2, lr = 1")).to_be_visible()
     card.get_by_role("button", name="Run 2 failed or cancelled again").click()
@@ -146,6 +153,9 @@ def test_a_form_starts_a_sweep(lab: Lab, study: str) -> None:
     depth.get_by_label("How the values of depth are given").select_option("List")
     depth.get_by_role("textbox", name="Values of depth").fill("1, 4")
     expect(card.get_by_text("3 lr \u00d7 3 depth = 9 runs")).to_be_visible()
+    for name in card.locator(".rw-name-of").all():
+        box = name.bounding_box()
+        assert box is not None and box["height"] < 30  # on one line, whatever stands beside it
     assert violations(lab.page, ".rw") == []
     depth.get_by_role("button", name="Remove 2").click()
     card.get_by_role("button", name="Start 6 runs").click()
@@ -194,6 +204,57 @@ def test_a_sweep_is_cancelled_with_one_question(lab: Lab) -> None:
     expect(card.get_by_text("This server has no such sweep")).to_be_visible()
 
 
+def test_hostile_strings_in_a_sweep_are_shown_as_written_and_nothing_runs(lab: Lab) -> None:
+    """As values, as a metric and as reasons; in grid, plot, selectors, table and comparison."""
+    record = f"runwidgets.record({HOSTILE[0]!r}, len(word))"
+    code = f"import runwidgets\nif fails:\n    raise ValueError(word)\n{record}"
+    write_notebook(
+        lab.server.folder / "hostile_study.ipynb", code, parameters="word: str = ''\nfails: bool = False"
+    )
+    space = f"word={HOSTILE!r}, fails=[False, True], name={HOSTILE[1]!r}"
+    card = lab.show("hostile_sweep.ipynb", f"rw.SweepView(rw.sweep('hostile_study.ipynb', {space}))")
+    expect(card.get_by_text("16 of 16 done")).to_be_visible()
+    card.get_by_text("8 failed", exact=True).click()
+
+    for text in HOSTILE:
+        shown = as_written(text)
+        if "\x1b" not in text:  # colours are left out of a message
+            expect(card.locator(".rw-reasons")).to_contain_text(shown)
+        expect(card.locator(".rw-grid-of th", has_text=shown)).to_have_count(1)
+        expect(card.locator(".rw-plot", has_text=shown)).to_have_count(1)
+        expect(card.locator("td", has_text=shown)).not_to_have_count(0)
+    expect(card.locator(".rw-plot .rw-axis", has_text=HOSTILE[0])).to_have_count(1)
+    for row in (12, 14):
+        card.locator("tr[data-run] input[type=checkbox]").nth(row).click()
+    card.get_by_role("button", name="Compare").click()
+    comparison = card.get_by_role("region", name="Comparison of runs").first
+    expect(comparison).to_contain_text(as_written(HOSTILE[6]))
+    expect(comparison).to_contain_text(as_written(HOSTILE[7]))
+    for place in lab.page.locator(".rw *").all()[:400:5]:
+        place.dispatch_event("mouseover")
+    assert lab.page.evaluate("window.hit") is None
+
+
+def test_the_grid_keeps_its_place_and_its_focus_while_runs_go_on(lab: Lab) -> None:
+    """What is drawn anew is scrolled as it was, and the place with the focus has it again."""
+    write_notebook(
+        lab.server.folder / "goes_on.ipynb", "import time\ntime.sleep(0.2)", parameters="x = 1\nlong = 1"
+    )
+    card = lab.show("goes_on_view.ipynb", "rw.SweepView(rw.sweep('goes_on.ipynb', x=range(1000, 1050)))")
+    grid = card.get_by_role("region", name="Runs by parameter").locator(".rw-scroll")
+    expect(grid.locator("button")).to_have_count(50)
+    grid.evaluate("place => { place.scrollLeft = 200 }")
+    chosen = grid.get_by_role("button", name="x = 1030")
+    chosen.focus()
+    scrolled = grid.evaluate("place => place.scrollLeft")
+    assert scrolled > 0
+
+    expect(chosen).to_have_text("✓")
+
+    expect(chosen).to_be_focused()
+    assert grid.evaluate("place => place.scrollLeft") == scrolled
+
+
 def test_ten_thousand_runs_of_a_sweep_are_shown(lab: Lab, many: str) -> None:
     """Little arrives, little is drawn, and it says what it leaves out."""
     sizes: list[int] = []
@@ -208,3 +269,11 @@ def test_ten_thousand_runs_of_a_sweep_are_shown(lab: Lab, many: str) -> None:
     expect(card.get_by_text("more values are not shown")).to_be_visible()
     assert card.locator("tr[data-run]").count() < 60
     assert card.locator(".rw-plot polyline").count() <= 2_001
+    card.get_by_role("button", name="Delete sweep").click()
+    yes = card.get_by_role("button", name="Yes, delete")
+    expect(yes).to_be_disabled()
+    card.get_by_role("textbox", name="Type 10000 to confirm").fill("10")
+    expect(yes).to_be_disabled()
+    card.get_by_role("textbox", name="Type 10000 to confirm").fill("10000")
+    expect(yes).to_be_enabled()
+    card.get_by_role("button", name="No", exact=True).click()

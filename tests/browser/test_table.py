@@ -19,6 +19,12 @@ from tests.ladder import arguments, ended, group_of, write_notebook
 pytestmark = [pytest.mark.timeout(300)]
 
 MANY = 10_000
+TELLS = """
+import ipywidgets
+told = ipywidgets.Label()
+table.observe(lambda change: setattr(told, "value", f"{len(change.new)} are selected"), "selected")
+told
+"""
 BIDI = "<img src=x onerror=alert(1)>\u202egnp.exe"
 
 
@@ -125,6 +131,12 @@ def test_runs_are_chosen_opened_and_compared_by_keyboard_alone(lab: Lab, many: s
     page.keyboard.press("Enter")
     detail = card.get_by_role("region", name="Comparison of runs").first
     expect(detail.locator("tr.rw-differs", has_text="loss")).to_be_visible()
+    assert detail.locator(".rw-delta").count() > 0
+    card.get_by_role("button", name="Leave run").first.focus()
+    page.keyboard.press("Enter")
+    expect(detail.locator("thead code")).to_have_count(2)
+    card.get_by_label("Numbers are the same within").select_option("5 %")
+    expect(detail.locator("tr.rw-differs", has_text="loss")).to_have_count(0)
     card.get_by_role("button", name="Close").focus()
     page.keyboard.press("Enter")
     expect(detail).to_be_hidden()
@@ -160,7 +172,7 @@ def test_a_table_is_live_and_many_runs_are_deleted_with_one_question(lab: Lab) -
     )
     with lab.server.api() as api:
         group = group_of(api.workflows.create_workflow(str(notebook)))
-        card = lab.show("live_table.ipynb", "rw.RunTable('live.ipynb')")
+        card = lab.show("live_table.ipynb", "table = rw.RunTable('live.ipynb')\ntable", TELLS)
         expect(card.get_by_text("No runs yet.")).to_be_visible()
 
         started = [api.runs.start_run(group, [])["id"] for _ in range(3)]
@@ -170,8 +182,45 @@ def test_a_table_is_live_and_many_runs_are_deleted_with_one_question(lab: Lab) -
         expect(card.locator(".rw-runs .rw-badge.rw-success")).to_have_count(3)
         expect(card.get_by_role("columnheader", name="a", exact=True)).to_be_visible()
         card.get_by_role("checkbox", name="Select all runs shown").check()
+        expect(lab.page.get_by_text("3 are selected")).to_be_visible()
         card.get_by_role("button", name="Delete 3").click()
         expect(card.get_by_text("Delete 3 runs and their files?")).to_be_visible()
         card.get_by_role("button", name="Yes, delete").click()
         expect(card.get_by_text("No runs yet.")).to_be_visible()
+        expect(lab.page.get_by_text("0 are selected")).to_be_visible()
         assert json.dumps(api.runs.list_runs(group)["runs"]) == "[]"
+
+
+def test_a_click_is_not_lost_where_runs_come_meanwhile(lab: Lab) -> None:
+    """Nothing is drawn anew between the two ends of a click; what came is shown after it."""
+    notebook = write_notebook(lab.server.folder / "click.ipynb", "1")
+    with lab.server.api() as api:
+        group = group_of(api.workflows.create_workflow(str(notebook)))
+        first = ended(api, api.runs.start_run(group, [])["id"])["id"]
+        card = lab.show("click_table.ipynb", "rw.RunTable('click.ipynb')")
+        card.locator(f"tr[data-run='{first}'] .rw-link").hover()
+        lab.page.mouse.down()
+        with lab.page.expect_response(lambda answer: "/table" in answer.url):
+            api.runs.start_run(group, [])
+        lab.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        lab.page.mouse.up()
+
+        expect(card.locator(".rw-detail .rw-badge")).to_be_visible()
+        expect(card.locator("tr[data-run]")).to_have_count(2)
+
+
+def test_many_runs_are_deleted_after_their_number_was_typed(lab: Lab, many: str) -> None:
+    """Above fifty; a click is enough for fewer."""
+    card = lab.show("type.ipynb", f"rw.RunTable({many!r}, filter='x<60')")
+    expect(card.get_by_text("60 of 10,000 runs")).to_be_visible()
+    card.get_by_role("checkbox", name="Select all runs shown").check()
+    card.get_by_role("button", name="Delete 60").click()
+    typed = card.get_by_role("textbox", name="Type 60 to confirm")
+    typed.fill("6")
+    typed.press("Enter")
+    expect(card.get_by_text("Delete 60 runs and their files?")).to_be_visible()
+    expect(card.get_by_role("button", name="Yes, delete")).to_be_disabled()
+    typed.fill("60")
+    typed.press("Enter")
+
+    expect(card.get_by_text("of 9,940 runs")).to_be_visible()

@@ -25,6 +25,7 @@ from runwidgets.store import database
 from tests.conftest import start_server
 from tests.ladder import accepted, ended, group_of, running, wait_until, workflow, write_notebook
 
+SQUARE = "import runwidgets\nrunwidgets.record('square', x * x)\nopen('x.txt', 'w').write(str(x))"
 HOST = """
 import sys, time
 from pathlib import Path
@@ -94,18 +95,24 @@ def strays(root: Path) -> list[psutil.Process]:
     return found
 
 
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> pandas.DataFrame:
+    """Return the data frame of the sweep where nobody disturbs it."""
+    notebook = write_notebook(folder / "calm.ipynb", SQUARE, parameters="x = 1")
+    return read_frame(tmp_path_factory.mktemp("calm") / "root", start=notebook)
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["server", "embedded"])
 def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
-    tmp_path: Path, folder: Path, kind: str
+    tmp_path: Path, folder: Path, calm: pandas.DataFrame, kind: str
 ) -> None:
     """Two hundred runs, each executed exactly once; no process, file or row is left over.
 
     Its data frame is that of a sweep that nobody disturbed.
     """
     root = tmp_path / "root"
-    code = "import runwidgets\nrunwidgets.record('square', x * x)\nopen('x.txt', 'w').write(str(x))"
-    notebook = write_notebook(folder / f"{kind}.ipynb", code, parameters="x = 1")
+    notebook = write_notebook(folder / f"{kind}.ipynb", SQUARE, parameters="x = 1")
     host: Any
     if kind == "server":
         host = start_server(root, folder, "--RunWidgetsApp.slots=2")
@@ -138,8 +145,7 @@ def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
         host.wait()
     frame = read_frame(root)
     assert frame["square"].tolist() == [at * at for at in range(200)]
-    if kind == "embedded":
-        assert_frame_equal(frame, read_frame(tmp_path / "calm", start=notebook))
+    assert_frame_equal(frame, calm)
 
 
 def test_when_one_of_two_services_dies_the_other_takes_over(tmp_path: Path, folder: Path) -> None:

@@ -272,6 +272,17 @@ class TestReuse:
         assert [row["state"] for row in rows] == ["SUCCESS", "SUCCESS", "ERROR", "SUCCESS"]
         assert len(api.runs.list_runs(group)["runs"]) == 5
 
+    def test_a_reused_run_has_the_arguments_of_its_point(self, api: Api, group: str) -> None:
+        """Also where it was started with the default, so that it stands at its place of a grid."""
+        run = ended(api, api.runs.start_run(group, [])["id"])
+
+        sweep = api.sweeps.start_sweep(group, grid(1, 3), {"reuse": True})
+
+        done(api, sweep["id"])
+        rows = points(api, sweep["id"])
+        assert rows[0]["id"] == run["id"]
+        assert [row["arguments"] for row in rows] == [{"x": 1}, {"x": 3}]
+
     def test_a_changed_notebook_runs_all(self, api: Api, folder: Path) -> None:
         """So does one that reads a file that changed."""
         beside = folder / "reuse.txt"

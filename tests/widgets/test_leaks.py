@@ -14,7 +14,7 @@ from ipywidgets.widgets import widget as widgets
 import runwidgets as rw
 from runwidgets.service.base import Api
 from runwidgets.widgets.view import View
-from tests.ladder import DOUBLE, ended, group_of, wait_until, workflow
+from tests.ladder import DOUBLE, arguments, ended, group_of, wait_until, workflow
 
 FIRST, ALL = 100, 500
 MB = 1_000_000
@@ -29,14 +29,23 @@ def counts() -> tuple[int, int, int]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("kind", "api"),
-    [("RunForm", "local"), ("RunView", "remote"), ("Results", "local"), ("RunTable", "local")],
+    [
+        ("RunForm", "local"),
+        ("RunView", "remote"),
+        ("Results", "local"),
+        ("RunTable", "local"),
+        ("SweepView", "remote"),
+        ("RunBrowser", "local"),
+    ],
     indirect=["api"],
 )
 def test_five_hundred_views_leave_what_one_hundred_did(api: Api, folder: Path, kind: str) -> None:
     """No thread, comm or widget more, and no memory to speak of."""
     made = workflow(api, folder, DOUBLE, parameters="x = 1")
     run = ended(api, api.runs.start_run(group_of(made), [])["id"])["id"]
-    source = run if kind in {"RunView", "Results"} else made["id"]
+    sweep = api.sweeps.start_sweep(group_of(made), [arguments(x=1)], {"reuse": True})["id"]
+    wait_until(lambda: api.sweeps.get_sweep(sweep)["isDone"])
+    source = {"RunView": run, "Results": run, "SweepView": sweep}.get(kind, made["id"])
     before = counts()
 
     def open_and_close() -> None:

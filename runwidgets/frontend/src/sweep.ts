@@ -3,6 +3,7 @@
  * reasons of failures, and when it will be done.
  */
 
+import { visible } from './ansi';
 import { compare, type Row } from './table';
 import { isActive, type Json } from './types';
 
@@ -25,7 +26,7 @@ const keyOf = (value: Json): string => JSON.stringify(value);
 
 /** Return a number as a label: short, with a power of ten where it is far from 1. */
 export function label(value: Json): string {
-  if (typeof value !== 'number') return typeof value === 'string' ? value : value === null ? 'default' : JSON.stringify(value);
+  if (typeof value !== 'number') return value === null ? 'default' : visible(typeof value === 'string' ? value : JSON.stringify(value), true);
   const size = Math.abs(value);
   if (value !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace(/\.?0*e/, 'e').replace('e+', 'e');
   return String(Number(value.toPrecision(4)));

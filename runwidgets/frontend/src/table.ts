@@ -91,7 +91,7 @@ export function cellOf(row: Row, column: Column): Json {
   if (column.group === 'metric') return row.metrics[column.name] ?? null;
   if (column.name === 'state') return row.state;
   if (column.name === 'message') return row.message;
-  if (column.name === 'started') return row.startedAt ?? row.createdAt;
+  if (column.name === 'started') return row.startedAt;
   if (!row.startedAt || !row.finishedAt) return null;
   return (Date.parse(row.finishedAt) - Date.parse(row.startedAt)) / 1000;
 }

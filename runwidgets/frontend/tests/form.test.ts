@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { asCode } from '../src/code';
 import { combine, logRow, row } from '../src/space';
 import type { Json, Parameter } from '../src/types';
@@ -7,6 +7,8 @@ import { contentsPath } from '../src/views/fields/browse';
 import { search } from '../src/views/fields/choices';
 import { isSame, type Place } from '../src/views/fields/control';
 import { Field } from '../src/views/fields/field';
+import type { Transport } from '../src/transport/transport';
+import { describeSweep, startButton, usualTime } from '../src/views/startbutton';
 import { atPlace, lostNumber, placeOf, sliderOf } from '../src/views/fields/text';
 
 const parameter = (name: string, dtype: string, more = {}): Parameter =>
@@ -114,6 +116,14 @@ test('a value that is none of the choices is told, not forgotten', () => {
   }
 });
 
+test('a field of numbers says what it takes, where nothing else does', () => {
+  const help = (of: Parameter): string => fieldOf(of).element.querySelector('.rw-help')?.textContent ?? '';
+  expect(help(parameter('a', 'int'))).toBe('whole number');
+  expect(help(optional('a', 'float', null))).toBe('number, or nothing');
+  expect(help(optional('a', 'int', 3, { help: 'of days' }))).toBe('of days · default 3');
+  expect(help(optional('a', 'float', 0.5, { range: '[0,1]' }))).toBe('0 to 1 · default 0.5');
+});
+
 test('what is not known is a field of JSON text', () => {
   const field = fieldOf(parameter('odd', 'tensor'));
   const [input] = field.element.querySelectorAll('textarea');
@@ -216,4 +226,25 @@ test('choices of several values are ticked', () => {
   expect(field.values()).toEqual(['l', 'r']);
   field.reset();
   expect(field.values()).toBe(null);
+});
+
+test('a sweep says how many runs it makes, what is there twice, and how long others took', async () => {
+  const of = (name: string, ...values: number[]): [Parameter, number[]] => [{ name, dtype: 'int', isRequired: false }, values];
+  expect(describeSweep([], null)).toBe('');
+  expect(describeSweep([of('a', 1, 2)], null)).toBe('');
+  expect(describeSweep([of('a', 1, 2), of('b', 1, 1, 3)], { seconds: 2, n: 4 }))
+    .toBe('2 a × 3 b = 6 runs · the same value is there twice: b · about 12 s of work, going by 4 earlier runs');
+  expect(describeSweep([of('a', 1), of('b', 1)], { seconds: 2, n: 4 })).toBe('1 a × 1 b = 1 run');
+
+  const row = (state: string, end: string): unknown[] => ['r', state, '', '2026-01-01T00:00:00Z', end, {}, {}, null];
+  const columns = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
+  const rows = [row('ERROR', '2026-01-01T00:09:00Z'), ...['09', '03', '05'].map((end) => row('SUCCESS', `2026-01-01T00:00:${end}Z`))];
+  const asked: string[] = [];
+  const transport = { get: async (path: string) => { asked.push(path); return { columns, rows }; } } as unknown as Transport;
+  expect(await usualTime(transport, 'g')).toEqual({ seconds: 5, n: 3 });
+  const start = startButton('lack', () => undefined, () => usualTime(transport, 'g'));
+  start.tell([of('a', 1, 2)]);
+  start.tell([of('a', 1, 2, 3)]);
+  await vi.waitFor(() => expect(start.element.textContent).toBe('Start 3 runsabout 15 s of work, going by 3 earlier runs'));
+  expect(asked.length).toBe(2);
 });

@@ -5,6 +5,7 @@ import {
 } from '../src/sweep';
 import type { Row } from '../src/table';
 import type { Json, State } from '../src/types';
+import { focusPlace, gridTable } from '../src/views/sweep/grid';
 
 const row = (id: string, given: { [name: string]: Json }, loss: Json = null, state: State = 'SUCCESS', message: string | null = null): Row => ({
   id, state, createdAt: '', startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:00:10Z', arguments: given,
@@ -77,4 +78,19 @@ test('of many runs some are drawn, the best among them', () => {
   const best = rows[99] as Row;
   expect(sampled(rows, 10, best).map(({ id }) => id)).toEqual(['0', '10', '20', '30', '40', '50', '60', '70', '80', '99']);
   expect(sampled(rows, 100, best)).toHaveLength(100);
+});
+
+test('of runs that are equally good the grid marks the one that is told as the best, and a place has its focus again', () => {
+  const runs = [row('a', { x: 2, y: 2 }, 1), row('b', { x: 1, y: 1 }, 1), row('c', { x: 1, y: 2 }, 3)];
+  const draw = (): HTMLElement => gridTable({
+    grid: makeGrid(runs, 'y', 'x', new Map()), runs, down: 'y', across: 'x', varied: ['x', 'y'], metric: 'loss', direction: 'minimize', open: () => undefined,
+  });
+  const place = document.body.appendChild(document.createElement('div'));
+  place.append(draw());
+  expect(place.querySelector('.rw-best button')?.getAttribute('data-run')).toBe(bestOf(runs, 'loss', 'minimize')?.id);
+  const at = place.querySelector<HTMLElement>('[data-run=c]')?.dataset['at'] ?? '';
+  place.replaceChildren(draw());
+  focusPlace(place, at);
+  expect((document.activeElement as HTMLElement).dataset['run']).toBe('c');
+  expect([...place.querySelectorAll('button[tabindex="0"]')].length).toBe(1);
 });

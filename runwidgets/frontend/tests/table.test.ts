@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { applyToRow, columnsOf, compare, inSight, parseFilter, sorted, toCsv, toRows, usualColumns, type Row } from '../src/table';
 import type { Json, RunEvent } from '../src/types';
+import { drawCell, isNumeric } from '../src/views/table/cells';
+import { forEach, typedFor } from '../src/views/table/many';
+import { ApiError } from '../src/transport/transport';
+import { askingButton } from '../src/dom';
 
 const COLUMNS = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
 
@@ -23,6 +27,49 @@ describe('columns', () => {
       ['state', 'started', 'duration', 'argument:lr', 'argument:model', 'metric:loss', 'message']);
     expect(usualColumns(ROWS, all).map((each) => each.key)).toEqual(
       ['state', 'started', 'duration', 'argument:lr', 'metric:loss']);
+  });
+});
+
+describe('cells', () => {
+  const column = (key: string) => columnsOf(ROWS).find((each) => each.key === key) as ReturnType<typeof columnsOf>[0];
+  it('say nothing of a start that is still to come', () => {
+    const waiting = { ...row('w', {}), startedAt: null };
+    expect(drawCell(waiting, column('started'), false).textContent).toBe('–');
+  });
+  it('stand at the right where all that is there is numbers', () => {
+    expect(['argument:lr', 'argument:model', 'metric:loss'].map((key) => isNumeric(ROWS, column(key)))).toEqual([true, false, true]);
+    expect(isNumeric([], column('metric:loss'))).toBe(false);
+  });
+  it('show what would turn the direction of the text around it', () => {
+    expect(drawCell(row('x', { model: '\u202egnp.exe' }), column('argument:model'), false).textContent).toBe('⟨U+202E⟩gnp.exe');
+  });
+});
+
+describe('many at once', () => {
+  it('are all done, and what was refused is told', async () => {
+    const done: number[] = [];
+    const refused = await forEach([...Array(20).keys()], async (each) => {
+      if (each % 7 === 3) throw new ApiError(`no ${each}`, 409, 'X');
+      done.push(each);
+    });
+    expect([done.length, refused]).toEqual([17, ['no 3', 'no 10', 'no 17']]);
+  });
+  it('are asked for by their number from fifty on', () => {
+    expect(typedFor(50)).toBeUndefined();
+    expect(typedFor(51)).toEqual({ text: '51', label: 'Type 51 to confirm' });
+    let acts = 0;
+    const place = askingButton({ label: 'Delete', ask: () => 'Delete?', yes: 'Yes', busy: '…', no: 'No', typed: typedFor(51) }, async () => { acts += 1; });
+    place.querySelector('button')?.click();
+    const entry = place.querySelector('input') as HTMLInputElement;
+    const enter = (text: string): void => {
+      entry.value = text;
+      entry.dispatchEvent(new Event('input'));
+      entry.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+    };
+    enter('5');
+    expect([acts, [...place.querySelectorAll('button')].map((each) => each.disabled)]).toEqual([0, [true, false]]);
+    enter('51');
+    expect(acts).toBe(1);
   });
 });
 

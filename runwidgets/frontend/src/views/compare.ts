@@ -1,57 +1,27 @@
-import { h, replace } from '../dom';
+import { visible } from '../ansi';
+import { type Cell, deltaOf, differs, isSame, type Line, type Section, sectionsOf, toLines, toMarkdown } from '../comparison';
+import { h, replace, saveAs } from '../dom';
 import { SeriesOfRun, type SeriesAnswer } from '../series';
-import { took, t, value } from '../text';
-import type { Json, Run } from '../types';
+import { t } from '../text';
+import type { Run } from '../types';
 import { ApiError } from '../transport/transport';
 import { isPicture, preview, type Shown } from './previews';
 import { seriesPlot } from './series';
 import type { View } from './view';
 
-interface Line {
-  name: string;
-  cells: (string | null)[];
-}
-
-interface Section {
-  title: string;
-  lines: Line[];
-}
-
 const NOTHING = '–';
+/** Shares by which numbers may differ and still count as the same. */
+const TOLERANCES = [0, 0.001, 0.01, 0.05];
 
-/** Return what runs have, side by side; null where a run has nothing. */
-export function sectionsOf(runs: readonly Run[]): Section[] {
-  const of = (title: string, pick: (run: Run) => { [name: string]: Json }): Section => {
-    const picked = runs.map(pick);
-    const names = [...new Set(picked.flatMap((each) => Object.keys(each)))];
-    const shown = (each: { [name: string]: Json }, name: string): string | null =>
-      name in each ? value(each[name] ?? null) : null;
-    return { title, lines: names.map((name) => ({ name, cells: picked.map((each) => shown(each, name)) })) };
-  };
-  const run = (each: Run): { [name: string]: Json } => ({
-    [t('state')]: t(each.state),
-    [t('started')]: each.startedAt ? new Date(each.startedAt).toLocaleString() : null,
-    [t('duration')]: each.startedAt && each.finishedAt
-      ? took((Date.parse(each.finishedAt) - Date.parse(each.startedAt)) / 1000) : null,
-    ...(each.messages?.[0] ? { [t('message')]: each.messages[0] } : {}),
-  });
-  return [
-    of(t('run'), run),
-    of(t('arguments'), (each) => Object.fromEntries(each.arguments.map((given) => [given.name, given.value]))),
-    of(t('metrics'), (each) => each.metrics ?? {}),
-  ];
-}
-
-/** Say whether runs differ in a line. */
-export const differs = (line: Line): boolean => line.cells.some((cell) => cell !== line.cells[0]);
-
-/** Runs next to each other: what they were given, what they measured, and their pictures. */
+/** Runs next to each other: what they were given, what they measured and left, and their pictures. */
 export const compareView: View = (root, { transport, model }) => {
   const ids = (model.get('run_ids') ?? []) as string[];
   const body = h('div', { class: 'rw-compare' }, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
   root.append(body);
   const previews: Shown[] = [];
   let isClosed = false;
+  let onlyDifferences = true;
+  let tolerance = 0;
   void show();
 
   async function show(): Promise<void> {
@@ -64,28 +34,70 @@ export const compareView: View = (root, { transport, model }) => {
     }
   }
 
-  function draw(runs: Run[]): void {
-    const box = h('input', { type: 'checkbox', checked: true, onchange: () => fill() });
+  /** Draw some of the runs, held against one of them. */
+  function draw(runs: Run[], heldAgainst = runs[0]): void {
+    let base = heldAgainst;
+    previews.splice(0).forEach((each) => each.close());
+    const nameOf = (run: Run): string => run.id.slice(0, 8);
+    const box = h('input', { type: 'checkbox', checked: onlyDifferences, onchange: () => { onlyDifferences = box.checked; fill(); } });
+    const against = h('select', { class: 'rw-input', onchange: () => { base = runs[Number(against.value)]; fill(); } },
+      ...runs.map((run, at) => h('option', { value: at, selected: run === base }, nameOf(run))));
+    const within = h('select', { class: 'rw-input', onchange: () => { tolerance = Number(within.value); fill(); } },
+      ...TOLERANCES.map((each) => h('option', { value: each, selected: each === tolerance }, each === 0 ? t('exactly') : `${each * 100} %`)));
     const place = h('div', { class: 'rw-scroll rw-tall', tabindex: 0, role: 'region', 'aria-label': t('comparison') });
-    const names = runs.map((run) => h('th', { scope: 'col' }, h('code', {}, run.id.slice(0, 8))));
+    const status = h('span', { class: 'rw-dim', role: 'status' });
+    let shown: Section[] = [];
 
+    const headOf = (run: Run): HTMLElement => h('th', { scope: 'col' }, h('code', { title: run.id }, nameOf(run)),
+      run === base ? h('span', { class: 'rw-dim' }, ` ${t('baseline')}`) : null,
+      runs.length < 3 ? null : h('button', {
+        type: 'button', class: 'rw-untag', 'aria-label': t('removeRun', { name: nameOf(run) }),
+        onclick: () => leaveOut(run),
+      }, '✕'));
+    function leaveOut(run: Run): void {
+      const rest = runs.filter((each) => each !== run);
+      draw(rest, run === base ? rest[0] : base);
+      body.querySelector<HTMLElement>('.rw-untag, .rw-tall')?.focus();
+    }
+    function drawCell(cell: Cell, line: Line): HTMLElement {
+      const held = line.cells[base ? runs.indexOf(base) : 0] as Cell;
+      const delta = isSame(cell, held, tolerance) ? '' : deltaOf(cell, held);
+      return h('td', { title: visible(cell.text) }, h('bdi', {}, visible(cell.text)), delta ? h('span', { class: 'rw-delta' }, ` ${delta}`) : null);
+    }
     function fill(): void {
-      const bodies = sectionsOf(runs).map(({ title, lines }) => {
-        const shown = lines.filter((line) => !box.checked || differs(line));
-        return shown.length === 0 ? null : h('tbody', {},
-          h('tr', {}, h('th', { colspan: runs.length + 1, scope: 'rowgroup', class: 'rw-part' }, title)),
-          ...shown.map((line) => h('tr', { class: differs(line) ? 'rw-differs' : '' },
-            h('th', { scope: 'row' }, differs(line) ? h('span', { title: t('differs') }, '≠ ') : null, line.name),
-            ...line.cells.map((cell) => h('td', { title: cell ?? '' }, cell ?? NOTHING)))));
-      });
-      replace(place, bodies.some((each) => each !== null)
-        ? h('table', { class: 'rw-table' }, h('thead', {}, h('tr', {}, h('td', {}), ...names)), ...bodies)
+      shown = sectionsOf(runs)
+        .map(({ title, lines }) => ({ title, lines: lines.filter((line) => !box.checked || differs(line, tolerance)) }))
+        .filter(({ lines }) => lines.length > 0);
+      status.textContent = '';
+      replace(place, shown.length > 0
+        ? h('table', { class: 'rw-table' }, h('thead', {}, h('tr', {}, h('td', {}), ...runs.map(headOf))), ...shown.map(({ title, lines }) => h('tbody', {},
+          h('tr', {}, h('th', { colspan: runs.length + 1, scope: 'rowgroup', class: 'rw-heading' }, title)),
+          ...lines.map((line) => h('tr', { class: differs(line, tolerance) ? 'rw-differs' : '' },
+            h('th', { scope: 'row' }, differs(line, tolerance) ? h('span', { title: t('differs') }, '≠ ') : null, h('bdi', {}, visible(line.name))),
+            ...line.cells.map((cell) => drawCell(cell, line)))))))
         : h('div', { class: 'rw-dim' }, t('allSame')));
+    }
+    async function copy(): Promise<void> {
+      try {
+        await navigator.clipboard.writeText(toMarkdown(runs.map(nameOf), shown));
+        status.textContent = t('copiedPath');
+      } catch {
+        status.textContent = t('notCopied');
+      }
     }
 
     fill();
+    const pick = (text: string, input: HTMLElement): HTMLElement => h('label', { class: 'rw-pick' }, text, input);
     const charts = h('section', { class: 'rw-charts', 'aria-label': t('seriesOf') });
-    replace(body, h('label', { class: 'rw-choice' }, box, t('onlyDifferences')), place, charts, pictures(runs));
+    replace(body,
+      h('div', { class: 'rw-tools' }, h('label', { class: 'rw-choice' }, box, t('onlyDifferences')),
+        pick(t('against'), against), pick(t('sameWithin'), within),
+        h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => void copy() }, t('copyMarkdown')),
+        h('button', {
+          type: 'button', class: 'rw-button rw-quiet',
+          onclick: () => saveAs(new Blob([toLines(runs.map(nameOf), shown)], { type: 'text/csv' }), 'comparison.csv'),
+        }, t('csv')), status),
+      place, charts, pictures(runs));
     void drawSeries(runs, charts);
   }
 
@@ -97,7 +109,7 @@ export const compareView: View = (root, { transport, model }) => {
         series.read(await transport.get<SeriesAnswer>(`runs/${run.id}/series?limit=1000`));
         return { name: run.id.slice(0, 8), series };
       }));
-      if (isClosed) return;
+      if (isClosed || !place.isConnected) return;
       const names = [...new Set(all.flatMap(({ series }) => series.names))];
       replace(place, ...names.map((metric) => seriesPlot(metric, all.map(({ name, series }) => ({ name, points: series.points(metric) })))));
     } catch (error) {
@@ -109,8 +121,8 @@ export const compareView: View = (root, { transport, model }) => {
   function pictures(runs: Run[]): HTMLElement | null {
     const names = [...new Set(runs.flatMap((run) => (run.files ?? []).filter(isPicture).map((each) => each.name)))];
     if (names.length === 0) return null;
-    return h('div', {}, ...names.map((name) => h('section', { class: 'rw-section', 'aria-label': name },
-      h('h4', {}, name), h('div', { class: 'rw-side' }, ...runs.map((run) => {
+    return h('div', {}, ...names.map((name) => h('section', { class: 'rw-section', 'aria-label': visible(name, true) },
+      h('h4', {}, h('bdi', {}, visible(name, true))), h('div', { class: 'rw-side' }, ...runs.map((run) => {
         const file = run.files?.find((each) => each.name === name);
         const caption = h('figcaption', {}, h('code', {}, run.id.slice(0, 8)));
         if (!file) return h('figure', {}, h('span', { class: 'rw-dim' }, NOTHING), caption);

@@ -1,5 +1,6 @@
 /** Drawings: elements of SVG, and a frame with an axis across and one up. */
 
+import { visible } from '../ansi';
 import type { Axis } from '../sweep';
 import { t } from '../text';
 import type { Json } from '../types';
@@ -29,7 +30,7 @@ export interface Framed {
   right: number;
 }
 
-const named = (axis: Axis): string => axis.name + (axis.isLog ? ` (${t('logScale')})` : '');
+const named = (axis: Axis): string => visible(axis.name, true) + (axis.isLog ? ` (${t('logScale')})` : '');
 
 /** Draw two axes with their ticks, rules and names. */
 export function axes(across: Axis, up: Axis, width: number, height: number): Framed {

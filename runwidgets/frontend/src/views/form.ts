@@ -7,7 +7,7 @@ import { ApiError } from '../transport/transport';
 import { listEarlier, moment } from './earlier';
 import { Field } from './fields/field';
 import { Uploads } from './fields/uploads';
-import { startButton, tooManyOf } from './startbutton';
+import { startButton, tooManyOf, usualTime } from './startbutton';
 import { innerModel, type View } from './view';
 
 type Values = { [name: string]: Json };
@@ -30,7 +30,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const stale = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const lack = h('span', { class: 'rw-lack', id: uniqueId('lack') });
-  const start = startButton(lack.id, () => void submit(true));
+  const start = startButton(lack.id, () => void submit(true), () => usualTime(transport, groupId));
   const inputs = h('fieldset', { class: 'rw-inputs', 'aria-label': t('arguments') });
   const panel = h('div', { class: 'rw-browse', hidden: true });
   const code = h('pre', { class: 'rw-text', tabindex: 0, hidden: true, 'aria-label': t('codeOf') });

@@ -29,8 +29,10 @@ function unfinished(run: Run, transport: Transport): Shown {
 
 /** The result files of a run, as soon as there are any. */
 export const resultsView: View = (root, { transport, model }) => {
-  const body = h('div', { class: 'rw-card' });
-  root.append(body);
+  const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const body = h('div', {});
+  const card = h('div', { class: 'rw-card' }, notice, body);
+  root.append(card);
   let live: LiveRun | null = null;
   let shown = '';
   let content: Shown | null = null;
@@ -60,7 +62,11 @@ export const resultsView: View = (root, { transport, model }) => {
     live = new LiveRun(transport, id, {
       changed: draw,
       printed: () => undefined,
-      connection: (connection) => body.classList.toggle('rw-stale', !connection.isLive),
+      connection: (connection) => {
+        card.classList.toggle('rw-stale', !connection.isLive);
+        notice.hidden = connection.isLive;
+        notice.textContent = connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() });
+      },
       gone: () => replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('gone'))),
       failed: (error) => replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message)),
     });

@@ -93,9 +93,9 @@ export const runView: View = (root, { transport, model, inner }) => {
     const word = `${STATE_SIGNS[run.state]} ${t(run.state)}`;
     if (badge.textContent !== word) badge.textContent = word;
     badge.title = run.state;
-    title.textContent = run.notebook ?? '';
+    title.textContent = visible(run.notebook ?? '', true);
     title.title = run.id;
-    stage.textContent = stageOf(run);
+    stage.textContent = visible(stageOf(run), true);
     stage.hidden = stage.textContent === '' || run.state === 'SUCCESS';
     log?.settle(!isActive(run.state));
     cells?.accept(run);
@@ -160,7 +160,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     const known = Object.entries(run.metrics ?? {});
     metrics.hidden = known.length === 0;
     replace(metrics, ...known.map(([name, each]) =>
-      h('div', {}, h('dt', {}, name), h('dd', { title: JSON.stringify(each) }, value(each)))));
+      h('div', {}, h('dt', {}, visible(name, true)), h('dd', { title: JSON.stringify(each) }, visible(value(each), true)))));
   }
 
   function drawSeries(series: SeriesOfRun): void {
@@ -313,5 +313,5 @@ export const runView: View = (root, { transport, model, inner }) => {
 
 function shortly(given: unknown): string {
   const text = typeof given === 'string' ? given : JSON.stringify(given);
-  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
+  return visible(text.length <= 60 ? text : `${text.slice(0, 57)}…`, true);
 }

@@ -1,3 +1,4 @@
+import { visible } from '../ansi';
 import { h } from '../dom';
 import { nearest, thinned, type Points } from '../series';
 import { label, makeAxis } from '../sweep';
@@ -35,7 +36,7 @@ export function seriesPlot(metric: string, lines: readonly Line[]): HTMLElement 
   const says = ({ name, points }: Line, [step, value]: [number, number]): string =>
     `${points && drawn.length > 1 ? `${name}: ` : ''}${t('atStep', { value: label(value), step: label(step) })}`;
   const lasts = drawn.map((line) => says(line, line.points[line.points.length - 1] as [number, number]));
-  drawing.setAttribute('aria-label', `${metric}: ${lasts.join('; ')}`);
+  drawing.setAttribute('aria-label', `${visible(metric, true)}: ${lasts.join('; ')}`);
   const caption = h('figcaption', { class: 'rw-dim' }, lasts.join(' · '));
   const steps = all.map(([step]) => step);
   const [low, high] = [Math.min(...steps), Math.max(...steps)];
@@ -56,5 +57,5 @@ export function seriesPlot(metric: string, lines: readonly Line[]): HTMLElement 
       s('line', { x1: 0, x2: 30, y1: 5, y2: 5, class: `rw-trace rw-line-${at % DASHES.length}`, 'stroke-dasharray': DASHES[at % DASHES.length] ?? '' }));
     return h('li', {}, sample as unknown as HTMLElement, h('code', {}, name));
   })) : null;
-  return h('figure', { class: 'rw-figure rw-series', 'data-series': metric }, h('div', { class: 'rw-axis' }, metric), drawing as unknown as HTMLElement, caption, legend);
+  return h('figure', { class: 'rw-figure rw-series', 'data-series': metric }, h('div', { class: 'rw-axis' }, visible(metric, true)), drawing as unknown as HTMLElement, caption, legend);
 }

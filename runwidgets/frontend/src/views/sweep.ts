@@ -1,3 +1,4 @@
+import { visible } from '../ansi';
 import { askingButton, h, replace } from '../dom';
 import { LiveRuns, type RunsWatcher } from '../runs';
 import {
@@ -7,9 +8,10 @@ import type { Row } from '../table';
 import { clock, t } from '../text';
 import { ApiError } from '../transport/transport';
 import { isActive, type Json, type State, STATE_SIGNS, type Sweep } from '../types';
-import { gridTable } from './sweep/grid';
+import { focusPlace, gridTable } from './sweep/grid';
 import { plot } from './sweep/plot';
 import { tableView } from './table';
+import { typedFor } from './table/many';
 import { innerModel, type View } from './view';
 
 const STATES: State[] = ['SUCCESS', 'ERROR', 'CANCELED', 'RUNNING', 'PENDING'];
@@ -23,6 +25,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   let ticking: ReturnType<typeof setInterval> | undefined;
   let drawing: ReturnType<typeof setTimeout> | undefined;
   let rested = 0;
+  let isPressed = false;
   let choices = '';
   const watchers = new Set<RunsWatcher>();
   const fixed = new Map<string, string>();
@@ -36,7 +39,9 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const best = h('div', { class: 'rw-bestline', hidden: true });
   const failures = h('details', { class: 'rw-section', hidden: true });
   const tools = h('div', { class: 'rw-tools', hidden: true });
-  const gridPlace = h('section', { class: 'rw-section', 'aria-label': t('gridOf') });
+  const gridScroll = h('div', { class: 'rw-scroll', tabindex: 0, role: 'region', 'aria-label': t('gridOf') });
+  const gridNote = h('div', { class: 'rw-dim', hidden: true });
+  const gridPlace = h('section', { class: 'rw-section', 'aria-label': t('gridOf') }, gridScroll, gridNote);
   const plotPlace = h('section', { class: 'rw-section', 'aria-label': t('plotOf') });
   const detail = h('section', { class: 'rw-detail', hidden: true });
   const tablePlace = h('div', {});
@@ -57,8 +62,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
 
   function select(text: string, options: [string, string][], chosen: string, change: (value: string) => void): HTMLElement {
     const box = h('select', { class: 'rw-input', onchange: () => change(box.value) },
-      ...options.map(([value, shown]) => h('option', { value, selected: value === chosen }, shown)));
-    return h('label', { class: 'rw-pick' }, text, box);
+      ...options.map(([value, shown]) => h('option', { value, selected: value === chosen }, visible(shown, true))));
+    return h('label', { class: 'rw-pick' }, visible(text, true), box);
   }
 
   const say = (text: string, isBad = false): void => {
@@ -107,6 +112,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     replace(card, ...parts);
     live = new LiveRuns(transport, { sweep: String(model.get('sweep_id') ?? '') }, {
       changed: () => {
+        if (live?.isComplete && live.rows.length === 0) void load(); // which says whether it is still there
         draw();
         for (const each of [...watchers]) each.changed();
       },
@@ -124,7 +130,10 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         ...shownTable,
         set: (values) => {
           shownTable.set(values);
-          if ('selected' in values) model.set({ selected: values['selected'] ?? [] });
+          if (!('selected' in values)) return;
+          model.set({ selected: values['selected'] ?? [] });
+          rested = 0; // at once
+          draw();
         },
       },
       runs: (watcher) => {
@@ -145,7 +154,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   function draw(): void {
     const rows = live?.rows ?? [];
     if (!sweep) return;
-    name.textContent = sweep.name;
+    name.textContent = visible(sweep.name, true);
     const isWhole = live?.isComplete ?? false; // until then the server knows better
     const counts = isWhole
       ? Object.fromEntries(STATES.map((state) => [state, rows.filter((row) => row.state === state).length])) as Record<State, number>
@@ -164,6 +173,10 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   /** Draw what may be large; then rest for longer than it took, so that the page has time for everything else. */
   function drawLarge(varied: readonly string[]): void {
     drawing = undefined;
+    if (isPressed) { // a click on what is drawn anew meanwhile would go nowhere
+      drawing = setTimeout(() => drawLarge(varied), 100);
+      return;
+    }
     const begun = performance.now();
     drawGrid(live?.rows ?? [], varied);
     drawPlot(live?.rows ?? [], varied);
@@ -205,8 +218,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
       replace(actions, h('span', { class: 'rw-dim' }, String(refusal)));
       return;
     }
-    const asking = (word: string, ask: string, yes: string, busy: string, act: () => Promise<unknown>, kind = ''): HTMLElement =>
-      askingButton({ label: word, ask: () => ask, yes, busy, no: t('no'), kind }, async () => {
+    const asking = (word: string, ask: string, yes: string, busy: string, act: () => Promise<unknown>, kind = '', typed = typedFor(0)): HTMLElement =>
+      askingButton({ label: word, ask: () => ask, yes, busy, no: t('no'), kind, typed }, async () => {
         try {
           await act();
           say('');
@@ -223,7 +236,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         () => transport.send('PUT', `sweeps/${id}`, {})) : null,
       failed > 0 ? h('button', { type: 'button', class: 'rw-button', onclick: () => void rerun(id) }, t('rerunFailed', { n: failed })) : null,
       waiting + running === 0 && total > 0 ? asking(t('deleteSweep'), t('askDeleteSweep', { n: total }), t('deleteYes'), t('deleting'),
-        async () => { await transport.send('DELETE', `sweeps/${id}`); gone(); }, 'rw-quiet') : null);
+        async () => { await transport.send('DELETE', `sweeps/${id}`); gone(); }, 'rw-quiet', typedFor(total)) : null);
   }
 
   async function rerun(id: string): Promise<void> {
@@ -279,7 +292,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     const key = row ? [row.id, metricOf(), ...varied].join(' ') : '';
     if (!row || best.dataset['key'] === key) return;
     best.dataset['key'] = key;
-    replace(best, h('span', {}, t('bestOf', { metric: metricOf(), value: label(row.metrics[metricOf()] ?? null), where: describePoint(row, varied) })),
+    replace(best, h('span', {}, t('bestOf', { metric: visible(metricOf(), true), value: label(row.metrics[metricOf()] ?? null), where: describePoint(row, varied) })),
       h('button', { type: 'button', class: 'rw-button', onclick: () => open(row.id) }, t('openBest')));
   }
 
@@ -291,7 +304,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     failures.dataset['key'] = key;
     const n = groups.reduce((sum, { rows: found }) => sum + found.length, 0);
     replace(failures, h('summary', {}, t('failedOf', { n })), h('ul', { class: 'rw-reasons' }, ...groups.slice(0, 20).map(({ reason, rows: found }) =>
-      h('li', {}, h('span', {}, `${found.length} × `), h('bdi', { class: 'rw-what' }, reason || t('noReason')),
+      h('li', {}, h('span', {}, `${found.length} × `), h('bdi', { class: 'rw-what' }, visible(reason) || t('noReason')),
         h('button', {
           type: 'button', class: 'rw-button rw-quiet', 'aria-label': t('openFirst', { where: describePoint(found[0] as Row, varied) }),
           onclick: () => open((found[0] as Row).id),
@@ -300,18 +313,23 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
 
   function drawGrid(rows: readonly Row[], varied: readonly string[]): void {
     gridPlace.hidden = varied.length === 0;
-    if (varied.length === 0 || gridPlace.contains(root.ownerDocument.activeElement)) return;
+    if (varied.length === 0) return;
     const grid = makeGrid(rows, down(varied), across(varied), fixed);
-    replace(gridPlace, h('div', { class: 'rw-scroll', tabindex: 0, role: 'region', 'aria-label': t('gridOf') }, gridTable({
-      grid, down: down(varied), across: across(varied), varied, metric: shows() === 'metric' ? metricOf() : '', direction: direction(), open,
-    })), grid.leftOut > 0 ? h('div', { class: 'rw-dim' }, t('gridCut', { n: grid.leftOut })) : null);
+    const focused = root.ownerDocument.activeElement;
+    const at = focused && gridScroll.contains(focused) ? (focused as HTMLElement).dataset['at'] : undefined;
+    replace(gridScroll, gridTable({
+      grid, runs: rows, down: down(varied), across: across(varied), varied, metric: shows() === 'metric' ? metricOf() : '', direction: direction(), open,
+    }));
+    if (at !== undefined) focusPlace(gridScroll, at);
+    gridNote.hidden = grid.leftOut === 0;
+    gridNote.textContent = t('gridCut', { n: grid.leftOut });
   }
 
   function drawPlot(rows: readonly Row[], varied: readonly string[]): void {
     const metric = metricOf();
     plotPlace.hidden = metric === '' || varied.length === 0;
     if (plotPlace.hidden) return;
-    replace(plotPlace, plot({ rows, varied, metric, direction: direction(), isLog: model.get('is_log') !== false, open }));
+    replace(plotPlace, plot({ rows, varied, metric, direction: direction(), isLog: model.get('is_log') !== false, selected: new Set((model.get('selected') ?? []) as string[]), open }));
   }
 
   // -- a run -----------------------------------------------------------------------------------------
@@ -335,22 +353,27 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     replace(detail);
   }
 
-  /** What is not drawn while it has the focus is drawn when that goes elsewhere. */
-  for (const place of [tools, gridPlace]) {
-    place.addEventListener('focusout', (event) => {
-      if (!place.contains(event.relatedTarget as Node | null)) setTimeout(() => { if (closeTable) draw(); });
-    });
-  }
+  /** The selectors are not drawn while one has the focus, but when that goes elsewhere. */
+  tools.addEventListener('focusout', (event) => {
+    if (!tools.contains(event.relatedTarget as Node | null)) setTimeout(() => { if (closeTable) draw(); });
+  });
+  const release = (): void => { isPressed = false; };
+  for (const place of [gridPlace, plotPlace]) place.addEventListener('pointerdown', () => { isPressed = true; });
+  document.addEventListener('pointerup', release);
+  document.addEventListener('pointercancel', release);
   const stops = [
     model.observe('sweep_id', watch),
     ...['metric', 'direction', 'shows', 'down', 'across', 'is_log'].map((trait) => model.observe(trait, draw)),
     model.observe('selected', () => {
       if (JSON.stringify(model.get('selected')) !== JSON.stringify(shownTable.get('selected'))) shownTable.set({ selected: model.get('selected') });
+      draw();
     }),
   ];
   watch();
   return () => {
     stops.forEach((stop) => stop());
+    document.removeEventListener('pointerup', release);
+    document.removeEventListener('pointercancel', release);
     letGo();
   };
 };

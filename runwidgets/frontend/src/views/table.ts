@@ -1,18 +1,18 @@
 import { append, askingButton, h, replace, saveAs } from '../dom';
 import { LiveRuns, type Runs, type RunsWatcher } from '../runs';
 import {
-  cellOf, type Column, columnsOf, inSight, type Order, parseFilter, type Row, sorted, toCsv, usualColumns,
+  type Column, columnsOf, inSight, type Order, parseFilter, type Row, sorted, toCsv, usualColumns,
 } from '../table';
-import { took, t, value } from '../text';
-import { isActive, type Json, type State, STATE_SIGNS } from '../types';
-import { ApiError } from '../transport/transport';
+import { t } from '../text';
+import type { ApiError } from '../transport/transport';
+import { isActive } from '../types';
+import { drawCell, isNumeric, titleOf } from './table/cells';
+import { drawChips } from './table/chips';
+import { forEach, typedFor } from './table/many';
 import { innerModel, type View } from './view';
 
 const ROW_HEIGHT = 30;
-const AT_ONCE = 6;
 const MOST_COMPARED = 10;
-const STATES: State[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
-const WORDS = { PENDING: 'waiting', RUNNING: 'running', SUCCESS: 'succeeded', ERROR: 'failed', CANCELED: 'cancelled' };
 
 /** Thousands of runs of a group, live: filtered, sorted, chosen, compared, cancelled and deleted. */
 export const tableView: View = (root, { transport, model, inner, runs: known, open: openElsewhere }) => {
@@ -20,11 +20,14 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   let shown: Row[] = [];
   let columns: Column[] = [];
   let all: Column[] = [];
+  let numeric = new Set<Column>();
   let order: Order | null = null;
   let active = '';
   let anchor = '';
   let closeDetail: (() => void) | null = null;
   let drawnBulk = '';
+  let isPressed = false;
+  let postponed: ReturnType<typeof setTimeout> | undefined;
   const selected = new Set<string>();
 
   const filter = h('input', {
@@ -59,15 +62,24 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
 
   // -- data ------------------------------------------------------------------------------------------
 
+  /** Draw everything anew, but not under a button of the mouse: its click would go nowhere. */
   function refresh(): void {
+    clearTimeout(postponed);
+    if (isPressed) {
+      postponed = setTimeout(refresh, 100);
+      return;
+    }
     const rows = live?.rows ?? [];
     all = columnsOf(rows);
     const wanted = (model.get('columns') ?? []) as string[];
     columns = wanted.length ? all.filter((each) => wanted.includes(each.key)) : usualColumns(rows, all);
     shown = sorted(rows.filter(parseFilter(filter.value)), all, order);
-    for (const id of [...selected]) if (live?.isComplete && !live.get(id)) selected.delete(id);
+    const gone = live?.isComplete ? [...selected].filter((id) => !live?.get(id)) : [];
+    gone.forEach((id) => selected.delete(id));
+    if (gone.length) model.set({ selected: [...selected] });
+    numeric = new Set(columns.filter((column) => isNumeric(shown, column)));
     drawHead();
-    drawChips(rows);
+    drawChips(chips, rows, filter.value, setFilter);
     drawChooser();
     drawBulk();
     drawEmpty(rows.length);
@@ -83,7 +95,11 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     selected.clear();
     active = '';
     const watcher: RunsWatcher = {
-      changed: () => { say(''); refresh(); },
+      changed: () => {
+        if (!card.classList.contains('rw-stale')) say('');
+        refresh();
+        if (!known && live?.isComplete && live.rows.length === 0) void check();
+      },
       connection: (connection) => {
         card.classList.toggle('rw-stale', !connection.isLive);
         say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
@@ -94,20 +110,23 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     refresh();
   }
 
-  // -- drawing ---------------------------------------------------------------------------------------
-
-  function title(column: Column): string {
-    return column.group === 'run' ? t(column.name as 'state') : column.name;
+  /** Ask whether the group is still there, where it has no runs. */
+  async function check(): Promise<void> {
+    const id = model.get('group_id');
+    const isGone = await transport.get(`groups/${String(id ?? '')}`).then(() => false, (error: ApiError) => error.status === 404);
+    if (isGone && id === model.get('group_id')) replace(empty, t('groupGone'));
   }
+
+  // -- drawing ---------------------------------------------------------------------------------------
 
   function drawHead(): void {
     const names = columns.map((column) => {
       const isChosen = order?.key === column.key;
       const sort = !isChosen ? 'none' : order?.isDescending ? 'descending' : 'ascending';
       const arrow = !isChosen ? '' : order?.isDescending ? ' ▼' : ' ▲';
-      return h('th', { scope: 'col', role: 'columnheader', 'aria-sort': sort, class: `rw-${column.group}` },
+      return h('th', { scope: 'col', role: 'columnheader', 'aria-sort': sort, class: `rw-${column.group} ${numeric.has(column) ? 'rw-number' : ''}` },
         h('button', { type: 'button', class: 'rw-sort', 'data-key': column.key, onclick: () => sortBy(column) },
-          title(column), h('span', { 'aria-hidden': 'true' }, arrow)));
+          titleOf(column), h('span', { 'aria-hidden': 'true' }, arrow)));
     });
     const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['key'];
     replace(head, h('th', { scope: 'col', role: 'columnheader', class: 'rw-tick' }, everyBox),
@@ -149,47 +168,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
       type: 'button', class: 'rw-link', tabindex: -1, 'data-part': 'open', title: row.id, 'aria-label': t('openRun', { name }),
       onclick: () => open(row.id),
     }, name)),
-    ...columns.map((column) => drawCell(row, column)));
-  }
-
-  function drawCell(row: Row, column: Column): HTMLElement {
-    const cell = cellOf(row, column);
-    if (column.key === 'state') {
-      return h('td', { role: 'gridcell' }, h('span', { class: `rw-badge rw-${row.state.toLowerCase()}` },
-        `${STATE_SIGNS[row.state]} ${t(row.state)}`));
-    }
-    const text = textOf(cell, column);
-    const isNumber = typeof cell === 'number';
-    return h('td', { role: 'gridcell', class: isNumber ? 'rw-number' : '', title: text }, h('bdi', {}, text));
-  }
-
-  function textOf(cell: Json, column: Column): string {
-    if (cell === null) return '–';
-    if (column.key === 'duration') return took(cell as number);
-    if (column.key === 'started') return new Date(cell as string).toLocaleString();
-    return value(cell);
-  }
-
-  function drawChips(rows: readonly Row[]): void {
-    const counts = new Map<State, number>();
-    for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
-    const present = STATES.filter((state) => counts.has(state));
-    const key = present.map((state) => `${state} ${counts.get(state)}`).join() + filter.value;
-    if (chips.dataset['key'] === key) return;
-    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['state'];
-    chips.dataset['key'] = key;
-    replace(chips, ...present.map((state) => {
-      const word = `state:${WORDS[state]}`;
-      const isOn = filter.value.split(/\s+/).includes(word);
-      return h('button', {
-        type: 'button', class: `rw-badge rw-chip rw-${state.toLowerCase()}`, 'aria-pressed': String(isOn), 'data-state': state,
-        onclick: () => {
-          const rest = filter.value.split(/\s+/).filter((each) => each && !each.startsWith('state:'));
-          setFilter([...rest, ...(isOn ? [] : [word])].join(' '));
-        },
-      }, `${STATE_SIGNS[state]} ${counts.get(state)?.toLocaleString()} ${t(state)}`);
-    }));
-    if (focused) chips.querySelector<HTMLElement>(`[data-state="${focused}"]`)?.focus();
+    ...columns.map((column) => drawCell(row, column, numeric.has(column))));
   }
 
   function setFilter(line: string): void {
@@ -211,7 +190,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
         model.set({ columns: chosen });
         refresh();
       },
-    }), h('bdi', {}, title(column)), column.group === 'run' ? null : h('span', { class: 'rw-dim' }, t(column.group)))));
+    }), h('bdi', {}, titleOf(column)), column.group === 'run' ? null : h('span', { class: 'rw-dim' }, t(column.group)))));
     if (focused) chooser.querySelector<HTMLElement>(`[data-column="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -257,9 +236,12 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     const rows = [...selected].map((id) => live?.get(id)).filter((row): row is Row => row !== undefined);
     const moving = rows.filter((row) => isActive(row.state));
     const ended = rows.filter((row) => !isActive(row.state));
-    const key = `${rows.map((row) => row.id).join()} ${moving.length}`;
+    const chosen = rows.map((row) => row.id).join();
+    const key = `${chosen} ${moving.length}`;
     bulk.hidden = rows.length === 0;
-    if (drawnBulk === key) return;
+    const isAsking = bulk.querySelector('.rw-question') !== null && bulk.dataset['chosen'] === chosen;
+    if (drawnBulk === key || isAsking) return; // a run that ends meanwhile takes no question away
+    bulk.dataset['chosen'] = chosen;
     drawnBulk = key;
     const n = (of: readonly Row[]): { n: string } => ({ n: of.length.toLocaleString() });
     replace(bulk, h('span', { role: 'status' }, t('selectedCount', n(rows))));
@@ -276,7 +258,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     }
     if (mayAct && ended.length) {
       append(bulk, askingButton(
-        { label: t('deleteMany', n(ended)), ask: () => t('deleteManyAsk', n(ended)), yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet' },
+        { label: t('deleteMany', n(ended)), ask: () => t('deleteManyAsk', n(ended)), yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet', typed: typedFor(ended.length) },
         () => each(ended, (row) => transport.send('DELETE', `runs/${row.id}`)),
       ));
     }
@@ -285,20 +267,8 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     }, t('clearSelection')));
   }
 
-  /** Do something with many runs, a few at a time; what is refused is told, the rest is done. */
   async function each(rows: readonly Row[], act: (row: Row) => Promise<unknown>): Promise<void> {
-    const waiting = [...rows];
-    const refused: string[] = [];
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (let row = waiting.shift(); row; row = waiting.shift()) {
-        try {
-          await act(row);
-        } catch (error) {
-          if (!(error instanceof ApiError)) throw error;
-          refused.push(error.message);
-        }
-      }
-    }));
+    const refused = await forEach(rows, act);
     if (refused.length) say(t('refused', { n: refused.length, why: refused[0] ?? '' }), true);
   }
 
@@ -328,7 +298,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     model.set({ run_id: id });
     if (openElsewhere) return openElsewhere(id);
     showDetail(t('openRun', { name: id.slice(0, 8) }), (place) =>
-      inner.run(place, { transport, inner, model: innerModel({ run_id: id }) }));
+      inner.run(place, { transport, inner, model: innerModel({ run_id: id, read_only: model.get('read_only') }) }));
   }
 
   function showCompare(rows: readonly Row[]): void {
@@ -386,6 +356,10 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     }
   });
 
+  const release = (): void => { isPressed = false; };
+  table.addEventListener('pointerdown', () => { isPressed = true; });
+  document.addEventListener('pointerup', release);
+  document.addEventListener('pointercancel', release);
   filter.value = String(model.get('filter') ?? '');
   const stops = [
     model.observe('group_id', watch),
@@ -403,6 +377,9 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   watch();
   return () => {
     stops.forEach((stop) => stop());
+    document.removeEventListener('pointerup', release);
+    document.removeEventListener('pointercancel', release);
+    clearTimeout(postponed);
     live?.close();
     closeDetail?.();
   };

@@ -219,11 +219,18 @@ export class Field {
   }
 }
 
+/** Say what a field takes that looks like any other. */
+const kindOf = ({ dtype, isRequired, defaultValue }: Parameter): string | null => {
+  const kind = dtype === 'int' ? t('wholeNumber') : dtype === 'float' ? t('aNumber') : null;
+  const isOptional = !isRequired && (defaultValue === undefined || defaultValue === null);
+  return isOptional && kind ? `${kind}, ${t('orNothing')}` : kind;
+};
+
 function helpOf(parameter: Parameter, control: Control, isItem: boolean): Node[] {
   const range = parseRange(parameter.range);
   const preset = presetOf(parameter);
   const parts = [
-    parameter.help,
+    parameter.help ?? (range || isItem ? null : kindOf(parameter)),
     range ? describeRange(range) : null,
     control.hint,
     preset === null || preset === '' || isItem ? null : t('default', { value: show(preset) }),

@@ -1,3 +1,4 @@
+import { visible } from '../../ansi';
 import { h } from '../../dom';
 import { bestOf, describePoint, type Axis, type Direction, label, makeAxis, sampled } from '../../sweep';
 import type { Row } from '../../table';
@@ -7,6 +8,7 @@ import { axes, frame, s } from '../drawing';
 
 const [WIDTH, HEIGHT] = [800, 300];
 const MOST = 2000;
+const MOST_CHOSEN = 200;
 const MOST_AXES = 8;
 
 export interface Plotted {
@@ -16,6 +18,8 @@ export interface Plotted {
   metric: string;
   direction: Direction;
   isLog: boolean;
+  /** Runs that are selected in the table. */
+  selected: ReadonlySet<string>;
   open(id: string): void;
 }
 
@@ -26,17 +30,19 @@ export function plot(given: Plotted): HTMLElement {
   const measured = given.rows.filter((row) => !isLost(row) && typeof row.metrics[given.metric] === 'number' && isWhole(row));
   const best = bestOf(measured, given.metric, given.direction);
   if (measured.length === 0 || given.varied.length === 0) return h('div', { class: 'rw-dim rw-empty' }, t('nothingToPlot'));
-  const shown = sampled(measured, MOST, best);
+  const chosen = measured.filter((row) => given.selected.has(row.id)).slice(0, MOST_CHOSEN);
+  const shown = [...new Set([...sampled(measured, MOST, best), ...chosen])];
   const [first] = given.varied;
   const drawing = given.varied.length === 1 && first !== undefined
     ? points(given, shown, best, first) : lines(given, shown, best);
   const lost = given.rows.filter(isLost).length;
   const partial = given.rows.filter((row) => !isWhole(row)).length;
   const notes = [
-    best ? t('bestOf', { metric: given.metric, value: label(best.metrics[given.metric] ?? null), where: describePoint(best, given.varied) }) : '',
+    best ? t('bestOf', { metric: visible(given.metric, true), value: label(best.metrics[given.metric] ?? null), where: describePoint(best, given.varied) }) : '',
     shown.length < measured.length ? t('sampled', { n: shown.length.toLocaleString('en'), all: measured.length.toLocaleString('en') }) : '',
     partial > 0 ? t('partial', { n: partial.toLocaleString('en') }) : '',
     given.varied.length > MOST_AXES ? t('axesCut', { names: given.varied.slice(MOST_AXES).join(', ') }) : '',
+    chosen.length > 0 ? t('chosenDrawn', { n: chosen.length.toLocaleString('en') }) : '',
     lost > 0 ? t('notDrawn', { n: lost.toLocaleString('en') }) : '',
   ].filter((each) => each !== '');
   drawing.setAttribute('aria-label', notes.join('; '));
@@ -45,11 +51,12 @@ export function plot(given: Plotted): HTMLElement {
 }
 
 function describe(row: Row, given: Plotted): string {
-  return `${describePoint(row, given.varied)}: ${given.metric} = ${label(row.metrics[given.metric] ?? null)}`;
+  return `${describePoint(row, given.varied)}: ${visible(given.metric, true)} = ${label(row.metrics[given.metric] ?? null)}`;
 }
 
 function mark(element: SVGElement, row: Row, given: Plotted): SVGElement {
   element.append(s('title', {}, describe(row, given)));
+  if (given.selected.has(row.id)) element.classList.add('rw-chosen');
   element.addEventListener('click', () => given.open(row.id));
   return element;
 }
@@ -85,7 +92,8 @@ function lines(given: Plotted, rows: readonly Row[], best: Row | null): SVGEleme
     const at = metric.at(row.metrics[given.metric] ?? null) ?? 0.5;
     return given.direction === 'minimize' ? 1 - at : at;
   };
-  const ordered = [...rows].sort((one, other) => goodness(one) - goodness(other));
+  const isChosen = (row: Row): number => Number(given.selected.has(row.id));
+  const ordered = [...rows].sort((one, other) => isChosen(one) - isChosen(other) || goodness(one) - goodness(other));
   for (const row of ordered) {
     const where = stems.map((axis, at) => `${x(at)},${y(axis, axis === metric ? row.metrics[given.metric] ?? null : row.arguments[axis.name] ?? null)}`);
     const isBest = row === best;
@@ -97,7 +105,7 @@ function lines(given: Plotted, rows: readonly Row[], best: Row | null): SVGEleme
   }
   stems.forEach((axis, at) => {
     drawing.append(s('line', { x1: x(at), x2: x(at), y1: top, y2: bottom, class: 'rw-stem' }),
-      s('text', { x: x(at), y: 14, 'text-anchor': 'middle', class: 'rw-axis' }, axis.name),
+      s('text', { x: x(at), y: 14, 'text-anchor': 'middle', class: 'rw-axis' }, visible(axis.name, true)),
       ...(axis.isLog ? [s('text', { x: x(at), y: 27, 'text-anchor': 'middle' }, t('logScale'))] : []));
     for (const tick of axis.ticks) {
       drawing.append(s('text', { x: x(at) + 6, y: bottom - tick.at * (bottom - top) + 4, class: 'rw-halo' }, tick.text));

@@ -1,0 +1,34 @@
+import { visible } from '../../ansi';
+import { h } from '../../dom';
+import { cellOf, type Column, type Row } from '../../table';
+import { took, t, value } from '../../text';
+import { type Json, STATE_SIGNS } from '../../types';
+
+const LOOKED_AT = 200;
+
+/** Return what heads a column. */
+export const titleOf = (column: Column): string => (column.group === 'run' ? t(column.name as 'state') : visible(column.name, true));
+
+function textOf(cell: Json, column: Column): string {
+  if (cell === null) return '–';
+  if (column.key === 'duration') return took(cell as number);
+  if (column.key === 'started') return new Date(cell as string).toLocaleString();
+  return visible(value(cell), true);
+}
+
+/** Say whether a column is one of numbers, by those of its rows that have something there. */
+export const isNumeric = (rows: readonly Row[], column: Column): boolean => {
+  const found = rows.slice(0, LOOKED_AT).map((row) => cellOf(row, column)).filter((cell) => cell !== null);
+  return found.length > 0 && found.every((cell) => typeof cell === 'number');
+};
+
+/** Draw what a run has in a column. */
+export function drawCell(row: Row, column: Column, isNumeric: boolean): HTMLElement {
+  const cell = cellOf(row, column);
+  if (column.key === 'state') {
+    return h('td', { role: 'gridcell' }, h('span', { class: `rw-badge rw-${row.state.toLowerCase()}` },
+      `${STATE_SIGNS[row.state]} ${t(row.state)}`));
+  }
+  const text = textOf(cell, column);
+  return h('td', { role: 'gridcell', class: isNumeric ? 'rw-number' : '', title: text }, h('bdi', {}, text));
+}

@@ -81,8 +81,6 @@ class Files:
 
     Attributes
     ----------
-    address : str
-        Where others find what lies under the root: this folder, or a URL.
     runs, uploads, copies, services : Path
         The folders in it: run directories, uploads by group, copies by their SHA-256, and the locks of
         the services that live.
@@ -97,7 +95,6 @@ class Files:
 
     def __init__(self, root: Path, *, is_read_only: bool = False) -> None:
         self.root = root.expanduser().resolve()
-        self.address = str(self.root)
         self.runs = self.root / "runs"
         self.uploads = self.root / "uploads"
         self.copies = self.root / "copies"

@@ -63,7 +63,6 @@ class StoredFiles(Files):
     def __init__(self, depot: Depot, cache: Path, *, is_read_only: bool = False) -> None:
         super().__init__(cache)
         self.depot = depot
-        self.address = depot.url
         if is_read_only:
             depot.size("runs")
         else:

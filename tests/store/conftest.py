@@ -16,4 +16,4 @@ def house(bucket: str, tmp_path: Path) -> Iterator[House]:
     """Open a house on an empty bucket."""
     opened = open_house(bucket, tmp_path)
     yield opened
-    opened.database.close()
+    opened.service.close()

@@ -81,8 +81,6 @@ class Files:
 
     Attributes
     ----------
-    address : str
-        Where others find what lies under the root: this folder, or a URL.
     runs, uploads, copies, services : Path
         The folders in it: run directories, uploads by group, copies by their SHA-256, and the locks of
         the services that live.
@@ -97,7 +95,6 @@ class Files:
 
     def __init__(self, root: Path, *, is_read_only: bool = False) -> None:
         self.root = root.expanduser().resolve()
-        self.address = str(self.root)
         self.runs = self.root / "runs"
         self.uploads = self.root / "uploads"
         self.copies = self.root / "copies"
@@ -109,6 +106,11 @@ class Files:
         with our_errors("root"):
             for folder in (self.root, self.runs, self.uploads, self.copies, self.services):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def address(self) -> str:
+        """The root, as workers on other machines know it."""
+        return str(self.root)
 
     def is_empty(self) -> bool:
         """Say whether no run was ever stored here."""

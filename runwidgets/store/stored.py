@@ -63,11 +63,15 @@ class StoredFiles(Files):
     def __init__(self, depot: Depot, cache: Path, *, is_read_only: bool = False) -> None:
         super().__init__(cache)
         self.depot = depot
-        self.address = depot.url
         if is_read_only:
             depot.size("runs")
         else:
             depot.clock()
+
+    @property
+    def address(self) -> str:
+        """The URL of the root."""
+        return self.depot.url
 
     def is_empty(self) -> bool:
         """Say whether no run is stored here."""

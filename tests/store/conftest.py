@@ -57,7 +57,7 @@ def house(bucket: str, tmp_path: Path) -> Iterator[House]:
     """Open a house on an empty bucket."""
     opened = open_house(bucket, tmp_path)
     yield opened
-    opened.database.close()
+    opened.service.close()
 
 
 def run_row(run_id: str) -> dict[str, object]:

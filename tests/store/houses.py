@@ -12,23 +12,14 @@ from typing import Any
 from runwidgets.execution.backend import Backend
 from runwidgets.execution.followed import Followed
 from runwidgets.limits import Limits
-from runwidgets.service.acceptance import check_config
 from runwidgets.service.base import Api
-from runwidgets.service.catalog import LocalGroupService, LocalUploadService, LocalWorkflowService, Parts
-from runwidgets.service.events import HouseEvents, LocalEventService
-from runwidgets.service.local import LocalRunService
-from runwidgets.service.policy import Policy
-from runwidgets.service.sweeps import LocalSweepService
-from runwidgets.service.templates import Templates
-from runwidgets.service.wiring import open_store
-from runwidgets.store.catalog import Catalog
+from runwidgets.service.wiring import Service, open_store
 from runwidgets.store.database import Database
 from runwidgets.store.depot import Depot
 from runwidgets.store.locks import hold_lock
 from runwidgets.store.places import Place, open_place
 from runwidgets.store.runs import Runs
 from runwidgets.store.stored import StoredFiles
-from runwidgets.store.sweeps import Sweeps
 
 Json = dict[str, Any]
 
@@ -48,6 +39,10 @@ class Idle(Backend):
     def adopt(self, run_ids: Iterable[str]) -> None:
         """Leave them."""
 
+    def drain(self, timeout: float) -> bool:
+        """Follow none."""
+        return True
+
     def close(self) -> None:
         """Have nothing to close."""
 
@@ -58,6 +53,7 @@ class House:
 
     url: str
     db_url: str
+    service: Service
     api: Api
     files: StoredFiles
     database: Database
@@ -67,8 +63,8 @@ class House:
     """Of a worker."""
 
     def stored(self, prefix: str = "") -> list[str]:
-        """Return what is stored."""
-        return [each.key for each in self.depot.find(prefix)]
+        """Return what is stored, but for what a service asks the store's clock with."""
+        return [each.key for each in self.depot.find(prefix) if "/.clock-" not in each.key]
 
     def run_keys(self, run_id: str) -> list[str]:
         """Return what is stored of a run, by its name in the run directory."""
@@ -107,18 +103,6 @@ def open_house(url: str, folder: Path, name: str = "one") -> House:
     db_url = f"sqlite:///{folder}/rows.db"
     files, database = open_store(url, db_url, cache=folder / name)
     assert isinstance(files, StoredFiles)
-    catalog, runs, limits, backend = Catalog(database), Runs(database), Limits(), Idle()
-    templates = Templates(catalog, files, limits, folder, backend.prepare)
-    parts = Parts(catalog, runs, Sweeps(database), files, templates, Policy("open", catalog), limits)
-    events = HouseEvents(database)
-    api = Api(
-        workflows=LocalWorkflowService(parts, None),
-        groups=LocalGroupService(parts, None, check_config),
-        uploads=LocalUploadService(parts, None),
-        runs=LocalRunService(parts, backend, None),
-        sweeps=LocalSweepService(parts, backend, None),
-        events=LocalEventService(parts, events, None),
-        store=lambda: "",
-    )
+    service = Service(files, database, Limits(), Idle(), folder, "open", "keep", 0, 0)
     place = open_place(url, folder / f"{name}-worker")
-    return House(url, db_url, api, files, database, files.depot, runs, place)
+    return House(url, db_url, service, service.api(), files, database, files.depot, Runs(database), place)

@@ -76,7 +76,9 @@ def test_a_journal_tells_of_attempts_whose_worker_saved_nothing(house: House, tm
     assert (folder / "journal.jsonl").read_text().splitlines()[1:] == ['{"kind": "started", "pid": 0}'] * 2
     assert (folder / "log.txt").read_text() == "earlier\n"
     house.place.fetch(run_id, 1)
-    assert count_attempts(folder / "journal.jsonl") == 1
+    assert count_attempts(folder / "journal.jsonl") == 4, (
+        "the third had begun, and nothing more is known of it"
+    )
 
 
 def test_a_run_whose_runner_still_lives_here_is_left_alone(house: House, tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_a_result_that_changed_after_it_was_listed_is_not_published(house: House
         change()
         with pytest.raises(ConstraintViolationError, match=rf"x\.csv: .*{problem}"):
             house.place.publish(run_id, results)
-    assert "journal.jsonl" not in house.run_keys(run_id)
+    assert b"finished" not in house.depot.read(f"runs/{run_id}/journal.jsonl")
 
 
 def test_what_changed_is_saved_and_nothing_else(house: House, tmp_path: Path) -> None:
@@ -144,7 +146,8 @@ def test_what_changed_is_saved_and_nothing_else(house: House, tmp_path: Path) ->
     house.place.fetch(run_id, 0)
     folder = house.place.files.run_folder(run_id)
     house.place.save(run_id)
-    assert house.run_keys(run_id) == ["run.json"]
+    before = house.run_keys(run_id)
+    assert before == ["journal.jsonl", "run.json"], "that an attempt begins is said at once"
 
     (folder / "journal.jsonl").write_bytes(b'{"kind": "started", "pid": 7}\n{"kind": "ce')
     (folder / "log.txt").write_text("a line\n")

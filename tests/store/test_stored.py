@@ -10,7 +10,7 @@ from runwidgets.errors import FileTooLargeError, QueueFullError, ServiceUnavaila
 from runwidgets.server.extension import RunWidgetsApp
 from runwidgets.service import doctor
 from runwidgets.service.doctor import check
-from runwidgets.service.wiring import _identify, clean_root, open_service, open_store
+from runwidgets.service.wiring import clean_root, open_service, open_store
 from runwidgets.store.births import Birth
 from runwidgets.store.strays import Patience
 from runwidgets.store.survey import find_leftovers
@@ -77,7 +77,7 @@ def test_a_run_executes_far_away_and_is_read_from_here(house: House, tmp_path: P
     assert other.api.runs.get_log(handle["id"], 7)["text"].startswith("the notebook")
     assert other.api.runs.get_log(handle["id"], -3)["text"] == "21\n"
     assert check(house.url, house.db_url, patience=0.0) == []
-    other.database.close()
+    other.service.close()
 
 
 def test_runs_are_stored_all_or_none(house: House, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_store_that_is_away_is_named_and_nothing_is_half_accepted(
         open_store(house.url, house.db_url, cache=tmp_path / "two")
     assert [each["id"] for each in house.api.runs.list_runs(group_of(made))["runs"]] == [run_id]
     assert house.api.uploads.list_uploaded_files(group_of(made)) == {"files": []}
-    house.database.close()
+    house.service.close()
 
 
 def test_a_root_that_is_a_url_needs_a_database_that_is_shared(
@@ -307,11 +307,11 @@ def test_a_root_that_is_a_url_needs_a_database_that_is_shared(
 def test_all_servers_of_one_store_know_that_it_is_one(house: House, bucket: str, tmp_path: Path) -> None:
     """Whatever folder each has of its own; another bucket is another store."""
     other = open_house(house.url, tmp_path, "two")
-    assert _identify(house.files, house.database) == _identify(other.files, other.database)
+    assert house.service.store == other.service.store
     elsewhere = open_house(f"{bucket}/other", tmp_path, "three")
-    assert _identify(house.files, house.database) != _identify(elsewhere.files, elsewhere.database)
+    assert house.service.store != elsewhere.service.store
     for each in (other, elsewhere):
-        each.database.close()
+        each.service.close()
 
 
 def test_a_file_url_is_a_folder_of_this_machine(tmp_path: Path) -> None:

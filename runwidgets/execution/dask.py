@@ -227,15 +227,16 @@ class DaskBackend(Dispatcher[Sent]):
 
     async def _withdraw(self, client: Any, sent: Sent, key: str) -> None:
         """Keep a run from beginning, or have its worker end it."""
-        with suppress(OSError):
+        try:
             worker = await self._call(client, "withdraw", key=key)
             if worker:
                 await self._tell_workers(client, "cancel", [worker], run=sent.run_id)
-            else:
-                client._send_to_scheduler(
-                    {"op": "client-releases-keys", "keys": [key], "client": "fire-and-forget"}
-                )
-                self._take((0.0, {"run": sent.run_id, "notes": [], "end": None}))
+                return
+        except OSError:
+            sent.is_told = False  # it is tried again
+            return
+        client._send_to_scheduler({"op": "client-releases-keys", "keys": [key], "client": "fire-and-forget"})
+        self._take((0.0, {"run": sent.run_id, "notes": [], "end": None}))
 
     async def _tell_workers(
         self, client: Any, operation: str, workers: list[str] | None = None, **values: Any
@@ -252,7 +253,9 @@ class DaskBackend(Dispatcher[Sent]):
 
     @property
     def _slots(self) -> int:
-        return (self._count or self._threads) if self._threads or not self._lost_since else 0
+        if self._lost_since:
+            return 0
+        return self._count or max(1, self._threads)  # one, so that a cluster that may grow has a reason to
 
     def _listen(self) -> None:
         by_key = {sent.key: sent for sent in self._followed.values()}

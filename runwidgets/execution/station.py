@@ -14,8 +14,9 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import distributions
@@ -25,7 +26,7 @@ from typing import Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from runwidgets.errors import InvalidRunStateError, RunWidgetsError
+from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnavailableError
 from runwidgets.execution.local import KILL_PAUSE, LocalBackend
 from runwidgets.execution.stop import WORKER_LOST
 from runwidgets.limits import Limits
@@ -40,6 +41,8 @@ MANY = 10_000
 """Slots of a worker's backend: Dask says how many tasks a worker has."""
 SAVE_PAUSE = 2.0
 """Seconds between two times that what a run said so far is put where others find it."""
+PUBLISH_PATIENCE = 600.0
+"""Seconds for which a store that does not answer is asked to take what a run left."""
 
 Json = dict[str, Any]
 
@@ -194,12 +197,13 @@ class Station(WorkerPlugin):
         self._worker = worker
         self._scratch = Path(worker.local_directory, self.name)
         shutil.rmtree(self._scratch, ignore_errors=True)
-        self._opening = threading.Lock()
+        self._opening, self._closing = threading.Lock(), threading.Event()
         worker.handlers[f"{self.name}-cancel"] = self.cancel
         worker.handlers[f"{self.name}-prepare"] = self.prepare
 
     async def teardown(self, worker: Any) -> None:
         """End all runs. Called by the worker when it closes."""
+        self._closing.set()
         if "_parts" in self.__dict__:
             _, _, backend = self._parts
             backend.abandon()
@@ -238,14 +242,26 @@ class Station(WorkerPlugin):
             task = ledger.offer(run_id)
             backend.submit(run_id)
             while not task.is_over.wait(SAVE_PAUSE):
-                place.save(run_id)
-            place.publish(run_id, task.end["results"] if task.end is not None else [])
+                with suppress(ServiceUnavailableError):  # the next time makes up for it
+                    place.save(run_id)
+            self._publish(run_id, task.end["results"] if task.end is not None else [], place)
         finally:
             place.drop(run_id)
         if task.end is not None and task.end["messages"][:1] == [WORKER_LOST]:
             self._tell({"key": key, "notes": task.said, "lost": self._worker.address})
         else:
             self._tell({"run": run_id, "notes": task.said, "end": task.end})
+
+    def _publish(self, run_id: str, results: Sequence[Json], place: Place) -> None:
+        """Put what a run left where others find it, as soon as the store answers."""
+        deadline = time.monotonic() + PUBLISH_PATIENCE
+        while True:
+            try:
+                place.publish(run_id, results)
+                return
+            except ServiceUnavailableError:
+                if time.monotonic() > deadline or self._closing.wait(SAVE_PAUSE):
+                    raise
 
     def _open(self) -> "tuple[Place, HomeLedger, LocalBackend]":
         with self._opening:

@@ -61,7 +61,7 @@ class Settings(Configurable):
         min=0,
         help=(
             "Runs that this machine, or the Dask cluster, executes at once, a number. 0 means as many as the "
-            "machine has CPUs, or the cluster threads."
+            "machine has CPUs, or the cluster threads; give a number where a cluster grows with its work."
         ),
     ).tag(config=True)
     backend = Enum(

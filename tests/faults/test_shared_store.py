@@ -124,4 +124,3 @@ def test_a_deleted_run_leaves_nothing_in_the_store(
         there.runs.delete_run(run_id)
         found = fsspec.filesystem("s3", skip_instance_cache=True).find(bucket)
         assert not [name for name in found if run_id in name]
-

@@ -73,7 +73,7 @@ def test_a_sweep_lives_on_where_its_cell_is_no_longer_run(lab: Lab, api: Api) ->
     expect(card.get_by_text("This notebook is not trusted")).to_be_visible()
     expect(card.get_by_role("button", name="Delete sweep")).to_have_count(0)
     card.get_by_role("checkbox", name="Select all runs shown").check()
-    expect(card.get_by_text("3 selected")).to_be_visible()
+    expect(card.get_by_text("3 selected", exact=True)).to_be_visible()
     expect(card.get_by_role("button", name="Delete 3")).to_have_count(0)
     card.locator("tr[data-run]").first.get_by_role("button").click()
     expect(card.locator(".rw-detail .rw-badge")).to_have_text("✓ Succeeded")

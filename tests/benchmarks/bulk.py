@@ -51,6 +51,8 @@ PROGRESS = {
     "heartbeatAt": "2026-01-01T00:00:00.000000+00:00",
 }
 HASH = "0" * 64
+CACHE = -500_000
+"""Kilobytes, negative as SQLite counts them; of connections that only fill."""
 
 
 def insert_runs(
@@ -99,7 +101,7 @@ def fill(
     columns: dict[str, Any] | None = None,
     errors: int = 0,
     *,
-    is_whole: bool = False,
+    whole: int = 0,
 ) -> None:
     """Insert runs straight into the tables; they have no run directories.
 
@@ -117,8 +119,8 @@ def fill(
         Other columns of theirs.
     errors : int, optional
         One in so many is an ERROR; 0 for none.
-    is_whole : bool, optional
-        Whether their events, result files and scores are inserted too.
+    whole : int, optional
+        Of one in so many the events and result files are inserted too; 0 for none.
     """
     with database.read() as connection:
         version, workflow = connection.execute(
@@ -134,9 +136,10 @@ def fill(
         with database.write() as connection:
             last = connection.execute(select(func.max(runs.c.seq))).scalar() or 0
             _insert(connection, "runs", RUN, ([row[name] for name in RUN] for row in rows))
-            if is_whole:
-                _insert(connection, "events", EVENT, (event for row in rows for event in _events(row)))
-                _insert(connection, "files", FILE, (_file(row) for row in rows))
+            if whole:
+                told = rows[::whole]
+                _insert(connection, "events", EVENT, (event for row in told for event in _events(row)))
+                _insert(connection, "files", FILE, (_file(row) for row in told))
             value = runs.c.metrics["loss"].as_float()
             chosen = select(runs.c.group_id, literal("loss"), value, runs.c.seq)
             chosen = chosen.where(runs.c.seq > last, runs.c.state == RunState.SUCCESS.value)
@@ -188,6 +191,7 @@ def _insert(connection: Connection, table: str, names: Sequence[str], rows: Iter
     listed = ", ".join(names)
     if isinstance(driver, sqlite3.Connection):
         signs = ", ".join("?" for _ in names)
+        driver.execute(f"PRAGMA cache_size = {CACHE}")
         driver.executemany(f"INSERT INTO {table} ({listed}) VALUES ({signs})", rows)
     elif isinstance(driver, psycopg.Connection):
         copying = f"COPY {table} ({listed}) FROM STDIN"

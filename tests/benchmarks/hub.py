@@ -131,7 +131,7 @@ def sizes(postgres: Postgres, place: Path) -> Iterator[str]:
         inner = place / kind
         inner.mkdir()
         house = open_quiet(inner, url)
-        fill(house.database, house.groups, ROWS, errors=ERRORS, is_whole=True)
+        fill(house.database, house.groups, ROWS, errors=ERRORS, whole=1)
         settle(house.database)
         if url is None:
             house.database.close()
@@ -172,7 +172,7 @@ def writers(postgres: Postgres, place: Path) -> Iterator[str]:
     house.database.close()
     testing = max(Path("/usr/lib/postgresql").glob("*/bin/pg_test_fsync"))
     said = subprocess.run([testing, "-s", "1", "-f", place / "sync"], capture_output=True, text=True).stdout
-    yield next(line.strip() for line in said.splitlines() if "fdatasync" in line)
+    yield next(line.strip() for line in said.splitlines() if line.strip().startswith("fdatasync"))
 
 
 def _rate(url: str, ids: list[str], takes_turns: bool) -> float:

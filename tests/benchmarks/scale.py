@@ -21,7 +21,7 @@ from runwidgets.service.local import LocalRunService
 from runwidgets.service.policy import Policy
 from runwidgets.service.sweeps import LocalSweepService
 from runwidgets.service.templates import Templates
-from runwidgets.service.wiring import open_store
+from runwidgets.service.wiring import DATABASE, open_store
 from runwidgets.states import RunState
 from runwidgets.store.catalog import Catalog
 from runwidgets.store.database import Database
@@ -45,7 +45,9 @@ GROUPS = 10
 """Groups of the workflow."""
 ERRORS = 8
 """One run in so many is an ERROR."""
-CALLS, ENOUGH = 50, 3.0
+WHOLE = 10
+"""One run in so many has its events and its result file."""
+CALLS, ENOUGH = 50, 10.0
 """Calls whose median counts, and seconds after which fewer do."""
 KINDS = ("sqlite", "postgresql")
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -78,6 +80,7 @@ class House:
     database: Database
     runs: Runs
     api: Api
+    url: str
     workflow: str
     groups: list[str]
     sweep: str
@@ -171,7 +174,7 @@ class _Row:
         what = {"claim": CLAIM, "queue": ACCEPT}.get(self.name)
         ratio = found.ours / found.theirs
         other = ""
-        if self.kind == "postgresql":
+        if self.kind == "postgresql" and bench.has(("scale", "sqlite")):
             compared = found.ours / _measured(bench, "sqlite")[self.name].ours
             other = f"; {compared:.2g}x the time of SQLite in the same state"
         words = what or f"{QUESTIONS[self.name][0]}, with {many:,} runs, against with {few:,}"
@@ -182,7 +185,7 @@ class _Row:
             f"{ratio:.3g}x",
             "≤ 10x",
             ratio <= 10,
-            f"medians of up to {CALLS} calls after one{other}",
+            f"medians of up to {CALLS} calls of each{'' if what else ', by turns'}{other}",
         )
 
 
@@ -204,56 +207,64 @@ def _measure(bench: Bench, kind: str) -> dict[str, _Found]:
         raise NotMeasuredError("there is no PostgreSQL")
     postgres = Postgres()
     try:
-        return _ask_all(bench, place, postgres.url(place))
+        return _ask_all(bench, place, postgres.url)
     finally:
         postgres.remove()
 
 
-def _ask_all(bench: Bench, place: Path, url: str | None) -> dict[str, _Found]:
-    many, waiting = bench.size(MANY, MANY // 50), bench.size(WAITING, WAITING // 50)
-    house = open_quiet(place, url, waiting)
-    database = house.database
+def _ask_all(bench: Bench, place: Path, url: Callable[[Path], str] | None) -> dict[str, _Found]:
+    """Fill two databases, and ask both by turns, so that whatever else the machine does is done to both."""
+    houses = []
     try:
-        fill(database, house.groups, FEW, errors=ERRORS, is_whole=True)
-        settle(database)
-        theirs = _ask(house, QUESTIONS.keys() - OF_SWEEP)
-        fill_sweep(database, house.groups[0], house.sweep, POINTS)
-        settle(database)
-        theirs |= _ask(house, OF_SWEEP)
-        fill(database, house.groups, many - FEW - POINTS, errors=ERRORS, is_whole=True)
-        settle(database)
-        ours = _ask(house, QUESTIONS.keys())
-        found = {name: _Found(ours[name], theirs[name]) for name in QUESTIONS}
-        return {**found, **_ask_queue(house, waiting)}
+        for name, count in (("few", FEW), ("many", bench.size(MANY, MANY // 50))):
+            (inner := place / name).mkdir()
+            houses.append(open_quiet(inner, url and url(inner)))
+            _fill(houses[-1], count)
+        few, many = houses
+        found = {name: _ask(many, few, name) for name in QUESTIONS if name not in OF_SWEEP}
+        fill_sweep(few.database, few.groups[0], few.sweep, POINTS)
+        settle(few.database)
+        found |= {name: _ask(many, few, name) for name in OF_SWEEP}
+        return {**found, **_ask_queue(many, bench.size(WAITING, WAITING // 50))}
     finally:
-        database.close()
+        for house in houses:
+            house.database.close()
 
 
-def _ask(house: House, names: Iterable[str]) -> dict[str, float]:
-    """Return the time of each question; runs that were accepted for it wait no longer."""
-    found = {name: _time(lambda ask=QUESTIONS[name][1]: ask(house)) for name in names}
-    house.runs.cancel_all("the benchmark goes on")
+def _fill(house: House, count: int) -> None:
+    """Fill a house; of many runs ten thousand are points of the sweep."""
+    filling = Database(house.url)
+    if count > POINTS:
+        fill_sweep(filling, house.groups[0], house.sweep, POINTS)
+        count -= POINTS
+    fill(filling, house.groups, count, errors=ERRORS, whole=WHOLE)
+    filling.close()
+    settle(house.database)
+
+
+def _ask(many: House, few: House, name: str) -> _Found:
+    """Ask both by turns; runs that were accepted for it wait no longer."""
+    ask = QUESTIONS[name][1]
+    found = _time(lambda: ask(many), lambda: ask(few))
+    for house in (many, few):
+        house.runs.cancel_all("the benchmark goes on")
     return found
 
 
 def _ask_queue(house: House, waiting: int) -> dict[str, _Found]:
-    """Claim and accept while few runs wait, and while many do."""
-    few = 100
-    begin = _time(lambda: QUESTIONS["start"][1](house))
-    house.runs.cancel_all("the benchmark goes on")
+    """Claim and accept while few runs wait, and then while many do."""
+    few, start = 100, QUESTIONS["start"][1]
 
     def claim() -> float:
-        return _time(lambda: house.runs.claim("here", "nobody", 10 * WAITING))
+        return _time(lambda: house.runs.claim("here", "nobody", 10 * WAITING)).ours
 
+    begin = _time(lambda: start(house)).ours
+    house.runs.cancel_all("the benchmark goes on")
     fill(house.database, house.groups[:1], few, RunState.PENDING)
     theirs = claim()
     fill(house.database, house.groups[:1], waiting - few, RunState.PENDING)
     settle(house.database)
-    ours = claim()
-    return {
-        "claim": _Found(ours, theirs),
-        "queue": _Found(_time(lambda: QUESTIONS["start"][1](house)), begin),
-    }
+    return {"claim": _Found(claim(), theirs), "queue": _Found(_time(lambda: start(house)).ours, begin)}
 
 
 def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> House:
@@ -285,7 +296,9 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> House:
         groups.append(api.groups.create_group(workflow["id"], f"group {number}")["id"])
     sweep = api.sweeps.start_sweep(groups[0], [arguments(x=-1)])["id"]
     api.sweeps.cancel_sweep(sweep)
-    return House(database, runs, api, workflow["id"], groups, sweep)
+    return House(
+        database, runs, api, url or f"sqlite:///{place / 'root' / DATABASE}", workflow["id"], groups, sweep
+    )
 
 
 def settle(database: Database) -> None:
@@ -308,13 +321,13 @@ def _note(house: House) -> None:
     house.runs.note(row.id, PROGRESS, [Recorded("loss", time.perf_counter())], 14)
 
 
-def _time(ask: Callable[[], object]) -> float:
-    """Return the median seconds of calls, after one that is not counted."""
-    ask()
-    times: list[float] = []
-    while len(times) < CALLS and sum(times) < ENOUGH:
-        times.append(clock(ask))
-    return statistics.median(times)
+def _time(ours: Callable[[], object], theirs: Callable[[], object] | None = None) -> _Found:
+    """Return the median seconds of calls by turns, after one of each that is not counted."""
+    times: list[tuple[float, float]] = []
+    while len(times) <= CALLS and sum(one + other for one, other in times) < ENOUGH:
+        times.append((clock(ours), clock(theirs) if theirs else 0.0))
+    counted = times[1:] or times
+    return _Found(*(statistics.median(each) for each in zip(*counted, strict=True)))
 
 
 def _shown(seconds: float) -> str:

@@ -85,6 +85,10 @@ class Bench:
             self._seen[key] = measure()
         return self._seen[key]
 
+    def has(self, key: Any) -> bool:
+        """Say whether something was measured already."""
+        return key in self._seen
+
     def place(self) -> Path:
         """Make a new folder."""
         folder = self.folder / uuid.uuid4().hex

@@ -19,7 +19,7 @@ from runwidgets.sweeps import Sweep
 if TYPE_CHECKING:
     import pandas
 
-    from runwidgets.execution.dask import Cluster
+    from runwidgets.execution.cluster import Cluster
     from runwidgets.service.wiring import Service
 
 __all__ = ["Api", "Run", "Sweep", "connect", "default_root", "leaderboard", "run", "sweep"]

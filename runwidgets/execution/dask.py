@@ -9,28 +9,22 @@ is. A run that has no end there was lost: it ends in ERROR, or is sent again whe
 The scheduler may go away and come back, empty; the cluster may have no worker for a while; then runs wait.
 """
 
-import asyncio
-import importlib
 import logging
-import os
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from functools import partial
 from typing import Any
 
-import cloudpickle
-from distributed import Client, fire_and_forget
-
-from runwidgets.errors import InvalidRunStateError, ServiceUnavailableError, UnknownRunError
-from runwidgets.execution import arbiter
-from runwidgets.execution.arbiter import PREFIX, Arbiter
+from runwidgets.errors import InvalidRunStateError, UnknownRunError
+from runwidgets.execution.arbiter import PREFIX
+from runwidgets.execution.cluster import Cluster, Connection
 from runwidgets.execution.dispatcher import IDLE_PAUSE, Dispatcher
 from runwidgets.execution.followed import Followed, Outcome
 from runwidgets.execution.ledger import Ledger
 from runwidgets.execution.recorder import settle
-from runwidgets.execution.station import Station, execute
+from runwidgets.execution.station import Station
 from runwidgets.execution.stop import WORKER_LOST
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
@@ -40,10 +34,6 @@ from runwidgets.store.locks import is_locked
 from runwidgets.store.series import Recorded
 from runwidgets.store.services import Services
 
-CONNECT_TIMEOUT = 3.0
-"""Seconds in which a scheduler must answer."""
-ANSWER_TIMEOUT = 5.0
-"""Seconds in which a scheduler that we are connected to must answer."""
 NEWS_PATIENCE = 1.0
 """Seconds in which the end of a run comes over the topic, once the scheduler has forgotten its task."""
 CLOSING_PATIENCE = 10.0
@@ -53,9 +43,6 @@ ABSENCE_PATIENCE = 60.0
 LAUNCHES = 3
 """Times that a run is sent before it counts as one that no worker can begin."""
 
-Cluster = str | Callable[[], Any]
-"""The address of a scheduler, the path of a scheduler file, ``module:function``, or a function that returns
-a cluster of Dask."""
 Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
@@ -131,22 +118,17 @@ class DaskBackend(Dispatcher[Sent]):
         slots: int | None = None,
         environment: Iterable[str] = (),
     ) -> None:
-        self._name = f"{PREFIX}{name}"
-        self._station = Station(self._name, files.address, limits, tuple(environment))
-        self._made, self._address = _find(cluster)
-        super().__init__(runs, files, limits, services, self._name)
+        topic = f"{PREFIX}{name}"
+        super().__init__(runs, files, limits, services, topic)
         self._count = slots
-        self._threads = 0
-        self._client: Any = None
-        self._is_known = False
-        self._lost_since = time.monotonic()
-        self._problem = ""
-        self._said: SimpleQueue[Json] = SimpleQueue()
+        self._wanted: list[tuple[str, list[str]]] = []
+        station = Station(topic, files.address, limits, tuple(environment))
+        self._cluster = Connection(cluster, station, self._ring)
         self._begin()
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
         """Have every worker warm a process up for a template."""
-        self._said.put({"prepare": {"kernel_name": kernel_name, "imports": list(imports)}})
+        self._wanted.append((kernel_name, list(imports)))
         self._ring()
 
     def adopt(self, run_ids: Iterable[str]) -> None:
@@ -160,115 +142,38 @@ class DaskBackend(Dispatcher[Sent]):
                 self._followed[row.id] = Sent(row.id, row.config, row.sweep_id, is_adopted=True)
 
     def _leave(self) -> None:
-        if self._client is not None:
-            self._client.close(CONNECT_TIMEOUT)
-        if self._made is not None:
-            self._made.close()
+        self._cluster.close()
 
-    # -- the cluster -----------------------------------------------------------------------------------
+    # -- the thread ------------------------------------------------------------------------------------
 
     def _look_around(self) -> None:
         """Ask the scheduler what has become of the runs, and what room there is."""
         adopted = [sent for sent in self._followed.values() if sent.is_adopted]
         keys = [sent.key for sent in self._followed.values() if sent.key is not None]
-        keys += [key for sent in adopted for key in _keys(sent)]
-        try:
-            client = self._connect()
-            seen = client.sync(self._call, client, "look", keys=keys, callback_timeout=ANSWER_TIMEOUT)
-            if seen is None:  # it has begun anew, and knows nothing of us
-                raise ConnectionResetError("the scheduler is another one")
-        except (OSError, asyncio.TimeoutError, RuntimeError, ImportError) as error:
-            if str(error) != self._problem:
-                self._problem = str(error)
-                log.warning("runwidgets: the cluster at %s cannot be used now: %s", self._address, error)
-            self._is_known = False
-            self._threads = 0
-            self._lost_since = self._lost_since or time.monotonic()
-        else:
-            self._lost_since, self._problem = 0.0, ""
-            self._threads = seen["threads"]
-            self._learn(seen["state"], adopted)
-
-    def _learn(self, states: dict[str, str], adopted: list[Sent]) -> None:
-        for sent in adopted:
+        states = self._cluster.look([*keys, *(key for sent in adopted for key in _keys(sent))])
+        for sent in adopted if states else ():
             known = [key for key in _keys(sent) if states[key] != "gone"]
             sent.key, sent.is_adopted = known[-1] if known else _keys(sent)[0], False
             sent.launches = _keys(sent).index(sent.key) + 1
         for sent in self._followed.values():
-            if sent.key is not None and sent.key in states:
+            if sent.key in states:
                 is_gone = states[sent.key] in {"gone", "lost"}
                 sent.gone_since = (sent.gone_since or time.monotonic()) if is_gone else None
 
-    def _connect(self) -> Any:
-        """Return the connection, made where there is none; the scheduler knows what it needs then."""
-        if self._client is None or self._client.status == "closed":
-            place = "scheduler_file" if os.path.isfile(self._address) else "address"
-            self._client = Client(
-                **{place: self._address}, timeout=CONNECT_TIMEOUT, set_as_default=False, name="runwidgets"
-            )
-            self._is_known = False
-        if not self._is_known:
-            cloudpickle.register_pickle_by_value(arbiter)
-            try:
-                self._client.register_plugin(Arbiter(self._name), self._name)
-            finally:
-                cloudpickle.unregister_pickle_by_value(arbiter)
-            self._client.register_plugin(self._station, self._name)
-            self._client.subscribe_topic(self._name, self._take)
-            self._is_known = True
-        return self._client
-
-    async def _call(self, client: Any, operation: str, **values: Any) -> Any:
-        return await getattr(client.scheduler, f"{self._name}-{operation}")(**values)
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done on the connection's loop; what goes wrong there shows at the next look."""
-        asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
-
-    async def _withdraw(self, client: Any, sent: Sent, key: str) -> None:
-        """Keep a run from beginning, or have its worker end it."""
-        try:
-            worker = await self._call(client, "withdraw", key=key)
-            if worker:
-                await self._tell_workers(client, "cancel", [worker], run=sent.run_id)
-                return
-        except OSError:
-            sent.is_told = False  # it is tried again
-            return
-        client._send_to_scheduler({"op": "client-releases-keys", "keys": [key], "client": "fire-and-forget"})
-        self._take((0.0, {"run": sent.run_id, "notes": [], "end": None}))
-
-    async def _tell_workers(
-        self, client: Any, operation: str, workers: list[str] | None = None, **values: Any
-    ) -> None:
-        message = {"op": f"{self._name}-{operation}", **values}
-        await client.scheduler.broadcast(msg=message, workers=workers, on_error="ignore")
-
-    def _take(self, event: "tuple[float, Json]") -> None:
-        """Take what is said on the topic; called by the connection."""
-        self._said.put(event[1])
-        self._ring()
-
-    # -- the thread ------------------------------------------------------------------------------------
-
     @property
     def _slots(self) -> int:
-        if self._lost_since:
+        if self._cluster.lost_since is not None:
             return 0
-        return self._count or max(1, self._threads)  # one, so that a cluster that may grow has a reason to
+        return self._count or max(1, self._cluster.threads)  # one gives a cluster that may grow a reason to
 
     def _listen(self) -> None:
+        while self._wanted:
+            self._cluster.prepare(*self._wanted.pop())
         by_key = {sent.key: sent for sent in self._followed.values()}
-        with suppress(Empty):
-            while True:
-                said = self._said.get_nowait()
-                if "prepare" in said:
-                    if self._client is not None and self._is_known:
-                        self._do(self._tell_workers(self._client, "prepare", **said["prepare"]))
-                    continue
-                sent = by_key.get(said["key"]) if "key" in said else self._followed.get(said["run"])
-                if sent is not None:
-                    self._hear_of(sent, said)
+        for said in self._cluster.hear():
+            sent = by_key.get(said["key"]) if "key" in said else self._followed.get(said["run"])
+            if sent is not None:
+                self._hear_of(sent, said)
 
     def _hear_of(self, sent: Sent, said: Json) -> None:
         sent.notes += said.get("notes", [])
@@ -299,19 +204,20 @@ class DaskBackend(Dispatcher[Sent]):
         elif sent.key is None and not sent.is_adopted:
             if sent.is_cancelled:
                 self._let_go(sent)
-            elif not self._lost_since:
+            elif self._cluster.lost_since is None:
                 self._send(sent)
         elif self._is_gone(sent):
             self._conclude(sent)
-        elif sent.is_cancelled and not sent.is_told and sent.key is not None and not self._lost_since:
+        elif sent.is_cancelled and not sent.is_told and sent.key and self._cluster.lost_since is None:
             sent.is_told = True
-            self._do(self._withdraw(self._client, sent, sent.key))
+            self._cluster.withdraw(sent.key, sent.run_id, partial(setattr, sent, "is_told", False))
 
     def _is_gone(self, sent: Sent) -> bool:
         """Say whether nothing more will be heard of a run from the cluster."""
         if sent.gone_since is not None:
             return sent.lost is not None or time.monotonic() > sent.gone_since + NEWS_PATIENCE
-        return bool(self._lost_since) and time.monotonic() > self._lost_since + CLOSING_PATIENCE
+        since = self._cluster.lost_since
+        return since is not None and time.monotonic() > since + CLOSING_PATIENCE
 
     def _send(self, sent: Sent) -> None:
         """Hand a run to the scheduler."""
@@ -320,17 +226,7 @@ class DaskBackend(Dispatcher[Sent]):
             self._let_go(sent)
             return
         key = _key(sent.run_id, sent.launches)
-        task = self._client.submit(
-            execute,
-            self._name,
-            sent.run_id,
-            key,
-            sent.attempts,
-            key=key,
-            pure=False,
-            resources=sent.config.get("resources"),
-        )
-        fire_and_forget(task)
+        self._cluster.send(key, sent.run_id, sent.attempts, sent.config.get("resources"))
         sent.launches += 1
         sent.key, sent.lost, sent.gone_since = key, None, None
 
@@ -364,7 +260,8 @@ class DaskBackend(Dispatcher[Sent]):
     def _is_to_wait(self, sent: Sent) -> bool:
         """Say whether a worker that lost its scheduler may still put down how a run ended."""
         if sent.gone_since is None:
-            return time.monotonic() < self._lost_since + ABSENCE_PATIENCE
+            since = self._cluster.lost_since
+            return since is not None and time.monotonic() < since + ABSENCE_PATIENCE
         return sent.lost is None and time.monotonic() < sent.gone_since + CLOSING_PATIENCE
 
     def _note(self, sent: Sent) -> None:
@@ -412,22 +309,3 @@ def _error(message: str) -> Json:
 
 def _lost(sent: Sent) -> str:
     return f"its worker was lost ({sent.lost})" if sent.lost else "the cluster lost it"
-
-
-def _find(cluster: Cluster) -> tuple[Any, str]:
-    """Return the cluster, where it is made here, and the address of its scheduler or the path of a file."""
-    make: Any = cluster
-    if isinstance(cluster, str):
-        if "://" in cluster or os.path.isfile(cluster):
-            return None, cluster
-        module, _, function = cluster.partition(":")
-        try:
-            make = getattr(importlib.import_module(module), function)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ServiceUnavailableError(
-                "cluster",
-                f"{cluster!r} is no address, no scheduler file and no function ({error})",
-                "give one such as tcp://host:8786",
-            ) from error
-    made = make()
-    return made, str(made.scheduler_address)

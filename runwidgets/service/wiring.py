@@ -33,7 +33,7 @@ from runwidgets.store.stored import StoredFiles
 from runwidgets.store.sweeps import Sweeps
 
 if TYPE_CHECKING:
-    from runwidgets.execution.dask import Cluster
+    from runwidgets.execution.cluster import Cluster
 
 DATABASE = "runwidgets.db"
 DRAIN_TIMEOUT = 8.0
@@ -232,7 +232,11 @@ def make_backend(
     services = (
         BeatingServices(database) if isinstance(files, StoredFiles) else LockingServices(files.services)
     )
-    return DaskBackend(Runs(database), files, limits, services, cluster, name, slots, environment)
+    try:
+        return DaskBackend(Runs(database), files, limits, services, cluster, name, slots, environment)
+    except BaseException:
+        services.leave()
+        raise
 
 
 def open_store(

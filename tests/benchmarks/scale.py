@@ -131,8 +131,8 @@ QUESTIONS: dict[str, tuple[str, Asked]] = {
 """What is asked with few runs and with many: words and call."""
 OF_SWEEP = {"progress", "chart"}
 """Those that need the sweep, which is filled when the others were asked with few runs."""
-CLAIM = f"claim a run while {WAITING:,} wait, against while 100 do"
-ACCEPT = f"accept a run while {WAITING:,} wait, against while none does"
+CLAIM = "claim a run while {:,} wait, against while 100 do"
+ACCEPT = "accept a run while {:,} wait, against while none does"
 
 
 def accept(bench: Bench) -> Row:
@@ -171,13 +171,16 @@ class _Row:
     def __call__(self, bench: Bench) -> Row:
         found = _measured(bench, self.kind)[self.name]
         few, many = FEW + POINTS * (self.name in OF_SWEEP), bench.size(MANY, MANY // 50)
-        what = {"claim": CLAIM, "queue": ACCEPT}.get(self.name)
+        what = {"claim": CLAIM, "queue": ACCEPT}.get(self.name, "")
         ratio = found.ours / found.theirs
         other = ""
         if self.kind == "postgresql" and bench.has(("scale", "sqlite")):
             compared = found.ours / _measured(bench, "sqlite")[self.name].ours
             other = f"; {compared:.2g}x the time of SQLite in the same state"
-        words = what or f"{QUESTIONS[self.name][0]}, with {many:,} runs, against with {few:,}"
+        words = (
+            what.format(bench.size(WAITING, WAITING // 50))
+            or f"{QUESTIONS[self.name][0]}, with {many:,} runs, against with {few:,}"
+        )
         return Row(
             f"{NAMES[self.kind]}: {words}",
             _shown(found.ours),

@@ -119,11 +119,11 @@ class DaskBackend(Dispatcher[Sent]):
         environment: Iterable[str] = (),
     ) -> None:
         topic = f"{PREFIX}{name}"
+        station = Station(topic, files.address, limits, tuple(environment))
+        self._cluster = Connection(cluster, station, lambda: self._ring())
         super().__init__(runs, files, limits, services, topic)
         self._count = slots
         self._wanted: list[tuple[str, list[str]]] = []
-        station = Station(topic, files.address, limits, tuple(environment))
-        self._cluster = Connection(cluster, station, self._ring)
         self._begin()
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:

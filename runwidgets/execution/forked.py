@@ -106,7 +106,8 @@ class ForkedRunner:
         die_with(runner)
         for descriptor in _descriptors() - self._descriptors - {end.fileno()}:
             os.close(descriptor)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         closed, other = os.pipe()  # what a kernel that was spawned has as its input
         os.close(other)

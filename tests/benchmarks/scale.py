@@ -282,6 +282,7 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> House:
         templates=Templates(catalog, files, limits, None, lambda _name, _imports: None),
         policy=Policy("open", catalog),
         limits=limits,
+        has_resources=False,
     )
     api = Api(
         workflows=LocalWorkflowService(parts, None),

@@ -289,6 +289,7 @@ def test_a_store_that_is_away_is_named_and_nothing_is_half_accepted(
     house.service.close()
 
 
+@pytest.mark.local
 def test_a_root_that_is_a_url_needs_a_database_that_is_shared(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 from tests.conftest import JupyterServer, start_server
 from tests.ladder import write_notebook
@@ -54,7 +54,13 @@ class Lab:
         else:
             self.page.evaluate(OPEN, [name, theme_of(self.server)])
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-        self.page.get_by_text(f"{kernel} | Idle").wait_for()
+        idle = self.page.get_by_text(f"{kernel} | Idle")
+        try:
+            idle.wait_for(timeout=PATIENCE / 2)
+        except TimeoutError:  # another process took a TCP port that Jupyter had chosen for the kernel
+            self.page.evaluate("void window.jupyterapp.commands.execute('kernelmenu:shutdown')")
+            self.page.goto(f"{self.server.url}lab/tree/{name}?reset&token={self.server.token}")
+            idle.wait_for()
 
     def run_all(self) -> None:
         """Run all cells; does not wait for them."""

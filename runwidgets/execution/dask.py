@@ -253,8 +253,7 @@ class DaskBackend(Dispatcher[Sent]):
             followed.outcome = Outcome(RunState.ERROR, [_lost(sent)])
         with followed.all_or_nothing(), self._runs.together():
             followed.note(self._runs, is_last=True)
-            followed.end(self._runs, holds_slot=False)
-            is_known = self._runs.release(sent.run_id)
+            is_known = followed.end(self._runs, holds_slot=False) or self._runs.release(sent.run_id)
         self._forget(sent, is_known)
 
     def _is_to_wait(self, sent: Sent) -> bool:
@@ -273,13 +272,19 @@ class DaskBackend(Dispatcher[Sent]):
         """Store the end of a run that has no processes any more, and give its slot back."""
         with self._runs.together():
             self._note(sent)
-            if sent.end is not None and not sent.is_cancelled:
-                end = sent.end
-                state = RunState(end["state"])
-                with suppress(InvalidRunStateError, UnknownRunError):  # somebody cancelled it before
-                    self._runs.move(sent.run_id, state, end["messages"], end["results"], holds_slot=False)
-            is_known = self._runs.release(sent.run_id)
+            is_known = self._has_moved(sent) or self._runs.release(sent.run_id)
         self._forget(sent, is_known)
+
+    def _has_moved(self, sent: Sent) -> bool:
+        """Store how a run ended, and give its slot back with it; False where it has its end already."""
+        if sent.end is None or sent.is_cancelled:
+            return False
+        state, messages, results = RunState(sent.end["state"]), sent.end["messages"], sent.end["results"]
+        try:
+            self._runs.move(sent.run_id, state, messages, results, holds_slot=False)
+        except (InvalidRunStateError, UnknownRunError):  # somebody cancelled it before
+            return False
+        return True
 
     def _forget(self, sent: Sent, is_known: bool) -> None:
         self._forget_secrets(sent.run_id, sent.sweep_id if sent.end is not None else None)

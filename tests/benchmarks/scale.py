@@ -6,12 +6,11 @@ one, but nothing executes: its backend does nothing.
 
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runwidgets.execution.backend import Backend
 from runwidgets.limits import Limits
 from runwidgets.service.acceptance import check_config
 from runwidgets.service.base import Api
@@ -35,6 +34,7 @@ from tests.benchmarks.table import NotMeasuredError, Row
 from tests.benchmarks.work import BLOCK, SLOTS, TRIVIAL, Bench, clock
 from tests.ladder import arguments, group_of, running, write_notebook
 from tests.postgres import PROGRAMS, Postgres
+from tests.store.houses import Idle
 
 PAGE, TABLE = 100, 800
 """Runs in one answer: of a list, of a table."""
@@ -52,29 +52,6 @@ CALLS, ENOUGH = 50, 10.0
 KINDS = ("sqlite", "postgresql")
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 SCHEMA = {"results": {"schema": [{"name": "loss"}]}}
-
-
-class Quiet(Backend):
-    """Executes nothing."""
-
-    def submit(self, run_id: str) -> None:
-        """Leave it waiting."""
-
-    def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
-        """Warm nothing up."""
-
-    def cancel(self, run_id: str) -> None:
-        """Stop nothing."""
-
-    def adopt(self, run_ids: Iterable[str]) -> None:
-        """Take nothing over."""
-
-    def drain(self, timeout: float) -> bool:
-        """Say that nothing is left."""
-        return True
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 @dataclass
@@ -292,8 +269,8 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> House:
         workflows=LocalWorkflowService(parts, None),
         groups=LocalGroupService(parts, None, check_config),
         uploads=LocalUploadService(parts, None),
-        runs=LocalRunService(parts, Quiet(), None),
-        sweeps=LocalSweepService(parts, Quiet(), None),
+        runs=LocalRunService(parts, Idle(), None),
+        sweeps=LocalSweepService(parts, Idle(), None),
         events=LocalEventService(parts, HouseEvents(database), None),
         store=lambda: "",
     )

@@ -65,7 +65,7 @@ class HouseEvents:
             for event in events:
                 after = event["seq"]
                 yield event
-            if not events:
+            if len(events) < PIECE:
                 self._wait(seen, stop)
 
     def _wait(self, seen: int, stop: threading.Event | None) -> None:

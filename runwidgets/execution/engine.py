@@ -11,6 +11,7 @@ import logging
 import math
 import re
 import threading
+import time
 from typing import Any
 
 from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -31,6 +32,22 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 log = logging.getLogger(__name__)
+
+
+class _Manager(NotebookExecutionManager):
+    """papermill's keeper of what it notes about cells, which parses no dates and trusts no wall clock."""
+
+    def cell_start(self, cell: NotebookNode, cell_index: int | None = None, **options: Any) -> None:
+        """Note that a cell begins."""
+        super().cell_start(cell, cell_index, **options)
+        self._began = time.monotonic()
+
+    def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **options: Any) -> None:
+        """Note that it has ended, and how long it took."""
+        noted = cell.metadata.papermill
+        began, noted["start_time"] = noted["start_time"], None
+        super().cell_complete(cell, cell_index, **options)
+        noted["start_time"], noted["duration"] = began, time.monotonic() - self._began
 
 
 class _Client(PapermillNotebookClient):
@@ -282,7 +299,7 @@ class RunwidgetsEngine(Engine):
             The executed notebook; ``metadata.runwidgets.status`` of each code cell is ``ok``,
             ``error`` or ``not run``.
         """
-        manager = NotebookExecutionManager(nb, output_path=None, progress_bar=False)
+        manager = _Manager(nb, output_path=None, progress_bar=False)
         manager.notebook_start()
         for cell in nb.cells:
             if cell.cell_type == "code":

@@ -79,7 +79,6 @@ class ForkedRunner:
         os.dup2(log, 2)
         os.close(log)
         os.chdir(folder)
-        self._generators.renew()
         self._hidden.show_rest()
         state = execute_run(folder, Path(request["copies"]), self._launch, request.get("keeper"))
         return 0 if state is RunState.SUCCESS else 1

@@ -30,6 +30,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runwidgets.execution.direct import ForkableApp
+from runwidgets.execution.pages import collapse_pages
 from runwidgets.execution.renewal import Generators, HiddenModules
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class ForkServer:
         self._hidden.hide(visible, make_runner.__module__, forgotten, modules)
         gc.collect()
         gc.freeze()
+        collapse_pages()
 
     def serve(self) -> None:
         """Fork a runner for each request, until the other end is closed and all runners have ended."""

@@ -6,6 +6,7 @@ sockets; forked and direct, over a socket pair. All are told apart here and nowh
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -14,11 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import zmq
 import zmq.asyncio
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.connect import write_connection_file
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session
@@ -262,51 +264,63 @@ class ZmqKernel(Kernel):
 
     def __init__(self, name: str, cwd: Path, private: Path, fork: Fork | None = None) -> None:
         super().__init__()
-        find_kernelspec(name)  # raises before anything is made
-        self._cwd = cwd
         self.way = "spawned" if fork is None else "forked"
+        self._name = name
+        self._cwd = cwd
         self._private = private
-        private.mkdir(mode=0o700)
-        self._manager = AsyncKernelManager(
-            kernel_name=name, transport="ipc", connection_file=str(self._private / "kernel.json")
-        )
+        self._manager: AsyncKernelManager | None = None
         self._end: socket.socket | None = None
+        if fork is None:
+            find_kernelspec(name)  # raises before anything is made
+        private.mkdir(mode=0o700)
+        self._file = str(private / "kernel.json")
         if fork is not None:
-            self._manager.write_connection_file()
+            # What a manager would do, which looks for all kernelspecs and provisioners first.
+            key = secrets.token_hex().encode()
+            write_connection_file(
+                self._file, transport="ipc", ip=str(private / "kernel"), key=key, kernel_name=name
+            )
             self._end, theirs = open_pair()
-            self.pid = fork(theirs, self._manager.connection_file)
+            self.pid = fork(theirs, self._file)
             theirs.close()
 
     async def _start(self) -> None:
-        context = zmq.asyncio.Context()
+        self._context = context = zmq.asyncio.Context()
         context.set(zmq.IPV6, 0)
         context.setsockopt(zmq.RCVHWM, 0)
         context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_PAUSE)
-        self._context = self._manager.context = context
         if self._end is None:
-            await self._manager.start_kernel(
-                extra_arguments=[HISTORY] if self._manager.ipykernel else [],
-                cwd=str(self._cwd),
-                preexec_fn=partial(die_with, os.getpid()),
-            )
-            provisioner: Any = self._manager.provisioner
-            self.pid, self._process = provisioner.pid, provisioner.process
-        self.client = self._manager.client()
+            await self._spawn(context)
+        self.client = AsyncKernelClient(connection_file=self._file, context=context)
+        self.client.load_connection_file()
         self.client.start_channels(hb=False, stdin=False)
         self.client.allow_stdin = False
 
+    async def _spawn(self, context: zmq.asyncio.Context) -> None:
+        manager = self._manager = AsyncKernelManager(
+            kernel_name=self._name, transport="ipc", connection_file=self._file, context=context
+        )
+        await manager.start_kernel(
+            extra_arguments=[HISTORY] if manager.ipykernel else [],
+            cwd=str(self._cwd),
+            preexec_fn=partial(die_with, os.getpid()),
+        )
+        provisioner: Any = manager.provisioner
+        self.pid, self._process = provisioner.pid, provisioner.process
+
     async def _greet(self) -> None:
-        """Wait for the first idle status: a request is repeated until its status comes through."""
-        while True:
-            self.client.kernel_info()
-            await self.client.shell_channel.get_msg()
-            try:
-                while True:
-                    said = await self.client.iopub_channel.get_msg(timeout=STATUS_WAIT)
-                    if said["content"].get("execution_state") == "idle":
-                        return
-            except Empty:
-                continue
+        """Wait until the kernel answers, and for its first output: then no later one is missed.
+
+        A kernel of today welcomes who listens. To others a request is repeated until its status comes.
+        """
+        heard = asyncio.ensure_future(self.client.iopub_channel.get_msg())
+        try:
+            while not heard.done():
+                self.client.kernel_info()
+                await self.client.shell_channel.get_msg()
+                await asyncio.wait({heard}, timeout=STATUS_WAIT)
+        finally:
+            heard.cancel()
 
     async def _drain(self) -> None:
         """Wait until it is quiet for a moment: what a dead kernel sent may still be on its way."""
@@ -323,7 +337,7 @@ class ZmqKernel(Kernel):
         return super()._reap() if self._end is not None else int(self._process.wait())
 
     async def _close(self) -> None:
-        if self._end is None:
+        if self._manager is not None:
             await self._manager.cleanup_resources()
         if hasattr(self, "client"):
             self.client.stop_channels()

@@ -84,6 +84,7 @@ class HiddenModules(MetaPathFinder, Loader):
         self._forgotten: set[str] = set()
         self._together: dict[str, set[str]] = {}
         self._rest: dict[str, ModuleType] = {}
+        self._packages: dict[str, ModuleType] = {}
         self._shown: list[str] = []
         self._is_runner = False
         self._specs: dict[str, ModuleSpec | None] = {}
@@ -143,6 +144,7 @@ class HiddenModules(MetaPathFinder, Loader):
         edges = {name: self._edges.get(name, set()) & loaded for name in loaded}
         needed = (_closure(runner, edges) | {runner} | forgotten) & loaded
         self._rest = {name: sys.modules[name] for name in needed}
+        self._packages = {name: module for name, module in self._rest.items() if "." not in name}
         self._forgotten = forgotten
         for name in loaded:
             module = sys.modules.pop(name)
@@ -159,8 +161,11 @@ class HiddenModules(MetaPathFinder, Loader):
         self._is_runner = True
 
     def restore_rest(self) -> None:
-        """Give it all back, for some look themselves up there; called once the kernel is forked."""
-        sys.modules.update(self._rest)
+        """Give packages back, for some look themselves up there; called once the kernel is forked.
+
+        What is in them comes back when it is asked for: most never is, and each would be a page to copy.
+        """
+        sys.modules.update(self._packages)
 
     def hide_rest(self) -> None:
         """Take away what the runner asked for; called in a kernel."""

@@ -29,8 +29,8 @@ NOTEBOOKS = [
     "openmdao/features/building_blocks/components/external_code_comp",
     "openmdao/features/building_blocks/components/ks_comp",
     "openmdao/features/building_blocks/drivers/doe_driver",
-    # Pictures, warnings on stderr, a solver's report.
-    "openmdao/features/core_features/running_your_models/finding_feasible_solutions",
+    # A solver's report.
+    "openmdao/features/building_blocks/solvers/nonlinear_block_gs",
     "openmdao/features/core_features/options/options",
     "openmdao/features/core_features/working_with_components/distributed_components",
     "openmdao/features/core_features/working_with_derivatives/partial_derivative_viz",

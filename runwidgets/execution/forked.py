@@ -1,5 +1,6 @@
 """What a process forked from a fork server becomes: a runner, and then the runner's kernel."""
 
+import gc
 import os
 import signal
 import socket
@@ -23,6 +24,9 @@ from runwidgets.execution.renewal import Generators, HiddenModules
 from runwidgets.execution.runner import execute_run, read_stored
 from runwidgets.states import RunState
 from runwidgets.store.files import RUNNER_LOG
+
+RUNNER_THRESHOLD = 100_000
+"""Objects after which a runner looks for garbage: few runs make that many, and most end before."""
 
 
 class ForkedRunner:
@@ -57,6 +61,7 @@ class ForkedRunner:
         self._arguments = arguments
         self._session = Session(key=app.session.key)
         self._descriptors = _descriptors()
+        self._threshold = gc.get_threshold()
         _warm_up()
 
     def run(self, request: dict[str, Any]) -> int:
@@ -79,6 +84,7 @@ class ForkedRunner:
         os.dup2(log, 2)
         os.close(log)
         os.chdir(folder)
+        gc.set_threshold(RUNNER_THRESHOLD)
         self._hidden.show_rest()
         state = execute_run(folder, Path(request["copies"]), self._launch, request.get("keeper"))
         return 0 if state is RunState.SUCCESS else 1
@@ -116,6 +122,7 @@ class ForkedRunner:
         os.environ["JPY_PARENT_PID"] = str(runner)
         launcher, *options = self._arguments
         sys.argv = [launcher, "-f", file, *options]
+        gc.set_threshold(*self._threshold)
         self._generators.renew()
         warnings.filters[:] = self._filters  # type: ignore[index]
         self._hidden.hide_rest()

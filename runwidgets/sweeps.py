@@ -160,6 +160,38 @@ class Sweep:
         self._handle = self.api.sweeps.cancel_sweep(self.id, reason, pending_only)
         return self
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the runs that wait are left waiting."""
+        return bool(self.handle["isPaused"])
+
+    def pause(self) -> "Sweep":
+        """Leave the runs that wait waiting; those that are running go on.
+
+        Returns
+        -------
+        Sweep
+            Itself.
+
+        Raises
+        ------
+        InvalidRunStateError
+            None waits.
+        """
+        self._handle = self.api.sweeps.pause_sweep(self.id)
+        return self
+
+    def resume(self) -> "Sweep":
+        """Let the runs go on that `pause` left waiting.
+
+        Returns
+        -------
+        Sweep
+            Itself.
+        """
+        self._handle = self.api.sweeps.pause_sweep(self.id, paused=False)
+        return self
+
     def rerun_failed(self) -> "Sweep":
         """Start each run again that failed or was cancelled, on the template as it is now.
 

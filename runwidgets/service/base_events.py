@@ -17,6 +17,7 @@ class EventService(ABC):
     ``metric``    ``{name, value}``
     ``log``       ``{size}``: bytes of the log now
     ``deleted``   ``{}``
+    ``paused``    ``{isPaused}`` of the sweep, told of the first run that waits
     ============  ==============================================================
     """
 

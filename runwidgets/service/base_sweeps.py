@@ -19,6 +19,7 @@ class SweepService(ABC):
     ``counts``                  ``{state: number of points}``, with all five states
     ``varied``                  names of the parameters that take more than one value, as given
     ``isDone``                  whether no run of it is active
+    ``isPaused``                whether those that wait are left waiting
     ==========================  ==================================================================
 
     When a run is deleted, its point goes with it, so that ``total`` is always the sum of the ``counts``;
@@ -224,6 +225,34 @@ class SweepService(ABC):
             All of its runs have ended already.
         InvalidArgumentError
             The reason is no text, or too long.
+        """
+
+    @abstractmethod
+    def pause_sweep(self, sweep_id: str, paused: bool = True) -> dict:
+        """Leave what waits of a sweep waiting, or let it go on; what is under way is not touched.
+
+        Runs of other sweeps, and single ones, take the slots meanwhile.
+
+        Parameters
+        ----------
+        sweep_id : str
+            The sweep.
+        paused : bool, optional
+            False to go on.
+
+        Returns
+        -------
+        dict
+            The sweep's handle.
+
+        Raises
+        ------
+        UnknownSweepError
+            There is no such sweep.
+        UnauthorizedAccessError
+            The user is not a member of the sweep's group.
+        InvalidRunStateError
+            It is to be paused, and no run of it waits.
         """
 
     @abstractmethod

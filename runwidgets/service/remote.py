@@ -124,6 +124,10 @@ class RemoteSweepService(SweepService):
         sent = {"reason": reason, "pending_only": pending_only}
         return cast(Json, self._wire.call("sweeps:cancel", sweep_id=sweep_id, **sent))
 
+    def pause_sweep(self, sweep_id: str, paused: bool = True) -> Json:
+        """Leave what waits of a sweep waiting, or let it go on; see `SweepService`."""
+        return cast(Json, self._wire.call("sweeps:pause", sweep_id=sweep_id, paused=paused))
+
     def rerun_failed(self, sweep_id: str) -> Json:
         """Give each point that failed a new run; see `SweepService`."""
         return cast(Json, self._wire.call("sweeps:rerun", sweep_id=sweep_id))

@@ -295,6 +295,16 @@ ROUTES: tuple[Route, ...] = (
         status=201,
     ),
     Route(
+        "sweeps:pause",
+        "POST",
+        "sweeps/{sweepId}/pause",
+        "sweeps",
+        "pause_sweep",
+        "execute",
+        (SWEEP,),
+        body=(Argument("paused", "paused", "flag"),),
+    ),
+    Route(
         "sweeps:rerun",
         "POST",
         "sweeps/{sweepId}/rerun",

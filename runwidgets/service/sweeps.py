@@ -143,6 +143,13 @@ class LocalSweepService(SweepService):
         parts.files.forget_secrets(*(each.id for each in canceled if each.started_at is None))
         return handle
 
+    def pause_sweep(self, sweep_id: str, paused: bool = True) -> Json:
+        """Leave what waits of a sweep waiting, or let it go on; see `SweepService`."""
+        _, group = self._sweep(sweep_id)
+        row = self._parts.sweeps.pause(sweep_id, paused)
+        self._backend.submit(sweep_id)
+        return self._handle(row, group)
+
     def rerun_failed(self, sweep_id: str) -> Json:
         """Give each point that failed a new run; see `SweepService`."""
         parts = self._parts
@@ -274,6 +281,7 @@ def sweep_handle(row: SweepRow, group: Row[Any], counts: dict[str, int]) -> Json
         "counts": counts,
         "varied": row.varied,
         "isDone": not any(counts[state.value] for state in ACTIVE),
+        "isPaused": row.is_paused,
     }
     if row.created_by is not None:
         handle["createdBy"] = row.created_by

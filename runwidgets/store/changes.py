@@ -71,10 +71,12 @@ def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
         .group_by(busy.c.sweep_id, sweeps.c.parallel)
         .having(func.count() >= sweeps.c.parallel)
     )
+    paused = select(sweeps.c.id).where(sweeps.c.is_paused)
+    is_free = waiting.c.sweep_id.not_in(full) & waiting.c.sweep_id.not_in(paused)
     chosen = (
         select(waiting.c.seq)
         .where(waiting.c.state == PENDING)
-        .where(or_(waiting.c.sweep_id.is_(None), waiting.c.sweep_id.not_in(full)))
+        .where(or_(waiting.c.sweep_id.is_(None), is_free))
         .order_by(waiting.c.rank, waiting.c.seq)
         .limit(1)
     )

@@ -17,6 +17,7 @@ from runwidgets.errors import InvalidRunStateError, UnknownSweepError
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.changes import PIECE, RunRow, accept_runs, cancel_runs, remove_runs
 from runwidgets.store.database import Database, now
+from runwidgets.store.events import emit
 from runwidgets.store.tables import points, runs, sweeps
 
 SweepRow = Row[Any]
@@ -249,6 +250,40 @@ class Sweeps:
             chosen &= runs.c.state == RunState.PENDING.value
         with self._database.write() as connection:
             return cancel_runs(connection, chosen, message)
+
+    def pause(self, sweep_id: str, is_paused: bool) -> SweepRow:
+        """Have no further run of a sweep claimed, or go on.
+
+        Parameters
+        ----------
+        sweep_id : str
+            The sweep.
+        is_paused : bool
+            Whether what waits is left waiting.
+
+        Returns
+        -------
+        SweepRow
+            Its row.
+
+        Raises
+        ------
+        UnknownSweepError
+            There is no such sweep.
+        InvalidRunStateError
+            It is to be paused, and no run of it waits.
+        """
+        with self._database.write() as connection:
+            before = _get(connection, sweep_id, True)
+            waiting = select(runs).where(runs.c.sweep_id == sweep_id, runs.c.state == RunState.PENDING.value)
+            first = connection.execute(waiting.order_by(runs.c.seq).limit(1)).one_or_none()
+            if first is None and is_paused:
+                raise InvalidRunStateError(f"sweep {sweep_id}", "no run of it waits")
+            changing = update(sweeps).where(sweeps.c.id == sweep_id).values(is_paused=is_paused)
+            after = connection.execute(changing.returning(sweeps)).one()
+            if first is not None and before.is_paused != is_paused:
+                emit(connection, first, "paused", {"isPaused": is_paused})
+            return after
 
     def delete(self, sweep_id: str) -> Sequence[RunRow]:
         """Remove a sweep with the runs that it started; those that another sweep has too are left to it.

@@ -126,6 +126,7 @@ sweeps = Table(
     Column("idempotency_key", Text),
     Column("stops_on_error", Boolean, nullable=False),
     Column("parallel", Integer),
+    Column("is_paused", Boolean, nullable=False, default=False),
     Column("last_number", Integer, nullable=False),
     Column("varied", JSON, nullable=False),
     Column("constants", JSON, nullable=False),

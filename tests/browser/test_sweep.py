@@ -186,12 +186,20 @@ def test_a_sweep_can_be_used_by_all(lab: Lab, study: str, theme: str) -> None:
     assert lab.page.locator(".jp-Notebook .jp-Cell").count() == 3  # no key reached the notebook
 
 
-def test_a_sweep_is_cancelled_with_one_question(lab: Lab) -> None:
-    """What waits, or all of it; it is told how many."""
+def test_a_sweep_is_paused_and_cancelled_with_one_question(lab: Lab) -> None:
+    """Paused by a click, resumed by somebody else; what waits is cancelled, or all of it."""
     write_notebook(lab.server.folder / "slow.ipynb", "import time\ntime.sleep(600)", parameters="x = 1")
     card = lab.show("cancel.ipynb", "rw.SweepView(rw.sweep('slow.ipynb', x=range(5)))")
     expect(card.get_by_text("▶ 2 running · ◷ 3 waiting")).to_be_visible()
 
+    card.get_by_role("button", name="Pause").click()
+    expect(card.get_by_text("◷ 3 waiting · paused: nothing more is started")).to_be_visible()
+    expect(card.get_by_role("button", name="Resume")).to_be_focused()
+    with lab.server.api() as api:
+        slow = next(each for each in api.workflows.list_workflows()["workflows"] if "slow" in each["name"])
+        (sweep,) = api.sweeps.list_sweeps(group_of(slow))["sweeps"]
+        api.sweeps.pause_sweep(sweep["id"], paused=False)
+    expect(card.get_by_text("paused")).to_have_count(0)
     card.get_by_role("button", name="Cancel 3 waiting").click()
     expect(card.get_by_text("Cancel the 3 runs that wait?")).to_be_visible()
     card.get_by_role("button", name="Yes, cancel").click()

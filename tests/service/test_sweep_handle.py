@@ -103,6 +103,15 @@ def test_waiting_ends_in_time_and_a_sweep_is_cancelled_run_again_and_deleted(api
         rw.Sweep(api, sweep.id)
 
 
+def test_a_sweep_is_paused_and_goes_on(api: Api, folder: Path) -> None:
+    """In one word each."""
+    notebook = write_notebook(folder / "long.ipynb", SLEEP, parameters="x = 1")
+    sweep = rw.sweep(notebook, x=[1, 2], config={"parallel": 1}, api=api)
+
+    assert sweep.pause().is_paused and not sweep.resume().is_paused
+    sweep.cancel()
+
+
 def test_spaces_and_keywords_combine_and_a_bad_point_starts_nothing(api: Api, study: Path) -> None:
     """The first bad one is named."""
     space = rw.zip(lr=[0.1, 0.2], depth=[1, 2])

@@ -368,6 +368,31 @@ class TestStop:
         assert handle["counts"]["RUNNING"] == 1 and handle["counts"]["CANCELED"] == 2
         assert api.sweeps.cancel_sweep(sweep["id"])["counts"]["CANCELED"] == 3
 
+    def test_a_paused_sweep_starts_nothing_until_it_goes_on(self, api: Api, folder: Path) -> None:
+        """Others have the slots meanwhile; who follows it is told; what runs already goes on."""
+        group = group_of(workflow(api, folder, SLEEP, parameters="x = 1"))
+        sweep = api.sweeps.start_sweep(group, grid(1, 2), {"parallel": 1})["id"]
+        wait_until(lambda: states(api, sweep) == ["RUNNING", "PENDING"])
+        seen = api.events.last_event()
+
+        handle = api.sweeps.pause_sweep(sweep)
+
+        assert handle["isPaused"] and (handle["counts"]["RUNNING"], handle["counts"]["PENDING"]) == (1, 1)
+        api.runs.cancel_run(points(api, sweep)[0]["id"])
+        other = api.runs.start_run(group, arguments(x=9))["id"]
+        wait_until(lambda: api.runs.get_run(other)["state"] == "RUNNING")
+        assert states(api, sweep) == ["CANCELED", "PENDING"] and api.sweeps.get_sweep(sweep)["isPaused"]
+        assert not api.sweeps.pause_sweep(sweep, paused=False)["isPaused"]
+        wait_until(lambda: states(api, sweep) == ["CANCELED", "RUNNING"])
+        stream = api.events.follow_events(seen, sweep_id=sweep)
+        told = (each["data"]["isPaused"] for each in stream if each["kind"] == "paused")
+        assert [next(told), next(told)] == [True, False]
+        api.sweeps.cancel_sweep(sweep)
+        api.runs.cancel_run(other)
+        with pytest.raises(InvalidRunStateError, match="no run of it waits"):
+            api.sweeps.pause_sweep(sweep)
+        assert not api.sweeps.pause_sweep(sweep, paused=False)["isPaused"]
+
     def test_an_error_stops_the_rest_where_that_is_asked_for(self, api: Api, group: str) -> None:
         """What waits is cancelled with a message that names the run; else it goes on."""
         sent = grid(2, *range(10, 18))

@@ -16,6 +16,8 @@ export interface RunsWatcher {
   changed(): void;
   connection(connection: Connection): void;
   failed(error: ApiError): void;
+  /** The sweep was paused or resumed, by whomever. */
+  paused?(isPaused: boolean): void;
 }
 
 /** What a table needs of runs, wherever they come from. */
@@ -71,6 +73,10 @@ export class LiveRuns implements Runs {
 
   /** Apply an event to what is known; says whether that changed something. */
   private apply(event: RunEvent): boolean {
+    if (event.kind === 'paused') {
+      this.watcher.paused?.(event.data['isPaused'] === true);
+      return false;
+    }
     const row = this.known.get(event.runId);
     if (event.kind === 'deleted') this.drop(event.runId);
     else if (!row) this.unknown.add(event.runId);

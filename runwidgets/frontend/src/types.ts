@@ -78,7 +78,7 @@ export interface RunEvent {
   runId: string;
   groupId: string;
   sweepId?: string;
-  kind: 'state' | 'progress' | 'metric' | 'log' | 'deleted';
+  kind: 'state' | 'progress' | 'metric' | 'log' | 'deleted' | 'paused';
   data: { [key: string]: Json };
   at: string;
 }
@@ -93,6 +93,7 @@ export interface Sweep {
   counts: { [state in State]: number };
   varied: string[];
   isDone: boolean;
+  isPaused: boolean;
 }
 
 export interface LogPiece {

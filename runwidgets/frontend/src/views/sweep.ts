@@ -122,6 +122,11 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         for (const each of [...watchers]) each.connection(connection);
       },
       failed: (error) => (error.status === 404 ? gone() : say(error.message, true)),
+      paused: (isPaused) => {
+        if (!sweep) return;
+        sweep = { ...sweep, isPaused };
+        draw();
+      },
     });
     const shared = live;
     closeTable = tableView(tablePlace, {
@@ -189,9 +194,10 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     replace(bar, ...present.map((state) => h('span', { class: `rw-part-of rw-of-${state.toLowerCase()}`, style: `width: ${(100 * counts[state]) / Math.max(1, total)}%` })));
     const said = present.map((state) => `${STATE_SIGNS[state]}\u00a0${counts[state].toLocaleString('en')}\u00a0${t(state).toLowerCase()}`);
     bar.setAttribute('aria-label', [t('doneOf', { n: done, all: total }), ...said].join(', '));
-    const left = estimate(rows, sweep?.createdAt ?? '', Date.now() + transport.clockAhead);
+    const isPaused = (sweep?.isPaused ?? false) && counts.PENDING > 0;
+    const left = isPaused ? null : estimate(rows, sweep?.createdAt ?? '', Date.now() + transport.clockAhead);
     const line = [t('doneOf', { n: done.toLocaleString('en'), all: total.toLocaleString('en') }), ...said,
-      left ? t('leftOf', { time: clock(left.seconds), n: left.basis }) : ''].filter((each) => each !== '').join(' · ');
+      isPaused ? t('isPaused') : '', left ? t('leftOf', { time: clock(left.seconds), n: left.basis }) : ''].filter((each) => each !== '').join(' · ');
     if (words.textContent !== line) words.textContent = line;
     tick();
     clearInterval(ticking);
@@ -209,7 +215,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
 
   function drawActions(counts: Record<State, number>, total: number): void {
     const [waiting, running, failed] = [counts.PENDING, counts.RUNNING, counts.ERROR + counts.CANCELED];
-    const key = [waiting, running, failed, total].join(' ');
+    const isPaused = sweep?.isPaused ?? false;
+    const key = [waiting, running, failed, total, isPaused].join(' ');
     if (actions.dataset['key'] === key || actions.querySelector('.rw-question')) return;
     actions.dataset['key'] = key;
     const id = String(model.get('sweep_id') ?? '');
@@ -230,19 +237,25 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         delete actions.dataset['key'];
       });
     replace(actions,
+      waiting > 0 ? h('button', {
+        type: 'button', class: 'rw-button', title: t(isPaused ? 'resumeTells' : 'pauseTells', { n: waiting }),
+        onclick: () => void ask('pause', { paused: !isPaused }),
+      }, t(isPaused ? 'resumeSweep' : 'pauseSweep')) : null,
       waiting > 0 && running > 0 ? asking(t('cancelWaiting', { n: waiting }), t('askCancelWaiting', { n: waiting }), t('cancelYes'), t('cancelling'),
         () => transport.send('PUT', `sweeps/${id}`, { pendingOnly: true })) : null,
       waiting + running > 0 ? asking(t('cancelAll', { n: waiting + running }), t('askCancelAll', { running, waiting }), t('cancelYes'), t('cancelling'),
         () => transport.send('PUT', `sweeps/${id}`, {})) : null,
-      failed > 0 ? h('button', { type: 'button', class: 'rw-button', onclick: () => void rerun(id) }, t('rerunFailed', { n: failed })) : null,
+      failed > 0 ? h('button', { type: 'button', class: 'rw-button', onclick: () => void ask('rerun') }, t('rerunFailed', { n: failed })) : null,
       waiting + running === 0 && total > 0 ? asking(t('deleteSweep'), t('askDeleteSweep', { n: total }), t('deleteYes'), t('deleting'),
         async () => { await transport.send('DELETE', `sweeps/${id}`); gone(); }, 'rw-quiet', typedFor(total)) : null);
   }
 
-  async function rerun(id: string): Promise<void> {
+  /** Ask something of the sweep; a refusal is shown. */
+  async function ask(what: string, body?: Json): Promise<void> {
     try {
-      await transport.send('POST', `sweeps/${id}/rerun`);
+      sweep = await transport.send<Sweep>('POST', `sweeps/${String(model.get('sweep_id'))}/${what}`, body);
       say('');
+      draw();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       say(error.message, true);

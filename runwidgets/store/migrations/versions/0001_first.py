@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("idempotency_key", sa.Text(), nullable=True),
         sa.Column("stops_on_error", sa.Boolean(), nullable=False),
         sa.Column("parallel", sa.Integer(), nullable=True),
+        sa.Column("is_paused", sa.Boolean(), nullable=False),
         sa.Column("last_number", sa.Integer(), nullable=False),
         sa.Column("varied", sa.JSON(), nullable=False),
         sa.Column("constants", sa.JSON(), nullable=False),

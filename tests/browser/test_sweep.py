@@ -196,9 +196,12 @@ def test_a_sweep_is_paused_and_cancelled_with_one_question(lab: Lab) -> None:
     expect(card.get_by_text("◷ 3 waiting · paused: nothing more is started")).to_be_visible()
     expect(card.get_by_role("button", name="Resume")).to_be_focused()
     with lab.server.api() as api:
-        slow = next(each for each in api.workflows.list_workflows()["workflows"] if "slow" in each["name"])
-        (sweep,) = api.sweeps.list_sweeps(group_of(slow))["sweeps"]
-        api.sweeps.pause_sweep(sweep["id"], paused=False)
+        known = [
+            api.workflows.get_workflow(each["id"]) for each in api.workflows.list_workflows()["workflows"]
+        ]
+        listed = [each for made in known for each in api.sweeps.list_sweeps(group_of(made))["sweeps"]]
+        (paused,) = [each["id"] for each in listed if each["isPaused"]]
+        api.sweeps.pause_sweep(paused, paused=False)
     expect(card.get_by_text("paused")).to_have_count(0)
     card.get_by_role("button", name="Cancel 3 waiting").click()
     expect(card.get_by_text("Cancel the 3 runs that wait?")).to_be_visible()

@@ -36,6 +36,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const words = h('div', { class: 'rw-tally', role: 'status' });
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const actions = h('div', { class: 'rw-actions' });
+  const pauser = h('button', { type: 'button', class: 'rw-button', onclick: () => void ask('pause', { paused: !sweep?.isPaused }) });
   const best = h('div', { class: 'rw-bestline', hidden: true });
   const failures = h('details', { class: 'rw-section', hidden: true });
   const tools = h('div', { class: 'rw-tools', hidden: true });
@@ -236,11 +237,11 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         }
         delete actions.dataset['key'];
       });
+    pauser.textContent = t(isPaused ? 'resumeSweep' : 'pauseSweep');
+    pauser.title = t(isPaused ? 'resumeTells' : 'pauseTells', { n: waiting });
+    const hasFocus = root.ownerDocument.activeElement === pauser;
     replace(actions,
-      waiting > 0 ? h('button', {
-        type: 'button', class: 'rw-button', title: t(isPaused ? 'resumeTells' : 'pauseTells', { n: waiting }),
-        onclick: () => void ask('pause', { paused: !isPaused }),
-      }, t(isPaused ? 'resumeSweep' : 'pauseSweep')) : null,
+      waiting > 0 ? pauser : null,
       waiting > 0 && running > 0 ? asking(t('cancelWaiting', { n: waiting }), t('askCancelWaiting', { n: waiting }), t('cancelYes'), t('cancelling'),
         () => transport.send('PUT', `sweeps/${id}`, { pendingOnly: true })) : null,
       waiting + running > 0 ? asking(t('cancelAll', { n: waiting + running }), t('askCancelAll', { running, waiting }), t('cancelYes'), t('cancelling'),
@@ -248,6 +249,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
       failed > 0 ? h('button', { type: 'button', class: 'rw-button', onclick: () => void ask('rerun') }, t('rerunFailed', { n: failed })) : null,
       waiting + running === 0 && total > 0 ? asking(t('deleteSweep'), t('askDeleteSweep', { n: total }), t('deleteYes'), t('deleting'),
         async () => { await transport.send('DELETE', `sweeps/${id}`); gone(); }, 'rw-quiet', typedFor(total)) : null);
+    if (hasFocus) pauser.focus({ preventScroll: true });
   }
 
   /** Ask something of the sweep; a refusal is shown. */

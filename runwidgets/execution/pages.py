@@ -20,7 +20,7 @@ SMALL = os.sysconf("SC_PAGESIZE")
 IS_THERE = 1 << 63
 """Of a page, in ``/proc/self/pagemap``."""
 
-_madvise = getattr(ctypes.CDLL(None), "madvise", None)
+_madvise = ctypes.CDLL(None).madvise
 
 
 def collapse_pages() -> int:
@@ -29,19 +29,25 @@ def collapse_pages() -> int:
     Returns
     -------
     int
-        How many there are now.
+        How many were made; 0 where the system does not know of them, or does not show its pages.
     """
-    if _madvise is None or not SIZE.exists():
-        return 0
-    large = int(SIZE.read_text())
     count = 0
-    with open("/proc/self/pagemap", "rb", buffering=0) as table:
-        for begin, end in list(_private_memory()):
-            for start in range(-(-begin // large) * large, end - large + 1, large):
-                entries = array.array("Q", os.pread(table.fileno(), large // SMALL * 8, start // SMALL * 8))
-                if 2 * sum(entry >= IS_THERE for entry in entries) > len(entries):
-                    count += not _madvise(ctypes.c_void_p(start), ctypes.c_size_t(large), COLLAPSE)
+    try:
+        large = int(SIZE.read_text())
+        with open("/proc/self/pagemap", "rb", buffering=0) as table:
+            for begin, end in list(_private_memory()):
+                for start in range(-(-begin // large) * large, end - large + 1, large):
+                    if _is_in_use(table.fileno(), start, large):
+                        count += not _madvise(ctypes.c_void_p(start), ctypes.c_size_t(large), COLLAPSE)
+    except OSError:  # small pages do as well
+        return count
     return count
+
+
+def _is_in_use(table: int, start: int, size: int) -> bool:
+    """Say whether most of a stretch of memory has pages behind it, as the table of pages has it."""
+    entries = array.array("Q", os.pread(table, size // SMALL * 8, start // SMALL * 8))
+    return 2 * sum(entry >= IS_THERE for entry in entries) > len(entries)
 
 
 def _private_memory() -> Iterator[tuple[int, int]]:

@@ -272,10 +272,10 @@ class DaskBackend(Dispatcher[Sent]):
         """Store the end of a run that has no processes any more, and give its slot back."""
         with self._runs.together():
             self._note(sent)
-            is_known = self._has_moved(sent) or self._runs.release(sent.run_id)
+            is_known = self._store_end(sent) or self._runs.release(sent.run_id)
         self._forget(sent, is_known)
 
-    def _has_moved(self, sent: Sent) -> bool:
+    def _store_end(self, sent: Sent) -> bool:
         """Store how a run ended, and give its slot back with it; False where it has its end already."""
         if sent.end is None or sent.is_cancelled:
             return False

@@ -10,6 +10,7 @@ import array
 import ctypes
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 COLLAPSE = 25
@@ -32,15 +33,13 @@ def collapse_pages() -> int:
         How many were made; 0 where the system does not know of them, or does not show its pages.
     """
     count = 0
-    try:
+    with suppress(OSError):  # small pages do as well
         large = int(SIZE.read_text())
         with open("/proc/self/pagemap", "rb", buffering=0) as table:
             for begin, end in list(_private_memory()):
                 for start in range(-(-begin // large) * large, end - large + 1, large):
                     if _is_in_use(table.fileno(), start, large):
                         count += not _madvise(ctypes.c_void_p(start), ctypes.c_size_t(large), COLLAPSE)
-    except OSError:  # small pages do as well
-        return count
     return count
 
 

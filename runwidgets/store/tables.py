@@ -135,6 +135,7 @@ sweeps = Table(
     UniqueConstraint("group_id", "idempotency_key"),
     CheckConstraint("parallel > 0", name="parallel_is_positive"),
     Index("ix_sweeps_group_id_seq", "group_id", "seq"),
+    Index("ix_sweeps_paused", "id", sqlite_where=text("is_paused = 1"), postgresql_where=text("is_paused")),
     sqlite_autoincrement=True,
 )
 """`last_number` is that of the newest point; `constants` has a digest of the value of each parameter that

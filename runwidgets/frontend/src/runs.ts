@@ -54,6 +54,10 @@ export class LiveRuns implements Runs {
       connected: () => void this.load(),
       connection: (connection) => watcher.connection(connection),
       event: (event) => {
+        if (event.kind === 'paused') { // of the sweep, not of its runs
+          watcher.paused?.(event.data['isPaused'] === true);
+          return;
+        }
         if (this.asking > 0) this.meanwhile.push(event);
         if (this.apply(event)) this.later();
       },
@@ -73,10 +77,6 @@ export class LiveRuns implements Runs {
 
   /** Apply an event to what is known; says whether that changed something. */
   private apply(event: RunEvent): boolean {
-    if (event.kind === 'paused') {
-      this.watcher.paused?.(event.data['isPaused'] === true);
-      return false;
-    }
     const row = this.known.get(event.runId);
     if (event.kind === 'deleted') this.drop(event.runId);
     else if (!row) this.unknown.add(event.runId);

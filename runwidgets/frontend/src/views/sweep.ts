@@ -36,7 +36,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const words = h('div', { class: 'rw-tally', role: 'status' });
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const actions = h('div', { class: 'rw-actions' });
-  const pauser = h('button', { type: 'button', class: 'rw-button', onclick: () => void ask('pause', { paused: !sweep?.isPaused }) });
+  const pauser = h('button', { type: 'button', class: 'rw-button', onclick: () => void post('pause', { paused: !sweep?.isPaused }) });
   const best = h('div', { class: 'rw-bestline', hidden: true });
   const failures = h('details', { class: 'rw-section', hidden: true });
   const tools = h('div', { class: 'rw-tools', hidden: true });
@@ -75,13 +75,17 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
 
   // -- data ------------------------------------------------------------------------------------------
 
+  /** Show what the server says of the sweep, unless another is shown by now. */
+  function take(given: Sweep): void {
+    if (given.id !== model.get('sweep_id') || closeTable === null) return;
+    sweep = given;
+    draw();
+  }
+
   async function load(): Promise<void> {
     const id = String(model.get('sweep_id') ?? '');
     try {
-      const given = await transport.get<Sweep>(`sweeps/${id}`);
-      if (id !== model.get('sweep_id') || closeTable === null) return;
-      sweep = given;
-      draw();
+      take(await transport.get<Sweep>(`sweeps/${id}`));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (id !== model.get('sweep_id')) return;
@@ -228,13 +232,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     }
     const asking = (word: string, ask: string, yes: string, busy: string, act: () => Promise<unknown>, kind = '', typed = typedFor(0)): HTMLElement =>
       askingButton({ label: word, ask: () => ask, yes, busy, no: t('no'), kind, typed }, async () => {
-        try {
-          await act();
-          say('');
-        } catch (error) {
-          if (!(error instanceof ApiError)) throw error;
-          say(error.message, true);
-        }
+        await attempt(act);
         delete actions.dataset['key'];
       });
     pauser.textContent = t(isPaused ? 'resumeSweep' : 'pauseSweep');
@@ -246,23 +244,25 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         () => transport.send('PUT', `sweeps/${id}`, { pendingOnly: true })) : null,
       waiting + running > 0 ? asking(t('cancelAll', { n: waiting + running }), t('askCancelAll', { running, waiting }), t('cancelYes'), t('cancelling'),
         () => transport.send('PUT', `sweeps/${id}`, {})) : null,
-      failed > 0 ? h('button', { type: 'button', class: 'rw-button', onclick: () => void ask('rerun') }, t('rerunFailed', { n: failed })) : null,
+      failed > 0 ? h('button', { type: 'button', class: 'rw-button', onclick: () => void post('rerun') }, t('rerunFailed', { n: failed })) : null,
       waiting + running === 0 && total > 0 ? asking(t('deleteSweep'), t('askDeleteSweep', { n: total }), t('deleteYes'), t('deleting'),
         async () => { await transport.send('DELETE', `sweeps/${id}`); gone(); }, 'rw-quiet', typedFor(total)) : null);
     if (hasFocus) pauser.focus({ preventScroll: true });
   }
 
-  /** Ask something of the sweep; a refusal is shown. */
-  async function ask(what: string, body?: Json): Promise<void> {
+  /** Ask the server for something; a refusal is shown. */
+  async function attempt(act: () => Promise<unknown>): Promise<void> {
     try {
-      sweep = await transport.send<Sweep>('POST', `sweeps/${String(model.get('sweep_id'))}/${what}`, body);
+      await act();
       say('');
-      draw();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       say(error.message, true);
     }
   }
+
+  const post = (what: string, body?: Json): Promise<void> =>
+    attempt(async () => take(await transport.send<Sweep>('POST', `sweeps/${String(model.get('sweep_id'))}/${what}`, body)));
 
   function drawTools(rows: readonly Row[], varied: readonly string[]): void {
     const metrics = numericMetrics(rows);

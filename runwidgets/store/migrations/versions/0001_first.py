@@ -117,6 +117,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_sweeps_group_id_seq", "sweeps", ["group_id", "seq"], unique=False)
+    op.create_index(
+        "ix_sweeps_paused",
+        "sweeps",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("is_paused = 1"),
+        postgresql_where=sa.text("is_paused"),
+    )
     op.create_table(
         "runs",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

@@ -43,7 +43,13 @@ class RunTable(View):
         Words that a run must fulfil: ``state:failed``, ``lr>0.01``, ``model=tree``, ``model:tre``, or any
         text that occurs in it. Can be set and observed.
     columns : list of str
-        What is shown, such as ``["state", "argument:lr", "metric:loss"]``; empty for what tells runs apart.
+        What is shown, in this order, such as ``["state", "argument:lr", "metric:loss"]``; empty for what
+        tells runs apart.
+    widths : dict of str to float
+        Width in pixels of each column that was made wider or narrower than its cells.
+    order_by : str
+        What the rows are sorted by, such as ``"metric:loss:asc"`` or ``"argument:lr:desc"``; empty for the
+        newest first.
     run_id : str
         The run that was opened last; empty before.
 
@@ -64,6 +70,10 @@ class RunTable(View):
     selected = traitlets.List(traitlets.Unicode(), help="Ids of the selected runs.").tag(sync=True)
     filter = traitlets.Unicode(help="What a run must fulfil to be shown.").tag(sync=True)
     columns = traitlets.List(traitlets.Unicode(), help="What is shown of each run.").tag(sync=True)
+    widths = traitlets.Dict(
+        key_trait=traitlets.Unicode(), value_trait=traitlets.Float(), help="Widths of columns in pixels."
+    ).tag(sync=True)
+    order_by = traitlets.Unicode(help="The column that the rows are sorted by.").tag(sync=True)
     run_id = traitlets.Unicode(help="Id of the run that was opened last.").tag(sync=True)
 
     def __init__(

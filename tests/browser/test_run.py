@@ -73,6 +73,11 @@ def test_a_failure_is_told_with_its_cells_its_colours_and_another_run_beside_it(
     ).to_be_visible()
     expect(card.get_by_role("button", name="Close the comparison")).to_have_attribute("aria-expanded", "true")
 
+    files = card.get_by_role("region", name="Files that differ")
+    files.get_by_text("Executed notebook").click()
+    lines = files.get_by_role("region", name="Lines that differ")
+    expect(lines.locator(".rw-removed", has_text="ValueError: no threes")).to_be_visible()
+
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_nobody_stumbles_over_a_run(lab: Lab, made: dict[str, str], theme: str) -> None:

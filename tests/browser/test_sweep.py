@@ -1,9 +1,10 @@
 """A sweep in one widget: seen to its end, read by its parameters, used by all; ten thousand runs of one."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from sqlalchemy import insert, select
 
 from runwidgets.store.database import Database
@@ -91,6 +92,26 @@ def many(lab_server: JupyterServer) -> Iterator[str]:
     yield sweep
 
 
+def draw_along(lab: Lab, card: Locator, axis: int, low: float, high: float) -> None:
+    """Draw along an axis of the plot, between two shares of its height, upwards."""
+    box = card.locator(".rw-grasp").nth(axis).bounding_box()
+    assert box is not None
+    x, bottom = box["x"] + box["width"] / 2, box["y"] + box["height"]
+    lab.page.mouse.move(x, bottom - low * box["height"])
+    lab.page.mouse.down()
+    lab.page.mouse.move(x, bottom - high * box["height"], steps=5)
+    expect(card.locator(".rw-band")).to_be_visible()
+    lab.page.mouse.up()
+
+
+@contextmanager
+def pressed(lab: Lab, key: str) -> Iterator[None]:
+    """Hold a key."""
+    lab.page.keyboard.down(key)
+    yield
+    lab.page.keyboard.up(key)
+
+
 def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
     """`%%sweep` shows its sweep; grid, plot, best run, reasons and the frame say what came out."""
     cell = "%%sweep name=mine lr=[0.1, 1.0] depth=range(1, 4)\n" + STUDY
@@ -119,6 +140,15 @@ def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
     expect(card.locator(".rw-figure")).to_contain_text("1 selected, drawn thick and dashed")
     card.get_by_role("button", name="Clear selection").click()
     expect(card.locator(".rw-plot .rw-chosen")).to_have_count(0)
+
+    draw_along(lab, card, 2, 0.03, 0.8)
+    expect(card.get_by_text("2 selected", exact=True)).to_be_visible()
+    with pressed(lab, "Shift"):
+        draw_along(lab, card, 1, -0.02, 0.2)
+    expect(card.get_by_text("1 selected", exact=True)).to_be_visible()
+    expect(card.locator("tr[aria-selected=true]")).to_contain_text("0.2")
+    expect(card.locator(".rw-plot .rw-chosen")).to_have_count(1)
+    card.get_by_role("button", name="Clear selection").click()
 
     card.get_by_label("Better is").select_option("higher")
     expect(card.get_by_text("Best loss: 2 at depth = 2, lr = 1")).to_be_visible()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from sqlalchemy import insert, select
 
 from runwidgets.store.database import Database
@@ -14,7 +14,7 @@ from runwidgets.store.tables import groups, runs, workflows
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
 from tests.conftest import JupyterServer, url_of
-from tests.ladder import arguments, ended, group_of, write_notebook
+from tests.ladder import arguments, ended, group_of, wait_until, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -146,6 +146,93 @@ def test_runs_are_chosen_opened_and_compared_by_keyboard_alone(lab: Lab, many: s
     expect(card.locator(".rw-detail .rw-badge").first).to_contain_text("Succeeded")
     page.keyboard.press("Escape")
     assert page.locator(".jp-Notebook .jp-Cell").count() == 3  # no key reached the notebook
+
+
+def names_of(card: Locator) -> list[str]:
+    """Return what heads the columns, without what shows their order."""
+    return [name.strip(" ▲▼") for name in card.get_by_role("columnheader").all_inner_texts()[1:]]
+
+
+def test_columns_are_moved_and_widened_and_stay_so(lab: Lab, many: str) -> None:
+    """By mouse and by keys; as they are chosen, so they are after the page was loaded anew."""
+    card = lab.show("columns.ipynb", f"rw.RunTable({many!r}, filter='x<50')")
+    expect(card.get_by_text("50 of 10,000 runs")).to_be_visible()
+    assert names_of(card) == ["Run", "State", "Started", "Duration", "x", "note", "loss", "Message"]
+
+    card.get_by_role("button", name="loss", exact=True).focus()
+    lab.page.keyboard.press("Shift+ArrowLeft")
+    lab.page.keyboard.press("Shift+ArrowLeft")
+    card.get_by_role("button", name="x", exact=True).drag_to(card.get_by_role("columnheader", name="State"))
+    assert names_of(card) == ["Run", "x", "State", "Started", "Duration", "loss", "note", "Message"]
+
+    loss = card.get_by_role("columnheader", name="loss")
+    before = loss.bounding_box()["width"]  # type: ignore[index]
+    card.get_by_role("button", name="loss", exact=True).focus()
+    for _ in range(5):
+        lab.page.keyboard.press("+")
+    wider = loss.bounding_box()["width"]  # type: ignore[index]
+    assert wider == pytest.approx(before + 5 * 24, abs=2)
+    note = card.get_by_role("columnheader", name="note")
+    grip = note.locator(".rw-grip").bounding_box()
+    assert grip is not None
+    lab.page.mouse.move(grip["x"] + 3, grip["y"] + 10)
+    lab.page.mouse.down()
+    lab.page.mouse.move(grip["x"] + 103, grip["y"] + 10, steps=5)
+    drawn = note.bounding_box()["width"]  # type: ignore[index]
+    lab.page.mouse.up()
+    card.get_by_role("button", name="loss", exact=True).click()
+    expect(loss).to_have_attribute("aria-sort", "ascending")
+    expect(card.locator("tr[data-run]").first).to_have_attribute("data-run", f"{49:032x}")
+
+    lab.page.keyboard.press("Control+s")
+    wait_until(lambda: "widget-view" in (lab.server.folder / "columns.ipynb").read_text())
+    lab.page.reload()
+    expect(card.get_by_text("50 of 10,000 runs")).to_be_visible()
+    assert names_of(card) == ["Run", "x", "State", "Started", "Duration", "loss", "note", "Message"]
+    expect(loss).to_have_attribute("aria-sort", "ascending")
+    assert loss.bounding_box()["width"] == pytest.approx(wider, abs=2)  # type: ignore[index]
+    assert note.bounding_box()["width"] == pytest.approx(drawn, abs=2)  # type: ignore[index]
+
+
+LEAVES = """
+with open("table.csv", "w") as table:
+    table.write("n,x\\n1,2\\n" if x == 2 else "n,x,y\\n1,3,4\\n2,3,4\\n")
+with open("raw.bin", "wb") as raw:
+    raw.write(bytes([0, 255, x]))
+open("same.txt", "w").write("the same")
+open("long.txt", "w").write("".join(f"{n * x}\\n" for n in range(4000)))
+"""
+
+
+def test_a_comparison_says_how_files_differ(lab: Lab) -> None:
+    """Lines and columns of what is text, sizes of what is not; nothing of what is the same."""
+    notebook = write_notebook(lab.server.folder / "leaves.ipynb", LEAVES, parameters="x = 1")
+    with lab.server.api() as api:
+        group = group_of(api.workflows.create_workflow(str(notebook)))
+        for x in (2, 3):
+            ended(api, api.runs.start_run(group, arguments(x=x))["id"])
+    card = lab.show("differences.ipynb", "table = rw.RunTable('leaves.ipynb')\ntable")
+    card.get_by_role("checkbox", name="Select all runs shown").check()
+    card.get_by_role("button", name="Compare").click()
+    files = card.get_by_role("region", name="Files that differ")
+    expect(files.locator("summary")).to_have_text(["long.txt", "raw.bin", "table.csv", "Executed notebook"])
+
+    files.get_by_text("table.csv", exact=True).click()
+    expect(files).to_contain_text("1 against 2 rows, 2 against 3 columns; fewer columns: y")
+    changed = files.locator(".rw-added, .rw-removed")
+    expect(changed).to_have_text(["- n,x,y", "- 1,3,4", "- 2,3,4", "+ n,x", "+ 1,2"])
+    card.get_by_label("Against").select_option(index=1)
+    files.get_by_text("table.csv", exact=True).click()
+    expect(changed).to_have_text(["- n,x", "- 1,2", "+ n,x,y", "+ 1,3,4", "+ 2,3,4"])
+    files.get_by_text("table.csv", exact=True).click()
+
+    files.get_by_text("raw.bin", exact=True).click()
+    expect(files).to_contain_text("This is no text: 3 B against 3 B.")
+    files.get_by_text("long.txt", exact=True).click()
+    expect(files).to_contain_text("These files are too different to be shown line by line.")
+    files.get_by_text("Executed notebook").click()
+    expect(files.locator(".rw-removed:visible", has_text="x = 2")).to_be_visible()
+    assert violations(lab.page, ".rw") == []
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

@@ -20,6 +20,12 @@ export interface Cell {
 }
 export interface Notebook {
   cells: Cell[];
+  metadata?: {
+    kernelspec?: { name?: string };
+    language_info?: { version?: string };
+    /** Where it was executed, if that was not on the server's own machine. */
+    runwidgets?: { environment?: Json };
+  };
 }
 
 /** Return what a notebook holds for a type as text; whatever stands there in earnest is shown. */

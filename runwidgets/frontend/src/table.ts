@@ -85,6 +85,23 @@ export function usualColumns(rows: readonly Row[], columns: readonly Column[]): 
   return columns.filter(isTelling).slice(0, SHOWN);
 }
 
+/** Return the columns that were chosen, in the order in which they were; those that no row could fill are left out. */
+export const chosenColumns = (columns: readonly Column[], keys: readonly string[]): Column[] =>
+  keys.flatMap((key) => columns.find((each) => each.key === key) ?? []);
+
+/** Return keys with one of them at another place. */
+export function moved(keys: readonly string[], key: string, to: number): string[] {
+  const rest = keys.filter((each) => each !== key);
+  rest.splice(Math.max(0, to), 0, key);
+  return rest;
+}
+
+/** Return an order out of its name, such as `metric:loss:asc`; null for newest first. */
+export function parseOrder(name: string): Order | null {
+  const [, key, direction] = /^(.+):(asc|desc)$/.exec(name) ?? [];
+  return key === undefined ? null : { key, isDescending: direction === 'desc' };
+}
+
 /** Return what a row has in a column; null for nothing. */
 export function cellOf(row: Row, column: Column): Json {
   if (column.group === 'argument') return row.arguments[column.name] ?? null;

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { applyToRow, columnsOf, compare, inSight, parseFilter, sorted, toCsv, toRows, usualColumns, type Row } from '../src/table';
+import {
+  applyToRow, chosenColumns, columnsOf, compare, inSight, moved, parseFilter, parseOrder, sorted, toCsv, toRows, usualColumns, type Row,
+} from '../src/table';
 import type { Json, RunEvent } from '../src/types';
 import { drawCell, isNumeric } from '../src/views/table/cells';
 import { forEach, typedFor } from '../src/views/table/many';
@@ -27,6 +29,24 @@ describe('columns', () => {
       ['state', 'started', 'duration', 'argument:lr', 'argument:model', 'metric:loss', 'message']);
     expect(usualColumns(ROWS, all).map((each) => each.key)).toEqual(
       ['state', 'started', 'duration', 'argument:lr', 'metric:loss']);
+  });
+});
+
+describe('columns that were chosen', () => {
+  it('stand in the order in which they were, those that no run fills left out', () => {
+    const keys = ['metric:loss', 'metric:to_come', 'state'];
+    expect(chosenColumns(columnsOf(ROWS), keys).map((each) => each.key)).toEqual(['metric:loss', 'state']);
+  });
+  it('are moved to the place of another, and no further than the ends', () => {
+    expect(moved(['a', 'b', 'c'], 'c', 0)).toEqual(['c', 'a', 'b']);
+    expect(moved(['a', 'b', 'c'], 'a', 1)).toEqual(['b', 'a', 'c']);
+    expect(moved(['a', 'b', 'c'], 'a', -1)).toEqual(['a', 'b', 'c']);
+    expect(moved(['a', 'b', 'c'], 'c', 3)).toEqual(['a', 'b', 'c']);
+  });
+  it('are sorted by one of them, whatever is in its name', () => {
+    expect(parseOrder('metric:a:asc:desc')).toEqual({ key: 'metric:a:asc', isDescending: true });
+    expect(parseOrder('argument:lr:asc')).toEqual({ key: 'argument:lr', isDescending: false });
+    expect([parseOrder(''), parseOrder('metric:loss')]).toEqual([null, null]);
   });
 });
 

@@ -55,7 +55,7 @@ function viaKernel(model: WidgetModel, root: HTMLElement): { transport: Transpor
 export function host(view: View): { render(context: { model: WidgetModel; el: HTMLElement }): () => void } {
   return {
     render({ model, el }) {
-      const root = h('div', { class: 'rw', 'data-lm-suppress-shortcuts': true });
+      const root = h('div', { class: 'rw' });
       el.append(root);
       const free = keepKeys(root);
       const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });

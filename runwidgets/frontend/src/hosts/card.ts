@@ -38,7 +38,7 @@ export function readSaved(data: Json): Saved | null {
 /** Show a run or a sweep in an element of a notebook; returns how to let go of everything. */
 export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => void {
   if (!document.getElementById(STYLE)) document.head.append(h('style', { id: STYLE }, style));
-  const root = h('div', { class: 'rw', 'data-lm-suppress-shortcuts': true });
+  const root = h('div', { class: 'rw' });
   replace(node, root);
   const saved = readSaved(data);
   const base = findBase(document);

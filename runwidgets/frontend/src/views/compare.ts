@@ -5,6 +5,7 @@ import { SeriesOfRun, type SeriesAnswer } from '../series';
 import { t } from '../text';
 import type { Run } from '../types';
 import { ApiError } from '../transport/transport';
+import { fileDifferences } from './differences';
 import { isPicture, preview, type Shown } from './previews';
 import { seriesPlot } from './series';
 import type { View } from './view';
@@ -40,7 +41,7 @@ export const compareView: View = (root, { transport, model }) => {
     previews.splice(0).forEach((each) => each.close());
     const nameOf = (run: Run): string => run.id.slice(0, 8);
     const box = h('input', { type: 'checkbox', checked: onlyDifferences, onchange: () => { onlyDifferences = box.checked; fill(); } });
-    const against = h('select', { class: 'rw-input', onchange: () => { base = runs[Number(against.value)]; fill(); } },
+    const against = h('select', { class: 'rw-input', onchange: () => { base = runs[Number(against.value)]; fill(); fillFiles(); } },
       ...runs.map((run, at) => h('option', { value: at, selected: run === base }, nameOf(run))));
     const within = h('select', { class: 'rw-input', onchange: () => { tolerance = Number(within.value); fill(); } },
       ...TOLERANCES.map((each) => h('option', { value: each, selected: each === tolerance }, each === 0 ? t('exactly') : `${each * 100} %`)));
@@ -86,7 +87,10 @@ export const compareView: View = (root, { transport, model }) => {
       }
     }
 
+    const files = h('div', {});
+    const fillFiles = (): void => replace(files, base ? fileDifferences(runs, base, transport) : null);
     fill();
+    fillFiles();
     const pick = (text: string, input: HTMLElement): HTMLElement => h('label', { class: 'rw-pick' }, text, input);
     const charts = h('section', { class: 'rw-charts', 'aria-label': t('seriesOf') });
     replace(body,
@@ -97,7 +101,7 @@ export const compareView: View = (root, { transport, model }) => {
           type: 'button', class: 'rw-button rw-quiet',
           onclick: () => saveAs(new Blob([toLines(runs.map(nameOf), shown)], { type: 'text/csv' }), 'comparison.csv'),
         }, t('csv')), status),
-      place, charts, pictures(runs));
+      place, files, charts, pictures(runs));
     void drawSeries(runs, charts);
   }
 

@@ -2,12 +2,13 @@ import { visible } from '../ansi';
 import { askingButton, h, replace } from '../dom';
 import { LiveRuns, type RunsWatcher } from '../runs';
 import {
-  begunAt, bestOf, describePoint, type Direction, estimate, groupFailures, label, makeGrid, mostVaried, numericMetrics,
+  begunAt, bestOf, describePoint, type Direction, estimate, label, makeGrid, mostVaried, numericMetrics,
 } from '../sweep';
 import type { Row } from '../table';
 import { clock, t } from '../text';
 import { ApiError } from '../transport/transport';
 import { isActive, type Json, type State, STATE_SIGNS, type Sweep } from '../types';
+import { drawFailures } from './sweep/failures';
 import { focusPlace, gridTable } from './sweep/grid';
 import { plot } from './sweep/plot';
 import { tableView } from './table';
@@ -175,7 +176,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     const varied = mostVaried(rows, [...new Set(rows.flatMap((row) => Object.keys(row.arguments)))]);
     drawTools(rows, varied);
     drawBest(rows, varied);
-    drawFailures(rows, varied);
+    drawFailures(failures, rows, varied, open);
     if (live?.isComplete) drawing ??= setTimeout(() => drawLarge(varied), Math.max(0, rested - performance.now()));
     model.set({ value: counts as unknown as Json });
   }
@@ -311,21 +312,6 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
       h('button', { type: 'button', class: 'rw-button', onclick: () => open(row.id) }, t('openBest')));
   }
 
-  function drawFailures(rows: readonly Row[], varied: readonly string[]): void {
-    const groups = groupFailures(rows);
-    failures.hidden = groups.length === 0;
-    const key = groups.map(({ reason, rows: found }) => `${found.length} ${reason}`).join('\n');
-    if (failures.dataset['key'] === key) return;
-    failures.dataset['key'] = key;
-    const n = groups.reduce((sum, { rows: found }) => sum + found.length, 0);
-    replace(failures, h('summary', {}, t('failedOf', { n })), h('ul', { class: 'rw-reasons' }, ...groups.slice(0, 20).map(({ reason, rows: found }) =>
-      h('li', {}, h('span', {}, `${found.length} × `), h('bdi', { class: 'rw-what' }, visible(reason) || t('noReason')),
-        h('button', {
-          type: 'button', class: 'rw-button rw-quiet', 'aria-label': t('openFirst', { where: describePoint(found[0] as Row, varied) }),
-          onclick: () => open((found[0] as Row).id),
-        }, t('open'))))));
-  }
-
   function drawGrid(rows: readonly Row[], varied: readonly string[]): void {
     gridPlace.hidden = varied.length === 0;
     if (varied.length === 0) return;
@@ -344,7 +330,15 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     const metric = metricOf();
     plotPlace.hidden = metric === '' || varied.length === 0;
     if (plotPlace.hidden) return;
-    replace(plotPlace, plot({ rows, varied, metric, direction: direction(), isLog: model.get('is_log') !== false, selected: new Set((model.get('selected') ?? []) as string[]), open }));
+    replace(plotPlace, plot({ rows, varied, metric, direction: direction(), isLog: model.get('is_log') !== false, selected: selected(), open, choose }));
+  }
+
+  const selected = (): Set<string> => new Set((model.get('selected') ?? []) as string[]);
+
+  function choose(ids: readonly string[], isNarrowing: boolean): void {
+    const known = selected();
+    rested = 0; // at once
+    model.set({ selected: isNarrowing && known.size > 0 ? ids.filter((id) => known.has(id)) : [...ids] });
   }
 
   // -- a run -----------------------------------------------------------------------------------------

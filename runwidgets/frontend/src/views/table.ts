@@ -1,13 +1,14 @@
 import { append, askingButton, h, replace, saveAs } from '../dom';
 import { LiveRuns, type Runs, type RunsWatcher } from '../runs';
 import {
-  type Column, columnsOf, inSight, type Order, parseFilter, type Row, sorted, toCsv, usualColumns,
+  chosenColumns, type Column, columnsOf, inSight, type Order, parseFilter, parseOrder, type Row, sorted, toCsv, usualColumns,
 } from '../table';
 import { t } from '../text';
 import type { ApiError } from '../transport/transport';
 import { isActive } from '../types';
 import { drawCell, isNumeric, titleOf } from './table/cells';
 import { drawChips } from './table/chips';
+import { headOf, type Widths, widthOf } from './table/heads';
 import { forEach, typedFor } from './table/many';
 import { innerModel, type View } from './view';
 
@@ -27,6 +28,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   let closeDetail: (() => void) | null = null;
   let drawnBulk = '';
   let isPressed = false;
+  let pulled: Widths = {};
   let postponed: ReturnType<typeof setTimeout> | undefined;
   const selected = new Set<string>();
 
@@ -54,6 +56,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     notice, bulk, scroller, empty, count, detail);
   root.append(card);
 
+  const widths = (): Widths => ({ ...((model.get('widths') ?? {}) as Widths), ...pulled });
   const say = (text: string, isBad = false): void => {
     notice.hidden = text === '';
     notice.className = `rw-notice ${isBad ? 'rw-bad' : ''}`;
@@ -72,7 +75,8 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     const rows = live?.rows ?? [];
     all = columnsOf(rows);
     const wanted = (model.get('columns') ?? []) as string[];
-    columns = wanted.length ? all.filter((each) => wanted.includes(each.key)) : usualColumns(rows, all);
+    columns = wanted.length ? chosenColumns(all, wanted) : usualColumns(rows, all);
+    order = parseOrder(String(model.get('order_by') ?? ''));
     shown = sorted(rows.filter(parseFilter(filter.value)), all, order);
     const gone = live?.isComplete ? [...selected].filter((id) => !live?.get(id)) : [];
     gone.forEach((id) => selected.delete(id));
@@ -120,17 +124,10 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   // -- drawing ---------------------------------------------------------------------------------------
 
   function drawHead(): void {
-    const names = columns.map((column) => {
-      const isChosen = order?.key === column.key;
-      const sort = !isChosen ? 'none' : order?.isDescending ? 'descending' : 'ascending';
-      const arrow = !isChosen ? '' : order?.isDescending ? ' ▼' : ' ▲';
-      return h('th', { scope: 'col', role: 'columnheader', 'aria-sort': sort, class: `rw-${column.group} ${numeric.has(column) ? 'rw-number' : ''}` },
-        h('button', { type: 'button', class: 'rw-sort', 'data-key': column.key, onclick: () => sortBy(column) },
-          titleOf(column), h('span', { 'aria-hidden': 'true' }, arrow)));
-    });
+    const heads = columns.map((column) => headOf(column, { columns, order, numeric, widths: widths(), sortBy, arrange, widen }));
     const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['key'];
     replace(head, h('th', { scope: 'col', role: 'columnheader', class: 'rw-tick' }, everyBox),
-      h('th', { scope: 'col', role: 'columnheader' }, t('run')), ...names);
+      h('th', { scope: 'col', role: 'columnheader' }, t('run')), ...heads);
     if (focused) head.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     const chosen = shown.filter((row) => selected.has(row.id)).length;
     everyBox.checked = chosen > 0 && chosen === shown.length;
@@ -158,6 +155,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
       type: 'checkbox', tabindex: -1, 'data-part': 'box', 'aria-label': t('selectRun', { name }), checked: selected.has(row.id),
       onclick: (event: MouseEvent) => { choose(row.id, box.checked, event.shiftKey); },
     });
+    const its = widths();
     const isActiveRow = active ? row.id === active : at === 0;
     return h('tr', {
       role: 'row', 'data-run': row.id, 'data-part': 'row', 'aria-rowindex': at + 2, tabindex: isActiveRow ? 0 : -1,
@@ -168,7 +166,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
       type: 'button', class: 'rw-link', tabindex: -1, 'data-part': 'open', title: row.id, 'aria-label': t('openRun', { name }),
       onclick: () => open(row.id),
     }, name)),
-    ...columns.map((column) => drawCell(row, column, numeric.has(column))));
+    ...columns.map((column) => drawCell(row, column, numeric.has(column), widthOf(its[column.key]))));
   }
 
   function setFilter(line: string): void {
@@ -186,9 +184,8 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     replace(chooser, ...all.map((column) => h('label', { class: 'rw-choice' }, h('input', {
       type: 'checkbox', checked: columns.includes(column), 'data-column': column.key,
       onchange: () => {
-        const chosen = all.filter((each) => columns.includes(each) !== (each === column)).map((each) => each.key);
-        model.set({ columns: chosen });
-        refresh();
+        const keys = columns.map((each) => each.key);
+        arrange(columns.includes(column) ? keys.filter((key) => key !== column.key) : [...keys, column.key]);
       },
     }), h('bdi', {}, titleOf(column)), column.group === 'run' ? null : h('span', { class: 'rw-dim' }, t(column.group)))));
     if (focused) chooser.querySelector<HTMLElement>(`[data-column="${CSS.escape(focused)}"]`)?.focus();
@@ -228,8 +225,20 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
 
   function sortBy(column: Column): void {
     const isSame = order?.key === column.key;
-    order = isSame && order?.isDescending ? null : { key: column.key, isDescending: isSame };
-    refresh();
+    model.set({ order_by: isSame && order?.isDescending ? '' : `${column.key}:${isSame ? 'desc' : 'asc'}` });
+  }
+
+  /** Show columns in an order; those that were chosen and that no run fills yet come after them. */
+  function arrange(keys: string[]): void {
+    const toCome = ((model.get('columns') ?? []) as string[]).filter((key) => !all.some((each) => each.key === key));
+    model.set({ columns: [...keys, ...toCome] });
+  }
+
+  function widen(key: string, width: number, isForNow: boolean): void {
+    pulled = isForNow ? { [key]: width } : {};
+    if (isForNow) return drawRows(true);
+    const { [key]: _, ...others } = widths();
+    model.set({ widths: width ? { ...others, [key]: width } : others });
   }
 
   function drawBulk(): void {
@@ -364,7 +373,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   const stops = [
     model.observe('group_id', watch),
     model.observe('filter', () => { if (filter.value !== model.get('filter')) setFilter(String(model.get('filter') ?? '')); }),
-    model.observe('columns', refresh),
+    ...['columns', 'order_by', 'widths'].map((name) => model.observe(name, refresh)),
     model.observe('selected', () => {
       const wanted = (model.get('selected') ?? []) as string[];
       if (wanted.length === selected.size && wanted.every((id) => selected.has(id))) return;

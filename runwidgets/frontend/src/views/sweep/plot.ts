@@ -5,6 +5,7 @@ import type { Row } from '../../table';
 import { t } from '../../text';
 import type { Json } from '../../types';
 import { axes, frame, s } from '../drawing';
+import { brush, type Frame } from './brush';
 
 const [WIDTH, HEIGHT] = [800, 300];
 const MOST = 2000;
@@ -21,7 +22,11 @@ export interface Plotted {
   /** Runs that are selected in the table. */
   selected: ReadonlySet<string>;
   open(id: string): void;
+  /** Select runs in the table, or keep only these of those that are. */
+  choose(ids: readonly string[], isNarrowing: boolean): void;
 }
+
+const NEAR = 12;
 
 /** Draw what came out: one parameter against the metric, or all of them beside each other. */
 export function plot(given: Plotted): HTMLElement {
@@ -34,7 +39,7 @@ export function plot(given: Plotted): HTMLElement {
   const shown = [...new Set([...sampled(measured, MOST, best), ...chosen])];
   const [first] = given.varied;
   const drawing = given.varied.length === 1 && first !== undefined
-    ? points(given, shown, best, first) : lines(given, shown, best);
+    ? points(given, measured, shown, best, first) : lines(given, measured, shown, best);
   const lost = given.rows.filter(isLost).length;
   const partial = given.rows.filter((row) => !isWhole(row)).length;
   const notes = [
@@ -47,7 +52,7 @@ export function plot(given: Plotted): HTMLElement {
   ].filter((each) => each !== '');
   drawing.setAttribute('aria-label', notes.join('; '));
   return h('figure', { class: 'rw-figure' }, drawing as unknown as HTMLElement,
-    notes.length > 1 ? h('figcaption', { class: 'rw-dim' }, notes.slice(1).join('; ')) : null);
+    h('figcaption', { class: 'rw-dim' }, [notes.slice(best ? 1 : 0).join('; '), t('brushHint')].filter((each) => each !== '').join('. ')));
 }
 
 function describe(row: Row, given: Plotted): string {
@@ -61,8 +66,14 @@ function mark(element: SVGElement, row: Row, given: Plotted): SVGElement {
   return element;
 }
 
+const frameOf = ([x, y]: readonly [number, number], [toX, toY]: readonly [number, number]): Frame =>
+  ({ left: Math.min(x, toX), right: Math.max(x, toX), top: Math.min(y, toY), bottom: Math.max(y, toY) });
+
+const holds = ({ left, right, top, bottom }: Frame, [x, y]: readonly [number, number]): boolean =>
+  left <= x && x <= right && top <= y && y <= bottom;
+
 /** One parameter: a dot per run, joined in order where it is a number. */
-function points(given: Plotted, rows: readonly Row[], best: Row | null, name: string): SVGElement {
+function points(given: Plotted, measured: readonly Row[], rows: readonly Row[], best: Row | null, name: string): SVGElement {
   const across = makeAxis(name, rows.map((row) => row.arguments[name] ?? null), given.isLog);
   const up = makeAxis(given.metric, rows.map((row) => row.metrics[given.metric] ?? null), given.isLog);
   const { drawing, x, y } = axes(across, up, WIDTH, HEIGHT);
@@ -71,6 +82,8 @@ function points(given: Plotted, rows: readonly Row[], best: Row | null, name: st
     const ordered = [...rows].sort((one, other) => Number(one.arguments[name]) - Number(other.arguments[name]));
     drawing.append(s('polyline', { points: ordered.map((row) => place(row).join(',')).join(' '), class: 'rw-trace' }));
   }
+  brush(drawing, (from, to) => frameOf(from, to), (frame, isNarrowing) => given.choose(
+    measured.filter((row) => holds(frame, place(row))).map((row) => row.id), isNarrowing));
   for (const row of rows) {
     const [cx, cy] = place(row);
     drawing.append(mark(s('circle', { cx, cy, r: row === best ? 6 : 3.5, class: row === best ? 'rw-dot rw-best' : 'rw-dot' }), row, given));
@@ -79,7 +92,7 @@ function points(given: Plotted, rows: readonly Row[], best: Row | null, name: st
 }
 
 /** Several parameters: an axis each, the metric at the right, and a line per run, darker the better it is. */
-function lines(given: Plotted, rows: readonly Row[], best: Row | null): SVGElement {
+function lines(given: Plotted, measured: readonly Row[], rows: readonly Row[], best: Row | null): SVGElement {
   const names = given.varied.slice(0, MOST_AXES);
   const stems: Axis[] = names.map((name) => makeAxis(name, rows.map((row) => row.arguments[name] ?? null), given.isLog));
   const metric = makeAxis(given.metric, rows.map((row) => row.metrics[given.metric] ?? null), given.isLog);
@@ -93,9 +106,18 @@ function lines(given: Plotted, rows: readonly Row[], best: Row | null): SVGEleme
     return given.direction === 'minimize' ? 1 - at : at;
   };
   const isChosen = (row: Row): number => Number(given.selected.has(row.id));
+  const valueOf = (row: Row, axis: Axis): Json => (axis === metric ? row.metrics[given.metric] : row.arguments[axis.name]) ?? null;
+  const stemAt = ([across]: readonly [number, number]): number => stems.findIndex((_, at) => Math.abs(x(at) - across) <= NEAR);
+  brush(drawing, (from, to) => {
+    const at = stemAt(from);
+    return at < 0 ? null : frameOf([x(at) - NEAR / 2, from[1]], [x(at) + NEAR / 2, to[1]]);
+  }, (frame, isNarrowing) => {
+    const at = stemAt([(frame.left + frame.right) / 2, 0]);
+    given.choose(measured.filter((row) => holds(frame, [x(at), y(stems[at] as Axis, valueOf(row, stems[at] as Axis))])).map((row) => row.id), isNarrowing);
+  });
   const ordered = [...rows].sort((one, other) => isChosen(one) - isChosen(other) || goodness(one) - goodness(other));
   for (const row of ordered) {
-    const where = stems.map((axis, at) => `${x(at)},${y(axis, axis === metric ? row.metrics[given.metric] ?? null : row.arguments[axis.name] ?? null)}`);
+    const where = stems.map((axis, at) => `${x(at)},${y(axis, valueOf(row, axis))}`);
     const isBest = row === best;
     const share = Math.round(15 + 75 * goodness(row));
     drawing.append(mark(s('polyline', {
@@ -105,6 +127,7 @@ function lines(given: Plotted, rows: readonly Row[], best: Row | null): SVGEleme
   }
   stems.forEach((axis, at) => {
     drawing.append(s('line', { x1: x(at), x2: x(at), y1: top, y2: bottom, class: 'rw-stem' }),
+      s('rect', { x: x(at) - NEAR, y: top, width: 2 * NEAR, height: bottom - top, class: 'rw-grasp' }),
       s('text', { x: x(at), y: 14, 'text-anchor': 'middle', class: 'rw-axis' }, visible(axis.name, true)),
       ...(axis.isLog ? [s('text', { x: x(at), y: 27, 'text-anchor': 'middle' }, t('logScale'))] : []));
     for (const tick of axis.ticks) {

@@ -23,12 +23,12 @@ export const isNumeric = (rows: readonly Row[], column: Column): boolean => {
 };
 
 /** Draw what a run has in a column. */
-export function drawCell(row: Row, column: Column, isNumeric: boolean): HTMLElement {
+export function drawCell(row: Row, column: Column, isNumeric: boolean, style: string | null = null): HTMLElement {
   const cell = cellOf(row, column);
   if (column.key === 'state') {
-    return h('td', { role: 'gridcell' }, h('span', { class: `rw-badge rw-${row.state.toLowerCase()}` },
+    return h('td', { role: 'gridcell', style }, h('span', { class: `rw-badge rw-${row.state.toLowerCase()}` },
       `${STATE_SIGNS[row.state]} ${t(row.state)}`));
   }
   const text = textOf(cell, column);
-  return h('td', { role: 'gridcell', class: isNumeric ? 'rw-number' : '', title: text }, h('bdi', {}, text));
+  return h('td', { role: 'gridcell', class: isNumeric ? 'rw-number' : '', title: text, style }, h('bdi', {}, text));
 }

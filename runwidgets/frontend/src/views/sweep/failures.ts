@@ -1,0 +1,23 @@
+import { visible } from '../../ansi';
+import { h, replace } from '../../dom';
+import { describePoint, groupFailures } from '../../sweep';
+import type { Row } from '../../table';
+import { t } from '../../text';
+
+const REASONS = 20;
+
+/** Draw why runs failed, each reason once, the most frequent first; `open` shows the first run of one. */
+export function drawFailures(place: HTMLElement, rows: readonly Row[], varied: readonly string[], open: (id: string) => void): void {
+  const groups = groupFailures(rows);
+  place.hidden = groups.length === 0;
+  const key = groups.map(({ reason, rows: found }) => `${found.length} ${reason}`).join('\n');
+  if (place.dataset['key'] === key) return;
+  place.dataset['key'] = key;
+  const n = groups.reduce((sum, { rows: found }) => sum + found.length, 0);
+  replace(place, h('summary', {}, t('failedOf', { n })), h('ul', { class: 'rw-reasons' }, ...groups.slice(0, REASONS).map(({ reason, rows: found }) =>
+    h('li', {}, h('span', {}, `${found.length} × `), h('bdi', { class: 'rw-what' }, visible(reason) || t('noReason')),
+      h('button', {
+        type: 'button', class: 'rw-button rw-quiet', 'aria-label': t('openFirst', { where: describePoint(found[0] as Row, varied) }),
+        onclick: () => open((found[0] as Row).id),
+      }, t('open'))))));
+}

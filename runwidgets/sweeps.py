@@ -3,17 +3,17 @@
 import asyncio
 import math
 import os
-import threading
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from runwidgets.completed import Completed, read_points
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownFileError
-from runwidgets.frames import Row, make_frame, read_rows
+from runwidgets.frames import Row, make_frame
 from runwidgets.handles import Run
 from runwidgets.report import Pictures, sweep_html
 from runwidgets.service.base import Api
 from runwidgets.starting import start
-from runwidgets.states import TERMINAL, RunState
+from runwidgets.states import RunState
 
 if TYPE_CHECKING:
     import pandas
@@ -88,9 +88,9 @@ class Sweep:
             ``number``, ``id`` (of the run), ``state``, ``createdAt``, ``startedAt``, ``finishedAt``,
             ``arguments`` and ``metrics`` by name, ``message``.
         """
-        return list(read_rows(lambda after: self.api.sweeps.get_points(self.id, after=after)))
+        return read_points(self.api, self.id)
 
-    def as_completed(self, timeout: float | None = None) -> "Completed":
+    def as_completed(self, timeout: float | None = None) -> Completed:
         """Return the runs as they end, whichever comes first; those that have ended already at once.
 
         Parameters
@@ -108,7 +108,7 @@ class Sweep:
         >>> for run in sweep.as_completed():  # doctest: +SKIP
         ...     print(run.arguments, run.metrics)
         """
-        return Completed(self, timeout)
+        return Completed(self.api, self.id, timeout)
 
     def wait(self, timeout: float | None = None) -> "Sweep":
         """Wait until all runs have ended; an interrupt of the kernel ends the waiting, not the runs.
@@ -130,7 +130,7 @@ class Sweep:
         UnknownSweepError
             It was deleted.
         """
-        for _ in Completed(self, timeout).points():
+        for _ in self.as_completed(timeout).ids():
             pass
         return self
 
@@ -355,65 +355,6 @@ class Sweep:
             handle = self._handle
         saved = {"sweep_id": self.id, "name": handle["name"], "counts": handle["counts"]}
         return {SWEEP_TYPE: saved, "text/plain": repr(self), "text/html": sweep_html(handle)}
-
-
-class Completed:
-    """The runs of a sweep as they end, for ``for`` and for ``async for``."""
-
-    def __init__(self, sweep: Sweep, timeout: float | None) -> None:
-        self._sweep = sweep
-        self._timeout = timeout
-
-    def __iter__(self) -> Iterator[Run]:
-        return (Run(self._sweep.api, run_id) for run_id in self.points())
-
-    async def __aiter__(self) -> AsyncIterator[Run]:
-        runs = iter(self)
-        while True:
-            run = await asyncio.to_thread(next, runs, None)
-            if run is None:
-                return
-            yield run
-
-    def points(self) -> Iterator[str]:
-        """Yield the ids of the runs as they end.
-
-        Raises
-        ------
-        TimeoutError
-            Runs are still active when the time is over.
-        UnknownSweepError
-            The sweep was deleted.
-        """
-        sweep = self._sweep
-        api, stop = sweep.api, threading.Event()
-        timer = threading.Timer(self._timeout or 0, stop.set)
-        timer.daemon = True
-        if self._timeout is not None:
-            timer.start()
-        try:
-            seen = api.events.last_event()
-            states = {row["id"]: RunState(row["state"]) for row in sweep.points()}
-            yield from [run_id for run_id, state in states.items() if state in TERMINAL]
-            active = {run_id for run_id, state in states.items() if state not in TERMINAL}
-            events = api.events.follow_events(seen, sweep_id=sweep.id, stop=stop) if active else iter(())
-            for event in events:
-                run_id, kind = event["runId"], event["kind"]
-                if run_id in active and (kind == "deleted" or _has_ended(event)):
-                    active.discard(run_id)
-                    if kind != "deleted":
-                        yield run_id
-                if not active:
-                    return
-        finally:
-            timer.cancel()
-            stop.set()
-        if active:
-            raise TimeoutError(f"{len(active)} runs of sweep {sweep.id} are active after {self._timeout:g} s")
-
-
-def _has_ended(event: Mapping[str, Any]) -> bool:
-    return event["kind"] == "state" and RunState(event["data"]["state"]) in TERMINAL
 
 
 def is_number(value: Any) -> bool:

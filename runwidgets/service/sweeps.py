@@ -146,8 +146,9 @@ class LocalSweepService(SweepService):
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> Json:
         """Leave what waits of a sweep waiting, or let it go on; see `SweepService`."""
         _, group = self._sweep(sweep_id)
-        row = self._parts.sweeps.pause(sweep_id, paused)
-        self._backend.submit(sweep_id)
+        row, waiting = self._parts.sweeps.pause(sweep_id, paused)
+        if waiting is not None and not paused:
+            self._backend.submit(waiting.id)
         return self._handle(row, group)
 
     def rerun_failed(self, sweep_id: str) -> Json:

@@ -251,7 +251,7 @@ class Sweeps:
         with self._database.write() as connection:
             return cancel_runs(connection, chosen, message)
 
-    def pause(self, sweep_id: str, is_paused: bool) -> SweepRow:
+    def pause(self, sweep_id: str, is_paused: bool) -> tuple[SweepRow, RunRow | None]:
         """Have no further run of a sweep claimed, or go on.
 
         Parameters
@@ -263,8 +263,8 @@ class Sweeps:
 
         Returns
         -------
-        SweepRow
-            Its row.
+        tuple of SweepRow and RunRow or None
+            Its row, and the first of its runs that waits.
 
         Raises
         ------
@@ -283,7 +283,7 @@ class Sweeps:
             after = connection.execute(changing.returning(sweeps)).one()
             if first is not None and before.is_paused != is_paused:
                 emit(connection, first, "paused", {"isPaused": is_paused})
-            return after
+            return after, first
 
     def delete(self, sweep_id: str) -> Sequence[RunRow]:
         """Remove a sweep with the runs that it started; those that another sweep has too are left to it.

@@ -26,8 +26,9 @@ PATHS: dict[str, Json] = {
 """Config of each way in which a run may be executed."""
 
 PLAIN = """
-import json, os, sys, warnings
+import json, os, signal, sys, warnings
 warnings.simplefilter("ignore")
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # runs have it so too where these tests were started by nohup
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 import papermill

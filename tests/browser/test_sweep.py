@@ -1,7 +1,6 @@
 """A sweep in one widget: seen to its end, read by its parameters, used by all; ten thousand runs of one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -104,14 +103,6 @@ def draw_along(lab: Lab, card: Locator, axis: int, low: float, high: float) -> N
     lab.page.mouse.up()
 
 
-@contextmanager
-def pressed(lab: Lab, key: str) -> Iterator[None]:
-    """Hold a key."""
-    lab.page.keyboard.down(key)
-    yield
-    lab.page.keyboard.up(key)
-
-
 def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
     """`%%sweep` shows its sweep; grid, plot, best run, reasons and the frame say what came out."""
     cell = "%%sweep name=mine lr=[0.1, 1.0] depth=range(1, 4)\n" + STUDY
@@ -143,8 +134,9 @@ def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
 
     draw_along(lab, card, 2, 0.03, 0.8)
     expect(card.get_by_text("2 selected", exact=True)).to_be_visible()
-    with pressed(lab, "Shift"):
-        draw_along(lab, card, 1, -0.02, 0.2)
+    lab.page.keyboard.down("Shift")
+    draw_along(lab, card, 1, -0.02, 0.2)
+    lab.page.keyboard.up("Shift")
     expect(card.get_by_text("1 selected", exact=True)).to_be_visible()
     expect(card.locator("tr[aria-selected=true]")).to_contain_text("0.2")
     expect(card.locator(".rw-plot .rw-chosen")).to_have_count(1)

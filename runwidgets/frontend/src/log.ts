@@ -1,6 +1,6 @@
 import { readAnsi, spanOf } from './ansi';
 import { h, saveAs } from './dom';
-import { t } from './text';
+import { shortId, t } from './text';
 import type { LogPiece } from './types';
 import { ApiError, type Transport } from './transport/transport';
 
@@ -124,6 +124,6 @@ export class LogView {
       this.note.textContent = error.message;
       return;
     }
-    saveAs(new Blob(pieces, { type: 'text/plain' }), `${this.id.slice(0, 8)}.log`);
+    saveAs(new Blob(pieces, { type: 'text/plain' }), `${shortId(this.id)}.log`);
   }
 }

@@ -5,6 +5,7 @@
 
 import { visible } from './ansi';
 import { compare, type Row } from './table';
+import { shortId } from './text';
 import { isActive, type Json } from './types';
 
 export type Direction = 'minimize' | 'maximize';
@@ -181,4 +182,4 @@ export function sampled(rows: readonly Row[], most: number, always: Row | null):
 
 /** Return what tells a run of a sweep apart. */
 export const describePoint = (row: Row, varied: readonly string[]): string =>
-  varied.map((name) => `${name} = ${label(row.arguments[name] ?? null)}`).join(', ') || row.id.slice(0, 8);
+  varied.map((name) => `${name} = ${label(row.arguments[name] ?? null)}`).join(', ') || shortId(row.id);

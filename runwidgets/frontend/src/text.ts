@@ -9,6 +9,9 @@ export function t(word: Word, gaps: { [name: string]: string | number } = {}): s
   return WORDS[word].replace(/\{(\w+)\}/g, (_, name: string) => String(gaps[name] ?? ''));
 }
 
+/** Return an id as far as people read it. */
+export const shortId = (id: string): string => id.slice(0, 8);
+
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
 /** Return a number of bytes as people read it. */

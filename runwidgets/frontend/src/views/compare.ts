@@ -2,7 +2,7 @@ import { visible } from '../ansi';
 import { type Cell, deltaOf, differs, isSame, type Line, type Section, sectionsOf, toLines, toMarkdown } from '../comparison';
 import { h, replace, saveAs } from '../dom';
 import { SeriesOfRun, type SeriesAnswer } from '../series';
-import { t } from '../text';
+import { shortId, t } from '../text';
 import type { Run } from '../types';
 import { ApiError } from '../transport/transport';
 import { fileDifferences } from './differences';
@@ -39,20 +39,20 @@ export const compareView: View = (root, { transport, model }) => {
   function draw(runs: Run[], heldAgainst = runs[0]): void {
     let base = heldAgainst;
     previews.splice(0).forEach((each) => each.close());
-    const nameOf = (run: Run): string => run.id.slice(0, 8);
     const box = h('input', { type: 'checkbox', checked: onlyDifferences, onchange: () => { onlyDifferences = box.checked; fill(); } });
     const against = h('select', { class: 'rw-input', onchange: () => { base = runs[Number(against.value)]; fill(); fillFiles(); } },
-      ...runs.map((run, at) => h('option', { value: at, selected: run === base }, nameOf(run))));
+      ...runs.map((run, at) => h('option', { value: at, selected: run === base }, shortId(run.id))));
     const within = h('select', { class: 'rw-input', onchange: () => { tolerance = Number(within.value); fill(); } },
       ...TOLERANCES.map((each) => h('option', { value: each, selected: each === tolerance }, each === 0 ? t('exactly') : `${each * 100} %`)));
     const place = h('div', { class: 'rw-scroll rw-tall', tabindex: 0, role: 'region', 'aria-label': t('comparison') });
     const status = h('span', { class: 'rw-dim', role: 'status' });
+    const names = runs.map((run) => shortId(run.id));
     let shown: Section[] = [];
 
-    const headOf = (run: Run): HTMLElement => h('th', { scope: 'col' }, h('code', { title: run.id }, nameOf(run)),
+    const headOf = (run: Run): HTMLElement => h('th', { scope: 'col' }, h('code', { title: run.id }, shortId(run.id)),
       run === base ? h('span', { class: 'rw-dim' }, ` ${t('baseline')}`) : null,
       runs.length < 3 ? null : h('button', {
-        type: 'button', class: 'rw-untag', 'aria-label': t('removeRun', { name: nameOf(run) }),
+        type: 'button', class: 'rw-untag', 'aria-label': t('removeRun', { name: shortId(run.id) }),
         onclick: () => leaveOut(run),
       }, '✕'));
     function leaveOut(run: Run): void {
@@ -80,7 +80,7 @@ export const compareView: View = (root, { transport, model }) => {
     }
     async function copy(): Promise<void> {
       try {
-        await navigator.clipboard.writeText(toMarkdown(runs.map(nameOf), shown));
+        await navigator.clipboard.writeText(toMarkdown(names, shown));
         status.textContent = t('copiedPath');
       } catch {
         status.textContent = t('notCopied');
@@ -99,7 +99,7 @@ export const compareView: View = (root, { transport, model }) => {
         h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => void copy() }, t('copyMarkdown')),
         h('button', {
           type: 'button', class: 'rw-button rw-quiet',
-          onclick: () => saveAs(new Blob([toLines(runs.map(nameOf), shown)], { type: 'text/csv' }), 'comparison.csv'),
+          onclick: () => saveAs(new Blob([toLines(names, shown)], { type: 'text/csv' }), 'comparison.csv'),
         }, t('csv')), status),
       place, files, charts, pictures(runs));
     void drawSeries(runs, charts);
@@ -111,7 +111,7 @@ export const compareView: View = (root, { transport, model }) => {
       const all = await Promise.all(runs.map(async (run) => {
         const series = new SeriesOfRun();
         series.read(await transport.get<SeriesAnswer>(`runs/${run.id}/series?limit=1000`));
-        return { name: run.id.slice(0, 8), series };
+        return { name: shortId(run.id), series };
       }));
       if (isClosed || !place.isConnected) return;
       const names = [...new Set(all.flatMap(({ series }) => series.names))];
@@ -128,7 +128,7 @@ export const compareView: View = (root, { transport, model }) => {
     return h('div', {}, ...names.map((name) => h('section', { class: 'rw-section', 'aria-label': visible(name, true) },
       h('h4', {}, h('bdi', {}, visible(name, true))), h('div', { class: 'rw-side' }, ...runs.map((run) => {
         const file = run.files?.find((each) => each.name === name);
-        const caption = h('figcaption', {}, h('code', {}, run.id.slice(0, 8)));
+        const caption = h('figcaption', {}, h('code', {}, shortId(run.id)));
         if (!file) return h('figure', {}, h('span', { class: 'rw-dim' }, NOTHING), caption);
         const shown = preview(file, run, transport);
         previews.push(shown);

@@ -2,39 +2,31 @@ import { visible } from '../ansi';
 import { columnsApart, type Hunk, hunksOf, notebookLines, type Shape } from '../differences';
 import { h, replace } from '../dom';
 import type { Notebook } from '../notebook';
-import { bytes, t } from '../text';
+import { bytes, shortId, t } from '../text';
 import type { Transport } from '../transport/transport';
-import type { Run } from '../types';
-import { isPicture, pathOf } from './previews';
-import { readTable } from './previews/table';
+import type { ResultFile, Run } from '../types';
+import { executedFile, executedPath, isPicture, NOTEBOOK_TYPE, pathOf, WHOLE_LIMIT } from './previews';
+import { isTable, readTable } from './previews/table';
 import { readText, TEXT_LIMIT } from './previews/text';
 
-/** Executed notebooks carry their pictures with them. */
-const NOTEBOOK_LIMIT = 20_000_000;
 const LINES_AT_ONCE = 300;
 
-/** Something that a run left. */
+/** A file that a run left, and where its content is. */
 interface Held {
   run: Run;
+  file: ResultFile;
   path: string;
-  mimeType: string;
-  size: number;
-  /** Null where it differs in any case. */
-  sha256: string | null;
 }
-
-const NOTEBOOK = 'application/x-ipynb+json';
-
-const nameOf = (run: Run): string => run.id.slice(0, 8);
 
 /** Return what a run left, under names; pictures stand beside each other anyway. */
 function leftBy(run: Run): [string, Held][] {
   const files = (run.files ?? []).filter((file) => !isPicture(file) && file.name !== run.notebook);
-  const left = files.map((file): [string, Held] => [visible(file.name, true), { run, path: pathOf(file, run), ...file }]);
-  return [...left, [t('executedNotebook'), { run, path: `runs/${run.id}/notebook`, mimeType: NOTEBOOK, size: 0, sha256: null }]];
+  const left = files.map((file): [string, Held] => [visible(file.name, true), { run, file, path: pathOf(file, run) }]);
+  return [...left, [t('executedNotebook'), { run, file: executedFile(), path: executedPath(run) }]];
 }
 
-const isSame = (one: Held, other: Held): boolean => one.sha256 !== null && one.sha256 === other.sha256;
+/** Say whether two files are the same; of executed notebooks nobody knows without reading them. */
+const isSame = ({ file }: Held, other: Held): boolean => file.sha256 !== '' && file.sha256 === other.file.sha256;
 
 /** Return what runs left under each name, where it is not the same in all of them; that of the base comes first. */
 function apart(runs: readonly Run[], base: Run): [string, Held[]][] {
@@ -65,7 +57,7 @@ async function fill(place: HTMLElement, [base, ...others]: Held[], transport: Tr
   try {
     const held = await read(base, transport);
     const shown = await Promise.all(others.filter((other) => !isSame(base, other)).map(async (other) => h('div', {},
-      h('h5', {}, t('fileAgainst', { name: nameOf(other.run), base: nameOf(base.run) })), ...draw(held, await read(other, transport)))));
+      h('h5', {}, t('fileAgainst', { name: shortId(other.run.id), base: shortId(base.run.id) })), ...draw(held, await read(other, transport)))));
     replace(place, ...shown);
   } catch (error) {
     replace(place, h('div', { class: 'rw-failure', role: 'alert' }, t('notShown', { problem: (error as Error).message })));
@@ -80,14 +72,14 @@ interface Content {
   shape: Shape | null;
 }
 
-async function read({ path, mimeType, size }: Held, transport: Transport): Promise<Content> {
-  const isNotebook = mimeType === NOTEBOOK;
-  const { text, isWhole } = await readText(path, transport, isNotebook ? NOTEBOOK_LIMIT : TEXT_LIMIT);
-  const content = { size, text, isWhole, shape: null };
+async function read({ file, path }: Held, transport: Transport): Promise<Content> {
+  const isNotebook = file.mimeType === NOTEBOOK_TYPE;
+  const { text, isWhole } = await readText(path, transport, isNotebook ? WHOLE_LIMIT : TEXT_LIMIT);
+  const content = { size: file.size, text, isWhole, shape: null };
   if (text === null) return content;
   if (isNotebook && isWhole) return { ...content, text: notebookLines(JSON.parse(text) as Notebook) };
-  if (!/^text\/(csv|tab-separated-values)$/.test(mimeType)) return content;
-  const { head, rows } = readTable(text, mimeType, isWhole);
+  if (!isTable(file)) return content;
+  const { head, rows } = readTable(text, file.mimeType, isWhole);
   return { ...content, shape: { rows: rows.length, columns: head } };
 }
 

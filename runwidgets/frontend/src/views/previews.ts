@@ -7,11 +7,12 @@ import type { Notebook } from '../notebook';
 import { type Markdown, notebookPreview } from './notebook';
 import { frame } from './previews/frames';
 import { zoomable } from './previews/images';
-import { tablePreview } from './previews/table';
+import { isTable, tablePreview } from './previews/table';
 import { hexPreview, readText, textPreview } from './previews/text';
 import { jsonPreview } from './previews/tree';
 
-const WHOLE_LIMIT = 20_000_000;
+export const WHOLE_LIMIT = 20_000_000;
+export const NOTEBOOK_TYPE = 'application/x-ipynb+json';
 
 type Preview = (file: ResultFile, path: string, transport: Transport) => HTMLElement | Promise<HTMLElement>;
 
@@ -24,6 +25,12 @@ export interface Shown {
 /** Return where the content of a result file is, relative to the routes. */
 export const pathOf = (file: ResultFile, run: { id: string }): string =>
   `runs/${run.id}/downloads/files/${encodeURIComponent(file.id)}`;
+
+/** The notebook that a run executed, as far as it came: it is no result file where the run did not succeed. */
+export const executedFile = (): ResultFile => ({ id: '', name: t('executed'), mimeType: NOTEBOOK_TYPE, size: 0, sha256: '' });
+
+/** Return where the notebook is that a run executed. */
+export const executedPath = (run: { id: string }): string => `runs/${run.id}/notebook`;
 
 /** Say whether a file is a picture that the gallery shows. */
 export const isPicture = (file: ResultFile): boolean => file.mimeType.startsWith('image/') && file.size <= WHOLE_LIMIT;
@@ -81,8 +88,8 @@ const WRITTEN = new Set<Preview>([tablePreview, executedPreview, jsonPreview, ma
 
 function previewFor(file: ResultFile): Preview {
   const type = file.mimeType;
-  if (type === 'text/csv' || type === 'text/tab-separated-values') return tablePreview;
-  if (type === 'application/x-ipynb+json' || file.name.endsWith('.ipynb')) return executedPreview;
+  if (isTable(file)) return tablePreview;
+  if (type === NOTEBOOK_TYPE || file.name.endsWith('.ipynb')) return executedPreview;
   if (type === 'application/json' || type.endsWith('+json')) return jsonPreview;
   if (type === 'text/markdown') return markdownPreview;
   if (/^(audio|video)\//.test(type)) return mediaPreview;

@@ -4,12 +4,11 @@ import { t } from '../text';
 import { isActive, type Run } from '../types';
 import type { Transport } from '../transport/transport';
 import { fileList } from './filelist';
-import { preview, type Shown } from './previews';
+import { executedFile, executedPath, preview, type Shown } from './previews';
 import type { View } from './view';
 
 /** What a run left that did not succeed: its notebook, as far as it came. */
 function unfinished(run: Run, transport: Transport): Shown {
-  const file = { id: '', name: t('executed'), mimeType: 'application/x-ipynb+json', size: 0, sha256: '' };
   const place = h('div', { class: 'rw-preview', hidden: true });
   let shown: Shown | null = null;
   const toggle = h('button', { type: 'button', class: 'rw-button', 'aria-expanded': 'false', onclick: flip }, t('showExecuted'));
@@ -17,7 +16,7 @@ function unfinished(run: Run, transport: Transport): Shown {
     place.hidden = !place.hidden;
     toggle.setAttribute('aria-expanded', String(!place.hidden));
     shown?.close();
-    shown = place.hidden ? null : preview(file, run, transport, `runs/${run.id}/notebook`);
+    shown = place.hidden ? null : preview(executedFile(), run, transport, executedPath(run));
     if (shown) replace(place, shown.element);
   }
   return {

@@ -5,7 +5,7 @@ import {
   begunAt, bestOf, describePoint, type Direction, estimate, label, makeGrid, mostVaried, numericMetrics,
 } from '../sweep';
 import type { Row } from '../table';
-import { clock, t } from '../text';
+import { clock, shortId, t } from '../text';
 import { ApiError } from '../transport/transport';
 import { isActive, type Json, type State, STATE_SIGNS, type Sweep } from '../types';
 import { drawFailures } from './sweep/failures';
@@ -347,7 +347,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     if (openElsewhere) return openElsewhere(id);
     close();
     const place = h('div', {});
-    const title = h('span', { class: 'rw-title', tabindex: -1 }, t('openRun', { name: id.slice(0, 8) }));
+    const title = h('span', { class: 'rw-title', tabindex: -1 }, t('openRun', { name: shortId(id) }));
     replace(detail, h('div', { class: 'rw-head' }, title, h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: close }, t('close'))), place);
     detail.hidden = false;
     closeDetail = inner.run(place, { transport, inner, model: innerModel({ run_id: id, read_only: model.get('read_only') }) });

@@ -3,7 +3,7 @@ import { LiveRuns, type Runs, type RunsWatcher } from '../runs';
 import {
   chosenColumns, type Column, columnsOf, inSight, type Order, parseFilter, parseOrder, type Row, sorted, toCsv, usualColumns,
 } from '../table';
-import { t } from '../text';
+import { shortId, t } from '../text';
 import type { ApiError } from '../transport/transport';
 import { isActive } from '../types';
 import { drawCell, isNumeric, titleOf } from './table/cells';
@@ -124,7 +124,8 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   // -- drawing ---------------------------------------------------------------------------------------
 
   function drawHead(): void {
-    const heads = columns.map((column) => headOf(column, { columns, order, numeric, widths: widths(), sortBy, arrange, widen }));
+    const given = { columns, order, numeric, widths: widths(), sortBy, arrange, widen };
+    const heads = columns.map((column) => headOf(column, given));
     const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['key'];
     replace(head, h('th', { scope: 'col', role: 'columnheader', class: 'rw-tick' }, everyBox),
       h('th', { scope: 'col', role: 'columnheader' }, t('run')), ...heads);
@@ -144,18 +145,18 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     const holder = part ? (focused?.closest('tr') as HTMLElement | null)?.dataset['run'] : undefined;
     const gap = (rows: number): HTMLElement | null =>
       rows <= 0 ? null : h('tr', { 'aria-hidden': 'true', class: 'rw-gap', style: `height: ${rows * ROW_HEIGHT}px` });
-    replace(body, gap(begin), ...shown.slice(begin, end).map((row, at) => drawRow(row, begin + at)), gap(shown.length - end));
+    const its = widths();
+    replace(body, gap(begin), ...shown.slice(begin, end).map((row, at) => drawRow(row, begin + at, its)), gap(shown.length - end));
     if (holder) body.querySelector<HTMLElement>(`tr[data-run="${holder}"] [data-part="${part}"], tr[data-run="${holder}"][data-part="${part}"]`)
       ?.focus({ preventScroll: true });
   }
 
-  function drawRow(row: Row, at: number): HTMLElement {
-    const name = row.id.slice(0, 8);
+  function drawRow(row: Row, at: number, its: Widths): HTMLElement {
+    const name = shortId(row.id);
     const box = h('input', {
       type: 'checkbox', tabindex: -1, 'data-part': 'box', 'aria-label': t('selectRun', { name }), checked: selected.has(row.id),
       onclick: (event: MouseEvent) => { choose(row.id, box.checked, event.shiftKey); },
     });
-    const its = widths();
     const isActiveRow = active ? row.id === active : at === 0;
     return h('tr', {
       role: 'row', 'data-run': row.id, 'data-part': 'row', 'aria-rowindex': at + 2, tabindex: isActiveRow ? 0 : -1,
@@ -306,7 +307,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     active = id;
     model.set({ run_id: id });
     if (openElsewhere) return openElsewhere(id);
-    showDetail(t('openRun', { name: id.slice(0, 8) }), (place) =>
+    showDetail(t('openRun', { name: shortId(id) }), (place) =>
       inner.run(place, { transport, inner, model: innerModel({ run_id: id, read_only: model.get('read_only') }) }));
   }
 

@@ -17,9 +17,14 @@ interface Table {
   isWhole: boolean;
 }
 
+const TABS = 'text/tab-separated-values';
+
+/** Say whether a file is a table of separated values. */
+export const isTable = (file: ResultFile): boolean => file.mimeType === 'text/csv' || file.mimeType === TABS;
+
 /** Read a table out of text; of a file that was cut the last row may be half a row, and is left out. */
 export function readTable(text: string, type: string, isWhole: boolean): Table {
-  const separator = type === 'text/tab-separated-values' ? '\t' : separatorOf(text);
+  const separator = type === TABS ? '\t' : separatorOf(text);
   const [head = [], ...rows] = parseTable(text.replace(/^\ufeff/, ''), separator, Infinity).rows;
   if (!isWhole) rows.pop();
   return { head, rows, isWhole };

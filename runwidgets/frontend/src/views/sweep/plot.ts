@@ -66,24 +66,29 @@ function mark(element: SVGElement, row: Row, given: Plotted): SVGElement {
   return element;
 }
 
-const frameOf = ([x, y]: readonly [number, number], [toX, toY]: readonly [number, number]): Frame =>
+type Place = [number, number];
+
+const frameOf = ([x, y]: Place, [toX, toY]: Place): Frame =>
   ({ left: Math.min(x, toX), right: Math.max(x, toX), top: Math.min(y, toY), bottom: Math.max(y, toY) });
 
-const holds = ({ left, right, top, bottom }: Frame, [x, y]: readonly [number, number]): boolean =>
-  left <= x && x <= right && top <= y && y <= bottom;
+const holds = ({ left, right, top, bottom }: Frame, [x, y]: Place): boolean => left <= x && x <= right && top <= y && y <= bottom;
+
+/** Return what selects the runs that have a place in a frame. */
+const choosing = (given: Plotted, measured: readonly Row[], placesOf: (row: Row) => Place[]) =>
+  (frame: Frame, isNarrowing: boolean): void =>
+    given.choose(measured.filter((row) => placesOf(row).some((place) => holds(frame, place))).map((row) => row.id), isNarrowing);
 
 /** One parameter: a dot per run, joined in order where it is a number. */
 function points(given: Plotted, measured: readonly Row[], rows: readonly Row[], best: Row | null, name: string): SVGElement {
   const across = makeAxis(name, rows.map((row) => row.arguments[name] ?? null), given.isLog);
   const up = makeAxis(given.metric, rows.map((row) => row.metrics[given.metric] ?? null), given.isLog);
   const { drawing, x, y } = axes(across, up, WIDTH, HEIGHT);
-  const place = (row: Row): [number, number] => [x(row.arguments[name] ?? null), y(row.metrics[given.metric] ?? null)];
+  const place = (row: Row): Place => [x(row.arguments[name] ?? null), y(row.metrics[given.metric] ?? null)];
   if (across.isNumeric) {
     const ordered = [...rows].sort((one, other) => Number(one.arguments[name]) - Number(other.arguments[name]));
     drawing.append(s('polyline', { points: ordered.map((row) => place(row).join(',')).join(' '), class: 'rw-trace' }));
   }
-  brush(drawing, (from, to) => frameOf(from, to), (frame, isNarrowing) => given.choose(
-    measured.filter((row) => holds(frame, place(row))).map((row) => row.id), isNarrowing));
+  brush(drawing, frameOf, choosing(given, measured, (row) => [place(row)]));
   for (const row of rows) {
     const [cx, cy] = place(row);
     drawing.append(mark(s('circle', { cx, cy, r: row === best ? 6 : 3.5, class: row === best ? 'rw-dot rw-best' : 'rw-dot' }), row, given));
@@ -107,21 +112,17 @@ function lines(given: Plotted, measured: readonly Row[], rows: readonly Row[], b
   };
   const isChosen = (row: Row): number => Number(given.selected.has(row.id));
   const valueOf = (row: Row, axis: Axis): Json => (axis === metric ? row.metrics[given.metric] : row.arguments[axis.name]) ?? null;
-  const stemAt = ([across]: readonly [number, number]): number => stems.findIndex((_, at) => Math.abs(x(at) - across) <= NEAR);
+  const placesOf = (row: Row): Place[] => stems.map((axis, at) => [x(at), y(axis, valueOf(row, axis))]);
   brush(drawing, (from, to) => {
-    const at = stemAt(from);
+    const at = stems.findIndex((_, each) => Math.abs(x(each) - from[0]) <= NEAR);
     return at < 0 ? null : frameOf([x(at) - NEAR / 2, from[1]], [x(at) + NEAR / 2, to[1]]);
-  }, (frame, isNarrowing) => {
-    const at = stemAt([(frame.left + frame.right) / 2, 0]);
-    given.choose(measured.filter((row) => holds(frame, [x(at), y(stems[at] as Axis, valueOf(row, stems[at] as Axis))])).map((row) => row.id), isNarrowing);
-  });
+  }, choosing(given, measured, placesOf));
   const ordered = [...rows].sort((one, other) => isChosen(one) - isChosen(other) || goodness(one) - goodness(other));
   for (const row of ordered) {
-    const where = stems.map((axis, at) => `${x(at)},${y(axis, valueOf(row, axis))}`);
     const isBest = row === best;
     const share = Math.round(15 + 75 * goodness(row));
     drawing.append(mark(s('polyline', {
-      points: where.join(' '), class: isBest ? 'rw-trace rw-best' : 'rw-trace',
+      points: placesOf(row).join(' '), class: isBest ? 'rw-trace rw-best' : 'rw-trace',
       style: isBest ? '' : `stroke: color-mix(in srgb, var(--rw-brand) ${share}%, var(--rw-line))`,
     }), row, given));
   }

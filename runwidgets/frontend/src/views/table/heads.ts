@@ -6,6 +6,8 @@ import { titleOf } from './cells';
 const NARROWEST = 40;
 const WIDEST = 1200;
 const STEP = 24;
+/** The type under which a column that is dragged names itself: nothing else can be dropped. */
+const TYPE = 'application/x-runwidgets-column';
 
 /** Widths in pixels of the columns that somebody made wider or narrower; the others are as wide as their cells. */
 export type Widths = { [key: string]: number };
@@ -72,19 +74,18 @@ export function headOf(column: Column, given: Heads): HTMLElement {
     event.preventDefault();
     const [start, before] = [event.clientX, widthNow()];
     const widthAt = (now: PointerEvent): number => within(before + now.clientX - start);
+    let width = 0;
     const move = (now: PointerEvent): void => {
-      head.setAttribute('style', widthOf(widthAt(now)) ?? '');
-      given.widen(column.key, widthAt(now), true);
+      width = widthAt(now);
+      head.setAttribute('style', widthOf(width) ?? '');
+      given.widen(column.key, width, true);
     };
     grip.setPointerCapture(event.pointerId);
     grip.addEventListener('pointermove', move);
-    grip.addEventListener('lostpointercapture', () => grip.removeEventListener('pointermove', move), { once: true });
-    grip.addEventListener('pointerup', (now) => {
-      if (now.clientX !== start) given.widen(column.key, widthAt(now), false);
+    grip.addEventListener('lostpointercapture', () => { // however it ended
+      grip.removeEventListener('pointermove', move);
+      if (width) given.widen(column.key, width, false);
     }, { once: true });
   }
   return head;
 }
-
-/** The type under which a column that is dragged names itself: nothing else can be dropped. */
-const TYPE = 'application/x-runwidgets-column';

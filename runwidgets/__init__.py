@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from runwidgets.record import progress, record
 
 if TYPE_CHECKING:
-    from runwidgets.client import Api, connect, run, sweep
-    from runwidgets.handles import Run
-    from runwidgets.search import optimize
-    from runwidgets.spaces import Space, grid, points, sample, zip
-    from runwidgets.sweeps import Sweep
-    from runwidgets.values import choice, geomspace, integers, linspace, loguniform, uniform
+    from runwidgets.client.connect import Api, connect, run, sweep
+    from runwidgets.client.optimize import optimize
+    from runwidgets.client.run import Run
+    from runwidgets.client.sweep import Sweep
+    from runwidgets.spaces.distributions import choice, geomspace, integers, linspace, loguniform, uniform
+    from runwidgets.spaces.space import Space, grid, points, sample, zip
     from runwidgets.widgets.browser import RunBrowser
     from runwidgets.widgets.form import RunForm
     from runwidgets.widgets.results import Results
@@ -56,31 +56,31 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Api": "client",
+    "Api": "client.connect",
     "Results": "widgets.results",
-    "Run": "handles",
+    "Run": "client.run",
     "RunBrowser": "widgets.browser",
     "RunForm": "widgets.form",
     "RunTable": "widgets.table",
     "RunView": "widgets.run",
-    "Space": "spaces",
-    "Sweep": "sweeps",
+    "Space": "spaces.space",
+    "Sweep": "client.sweep",
     "SweepView": "widgets.sweep",
-    "choice": "values",
-    "connect": "client",
-    "geomspace": "values",
-    "grid": "spaces",
-    "integers": "values",
-    "leaderboard": "client",
-    "linspace": "values",
-    "loguniform": "values",
-    "optimize": "search",
-    "points": "spaces",
-    "run": "client",
-    "sample": "spaces",
-    "sweep": "client",
-    "uniform": "values",
-    "zip": "spaces",
+    "choice": "spaces.distributions",
+    "connect": "client.connect",
+    "geomspace": "spaces.distributions",
+    "grid": "spaces.space",
+    "integers": "spaces.distributions",
+    "leaderboard": "client.connect",
+    "linspace": "spaces.distributions",
+    "loguniform": "spaces.distributions",
+    "optimize": "client.optimize",
+    "points": "spaces.space",
+    "run": "client.connect",
+    "sample": "spaces.space",
+    "sweep": "client.connect",
+    "uniform": "spaces.distributions",
+    "zip": "spaces.space",
 }
 
 
@@ -98,4 +98,4 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """Bring ``%%sweep`` and ``%run_workflow``; called by ``%load_ext runwidgets``."""
-    importlib.import_module("runwidgets.magics").load(shell)
+    importlib.import_module("runwidgets.client.magics").load(shell)

@@ -1,4 +1,4 @@
-"""The fixtures of all rooms: houses that are shared, because kernels are the cost."""
+"""The fixtures of all rooms: instances that are shared, because kernels are the cost."""
 
 import json
 import os
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runwidgets.service import doctor, wiring
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import Service, open_service
-from tests.ladder import wait_until
+from runwidgets.service import factory as wiring
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import Instance, open_instance
+from runwidgets.service.integrity import doctor
+from tests.builders import wait_until
 from tests.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about SQLite's own file, or about processes of the service's own machine."""
+    """Leave out what is about SQLite's own file, or about processes of the instance's own machine."""
     others = {"sqlite": config.getoption("--database"), "local": config.getoption("--backend")}
     for mark, chosen in others.items():
         for item in items if chosen != mark else ():
@@ -81,7 +82,7 @@ def chosen_database(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def chosen_backend(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have every house that is opened in this process, or by `start_server`, execute its runs there."""
+    """Have every instance that is opened in this process, or by `start_server`, execute its runs there."""
     if request.config.getoption("--backend") == "local":
         yield
         return
@@ -118,7 +119,7 @@ class JupyterServer:
 
     def api(self) -> Api:
         """Connect to it."""
-        from runwidgets.service.remote import open_remote
+        from runwidgets.service.http.services import open_remote
 
         return open_remote(self.api_url, self.token)
 
@@ -209,11 +210,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Service]:
+def instance(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Instance]:
     """Serve one root in this process, for all tests."""
-    service = open_service(tmp_path_factory.mktemp("local") / "root", templates_root=folder, slots=2)
-    yield service
-    service.close()
+    instance = open_instance(tmp_path_factory.mktemp("local") / "root", templates_root=folder, slots=2)
+    yield instance
+    instance.close()
 
 
 @pytest.fixture(scope="session")
@@ -228,7 +229,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[J
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     """Connect to the services, in this process and over HTTP."""
     if request.param == "local":
-        yield request.getfixturevalue("house").api()
+        yield request.getfixturevalue("instance").api()
     else:
         with request.getfixturevalue("server").api() as remote:
             yield remote

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import fsspec
 import pytest
 
-from tests.ladder import wait_until
+from tests.builders import wait_until
 
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "tests",
@@ -83,4 +83,4 @@ def s3() -> Iterator[S3]:
 @pytest.fixture
 def bucket(s3: S3) -> str:
     """Make a bucket; return the URL of an empty root in it."""
-    return f"{s3.bucket()}/house"
+    return f"{s3.bucket()}/instance"

@@ -24,7 +24,7 @@ class Backend(ABC):
     def submit(self, run_id: str) -> None:
         """Say that a run waits.
 
-        Called by the service after the run's row and folder are on disk.
+        Called by the instance after the run's row and folder are on disk.
 
         Parameters
         ----------
@@ -36,7 +36,7 @@ class Backend(ABC):
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
         """Get ready for runs of a template that will come, where that saves time.
 
-        Called by the service when a workflow is created.
+        Called by the instance when a workflow is created.
 
         Parameters
         ----------
@@ -50,7 +50,7 @@ class Backend(ABC):
     def cancel(self, run_id: str) -> None:
         """Stop the processes of a run, if there are any.
 
-        Called by the service after the row says CANCELED. The kernel is interrupted, so that
+        Called by the instance after the row says CANCELED. The kernel is interrupted, so that
         ``finally`` blocks run; what lives after the grace period is killed, with all its children.
 
         Parameters
@@ -61,7 +61,7 @@ class Backend(ABC):
 
     @abstractmethod
     def adopt(self, run_ids: Iterable[str]) -> None:
-        """Take over runs whose service died.
+        """Take over runs whose instance died.
 
         A run whose journal has an end gets that end; one whose runner lives is followed; any other
         ends in ERROR, "the runner was lost".

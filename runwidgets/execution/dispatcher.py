@@ -1,8 +1,8 @@
 """What backends have in common: one thread that claims runs and brings each of them to its end.
 
 The database is the queue, so runs that another process accepted are found too. The thread sleeps until
-something is said to it, a run has news, or it is time to look around: for runs whose service died, and for
-what other services cancelled.
+something is said to it, a run has news, or it is time to look around: for runs whose instance died, and for
+what other instances cancelled.
 """
 
 import logging
@@ -15,20 +15,20 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any, Generic, Protocol, TypeVar
 
-from runwidgets.crashpoints import reach
 from runwidgets.errors import ServiceUnavailableError, StorageFullError
 from runwidgets.execution.backend import Backend
-from runwidgets.execution.ledger import Ledger
+from runwidgets.execution.run_queue import RunQueue
+from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
-from runwidgets.store.files import Files
-from runwidgets.store.services import Services
+from runwidgets.store.files.local import Files
+from runwidgets.store.liveness import Liveness
 
 BUSY_PAUSE = 0.05
 """Seconds between two looks at runs while some are followed."""
 IDLE_PAUSE = 0.5
 """Seconds between two looks at the queue, which other processes may fill, and at what others cancelled."""
-STUMBLES = 20
+MAX_FAILURES = 20
 """Times in a row that a run may go wrong in a way that nobody foresaw, before it is ended."""
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Watched(Protocol):
 
     run_id: str
     is_cancelled: bool
-    stumbles: int
+    failures: int
 
 
 W = TypeVar("W", bound=Watched)
@@ -52,13 +52,13 @@ class Dispatcher(Backend, Generic[W]):
 
     Parameters
     ----------
-    runs : Ledger
+    runs : RunQueue
         The queue.
     files : Files
         Where run directories are.
     limits : Limits
         ``disk_floor`` (bytes).
-    services : Services
+    liveness : Liveness
         Who else has runs; left when the backend is closed.
     host : str
         Where runs execute; slots are counted by it.
@@ -66,13 +66,13 @@ class Dispatcher(Backend, Generic[W]):
 
     busy_pause = BUSY_PAUSE
 
-    def __init__(self, runs: Ledger, files: Files, limits: Limits, services: Services, host: str) -> None:
+    def __init__(self, runs: RunQueue, files: Files, limits: Limits, liveness: Liveness, host: str) -> None:
         self._runs = runs
         self._files = files
         self._limits = limits
         self._host = host
-        self._services = services
-        self._service = services.own
+        self._liveness = liveness
+        self._instance = liveness.own
         self._followed: dict[str, W] = {}
         self._cancelled: set[str] = set()
         self._waker, self._bell = socket.socketpair()
@@ -80,7 +80,7 @@ class Dispatcher(Backend, Generic[W]):
             end.setblocking(False)
         self._closing = threading.Event()
         self._is_idle = threading.Event()
-        self._next_patrol = 0.0
+        self._next_check = 0.0
         self._thread = threading.Thread(target=self._work, name="runwidgets-backend", daemon=True)
 
     def _begin(self) -> None:
@@ -88,17 +88,17 @@ class Dispatcher(Backend, Generic[W]):
 
     def submit(self, run_id: str) -> None:
         """Wake the thread; it finds the run in the database."""
-        self._ring()
+        self._wake()
 
     def cancel(self, run_id: str) -> None:
-        """Tell the thread; what another service cancelled it sees in the database."""
+        """Tell the thread; what another instance cancelled it sees in the database."""
         self._cancelled.add(run_id)
-        self._ring()
+        self._wake()
 
     def drain(self, timeout: float) -> bool:
         """Look around at once, and wait; see `Backend`."""
-        self._next_patrol = 0.0
-        self._ring()
+        self._next_check = 0.0
+        self._wake()
         return self._is_idle.wait(timeout)
 
     def close(self) -> None:
@@ -106,16 +106,16 @@ class Dispatcher(Backend, Generic[W]):
         if self._closing.is_set():
             return
         self._closing.set()
-        self._ring()
+        self._wake()
         self._thread.join()
         self._leave()
-        self._services.leave()
+        self._liveness.leave()
         self._waker.close()
         self._bell.close()
 
     # -- the thread ----------------------------------------------------------------------------------
 
-    def _ring(self) -> None:
+    def _wake(self) -> None:
         with suppress(BlockingIOError, OSError):  # full, so that it is awake anyway; or closed
             self._bell.send(b"!")
 
@@ -123,7 +123,7 @@ class Dispatcher(Backend, Generic[W]):
         while not self._closing.is_set():
             try:
                 self._hear()
-                self._patrol()
+                self._check_others()
                 self._claim()
                 self._note_all()
                 for followed in list(self._followed.values()):
@@ -134,7 +134,7 @@ class Dispatcher(Backend, Generic[W]):
                 pause = IDLE_PAUSE  # everything is on disk, so nothing is lost meanwhile
             except StorageFullError as error:
                 log.warning("runwidgets: %s; trying again with the room that was kept", error)
-                pause = BUSY_PAUSE if self._files.give_up_room() else IDLE_PAUSE
+                pause = BUSY_PAUSE if self._files.release_space() else IDLE_PAUSE
             except Exception:
                 log.exception("runwidgets: the backend stumbled; it goes on")
                 pause = IDLE_PAUSE
@@ -154,27 +154,27 @@ class Dispatcher(Backend, Generic[W]):
             if run_id in self._followed:
                 self._followed[run_id].is_cancelled = True
 
-    def _patrol(self) -> None:
-        """Adopt the runs of dead services, and learn what other services cancelled."""
-        if time.monotonic() < self._next_patrol:
+    def _check_others(self) -> None:
+        """Adopt the runs of dead instances, and learn what other instances cancelled."""
+        if time.monotonic() < self._next_check:
             return
-        self._next_patrol = time.monotonic() + IDLE_PAUSE
-        self._files.hold_room(self._limits.disk_floor)
-        self._services.tend()
+        self._next_check = time.monotonic() + IDLE_PAUSE
+        self._files.reserve_space(self._limits.disk_floor)
+        self._liveness.tend()
         self._look_around()
         rows = {row.id: row for row in self._runs.holding()}
-        lost = [row.id for row in rows.values() if row.service == self._service]
+        lost = [row.id for row in rows.values() if row.instance == self._instance]
         self.adopt(set(lost) - set(self._followed))  # claimed, but then something went wrong
-        others = {row.service for row in rows.values()} - {self._service}
-        dead = {service for service in others if not self._services.is_alive(service)}
-        self.adopt([row.id for row in rows.values() if row.service in dead])
+        others = {row.instance for row in rows.values()} - {self._instance}
+        dead = {instance for instance in others if not self._liveness.is_alive(instance)}
+        self.adopt([row.id for row in rows.values() if row.instance in dead])
         for run_id, followed in self._followed.items():
             if run_id not in rows or rows[run_id].state == RunState.CANCELED.value:
                 followed.is_cancelled = True  # cancelled, or even deleted since
 
     def _claim(self) -> None:
         while len(self._followed) < self._slots:
-            row = self._runs.claim(self._host, self._service, self._slots)
+            row = self._runs.claim(self._host, self._instance, self._slots)
             if row is None:
                 return
             reach("claimed")
@@ -187,12 +187,12 @@ class Dispatcher(Backend, Generic[W]):
         except (ServiceUnavailableError, StorageFullError):
             raise
         except Exception as error:
-            followed.stumbles += 1
+            followed.failures += 1
             log.exception("runwidgets: run %s: the backend stumbled; it goes on", followed.run_id)
-            if followed.stumbles >= STUMBLES:
+            if followed.failures >= MAX_FAILURES:
                 self._give_up(followed, f"the run could not be followed: {type(error).__name__}: {error}")
         else:
-            followed.stumbles = 0
+            followed.failures = 0
 
     def _forget_secrets(self, run_id: str, stopped: str | None) -> None:
         """Remove what no kernel will be given any more, also of runs that were stopped with this one."""
@@ -238,4 +238,4 @@ class Dispatcher(Backend, Generic[W]):
 
     @abstractmethod
     def adopt(self, run_ids: Iterable[str]) -> None:
-        """Take over runs whose service died; see `Backend`."""
+        """Take over runs whose instance died; see `Backend`."""

@@ -1,7 +1,7 @@
-"""The journal: what a runner writes down, line by line, and how a service follows it.
+"""The journal: what a runner writes down, line by line, and how an instance follows it.
 
 A runner needs nobody. It appends one JSON object per line to ``journal.jsonl`` in its run directory
-and goes on, whether anyone reads or not. A service that follows remembers the byte up to which it
+and goes on, whether anyone reads or not. An instance that follows remembers the byte up to which it
 has read and takes whole lines only: a line that a crash cut short is none. The last line of a run
 that came to its end is ``finished``; a journal without it, whose runner is gone, is that of a lost run.
 
@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from runwidgets.store.files import RESERVE
-from runwidgets.store.reserve import give_up_room, hold_room
+from runwidgets.store.files.disk_reserve import release_space, reserve_space
+from runwidgets.store.files.local import RESERVE
 
 RESERVED = 64 * 1024
 """Bytes that are kept free for the last line."""
@@ -44,7 +44,7 @@ class JournalWriter:
 
     def __init__(self, path: Path) -> None:
         self._reserve = path.with_name(RESERVE)
-        hold_room(self._reserve, RESERVED)
+        reserve_space(self._reserve, RESERVED)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         size = os.fstat(self._descriptor).st_size
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
@@ -54,7 +54,7 @@ class JournalWriter:
         """Append a record, or nothing of it; ``finished`` is on disk when this returns."""
         line = (json.dumps({"kind": kind, **values}, ensure_ascii=True) + "\n").encode()
         if kind == "finished":
-            give_up_room(self._reserve)
+            release_space(self._reserve)
         size = os.fstat(self._descriptor).st_size
         if os.write(self._descriptor, line) < len(line):
             os.ftruncate(self._descriptor, size)

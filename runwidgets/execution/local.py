@@ -1,7 +1,7 @@
 """Runs on this machine, each in a detached runner process.
 
 Each run is forked from a warm process (`pool`) or spawned; the thread follows the journals, and brings each
-run to its end. Runners are in sessions of their own and outlive this process; a service that starts later
+run to its end. Runners are in sessions of their own and outlive this process; an instance that starts later
 adopts them by their journals and locks. A worker of a cluster has a backend of this kind too: there runners
 end with the worker, since whoever sent the runs takes them for lost then.
 """
@@ -20,22 +20,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from runwidgets.crashpoints import reach
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.dispatcher import Dispatcher
-from runwidgets.execution.environment import run_environment
-from runwidgets.execution.followed import Followed, Outcome, note_all
-from runwidgets.execution.kernels import private_folder
-from runwidgets.execution.ledger import Ledger
-from runwidgets.execution.pool import ForkServers
+from runwidgets.execution.forkserver.pool import ForkServers
+from runwidgets.execution.kernels.zmq import private_folder
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, signal_name
-from runwidgets.execution.recorder import settle
-from runwidgets.execution.stop import WORKER_LOST
+from runwidgets.execution.run_queue import RunQueue
+from runwidgets.execution.runner.environment import run_environment
+from runwidgets.execution.runner.recorder import settle
+from runwidgets.execution.runner.stop import WORKER_LOST
+from runwidgets.execution.tracked_run import Outcome, TrackedRun, store_all
+from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
-from runwidgets.store.files import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
+from runwidgets.store.files.local import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
+from runwidgets.store.liveness import Liveness, LockLiveness
 from runwidgets.store.locks import hold_lock, is_locked
-from runwidgets.store.services import LockingServices, Services
 
 KILL_PAUSE = 2.0
 """Seconds beyond the grace period after which a cancelled run's runner is killed too."""
@@ -45,12 +45,12 @@ LAUNCHES = 3
 log = logging.getLogger(__name__)
 
 
-class LocalBackend(Dispatcher[Followed]):
+class LocalBackend(Dispatcher[TrackedRun]):
     """Executes runs in processes of this machine.
 
     Parameters
     ----------
-    runs : Ledger
+    runs : RunQueue
         The queue.
     files : Files
         Where run directories are.
@@ -62,23 +62,21 @@ class LocalBackend(Dispatcher[Followed]):
         Names of environment variables that runs inherit beside the usual ones.
     is_keeper : bool, optional
         Whether runs end with this process, instead of going on by themselves.
-    services : Services, optional
+    liveness : Liveness, optional
         Who else has runs; None for those that share the root's folder.
     """
 
     def __init__(
         self,
-        runs: Ledger,
+        runs: RunQueue,
         files: Files,
         limits: Limits,
         slots: int | None = None,
         environment: Iterable[str] = (),
         is_keeper: bool = False,
-        services: Services | None = None,
+        liveness: Liveness | None = None,
     ) -> None:
-        super().__init__(
-            runs, files, limits, services or LockingServices(files.services), socket.gethostname()
-        )
+        super().__init__(runs, files, limits, liveness or LockLiveness(files.instances), socket.gethostname())
         self._count = slots or os.cpu_count() or 1
         self._keeper = os.getpid() if is_keeper else None
         self._environment = run_environment(os.environ, environment)
@@ -90,23 +88,23 @@ class LocalBackend(Dispatcher[Followed]):
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
         """Have a process warmed up for a template."""
         self._wanted.append((kernel_name, list(imports)))
-        self._ring()
+        self._wake()
 
     def adopt(self, run_ids: Iterable[str]) -> None:
-        """Follow runs whose service died; those that another service took meanwhile are left to it."""
+        """Follow runs whose instance died; those that another instance took meanwhile are left to it."""
         wanted = set(run_ids)
         for row in self._runs.holding() if wanted else ():
             folder = self._files.run_folder(row.id)
             if row.host != self._host and is_locked(folder / LOCK):
-                continue  # it lives on another machine, whose next service will find it
-            if row.id in wanted and self._runs.take_over(row.id, row.service, self._service, self._host):
+                continue  # it lives on another machine, whose next instance will find it
+            if row.id in wanted and self._runs.take_over(row.id, row.instance, self._instance, self._host):
                 has_begun = (folder / JOURNAL).exists() or is_locked(folder / LOCK)
                 self._watch(row.id, starts_at=None if has_begun else 0.0)
 
     def abandon(self) -> None:
         """End all runs, and any that comes: whoever keeps them is about to end."""
         self._is_abandoned.set()
-        self._ring()
+        self._wake()
 
     def _leave(self) -> None:
         self._servers.close()
@@ -134,7 +132,7 @@ class LocalBackend(Dispatcher[Followed]):
         return [*self._servers.sockets(), *exits]
 
     def _note_all(self) -> None:
-        note_all(self._followed.values(), self._runs)
+        store_all(self._followed.values(), self._runs)
 
     def _follow(self, row: Any) -> None:
         self._watch(row.id, starts_at=0.0)
@@ -142,7 +140,7 @@ class LocalBackend(Dispatcher[Followed]):
     def _watch(self, run_id: str, starts_at: float | None) -> None:
         """Follow a run; None when it has begun."""
         try:
-            followed = Followed(run_id, self._files.run_folder(run_id))
+            followed = TrackedRun(run_id, self._files.run_folder(run_id))
         except (FileNotFoundError, KeyError, ValueError) as error:
             log.warning("runwidgets: run %s: %s", run_id, error)
             with suppress(InvalidRunStateError, UnknownRunError):
@@ -152,7 +150,7 @@ class LocalBackend(Dispatcher[Followed]):
             followed.starts_at = starts_at
             self._followed[run_id] = followed
 
-    def _start(self, followed: Followed) -> None:
+    def _start(self, followed: TrackedRun) -> None:
         """Launch the runner; it is given the lock."""
         if followed.launches == LAUNCHES + followed.attempts:
             followed.outcome = Outcome(RunState.ERROR, ["the runner could not be started"])
@@ -191,7 +189,7 @@ class LocalBackend(Dispatcher[Followed]):
             os.close(lock)
 
     def _spawn(self, folder: Path, run_id: str, lock: int) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "runwidgets.execution", str(folder)]
+        command = [sys.executable, "-m", "runwidgets.execution.runner", str(folder)]
         command += [str(self._files.copies), str(lock)]
         command += [] if self._keeper is None else [str(self._keeper)]
         private = os.open(folder / RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -207,7 +205,7 @@ class LocalBackend(Dispatcher[Followed]):
                 stderr=said,
             )
 
-    def _advance(self, followed: Followed) -> None:
+    def _advance(self, followed: TrackedRun) -> None:
         """Bring one run forward by what its journal, its processes and the clock say."""
         if followed.starts_at is not None:
             if self._is_abandoned.is_set():
@@ -222,7 +220,7 @@ class LocalBackend(Dispatcher[Followed]):
         if not is_gone:
             followed.note(self._runs, is_last=followed.outcome is not None)
         if is_gone:
-            self._bury(followed)
+            self._discard(followed)
         elif followed.is_cancelled:
             self._stop(followed, signal.SIGTERM)
         elif self._is_abandoned.is_set():
@@ -230,20 +228,20 @@ class LocalBackend(Dispatcher[Followed]):
         elif followed.outcome is not None and not followed.has_ended and not self._is_to_retry(followed):
             followed.end(self._runs, holds_slot=True)
 
-    def _give_up(self, followed: Followed, reason: str) -> None:
+    def _give_up(self, followed: TrackedRun, reason: str) -> None:
         kill_run(followed.run_id)
         followed.outcome = Outcome(RunState.ERROR, [reason])
         self._let_go(followed)
 
-    def _is_to_end(self, followed: Followed) -> bool:
+    def _is_to_end(self, followed: TrackedRun) -> bool:
         return followed.is_cancelled or self._is_abandoned.is_set()
 
-    def _is_to_retry(self, followed: Followed) -> bool:
+    def _is_to_retry(self, followed: TrackedRun) -> bool:
         assert followed.outcome is not None
         is_allowed = followed.may_retry and not self._is_abandoned.is_set()
         return followed.outcome.state is RunState.ERROR and is_allowed
 
-    def _stop(self, followed: Followed, number: signal.Signals) -> None:
+    def _stop(self, followed: TrackedRun, number: signal.Signals) -> None:
         """Ask the runner to end; kill it when it does not."""
         if followed.kill_at is None:
             followed.kill_at = time.monotonic() + self._limits.cancel_grace + KILL_PAUSE
@@ -253,7 +251,7 @@ class LocalBackend(Dispatcher[Followed]):
             self._servers.withdraw(followed.run_id)
             kill_run(followed.run_id)
 
-    def _bury(self, followed: Followed) -> None:
+    def _discard(self, followed: TrackedRun) -> None:
         """Let go of an attempt whose runner is gone, or have the next one begin."""
         followed.reap()
         if followed.outcome is None and followed.code is None and self._servers.has(followed.run_id):
@@ -277,7 +275,7 @@ class LocalBackend(Dispatcher[Followed]):
         else:
             self._let_go(followed)
 
-    def _let_go(self, followed: Followed) -> None:
+    def _let_go(self, followed: TrackedRun) -> None:
         """Store the end of a run that has no processes any more, and give its slot back."""
         reach("ending")
         with followed.all_or_nothing(), self._runs.together():
@@ -291,7 +289,7 @@ class LocalBackend(Dispatcher[Followed]):
         if not is_known:
             self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
         del self._followed[followed.run_id]
-        self._ring()
+        self._wake()
 
 
 def _last_words(code: int | None) -> str:

@@ -21,7 +21,7 @@ RUN_VARIABLE = "RUNWIDGETS_RUN_ID"
 UNMARKED = "0" * 32
 """What a fork server carries in place of a run's id."""
 ENV_START = 47
-"""Place of ``env_start`` behind the name in ``/proc/<pid>/stat``. **Source:** proc(5)."""
+"""Staging of ``env_start`` behind the name in ``/proc/<pid>/stat``. **Source:** proc(5)."""
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36

@@ -23,7 +23,7 @@ from runwidgets.report.texts import (
     value_text,
     visible,
 )
-from runwidgets.service.base import Api
+from runwidgets.service.contracts.runs import Api
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 NOTEBOOK = 10_000_000

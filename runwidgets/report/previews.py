@@ -11,7 +11,7 @@ from typing import Any
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report.texts import escape, size_text
-from runwidgets.service.base import Api
+from runwidgets.service.contracts.runs import Api
 
 PICTURES = {
     "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif", "image/svg+xml",

@@ -21,7 +21,7 @@ from runwidgets.errors import (
     UnknownWorkflowGroupError,
     UnsupportedMediaTypeError,
 )
-from runwidgets.service.routes import Argument, Route
+from runwidgets.service.routes.routes import Argument, Route
 
 NESTING = 100
 """Levels of a body; far above what arguments may have, far below what Python can walk."""

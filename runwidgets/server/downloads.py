@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from runwidgets.service.base import Api
-from runwidgets.service.routes import Route
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.routes.routes import Route
 
 if TYPE_CHECKING:
     pass

@@ -1,6 +1,6 @@
 """The live stream: server-sent events, one reader for all clients.
 
-One thread follows the events of the house and hands each to the loop, where the hub puts it into the
+One thread follows the events of the instance and hands each to the loop, where the hub puts it into the
 queue of every client that asked for it. A client that resumes is first given what it missed, read from
 the database in pieces, and then what its queue has gathered since; numbers that it has seen already are
 left out, so that nothing is missing and nothing comes twice. Nobody waits for a slow client: one whose
@@ -27,7 +27,7 @@ from tornado.iostream import StreamClosedError
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.server.arguments import read_query, read_whole
 from runwidgets.server.handlers import RestHandler
-from runwidgets.service.routes import Route
+from runwidgets.service.routes.routes import Route
 
 HEARTBEAT = 15.0
 """Seconds without an event after which a comment is sent; proxies cut streams that are silent for 60."""
@@ -42,7 +42,7 @@ BACK_OFF = 1.0
 
 
 class EventSource(Protocol):
-    """The events of the whole house, whoever may read them."""
+    """The events of the whole instance, whoever may read them."""
 
     def last_event(self) -> int:
         """Return the number of the newest event."""
@@ -92,12 +92,12 @@ class Client:
 
 
 class Hub:
-    """Reads the events of a house once, for all clients.
+    """Reads the events of an instance once, for all clients.
 
     Parameters
     ----------
     source : EventSource
-        The house's events.
+        The instance's events.
     emit : callable
         Called in the loop with every event, before the clients get it.
     """

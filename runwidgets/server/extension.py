@@ -1,6 +1,6 @@
 """The extension: its life in a Jupyter server. No logic.
 
-The house is opened beside the loop once the server listens, and closed when the server stops; between
+The instance is opened beside the loop once the server listens, and closed when the server stops; between
 the two, `RunWidgetsApp` holds what handlers need: the services, the limits, the threads, the hub of
 the live stream.
 """
@@ -30,7 +30,7 @@ from runwidgets.server.identity import KernelIdentityProvider, knows_people
 from runwidgets.server.multipart import Pipe
 from runwidgets.server.settings import Settings
 from runwidgets.server.table import make_handlers
-from runwidgets.service.wiring import Service, open_service
+from runwidgets.service.factory import Instance, open_instance
 
 Result = TypeVar("Result")
 
@@ -42,7 +42,7 @@ UPLOADS = 8
 ACTIVITY = 30.0
 """Seconds between two looks at when a run last did something."""
 GOODBYE = 8.0
-"""Seconds in which the house must be closed; the server has promised to exit within 10."""
+"""Seconds in which the instance must be closed; the server has promised to exit within 10."""
 URL_VARIABLE = "RUNWIDGETS_URL"
 TOKEN_VARIABLE = "RUNWIDGETS_TOKEN"
 
@@ -56,7 +56,7 @@ class RunWidgetsApp(Settings, ExtensionApp):
     load_other_extensions = True
     extension_url = f"/{BASE}"
 
-    house: Service | None = None
+    hosted: Instance | None = None
     hub: Hub | None = None
     _problem = "the server is starting; ask again in a moment"
     _is_stopped = False
@@ -94,17 +94,17 @@ class RunWidgetsApp(Settings, ExtensionApp):
         return WeakSet()
 
     @property
-    def open_house(self) -> Service:
-        """The open house.
+    def open_instance(self) -> Instance:
+        """The open instance.
 
         Raises
         ------
         ServiceUnavailableError
             It is not open: not yet, not any more, or it could not be opened.
         """
-        if self.house is None:
+        if self.hosted is None:
             raise ServiceUnavailableError("runwidgets", self._problem)
-        return self.house
+        return self.hosted
 
     def user_of(self, user: User | None) -> str | None:
         """Return the name under which a user of Jupyter is known to the services.
@@ -148,14 +148,14 @@ class RunWidgetsApp(Settings, ExtensionApp):
         self.handlers.extend(make_handlers(self, EventsHandler))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Open the house and tell kernels where it is. Called once the server listens."""
+        """Open the instance and tell kernels where it is. Called once the server listens."""
         self.tell_kernels()
         schema = files("runwidgets.server") / "schemas" / "run_state" / "v1.yaml"
         serverapp.event_logger.register_event_schema(schema.read_text("utf-8"))
         started = time.monotonic()
         try:
-            house = await self.in_thread(self._open)
-            hub = Hub(house.events, self._emit)
+            instance = await self.in_thread(self._open)
+            hub = Hub(instance.events, self._emit)
             await self.in_thread(hub.start)
         except RunWidgetsError as error:
             self._problem = f"it could not be opened: {error.message}"
@@ -167,9 +167,9 @@ class RunWidgetsApp(Settings, ExtensionApp):
             return
         if self._is_stopped:  # the server was told to stop meanwhile
             hub.stop()
-            await self.in_thread(house.close)
+            await self.in_thread(instance.close)
             return
-        self.house, self.hub = house, hub
+        self.hosted, self.hub = instance, hub
         self._activity = PeriodicCallback(self._note_activity, ACTIVITY * 1000)
         self._activity.start()
         await self._note_activity()
@@ -185,8 +185,8 @@ class RunWidgetsApp(Settings, ExtensionApp):
         os.environ[URL_VARIABLE] = self._url()
         os.environ[TOKEN_VARIABLE] = self.kernel_identity.secret
 
-    def _open(self) -> Service:
-        return open_service(
+    def _open(self) -> Instance:
+        return open_instance(
             self.root,
             db_url=self.db_url or None,
             cache=Path(self.cache) if self.cache else None,
@@ -202,7 +202,7 @@ class RunWidgetsApp(Settings, ExtensionApp):
         )
 
     async def stop_extension(self) -> None:
-        """Close the house. Called when the server stops; who calls it again waits for the first call."""
+        """Close the instance. Called when the server stops; who calls it again waits for the first call."""
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._close())
         await asyncio.shield(self._stopping)
@@ -213,16 +213,16 @@ class RunWidgetsApp(Settings, ExtensionApp):
         if os.environ.get(TOKEN_VARIABLE) == self.kernel_identity.secret:
             del os.environ[TOKEN_VARIABLE]
             os.environ.pop(URL_VARIABLE, None)
-        house, hub, self.house, self.hub = self.house, self.hub, None, None
+        instance, hub, self.hosted, self.hub = self.hosted, self.hub, None, None
         for pipe in list(self.pipes):
             pipe.fail(ServiceUnavailableError("upload", self._problem))
         if hub is not None:
             self._activity.stop()
             hub.stop()
             await self.in_thread(hub.wait, GOODBYE / 4)
-        if house is not None:
+        if instance is not None:
             try:
-                await asyncio.wait_for(self.in_thread(house.close), GOODBYE)
+                await asyncio.wait_for(self.in_thread(instance.close), GOODBYE)
             except asyncio.TimeoutError:
                 self.log.warning("runwidgets | not closed after %.0f s; leaving anyway", GOODBYE)
         for threads in (self._threads, self._upload_threads):
@@ -234,8 +234,8 @@ class RunWidgetsApp(Settings, ExtensionApp):
         return f"{origin}{self._server.base_url}{BASE}"
 
     async def _note_activity(self) -> None:
-        if self.house is not None:
-            newest = await self.in_thread(self.house.last_activity)
+        if self.hosted is not None:
+            newest = await self.in_thread(self.hosted.last_activity)
             if newest is not None:
                 self._server.web_app.settings["last_activity_times"][self.name] = newest
 

@@ -32,8 +32,8 @@ from runwidgets.errors import (
 from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query
 from runwidgets.server.downloads import Download, open_download
 from runwidgets.server.identity import translate_token
-from runwidgets.service.base import Api
-from runwidgets.service.routes import ROUTES, Route
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.routes.routes import ROUTES, Route
 
 if TYPE_CHECKING:
     from runwidgets.server.extension import RunWidgetsApp
@@ -63,7 +63,7 @@ def nobody() -> UnauthenticatedAccessError:
 
 
 class RestHandler(APIHandler):
-    """Answers one pattern of the route table."""
+    """KernelBridge one pattern of the route table."""
 
     app: "RunWidgetsApp"
 
@@ -82,8 +82,8 @@ class RestHandler(APIHandler):
 
     @property
     def api(self) -> Api:
-        """The services of the user; refuses while the house is not open."""
-        return self.app.open_house.api(self.app.user_of(self.current_user))
+        """The services of the user; refuses while the instance is not open."""
+        return self.app.open_instance.api(self.app.user_of(self.current_user))
 
     @property
     def limit(self) -> int:
@@ -178,7 +178,7 @@ class RestHandler(APIHandler):
         self.finish(text) if text else self.finish()
 
     def _descriptor(self) -> dict[str, Any]:
-        assert self.app.open_house, "whoever reads the descriptor may rely on the other routes"
+        assert self.app.open_instance, "whoever reads the descriptor may rely on the other routes"
         url = f"{self.request.protocol}://{self.request.host}{self.base_url}{BASE}"
         user = self.app.user_of(self.current_user)
         return {

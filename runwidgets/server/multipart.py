@@ -163,8 +163,8 @@ class Pipe(io.RawIOBase):
         self._waiting = 0
         self._is_ended = False
         self._failure: Exception | None = None
-        self._has_room = asyncio.Event()
-        self._has_room.set()
+        self._has_capacity = asyncio.Event()
+        self._has_capacity.set()
 
     async def put(self, piece: bytes) -> None:
         """Give the reader more; waits while it is behind. Called in the loop.
@@ -180,9 +180,9 @@ class Pipe(io.RawIOBase):
             self._pieces.append(piece)
             self._waiting += len(piece)
             if self._waiting >= ROOM:
-                self._has_room.clear()
+                self._has_capacity.clear()
             self._change.notify()
-        await self._has_room.wait()
+        await self._has_capacity.wait()
 
     def end(self) -> None:
         """Say that everything was written."""
@@ -203,7 +203,7 @@ class Pipe(io.RawIOBase):
                 self._failure = self._failure or error
                 self._pieces.clear()
                 self._change.notify()
-        self._has_room.set()
+        self._has_capacity.set()
 
     def abandon(self) -> None:
         """Throw away what still comes: the reader is gone. Called in the loop."""
@@ -231,7 +231,7 @@ class Pipe(io.RawIOBase):
             if size < len(piece):
                 self._pieces.appendleft(piece[size:])
             self._waiting -= size
-            has_room = self._waiting < ROOM // 2
-        if has_room:
-            self._loop.call_soon_threadsafe(self._has_room.set)
+            has_capacity = self._waiting < ROOM // 2
+        if has_capacity:
+            self._loop.call_soon_threadsafe(self._has_capacity.set)
         return size

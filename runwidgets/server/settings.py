@@ -13,8 +13,8 @@ from traitlets.config import Configurable
 
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.limits import Limits
-from runwidgets.service.retention import MAX_DAYS
-from runwidgets.store.layout import folder_of, is_url
+from runwidgets.service.local.retention import MAX_DAYS
+from runwidgets.store.files.layout import folder_of, is_url
 
 RENAMED = {"log": "log_size"}
 """Limits whose trait has another name, because every Jupyter application has a `log` already."""
@@ -27,7 +27,7 @@ def _limit(name: str, text: str, least: int = 1) -> Any:
 
 
 class Settings(Configurable):
-    """What a server may be told about its house; the traits of `RunWidgetsApp`."""
+    """What a server may be told about its instance; the traits of `RunWidgetsApp`."""
 
     root = Unicode(
         help=(

@@ -9,7 +9,7 @@ from tornado import web
 from runwidgets.errors import (
     UnknownObjectError,
 )
-from runwidgets.service.routes import BY_ID, Route, by_pattern, expression
+from runwidgets.service.routes.routes import BY_ID, Route, by_pattern, expression
 
 if TYPE_CHECKING:
     from runwidgets.server.extension import RunWidgetsApp
@@ -33,7 +33,7 @@ def _method(route: Route) -> Callable[..., Any]:
 
 @web.stream_request_body
 class MissingHandler(RestHandler):
-    """Answers for paths that are no route."""
+    """KernelBridge for paths that are no route."""
 
     async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
         """Refuse, once it is known who asks."""

@@ -20,7 +20,7 @@ from runwidgets.errors import (
 )
 from runwidgets.server.arguments import read_body, read_path
 from runwidgets.server.multipart import Form, Part, Pipe
-from runwidgets.service.routes import BY_ID, Route
+from runwidgets.service.routes.routes import BY_ID, Route
 
 if TYPE_CHECKING:
     from runwidgets.server.extension import RunWidgetsApp

@@ -83,5 +83,5 @@ def _open(voila: Any, base_url: str, settings: dict[str, Any], configuration: An
 
 
 def _close(app: RunWidgetsApp) -> None:
-    if app.house is not None:
-        app.house.close()
+    if app.hosted is not None:
+        app.hosted.close()

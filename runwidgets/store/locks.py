@@ -1,7 +1,7 @@
 """Locks that show whether a process lives, however it dies.
 
-A runner holds the lock of its run as long as it lives, and so does a service until the run that it
-accepts has its row; a service holds one of its own.
+A runner holds the lock of its run as long as it lives, and so does an instance until the run that it
+accepts has its row; an instance holds one of its own.
 """
 
 import fcntl
@@ -64,25 +64,25 @@ def hold_own_lock(path: Path) -> int | None:
 
 
 def announce(folder: Path) -> tuple[str, int]:
-    """Say that a service lives here, for as long as this process holds the lock of its file.
+    """Say that an instance lives here, for as long as this process holds the lock of its file.
 
     Parameters
     ----------
     folder : Path
-        Where the files of services are.
+        Where the files of instances are.
 
     Returns
     -------
     (str, int)
-        The service's new id, which names its file, and the descriptor of its lock, for
+        The instance's new id, which names its file, and the descriptor of its lock, for
         `release_own_lock`.
     """
     while True:
-        service = uuid.uuid4().hex
-        lock = hold_own_lock(folder / service)
+        instance = uuid.uuid4().hex
+        lock = hold_own_lock(folder / instance)
         if lock is not None:
-            if (folder / service).exists():
-                return service, lock
+            if (folder / instance).exists():
+                return instance, lock
             release_own_lock(lock)  # somebody took it for a dead one's before it was locked
 
 

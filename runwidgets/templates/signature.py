@@ -130,7 +130,7 @@ def construct(name: str, dtype: str) -> list[str]:
 def parse_code(source: str) -> tuple[ast.Module, str]:
     """Parse the code of a cell, which may hold lines that only IPython understands.
 
-    A line is blanked out only where Python stumbles over it, so that a ``%`` inside an expression or a
+    A line is blanked out only where Python failures over it, so that a ``%`` inside an expression or a
     text that spans lines stays what it is.
 
     Parameters

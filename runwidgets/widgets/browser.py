@@ -6,11 +6,11 @@ from typing import Any
 
 import traitlets
 
-from runwidgets.client import connect
+from runwidgets.client.connect import connect
+from runwidgets.client.run import Run
+from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.errors import RunWidgetsError
-from runwidgets.handles import Run
-from runwidgets.service.base import Api
-from runwidgets.starting import default_group, open_workflow
+from runwidgets.service.contracts.runs import Api
 from runwidgets.widgets.view import View
 
 

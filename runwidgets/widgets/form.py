@@ -7,17 +7,17 @@ from typing import Any
 
 import traitlets
 
-from runwidgets.client import connect
+from runwidgets.client.connect import connect
+from runwidgets.client.run import Run
+from runwidgets.client.submit import default_group, open_workflow
+from runwidgets.client.sweep import Sweep
 from runwidgets.errors import InvalidArgumentError, UnknownParameterError
-from runwidgets.handles import Run
 from runwidgets.report import LONGEST, escape, rows_html, value_text
-from runwidgets.service.base import Api
-from runwidgets.spaces import grid
-from runwidgets.starting import default_group, open_workflow
-from runwidgets.sweeps import Sweep
+from runwidgets.service.contracts.runs import Api
+from runwidgets.spaces.distributions import list_values
+from runwidgets.spaces.space import grid
 from runwidgets.templates.parameters import Parameter, cast, coerce_mapping, parse_parameters
 from runwidgets.templates.texts import shorten
-from runwidgets.values import list_values
 from runwidgets.widgets.view import View
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakMethod
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
-from runwidgets.service.base_events import EventService
+from runwidgets.service.contracts.events import EventService
 
 PAUSE = 0.25
 """Seconds between two messages to one widget."""

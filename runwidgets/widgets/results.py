@@ -4,10 +4,10 @@ from typing import Any
 
 import traitlets
 
-from runwidgets.client import connect
+from runwidgets.client.connect import connect
+from runwidgets.client.run import Run, static_bundle
 from runwidgets.errors import RunWidgetsError
-from runwidgets.handles import Run, static_bundle
-from runwidgets.service.base import Api
+from runwidgets.service.contracts.runs import Api
 from runwidgets.widgets.view import View
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import traitlets
 
-from runwidgets.client import connect
+from runwidgets.client.connect import connect
+from runwidgets.client.sweep import Sweep
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report import sweep_html
-from runwidgets.service.base import Api
-from runwidgets.sweeps import Sweep
+from runwidgets.service.contracts.runs import Api
 from runwidgets.widgets.view import View
 
 

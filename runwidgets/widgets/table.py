@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from runwidgets.client import connect
+from runwidgets.client.connect import connect
+from runwidgets.client.dataframes import make_frame, read_rows
+from runwidgets.client.run import Run
+from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.errors import RunWidgetsError
-from runwidgets.frames import make_frame, read_rows
-from runwidgets.handles import Run
 from runwidgets.report import LEFT, LONGEST, escape, value_text
-from runwidgets.service.base import Api
-from runwidgets.starting import default_group, open_workflow
+from runwidgets.service.contracts.runs import Api
 from runwidgets.widgets.view import View
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 import anywidget
 import traitlets
 
-from runwidgets.service.base import Api
-from runwidgets.widgets.answers import Answers
+from runwidgets.service.contracts.runs import Api
+from runwidgets.widgets.kernel_bridge import KernelBridge
 from runwidgets.widgets.static import read_static
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class View(anywidget.AnyWidget):
     _store = traitlets.Unicode(help="Where what it shows is kept, as `Api.store` says.").tag(sync=True)
     _failure = traitlets.Unicode(help="What an observer raised last.").tag(sync=True)
 
-    _answers: Answers | None = None
+    _answers: KernelBridge | None = None
     _own_layout: Any = None
 
     def __init__(self, api: Api, **options: Any) -> None:
@@ -54,7 +54,7 @@ class View(anywidget.AnyWidget):
     def _take(self, _: Any, content: Any, buffers: Any) -> None:
         """Take a message of the view's own."""
         if self._answers is None:
-            self._answers = Answers(self._api, self.send)
+            self._answers = KernelBridge(self._api, self.send)
         self._answers.take(content, buffers)
 
     @contextmanager

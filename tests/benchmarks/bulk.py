@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import DATABASE
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import DATABASE
 from runwidgets.states import TERMINAL, RunState
-from runwidgets.store.database import Database, now
-from runwidgets.store.tables import groups, points, runs, scores, sweeps, workflows
-from tests.ladder import arguments
+from runwidgets.store.database.database import Database, now
+from runwidgets.store.database.tables import groups, points, runs, scores, sweeps, workflows
+from tests.builders import arguments
 
 PIECE = 20_000
 """Runs that are inserted in one transaction."""
@@ -37,7 +37,7 @@ RUN = [
     "started_at",
     "finished_at",
     "host",
-    "service",
+    "instance",
     "holds_slot",
 ]
 EVENT = ("run_id", "group_id", "sweep_id", "kind", "data", "at")
@@ -164,7 +164,7 @@ def _run(x: int, group: str, columns: dict[str, Any]) -> dict[str, Any]:
         "started_at": moment if has_ended else None,
         "finished_at": moment if has_ended else None,
         "host": "hub-0123456789" if has_ended else None,
-        "service": uuid.uuid4().hex if has_ended else None,
+        "instance": uuid.uuid4().hex if has_ended else None,
         "holds_slot": False,
         **columns,
     }

@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import open_service
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import open_instance
 from tests.benchmarks.ours import our_rate, run_all
 from tests.benchmarks.table import Row
 from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench, Rate
+from tests.builders import group_of
 from tests.cluster import Cluster
-from tests.ladder import group_of
 
 SLEEP = "import time\ntime.sleep(1.0)"
 """A cell that waits for something else than a processor."""
 
 
 def dask_overhead(bench: Bench) -> Row:
-    """Run two cells on two workers of a thread each, against two slots of the service's own machine."""
+    """Run two cells on two workers of a thread each, against two slots of the instance's own machine."""
     with _workers(bench, TRIVIAL, SLOTS) as (api, group):
         ours = bench.rate(lambda count: run_all(api, group, count))
     theirs = our_rate(bench, TRIVIAL)
@@ -61,14 +61,14 @@ def _scaling(bench: Bench, what: str, cell: str) -> Row:
 
 @contextmanager
 def _workers(bench: Bench, cell: str, count: int) -> Iterator[tuple[Api, str]]:
-    """Open a service on a cluster whose workers have run a notebook a few times; give its default group."""
+    """Open an instance on a cluster whose workers have run a notebook a few times; give its default group."""
     cluster = Cluster(workers=count, threads=1)
-    service = open_service(bench.place() / "root", cluster=cluster.address, on_shutdown="cancel")
+    instance = open_instance(bench.place() / "root", cluster=cluster.address, on_shutdown="cancel")
     try:
-        api = service.api()
+        api = instance.api()
         group = group_of(api.workflows.create_workflow(str(bench.notebook(cell))))
         run_all(api, group, WARM_UP)
         yield api, group
     finally:
-        service.close()
+        instance.close()
         cluster.close()

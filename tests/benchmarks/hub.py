@@ -20,16 +20,16 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine, event
 
-from runwidgets.service.wiring import open_service
-from runwidgets.store import database as turns
-from runwidgets.store.database import Database
-from runwidgets.store.runs import Runs
-from runwidgets.store.series import Recorded
+from runwidgets.service.factory import open_instance
+from runwidgets.store.database import database as turns
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.runs import Runs
 from tests.benchmarks.bulk import PROGRESS, fill
 from tests.benchmarks.scale import ERRORS, open_quiet, settle
 from tests.benchmarks.table import machine_facts
 from tests.benchmarks.work import SLOTS
-from tests.ladder import arguments, group_of, wait_until, write_notebook
+from tests.builders import arguments, group_of, wait_until, write_notebook
 from tests.postgres import Postgres
 
 RUNS = 50
@@ -65,10 +65,10 @@ def per_run(postgres: Postgres, place: Path) -> Iterator[str]:
     """Run a small notebook often; then look at a server that rests."""
     notebook = write_notebook(place / "work.ipynb", CELL, parameters="x = 1")
     url = postgres.url(place)
-    service = open_service(place / "root", db_url=url, slots=SLOTS, on_shutdown="cancel")
+    instance = open_instance(place / "root", db_url=url, slots=SLOTS, on_shutdown="cancel")
     plain = url.replace("+psycopg", "")
     try:
-        api = service.api()
+        api = instance.api()
         group = group_of(api.workflows.create_workflow(str(notebook)))
         with psycopg.connect(plain, autocommit=True) as looking:
 
@@ -102,9 +102,9 @@ def per_run(postgres: Postgres, place: Path) -> Iterator[str]:
             said = sum(file.lstat().st_size for file in files if file.is_file()) / len(folders)
             count = len(files) / len(folders) + 1
             yield f"run directory: {count:.0f} inodes, {said:,.0f} bytes, {used:,.0f} on disk"
-            yield from at_rest(service.events.follow_events, ask, url)
+            yield from at_rest(instance.events.follow_events, ask, url)
     finally:
-        service.close()
+        instance.close()
 
 
 def at_rest(follow: Callable[..., Any], ask: Callable[[str], Any], url: str) -> Iterator[str]:
@@ -130,20 +130,20 @@ def sizes(postgres: Postgres, place: Path) -> Iterator[str]:
     for kind, url in (("PostgreSQL", postgres.url(place)), ("SQLite", None)):
         inner = place / kind
         inner.mkdir()
-        house = open_quiet(inner, url)
-        fill(house.database, house.groups, ROWS, errors=ERRORS, whole=1)
-        settle(house.database)
+        instance = open_quiet(inner, url)
+        fill(instance.database, instance.groups, ROWS, errors=ERRORS, whole=1)
+        settle(instance.database)
         if url is None:
-            house.database.close()
+            instance.database.close()
             yield from _sqlite_sizes(inner / "root" / "runwidgets.db")
             continue
-        with house.database.read() as connection:
+        with instance.database.read() as connection:
             for name, table, indexes in connection.exec_driver_sql(
                 "SELECT relname, pg_table_size(oid), pg_indexes_size(oid) FROM pg_class "
                 "WHERE relkind = 'r' AND relname IN ('runs', 'events', 'files', 'scores') ORDER BY 2 DESC"
             ):
                 yield f"{kind}, bytes per run: {name} {table / ROWS:,.0f}, its indexes {indexes / ROWS:,.0f}"
-        house.database.close()
+        instance.database.close()
 
 
 def _sqlite_sizes(path: Path) -> Iterator[str]:
@@ -162,14 +162,14 @@ def _sqlite_sizes(path: Path) -> Iterator[str]:
 def writers(postgres: Postgres, place: Path) -> Iterator[str]:
     """Let writers note progress, a metric and a log, each of a run of its own; with turns, and without."""
     url = postgres.url(place)
-    house = open_quiet(place, url)
-    fill(house.database, house.groups[:1], 100)
-    ids = [row.id for row in house.runs.list(house.groups[0])[0]]
+    instance = open_quiet(place, url)
+    fill(instance.database, instance.groups[:1], 100)
+    ids = [row.id for row in instance.runs.list(instance.groups[0])[0]]
     for takes_turns in (True, False):
         for count in (1, 2, 4, 8):
             rate = _rate(url, ids[:count], takes_turns)
             yield f"{'in turns' if takes_turns else 'without turns'}, {count} writers: {rate:,.0f} commits/s"
-    house.database.close()
+    instance.database.close()
     testing = max(Path("/usr/lib/postgresql").glob("*/bin/pg_test_fsync"))
     said = subprocess.run([testing, "-s", "1", "-f", place / "sync"], capture_output=True, text=True).stdout
     yield next(line.strip() for line in said.splitlines() if line.strip().startswith("fdatasync"))

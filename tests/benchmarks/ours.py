@@ -1,4 +1,4 @@
-"""Our side: the service in this process, as a program uses it."""
+"""Our side: the instance in this process, as a program uses it."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from runwidgets.errors import InvalidArgumentError
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import open_service
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import open_instance
 from tests.benchmarks.table import NotMeasuredError
 from tests.benchmarks.work import SLOTS, WARM_UP, Bench, Rate
-from tests.ladder import ACTIVE, arguments, group_of
+from tests.builders import ACTIVE, arguments, group_of
 
 Config = dict[str, Any] | None
 
@@ -20,25 +20,25 @@ PATIENCE = 1200.0
 
 
 @contextmanager
-def open_house(root: Path) -> Iterator[Api]:
-    """Open a service on a root; what still runs at the end is cancelled."""
-    service = open_service(root, slots=SLOTS, on_shutdown="cancel")
+def open_api(root: Path) -> Iterator[Api]:
+    """Open an instance on a root; what still runs at the end is cancelled."""
+    instance = open_instance(root, slots=SLOTS, on_shutdown="cancel")
     try:
-        yield service.api()
+        yield instance.api()
     finally:
-        service.close()
+        instance.close()
 
 
 @contextmanager
 def warm_group(bench: Bench, notebook: Path, config: Config) -> Iterator[tuple[Api, str]]:
-    """Open a service with a workflow of a notebook that has run a few times; give its default group.
+    """Open an instance with a workflow of a notebook that has run a few times; give its default group.
 
     Raises
     ------
     NotMeasuredError
-        The service refuses the config.
+        The instance refuses the config.
     """
-    with open_house(bench.place() / "root") as api:
+    with open_api(bench.place() / "root") as api:
         group = group_of(api.workflows.create_workflow(str(notebook)))
         try:
             run_all(api, group, WARM_UP, config)
@@ -98,12 +98,12 @@ def wait_for(api: Api, events: Iterable[dict[str, Any]], run_ids: Iterable[str])
 
 
 def our_rate(bench: Bench, cell: str, config: Config = None) -> Rate:
-    """Measure how many runs of a notebook the service finishes.
+    """Measure how many runs of a notebook the instance finishes.
 
     Raises
     ------
     NotMeasuredError
-        The service refuses the config.
+        The instance refuses the config.
     """
 
     def measure() -> Rate:

@@ -1,6 +1,6 @@
 """Rows about numbers: what is asked of a database with 1,000,000 runs, and of the same one with 1,000.
 
-Both databases are filled with what small runs leave, nine tenths of it in one group. The service is a real
+Both databases are filled with what small runs leave, nine tenths of it in one group. The instance is a real
 one, but nothing executes: its backend does nothing.
 """
 
@@ -12,29 +12,32 @@ from pathlib import Path
 from typing import Any
 
 from runwidgets.limits import Limits
-from runwidgets.service.acceptance import check_config
-from runwidgets.service.base import Api
-from runwidgets.service.catalog import LocalGroupService, LocalUploadService, LocalWorkflowService, Parts
-from runwidgets.service.events import HouseEvents, LocalEventService
-from runwidgets.service.local import LocalRunService
-from runwidgets.service.policy import Policy
-from runwidgets.service.sweeps import LocalSweepService
-from runwidgets.service.templates import Templates
-from runwidgets.service.wiring import DATABASE, open_store
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import DATABASE, open_store
+from runwidgets.service.local.components import Components
+from runwidgets.service.local.events import InstanceEvents, LocalEventService
+from runwidgets.service.local.groups import LocalGroupService
+from runwidgets.service.local.policy import Policy
+from runwidgets.service.local.runs import LocalRunService
+from runwidgets.service.local.submission import check_config
+from runwidgets.service.local.sweeps import LocalSweepService
+from runwidgets.service.local.templates import Templates
+from runwidgets.service.local.uploads import LocalUploadService
+from runwidgets.service.local.workflows import LocalWorkflowService
 from runwidgets.states import RunState
-from runwidgets.store.catalog import Catalog
-from runwidgets.store.database import Database
-from runwidgets.store.events import events_after
-from runwidgets.store.runs import Runs
-from runwidgets.store.series import Recorded
-from runwidgets.store.sweeps import Sweeps
+from runwidgets.store.database.catalog import Catalog
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.events import events_after
+from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.sweeps import Sweeps
 from tests.benchmarks.bulk import PROGRESS, fill, fill_sweep
-from tests.benchmarks.ours import open_house
+from tests.benchmarks.ours import open_api
 from tests.benchmarks.table import NotMeasuredError, Row
 from tests.benchmarks.work import BLOCK, SLOTS, TRIVIAL, Bench, clock
-from tests.ladder import arguments, group_of, running, write_notebook
+from tests.builders import arguments, group_of, running, write_notebook
 from tests.postgres import PROGRAMS, Postgres
-from tests.store.houses import Idle
+from tests.store.shared_root import Idle
 
 PAGE, TABLE = 100, 800
 """Runs in one answer: of a list, of a table."""
@@ -55,8 +58,8 @@ SCHEMA = {"results": {"schema": [{"name": "loss"}]}}
 
 
 @dataclass
-class House:
-    """A service on a database that is filled."""
+class StoreOnly:
+    """An instance on a database that is filled."""
 
     database: Database
     runs: Runs
@@ -67,7 +70,7 @@ class House:
     sweep: str
 
 
-Asked = Callable[[House], object]
+Asked = Callable[[StoreOnly], object]
 QUESTIONS: dict[str, tuple[str, Asked]] = {
     "list": (
         f"list the newest {PAGE} of a group",
@@ -119,7 +122,7 @@ ACCEPT = "accept a run while {:,} wait, against while none does"
 def accept(bench: Bench) -> Row:
     """Call `start_sweep` once, and `start_run` as often, while a sleeping run holds every slot."""
     count = bench.size(1_000, 100)
-    with open_house(bench.place() / "root") as api:
+    with open_api(bench.place() / "root") as api:
         for _ in range(SLOTS):
             running(api, bench.place(), BLOCK)
         group = group_of(api.workflows.create_workflow(str(bench.notebook(TRIVIAL))))
@@ -198,64 +201,64 @@ def _measure(bench: Bench, kind: str) -> dict[str, _Found]:
 
 def _ask_all(bench: Bench, place: Path, url: Callable[[Path], str] | None) -> dict[str, _Found]:
     """Fill two databases, and ask both by turns, so that whatever else the machine does is done to both."""
-    houses = []
+    instances = []
     try:
         for name, count in (("few", FEW), ("many", bench.size(MANY, MANY // 50))):
             (inner := place / name).mkdir()
-            houses.append(open_quiet(inner, url and url(inner)))
-            _fill(houses[-1], count)
-        few, many = houses
+            instances.append(open_quiet(inner, url and url(inner)))
+            _fill(instances[-1], count)
+        few, many = instances
         found = {name: _ask(many, few, name) for name in QUESTIONS if name not in OF_SWEEP}
         fill_sweep(few.database, few.groups[0], few.sweep, POINTS)
         settle(few.database)
         found |= {name: _ask(many, few, name) for name in OF_SWEEP}
         return {**found, **_ask_queue(many, bench.size(WAITING, WAITING // 50))}
     finally:
-        for house in houses:
-            house.database.close()
+        for instance in instances:
+            instance.database.close()
 
 
-def _fill(house: House, count: int) -> None:
-    """Fill a house; of many runs ten thousand are points of the sweep."""
-    filling = Database(house.url)
+def _fill(instance: StoreOnly, count: int) -> None:
+    """Fill an instance; of many runs ten thousand are points of the sweep."""
+    filling = Database(instance.url)
     if count > POINTS:
-        fill_sweep(filling, house.groups[0], house.sweep, POINTS)
+        fill_sweep(filling, instance.groups[0], instance.sweep, POINTS)
         count -= POINTS
-    fill(filling, house.groups, count, errors=ERRORS, whole=WHOLE)
+    fill(filling, instance.groups, count, errors=ERRORS, whole=WHOLE)
     filling.close()
-    settle(house.database)
+    settle(instance.database)
 
 
-def _ask(many: House, few: House, name: str) -> _Found:
+def _ask(many: StoreOnly, few: StoreOnly, name: str) -> _Found:
     """Ask both by turns; runs that were accepted for it wait no longer."""
     ask = QUESTIONS[name][1]
     found = _time(lambda: ask(many), lambda: ask(few))
-    for house in (many, few):
-        house.runs.cancel_all("the benchmark goes on")
+    for instance in (many, few):
+        instance.runs.cancel_all("the benchmark goes on")
     return found
 
 
-def _ask_queue(house: House, waiting: int) -> dict[str, _Found]:
+def _ask_queue(instance: StoreOnly, waiting: int) -> dict[str, _Found]:
     """Claim and accept while few runs wait, and then while many do."""
     few, start = 100, QUESTIONS["start"][1]
 
     def claim() -> float:
-        return _time(lambda: house.runs.claim("here", "nobody", 10 * WAITING)).ours
+        return _time(lambda: instance.runs.claim("here", "nobody", 10 * WAITING)).ours
 
-    begin = _time(lambda: start(house)).ours
-    house.runs.cancel_all("the benchmark goes on")
-    fill(house.database, house.groups[:1], few, RunState.PENDING)
+    begin = _time(lambda: start(instance)).ours
+    instance.runs.cancel_all("the benchmark goes on")
+    fill(instance.database, instance.groups[:1], few, RunState.PENDING)
     theirs = claim()
-    fill(house.database, house.groups[:1], waiting - few, RunState.PENDING)
-    settle(house.database)
-    return {"claim": _Found(claim(), theirs), "queue": _Found(_time(lambda: start(house)).ours, begin)}
+    fill(instance.database, instance.groups[:1], waiting - few, RunState.PENDING)
+    settle(instance.database)
+    return {"claim": _Found(claim(), theirs), "queue": _Found(_time(lambda: start(instance)).ours, begin)}
 
 
-def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> House:
-    """Open a house in a folder that executes nothing, with a workflow, its groups and a sweep of one run."""
+def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> StoreOnly:
+    """Open an instance in a folder that executes nothing, with a workflow, groups and a sweep of one run."""
     files, database = open_store(place / "root", url)
     limits, catalog, runs = Limits(queue=waiting + 10_000), Catalog(database), Runs(database)
-    parts = Parts(
+    parts = Components(
         catalog=catalog,
         runs=runs,
         sweeps=Sweeps(database),
@@ -271,7 +274,7 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> House:
         uploads=LocalUploadService(parts, None),
         runs=LocalRunService(parts, Idle(), None),
         sweeps=LocalSweepService(parts, Idle(), None),
-        events=LocalEventService(parts, HouseEvents(database), None),
+        events=LocalEventService(parts, InstanceEvents(database), None),
         store=lambda: "",
     )
     notebook = write_notebook(place / "work.ipynb", TRIVIAL, parameters="x = 1", runwidgets=SCHEMA)
@@ -281,7 +284,7 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> House:
         groups.append(api.groups.create_group(workflow["id"], f"group {number}")["id"])
     sweep = api.sweeps.start_sweep(groups[0], [arguments(x=-1)])["id"]
     api.sweeps.cancel_sweep(sweep)
-    return House(
+    return StoreOnly(
         database, runs, api, url or f"sqlite:///{place / 'root' / DATABASE}", workflow["id"], groups, sweep
     )
 
@@ -297,13 +300,13 @@ def settle(database: Database) -> None:
             driver.autocommit = False
 
 
-def _last(house: House) -> int:
-    return house.api.events.last_event()
+def _last(instance: StoreOnly) -> int:
+    return instance.api.events.last_event()
 
 
-def _note(house: House) -> None:
-    (row,), _ = house.runs.list(house.groups[0], limit=1)
-    house.runs.note(row.id, PROGRESS, [Recorded("loss", time.perf_counter())], 14)
+def _note(instance: StoreOnly) -> None:
+    (row,), _ = instance.runs.list(instance.groups[0], limit=1)
+    instance.runs.note(row.id, PROGRESS, [Recorded("loss", time.perf_counter())], 14)
 
 
 def _time(ours: Callable[[], object], theirs: Callable[[], object] | None = None) -> _Found:

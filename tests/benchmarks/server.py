@@ -14,16 +14,16 @@ from typing import Any
 import httpx
 import psutil
 
-from runwidgets.service.base import Api
-from runwidgets.service.remote import open_remote
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.http.services import open_remote
 from runwidgets.states import TERMINAL, RunState
 from runwidgets.widgets.run import RunView
 from tests.benchmarks.bulk import insert_runs
-from tests.benchmarks.ours import open_house, run_all
+from tests.benchmarks.ours import open_api, run_all
 from tests.benchmarks.table import Row
 from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench
+from tests.builders import group_of
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import group_of
 
 BEAT = 0.01
 """Seconds between two requests of the probe."""
@@ -86,7 +86,7 @@ def memory(bench: Bench) -> Row:
     """Weigh a server that has listed many runs, and one that has listed none as often."""
     count = bench.size(10_000, 1_000)
     notebook, root = bench.notebook(TRIVIAL), bench.place() / "root"
-    with open_house(root) as api:
+    with open_api(root) as api:
         group = group_of(api.workflows.create_workflow(str(notebook)))
     with open_server(root, notebook.parent) as server, server.api() as api:
         for _ in range(count // PAGE):

@@ -11,15 +11,15 @@ from pathlib import Path
 import psutil
 
 import runwidgets as rw
-from runwidgets.client import connect
-from runwidgets.sweeps import Sweep
+from runwidgets.client.connect import connect
+from runwidgets.client.sweep import Sweep
 from tests.benchmarks.bulk import insert_sweep
-from tests.benchmarks.ours import open_house
+from tests.benchmarks.ours import open_api
 from tests.benchmarks.rivals import require, run_papermill
 from tests.benchmarks.table import Row
 from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench, Rate
+from tests.builders import group_of, write_notebook
 from tests.conftest import start_server
-from tests.ladder import group_of, write_notebook
 
 HYDRA = """\
 import hydra, os, papermill
@@ -57,7 +57,7 @@ def our_sweeps(bench: Bench) -> Rate:
 
     def measure() -> Rate:
         notebook = bench.notebook(TRIVIAL)
-        with open_house(bench.place() / "root") as api:
+        with open_api(bench.place() / "root") as api:
 
             def batch(count: int) -> None:
                 frame = rw.sweep(notebook, x=range(count), api=api).wait().to_frame()
@@ -119,7 +119,7 @@ def search(bench: Bench) -> Row:
     trials, seeds = bench.size(TRIALS, 12), bench.size(SEEDS, 2)
     space = {"rate": rw.loguniform(1e-4, 1.0), "depth": rw.integers(1, 20)}
     notebook = write_notebook(bench.place() / "bowl.ipynb", BOWL, parameters="rate = 0.1\ndepth: int = 3")
-    with open_house(bench.place() / "root") as api:
+    with open_api(bench.place() / "root") as api:
         learned, drawn = [], []
         for seed in range(seeds):
             found = rw.optimize(notebook, objective="loss", n_trials=trials, seed=seed, api=api, **space)

@@ -10,8 +10,8 @@ from tests.benchmarks.bulk import insert_runs, insert_sweep
 from tests.benchmarks.table import NotMeasuredError, Row
 from tests.benchmarks.work import TRIVIAL, Bench
 from tests.browser.conftest import CHROMIUM, FLAGS, PATIENCE, Lab, set_theme
+from tests.builders import group_of
 from tests.conftest import start_server
-from tests.ladder import group_of
 
 OPEN = 2.0
 """Seconds in which a table is there once its data is."""

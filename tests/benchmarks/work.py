@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.ladder import write_notebook
+from tests.builders import write_notebook
 
 SLOTS = 2
 """Runs at once, on both sides."""

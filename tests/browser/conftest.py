@@ -11,8 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Error, Locator, Page, TimeoutError, sync_playwright
 
+from tests.builders import write_notebook
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import write_notebook
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHROMIUM = "/usr/bin/chromium"

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import NOTEBOOKS, Lab, set_theme
-from tests.ladder import SLEEP, ended, group_of, wait_until, write_notebook
+from tests.builders import SLEEP, ended, group_of, wait_until, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import EXPOSED, NOTEBOOKS, Lab
+from tests.builders import write_notebook
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import write_notebook
 
 pytestmark = [pytest.mark.timeout(400)]
 

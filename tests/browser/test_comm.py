@@ -10,8 +10,8 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import EXPOSED, NOTEBOOKS, Lab
+from tests.builders import write_notebook
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import write_notebook
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("comm")]
 
@@ -47,7 +47,7 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServ
 
 
 def shown(lab: Lab, name: str, view: str, *more: str) -> Locator:
-    """Show a view of a service that is opened in the kernel."""
+    """Show a view of an instance that is opened in the kernel."""
     root = lab.server.root.parent / name
     return lab.show(f"{name}.ipynb", f"api = rw.connect(root={str(root)!r})", view, *more)
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab
-from tests.ladder import wait_until, write_notebook
+from tests.builders import wait_until, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
 

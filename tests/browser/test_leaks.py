@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.browser.conftest import Lab
-from tests.ladder import arguments, ended, group_of, wait_until, workflow
+from tests.builders import arguments, ended, group_of, wait_until, workflow
 
 pytestmark = [pytest.mark.timeout(300)]
 

@@ -7,13 +7,13 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import Browser, Locator, expect
 
 import runwidgets as rw
-from runwidgets.handles import RUN_TYPE
-from runwidgets.service.base import Api
-from runwidgets.sweeps import SWEEP_TYPE
+from runwidgets.client.run import RUN_TYPE
+from runwidgets.client.sweep import SWEEP_TYPE
+from runwidgets.service.contracts.runs import Api
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
+from tests.builders import DOUBLE, PYTHON, SLEEP, wait_until, write_notebook
 from tests.conftest import JupyterServer
-from tests.ladder import DOUBLE, PYTHON, SLEEP, wait_until, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
 

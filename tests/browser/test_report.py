@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import runwidgets as rw
-from runwidgets.service.wiring import Service
+from runwidgets.service.factory import Instance
 from tests.browser.axe import violations
-from tests.ladder import write_notebook
+from tests.builders import write_notebook
 
 ATTACK = (
     "<img src=URL/a.png onerror='top.hacked=1'><script>top.hacked=1</script>"
@@ -58,7 +58,7 @@ def test_a_report_is_read_without_a_server_and_asks_nobody(
     fails: bool,
     elsewhere: tuple[str, list[str]],
     browser: Browser,
-    house: Service,
+    instance: Instance,
     folder: Path,
     tmp_path: Path,
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_report_is_read_without_a_server_and_asks_nobody(
     url, asked = elsewhere
     parameters = f"fails = False\ntext = {ATTACK!r}".replace("URL", url)
     path = write_notebook(folder / "told.ipynb", WRITE.replace("URL", url), parameters=parameters)
-    run = rw.run(path, fails=fails, api=house.api()).wait(60)
+    run = rw.run(path, fails=fails, api=instance.api()).wait(60)
     context = browser.new_context(color_scheme=theme, viewport={"width": 900, "height": 900})
     page = context.new_page()
 

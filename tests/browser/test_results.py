@@ -6,8 +6,8 @@ from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
+from tests.builders import write_notebook
 from tests.conftest import JupyterServer
-from tests.ladder import write_notebook
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
 

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab
-from tests.ladder import arguments, ended, group_of, wait_until, write_notebook
+from tests.builders import arguments, ended, group_of, wait_until, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
 

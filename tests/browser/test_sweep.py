@@ -6,14 +6,14 @@ import pytest
 from playwright.sync_api import Locator, expect
 from sqlalchemy import insert, select
 
-from runwidgets.store.database import Database
-from runwidgets.store.tables import groups, points, runs, sweeps, workflows
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.tables import groups, points, runs, sweeps, workflows
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
 from tests.browser.hostile import HOSTILE, as_written
 from tests.browser.test_table import moment
+from tests.builders import arguments, group_of, write_notebook
 from tests.conftest import JupyterServer, url_of
-from tests.ladder import arguments, group_of, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
 

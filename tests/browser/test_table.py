@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Locator, expect
 from sqlalchemy import insert, select
 
-from runwidgets.store.database import Database
-from runwidgets.store.tables import groups, runs, workflows
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.tables import groups, runs, workflows
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
+from tests.builders import arguments, ended, group_of, wait_until, write_notebook
 from tests.conftest import JupyterServer, url_of
-from tests.ladder import arguments, ended, group_of, wait_until, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]
 

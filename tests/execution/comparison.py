@@ -14,9 +14,9 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from runwidgets.execution.environment import run_environment
-from runwidgets.service.wiring import open_service
-from tests.ladder import Json, ended, group_of, read
+from runwidgets.execution.runner.environment import run_environment
+from runwidgets.service.factory import open_instance
+from tests.builders import Json, ended, group_of, read
 
 PATHS: dict[str, Json] = {
     "direct": {},
@@ -76,8 +76,8 @@ class Executions:
         self.folder = folder
         self._patch = pytest.MonkeyPatch()
         self._patch.setenv("PYTHONHASHSEED", "0")
-        self._service = open_service(folder / "root", slots=2)
-        self._api = self._service.api()
+        self._instance = open_instance(folder / "root", slots=2)
+        self._api = self._instance.api()
         self._runs: dict[tuple[str, str], str] = {}
         self._results: dict[tuple[str, str], NotebookNode] = {}
         self._plain = subprocess.Popen(
@@ -91,9 +91,9 @@ class Executions:
         self._asked: list[str] = []
 
     def close(self) -> None:
-        """End the service and papermill."""
+        """End the instance and papermill."""
         self._patch.undo()
-        self._service.close()
+        self._instance.close()
         assert self._plain.stdin is not None and self._plain.stdout is not None
         self._plain.stdin.close()
         self._plain.stdout.close()

@@ -12,9 +12,9 @@ import pytest
 from runwidgets.errors import UnknownRunError
 from runwidgets.execution.processes import RUN_VARIABLE, find_processes
 from runwidgets.limits import Limits
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import Service, open_service
-from tests.ladder import SLEEP, accepted, ended, finished, read, running, wait_until
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import Instance, open_instance
+from tests.builders import SLEEP, accepted, ended, finished, read, running, wait_until
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -28,16 +28,16 @@ time.sleep(600)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Folder of a house of one's own."""
+    """Folder of an instance of one's own."""
     return tmp_path / "root"
 
 
 @pytest.fixture
-def own(root: Path) -> Iterator[Service]:
-    """Open a house that the test may break."""
-    service = open_service(root, slots=2, limits=Limits(cancel_grace=1.0))
-    yield service
-    service.close()
+def own(root: Path) -> Iterator[Instance]:
+    """Open an instance that the test may break."""
+    instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0))
+    yield instance
+    instance.close()
 
 
 def journal(root: Path, run_id: str) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def pid_of(root: Path, run_id: str, kind: str) -> int:
     return int(next(each["pid"] for each in journal(root, run_id) if each["kind"] == kind))
 
 
-def test_no_process_of_a_cancelled_run_is_left(own: Service, tmp_path: Path) -> None:
+def test_no_process_of_a_cancelled_run_is_left(own: Instance, tmp_path: Path) -> None:
     """A kernel that ignores the interrupt, its child in a session of its own, and a daemon all end."""
     api = own.api()
     run_id = running(api, tmp_path, STUBBORN)["id"]
@@ -63,7 +63,7 @@ def test_no_process_of_a_cancelled_run_is_left(own: Service, tmp_path: Path) -> 
 
 
 def test_a_run_deleted_right_after_its_cancel_leaves_nothing(
-    own: Service, root: Path, tmp_path: Path
+    own: Instance, root: Path, tmp_path: Path
 ) -> None:
     """While its processes still end it is unknown already; then its folder goes too."""
     api = own.api()
@@ -77,7 +77,7 @@ def test_a_run_deleted_right_after_its_cancel_leaves_nothing(
     wait_until(lambda: not find_processes(run_id) and not list(root.glob(f"runs/*{run_id}*")), within=10)
 
 
-def test_a_run_that_ended_leaves_no_process(own: Service, tmp_path: Path) -> None:
+def test_a_run_that_ended_leaves_no_process(own: Instance, tmp_path: Path) -> None:
     """Also when it succeeded with children still running."""
     cell = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)"
     handle = finished(own.api(), tmp_path, cell)
@@ -88,7 +88,7 @@ def test_a_run_that_ended_leaves_no_process(own: Service, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kind", ["started", "kernel"])
 def test_a_process_that_is_killed_ends_the_run_in_an_error(
-    own: Service, root: Path, tmp_path: Path, kind: str
+    own: Instance, root: Path, tmp_path: Path, kind: str
 ) -> None:
     """The runner, or the kernel: the messages say so, and the rest of the tree goes too."""
     api = own.api()
@@ -105,7 +105,7 @@ def test_a_process_that_is_killed_ends_the_run_in_an_error(
 
 def test_runs_outlive_their_service_and_the_next_one_takes_them_over(root: Path, tmp_path: Path) -> None:
     """One that goes on is followed, one that ended meanwhile is taken over, one that waits is started."""
-    first = open_service(root, slots=2)
+    first = open_instance(root, slots=2)
     api = first.api()
     slow = running(api, tmp_path, "import time\nprint('begun', flush=True)\ntime.sleep(4)")["id"]
     quick = running(api, tmp_path, "import time\nprint('begun', flush=True)\ntime.sleep(1)")["id"]
@@ -113,20 +113,20 @@ def test_runs_outlive_their_service_and_the_next_one_takes_them_over(root: Path,
     first.close()
     wait_until(lambda: journal(root, quick)[-1]["kind"] == "finished")
 
-    with open_service(root, slots=2).api() as again:
+    with open_instance(root, slots=2).api() as again:
         assert [ended(again, run_id)["state"] for run_id in (quick, slow, waiting)] == ["SUCCESS"] * 3
     assert [each["kind"] for each in journal(root, slow)].count("started") == 1
 
 
 def test_a_run_whose_runner_died_unseen_is_an_error(root: Path, tmp_path: Path) -> None:
-    """Nobody was there when it happened; the next service finds out."""
-    first = open_service(root, slots=1)
+    """Nobody was there when it happened; the next instance finds out."""
+    first = open_instance(root, slots=1)
     run_id = running(first.api(), tmp_path, SLEEP)["id"]
     first.close()
 
     os.kill(pid_of(root, run_id, "started"), signal.SIGKILL)
     wait_until(lambda: not psutil.pid_exists(pid_of(root, run_id, "started")))
-    second = open_service(root, slots=1)
+    second = open_instance(root, slots=1)
     handle = ended(second.api(), run_id)
 
     assert (handle["state"], handle["messages"]) == ("ERROR", ["the runner was lost"])
@@ -136,8 +136,8 @@ def test_a_run_whose_runner_died_unseen_is_an_error(root: Path, tmp_path: Path) 
 
 def test_two_services_on_one_root_share_the_slots(root: Path, tmp_path: Path) -> None:
     """Each run is executed once, and never more at a time than the host has slots."""
-    services = [open_service(root, slots=2) for _ in range(2)]
-    apis = [service.api() for service in services]
+    services = [open_instance(root, slots=2) for _ in range(2)]
+    apis = [instance.api() for instance in services]
     started = [
         accepted(api, tmp_path, "import time\ntime.sleep(0.5)")["id"] for api in apis for _ in range(3)
     ]
@@ -154,26 +154,26 @@ def test_two_services_on_one_root_share_the_slots(root: Path, tmp_path: Path) ->
 
     assert most <= 2
     assert all([each["kind"] for each in journal(root, run_id)].count("started") == 1 for run_id in started)
-    for service in services:
-        service.close()
+    for instance in services:
+        instance.close()
 
 
 def test_a_service_may_cancel_what_it_leaves(root: Path, tmp_path: Path) -> None:
     """`on_shutdown="cancel"`: no run goes on, and the reason is kept."""
-    service = open_service(root, slots=1, on_shutdown="cancel", limits=Limits(cancel_grace=1.0))
-    run_id = running(service.api(), tmp_path, SLEEP)["id"]
+    instance = open_instance(root, slots=1, on_shutdown="cancel", limits=Limits(cancel_grace=1.0))
+    run_id = running(instance.api(), tmp_path, SLEEP)["id"]
 
-    service.close()
+    instance.close()
 
     assert find_processes(run_id) == []
-    again = open_service(root)
+    again = open_instance(root)
     handle = again.api().runs.get_run(run_id)
     assert (handle["state"], handle["messages"]) == ("CANCELED", ["the server was shut down"])
     again.close()
 
 
 def test_a_run_knows_nothing_of_the_server_but_its_usual_environment(
-    own: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An allow-list: no token and no secret of the server reaches a notebook."""
     monkeypatch.setenv("RUNWIDGETS_TOKEN", "secret")
@@ -188,8 +188,8 @@ def test_a_run_knows_nothing_of_the_server_but_its_usual_environment(
 
 def test_outputs_are_capped_and_the_log_has_the_rest(root: Path, tmp_path: Path) -> None:
     """A notebook that prints without end stays small; what was cut is marked."""
-    service = open_service(root, limits=Limits(outputs=100_000))
-    api: Api = service.api()
+    instance = open_instance(root, limits=Limits(outputs=100_000))
+    api: Api = instance.api()
     cell = "for number in range(20_000):\n    print('line', number)"
 
     handle = finished(api, tmp_path, cell)
@@ -199,10 +199,10 @@ def test_outputs_are_capped_and_the_log_has_the_rest(root: Path, tmp_path: Path)
     assert len(content) < 250_000 and "output cut here" in content
     size = api.runs.get_log(handle["id"])["size"]
     assert api.runs.get_log(handle["id"], size - 11)["text"] == "line 19999\n"
-    service.close()
+    instance.close()
 
 
-def test_the_stored_notebook_is_strict_json_whenever_someone_looks(own: Service, tmp_path: Path) -> None:
+def test_the_stored_notebook_is_strict_json_whenever_someone_looks(own: Instance, tmp_path: Path) -> None:
     """Read again and again while cells write much: always whole, always valid, never NaN."""
     cell = "from IPython.display import display\ndisplay({'application/json': {'x': float('nan')}}, raw=True)"
     many = "for number in range(200):\n    print('x' * 2000)"
@@ -219,7 +219,7 @@ def test_the_stored_notebook_is_strict_json_whenever_someone_looks(own: Service,
     assert api.runs.get_run(run_id)["state"] == "SUCCESS"
 
 
-def test_folders_and_files_are_private(own: Service, root: Path, tmp_path: Path) -> None:
+def test_folders_and_files_are_private(own: Instance, root: Path, tmp_path: Path) -> None:
     """0700 and 0600, whoever else is on the machine."""
     finished(own.api(), tmp_path, "print(1)")
 

@@ -14,9 +14,9 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from runwidgets.errors import InvalidTemplateError
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import open_service
-from tests.ladder import ended, group_of, read
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import open_instance
+from tests.builders import ended, group_of, read
 
 SAMPLES = Path(str(files("papermill"))) / "tests" / "notebooks"
 LONG = {"keyboard_interrupt.ipynb"}
@@ -34,8 +34,8 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, dic
     """Start all of them at once; those that are refused give their error."""
     folder = tmp_path_factory.mktemp("samples") / "notebooks"
     shutil.copytree(SAMPLES, folder)
-    service = open_service(folder.parent / "root", slots=2)
-    api = service.api()
+    instance = open_instance(folder.parent / "root", slots=2)
+    api = instance.api()
     runs: dict[str, Any] = {}
     for name in NAMES:
         try:
@@ -44,7 +44,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, dic
         except InvalidTemplateError as error:
             runs[name] = error
     yield api, runs
-    service.close()
+    instance.close()
 
 
 def outputs_of(notebook: Any) -> list[tuple[str, list[str]]]:

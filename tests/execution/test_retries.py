@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runwidgets.service.wiring import Service, open_service
-from tests.ladder import (
+from runwidgets.service.factory import Instance, open_instance
+from tests.builders import (
     accepted,
     arguments,
     ended,
@@ -31,11 +31,11 @@ assert tries == {good}, f"try {{tries}} fails"
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Open a house of this module's own."""
-    service = open_service(tmp_path_factory.mktemp("retries") / "root", slots=2)
-    yield service
-    service.close()
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Open an instance of this module's own."""
+    instance = open_instance(tmp_path_factory.mktemp("retries") / "root", slots=2)
+    yield instance
+    instance.close()
 
 
 def flaky(path: Path, good: int) -> str:
@@ -43,7 +43,7 @@ def flaky(path: Path, good: int) -> str:
     return FLAKY.format(path=str(path / "count"), good=good)
 
 
-def test_a_failed_run_is_tried_again_in_a_clean_folder(own: Service, tmp_path: Path) -> None:
+def test_a_failed_run_is_tried_again_in_a_clean_folder(own: Instance, tmp_path: Path) -> None:
     """The handle is that of the attempt that succeeded; the log has all of them."""
     api = own.api()
     handle = finished(api, tmp_path, flaky(tmp_path, good=2), config={"retries": 2})
@@ -53,7 +53,7 @@ def test_a_failed_run_is_tried_again_in_a_clean_folder(own: Service, tmp_path: P
     assert api.runs.get_log(handle["id"])["text"] == "try 1\ntry 2\n"
 
 
-def test_without_retries_a_run_is_executed_once(own: Service, tmp_path: Path) -> None:
+def test_without_retries_a_run_is_executed_once(own: Instance, tmp_path: Path) -> None:
     """An error is an error."""
     handle = finished(own.api(), tmp_path, flaky(tmp_path, good=2))
 
@@ -61,7 +61,7 @@ def test_without_retries_a_run_is_executed_once(own: Service, tmp_path: Path) ->
     assert (tmp_path / "count").read_text() == "1"
 
 
-def test_the_last_error_says_how_often_it_was_tried(own: Service, tmp_path: Path) -> None:
+def test_the_last_error_says_how_often_it_was_tried(own: Instance, tmp_path: Path) -> None:
     """One retry makes two attempts, and no more."""
     handle = finished(own.api(), tmp_path, flaky(tmp_path, good=9), config={"retries": 1})
 
@@ -70,7 +70,7 @@ def test_the_last_error_says_how_often_it_was_tried(own: Service, tmp_path: Path
     assert handle["messages"][-1] == "2 attempts were made"
 
 
-def test_a_runner_that_was_killed_is_tried_again(own: Service, tmp_path: Path) -> None:
+def test_a_runner_that_was_killed_is_tried_again(own: Instance, tmp_path: Path) -> None:
     """A lost runner is an error like any other."""
     api = own.api()
     wait = "import time; time.sleep(60 if tries == 1 else 0)"
@@ -84,7 +84,7 @@ def test_a_runner_that_was_killed_is_tried_again(own: Service, tmp_path: Path) -
     assert ended(api, run_id)["state"] == "SUCCESS"
 
 
-def test_a_cancelled_run_is_not_tried_again(own: Service, tmp_path: Path) -> None:
+def test_a_cancelled_run_is_not_tried_again(own: Instance, tmp_path: Path) -> None:
     """Neither in an attempt nor between two of them."""
     api = own.api()
     run_id = accepted(api, tmp_path, flaky(tmp_path, good=9), config={"retries": 10})["id"]
@@ -99,13 +99,13 @@ def test_a_cancelled_run_is_not_tried_again(own: Service, tmp_path: Path) -> Non
 
 
 def test_a_service_that_starts_goes_on_with_the_retries(tmp_path: Path) -> None:
-    """The attempts are counted in the journal, which outlives the service."""
-    service = open_service(tmp_path / "root", slots=1)
-    run_id = accepted(service.api(), tmp_path, flaky(tmp_path, good=2), config={"retries": 1})["id"]
+    """The attempts are counted in the journal, which outlives the instance."""
+    instance = open_instance(tmp_path / "root", slots=1)
+    run_id = accepted(instance.api(), tmp_path, flaky(tmp_path, good=2), config={"retries": 1})["id"]
     wait_until(lambda: (tmp_path / "count").exists())
-    service.close()
+    instance.close()
 
-    again = open_service(tmp_path / "root", slots=1)
+    again = open_instance(tmp_path / "root", slots=1)
     handle = ended(again.api(), run_id)
     again.close()
 
@@ -113,7 +113,7 @@ def test_a_service_that_starts_goes_on_with_the_retries(tmp_path: Path) -> None:
     assert (tmp_path / "count").read_text() == "2"
 
 
-def test_secrets_and_uploads_are_there_in_every_attempt(own: Service, tmp_path: Path) -> None:
+def test_secrets_and_uploads_are_there_in_every_attempt(own: Instance, tmp_path: Path) -> None:
     """And gone after the last one."""
     api = own.api()
     cell = flaky(tmp_path, good=2) + "\nassert password[::-1] == 'hsuh'"

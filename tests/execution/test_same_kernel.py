@@ -7,9 +7,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests.builders import PYTHON, Json
 from tests.execution import probes
 from tests.execution.comparison import MASKS, PATHS, Executions, Mask
-from tests.ladder import PYTHON, Json
 
 LEAVE = """
 print("before")
@@ -69,7 +69,10 @@ STATE_MASKS: list[Mask] = [
     (r"\('(socket|anon_inode)', …\n", ""),
     # What was imported before the fork is not collected, and comes from a finder of its own.
     (r"(\(700, 10, 10\) )\d+", r"\1…"),
-    (r"<class 'runwidgets\.execution\.renewal\.HiddenModules'>, |, <class 'six\._SixMetaPathImporter'>", ""),
+    (
+        r"<class 'runwidgets\.execution\.renewal\.ImportIsolation'>, |, <class 'six\._SixMetaPathImporter'>",
+        "",
+    ),
     # Whether a module was looked for in the working folder yet.
     (r"(for_FileFinder'\] )(True|False)", r"\1…"),
     # ipykernel loads these two a moment earlier or later, as its sockets come up.

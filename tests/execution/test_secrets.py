@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runwidgets.service.wiring import open_service
-from tests.ladder import arguments, ended, group_of, wait_until, workflow
+from runwidgets.service.factory import open_instance
+from tests.builders import arguments, ended, group_of, wait_until, workflow
 
 SECRETS = ['pässw"ord\\', "19283746", "text", "plain"]
 WAYS = {
@@ -31,8 +31,8 @@ WAYS = {
 @pytest.mark.parametrize("secret", SECRETS)
 def test_a_secret_is_nowhere_in_what_a_run_leaves(tmp_path: Path, secret: str) -> None:
     """Not in files, not in the database; and masking it breaks nothing."""
-    service = open_service(tmp_path / "root", slots=2)
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=2)
+    api = instance.api()
     started = {}
     for way, cell in WAYS.items():
         declared = {"parameters": [{"name": "pw", "dtype": "string", "secret": True}]}
@@ -40,8 +40,8 @@ def test_a_secret_is_nowhere_in_what_a_run_leaves(tmp_path: Path, secret: str) -
         started[way] = api.runs.start_run(group_of(made), arguments(pw=secret))["id"]
 
     states = {way: ended(api, run_id)["state"] for way, run_id in started.items()}
-    wait_until(lambda: not service._backend._followed)
-    service.close()
+    wait_until(lambda: not instance._backend._followed)
+    instance.close()
 
     assert states == {way: "ERROR" if way == "error" else "SUCCESS" for way in WAYS}
     if secret in {"text", "plain"}:  # words that notebooks are full of anyway

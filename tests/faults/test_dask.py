@@ -8,12 +8,10 @@ import pytest
 from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
-from runwidgets.service.base import Api
-from runwidgets.service.doctor import check
-from runwidgets.service.wiring import Service, open_service
-from tests.cluster import Cluster
-from tests.conftest import start_server
-from tests.ladder import (
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import Instance, open_instance
+from runwidgets.service.integrity.doctor import check
+from tests.builders import (
     CLEAN,
     DOUBLE,
     SLEEP,
@@ -27,6 +25,8 @@ from tests.ladder import (
     wait_until,
     workflow,
 )
+from tests.cluster import Cluster
+from tests.conftest import start_server
 
 HOLD = "import ctypes\nprint('begun', flush=True)\nctypes.PyDLL(None).sleep(600)"
 CHILDREN = """
@@ -55,13 +55,13 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def own(cluster: Cluster, tmp_path: Path) -> Iterator[Service]:
-    """Open a house on it; a doctor has the last word."""
+def own(cluster: Cluster, tmp_path: Path) -> Iterator[Instance]:
+    """Open an instance on it; a doctor has the last word."""
     root = tmp_path / "root"
-    service = open_service(root, limits=Limits(cancel_grace=1.0), cluster=cluster.address)
-    yield service
-    wait_until(lambda: not service._backend._followed)
-    service.close()
+    instance = open_instance(root, limits=Limits(cancel_grace=1.0), cluster=cluster.address)
+    yield instance
+    wait_until(lambda: not instance._backend._followed)
+    instance.close()
     assert check(root) == []
 
 
@@ -70,7 +70,7 @@ def once(path: Path, seconds: float = 600) -> str:
     return ONCE.format(path=str(path), seconds=seconds)
 
 
-def test_a_run_on_a_worker_is_as_one_here(own: Service, tmp_path: Path) -> None:
+def test_a_run_on_a_worker_is_as_one_here(own: Instance, tmp_path: Path) -> None:
     """State, metrics, log and files come back, and the notebook says in which environment it was executed."""
     handle = finished(own.api(), tmp_path, "x = 21", DOUBLE)
 
@@ -81,7 +81,7 @@ def test_a_run_on_a_worker_is_as_one_here(own: Service, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", [SLEEP, CLEAN, HOLD, CHILDREN], ids=["loop", "finally", "gil", "children"])
-def test_cancel_reaches_the_kernel_and_all_that_it_started(own: Service, tmp_path: Path, cell: str) -> None:
+def test_cancel_reaches_the_kernel_and_all_that_it_started(own: Instance, tmp_path: Path, cell: str) -> None:
     """Nothing of the run is left on the worker's machine after five seconds, whatever it does."""
     run_id = running(own.api(), tmp_path, cell)["id"]
 
@@ -93,7 +93,7 @@ def test_cancel_reaches_the_kernel_and_all_that_it_started(own: Service, tmp_pat
         assert "cleaned up" in own.api().runs.get_log(run_id)["text"]
 
 
-def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(own: Service, tmp_path: Path) -> None:
+def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(own: Instance, tmp_path: Path) -> None:
     """Also where no worker has what it asks for."""
     mark = tmp_path / "mark"
     run_id = accepted(own.api(), tmp_path, once(mark), config={"resources": {"GPU": 1}})["id"]
@@ -107,25 +107,25 @@ def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(own: Serv
 def test_a_run_gets_the_resources_that_it_asks_for(tmp_path: Path) -> None:
     """It waits for a worker that has them."""
     cluster = Cluster(2, 1, "--resources", "GPU=1")
-    service = open_service(tmp_path / "root", cluster=cluster.address)
+    instance = open_instance(tmp_path / "root", cluster=cluster.address)
     try:
-        handle = finished(service.api(), tmp_path, "1 + 1", config={"resources": {"GPU": 1}})
+        handle = finished(instance.api(), tmp_path, "1 + 1", config={"resources": {"GPU": 1}})
         assert handle["state"] == "SUCCESS"
     finally:
-        service.close()
+        instance.close()
         cluster.close()
 
 
 def test_resources_without_a_cluster_are_refused(tmp_path: Path) -> None:
     """Rather than ignored."""
-    service = open_service(tmp_path / "root")
+    instance = open_instance(tmp_path / "root")
 
     with pytest.raises(InvalidArgumentError, match=r"config\.resources"):
-        accepted(service.api(), tmp_path, "1 + 1", config={"resources": {"GPU": 1}})
-    service.close()
+        accepted(instance.api(), tmp_path, "1 + 1", config={"resources": {"GPU": 1}})
+    instance.close()
 
 
-def test_a_timeout_reaches_the_kernel(own: Service, tmp_path: Path) -> None:
+def test_a_timeout_reaches_the_kernel(own: Instance, tmp_path: Path) -> None:
     """The run ends in ERROR and names the limit."""
     handle = finished(own.api(), tmp_path, CHILDREN, config={"timeout": 1})
 
@@ -134,7 +134,7 @@ def test_a_timeout_reaches_the_kernel(own: Service, tmp_path: Path) -> None:
 
 
 def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
-    own: Service, cluster: Cluster, tmp_path: Path
+    own: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Dask would take it to the other worker; all of it dies with the first."""
     mark = tmp_path / "mark"
@@ -151,7 +151,7 @@ def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
 
 
 def test_a_run_whose_worker_is_killed_is_tried_again_where_that_was_asked_for(
-    own: Service, cluster: Cluster, tmp_path: Path
+    own: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
     """On another worker, in an empty folder, as often as its retries say."""
     mark = tmp_path / "mark"
@@ -166,7 +166,7 @@ def test_a_run_whose_worker_is_killed_is_tried_again_where_that_was_asked_for(
 
 
 def test_a_worker_that_is_asked_to_end_takes_its_runs_along(
-    own: Service, cluster: Cluster, tmp_path: Path
+    own: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
     """As a batch system does when the time of a job is over."""
     run_id = running(own.api(), tmp_path, CHILDREN)["id"]
@@ -179,7 +179,7 @@ def test_a_worker_that_is_asked_to_end_takes_its_runs_along(
 
 
 def test_a_scheduler_that_comes_back_gets_new_runs_and_the_old_ones_are_lost(
-    own: Service, cluster: Cluster, tmp_path: Path
+    own: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
     """What waits is executed then; what was under way ends with its worker, once."""
     mark, later = tmp_path / "mark", tmp_path / "later"
@@ -249,22 +249,22 @@ def test_a_sweep_on_a_cluster_whose_server_is_killed_ends_complete(cluster: Clus
 def test_a_cluster_that_is_none_is_named(tmp_path: Path) -> None:
     """At once, with what would be right."""
     with pytest.raises(ServiceUnavailableError, match="'no such place' is no address"):
-        open_service(tmp_path / "root", cluster="no such place")
+        open_instance(tmp_path / "root", cluster="no such place")
 
 
 def test_runs_wait_for_a_scheduler_that_is_not_there_yet(tmp_path: Path) -> None:
     """The server is up, and they are executed as soon as there is one."""
     cluster = Cluster(workers=0)
     cluster.kill_scheduler()
-    service = open_service(tmp_path / "root", cluster=cluster.address)
+    instance = open_instance(tmp_path / "root", cluster=cluster.address)
     try:
-        run_id = accepted(service.api(), tmp_path, "1 + 1")["id"]
-        assert service.api().runs.get_run(run_id)["state"] == "PENDING"
+        run_id = accepted(instance.api(), tmp_path, "1 + 1")["id"]
+        assert instance.api().runs.get_run(run_id)["state"] == "PENDING"
         cluster.start_scheduler()
         cluster.start_worker()
-        assert ended(service.api(), run_id)["state"] == "SUCCESS"
+        assert ended(instance.api(), run_id)["state"] == "SUCCESS"
     finally:
-        service.close()
+        instance.close()
         cluster.close()
 
 
@@ -274,8 +274,8 @@ def _counts(api: Api, sweep_id: str) -> Json:
 
 
 def _holding(root: Path) -> list[Any]:
-    from runwidgets.service.wiring import open_store
-    from runwidgets.store.runs import Runs
+    from runwidgets.service.factory import open_store
+    from runwidgets.store.database.runs import Runs
 
     _, database = open_store(root, is_read_only=True)
     try:

@@ -11,9 +11,20 @@ import pytest
 from runwidgets.errors import ServiceUnavailableError, StorageFullError
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import Service, open_service
-from tests.ladder import SLEEP, Json, accepted, ended, finished, group_of, read, running, wait_until, workflow
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import Instance, open_instance
+from tests.builders import (
+    SLEEP,
+    Json,
+    accepted,
+    ended,
+    finished,
+    group_of,
+    read,
+    running,
+    wait_until,
+    workflow,
+)
 
 FILL = """
 with open("big.bin", "wb", buffering=0) as big:
@@ -36,11 +47,11 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def small(disk: Path) -> Iterator[Service]:
-    """Open a house on the small disk."""
-    service = open_service(disk / "root", slots=1, limits=Limits(disk_floor=2_000_000))
-    yield service
-    service.close()
+def small(disk: Path) -> Iterator[Instance]:
+    """Open an instance on the small disk."""
+    instance = open_instance(disk / "root", slots=1, limits=Limits(disk_floor=2_000_000))
+    yield instance
+    instance.close()
 
 
 def group(api: Api, folder: Path, *cells: str) -> str:
@@ -54,7 +65,7 @@ def group(api: Api, folder: Path, *cells: str) -> str:
     ids=["while a cell writes", "while it prints"],
 )
 def test_a_run_that_fills_the_disk_ends_in_an_error_that_names_it(
-    small: Service, tmp_path: Path, path: Json, cells: list[str]
+    small: Instance, tmp_path: Path, path: Json, cells: list[str]
 ) -> None:
     """The stored notebook stays whole, delete works, and then there is room again."""
     api = small.api()
@@ -72,7 +83,7 @@ def test_a_run_that_fills_the_disk_ends_in_an_error_that_names_it(
     assert ended(api, api.runs.start_run(calm, [])["id"])["state"] == "SUCCESS"
 
 
-def test_an_upload_that_does_not_fit_leaves_nothing(small: Service, tmp_path: Path, disk: Path) -> None:
+def test_an_upload_that_does_not_fit_leaves_nothing(small: Instance, tmp_path: Path, disk: Path) -> None:
     """The error names the file."""
     api = small.api()
     here = group(api, tmp_path, "1")
@@ -86,7 +97,7 @@ def test_an_upload_that_does_not_fit_leaves_nothing(small: Service, tmp_path: Pa
 
 
 def test_a_folder_that_may_not_be_written_refuses_a_run_and_goes_on_afterwards(
-    small: Service, tmp_path: Path, disk: Path
+    small: Instance, tmp_path: Path, disk: Path
 ) -> None:
     """Nothing is half-accepted."""
     api = small.api()
@@ -109,7 +120,7 @@ def _is_removed(folder: Path) -> bool:
     return not folder.exists()
 
 
-def test_a_run_whose_folder_is_gone_ends_in_an_error(own: Service, tmp_path: Path, path: Json) -> None:
+def test_a_run_whose_folder_is_gone_ends_in_an_error(own: Instance, tmp_path: Path, path: Json) -> None:
     """While it runs, and while it waits; nothing comes back by itself."""
     api = own.api()
     busy = [running(api, tmp_path, SLEEP, config=path)["id"] for _ in range(2)]

@@ -11,9 +11,9 @@ import pytest
 from runwidgets.errors import InvalidRunStateError
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import Service, open_service
-from tests.ladder import (
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import Instance, open_instance
+from tests.builders import (
     CLEAN,
     Json,
     accepted,
@@ -80,7 +80,7 @@ def statuses(api: Api, run_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize("code", ENDS)
-def test_a_cell_that_ends_badly_says_how(own: Service, tmp_path: Path, path: Json, code: str) -> None:
+def test_a_cell_that_ends_badly_says_how(own: Instance, tmp_path: Path, path: Json, code: str) -> None:
     """Which cell, which exception or signal; what it printed and wrote is kept, and the rest was not run."""
     api = own.api()
     handle = finished(api, tmp_path, BEGUN + "open('kept.txt', 'w').write('x')", code, "1", config=path)
@@ -116,7 +116,7 @@ def small_cgroup() -> Iterator[Path]:
 
 
 def test_a_kernel_that_ate_all_memory_is_told_apart(
-    own: Service, tmp_path: Path, path: Json, small_cgroup: Path
+    own: Instance, tmp_path: Path, path: Json, small_cgroup: Path
 ) -> None:
     """The system kills it; the message says why."""
     move = f"import os\nopen({str(small_cgroup / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
@@ -126,7 +126,7 @@ def test_a_kernel_that_ate_all_memory_is_told_apart(
     assert handle["messages"][0].startswith("cell 2: the kernel was killed by SIGKILL: out of memory")
 
 
-def test_a_notebook_that_quits_is_an_error(own: Service, tmp_path: Path, path: Json) -> None:
+def test_a_notebook_that_quits_is_an_error(own: Instance, tmp_path: Path, path: Json) -> None:
     """The kernel ends by itself, some time after the cell that asked for it."""
     handle = finished(own.api(), tmp_path, "exit()", "import time\ntime.sleep(3)", "1", config=path)
 
@@ -135,7 +135,7 @@ def test_a_notebook_that_quits_is_an_error(own: Service, tmp_path: Path, path: J
 
 
 @pytest.mark.parametrize("code", CANCELLED.values(), ids=CANCELLED)
-def test_a_cancel_ends_whatever_runs(own: Service, tmp_path: Path, path: Json, code: str) -> None:
+def test_a_cancel_ends_whatever_runs(own: Instance, tmp_path: Path, path: Json, code: str) -> None:
     """The handle says so at once, no process is left, the notebook is kept as far as it came."""
     api = own.api()
     run_id = running(api, tmp_path, "x = 1", BEGUN + code, config=path)["id"]
@@ -149,7 +149,7 @@ def test_a_cancel_ends_whatever_runs(own: Service, tmp_path: Path, path: Json, c
     assert api.runs.get_run(run_id)["state"] == "CANCELED"
 
 
-def test_a_cancel_lets_the_notebook_clean_up(own: Service, tmp_path: Path, path: Json) -> None:
+def test_a_cancel_lets_the_notebook_clean_up(own: Instance, tmp_path: Path, path: Json) -> None:
     """What stands behind ``finally`` is executed and logged."""
     api = own.api()
     run_id = running(api, tmp_path, CLEAN, config=path)["id"]
@@ -163,7 +163,7 @@ def test_a_cancel_lets_the_notebook_clean_up(own: Service, tmp_path: Path, path:
     "moment", ["while it starts", "while it saves", "from two clients", "against its end"]
 )
 def test_a_cancel_at_a_bad_moment_gives_one_end(
-    own: Service, tmp_path: Path, path: Json, moment: str
+    own: Instance, tmp_path: Path, path: Json, moment: str
 ) -> None:
     """One terminal state; who comes second is told so."""
     api = own.api()
@@ -198,7 +198,7 @@ def test_a_cancel_at_a_bad_moment_gives_one_end(
 @pytest.mark.parametrize("limit", ["timeout", "cell_timeout"])
 @pytest.mark.parametrize("code", ["a sleep", "C code that holds the interpreter lock"])
 def test_a_limit_ends_the_run_and_is_named(
-    own: Service, tmp_path: Path, path: Json, limit: str, code: str
+    own: Instance, tmp_path: Path, path: Json, limit: str, code: str
 ) -> None:
     """Also where nothing listens to an interrupt."""
     handle = finished(own.api(), tmp_path, CANCELLED[code], config={**path, limit: 1})
@@ -227,15 +227,15 @@ def test_a_kernel_that_does_not_come_up_is_an_error_that_says_so(
         spec = {"argv": [*command, "{connection_file}"], "display_name": "Odd", "language": "python"}
         (place / "kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    service = open_service(tmp_path / "root", slots=1, limits=Limits(start_timeout=2.0))
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=1, limits=Limits(start_timeout=2.0))
+    api = instance.api()
     spec = {"name": "odd", "display_name": "Odd", "language": "python"}
     notebook = write_notebook(tmp_path / "n.ipynb", "1", kernelspec=spec)
     group = api.workflows.create_workflow(str(notebook))["groups"][0]["id"]
 
     handle = ended(api, api.runs.start_run(group, [])["id"])
-    wait_until(lambda: not service._backend._followed)
-    service.close()
+    wait_until(lambda: not instance._backend._followed)
+    instance.close()
 
     assert handle["state"] == "ERROR"
     assert handle["messages"][0].startswith(message)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import accepted, ended, running, wait_until
 from tests.conftest import start_server
-from tests.ladder import accepted, ended, running, wait_until
 
 
 @pytest.mark.parametrize("moment", ["while it runs", "and it ends before the restart"])

@@ -19,31 +19,31 @@ from pandas.testing import assert_frame_equal
 import runwidgets as rw
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.processes import RUN_VARIABLE, find_processes
-from runwidgets.service.doctor import check
-from runwidgets.service.wiring import Service, open_service
-from runwidgets.store import database
+from runwidgets.service.factory import Instance, open_instance
+from runwidgets.service.integrity.doctor import check
+from runwidgets.store.database import database
+from tests.builders import accepted, ended, group_of, running, wait_until, workflow, write_notebook
 from tests.conftest import start_server
-from tests.ladder import accepted, ended, group_of, running, wait_until, workflow, write_notebook
 
 SQUARE = "import runwidgets\nrunwidgets.record('square', x * x)\nopen('x.txt', 'w').write(str(x))"
 HOST = """
 import sys, time
 from pathlib import Path
-from runwidgets.service.wiring import open_service
+from runwidgets.service.factory import open_instance
 
-service = open_service(Path(sys.argv[1]), slots=2)
-api = service.api()
+instance = open_instance(Path(sys.argv[1]), slots=2)
+api = instance.api()
 for source in sys.argv[2:]:
     group = api.workflows.create_workflow(source)["groups"][0]["id"]
     api.sweeps.start_sweep(group, [[{"name": "x", "value": at}] for at in range(200)])
 print("open", flush=True)
 time.sleep(600)
 """
-"""What a kernel does that embeds a service, perhaps starts a sweep, and then hangs."""
+"""What a kernel does that embeds an instance, perhaps starts a sweep, and then hangs."""
 
 
 def embed(root: Path, *sources: Path) -> "subprocess.Popen[str]":
-    """Open a service in a process of its own, which nobody ends but a signal."""
+    """Open an instance in a process of its own, which nobody ends but a signal."""
     command = [sys.executable, "-c", HOST, str(root), *map(str, sources)]
     process = subprocess.Popen(
         command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -64,14 +64,14 @@ def ask(root: Path, question: str) -> int:
 
 def read_frame(root: Path, start: Path | None = None) -> pandas.DataFrame:
     """Return what came out of the only sweep of a root, after it was started where that is asked for."""
-    service = open_service(root, slots=2)
-    api = service.api()
+    instance = open_instance(root, slots=2)
+    api = instance.api()
     if start is not None:
         rw.sweep(start, x=range(200), api=api).wait()
     (group,) = api.groups.list_groups()["groups"]
     (sweep,) = api.sweeps.list_sweeps(group["id"])["sweeps"]
     frame = rw.Sweep(api, sweep["id"]).to_frame()
-    service.close()
+    instance.close()
     return frame.drop(columns=["run", "created", "started", "finished", "duration"])
 
 
@@ -81,7 +81,7 @@ def attempts(root: Path, run_id: str) -> int:
     return sum(json.loads(line)["kind"] == "started" for line in text.splitlines())
 
 
-def strays(root: Path) -> list[psutil.Process]:
+def orphans(root: Path) -> list[psutil.Process]:
     """Return processes that belong to runs of a root, or serve them."""
     ids = {each.name for each in (root / "runs").iterdir()}
     found = []
@@ -133,7 +133,7 @@ def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
         host = start_server(root, folder, "--RunWidgetsApp.slots=2") if kind == "server" else embed(root)
     wait_until(lambda: ask(root, "state = 'SUCCESS'"), lambda count: count == 200, within=120)
 
-    wait_until(lambda: not ask(root, "holds_slot") and not strays(root), within=10)
+    wait_until(lambda: not ask(root, "holds_slot") and not orphans(root), within=10)
     folders = [each.name for each in (root / "runs").iterdir()]
     assert len(folders) == ask(root, "1") == 200
     assert [attempts(root, run_id) for run_id in folders] == [1] * 200
@@ -152,7 +152,7 @@ def test_when_one_of_two_services_dies_the_other_takes_over(tmp_path: Path, fold
     """What it followed, and what it would have claimed."""
     root = tmp_path / "root"
     host = embed(root)
-    mine = open_service(root, slots=2)
+    mine = open_instance(root, slots=2)
     api = mine.api()
     ids = [running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(2)")["id"] for _ in range(2)]
     ids += [accepted(api, folder, "1")["id"] for _ in range(3)]
@@ -162,23 +162,23 @@ def test_when_one_of_two_services_dies_the_other_takes_over(tmp_path: Path, fold
 
     assert [ended(api, run_id)["state"] for run_id in ids] == ["SUCCESS"] * 5
     assert [attempts(root, run_id) for run_id in ids] == [1] * 5
-    wait_until(lambda: len(list((root / "services").iterdir())) == 1)
+    wait_until(lambda: len(list((root / "instances").iterdir())) == 1)
     mine.close()
 
 
 def test_a_fork_server_that_dies_takes_no_run_with_it(tmp_path: Path, folder: Path) -> None:
     """A run that goes on is followed by its journal; the next ones are forked from a new server."""
-    service = open_service(tmp_path / "root", slots=1)
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=1)
+    api = instance.api()
     run_id = running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(1)")["id"]
-    (server,) = [each for each in service._backend._servers._servers if run_id in each.runs]
+    (server,) = [each for each in instance._backend._servers._servers if run_id in each.runs]
 
     server.process.kill()
 
     assert ended(api, run_id)["state"] == "SUCCESS"
     assert ended(api, accepted(api, folder, "1")["id"])["state"] == "SUCCESS"
     assert server.process.returncode == -signal.SIGKILL
-    service.close()
+    instance.close()
 
 
 @pytest.mark.parametrize("choice", ["keep", "cancel"])
@@ -199,9 +199,9 @@ def test_a_server_that_is_told_to_stop_twice_stops(tmp_path: Path, folder: Path,
     journal = root / "runs" / run_id / "journal.jsonl"
     wait_until(lambda: '"finished"' in journal.read_text())
     wait_until(lambda: not find_processes(run_id), within=5)
-    service = open_service(root)
-    assert ended(service.api(), run_id)["state"] == ("SUCCESS" if choice == "keep" else "CANCELED")
-    service.close()
+    instance = open_instance(root)
+    assert ended(instance.api(), run_id)["state"] == ("SUCCESS" if choice == "keep" else "CANCELED")
+    instance.close()
 
 
 def locked(root: Path) -> sqlite3.Connection:
@@ -217,8 +217,8 @@ def test_a_locked_database_refuses_a_start_and_loses_no_run(
     """The start is refused with a time to wait; the end of a run is stored when the lock is gone."""
     monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.5)
     root = tmp_path / "root"
-    service = open_service(root, slots=1)
-    api = service.api()
+    instance = open_instance(root, slots=1)
+    api = instance.api()
     group = group_of(workflow(api, folder, "1"))
     run_id = running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(0.5)")["id"]
 
@@ -233,7 +233,7 @@ def test_a_locked_database_refuses_a_start_and_loses_no_run(
     assert ended(api, run_id)["state"] == "SUCCESS"
     assert api.runs.list_runs(group)["runs"] == []
     assert [each.name for each in (root / "runs").iterdir()] == [run_id]
-    service.close()
+    instance.close()
 
 
 def test_a_locked_database_does_not_stop_the_server(tmp_path: Path, folder: Path) -> None:
@@ -271,21 +271,21 @@ def test_a_database_that_is_damaged_while_it_is_open_is_an_error_that_says_so(
 ) -> None:
     """It is never made anew, neither then nor at the next start."""
     root = tmp_path / "root"
-    service = open_service(root, slots=1)
-    api = service.api()
+    instance = open_instance(root, slots=1)
+    api = instance.api()
     group = group_of(workflow(api, folder, "1"))
     ended(api, api.runs.start_run(group, [])["id"])
-    service.close()
+    instance.close()
     for path in root.glob("runwidgets.db*"):
         path.write_bytes(b"\x00" * 100 + os.urandom(path.stat().st_size or 4096))
 
     with pytest.raises(ServiceUnavailableError, match="damaged"):
-        open_service(root)
+        open_instance(root)
 
     assert (root / "runwidgets.db").read_bytes()[:100] == b"\x00" * 100
 
 
-def test_many_starts_with_one_key_from_many_clients_are_one_run(own: Service, folder: Path) -> None:
+def test_many_starts_with_one_key_from_many_clients_are_one_run(own: Instance, folder: Path) -> None:
     """All of them get its handle."""
     api = own.api()
     group = group_of(workflow(api, folder, "1"))

@@ -8,10 +8,10 @@ import fsspec
 import pytest
 
 from runwidgets.execution.processes import find_processes
-from runwidgets.service.doctor import check
+from runwidgets.service.integrity.doctor import check
+from tests.builders import arguments, ended, group_of, read, wait_until, workflow
 from tests.cluster import Cluster
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import arguments, ended, group_of, read, wait_until, workflow
 from tests.postgres import Postgres
 from tests.s3 import S3
 
@@ -43,7 +43,7 @@ def pair(
     """Start two servers with caches of their own; a doctor has the last word."""
     folder = tmp_path_factory.mktemp("pair")
     postgres, cluster = Postgres(), Cluster(workers=2, threads=1)
-    root, db_url = f"{bucket}/house", postgres.url(folder)
+    root, db_url = f"{bucket}/instance", postgres.url(folder)
     servers = []
     for name in ("one", "two"):
         (folder / name).mkdir()

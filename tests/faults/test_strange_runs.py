@@ -9,9 +9,9 @@ import nbformat
 import pytest
 
 from runwidgets.errors import StorageFullError
-from runwidgets.execution import pool
-from runwidgets.service.wiring import Service, open_service
-from tests.ladder import Json, accepted, ended, finished, group_of, read, wait_until, write_notebook
+from runwidgets.execution.forkserver import pool
+from runwidgets.service.factory import Instance, open_instance
+from tests.builders import Json, accepted, ended, finished, group_of, read, wait_until, write_notebook
 
 BUNDLES = [
     '{"application/vnd.runwidgets.metric+json": {"name": "a"}}',
@@ -31,7 +31,7 @@ threading.Thread(target=say, daemon=True).start()
 DYING = "threading.Thread(target=lambda: (time.sleep(0.3), os._exit(1)), daemon=True).start()\n"
 
 
-def test_a_display_that_is_no_metric_of_ours_is_none(own: Service, tmp_path: Path) -> None:
+def test_a_display_that_is_no_metric_of_ours_is_none(own: Instance, tmp_path: Path) -> None:
     """Nothing is taken from it, and it stops nobody."""
     shown = "\n".join(f"display({bundle}, raw=True)" for bundle in BUNDLES)
 
@@ -42,22 +42,22 @@ def test_a_display_that_is_no_metric_of_ours_is_none(own: Service, tmp_path: Pat
 
 def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
     """Lines that cannot be understood are told as the reason, once the run was tried again and again."""
-    service = open_service(tmp_path / "root", slots=2)
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=2)
+    api = instance.api()
     strange = "open('../journal.jsonl', 'a').write('{\"kind\": \"cell\"}\\n')\nimport time\ntime.sleep(600)"
     run_id = accepted(api, tmp_path, strange)["id"]
     other = finished(api, tmp_path, "1")
 
     handle = ended(api, run_id)
-    wait_until(lambda: not service._backend._followed)
-    service.close()
+    wait_until(lambda: not instance._backend._followed)
+    instance.close()
 
     assert other["state"] == "SUCCESS"
     assert handle["state"] == "ERROR"
     assert handle["messages"][0].startswith("the run could not be followed: ")
 
 
-def test_a_kernel_that_dies_with_words_unread_ends_its_run(own: Service, tmp_path: Path, path: Json) -> None:
+def test_a_kernel_that_dies_with_words_unread_ends_its_run(own: Instance, tmp_path: Path, path: Json) -> None:
     """Threads print between two cells, where nobody listens, and the process ends there."""
     wide = "print('x' * 30_000_000)"
     config = {**path, "timeout": 60}
@@ -68,7 +68,7 @@ def test_a_kernel_that_dies_with_words_unread_ends_its_run(own: Service, tmp_pat
     assert "the kernel exited with code 1" in handle["messages"][0]
 
 
-def test_results_are_listed_when_nobody_writes_them_any_more(own: Service, tmp_path: Path) -> None:
+def test_results_are_listed_when_nobody_writes_them_any_more(own: Instance, tmp_path: Path) -> None:
     """A process that the notebook left behind ends first."""
     left = (
         "import subprocess\nsubprocess.Popen(['sh', '-c', 'while :; do date >> out.txt; done'],"
@@ -83,7 +83,7 @@ def test_results_are_listed_when_nobody_writes_them_any_more(own: Service, tmp_p
     assert (own._parts.files.run_folder(handle["id"]) / "workdir" / "out.txt").stat().st_size == size
 
 
-def test_a_cell_that_is_tagged_to_be_left_out_was_not_run(own: Service, tmp_path: Path) -> None:
+def test_a_cell_that_is_tagged_to_be_left_out_was_not_run(own: Instance, tmp_path: Path) -> None:
     """It says so, and counts for nothing."""
     notebook = nbformat.read(write_notebook(tmp_path / "n.ipynb", "a = 1", "1 / 0", "print(a)"), as_version=4)
     notebook.cells[-2].metadata["tags"] = ["skip-execution"]
@@ -100,7 +100,7 @@ def test_a_cell_that_is_tagged_to_be_left_out_was_not_run(own: Service, tmp_path
 
 
 def test_an_end_that_the_disk_did_not_take_is_stored_later(
-    own: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk is noticed at the commit, when everything seems done."""
     runs, failures = own._backend._runs, [StorageFullError("database", "the disk is full")]
@@ -125,7 +125,7 @@ def test_an_end_that_the_disk_did_not_take_is_stored_later(
 def test_a_module_whose_import_never_ends_holds_up_neither_cancel_nor_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run that waits for it can be cancelled, and its slot is free soon; so can the service end."""
+    """The run that waits for it can be cancelled, and its slot is free soon; so can the instance end."""
     modules = tmp_path / "modules"
     modules.mkdir()
     (modules / "endless_import.py").write_text("import time\ntime.sleep(600)")
@@ -134,19 +134,19 @@ def test_a_module_whose_import_never_ends_holds_up_neither_cancel_nor_close(
     can_preload = pool.can_preload
     monkeypatch.setattr(pool, "can_preload", lambda name: name == "endless_import" or can_preload(name))
     monkeypatch.setattr(pool.can_preload, "cache_clear", can_preload.cache_clear, raising=False)
-    service = open_service(tmp_path / "root", slots=1)
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=1)
+    api = instance.api()
     late = "def use():\n    import endless_import"
     run_id = accepted(api, tmp_path, late)["id"]
-    wait_until(lambda: service._backend._followed and not service._backend._followed[run_id].starts_at)
+    wait_until(lambda: instance._backend._followed and not instance._backend._followed[run_id].starts_at)
 
     api.runs.cancel_run(run_id)
 
-    wait_until(lambda: run_id not in service._backend._followed)
+    wait_until(lambda: run_id not in instance._backend._followed)
     assert api.runs.get_run(run_id)["state"] == "CANCELED"
     assert finished(api, tmp_path, "1")["state"] == "SUCCESS"
     write_notebook(tmp_path / "prepared.ipynb", late)
     api.workflows.create_workflow(str(tmp_path / "prepared.ipynb"))
-    wait_until(lambda: any(not server.is_ready for server in service._backend._servers._servers))
-    service.close()
-    assert not service._backend._servers._servers
+    wait_until(lambda: any(not server.is_ready for server in instance._backend._servers._servers))
+    instance.close()
+    assert not instance._backend._servers._servers

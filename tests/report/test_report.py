@@ -11,9 +11,9 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 import runwidgets as rw
 from runwidgets.errors import UnknownRunError
 from runwidgets.report.texts import ansi_html, size_text, visible
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import Service
-from tests.ladder import DOUBLE, SLEEP, running, wait_until, write_notebook
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import Instance
+from tests.builders import DOUBLE, SLEEP, running, wait_until, write_notebook
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -48,9 +48,9 @@ Path('large.png').write_bytes(bytes(6_000_000))
 
 
 @pytest.fixture
-def local(house: Service) -> Api:
-    """Take the house in this process."""
-    return house.api()
+def local(instance: Instance) -> Api:
+    """Take the instance in this process."""
+    return instance.api()
 
 
 class Reader(HTMLParser):

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from runwidgets.service.base import Api
+from runwidgets.service.contracts.runs import Api
+from tests.builders import finished
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import finished
 
 PEOPLE = """
 from jupyter_server.auth import Authorizer, IdentityProvider, User

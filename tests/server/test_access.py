@@ -4,11 +4,11 @@ import httpx
 import pytest
 
 from runwidgets.errors import UnauthenticatedAccessError, UnauthorizedAccessError
-from runwidgets.service.base import Api
-from runwidgets.service.remote import open_remote
-from runwidgets.service.routes import ROUTES, Route
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.http.services import open_remote
+from runwidgets.service.routes.routes import ROUTES, Route
+from tests.builders import finished, group_of, workflow
 from tests.conftest import JupyterServer
-from tests.ladder import finished, group_of, workflow
 from tests.server.requests import headers_only
 
 BY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.id)

@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runwidgets.service.routes import ROUTES, Route
+from runwidgets.service.routes.routes import ROUTES, Route
 from tests.conftest import JupyterServer
 from tests.server.requests import headers_only
 

@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from runwidgets.errors import ServiceUnavailableError, UnknownRunError, UnknownWorkflowGroupError
-from runwidgets.service.base import Api
-from runwidgets.service.remote import open_remote
-from runwidgets.service.stream import read_stream
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.http.events import read_stream
+from runwidgets.service.http.services import open_remote
+from tests.builders import accepted, ended, finished, running, wait_until
 from tests.conftest import JupyterServer
-from tests.ladder import accepted, ended, finished, running, wait_until
 
 TERMINAL = {"SUCCESS", "ERROR", "CANCELED"}
 

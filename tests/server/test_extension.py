@@ -17,9 +17,9 @@ from runwidgets.limits import Limits
 from runwidgets.server.events import state_change
 from runwidgets.server.extension import SCHEMA, RunWidgetsApp
 from runwidgets.server.settings import RENAMED, Settings
-from runwidgets.service.base import Api
+from runwidgets.service.contracts.runs import Api
+from tests.builders import ended, finished, running, wait_until
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import ended, finished, running, wait_until
 
 TRAITS = {name: trait for name, trait in Settings.class_own_traits(config=True).items()}
 
@@ -118,7 +118,7 @@ class TestLife:
             assert ended(api, handle["id"])["state"] == "SUCCESS"
         second.stop()
 
-    def test_a_house_that_cannot_be_opened_is_said_to_be(self, tmp_path: Path, folder: Path) -> None:
+    def test_an_instance_that_cannot_be_opened_is_said_to_be(self, tmp_path: Path, folder: Path) -> None:
         """The server lives, every route answers 503 with Retry-After, and the log says why."""
         root = tmp_path / "root"
         (root / "runs" / "lost").mkdir(parents=True)

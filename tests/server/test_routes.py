@@ -4,9 +4,9 @@ import re
 import httpx
 import pytest
 
-from runwidgets.service import base
-from runwidgets.service.local import LocalRunService
-from runwidgets.service.routes import BY_ID, ROUTES, Route
+from runwidgets.service.contracts import runs as base
+from runwidgets.service.local.runs import LocalRunService
+from runwidgets.service.routes.routes import BY_ID, ROUTES, Route
 
 FLOWSERV = {
     "files:delete": "uploads/{userGroupId}/files/{fileId}",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runwidgets.errors import UnauthorizedAccessError
+from tests.builders import arguments, finished, group_of, wait_until, workflow
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import arguments, finished, group_of, wait_until, workflow
 from tests.postgres import Postgres
 from tests.server.conftest import PEOPLE
 from tests.server.test_access import person

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from runwidgets.errors import FileTooLargeError, UnknownFileError, UnknownWorkflowGroupError
-from runwidgets.service.base import Api
+from runwidgets.service.contracts.runs import Api
+from tests.builders import group_of, running, wait_until, workflow
 from tests.conftest import JupyterServer, start_server
-from tests.ladder import group_of, running, wait_until, workflow
 from tests.server.requests import connection
 
 CONTENT = bytes(range(256)) * 4096

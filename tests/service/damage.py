@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runwidgets.store.disk import hash_file
+from runwidgets.store.files.disk import hash_file
 
 LONG_AGO = time.time() - 24 * 3600
 YEARS_AGO = "2020-01-01T00:00:00.000000+00:00"
@@ -40,7 +40,7 @@ class Root:
         path.unlink()  # what has a second name keeps its content there
         path.write_text(json.dumps(content))
 
-    def stray(self, name: str, *, is_folder: bool = False) -> Path:
+    def orphan(self, name: str, *, is_folder: bool = False) -> Path:
         """Put something old under the root that belongs to nobody."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def tell_twice(root: EndedRoot) -> None:
 def bring_back(root: EndedRoot) -> None:
     """Make a claimed run of the failed one, which nobody follows."""
     root.sql(
-        "UPDATE runs SET state = 'RUNNING', finished_at = NULL, holds_slot = 1, service = 'idle', host = ? "
+        "UPDATE runs SET state = 'RUNNING', finished_at = NULL, holds_slot = 1, instance = 'idle', host = ? "
         "WHERE id = ?",
         socket.gethostname(),
         root.error,
@@ -98,8 +98,8 @@ def bring_back(root: EndedRoot) -> None:
 
 
 def hold_a_slot(root: EndedRoot) -> None:
-    """Have the cancelled run hold the slot of a living service of this machine for ever."""
-    names = "created_at = ?, started_at = ?, finished_at = ?, holds_slot = 1, service = 'idle', host = ?"
+    """Have the cancelled run hold the slot of a living instance of this machine for ever."""
+    names = "created_at = ?, started_at = ?, finished_at = ?, holds_slot = 1, instance = 'idle', host = ?"
     root.sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, socket.gethostname(), root.canceled)
 
 
@@ -265,32 +265,32 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         "it has a row, but no folder",
     ),
     "a folder without its run": (
-        lambda root: root.stray("runs/0123", is_folder=True),
+        lambda root: root.orphan("runs/0123", is_folder=True),
         11,
         "it belongs to nobody",
     ),
-    "a folder half-made": (lambda root: root.stray("runs/.0123", is_folder=True), 11, "belongs to nobody"),
+    "a folder half-made": (lambda root: root.orphan("runs/.0123", is_folder=True), 11, "belongs to nobody"),
     "a snapshot half-made": (
-        lambda root: root.stray(f"runs/{root.error}/.output.ipynb.x"),
+        lambda root: root.orphan(f"runs/{root.error}/.output.ipynb.x"),
         11,
         "belongs to nobody",
     ),
     "a secret left behind": (
-        lambda root: root.stray(f"runs/{root.error}/secrets.json"),
+        lambda root: root.orphan(f"runs/{root.error}/secrets.json"),
         11,
         "belongs to nobody",
     ),
-    "an upload of no group": (lambda root: root.stray("uploads/gone", is_folder=True), 11, "to nobody"),
+    "an upload of no group": (lambda root: root.orphan("uploads/gone", is_folder=True), 11, "to nobody"),
     "an upload without its row": (
-        lambda root: root.stray(f"{next(root.path.glob('uploads/*'))}/0123", is_folder=True),
+        lambda root: root.orphan(f"{next(root.path.glob('uploads/*'))}/0123", is_folder=True),
         11,
         "belongs to nobody",
     ),
     "an upload that is missing": (lose_upload, 11, "it has a row, but it is missing"),
     "an upload that changed": (spoil_upload, 15, "it has another content"),
-    "a copy that nobody needs": (lambda root: root.stray("copies/ab/abcd"), 11, "it belongs to nobody"),
+    "a copy that nobody needs": (lambda root: root.orphan("copies/ab/abcd"), 11, "it belongs to nobody"),
     "a copy that is missing": (lose_copies, 11, "it has a row, but it is missing"),
-    "a dead service": (lambda root: root.stray("services/dead"), 11, "it belongs to nobody"),
+    "a dead instance": (lambda root: root.orphan("instances/dead"), 11, "it belongs to nobody"),
     "rows of a deleted run": (
         lambda root: root.sql("UPDATE events SET run_id = 'gone' WHERE kind = 'log'"),
         12,

@@ -4,8 +4,8 @@ import re
 import pytest
 
 from runwidgets import errors
-from runwidgets.service import base
-from runwidgets.service.base import RunService
+from runwidgets.service.contracts import runs as base
+from runwidgets.service.contracts.runs import RunService
 
 SIGNATURES = {
     "start_run": "(self, group_id: str, arguments: list[dict], config: dict | None = None) -> dict",
@@ -50,7 +50,8 @@ def test_every_error_that_a_contract_names_is_one_of_ours(contract: type) -> Non
 @pytest.mark.parametrize("contract", CONTRACTS)
 def test_every_method_of_a_contract_has_two_implementations(contract: type) -> None:
     """What works in this process works over HTTP, and the reverse."""
-    from runwidgets.service import remote, wiring
+    from runwidgets.service import factory as wiring
+    from runwidgets.service.http import services as remote
 
     implementations = contract.__subclasses__()
 

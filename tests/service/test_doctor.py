@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from runwidgets.execution.processes import RUN_VARIABLE
-from runwidgets.service.doctor import Finding, check, examine
-from runwidgets.service.wiring import open_service
+from runwidgets.service.factory import open_instance
+from runwidgets.service.integrity.doctor import Finding, check, examine
 from runwidgets.store.locks import hold_lock
-from tests.ladder import SLEEP, arguments, ended, finished, group_of, running, wait_until, workflow
+from tests.builders import SLEEP, arguments, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import DAMAGE, YEARS_AGO, EndedRoot
 
 pytestmark = [pytest.mark.sqlite]
@@ -34,8 +34,8 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> EndedRoot:
     folder = tmp_path_factory.mktemp("notebooks")
     path = folder.parent / f"{folder.name}-root"
     (folder / "data.txt").write_text("beside the notebook")
-    service = open_service(path, slots=2)
-    api = service.api()
+    instance = open_instance(path, slots=2)
+    api = instance.api()
     outputs = {"outputs": [{"source": "plot.*"}]}
     made = workflow(api, folder, CELL, parameters=DECLARED, runwidgets=outputs)
     upload = api.uploads.upload_file(group_of(made), io.BytesIO(b"uploaded"), "a.txt")
@@ -52,7 +52,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> EndedRoot:
     assert states == ["SUCCESS", "ERROR", "CANCELED"], success["messages"]
     root = EndedRoot(path, success["id"], error["id"], canceled["id"], deleted["id"], sweep)
     wait_until(lambda: not check(path, patience=0.1))
-    service.close()
+    instance.close()
     return root
 
 
@@ -90,8 +90,8 @@ def test_a_healthy_root_gives_no_finding_and_is_left_as_it_was(root: EndedRoot) 
 
 @pytest.fixture
 def idle_service(root: EndedRoot) -> Iterator[None]:
-    """Have a service live that does nothing."""
-    path = root.path / "services" / "idle"
+    """Have an instance live that does nothing."""
+    path = root.path / "instances" / "idle"
     lock = hold_lock(path)
     assert lock is not None
     yield
@@ -163,8 +163,8 @@ def test_what_is_missing_is_a_finding_and_is_not_made(root: EndedRoot, tmp_path:
 
 def test_a_root_in_motion_gives_no_finding(tmp_path: Path) -> None:
     """While runs are accepted, run, are cancelled and deleted, nothing looks wrong twice."""
-    service = open_service(tmp_path / "root", slots=2)
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=2)
+    api = instance.api()
     group_id = group_of(workflow(api, tmp_path, "print(1)", "open('x', 'w').write('y')"))
     started = [api.runs.start_run(group_id, [])["id"] for _ in range(8)]
     api.runs.cancel_run(started[-1])
@@ -175,7 +175,7 @@ def test_a_root_in_motion_gives_no_finding(tmp_path: Path) -> None:
         api.runs.delete_run(run_id)
     findings += check(tmp_path / "root")
 
-    service.close()
+    instance.close()
     assert findings == []
 
 

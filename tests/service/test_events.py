@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from runwidgets.errors import UnknownRunError, UnknownWorkflowGroupError
-from runwidgets.service.base import Api
-from tests.ladder import accepted, finished, group_of, workflow
+from runwidgets.service.contracts.runs import Api
+from tests.builders import accepted, finished, group_of, workflow
 
 CELLS = (
     "import runwidgets\nrunwidgets.record('loss', 1)\nprint('hello')",

@@ -8,8 +8,8 @@ from runwidgets.errors import (
     UnknownWorkflowError,
     UnknownWorkflowGroupError,
 )
-from runwidgets.service.base import Api
-from tests.ladder import arguments, ended, group_of, workflow
+from runwidgets.service.contracts.runs import Api
+from tests.builders import arguments, ended, group_of, workflow
 
 
 def test_a_group_has_members_parameters_and_files(api: Api, folder: Path) -> None:

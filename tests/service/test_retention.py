@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from runwidgets.errors import ServiceUnavailableError
-from runwidgets.service import retention
-from runwidgets.service.doctor import check
-from runwidgets.service.retention import Retention
-from runwidgets.service.wiring import clean_root, open_service, open_store
+from runwidgets.service.factory import clean_root, open_instance, open_store
+from runwidgets.service.integrity.doctor import check
+from runwidgets.service.local import retention
+from runwidgets.service.local.retention import Retention
+from runwidgets.store.database.integrity_queries import find_orphaned_files
+from runwidgets.store.files.orphans import Orphan
 from runwidgets.store.locks import hold_lock
-from runwidgets.store.strays import Stray
-from runwidgets.store.survey import find_leftovers
-from tests.ladder import SLEEP, ended, finished, group_of, running, wait_until, workflow
+from tests.builders import SLEEP, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import LONG_AGO, YEARS_AGO, Root
 
 pytestmark = [pytest.mark.sqlite]
@@ -30,13 +30,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """Let three runs of one group end on a root, the middle one years ago, and then one of another."""
     folder = tmp_path_factory.mktemp("notebooks")
     path = folder.parent / f"{folder.name}-root"
-    service = open_service(path, slots=2)
-    api = service.api()
+    instance = open_instance(path, slots=2)
+    api = instance.api()
     group_id = group_of(workflow(api, folder, "open('x.txt', 'w').write('x' * 100_000)"))
     run_ids = [ended(api, api.runs.start_run(group_id, [])["id"])["id"] for _ in range(3)]
     run_ids.append(finished(api, folder, "1 / 0")["id"])
     wait_until(lambda: not check(path, patience=0.1))
-    service.close()
+    instance.close()
     names = "created_at = ?, started_at = ?, finished_at = ?"
     Root(path).sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, run_ids[1])
     return path, run_ids
@@ -74,14 +74,14 @@ def test_old_runs_go_and_nothing_of_them_remains(
 
 
 def test_a_dry_run_changes_nothing(root: Root) -> None:
-    """It says what would go, run and leftovers."""
-    stray = root.stray("copies/ab/abcd")
+    """It says what would go, run and orphans."""
+    orphan = root.orphan("copies/ab/abcd")
     before = {path: path.stat().st_mtime for path in root.path.rglob("*")}
 
     said = list(clean_root(root.path, None, 30, is_dry=True))
 
     assert len(said) == 2 and said[-1].subject == "copies/ab/abcd" and said[-1].size == 1
-    assert {path: path.stat().st_mtime for path in root.path.rglob("*")} == before and stray.exists()
+    assert {path: path.stat().st_mtime for path in root.path.rglob("*")} == before and orphan.exists()
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_a_dry_run_changes_nothing(root: Root) -> None:
         ("copies/.abcd", False),
         ("runs/.0123", True),
         ("uploads/gone", True),
-        ("services/dead", False),
+        ("instances/dead", False),
     ],
 )
 def test_what_belongs_to_nobody_goes_when_it_is_old(root: Root, name: str, is_folder: bool) -> None:
     """What is young may be about to get its row, and stays."""
-    path = root.stray(name, is_folder=is_folder)
+    path = root.orphan(name, is_folder=is_folder)
     os.utime(path)
     assert list(clean_root(root.path)) == [] and path.exists()
     os.utime(path, (LONG_AGO, LONG_AGO))
@@ -108,7 +108,7 @@ def test_what_belongs_to_nobody_goes_when_it_is_old(root: Root, name: str, is_fo
 
 
 def test_a_folder_without_a_row_goes_unless_its_lock_is_held(root: Root) -> None:
-    """A service that accepts runs holds a lock, beside their ids, until the rows are there."""
+    """An instance that accepts runs holds a lock, beside their ids, until the rows are there."""
     folders = [root.path / "runs" / name for name in ("accepted", "lost", ".0123.doomed")]
     for folder in folders:
         folder.mkdir()
@@ -129,7 +129,7 @@ def test_what_a_runner_left_half_made_goes_with_its_end(root: Root, filled: tupl
     """A snapshot that was never finished, and a secret that was never read."""
     names = [f"runs/{filled[1][0]}/{name}" for name in (".output.ipynb.x", "secrets.json")]
     for name in names:
-        root.stray(name)
+        root.orphan(name)
 
     assert [each.subject for each in clean_root(root.path)] == names
     assert len(left(root)) == 4
@@ -138,8 +138,8 @@ def test_what_a_runner_left_half_made_goes_with_its_end(root: Root, filled: tupl
 def test_copies_go_with_the_last_template_that_needs_them(tmp_path: Path) -> None:
     """Of two workflows that use one file, the first takes only its own notebook with it."""
     (tmp_path / "shared.txt").write_text("shared")
-    service = open_service(tmp_path / "root")
-    api = service.api()
+    instance = open_instance(tmp_path / "root")
+    api = instance.api()
     made = [workflow(api, tmp_path, f"{at}; open('shared.txt')")["id"] for at in range(2)]
     counted = []
 
@@ -149,14 +149,14 @@ def test_copies_go_with_the_last_template_that_needs_them(tmp_path: Path) -> Non
         api.workflows.delete_workflow(workflow_id)
         counted.append(len(list((tmp_path / "root" / "copies").glob("*/*"))))
 
-    service.close()
+    instance.close()
     assert counted == [2, 0]
 
 
 def test_a_run_that_is_active_stays_whatever_is_asked(tmp_path: Path) -> None:
     """Also when it is the oldest of its group."""
-    service = open_service(tmp_path / "root", slots=1, on_shutdown="cancel")
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel")
+    api = instance.api()
     run_id = running(api, tmp_path, SLEEP)["id"]
     group_id = api.runs.get_run(run_id)["groupId"]
     waiting = [api.runs.start_run(group_id, [])["id"] for _ in range(2)]
@@ -164,7 +164,7 @@ def test_a_run_that_is_active_stays_whatever_is_asked(tmp_path: Path) -> None:
     removed = list(clean_root(tmp_path / "root", None, 0, 1))
 
     states = {api.runs.get_run(each)["state"] for each in [run_id, *waiting]}
-    service.close()
+    instance.close()
     assert removed == [] and states == {"RUNNING", "PENDING"}
 
 
@@ -176,7 +176,7 @@ def test_a_run_stays_until_its_processes_are_gone(root: Root, filled: tuple[Path
 
 
 def test_two_may_clean_at_once(root: Root) -> None:
-    """Neither stumbles over what the other removed first."""
+    """Neither failures over what the other removed first."""
     problems: list[BaseException] = []
 
     def work() -> None:
@@ -206,7 +206,7 @@ def test_the_command_says_what_it_removed(root: Root, filled: tuple[Path, list[s
 
     assert done.splitlines()[0].startswith(f"removed run {filled[1][0]}, 1")
     assert dry.replace("would remove", "removed") == done and len(done.splitlines()) == 3
-    assert again == "removed 0 runs and 0 leftovers, 0 bytes\n"
+    assert again == "removed 0 runs and 0 orphans, 0 bytes\n"
     assert refused.returncode == 1 and "there is no folder" in refused.stderr
     assert not (tmp_path / "nowhere").exists()
 
@@ -225,28 +225,28 @@ def test_a_root_without_a_database_is_left_alone(root: Root) -> None:
 def test_a_service_removes_what_is_old_when_it_starts(root: Root, filled: tuple[Path, list[str]]) -> None:
     """As its settings say, and its followers are told."""
     run_ids = filled[1]
-    service = open_service(root.path, keep_days=30, keep_runs=1)
-    api = service.api()
+    instance = open_instance(root.path, keep_days=30, keep_runs=1)
+    api = instance.api()
 
     def told() -> set[str]:
-        events = service.events.read_events(0, 500)
+        events = instance.events.read_events(0, 500)
         return {event["runId"] for event in events if event["kind"] == "deleted"}
 
     wait_until(told, lambda seen: seen == set(run_ids[:2]))
     group_id = api.runs.get_run(run_ids[2])["groupId"]
     kept = [run["id"] for run in api.runs.list_runs(group_id)["runs"]]
-    service.close()
+    instance.close()
     assert kept == [run_ids[2]] and left(root) == set(run_ids[2:])
 
 
 def test_a_service_without_settings_keeps_all_runs(root: Root) -> None:
     """The default of both is to keep everything."""
-    stray = root.stray("copies/ab/abcd")
+    orphan = root.orphan("copies/ab/abcd")
 
-    service = open_service(root.path)
+    instance = open_instance(root.path)
 
-    wait_until(lambda: not stray.exists())
-    service.close()
+    wait_until(lambda: not orphan.exists())
+    instance.close()
     assert len(left(root)) == 4
 
 
@@ -255,18 +255,18 @@ def test_a_service_answers_before_it_has_looked_through_everything(
 ) -> None:
     """With a million runs that takes minutes; nobody waits for it."""
     has_answered = threading.Event()
-    stray = root.stray("copies/ab/abcd")
+    orphan = root.orphan("copies/ab/abcd")
 
-    def look(*given: Any) -> Iterator[Stray]:
+    def look(*given: Any) -> Iterator[Orphan]:
         has_answered.wait()
-        yield from find_leftovers(*given)
+        yield from find_orphaned_files(*given)
 
-    monkeypatch.setattr(retention, "find_leftovers", look)
-    service = open_service(root.path)
-    assert service.api().workflows.list_workflows()["workflows"] and stray.exists()
+    monkeypatch.setattr(retention, "find_orphaned_files", look)
+    instance = open_instance(root.path)
+    assert instance.api().workflows.list_workflows()["workflows"] and orphan.exists()
     has_answered.set()
-    wait_until(lambda: not stray.exists())
-    service.close()
+    wait_until(lambda: not orphan.exists())
+    instance.close()
 
 
 def test_what_grows_old_later_goes_later_until_the_end(
@@ -278,10 +278,10 @@ def test_what_grows_old_later_goes_later_until_the_end(
     cleaner = Retention(files, database, 30, 0, pause=0.01)
     wait_until(lambda: "trying again later" in caplog.text)
     root.sql("ALTER TABLE elsewhere RENAME TO uploads")
-    stray = root.stray("copies/ab/abcd")
+    orphan = root.orphan("copies/ab/abcd")
     root.sql("UPDATE runs SET created_at = ?, started_at = ?, finished_at = ?", *[YEARS_AGO] * 3)
 
-    wait_until(lambda: not stray.exists() and not list((root.path / "runs").iterdir()))
+    wait_until(lambda: not orphan.exists() and not list((root.path / "runs").iterdir()))
 
     cleaner.close()
     database.close()

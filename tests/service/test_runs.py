@@ -19,8 +19,8 @@ from runwidgets.errors import (
     UnknownRunError,
     UnknownWorkflowGroupError,
 )
-from runwidgets.service.base import Api
-from tests.ladder import (
+from runwidgets.service.contracts.runs import Api
+from tests.builders import (
     CLEAN,
     DOUBLE,
     SLEEP,

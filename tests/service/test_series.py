@@ -6,9 +6,9 @@ import pytest
 
 import runwidgets as rw
 from runwidgets.errors import InvalidArgumentError
-from runwidgets.service.base import Api
-from runwidgets.store.series import Recorded, tell_metrics
-from tests.ladder import finished
+from runwidgets.service.contracts.runs import Api
+from runwidgets.store.database.metric_series import Recorded, tell_metrics
+from tests.builders import finished
 
 TRAINS = """
 import runwidgets

@@ -22,10 +22,10 @@ from runwidgets.errors import (
     UnknownWorkflowGroupError,
 )
 from runwidgets.limits import Limits
-from runwidgets.service.base import Api
-from runwidgets.service.doctor import check
-from runwidgets.service.wiring import Service, clean_root, open_service
-from tests.ladder import (
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import Instance, clean_root, open_instance
+from runwidgets.service.integrity.doctor import check
+from tests.builders import (
     SLEEP,
     Json,
     arguments,
@@ -446,12 +446,12 @@ def test_a_follower_of_a_sweep_sees_its_runs_and_no_others(api: Api, group: str)
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Service]:
-    """Open a house with one slot, and let a doctor have the last word on it."""
-    service = open_service(tmp_path / "root", slots=1, on_shutdown="cancel", limits=Limits(queue=20))
-    yield service
-    wait_until(lambda: not service._backend._followed)
-    service.close()
+def own(tmp_path: Path) -> Iterator[Instance]:
+    """Open an instance with one slot, and let a doctor have the last word on it."""
+    instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel", limits=Limits(queue=20))
+    yield instance
+    wait_until(lambda: not instance._backend._followed)
+    instance.close()
     assert check(tmp_path / "root") == []
 
 
@@ -462,7 +462,7 @@ def begun(api: Api, group: str) -> list[Any]:
     return [row["arguments"]["x"] for row in sorted(rows, key=lambda row: row["startedAt"] or "")]
 
 
-def test_who_is_urgent_goes_first(own: Service, tmp_path: Path) -> None:
+def test_who_is_urgent_goes_first(own: Instance, tmp_path: Path) -> None:
     """By priority, then by age; a run of no sweep has the priority 0."""
     api = own.api()
     busy = running(api, tmp_path, SLEEP)["id"]
@@ -481,8 +481,8 @@ def test_who_is_urgent_goes_first(own: Service, tmp_path: Path) -> None:
 
 def test_no_more_runs_of_a_sweep_are_under_way_than_may_be(tmp_path: Path) -> None:
     """The slots that it leaves are for others."""
-    service = open_service(tmp_path / "root", slots=3, on_shutdown="cancel")
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=3, on_shutdown="cancel")
+    api = instance.api()
     group = group_of(workflow(api, tmp_path, SLEEP, parameters="x = 1"))
 
     narrow = api.sweeps.start_sweep(group, grid(1, 2, 3), {"parallel": 2, "priority": 1})
@@ -492,10 +492,10 @@ def test_no_more_runs_of_a_sweep_are_under_way_than_may_be(tmp_path: Path) -> No
     wait_until(lambda: states(api, narrow["id"]).count("RUNNING") == 2)
     assert check(tmp_path / "root") == []
     assert states(api, narrow["id"]) == ["RUNNING", "RUNNING", "PENDING"]
-    service.close()
+    instance.close()
 
 
-def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(own: Service, tmp_path: Path) -> None:
+def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(own: Instance, tmp_path: Path) -> None:
     """Neither rows nor folders."""
     api = own.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
@@ -507,7 +507,7 @@ def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(own: Service, t
     assert list((tmp_path / "root" / "runs").iterdir()) == []
 
 
-def test_a_stopped_sweep_keeps_no_secret(own: Service, tmp_path: Path) -> None:
+def test_a_stopped_sweep_keeps_no_secret(own: Instance, tmp_path: Path) -> None:
     """Nor one that was cancelled: no kernel will be given it any more."""
     api = own.api()
     secret = {"parameters": [{"name": "key", "dtype": "string", "secret": True}]}
@@ -525,8 +525,8 @@ def test_a_stopped_sweep_keeps_no_secret(own: Service, tmp_path: Path) -> None:
 
 def test_who_cleans_the_root_takes_nothing_of_a_sweep_that_is_being_accepted(tmp_path: Path) -> None:
     """Its folders are there before its rows are."""
-    service = open_service(tmp_path / "root", slots=1, on_shutdown="cancel")
-    api = service.api()
+    instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel")
+    api = instance.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
     running(api, tmp_path, SLEEP)
     ending, removed = threading.Event(), []
@@ -543,10 +543,10 @@ def test_who_cleans_the_root_takes_nothing_of_a_sweep_that_is_being_accepted(tmp
 
     kept = {path.name for path in (tmp_path / "root" / "runs").iterdir()}
     assert removed == [] and {point["id"] for point in points(api, sweep["id"])} <= kept
-    service.close()
+    instance.close()
 
 
-def test_points_that_are_added_at_once_have_numbers_of_their_own(own: Service, tmp_path: Path) -> None:
+def test_points_that_are_added_at_once_have_numbers_of_their_own(own: Instance, tmp_path: Path) -> None:
     """A search that learns asks in parallel."""
     api = own.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
@@ -567,7 +567,7 @@ def test_points_that_are_added_at_once_have_numbers_of_their_own(own: Service, t
     done(api, sweep["id"])
 
 
-def test_the_key_of_a_group_makes_no_single_run_of_a_sweep(own: Service, tmp_path: Path) -> None:
+def test_the_key_of_a_group_makes_no_single_run_of_a_sweep(own: Instance, tmp_path: Path) -> None:
     """It is for runs that are started one by one."""
     api = own.api()
     made = workflow(api, tmp_path, "x", parameters="x = 1")
@@ -580,7 +580,7 @@ def test_the_key_of_a_group_makes_no_single_run_of_a_sweep(own: Service, tmp_pat
     assert run["config"] == {"timeout": 50}
 
 
-def test_old_runs_take_their_points_along(own: Service, tmp_path: Path) -> None:
+def test_old_runs_take_their_points_along(own: Instance, tmp_path: Path) -> None:
     """A sweep goes with the last of its runs, a group with all of its sweeps."""
     api = own.api()
     made = workflow(api, tmp_path, FAIL, parameters="x = 1")
@@ -604,8 +604,8 @@ def test_old_runs_take_their_points_along(own: Service, tmp_path: Path) -> None:
 
 def test_a_sweep_of_others_is_closed(tmp_path: Path) -> None:
     """Whoever is no member of its group may neither read nor change it."""
-    service = open_service(tmp_path / "root", slots=1, access="members")
-    ada, bob = service.api("ada"), service.api("bob")
+    instance = open_instance(tmp_path / "root", slots=1, access="members")
+    ada, bob = instance.api("ada"), instance.api("bob")
     group = group_of(workflow(ada, tmp_path, "x", parameters="x = 1"))
     sweep = ada.sweeps.start_sweep(group, grid(1))
     assert sweep["createdBy"] == "ada"
@@ -624,10 +624,10 @@ def test_a_sweep_of_others_is_closed(tmp_path: Path) -> None:
         with pytest.raises(UnauthorizedAccessError, match="bob is no member"):
             refused()
     done(ada, sweep["id"])
-    service.close()
+    instance.close()
 
 
-def test_a_run_of_a_sweep_that_is_started_again_belongs_to_none(own: Service, tmp_path: Path) -> None:
+def test_a_run_of_a_sweep_that_is_started_again_belongs_to_none(own: Instance, tmp_path: Path) -> None:
     """It has the settings of the runs, and none of the sweep's."""
     api = own.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))

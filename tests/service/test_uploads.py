@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runwidgets.errors import InvalidArgumentError, UnknownFileError, UnknownWorkflowGroupError
-from runwidgets.service.base import Api
-from tests.ladder import ended, group_of, read, workflow
+from runwidgets.service.contracts.runs import Api
+from tests.builders import ended, group_of, read, workflow
 
 TABLE = b"a,b\n1,2\n"
 

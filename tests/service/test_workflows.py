@@ -12,8 +12,8 @@ from runwidgets.errors import (
     UnknownWorkflowError,
     UnknownWorkflowGroupError,
 )
-from runwidgets.service.base import Api
-from tests.ladder import SLEEP, arguments, ended, group_of, workflow, write_notebook
+from runwidgets.service.contracts.runs import Api
+from tests.builders import SLEEP, arguments, ended, group_of, workflow, write_notebook
 
 RECORD = "import runwidgets\nrunwidgets.record('loss', x)"
 SCHEMA = {"results": {"schema": [{"name": "loss", "label": "Loss", "dtype": "float"}]}}

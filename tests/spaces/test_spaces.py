@@ -15,7 +15,7 @@ import scipy.stats
 
 import runwidgets as rw
 from runwidgets.errors import InvalidArgumentError
-from runwidgets.spaces import as_space
+from runwidgets.spaces.space import as_space
 
 LR = rw.loguniform(1e-4, 1e-1)
 

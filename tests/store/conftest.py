@@ -1,4 +1,4 @@
-"""The fixtures of the store: a database with a workflow in it; an S3 server, and a house on that."""
+"""The fixtures of the store: a database with a workflow in it; an S3 server, and an instance on it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from runwidgets.store.database import Database
-from runwidgets.store.runs import Runs
-from runwidgets.store.tables import groups, versions, workflows
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.tables import groups, versions, workflows
 from tests.conftest import url_of
 from tests.s3 import bucket, s3
-from tests.store.houses import House, open_house
+from tests.store.shared_root import SharedRoot, open_shared_root
 
-__all__ = ["bucket", "database", "house", "queue", "run_row", "s3"]
+__all__ = ["bucket", "database", "queue", "run_row", "s3", "shared"]
 
 NOW = "2026-01-01T00:00:00.000000+00:00"
 
@@ -53,11 +53,11 @@ def queue(database: Database) -> Runs:
 
 
 @pytest.fixture
-def house(bucket: str, tmp_path: Path) -> Iterator[House]:
-    """Open a house on an empty bucket."""
-    opened = open_house(bucket, tmp_path)
+def shared(bucket: str, tmp_path: Path) -> Iterator[SharedRoot]:
+    """Open an instance on an empty bucket."""
+    opened = open_shared_root(bucket, tmp_path)
     yield opened
-    opened.service.close()
+    opened.instance.close()
 
 
 def run_row(run_id: str) -> dict[str, object]:

@@ -9,13 +9,13 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError
-from runwidgets.service.wiring import open_service
+from runwidgets.service.factory import open_instance
 from runwidgets.states import MOVES, TERMINAL, RunState
-from runwidgets.store.database import Database
-from runwidgets.store.runs import Runs
-from runwidgets.store.tables import metadata, runs
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.tables import metadata, runs
+from tests.builders import wait_until
 from tests.conftest import url_of
-from tests.ladder import wait_until
 from tests.store.conftest import NOW, run_row
 
 
@@ -23,7 +23,7 @@ def bring(queue: Runs, run_id: str, state: RunState) -> None:
     """Accept a run and bring it into a state."""
     queue.accept([run_row(run_id)], 100)
     if state in {RunState.RUNNING, RunState.SUCCESS}:
-        queue.claim("host", "service", 100)
+        queue.claim("host", "instance", 100)
     if state in TERMINAL:
         queue.move(run_id, state)
 
@@ -68,12 +68,12 @@ def test_a_damaged_or_missing_database_is_refused_and_never_made_anew(tmp_path: 
         Database(f"sqlite:///{tmp_path / 'bad.db'}")
 
     root = tmp_path / "root"
-    open_service(root).close()
+    open_instance(root).close()
     (root / "runs" / "some-run").mkdir()
     for file in root.glob("runwidgets.db*"):
         file.unlink()
     with pytest.raises(ServiceUnavailableError, match="has runs, but no database"):
-        open_service(root)
+        open_instance(root)
     assert not (root / "runwidgets.db").exists()
 
 
@@ -116,7 +116,7 @@ def test_times_never_go_backwards(database: Database, queue: Runs) -> None:
     with database.write() as connection:
         connection.execute(update(runs).values(created_at="2999-01-01T00:00:00.000000+00:00"))
 
-    queue.claim("host", "service", 1)
+    queue.claim("host", "instance", 1)
     row = queue.move("r", RunState.SUCCESS)
 
     assert row.created_at == row.started_at == row.finished_at
@@ -133,7 +133,7 @@ def test_of_many_claimants_one_gets_each_run_and_slots_hold(tmp_path: Path, queu
         own = Database(url_of(tmp_path))
         mine = Runs(own)
         while len(claimed) < 200:
-            row = mine.claim("host", "service", 3)
+            row = mine.claim("host", "instance", 3)
             if row is not None:
                 claimed.append(row.id)
                 most = max(most, len(mine.holding()))

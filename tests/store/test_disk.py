@@ -8,16 +8,16 @@ from typing import IO
 
 import pytest
 
-from runwidgets.store import archives
-from runwidgets.store.archives import open_archive
-from runwidgets.store.disk import remove_tree
+from runwidgets.store.files import archives
+from runwidgets.store.files.archives import open_archive
+from runwidgets.store.files.disk import remove_tree
 from runwidgets.store.locks import is_locked
-from tests.ladder import wait_until
+from tests.builders import wait_until
 
 REMOVE = """
 import os, sys, tempfile
 from pathlib import Path
-from runwidgets.store.disk import remove_tree
+from runwidgets.store.files.disk import remove_tree
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

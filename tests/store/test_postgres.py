@@ -14,17 +14,17 @@ from sqlalchemy import Engine, event, insert
 
 import runwidgets as rw
 from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError
-from runwidgets.service.doctor import check
-from runwidgets.service.events import HouseEvents
-from runwidgets.service.wiring import open_service
+from runwidgets.service.factory import open_instance
+from runwidgets.service.integrity.doctor import check
+from runwidgets.service.local.events import InstanceEvents
 from runwidgets.states import RunState
-from runwidgets.store.database import Database, now
-from runwidgets.store.events import events_after, last_event
-from runwidgets.store.listener import GAP
-from runwidgets.store.runs import Runs
-from runwidgets.store.tables import events, metadata
+from runwidgets.store.database.database import Database, now
+from runwidgets.store.database.events import events_after, last_event
+from runwidgets.store.database.pg_notify import GAP
+from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.tables import events, metadata
 from tests.benchmarks.bulk import fill
-from tests.ladder import group_of, wait_until, workflow, write_notebook
+from tests.builders import group_of, wait_until, workflow, write_notebook
 from tests.postgres import Postgres
 
 WRITERS, EACH = 6, 60
@@ -103,7 +103,7 @@ def test_a_stream_at_rest_asks_nothing_and_misses_nothing(postgres: Postgres, tm
         asked += "FROM events" in str(said[2])
 
     def follow() -> None:
-        for each in HouseEvents(database).follow_events(0, stop=stop):
+        for each in InstanceEvents(database).follow_events(0, stop=stop):
             seen.append(each["seq"])
 
     event.listen(Engine, "before_cursor_execute", count)
@@ -129,9 +129,9 @@ def test_a_stream_at_rest_asks_nothing_and_misses_nothing(postgres: Postgres, tm
 
 def test_a_claim_passes_over_what_another_transaction_holds(postgres: Postgres, tmp_path: Path) -> None:
     """It takes the next one and does not wait: FOR UPDATE SKIP LOCKED."""
-    service = open_service(tmp_path / "root", db_url=postgres.url(tmp_path), slots=1)
-    group = group_of(workflow(service.api(), tmp_path, "1"))
-    service.close()
+    instance = open_instance(tmp_path / "root", db_url=postgres.url(tmp_path), slots=1)
+    group = group_of(workflow(instance.api(), tmp_path, "1"))
+    instance.close()
     database = Database(postgres.url(tmp_path))
     fill(database, [group], 2, RunState.PENDING)
     queue = Runs(database)
@@ -188,16 +188,16 @@ def test_two_services_share_the_work_of_a_sweep(postgres: Postgres, tmp_path: Pa
     url, root, ran = postgres.url(tmp_path), tmp_path / "root", tmp_path / "ran.txt"
     code = f"open({str(ran)!r}, 'a').write(f'{{x}}\\n')\nimport runwidgets\nrunwidgets.record('y', x)"
     notebook = write_notebook(tmp_path / "shared.ipynb", code, parameters="x: int = 0")
-    services = [open_service(root, db_url=url, slots=1) for _ in range(2)]
-    mine, other = (service.api() for service in services)
+    services = [open_instance(root, db_url=url, slots=1) for _ in range(2)]
+    mine, other = (instance.api() for instance in services)
 
     sweep = rw.sweep(notebook, x=range(30), api=mine)
     frame = rw.Sweep(other, sweep.id).wait().to_frame()
 
     assert frame["y"].tolist() == list(range(30))
     assert sorted(map(int, ran.read_text().split())) == list(range(30))
-    for service in services:
-        service.close()
+    for instance in services:
+        instance.close()
     wait_until(lambda: not check(root, url), within=20)
 
 
@@ -206,8 +206,8 @@ def test_runs_go_on_while_the_database_is_away(postgres: Postgres, tmp_path: Pat
     url = postgres.url(tmp_path)
     code = "import time, runwidgets\nprint('begun', flush=True)\ntime.sleep(2)\nrunwidgets.record('y', 1)"
     notebook = write_notebook(tmp_path / "away.ipynb", code)
-    service = open_service(tmp_path / "root", db_url=url, slots=1)
-    run = rw.run(notebook, api=service.api())
+    instance = open_instance(tmp_path / "root", db_url=url, slots=1)
+    run = rw.run(notebook, api=instance.api())
     wait_until(lambda: "begun" in run.log)
 
     postgres.stop()
@@ -215,9 +215,9 @@ def test_runs_go_on_while_the_database_is_away(postgres: Postgres, tmp_path: Pat
         assert run.state
     postgres.start()
 
-    done = wait_until(lambda: rw.Run(service.api(), run.id), lambda each: each.state == "SUCCESS", within=60)
+    done = wait_until(lambda: rw.Run(instance.api(), run.id), lambda each: each.state == "SUCCESS", within=60)
     assert done.metrics == {"y": 1}
-    service.close()
+    instance.close()
 
 
 def test_many_threads_write_at_once(postgres: Postgres, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from runwidgets.errors import ConstraintViolationError, InvalidParameterError, InvalidTemplateError
 from runwidgets.templates.notebook import fingerprint, read_template
-from tests.ladder import PYTHON, write_notebook
+from tests.builders import PYTHON, write_notebook
 
 Json = dict[str, Any]
 
@@ -172,7 +172,7 @@ def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path, name: str, is_r
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_a_notebook_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
-    """Another one's file is a fault of the path, not of the service."""
+    """Another one's file is a fault of the path, not of the instance."""
     path = write(tmp_path)
     path.chmod(0)
 

@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.limits import Limits
 from runwidgets.templates.notebook import fingerprint, read_template
-from tests.ladder import PYTHON, write_notebook
+from tests.builders import PYTHON, write_notebook
 
 
 def test_later_sources_win_and_may_say_only_a_part(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from ipywidgets import Widget
 from ipywidgets.widgets import widget as widgets
 
 import runwidgets as rw
-from runwidgets.service.base import Api
+from runwidgets.service.contracts.runs import Api
 from runwidgets.widgets.view import View
-from tests.ladder import DOUBLE, arguments, ended, group_of, wait_until, workflow
+from tests.builders import DOUBLE, arguments, ended, group_of, wait_until, workflow
 
 FIRST, ALL = 100, 500
 MB = 1_000_000

@@ -11,15 +11,15 @@ from runwidgets.errors import (
     UnknownParameterError,
     UnknownRunError,
 )
-from runwidgets.service.base import Api
-from runwidgets.service.wiring import Service
-from tests.ladder import DOUBLE, SLEEP, ended, finished, running, wait_until, write_notebook
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.factory import Instance
+from tests.builders import DOUBLE, SLEEP, ended, finished, running, wait_until, write_notebook
 
 
 @pytest.fixture
-def api(house: Service) -> Api:
-    """Take the house in this process."""
-    return house.api()
+def api(instance: Instance) -> Api:
+    """Take the instance in this process."""
+    return instance.api()
 
 
 def test_a_view_follows_its_run_to_the_end(api: Api, folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_view_of_nothing_is_refused(api: Api) -> None:
 
 
 def test_a_form_starts_what_it_holds(api: Api, folder: Path) -> None:
-    """From Python as from the button; what is wrong is the service's to say."""
+    """From Python as from the button; what is wrong is the instance's to say."""
     path = write_notebook(folder / "form-start.ipynb", DOUBLE, parameters="x: int")
     form = rw.RunForm(path, api=api)
 
@@ -97,7 +97,7 @@ token: str = ""
 
 
 def test_the_arguments_of_a_form_are_read_set_and_observed(api: Api, folder: Path) -> None:
-    """Python's own values become JSON; what is wrong is said at once, by the service's rules."""
+    """Python's own values become JSON; what is wrong is said at once, by the instance's rules."""
     path = write_notebook(folder / "form-traits.ipynb", "1", parameters=TYPED)
     form = rw.RunForm(path, api=api)
     seen: list[object] = []

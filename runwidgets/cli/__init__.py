@@ -1,0 +1,1 @@
+"""The command `jupyter runwidgets`, one module per verb."""

@@ -1,0 +1,48 @@
+"""The verb `clean`: removes what is old from a root."""
+
+import sys
+
+from traitlets import Bool, Integer
+
+from runwidgets.cli.root import RootApp
+from runwidgets.errors import RunWidgetsError
+from runwidgets.service.factory import clean_root
+from runwidgets.service.local.retention import MAX_DAYS
+
+
+class CleanApp(RootApp):
+    """Remove what is old."""
+
+    name = "jupyter-runwidgets-clean"
+    description = (
+        "Removes runs that are older than you say, and whatever under the root belongs to nobody. A run goes "
+        "as soon as one of the two options says so; active runs stay. A server may work on the root."
+    )
+    examples = "jupyter runwidgets clean --keep-days=30 --keep-runs=100 --dry-run"
+    aliases = {  # noqa: RUF012
+        **RootApp.aliases,
+        "keep-days": "CleanApp.keep_days",
+        "keep-runs": "CleanApp.keep_runs",
+    }
+    flags = {"dry-run": ({"CleanApp": {"is_dry": True}}, "Only say what would be removed.")}  # noqa: RUF012
+
+    keep_days = Integer(
+        0, min=0, max=MAX_DAYS, help="Days for which a run is kept after its end. 0 means for ever."
+    ).tag(config=True)
+    keep_runs = Integer(0, min=0, help="Newest runs of each group that are kept. 0 means all.").tag(
+        config=True
+    )
+    is_dry = Bool(False, help="Whether it is only said what would be removed.").tag(config=True)
+
+    def start(self) -> None:
+        """Clean the root and say what went."""
+        verb, runs, others, size = "would remove" if self.is_dry else "removed", 0, 0, 0
+        options = self.db_url or None, self.keep_days, self.keep_runs
+        try:
+            for removal in clean_root(self.place, *options, is_dry=self.is_dry):
+                print(f"{verb} {removal.subject}, {removal.size:,} bytes")
+                is_run = removal.subject.startswith("run ")
+                runs, others, size = runs + is_run, others + (not is_run), size + removal.size
+        except RunWidgetsError as error:
+            sys.exit(error.message)
+        print(f"{verb} {runs:,} runs and {others:,} orphans, {size:,} bytes")

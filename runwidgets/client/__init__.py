@@ -1,0 +1,1 @@
+"""What people use from Python: connections, runs, sweeps, searches and magics."""

@@ -1,0 +1,77 @@
+"""The runs of a sweep as they end, one after the other."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from runwidgets.client.dataframes import Row, read_rows
+from runwidgets.client.run import Run
+from runwidgets.service.contracts.runs import Api
+from runwidgets.states import TERMINAL, RunState
+
+
+def read_points(api: Api, sweep_id: str) -> list[Row]:
+    """Return what is known of each point of a sweep, in order, without a question per run."""
+    return list(read_rows(lambda after: api.sweeps.get_points(sweep_id, after=after)))
+
+
+class AsCompleted:
+    """The runs of a sweep as they end, for ``for`` and for ``async for``."""
+
+    def __init__(self, api: Api, sweep_id: str, timeout: float | None) -> None:
+        self._api = api
+        self._sweep_id = sweep_id
+        self._timeout = timeout
+
+    def __iter__(self) -> Iterator[Run]:
+        return (Run(self._api, run_id) for run_id in self.ids())
+
+    async def __aiter__(self) -> AsyncIterator[Run]:
+        runs = iter(self)
+        while True:
+            run = await asyncio.to_thread(next, runs, None)
+            if run is None:
+                return
+            yield run
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ids of the runs as they end.
+
+        Raises
+        ------
+        TimeoutError
+            Runs are still active when the time is over.
+        UnknownSweepError
+            The sweep was deleted.
+        """
+        stop = threading.Event()
+        timer = threading.Timer(self._timeout or 0, stop.set)
+        timer.daemon = True
+        if self._timeout is not None:
+            timer.start()
+        try:
+            seen = self._api.events.last_event()
+            states = {row["id"]: RunState(row["state"]) for row in read_points(self._api, self._sweep_id)}
+            yield from [run_id for run_id, state in states.items() if state in TERMINAL]
+            active = {run_id for run_id, state in states.items() if state not in TERMINAL}
+            follow = self._api.events.follow_events
+            for event in follow(seen, sweep_id=self._sweep_id, stop=stop) if active else ():
+                run_id, kind = event["runId"], event["kind"]
+                if run_id in active and (kind == "deleted" or _has_ended(event)):
+                    active.discard(run_id)
+                    if kind != "deleted":
+                        yield run_id
+                if not active:
+                    return
+        finally:
+            timer.cancel()
+            stop.set()
+        if active:
+            raise TimeoutError(
+                f"{len(active)} runs of sweep {self._sweep_id} are active after {self._timeout:g} s"
+            )
+
+
+def _has_ended(event: Mapping[str, Any]) -> bool:
+    return event["kind"] == "state" and RunState(event["data"]["state"]) in TERMINAL

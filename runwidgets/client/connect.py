@@ -1,0 +1,279 @@
+"""What people hold in their hands: `connect`, `run` and `sweep`."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from jupyter_core.paths import jupyter_data_dir
+
+from runwidgets.client.run import Run
+from runwidgets.client.submit import default_group, make_arguments, open_workflow, start
+from runwidgets.client.sweep import Sweep
+from runwidgets.service.contracts.runs import Api
+from runwidgets.service.http.services import open_remote
+from runwidgets.spaces.space import as_space, grid
+
+if TYPE_CHECKING:
+    import pandas
+
+    from runwidgets.execution.dask.connection import Cluster
+    from runwidgets.service.factory import Instance
+
+__all__ = ["Api", "Run", "Sweep", "connect", "default_root", "leaderboard", "run", "sweep"]
+
+URL_VARIABLE = "RUNWIDGETS_URL"
+TOKEN_VARIABLE = "RUNWIDGETS_TOKEN"
+PROBE_TIMEOUT = 2.0
+"""Seconds in which a server that Jupyter lists must answer to be taken."""
+
+
+def default_root() -> Path:
+    """Return where runs are stored when nobody says otherwise.
+
+    Returns
+    -------
+    Path
+        ``runwidgets/`` in Jupyter's data folder.
+    """
+    return Path(jupyter_data_dir()) / "runwidgets"
+
+
+def connect(
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    cluster: "Cluster | None" = None,
+) -> Api:
+    """Connect to the services.
+
+    With no argument it is the server that this kernel belongs to; else a running Jupyter server of this
+    user that has the extension; else the service is opened in this process, on the default root.
+
+    Parameters
+    ----------
+    url : str, optional
+        A Jupyter server, such as ``http://localhost:8888/``.
+    token : str, optional
+        Its token.
+    root : path, optional
+        Open the service in this process, on this folder.
+    cluster : str or callable, optional
+        Open the service in this process, and execute its runs on a Dask cluster: the address of its
+        scheduler, the path of a scheduler file, ``module:function``, or a function that returns one.
+
+    Returns
+    -------
+    Api
+        The services; a context manager.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        The server named does not answer, or the root cannot be used.
+    UnauthenticatedAccessError
+        The token is wrong.
+    """
+    if root is not None or cluster is not None:
+        folder = default_root() if root is None else Path(root)
+        return _embedded(folder.expanduser().resolve(), cluster).api()
+    if url is not None:
+        return open_remote(_routes(url), token)
+    if os.environ.get(URL_VARIABLE):
+        return _default(os.environ[URL_VARIABLE], os.environ.get(TOKEN_VARIABLE))
+    for server_url, server_token in _running_servers():
+        return _default(server_url, server_token)
+    return _embedded(default_root()).api()
+
+
+@lru_cache(maxsize=16)
+def _default(url: str, token: str | None) -> Api:
+    return open_remote(_routes(url), token)
+
+
+@lru_cache(maxsize=16)
+def _embedded(root: Path, cluster: "Cluster | None" = None) -> "Instance":
+    from runwidgets.service.factory import open_instance
+
+    return open_instance(root, cluster=cluster)
+
+
+def _routes(url: str) -> str:
+    base = url.split("?")[0].rstrip("/")
+    return f"{base}/" if base.endswith("/runwidgets/api") else f"{base}/runwidgets/api/"
+
+
+def _running_servers() -> Iterator[tuple[str, str | None]]:
+    """Yield the servers that Jupyter lists and that have the extension."""
+    from jupyter_server.serverapp import list_running_servers
+
+    for server in list_running_servers():
+        token = server.get("token") or None
+        headers = {"Authorization": f"token {token}"} if token else {}
+        try:
+            answer = httpx.get(_routes(server["url"]), headers=headers, timeout=PROBE_TIMEOUT)
+        except httpx.HTTPError:
+            continue
+        if answer.is_success:
+            yield server["url"], token
+
+
+def run(
+    source: str | os.PathLike[str],
+    arguments: Mapping[str, Any] | None = None,
+    /,
+    *,
+    api: Api | None = None,
+    group: str | None = None,
+    config: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> Run:
+    """Start a run of a notebook.
+
+    Parameters
+    ----------
+    source : str or path
+        Path of a notebook, or the id of a workflow.
+    arguments : mapping of str to Any, optional
+        Values by parameter; the path of a local file is uploaded for a file parameter.
+    api : Api, optional
+        None for what `connect` finds.
+    group : str, optional
+        Id of a group; None for the workflow's default one.
+    config : dict, optional
+        How to run, as in `RunService.start_run`.
+    **kwargs
+        Arguments as keywords.
+
+    Returns
+    -------
+    Run
+        The live handle; the run goes on without it.
+
+    Raises
+    ------
+    RunWidgetsError
+        As in `RunService.start_run` and `WorkflowService.create_workflow`.
+
+    Examples
+    --------
+    >>> rw.run("train.ipynb", epochs=3).wait().metrics  # doctest: +SKIP
+    {'loss': 0.12}
+    """
+    service = api or connect()
+    return Run(service, start(service, source, {**(arguments or {}), **kwargs}, group, config))
+
+
+def sweep(
+    source: str | os.PathLike[str],
+    space: Any = None,
+    /,
+    *,
+    api: Api | None = None,
+    group: str | None = None,
+    name: str | None = None,
+    config: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> Sweep:
+    """Start a run of a notebook at every point of a parameter space: all of them, or none.
+
+    Parameters
+    ----------
+    source : str or path
+        Path of a notebook, or the id of a workflow.
+    space : Space, mapping, list of mapping, or data frame, optional
+        The points; see `grid`, `zip`, `sample` and `points`.
+    api : Api, optional
+        None for what `connect` finds.
+    group : str, optional
+        Id of a group; None for the workflow's default one.
+    name : str, optional
+        Shown to people; None for the names of what varies.
+    config : dict, optional
+        How to run, as in `SweepService.start_sweep`: ``on_error``, ``reuse``, ``parallel``, ``priority`` of
+        the sweep, ``timeout``, ``retries`` and so on of its runs.
+    **kwargs
+        Values by parameter, as for `grid`; with a space, all combinations of both. The path of a local file
+        is uploaded for a file parameter.
+
+    Returns
+    -------
+    Sweep
+        The live handle; the runs go on without it.
+
+    Raises
+    ------
+    RunWidgetsError
+        As in `SweepService.start_sweep` and `WorkflowService.create_workflow`; the first bad point is named.
+
+    Examples
+    --------
+    >>> sweep = rw.sweep("train.ipynb", lr=[0.1, 0.01], depth=range(2, 6))  # doctest: +SKIP
+    >>> sweep.wait().to_frame()  # doctest: +SKIP
+    """
+    service = api or connect()
+    points = grid(**kwargs) if space is None else as_space(space)
+    if space is not None and kwargs:
+        points = points * grid(**kwargs)
+    workflow = open_workflow(service, source)
+    group_id = group or default_group(workflow)
+    given = make_arguments(service, group_id, workflow, points)
+    return Sweep(service, service.sweeps.start_sweep(group_id, given, config, name))
+
+
+def leaderboard(
+    source: str | os.PathLike[str],
+    *,
+    order_by: str | Sequence[str] | None = None,
+    include_all: bool = False,
+    api: Api | None = None,
+) -> "pandas.DataFrame":
+    """Rank the successful runs of a notebook by the metrics that its ``results.schema`` names.
+
+    Parameters
+    ----------
+    source : str or path
+        Path of a notebook, or the id of a workflow.
+    order_by : str or list of str, optional
+        Names of metrics, each may end in ``:asc`` or ``:desc`` (the default); None for the first of the
+        schema.
+    include_all : bool, optional
+        False for the best run of each group, True for every run, at most the best 10,000.
+    api : Api, optional
+        None for what `connect` finds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Best first: ``group``, ``run``, ``finished`` (UTC), and a column per metric of the schema.
+
+    Raises
+    ------
+    InvalidArgumentError
+        `order_by` names no metric of the schema.
+    RunWidgetsError
+        As in `WorkflowService.create_workflow`.
+
+    Examples
+    --------
+    >>> rw.leaderboard("train.ipynb", order_by="loss:asc")  # doctest: +SKIP
+    """
+    import pandas
+
+    service = api or connect()
+    names = [order_by] if isinstance(order_by, str) else None if order_by is None else list(order_by)
+    board = service.workflows.get_leaderboard(open_workflow(service, source)["id"], names, include_all)
+    metrics = [each["name"] for each in board["schema"]]
+    rows = [
+        {
+            "group": each["group"]["name"],
+            "run": each["run"]["id"],
+            "finished": pandas.Timestamp(each["run"]["finishedAt"]),
+            **{result["name"]: result["value"] for result in each["results"]},
+        }
+        for each in board["ranking"]
+    ]
+    return pandas.DataFrame(rows, columns=["group", "run", "finished", *metrics])

@@ -1,0 +1,247 @@
+"""Magics of IPython: a cell that runs at every point of a space, and a notebook that runs from one line.
+
+``%load_ext runwidgets`` brings them.
+"""
+
+import ast
+import builtins
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from nbformat.v4 import new_code_cell, new_notebook
+
+from runwidgets.client.connect import run, sweep
+from runwidgets.client.run import Run
+from runwidgets.client.sweep import Sweep
+from runwidgets.errors import RunWidgetsError
+from runwidgets.spaces import distributions as values
+from runwidgets.spaces import space as spaces
+from runwidgets.spaces.space import Space, as_space
+from runwidgets.templates.notebook import read_template
+
+OPTIONS = ("name", "on_error", "reuse", "parallel", "priority", "timeout", "retries", "space")
+"""Words of `%%sweep` that are no parameters."""
+WORDS = {
+    **{name: getattr(spaces, name) for name in ("grid", "zip", "sample", "points")},
+    **{
+        name: getattr(values, name)
+        for name in ("choice", "geomspace", "integers", "linspace", "loguniform", "uniform")
+    },
+}
+"""What a value on a magic's line may use beside the user's own names."""
+SOURCE = re.compile(r"""(["']?)(.+?)\1(?:\s+(.*))?$""")
+BEGIN = re.compile(r"(?<![^\s])([A-Za-z_]\w*)\s*=(?!=)")
+
+
+@magics_class
+class RunMagics(Magics):
+    """``%%sweep`` and ``%run_workflow``."""
+
+    @cell_magic("sweep")  # type: ignore[arg-type]
+    def sweep_cell(self, line: str, cell: str) -> Sweep:
+        """Run the cell that it heads at every point of a parameter space.
+
+        ::
+
+            %%sweep name=study lr=[0.1, 0.01] depth=range(2, 6)
+            import runwidgets
+            runwidgets.record("loss", train(lr, depth))
+
+        The cell becomes a notebook of its own, ``<name>.sweep.ipynb`` beside this one: it begins with the
+        parameters, and has nothing else of this kernel. Words: a list, range or other values per parameter,
+        or one value; ``space=…`` for a space; ``name`` also names the variable that gets the sweep;
+        ``on_error``, ``reuse``, ``parallel``, ``priority``, ``timeout`` and ``retries`` as in ``config``.
+
+        Parameters
+        ----------
+        line : str
+            The words.
+        cell : str
+            What to run.
+
+        Returns
+        -------
+        Sweep
+            The live handle.
+        """
+        given = parse_line(line, self._names())
+        options = {name: given.pop(name) for name in OPTIONS if name in given}
+        is_named = "name" in options
+        name = str(options.pop("name", "cell"))
+        if not name.isidentifier():
+            raise UsageError(f"%%sweep: name={name!r} is no name for a variable")
+        try:
+            space = as_space(options.pop("space", {})) if "space" in options else spaces.grid(**given)
+            if not space.names:
+                raise UsageError("%%sweep: give at least one parameter, such as lr=[0.1, 0.01]")
+            path = write_cell(Path.cwd() / f"{name}.sweep.ipynb", name, cell, space)
+            begun = sweep(path, space, name=name, config=options)
+        except RunWidgetsError as error:
+            raise UsageError(f"%%sweep: {error}") from error
+        if is_named:
+            self._shell.user_ns[name] = begun
+        return begun
+
+    @line_magic("run_workflow")  # type: ignore[arg-type]
+    def run_line(self, line: str) -> Run:
+        """Start a run of a notebook: ``%run_workflow train.ipynb lr=0.1 depth=3``.
+
+        Parameters
+        ----------
+        line : str
+            Path of the notebook or id of a workflow, then arguments.
+
+        Returns
+        -------
+        Run
+            The live handle.
+        """
+        found = SOURCE.match(line.strip())
+        if not found:
+            raise UsageError("%run_workflow: give the path of a notebook")
+        source, rest = found[2], found[3] or ""
+        try:
+            return run(source, parse_line(rest, self._names()))
+        except RunWidgetsError as error:
+            raise UsageError(f"%run_workflow: {error}") from error
+
+    @property
+    def _shell(self) -> InteractiveShell:
+        assert self.shell is not None
+        return self.shell
+
+    def _names(self) -> dict[str, Any]:
+        return {**WORDS, **self._shell.user_ns}
+
+
+def parse_line(line: str, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the words of a magic's line: ``a=[1, 2] b=range(3)``.
+
+    Parameters
+    ----------
+    line : str
+        Words ``name=expression``; an expression may hold blanks, and bare words are text.
+    names : mapping
+        What expressions may use.
+
+    Returns
+    -------
+    dict
+        Values by name, in order.
+
+    Raises
+    ------
+    UsageError
+        Something is no such word; it says which.
+
+    Examples
+    --------
+    >>> parse_line("lr=[0.1, 0.01] model=tree", {})
+    {'lr': [0.1, 0.01], 'model': 'tree'}
+    """
+    begins = [found for found in BEGIN.finditer(line) if _is_outside(line[: found.start()])]
+    lead = line[: begins[0].start()] if begins else line
+    if lead.strip():
+        raise UsageError(f"{lead.strip()!r}: write arguments as name=value")
+    given: dict[str, Any] = {}
+    ends = [*(begin.start() for begin in begins[1:]), len(line)]
+    for begin, end in zip(begins, ends, strict=False):
+        name, text = begin[1], line[begin.end() : end].strip().rstrip(",")
+        if name in given:
+            raise UsageError(f"{name}: it is given twice")
+        given[name] = _evaluate(name, text, names)
+    return given
+
+
+def _is_outside(text: str) -> bool:
+    """Say whether what follows a text stands outside of brackets and quotes."""
+    bare = re.sub(r"\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])*'", "", text)
+    opened = sum(bare.count(sign) for sign in "([{") - sum(bare.count(sign) for sign in ")]}")
+    return opened == 0 and '"' not in bare and "'" not in bare
+
+
+def _evaluate(name: str, text: str, names: Mapping[str, Any]) -> Any:
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError as error:
+        raise UsageError(f"{name}: {text!r} is no value: {error.msg}") from error
+    if isinstance(tree.body, ast.Name):
+        is_known = tree.body.id in names or hasattr(builtins, tree.body.id)
+        if name == "name" or not is_known:  # the name of a sweep is a variable since its cell was run before
+            return text
+    try:
+        return eval(compile(tree, f"<{name}>", "eval"), {"__builtins__": builtins, **names})
+    except Exception as error:
+        raise UsageError(f"{name}: {text} raised {type(error).__name__}: {error}") from error
+
+
+def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:
+    """Write a cell as a template whose parameters are those of a space; the same one is left as it is.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    name : str
+        What it is called.
+    cell : str
+        The code.
+    space : Space
+        The first value of each parameter is its default.
+
+    Returns
+    -------
+    Path
+        The notebook.
+    """
+    lines = [f"{each} = {_literal(_typical(each, space))}" for each in space.names]
+    defaults = new_code_cell("\n".join(["import datetime, pathlib", *lines]), id="parameters")
+    defaults.metadata.tags = ["parameters"]
+    notebook = new_notebook(cells=[defaults, new_code_cell(cell, id="cell")])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata.runwidgets = {"name": name}
+    written = nbformat.writes(notebook)
+    if not path.exists() or path.read_text("utf-8") != written:
+        path.write_text(written, "utf-8")
+    return path
+
+
+def _typical(name: str, space: Space) -> Any:
+    """Return the first value of a parameter, as a float where others are: a default says what is allowed."""
+    column = [point[name] for point in space if name in point]
+    is_mixed = {type(value) for value in column} == {int, float}
+    return float(column[0]) if is_mixed else column[0]
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, Path):
+        return f"pathlib.Path({str(value)!r})"
+    return repr(value)
+
+
+def complete(shell: InteractiveShell, event: Any) -> list[str]:
+    """Offer the parameters of the notebook that a line names, and the words of ``%%sweep``."""
+    line = event.line.lstrip("% ")
+    magic, _, rest = line.partition(" ")
+    if magic == "sweep":
+        return [f"{name}=" for name in OPTIONS]
+    source = Path(rest.split(" ")[0])
+    if source.suffix != ".ipynb" or not source.is_file():
+        return sorted(path.name for path in Path.cwd().glob("[!.]*.ipynb"))
+    try:
+        return [f"{each.name}=" for each in read_template(source).parameters]
+    except RunWidgetsError:
+        return []
+
+
+def load(shell: InteractiveShell) -> None:
+    """Bring the magics into a shell."""
+    shell.register_magics(RunMagics)
+    for magic in ("%run_workflow", "run_workflow", "%%sweep"):
+        shell.set_hook("complete_command", complete, str_key=magic)

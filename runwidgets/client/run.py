@@ -1,0 +1,353 @@
+"""The live handle of a run: a few words in code, a card in a notebook."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Generator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, overload
+
+from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
+from runwidgets.report import card_html
+from runwidgets.service.contracts.runs import Api
+from runwidgets.states import TERMINAL, RunState
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+RUN_TYPE = "application/vnd.runwidgets.run+json"
+
+
+class ResultFile:
+    """A file that a run left behind.
+
+    Attributes
+    ----------
+    name : str
+        Relative to the run's working folder.
+    size : int
+        Bytes.
+    mime_type, sha256, id : str
+        As in the run's handle.
+    """
+
+    def __init__(self, api: Api, run_id: str, handle: Mapping[str, Any]) -> None:
+        self._api = api
+        self._run_id = run_id
+        self.id: str = handle["id"]
+        self.name: str = handle["name"]
+        self.size: int = handle["size"]
+        self.mime_type: str = handle["mimeType"]
+        self.sha256: str = handle["sha256"]
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading; the caller closes it."""
+        return self._api.runs.get_result_file(self._run_id, self.id)
+
+    def read_bytes(self) -> bytes:
+        """Return its content."""
+        with self.open() as stream:
+            content: bytes = stream.read()
+        return content
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Return its content as text."""
+        return self.read_bytes().decode(encoding)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Copy it to a path, or into a folder under its own name.
+
+        Returns
+        -------
+        Path
+            Where it is now.
+        """
+        target = Path(path)
+        if target.is_dir():
+            target = target / Path(self.name).name
+        with self.open() as stream, target.open("wb") as copy:
+            while chunk := stream.read(1 << 20):
+                copy.write(chunk)
+        return target
+
+    def __repr__(self) -> str:
+        return f"ResultFile({self.name!r}, {self.size:,} bytes)"
+
+
+class Run:
+    """A run, live: what it says is what the service knows now.
+
+    Parameters
+    ----------
+    api : Api
+        Where the run is.
+    handle : dict or str
+        Its handle, or its id.
+
+    Raises
+    ------
+    UnknownRunError
+        There is no such run.
+    """
+
+    def __init__(self, api: Api, handle: Mapping[str, Any] | str) -> None:
+        self.api = api
+        self._handle = dict(api.runs.get_run(handle) if isinstance(handle, str) else handle)
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self._handle["id"])
+
+    @property
+    def handle(self) -> dict[str, Any]:
+        """Its handle; asked again as long as the run is active."""
+        if RunState(self._handle["state"]) not in TERMINAL:
+            self._handle = self.api.runs.get_run(self.id)
+        return self._handle
+
+    @property
+    def state(self) -> RunState:
+        """Its state."""
+        return RunState(self.handle["state"])
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that it was started with, by name."""
+        return {each["name"]: each["value"] for each in self._handle["arguments"]}
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What it recorded, by name."""
+        return dict(self.handle.get("metrics", {}))
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """How far it is: ``cell`` of ``cells``, ``fraction`` (0 to 1), ``text``."""
+        return dict(self.handle.get("progress") or {})
+
+    def series(self, name: str) -> list[tuple[float, float]]:
+        """Return what it has recorded of a metric by step, as far as it has come.
+
+        Parameters
+        ----------
+        name : str
+            The metric.
+
+        Returns
+        -------
+        list of (float, float)
+            Steps, which grow, and values, which may be NaN or infinite.
+
+        Raises
+        ------
+        InvalidArgumentError
+            It recorded no such series.
+
+        Examples
+        --------
+        >>> steps, losses = zip(*run.series("loss"))  # doctest: +SKIP
+        """
+        known = self.api.runs.get_series(self.id)["series"]
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise InvalidArgumentError(name, f"run {self.id} has no such series", f"it has {there}")
+        return [
+            (step, float(value))
+            for step, value in zip(known[name]["steps"], known[name]["values"], strict=True)
+        ]
+
+    @property
+    def messages(self) -> list[str]:
+        """Why it ended in ERROR or CANCELED."""
+        return list(self.handle.get("messages", []))
+
+    @property
+    def files(self) -> dict[str, ResultFile]:
+        """Its result files by name; empty unless it is SUCCESS."""
+        return {each["name"]: ResultFile(self.api, self.id, each) for each in self.handle.get("files", [])}
+
+    @property
+    def notebook(self) -> "NotebookNode":
+        """The executed notebook, as far as it has come."""
+        import nbformat  # a second's work, which few need
+
+        with self.api.runs.get_notebook(self.id) as stream:
+            executed: NotebookNode = nbformat.reads(stream.read().decode(), as_version=4)
+        return executed
+
+    @property
+    def log(self) -> str:
+        """Everything that the notebook printed."""
+        pieces: list[str] = []
+        offset = 0
+        while True:
+            piece = self.api.runs.get_log(self.id, offset)
+            if piece["next"] == offset or not piece["text"]:
+                return "".join(pieces)
+            pieces.append(piece["text"])
+            offset = piece["next"]
+
+    def wait(self, timeout: float | None = None) -> "Run":
+        """Wait until it has ended; an interrupt of the kernel ends the waiting, not the run.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; None for as long as it takes.
+
+        Returns
+        -------
+        Run
+            Itself.
+
+        Raises
+        ------
+        TimeoutError
+            It is still active.
+        UnknownRunError
+            It was deleted.
+        """
+        stop = threading.Event()
+        timer = threading.Timer(timeout or 0, stop.set)
+        timer.daemon = True
+        if timeout is not None:
+            timer.start()
+        try:
+            seen = self.api.events.last_event()
+            if self.state in TERMINAL:
+                return self
+            for event in self.api.events.follow_events(seen, run_id=self.id, stop=stop):
+                if event["kind"] == "deleted":
+                    raise UnknownRunError(f"run {self.id}", "it was deleted")
+                if event["kind"] == "state" and self.state in TERMINAL:
+                    return self
+        finally:
+            timer.cancel()
+        raise TimeoutError(f"run {self.id} is still {self.state} after {timeout:g} s")
+
+    def __await__(self) -> Generator[Any, None, "Run"]:
+        return asyncio.to_thread(self.wait).__await__()
+
+    def cancel(self, reason: str | None = None) -> "Run":
+        """Stop it.
+
+        Parameters
+        ----------
+        reason : str, optional
+            Kept in its messages.
+
+        Returns
+        -------
+        Run
+            Itself, CANCELED.
+
+        Raises
+        ------
+        InvalidRunStateError
+            It has ended already.
+        """
+        self._handle = self.api.runs.cancel_run(self.id, reason)
+        return self
+
+    def rerun(self) -> "Run":
+        """Start a run with its arguments and settings, on the template as it is now.
+
+        Returns
+        -------
+        Run
+            The new one.
+
+        Raises
+        ------
+        ConstraintViolationError
+            The template has changed and refuses the arguments, or one was secret and not kept.
+        """
+        return Run(self.api, self.api.runs.rerun(self.id))
+
+    def delete(self) -> None:
+        """Remove it and its files.
+
+        Raises
+        ------
+        InvalidRunStateError
+            It is active.
+        """
+        self.api.runs.delete_run(self.id)
+
+    @overload
+    def to_html(self) -> str: ...
+
+    @overload
+    def to_html(self, path: str | os.PathLike[str]) -> Path: ...
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str | Path:
+        """Make one HTML document of it, to keep, to mail or to print.
+
+        It needs no server and no network: pictures are in it, up to sizes that it tells, and so is the
+        executed notebook. It has no script, and nothing of the run can bring one in.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where to write it: a file, or a folder, in which it is ``run-<id>.html``; None to return it.
+
+        Returns
+        -------
+        str or Path
+            The document, or where it is.
+
+        Raises
+        ------
+        UnknownRunError
+            The run was deleted.
+
+        Examples
+        --------
+        >>> run.to_html("report.html")  # doctest: +SKIP
+        PosixPath('report.html')
+        """
+        from runwidgets.report.document import report_html
+
+        document = report_html(self.api, self.handle)
+        if path is None:
+            return document
+        target = Path(path)
+        if target.is_dir():
+            target = target / f"run-{self.id}.html"
+        target.write_text(document, "utf-8")
+        return target
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self._handle['state']})"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        try:
+            handle = self.handle
+        except RunWidgetsError:  # it was deleted, or its service is away: what was known last
+            handle = self._handle
+        seen = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        saved = {
+            "run_id": self.id,
+            "notebook": handle.get("notebook"),
+            "state": handle["state"],
+            "seen": seen,
+        }
+        return {RUN_TYPE: saved, "text/plain": repr(self), "text/html": card_html(handle)}
+
+
+def static_bundle(run: Run) -> dict[str, str]:
+    """Return what shows a run where nothing is live: one plain line, and a small table.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    dict
+        ``text/plain`` and ``text/html``; everything in it is escaped.
+    """
+    return {"text/plain": repr(run), "text/html": card_html(run.handle)}

@@ -1,0 +1,126 @@
+"""From a notebook and values to what the services take: the workflow, its group, the arguments."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runwidgets.errors import UnknownFileError, UnknownWorkflowGroupError
+from runwidgets.service.contracts.runs import Api
+from runwidgets.templates.parameters import coerce_mapping
+
+
+def open_workflow(api: Api, source: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the handle of a workflow, registering a notebook where a path is given.
+
+    Parameters
+    ----------
+    api : Api
+        The services.
+    source : str or path
+        Path of a notebook, or the id of a workflow.
+
+    Returns
+    -------
+    dict
+        The workflow handle.
+    """
+    text = os.fspath(source)
+    if isinstance(source, os.PathLike) or text.endswith(".ipynb") or os.sep in text:
+        return api.workflows.create_workflow(str(Path(text).expanduser().absolute()))
+    return api.workflows.get_workflow(text)
+
+
+def default_group(workflow: Mapping[str, Any]) -> str:
+    """Return the id of the group that runs of a workflow belong to when nobody says otherwise.
+
+    Parameters
+    ----------
+    workflow : mapping
+        The workflow handle.
+
+    Returns
+    -------
+    str
+        Of the first group that the user may act in.
+
+    Raises
+    ------
+    UnknownWorkflowGroupError
+        There is none.
+    """
+    for group in workflow["groups"]:
+        return str(group["id"])
+    raise UnknownWorkflowGroupError(
+        f"workflow {workflow['id']}", "you are in no group of it", "create one with api.groups.create_group"
+    )
+
+
+def make_arguments(
+    api: Api, group_id: str, workflow: Mapping[str, Any], points: Iterable[Mapping[str, Any]]
+) -> list[list[dict[str, Any]]]:
+    """Return the arguments of each point as the services take them; a local file is uploaded, once.
+
+    Parameters
+    ----------
+    api : Api
+        The services.
+    group_id : str
+        The group that gets the files.
+    workflow : mapping
+        The workflow handle.
+    points : iterable of mapping
+        Values by parameter.
+
+    Returns
+    -------
+    list of list of dict
+        As `SweepService.start_sweep` takes them.
+
+    Raises
+    ------
+    UnknownFileError
+        There is no such file here.
+    """
+    files = {each["name"] for each in workflow["parameters"] if each["dtype"] == "file"}
+    uploaded: dict[str, dict[str, Any]] = {}
+    made = []
+    for point in points:
+        values = dict(point)
+        for name in files & values.keys():
+            if isinstance(values[name], (str, os.PathLike)):
+                path = os.fspath(values[name])
+                if path not in uploaded:
+                    uploaded[path] = _upload(api, group_id, name, Path(path))
+                values[name] = uploaded[path]
+        made.append(coerce_mapping(values))
+    return made
+
+
+def start(
+    api: Api,
+    source: str | os.PathLike[str],
+    values: Mapping[str, Any],
+    group: str | None,
+    config: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Start a run of a notebook; see `runwidgets.run`.
+
+    Returns
+    -------
+    dict
+        The run handle.
+    """
+    workflow = open_workflow(api, source)
+    group_id = group or default_group(workflow)
+    (arguments,) = make_arguments(api, group_id, workflow, [values])
+    return api.runs.start_run(group_id, arguments, config)
+
+
+def _upload(api: Api, group_id: str, name: str, path: Path) -> dict[str, Any]:
+    try:
+        with path.expanduser().open("rb") as stream:
+            uploaded = api.uploads.upload_file(group_id, stream, path.name)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UnknownFileError(name, f"there is no file {path}") from error
+    return {"type": "$file", "value": {"fileId": uploaded["id"]}}

@@ -1,0 +1,192 @@
+"""The connection of an instance to a Dask cluster: requests to the scheduler, and topics of workers.
+
+Used from one thread, which is rung when there is something to hear. A scheduler that goes away, or that
+comes back empty, shows when it is looked at; it is told again then what it needs to know of runs.
+"""
+
+import asyncio
+import importlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import cloudpickle
+from distributed import Client, fire_and_forget
+
+from runwidgets.errors import ServiceUnavailableError
+from runwidgets.execution.dask import scheduler_plugin as scheduler_plugin
+from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
+from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin, execute
+
+CONNECT_TIMEOUT = 3.0
+"""Seconds in which a scheduler must answer."""
+ANSWER_TIMEOUT = 5.0
+"""Seconds in which a scheduler that we are connected to must answer."""
+
+Cluster = str | Callable[[], Any]
+"""The address of a scheduler, the path of a scheduler file, ``module:function``, or a function that returns
+a cluster of Dask."""
+Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """A connection that makes itself anew.
+
+    Parameters
+    ----------
+    cluster : str or callable
+        See `Cluster`; one that is made here is closed with the connection.
+    worker_plugin : RunWorkerPlugin
+        What every worker of the cluster gets; its name is that of the topic.
+    wake : callable
+        Called from another thread when there is something to hear.
+
+    Attributes
+    ----------
+    threads : int
+        Tasks that the cluster executes at once, as it was when it was last looked at.
+    lost_since : float or None
+        Since when there is no scheduler (monotonic seconds); None while there is one.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        The cluster cannot be made.
+    """
+
+    def __init__(self, cluster: Cluster, worker_plugin: RunWorkerPlugin, wake: Callable[[], None]) -> None:
+        self._made, self._address = _find(cluster)
+        self._worker_plugin = worker_plugin
+        self._name = worker_plugin.name
+        self._wake = wake
+        self._client: Any = None
+        self._is_known = False
+        self._problem = ""
+        self._said: SimpleQueue[Json] = SimpleQueue()
+        self.threads = 0
+        self.lost_since: float | None = time.monotonic()
+
+    def close(self) -> None:
+        """Let go of the cluster; what it executes goes on, unless it was made here."""
+        if self._client is not None:
+            self._client.close(CONNECT_TIMEOUT)
+        if self._made is not None:
+            self._made.close()
+
+    def look(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return what has become of tasks; see `RunSchedulerPlugin.look`. Empty without a scheduler."""
+        try:
+            self._connect()
+            seen = self._client.sync(self._call, "look", keys=list(keys), callback_timeout=ANSWER_TIMEOUT)
+            if seen is None:  # it has begun anew, and knows nothing of us
+                raise ConnectionResetError("the scheduler is another one")
+        except (OSError, asyncio.TimeoutError, RuntimeError, ImportError) as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.warning("runwidgets: the cluster at %s cannot be used now: %s", self._address, error)
+            self._is_known, self.threads = False, 0
+            self.lost_since = self.lost_since or time.monotonic()
+            return {}
+        self.lost_since, self._problem = None, ""
+        self.threads = seen["threads"]
+        states: dict[str, str] = seen["state"]
+        return states
+
+    def send(self, key: str, run_id: str, attempts: int, resources: dict[str, float] | None) -> None:
+        """Hand a run to the scheduler, as a task that nobody's client owns."""
+        task = self._client.submit(
+            execute, self._name, run_id, key, attempts, key=key, pure=False, resources=resources
+        )
+        fire_and_forget(task)
+
+    def withdraw(self, key: str, run_id: str, failed: Callable[[], None]) -> None:
+        """Keep a run from beginning, which is heard as its end; or have its worker end it.
+
+        Parameters
+        ----------
+        key, run_id : str
+            The task and its run.
+        failed : callable
+            Called when the scheduler did not hear it.
+        """
+
+        async def work() -> None:
+            try:
+                worker = await self._call("withdraw", key=key)
+                if worker:
+                    await self._tell_workers("cancel", [worker], run=run_id)
+                    return
+            except OSError:
+                failed()
+                return
+            released = {"op": "client-releases-keys", "keys": [key], "client": "fire-and-forget"}
+            self._client._send_to_scheduler(released)
+            self._take((0.0, {"run": run_id, "notes": [], "end": None}))
+
+        asyncio.run_coroutine_threadsafe(work(), self._client.loop.asyncio_loop)
+
+    def prepare(self, kernel_name: str, imports: list[str]) -> None:
+        """Have every worker that there is warm a process up for a template."""
+        if self.lost_since is None:
+            work = self._tell_workers("prepare", None, kernel_name=kernel_name, imports=imports)
+            asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
+
+    def hear(self) -> Iterator[Json]:
+        """Yield what was said on the topic since."""
+        with suppress(Empty):
+            while True:
+                yield self._said.get_nowait()
+
+    def _connect(self) -> None:
+        """Connect where that is needed, and have the scheduler and its workers know what they need."""
+        if self._client is None or self._client.status == "closed":
+            place = "scheduler_file" if os.path.isfile(self._address) else "address"
+            self._client = Client(
+                **{place: self._address}, timeout=CONNECT_TIMEOUT, set_as_default=False, name="runwidgets"
+            )
+            self._is_known = False
+        if not self._is_known:
+            cloudpickle.register_pickle_by_value(scheduler_plugin)
+            try:
+                self._client.register_plugin(RunSchedulerPlugin(self._name), self._name)
+            finally:
+                cloudpickle.unregister_pickle_by_value(scheduler_plugin)
+            self._client.register_plugin(self._worker_plugin, self._name)
+            self._client.subscribe_topic(self._name, self._take)
+            self._is_known = True
+
+    async def _call(self, operation: str, **values: Any) -> Any:
+        return await getattr(self._client.scheduler, f"{self._name}-{operation}")(**values)
+
+    async def _tell_workers(self, operation: str, workers: list[str] | None, **values: Any) -> None:
+        message = {"op": f"{self._name}-{operation}", **values}
+        await self._client.scheduler.broadcast(msg=message, workers=workers, on_error="ignore")
+
+    def _take(self, event: "tuple[float, Json]") -> None:
+        self._said.put(event[1])
+        self._wake()
+
+
+def _find(cluster: Cluster) -> tuple[Any, str]:
+    """Return the cluster, where it is made here, and the address of its scheduler or the path of a file."""
+    make: Any = cluster
+    if isinstance(cluster, str):
+        if "://" in cluster or os.path.isfile(cluster):
+            return None, cluster
+        module, _, function = cluster.partition(":")
+        try:
+            make = getattr(importlib.import_module(module), function)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ServiceUnavailableError(
+                "cluster",
+                f"{cluster!r} is no address, no scheduler file and no function ({error})",
+                "give one such as tcp://host:8786",
+            ) from error
+    made = make()
+    return made, str(made.scheduler_address)

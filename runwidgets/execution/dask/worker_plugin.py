@@ -1,0 +1,322 @@
+"""Runs on a worker of a Dask cluster: the worker's side of the `DaskBackend`.
+
+A worker has a plugin, the `RunWorkerPlugin`, with a `LocalBackend` in it that works as anywhere: it keeps
+fork servers warm, launches runners, follows journals, tries again, and kills what has to be killed. Only
+its queue is no database: what is said of a run goes home, over the topic of the instance. A task of the
+cluster is `execute`: it has the files of a run brought, hands it to the backend, waits, and has the results
+taken away before its end is told. Runners end with their worker.
+"""
+
+import asyncio
+import json
+import platform
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from distributed import get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnavailableError
+from runwidgets.execution.local import KILL_PAUSE, LocalBackend
+from runwidgets.execution.runner.stop import WORKER_LOST
+from runwidgets.limits import Limits
+from runwidgets.states import RunState
+from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.files.disk import write_atomically
+from runwidgets.store.files.layout import ENVIRONMENT
+from runwidgets.store.files.staging import Staging, open_staging
+from runwidgets.store.liveness import AlwaysAlive
+
+MANY = 10_000
+"""Slots of a worker's backend: Dask says how many tasks a worker has."""
+SAVE_PAUSE = 2.0
+"""Seconds between two times that what a run said so far is put where others find it."""
+PUBLISH_PATIENCE = 600.0
+"""Seconds for which a store that does not answer is asked to take what a run left."""
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Task:
+    """A run on this worker."""
+
+    id: str
+    state: str = RunState.RUNNING.value
+    instance: str = ""
+    host: str = ""
+    said: list[Json] = field(default_factory=list)
+    """What goes home with its end."""
+    end: Json | None = None
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+
+class WorkerRunQueue:
+    """What the backend of a worker says of its runs; see `RunQueue`.
+
+    Parameters
+    ----------
+    tell : callable
+        Sends something home: a dict of plain values. All but `offer` and `cancel` is called by the backend's
+        own thread.
+    """
+
+    def __init__(self, tell: Callable[[Json], None]) -> None:
+        self._tell = tell
+        self._tasks: dict[str, Task] = {}
+        self._waiting: list[Task] = []
+        self._refused: set[str] = set()
+        self._kept: list[tuple[str, Json]] | None = None
+
+    def offer(self, run_id: str) -> Task:
+        """Have a run executed, unless it was cancelled while its files were brought."""
+        task = Task(run_id)
+        if run_id in self._refused:
+            self._refused.discard(run_id)
+            task.is_over.set()
+        else:
+            self._tasks[run_id] = task
+            self._waiting.append(task)
+        return task
+
+    def cancel(self, run_id: str) -> None:
+        """Have a run end as one that was cancelled."""
+        if run_id in self._tasks:
+            self._tasks[run_id].state = RunState.CANCELED.value
+        else:
+            self._refused.add(run_id)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Keep what is said back until all of it is; what is said with the end of a run goes with that."""
+        self._kept = []
+        try:
+            yield
+        finally:
+            kept, self._kept = self._kept, None
+            for run_id, said in kept:
+                self._tell({"run": run_id, "notes": [said]})
+
+    def claim(self, host: str, instance: str, slots: int) -> Task | None:
+        """Return the run that was offered first."""
+        while self._waiting:
+            task = self._waiting.pop(0)
+            task.host, task.instance = host, instance
+            if task.state == RunState.RUNNING.value:
+                return task
+            self.release(task.id)
+        return None
+
+    def holding(self) -> Sequence[Task]:
+        """Return the runs that were claimed and not yet released."""
+        return [task for task in list(self._tasks.values()) if task.instance]
+
+    def take_over(self, run_id: str, previous: str, instance: str, host: str) -> bool:
+        """Follow a run again that was claimed before."""
+        return run_id in self._tasks
+
+    def note(
+        self,
+        run_id: str,
+        progress: Json | None = None,
+        metrics: Sequence[Recorded] = (),
+        log_size: int | None = None,
+    ) -> None:
+        """Send home what a run says on its way."""
+        said = {"progress": progress, "metrics": [asdict(each) for each in metrics], "log_size": log_size}
+        if self._kept is not None:
+            self._kept.append((run_id, said))
+        else:
+            self._tell({"run": run_id, "notes": [said]})
+
+    def move(
+        self,
+        run_id: str,
+        target: RunState,
+        messages: Sequence[str] = (),
+        results: Iterable[Json] = (),
+        holds_slot: bool = True,
+    ) -> None:
+        """Keep the end of a run, which is over where no process of it is left; the first counts."""
+        task = self._tasks[run_id]
+        if task.end is not None or task.state == RunState.CANCELED.value:
+            raise InvalidRunStateError(f"run {run_id}", "it has ended")
+        task.end = {"state": target.value, "messages": list(messages), "results": list(results)}
+        if not holds_slot:
+            self.release(run_id)
+
+    def release(self, run_id: str) -> bool:
+        """Wake who waits for the end of a run."""
+        task = self._tasks.pop(run_id)
+        if self._kept is not None:
+            task.said = [said for teller, said in self._kept if teller == run_id]
+            self._kept = [(teller, said) for teller, said in self._kept if teller != run_id]
+        task.is_over.set()
+        return True
+
+    def never_started(self, sweep_id: str) -> Sequence[str]:
+        """Return nothing: what waits is not known here."""
+        return ()
+
+
+class RunWorkerPlugin(WorkerPlugin):
+    """Executes the runs of an instance on a worker.
+
+    Parameters
+    ----------
+    name : str
+        The topic on which the instance listens.
+    root : str
+        Its root: a folder that all machines share, or a URL.
+    limits : Limits
+        Those of the instance.
+    environment : sequence of str
+        Names of environment variables that runs inherit beside the usual ones.
+    """
+
+    idempotent = True
+
+    def __init__(self, name: str, root: str, limits: Limits, environment: Sequence[str]) -> None:
+        self.name = name
+        self._root = root
+        self._limits = limits
+        self._names = list(environment)
+
+    def setup(self, worker: Any) -> None:
+        """Get ready. Called by the worker."""
+        self._worker = worker
+        self._scratch = Path(worker.local_directory, self.name)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._opening, self._closing = threading.Lock(), threading.Event()
+        worker.handlers[f"{self.name}-cancel"] = self.cancel
+        worker.handlers[f"{self.name}-prepare"] = self.prepare
+
+    async def teardown(self, worker: Any) -> None:
+        """End all runs. Called by the worker when it closes."""
+        self._closing.set()
+        if "_parts" in self.__dict__:
+            _, _, backend = self._parts
+            backend.abandon()
+            await asyncio.to_thread(backend.drain, self._limits.cancel_grace + 2 * KILL_PAUSE)
+            await asyncio.to_thread(backend.close)
+
+    async def cancel(self, run: str) -> None:
+        """Stop a run, as `Backend.cancel` does."""
+        _, queue, backend = await asyncio.to_thread(self._open)
+        queue.cancel(run)
+        backend.cancel(run)
+
+    async def prepare(self, kernel_name: str, imports: list[str]) -> None:
+        """Have a process warmed up, as `Backend.prepare` does."""
+        _, _, backend = await asyncio.to_thread(self._open)
+        backend.prepare(kernel_name, imports)
+
+    def execute(self, run_id: str, key: str, attempts: int) -> None:
+        """Bring a run to its end, and tell home; called in a thread of the worker."""
+        try:
+            place, queue, backend = self._open()
+            if self._ask("begin", key=key, worker=self._worker.address):
+                self._execute(run_id, key, attempts, place, queue, backend)
+        except RunWidgetsError as error:
+            end = {"state": RunState.ERROR.value, "messages": [error.message], "results": []}
+            self._tell({"run": run_id, "notes": [], "end": end})
+
+    def _execute(
+        self,
+        run_id: str,
+        key: str,
+        attempts: int,
+        place: Staging,
+        queue: WorkerRunQueue,
+        backend: LocalBackend,
+    ) -> None:
+        place.fetch(run_id, attempts)
+        try:
+            write_atomically(
+                place.files.run_folder(run_id) / ENVIRONMENT, self._environment, is_durable=False
+            )
+            task = queue.offer(run_id)
+            backend.submit(run_id)
+            while not task.is_over.wait(SAVE_PAUSE):
+                with suppress(ServiceUnavailableError):  # the next time makes up for it
+                    place.save(run_id)
+            self._publish(run_id, task.end["results"] if task.end is not None else [], place)
+        finally:
+            place.drop(run_id)
+        if task.end is not None and task.end["messages"][:1] == [WORKER_LOST]:
+            self._tell({"key": key, "notes": task.said, "lost": self._worker.address})
+        else:
+            self._tell({"run": run_id, "notes": task.said, "end": task.end})
+
+    def _publish(self, run_id: str, results: Sequence[Json], place: Staging) -> None:
+        """Put what a run left where others find it, as soon as the store answers."""
+        deadline = time.monotonic() + PUBLISH_PATIENCE
+        while True:
+            try:
+                place.publish(run_id, results)
+                return
+            except ServiceUnavailableError:
+                if time.monotonic() > deadline or self._closing.wait(SAVE_PAUSE):
+                    raise
+
+    def _open(self) -> "tuple[Staging, WorkerRunQueue, LocalBackend]":
+        with self._opening:
+            return self._parts
+
+    @cached_property
+    def _parts(self) -> "tuple[Staging, WorkerRunQueue, LocalBackend]":
+        place, queue = open_staging(self._root, self._scratch), WorkerRunQueue(self._tell)
+        backend = LocalBackend(
+            queue, place.files, self._limits, MANY, self._names, is_keeper=True, liveness=AlwaysAlive()
+        )
+        return place, queue, backend
+
+    @cached_property
+    def _environment(self) -> bytes:
+        """What is installed here, as strict JSON."""
+        packages = {each.metadata["Name"]: each.version for each in distributions()}
+        about = {
+            "worker": self._worker.address,
+            "host": socket.gethostname(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "executable": sys.executable,
+            "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+        }
+        return json.dumps(about).encode()
+
+    def _tell(self, said: Json) -> None:
+        self._worker.log_event(self.name, said)
+
+    def _ask(self, operation: str, **values: Any) -> Any:
+        """Ask the scheduler; called in a thread."""
+        call = getattr(self._worker.scheduler, f"{self.name}-{operation}")(**values)
+        return asyncio.run_coroutine_threadsafe(call, self._worker.loop.asyncio_loop).result()
+
+
+def execute(name: str, run_id: str, key: str, attempts: int) -> None:
+    """Execute a run on this worker: the task of the cluster.
+
+    Parameters
+    ----------
+    name : str
+        Of the instance's worker_plugin.
+    run_id : str
+        The run.
+    key : str
+        Of the task.
+    attempts : int
+        Attempts of the run that began before.
+    """
+    worker_plugin: Any = get_worker().plugins[name]
+    worker_plugin.execute(run_id, key, attempts)

@@ -1,0 +1,1 @@
+"""Warm processes from which runners and kernels are forked."""

@@ -1,0 +1,169 @@
+"""Modules that were imported ahead and that a notebook must not see before it imports them.
+
+They leave `sys.modules`, and come back with all that they import when the notebook imports them, in no time.
+"""
+
+import builtins
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from types import ModuleType
+from typing import Any
+
+EVERY_KERNEL = ("IPython.core.logger", "faulthandler", "tornado.platform.asyncio")
+"""What a kernel that was spawned imports only once it runs."""
+
+
+class ImportIsolation(MetaPathFinder, Loader):
+    """Modules that were imported ahead, and what each imported in its turn."""
+
+    def __init__(self) -> None:
+        self._hidden: dict[str, ModuleType] = {}
+        self._forgotten: set[str] = set()
+        self._together: dict[str, set[str]] = {}
+        self._rest: dict[str, ModuleType] = {}
+        self._packages: dict[str, ModuleType] = {}
+        self._shown: list[str] = []
+        self._is_runner = False
+        self._specs: dict[str, ModuleSpec | None] = {}
+        self._edges: dict[str, set[str]] = {}
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Note which module imports which meanwhile."""
+        plain, dynamic = builtins.__import__, importlib.import_module
+
+        def noting(
+            name: str,
+            globals: Any = None,
+            locals: Any = None,
+            fromlist: Sequence[str] | None = (),
+            level: int = 0,
+        ) -> Any:
+            module = plain(name, globals, locals, fromlist or (), level)
+            importer = globals.get("__name__") if globals else None
+            if importer:
+                edges = self._edges.setdefault(importer, set())
+                base = importlib.util.resolve_name("." * level + name, globals.get("__package__"))
+                edges.add(base)
+                edges.update(f"{base}.{each}" for each in fromlist or ())
+            return module
+
+        def noting_dynamic(name: str, package: str | None = None) -> ModuleType:
+            module = dynamic(name, package)
+            importer = sys._getframe(1).f_globals.get("__name__")
+            if importer:
+                self._edges.setdefault(importer, set()).add(module.__name__)
+            return module
+
+        builtins.__import__ = noting
+        importlib.import_module = noting_dynamic
+        try:
+            yield
+        finally:
+            builtins.__import__ = plain
+            importlib.import_module = dynamic
+
+    def hide(self, visible: set[str], runner: str, forgotten: set[str], names: Iterable[str]) -> None:
+        """Take away what only notebooks import; called once, before any fork.
+
+        Parameters
+        ----------
+        visible : set of str
+            Names that stay in `sys.modules`.
+        runner : str
+            The module whose imports come back in a runner.
+        forgotten : set of str
+            Names that do not come back: a kernel that imports them executes them anew.
+        names : iterable of str
+            Modules that will be imported; what comes back with them is found out now.
+        """
+        loaded = set(sys.modules) - visible
+        edges = {name: self._edges.get(name, set()) & loaded for name in loaded}
+        needed = (_closure(runner, edges) | {runner} | forgotten) & loaded
+        self._rest = {name: sys.modules[name] for name in needed}
+        self._packages = {name: module for name, module in self._rest.items() if "." not in name}
+        self._forgotten = forgotten
+        for name in loaded:
+            module = sys.modules.pop(name)
+            if name not in forgotten:
+                self._hidden[name] = module
+        for name in (*names, *EVERY_KERNEL):
+            parts = name.split(".")
+            for top in (".".join(parts[:count]) for count in range(1, len(parts) + 1)):
+                self._together[top] = _closure(top, edges) - forgotten
+        sys.meta_path.insert(0, self)
+
+    def show_rest(self) -> None:
+        """Give back what a runner needs when it is asked for; called in a runner without a kernel yet."""
+        self._is_runner = True
+
+    def restore_rest(self) -> None:
+        """Give packages back, for some look themselves up there; called once the kernel is forked.
+
+        What is in them comes back when it is asked for: most never is, and each would be a page to copy.
+        """
+        sys.modules.update(self._packages)
+
+    def hide_rest(self) -> None:
+        """Take away what the runner asked for; called in a kernel."""
+        self._is_runner = False
+        for name in self._shown:
+            sys.modules.pop(name, None)
+
+    @staticmethod
+    def pure(names: set[str]) -> set[str]:
+        """Return the names of modules whose packages hold no compiled module, which load only once."""
+        compiled = {
+            name.partition(".")[0]
+            for name, module in sys.modules.items()
+            if isinstance(getattr(module, "__loader__", None), ExtensionFileLoader)
+        }
+        return {name for name in names if name.partition(".")[0] not in compiled}
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """Find a hidden module; what it imported comes back with it."""
+        if self._is_runner and fullname in self._rest:
+            self._shown.append(fullname)
+            return self._specify(fullname, self._rest[fullname])
+        module = self._hidden.pop(fullname, None)
+        if module is None:
+            return None
+        if fullname not in self._together:
+            self._together[fullname] = _closure(fullname, self._edges) - self._forgotten
+        for name in self._together[fullname]:
+            other = self._hidden.pop(name, None)
+            if other is not None:
+                sys.modules[name] = other
+        return self._specify(fullname, module)
+
+    def _specify(self, name: str, module: ModuleType) -> ModuleSpec:
+        self._specs[name] = module.__spec__
+        spec = ModuleSpec(name, self)
+        spec._module = module  # type: ignore[attr-defined]
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module as it was imported."""
+        module: ModuleType = spec._module  # type: ignore[attr-defined]
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module its own specification back; it was executed before the fork."""
+        assert module.__spec__ is not None
+        module.__spec__ = self._specs.pop(module.__spec__.name)
+
+
+def _closure(top: str, edges: Mapping[str, set[str]]) -> set[str]:
+    """Return what a module imported, and that in its turn, with the packages around each; without it."""
+    waiting, found = [top], set()
+    while waiting:
+        name = waiting.pop()
+        if name and name not in found:
+            found.add(name)
+            waiting += edges.get(name, ())
+            waiting.append(name.rpartition(".")[0])
+    return found - {top}

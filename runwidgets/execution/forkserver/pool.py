@@ -1,0 +1,404 @@
+"""The fork servers of an instance: started ahead, chosen for each run, replaced when they no longer fit.
+
+There is a server for each set of modules that templates import. A run goes to the server that has
+exactly what its template imports; while that one starts, to one that has a part of it. A server is
+replaced when packages were installed or removed since it started, or when it has grown too large, and
+ends when it was idle for long. What a server cannot do is left to the caller, who spawns the run.
+"""
+
+import importlib.util
+import json
+import logging
+import os
+import re
+import site
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import psutil
+from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_core.paths import jupyter_path
+
+from runwidgets.execution.kernels.zmq import HISTORY, find_kernelspec
+from runwidgets.execution.processes import RUN_VARIABLE, UNMARKED
+
+MAX_SERVERS = 4
+"""Servers at once; each takes some 50 MB of its own, beside the modules that it holds."""
+MAX_MEMORY = 1_000_000_000
+"""Bytes above which a server is replaced."""
+IDLE_TIME = 600.0
+"""Seconds after which an unused server ends."""
+FAILURE_PAUSE = 60.0
+"""Seconds in which no server is started after one that did not come up; runs are spawned meanwhile."""
+TEND_PAUSE = 5.0
+"""Seconds between two looks at idle time and memory."""
+PYTHON = re.compile(r"python(3(\.\d+)?)?")
+"""What a kernelspec calls the interpreter that Jupyter runs on. **Source:** jupyter_client 8,
+``KernelManager.format_kernel_cmd``."""
+
+PACKET = 64 * 1024
+"""Bytes of a server's answer, at most."""
+
+log = logging.getLogger(__name__)
+
+Key = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+"""Interpreter options and environment: what all runs of a server share beside its modules."""
+
+
+@dataclass
+class _Server:
+    """A fork server, as its instance sees it."""
+
+    key: Key
+    fit: list[str]
+    """Modules that it imports ahead."""
+    modules: frozenset[str]
+    """Those of them that are not of the standard library, which tell servers apart."""
+    process: "subprocess.Popen[bytes]"
+    control: socket.socket
+    runs: set[str] = field(default_factory=set)
+    is_ready: bool = False
+    is_retired: bool = False
+    last_used: float = field(default_factory=time.monotonic)
+
+
+class ForkServers:
+    """The fork servers of one instance; used from one thread.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        What runs inherit, without what is different for each.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._servers: list[_Server] = []
+        self._unfit: set[str] = set()
+        self._present: tuple[Any, ...] = ()
+        self._failed_at: dict[Key, float] = {}
+        self._again: set[str] = set()
+        self._next_look = 0.0
+        self._is_able = sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+    def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
+        """Start the server for a template ahead, if there is none.
+
+        Parameters
+        ----------
+        kernel_name : str
+            The template's kernelspec.
+        imports : iterable of str
+            Modules that the template imports.
+        """
+        key = self._key(kernel_name)
+        if key is not None:
+            self._find(key, imports, is_needed=False)
+
+    def fork(self, request: dict[str, Any], kernel_name: str, imports: Iterable[str], lock: int) -> bool:
+        """Have a run forked.
+
+        Parameters
+        ----------
+        request : dict
+            ``run``, ``folder`` and ``copies``; see `forkserver`.
+        kernel_name : str
+            The template's kernelspec.
+        imports : iterable of str
+            Modules that the template imports.
+        lock : int
+            The descriptor that holds the run's lock.
+
+        Returns
+        -------
+        bool
+            False when no server can take it.
+        """
+        key = self._key(kernel_name)
+        server = None if key is None else self._find(key, imports, is_needed=True)
+        if server is None:
+            return False
+        try:
+            socket.send_fds(server.control, [json.dumps(request).encode()], [lock])
+        except OSError:
+            self._retire(server)
+            return False
+        server.runs.add(request["run"])
+        server.last_used = time.monotonic()
+        return True
+
+    def withdraw(self, run_id: str) -> None:
+        """Take a request back: a server that has not come so far as to read it is killed."""
+        for server in self._servers:
+            if run_id in server.runs and not server.is_ready:
+                server.is_retired = True
+                server.process.kill()
+
+    def may_fork_again(self, run_id: str) -> bool:
+        """Say, once, whether the server of a run that never began ended because it knew better."""
+        is_known = run_id in self._again
+        self._again.discard(run_id)
+        return is_known
+
+    def has(self, run_id: str) -> bool:
+        """Say whether a server still has to tell how a run ended."""
+        return any(run_id in server.runs for server in self._servers)
+
+    def sockets(self) -> list[socket.socket]:
+        """Return the sockets that are readable when `read` has something to say."""
+        return [server.control for server in self._servers]
+
+    def read(self) -> Iterator[tuple[str, int | None]]:
+        """Take what the servers say, and look after them.
+
+        Yields
+        ------
+        (str, int or None)
+            A run that has ended and its exit code; None when nobody knows.
+        """
+        listened = {server.control: server for server in self._servers}
+        for control in wait(list(listened), 0):
+            server = listened[control]  # type: ignore[index]
+            control = server.control
+            try:
+                answer = control.recv(PACKET)
+            except ConnectionResetError:  # it ended with a request that it had not read
+                answer = b""
+            if not answer:
+                if not server.is_ready and not server.is_retired:
+                    self._failed_at[server.key] = time.monotonic()
+                self._discard(server)
+                yield from ((run, None) for run in server.runs)
+                continue
+            said = json.loads(answer)
+            if "ready" in said:
+                server.is_ready = True
+            elif "unfit" in said:
+                self._unfit.add(said["unfit"])
+                self._again |= server.runs
+                self._retire(server)
+                fit = [name for name in server.fit if name not in self._unfit]
+                self._start(server.key, fit)
+                log.info("runwidgets: %s is not imported ahead: %s", said["unfit"], said["reason"])
+            else:
+                server.runs.discard(said["run"])
+                server.last_used = time.monotonic()
+                yield said["run"], said["code"]
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + TEND_PAUSE
+            self._tend()
+
+    def close(self) -> None:
+        """End all servers; their runs go on, and each server waits for its own."""
+        for server in self._servers:
+            server.control.close()
+            if server.runs:
+                threading.Thread(target=server.process.wait, daemon=True).start()
+            elif not server.is_ready:
+                server.process.kill()
+        for server in self._servers:
+            if not server.runs:
+                server.process.wait()
+        self._servers.clear()
+
+    def _find(self, key: Key, imports: Iterable[str], is_needed: bool) -> _Server | None:
+        """Return the server that fits best, ready or about to be; start a better one where that pays."""
+        present = fingerprint()
+        if present != self._present:
+            self._present = present
+            self._unfit.clear()
+            can_preload.cache_clear()
+            for server in self._servers:
+                self._retire(server)
+        fit = [name for name in sorted(set(imports)) if name not in self._unfit and can_preload(name)]
+        wanted = _installed(fit)
+        usable = [each for each in self._servers if not each.is_retired and each.key == key]
+        usable = [each for each in usable if each.modules <= wanted]
+        usable.sort(key=lambda each: (each.is_ready, len(each.modules)), reverse=True)
+        if not any(each.modules == wanted for each in usable) and self._evict(usable[:1], is_needed):
+            usable.append(self._start(key, fit))
+        return usable[0] if usable else None
+
+    def _evict(self, best: list[_Server], is_needed: bool) -> bool:
+        """Say whether one more server may start; ends the one that was idle for longest, if need be.
+
+        The best there is so far stays. Where there is none and one is needed, one that was only prepared
+        and is not ready yet gives way too.
+        """
+        living = [server for server in self._servers if not server.is_retired]
+        if len(living) < MAX_SERVERS:
+            return True
+        is_urgent = is_needed and not best
+        idle = [
+            each for each in living if not each.runs and (each.is_ready or is_urgent) and each not in best
+        ]
+        if idle:
+            self._retire(min(idle, key=lambda server: server.last_used))
+        return bool(idle)
+
+    def _start(self, key: Key, fit: list[str]) -> _Server:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        launcher = importlib.util.find_spec("ipykernel_launcher")
+        options, environment = key
+        command = [
+            sys.executable,
+            *options,
+            "-m",
+            "runwidgets.execution.forkserver.server",
+            str(theirs.fileno()),
+        ]
+        arguments = [str(launcher.origin) if launcher else "ipykernel_launcher.py", HISTORY]
+        command += [json.dumps(arguments), json.dumps(fit)]
+        with theirs:
+            process = subprocess.Popen(
+                command,
+                cwd="/",
+                env={**dict(environment), RUN_VARIABLE: UNMARKED},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        server = _Server(key, fit, _installed(fit), process, ours)
+        self._servers.append(server)
+        return server
+
+    def _tend(self) -> None:
+        now = time.monotonic()
+        for server in self._servers:
+            is_idle = not server.runs and now - server.last_used > IDLE_TIME
+            if not server.is_retired and (is_idle or _memory(server.process.pid) > MAX_MEMORY):
+                self._retire(server)
+
+    def _retire(self, server: _Server) -> None:
+        """Ask no more of a server; it ends when its runs have ended."""
+        if not server.is_retired:
+            server.is_retired = True
+            server.control.shutdown(socket.SHUT_WR)
+
+    def _discard(self, server: _Server) -> None:
+        self._servers.remove(server)
+        server.control.close()
+        server.process.wait()
+
+    def _key(self, kernel_name: str) -> Key | None:
+        """Return what a kernelspec's servers share; None where a kernel cannot be forked."""
+        if not self._is_able:
+            return None
+        options = python_options(kernel_name, kernelspecs())
+        if options is None:
+            return None
+        key = options, tuple(sorted(self._environment.items()))
+        has_failed = time.monotonic() - self._failed_at.get(key, -FAILURE_PAUSE) < FAILURE_PAUSE
+        return None if has_failed else key
+
+
+def fingerprint() -> tuple[Any, ...]:
+    """Return what changes when packages are installed, removed or replaced, or IPython is configured anew."""
+    return tuple(_stamp(place) for place in (*_packages(), *_profile()))
+
+
+def kernelspecs() -> tuple[Any, ...]:
+    """Return what changes when a kernelspec is installed or removed."""
+    return tuple(_stamp(Path(place, "kernels")) for place in jupyter_path())
+
+
+@lru_cache(maxsize=64)
+def python_options(kernel_name: str, _specs: tuple[Any, ...]) -> tuple[str, ...] | None:
+    """Return the interpreter options of a kernelspec, if its kernel is IPython's on this very Python.
+
+    Parameters
+    ----------
+    kernel_name : str
+        The kernelspec.
+    _specs : tuple
+        See `kernelspecs`; another value asks again.
+
+    Returns
+    -------
+    tuple of str or None
+        Such as ``("-Xfrozen_modules=off",)``; None for any other kernel.
+    """
+    try:
+        spec = find_kernelspec(kernel_name)
+    except NoSuchKernel:
+        return None
+    python, *rest = spec.argv or [""]
+    is_ours = PYTHON.fullmatch(python) or os.path.abspath(python) == os.path.abspath(sys.executable)
+    tail = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    if not is_ours or spec.env or "kernel_provisioner" in spec.metadata or rest[-4:] != tail:
+        return None
+    return tuple(rest[:-4])
+
+
+@lru_cache(maxsize=1024)
+def can_preload(name: str) -> bool:
+    """Say whether a module may be imported ahead: of the standard library, or installed and not editable.
+
+    Parameters
+    ----------
+    name : str
+        Its absolute name.
+
+    Returns
+    -------
+    bool
+        False also where it is not installed.
+    """
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return top not in {"__main__", "antigravity", "idlelib", "this", "turtle", "tkinter"}
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    if spec is None:
+        return False
+    places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.origin else [])]
+    installed = [os.path.realpath(place) for place in _packages()]
+    return bool(places) and all(
+        any(os.path.realpath(place).startswith(base + os.sep) for base in installed) for place in places
+    )
+
+
+@lru_cache(maxsize=1)
+def _packages() -> tuple[Path, ...]:
+    places = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
+    return tuple(Path(place) for place in dict.fromkeys([*places, site.getusersitepackages()]))
+
+
+def _installed(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name.partition(".")[0] not in sys.stdlib_module_names)
+
+
+def _profile() -> list[Path]:
+    """Return IPython's settings, which a server reads once."""
+    base = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
+    profile = base / "profile_default"
+    return [profile, profile / "startup", *sorted(profile.glob("*config.*"))]
+
+
+def _stamp(place: Path) -> tuple[int, int] | None:
+    try:
+        about = place.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_ino
+
+
+def _memory(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0

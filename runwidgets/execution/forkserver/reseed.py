@@ -1,0 +1,66 @@
+"""Random generators that two processes forked from one must not share.
+
+They are seeded afresh in the child: those of `random` and NumPy, every other one that seeded itself while
+modules were imported, and PyTorch's.
+"""
+
+import gc
+import random
+import secrets
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SEED_BITS = 64
+"""A generator whose seed has more bits took it from the system: nobody types such a number."""
+
+
+class Generators:
+    """Random generators that seeded themselves before the fork."""
+
+    def __init__(self) -> None:
+        self._python: weakref.WeakSet[random.Random] = weakref.WeakSet()
+        self._numpy: list[Any] = []
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Note the generators of `random` that seed themselves meanwhile."""
+        seed = random.Random.seed
+        seen = self._python
+
+        def noting(self: random.Random, a: Any = None, version: int = 2) -> None:
+            seed(self, a, version)
+            (seen.add if a is None else seen.discard)(self)
+
+        random.Random.seed = noting  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            random.Random.seed = seed  # type: ignore[method-assign]
+
+    def find(self) -> None:
+        """Look for NumPy's generators that seeded themselves; called once, when all is imported."""
+        if (numpy := sys.modules.get("numpy.random")) is None:
+            return
+        kinds = (numpy.Generator, numpy.RandomState)
+        for each in gc.get_objects():
+            if isinstance(each, kinds):
+                seed = getattr(each._bit_generator, "_seed_seq", None)
+                entropy = getattr(seed, "entropy", None)
+                if isinstance(entropy, int) and entropy.bit_length() > SEED_BITS:
+                    self._numpy.append(each)
+
+    def renew(self) -> None:
+        """Seed all of them afresh; called in the child."""
+        random.seed()
+        for generator in self._python:
+            generator.seed()
+        if (numpy := sys.modules.get("numpy.random")) is not None:
+            numpy.seed()
+        for generator in self._numpy:
+            bits = generator._bit_generator
+            bits.state = type(bits)().state
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.manual_seed(secrets.randbits(63))

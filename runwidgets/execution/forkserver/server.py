@@ -1,0 +1,233 @@
+"""A warm process from which runners and their kernels are forked.
+
+It makes a kernel without channels, imports the modules of the templates it is for, then what a runner needs,
+and waits. For each request it forks a runner in a new session; the runner forks its kernel before it
+has a loop or a thread of its own (`forked`). The server itself stays single-threaded and never opens a ZeroMQ
+context.
+
+A request is one packet: JSON with ``run``, ``folder`` and ``copies``, and the descriptor that holds the run's
+lock. The server answers ``{"run", "code"}`` when a runner has ended; its first word is ``{"ready": pid}``, or
+``{"unfit": module, "reason"}`` when a module cannot be imported ahead, after which it ends. When the other
+end is closed it waits for its runners, and ends too.
+
+What a child renews and hides is in `renewal`. Modules that print or warn while they are imported, or that
+leave threads behind, are not fit to be imported ahead, because a notebook would see the difference. This
+module imports little itself, for what is loaded before the kernel is made stays visible to notebooks.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from runwidgets.execution.forkserver.huge_pages import collapse_pages
+from runwidgets.execution.forkserver.import_isolation import ImportIsolation
+from runwidgets.execution.forkserver.reseed import Generators
+from runwidgets.execution.kernels.in_process import ForkableApp
+
+if TYPE_CHECKING:
+    from runwidgets.execution.forkserver.child import ForkedRunner
+
+PACKET = 64 * 1024
+"""Bytes of a request or an answer, at most."""
+START_LIMIT = 60
+"""Seconds in which the modules must be imported."""
+SAFE_THREADS = {"jemalloc_bg_thd"}
+"""Threads whose library takes care of forks itself: jemalloc's, which pyarrow starts. **Source:** jemalloc
+5, ``background_thread_prefork0`` to ``background_thread_postfork_child``."""
+OWN = ("runwidgets", "gc", "secrets")
+"""What a server has loaded when its kernel is made, and a kernel that was spawned has not."""
+
+
+class ForkServer:
+    """The warm process.
+
+    Parameters
+    ----------
+    control : socket.socket
+        Where requests come from.
+    arguments : sequence of str
+        What ``sys.argv`` of a spawned kernel holds, without its connection file.
+    """
+
+    def __init__(self, control: socket.socket, arguments: Sequence[str]) -> None:
+        self._control = control
+        self._arguments = arguments
+        self._hidden = ImportIsolation()
+        self._generators = Generators()
+        self._runners: dict[int, str] = {}
+
+    def prepare(self, modules: Sequence[str]) -> None:
+        """Make the kernel and import what children will need.
+
+        Parameters
+        ----------
+        modules : sequence of str
+            Modules of the templates.
+        """
+        app = ForkableApp.instance()
+        with self._generators.watch(), self._hidden.watch():
+            app.prepare(self._arguments[1:])
+            visible = {name for name in sys.modules if not name.startswith(OWN)}
+            for module in modules:
+                self._import(module)
+            filters = warnings.filters[:]
+            fit = set(sys.modules)
+            app.warm_up()
+            make_runner = self._import_runner()
+            forgotten = self._hidden.pure(set(sys.modules) - fit)
+        self._generators.find()
+        self._runner = make_runner(app, self._hidden, self._generators, filters, self._arguments)
+        self._hidden.hide(visible, make_runner.__module__, forgotten, modules)
+        gc.collect()
+        gc.freeze()
+        collapse_pages()
+
+    def serve(self) -> None:
+        """Fork a runner for each request, until the other end is closed and all runners have ended."""
+        waker, wakened = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wakened)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._tell({"ready": os.getpid()})
+        is_open = True
+        while is_open or self._runners:
+            watched = [waker, self._control.fileno()] if is_open else [waker]
+            readable, _, _ = select.select(watched, [], [])
+            if self._control.fileno() in readable:
+                request, descriptors, _, _ = socket.recv_fds(self._control, PACKET, 1)
+                is_open = bool(request)
+                if request:
+                    self._fork(json.loads(request), descriptors[0])
+            if waker in readable:
+                os.read(waker, 512)
+                self._reap()
+
+    def _fork(self, request: dict[str, Any], lock: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._control.close()
+            become(lambda: self._runner.run(request))
+        os.close(lock)
+        self._runners[pid] = request["run"]
+
+    def _reap(self) -> None:
+        while self._runners:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self._tell({"run": self._runners.pop(pid), "code": os.waitstatus_to_exitcode(status)})
+
+    def _import(self, name: str) -> None:
+        """Import a module ahead; say so and end when a notebook would see that."""
+        with warnings.catch_warnings(record=True) as warned:
+            said = _Said()
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                try:
+                    _import(name)
+                except Exception as error:
+                    self._refuse(name, f"{type(error).__name__}: {error}")
+        _calm()
+        if said.is_loud or warned:
+            self._refuse(name, "it prints or warns while it is imported")
+        if threads := _other_threads() - SAFE_THREADS:
+            self._refuse(name, f"it leaves threads behind: {', '.join(threads)}")
+
+    def _import_runner(self) -> "type[ForkedRunner]":
+        from runwidgets.execution.forkserver.slim_imports import lean_imports
+
+        with lean_imports():
+            from runwidgets.execution.forkserver.child import ForkedRunner
+        return ForkedRunner
+
+    def _refuse(self, module: str, reason: str) -> NoReturn:
+        self._tell({"unfit": module, "reason": reason})
+        os._exit(0)
+
+    def _tell(self, answer: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nobody listens any more
+            self._control.send(json.dumps(answer).encode())
+
+
+class _Said:
+    """A text stream that notes whether anything was written."""
+
+    is_loud = False
+
+    def write(self, text: str) -> int:
+        self.is_loud = self.is_loud or bool(text)
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+
+def become(function: Callable[[], int]) -> NoReturn:
+    """Call a function in a forked child, and end with the code that it returns."""
+    code = 1
+    try:
+        code = function()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _import(name: str) -> None:
+    """Import a module; what turns out to be a name in a module is there already."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        parent, _, attribute = name.rpartition(".")
+        if not hasattr(sys.modules.get(parent), attribute):
+            raise
+
+
+def _other_threads() -> set[str]:
+    """Return the names of the threads of this process beside the main one."""
+    names = set()
+    for task in set(os.listdir("/proc/self/task")) - {str(os.getpid())}:
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/self/task/{task}/comm") as name:
+            names.add(name.read().strip())
+    return names
+
+
+def _calm() -> None:
+    """Fork once: thread pools such as OpenBLAS's end before a fork, and start again when needed."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve: the descriptor of the control socket, and as JSON the kernel's arguments and the modules."""
+    control = socket.socket(fileno=int(arguments[0]))
+    control.set_inheritable(False)
+    os.umask(0o077)
+    server = ForkServer(control, json.loads(arguments[1]))
+    signal.alarm(START_LIMIT)  # kills this process, whatever it does; runs that wait are spawned then
+    server.prepare(json.loads(arguments[2]))
+    signal.alarm(0)
+    server.serve()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    if sys.path and sys.path[0] in {"", os.getcwd()}:
+        del sys.path[0]  # as ipykernel's launcher does: the working folder is the notebook's, and comes later
+    from runwidgets.execution.forkserver.server import main as serve
+
+    serve(sys.argv[1:])

@@ -1,0 +1,161 @@
+"""A kernel behind IPC sockets: spawned by its kernelspec's launcher, or forked."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import zmq
+import zmq.asyncio
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.connect import write_connection_file
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+
+from runwidgets.execution.kernels.kernel import Fork, Kernel
+from runwidgets.execution.kernels.socket_channel import open_pair
+from runwidgets.execution.processes import die_with
+
+HISTORY = "--HistoryManager.hist_file=:memory:"
+"""What papermill, through nbclient, gives to every IPython kernel."""
+STATUS_WAIT = 0.05
+"""Seconds in which the first idle status follows the first reply, unless the subscription came too late."""
+RECONNECT_PAUSE = 2
+"""Milliseconds between two tries to connect to a kernel that has not bound its sockets yet."""
+DRAIN_WAIT = 100
+"""Milliseconds of silence after which nothing more comes from a kernel that has ended."""
+
+
+def private_folder(run_id: str) -> Path:
+    """Return where the sockets of a run's kernel are; their paths must be short."""
+    return Path(tempfile.gettempdir(), f"runwidgets-{run_id}")
+
+
+def find_kernelspec(name: str) -> KernelSpec:
+    """Return a kernelspec by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``"python"`` is another word for the native kernel, as in
+        ``jupyter_client.KernelManager.kernel_name``.
+
+    Returns
+    -------
+    KernelSpec
+        What is installed under the name.
+
+    Raises
+    ------
+    NoSuchKernel
+        Nothing is.
+    """
+    return KernelSpecManager().get_kernel_spec(NATIVE_KERNEL_NAME if name == "python" else name)
+
+
+class ZmqKernel(Kernel):
+    """A kernel behind IPC sockets: spawned by its kernelspec's launcher, or forked.
+
+    Parameters
+    ----------
+    name : str
+        The kernelspec.
+    cwd : Path
+        Its working folder.
+    private : Path
+        Folder for its sockets, which does not exist yet.
+    fork : callable, optional
+        See `Fork`; None to spawn what the kernelspec says.
+
+    Raises
+    ------
+    NoSuchKernel
+        It is not installed.
+    """
+
+    def __init__(self, name: str, cwd: Path, private: Path, fork: Fork | None = None) -> None:
+        super().__init__()
+        self.way = "spawned" if fork is None else "forked"
+        self._name = name
+        self._cwd = cwd
+        self._private = private
+        self._manager: AsyncKernelManager | None = None
+        self._end: socket.socket | None = None
+        if fork is None:
+            find_kernelspec(name)  # raises before anything is made
+        private.mkdir(mode=0o700)
+        self._file = str(private / "kernel.json")
+        if fork is not None:
+            # What a manager would do, which looks for all kernelspecs and provisioners first.
+            key = secrets.token_hex().encode()
+            write_connection_file(
+                self._file, transport="ipc", ip=str(private / "kernel"), key=key, kernel_name=name
+            )
+            self._end, theirs = open_pair()
+            self.pid = fork(theirs, self._file)
+            theirs.close()
+
+    async def _start(self) -> None:
+        self._context = context = zmq.asyncio.Context()
+        context.set(zmq.IPV6, 0)
+        context.setsockopt(zmq.RCVHWM, 0)
+        context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_PAUSE)
+        if self._end is None:
+            await self._spawn(context)
+        self.client = AsyncKernelClient(connection_file=self._file, context=context)
+        self.client.load_connection_file()
+        self.client.start_channels(hb=False, stdin=False)
+        self.client.allow_stdin = False
+
+    async def _spawn(self, context: zmq.asyncio.Context) -> None:
+        manager = self._manager = AsyncKernelManager(
+            kernel_name=self._name, transport="ipc", connection_file=self._file, context=context
+        )
+        await manager.start_kernel(
+            extra_arguments=[HISTORY] if manager.ipykernel else [],
+            cwd=str(self._cwd),
+            preexec_fn=partial(die_with, os.getpid()),
+        )
+        provisioner: Any = manager.provisioner
+        self.pid, self._process = provisioner.pid, provisioner.process
+
+    async def _greet(self) -> None:
+        """Wait until the kernel answers, and for its first output: then no later one is missed.
+
+        A kernel of today welcomes who listens. To others a request is repeated until its status comes.
+        """
+        heard = asyncio.ensure_future(self.client.iopub_channel.get_msg())
+        try:
+            while not heard.done():
+                self.client.kernel_info()
+                await self.client.shell_channel.get_msg()
+                await asyncio.wait({heard}, timeout=STATUS_WAIT)
+        finally:
+            heard.cancel()
+
+    async def _drain(self) -> None:
+        """Wait until it is quiet for a moment: what a dead kernel sent may still be on its way."""
+        while await self.client.iopub_channel.socket.poll(DRAIN_WAIT):
+            await asyncio.sleep(0)
+
+    def _ask(self) -> None:
+        if self._end is None:
+            self.client.shutdown()
+        else:
+            self._end.close()
+
+    def _reap(self) -> int:
+        return super()._reap() if self._end is not None else int(self._process.wait())
+
+    async def _close(self) -> None:
+        if self._manager is not None:
+            await self._manager.cleanup_resources()
+        if hasattr(self, "client"):
+            self.client.stop_channels()
+        self._context.destroy(linger=0)
+        shutil.rmtree(self._private, ignore_errors=True)

@@ -1,0 +1,10 @@
+"""The program of a runner: `python -m runwidgets.execution.runner <run folder> <copies> <lock>`."""
+
+import sys
+
+from runwidgets.execution.forkserver.slim_imports import lean_imports
+
+with lean_imports():
+    from runwidgets.execution.runner.runner import main
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,182 @@
+"""What a run finds in its working folder, and what it leaves there."""
+
+import hashlib
+import mimetypes
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from runwidgets.errors import ConstraintViolationError
+from runwidgets.limits import Limits
+from runwidgets.store.files.disk import hash_file, remove_tree
+from runwidgets.store.files.local import OUTPUT, UPLOADS, WORKDIR
+
+NOTEBOOK_TYPE = "application/x-ipynb+json"
+MIME_TYPES = mimetypes.MimeTypes()
+for _suffix, _mime_type in {
+    ".csv": "text/csv",
+    ".geojson": "application/geo+json",
+    ".ipynb": NOTEBOOK_TYPE,
+    ".json": "application/json",
+    ".log": "text/plain",
+    ".md": "text/markdown",
+    ".parquet": "application/vnd.apache.parquet",
+    ".py": "text/x-python",
+    ".toml": "application/toml",
+    ".tsv": "text/tab-separated-values",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+}.items():
+    MIME_TYPES.add_type(_mime_type, _suffix)
+
+IGNORED = {"__pycache__", ".ipynb_checkpoints"}
+"""Folders that Python and Jupyter make by themselves."""
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove what an earlier attempt left in a folder, but not the folder."""
+    for each in folder.iterdir():
+        remove_tree(each)
+
+
+def place_inputs(folder: Path, description: dict[str, Any], copies: Path, limits: Limits) -> dict[str, str]:
+    """Put the static files of the template and the uploaded arguments into the working folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    description : dict
+        Content of ``run.json``: ``inputs`` and ``files``, each with ``path``, ``sha256`` and ``size``
+        (bytes), a file also with its ``fileId``.
+    copies : Path
+        Folder of the content-addressed copies.
+    limits : Limits
+        ``link_size`` is the size from which a symbolic link is made instead of a copy.
+
+    Returns
+    -------
+    dict
+        SHA-256 by relative path of everything placed.
+    """
+    workdir = folder / WORKDIR
+    static = [(each, copies / each["sha256"][:2] / each["sha256"]) for each in description["inputs"]]
+    given = [(each, folder / UPLOADS / each["fileId"]) for each in description["files"]]
+    for each, source in static + given:
+        target = workdir / each["path"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        if each["size"] > limits.link_size:
+            target.symlink_to(source)
+        else:
+            shutil.copyfile(source, target)
+    return {each["path"]: each["sha256"] for each, _ in static + given}
+
+
+def collect_results(
+    folder: Path, outputs: list[dict[str, Any]], placed: dict[str, str], notebook: str, limits: Limits
+) -> list[dict[str, Any]]:
+    """List, size and hash what the run left, declared outputs first, the notebook last.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    outputs : list of dict
+        What the template declares: ``source``, a path or glob, and how to show it.
+    placed : dict
+        What `place_inputs` gave; a file that is still the same is no result.
+    notebook : str
+        Name of the executed notebook among the results.
+    limits : Limits
+        ``result_files`` and ``result_size`` (bytes).
+
+    Returns
+    -------
+    list of dict
+        ``{id, name, mimeType, size, sha256, display}``.
+
+    Raises
+    ------
+    ConstraintViolationError
+        A declared output is missing, or the files pass a limit.
+    """
+    workdir = folder / WORKDIR
+    found: dict[str, dict[str, Any]] = {}
+    total = 0
+    for path in _files(workdir):
+        name = _text_name(workdir, path)
+        digest, size = hash_file(workdir / name)
+        if placed.get(name) == digest:
+            continue
+        total += size
+        found[name] = _result(name, digest, size)
+        if len(found) > limits.result_files:
+            raise ConstraintViolationError(
+                "result files",
+                f"the run left more than {limits.result_files:,}",
+                "pack them into one archive",
+            )
+        if total > limits.result_size:
+            raise ConstraintViolationError(
+                "result files", f"they have more than {limits.result_size:,} bytes"
+            )
+    listed: dict[str, dict[str, Any]] = {}
+    for output in outputs:
+        matching = sorted(name for name in found if _matches(name, output["source"]))
+        if not matching and output["source"] not in placed:
+            raise ConstraintViolationError(
+                output["source"], "the template declares this output, but the run did not write it"
+            )
+        for name in matching:
+            listed.setdefault(name, found[name])
+            listed[name]["display"] = {key: output[key] for key in output if key != "source"}
+    for name in sorted(found):
+        listed.setdefault(name, found[name])
+    while notebook in listed:
+        notebook = f"executed-{notebook}"
+    digest, size = hash_file(folder / OUTPUT)
+    executed = {**_result(notebook, digest, size), "display": {"isNotebook": True}}
+    return [*listed.values(), executed]
+
+
+def _result(name: str, digest: str, size: int) -> dict[str, Any]:
+    mime_type, encoding = MIME_TYPES.guess_type(name)
+    if encoding or mime_type is None:
+        mime_type = "application/gzip" if encoding == "gzip" else "application/octet-stream"
+    return {
+        "id": hashlib.sha256(name.encode()).hexdigest()[:16],
+        "name": name,
+        "mimeType": mime_type,
+        "size": size,
+        "sha256": digest,
+        "display": {},
+    }
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield regular files below a folder; links are not followed."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - IGNORED)
+        for name in sorted(names):
+            path = Path(parent, name)
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path
+
+
+def _text_name(folder: Path, path: Path) -> str:
+    """Return the relative name of a file; one whose bytes are no UTF-8 is renamed first."""
+    name = path.relative_to(folder).as_posix()
+    readable = name.encode("utf-8", "backslashreplace").decode()
+    if readable != name:
+        target = folder / readable
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+    return readable
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name == pattern or (PurePosixPath(name).match(pattern) and name.count("/") == pattern.count("/"))

@@ -1,0 +1,257 @@
+"""Executes one run in its directory: the program that a backend starts and then may forget.
+
+It reads ``run.json``, lays out the working folder, lets papermill parameterise the template and execute
+it on our engine, collects what came out, and writes its end into the journal. It holds the run's lock
+from before its first line to its last. `main` is the plain way in; a fork server calls `execute_run`
+in a forked process, and gives it its own way to a kernel.
+"""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat.v4
+from jupyter_client.kernelspec import NoSuchKernel
+from nbformat import NotebookNode
+from papermill.engines import papermill_engines
+from papermill.execute import remove_error_markers
+from papermill.parameterize import parameterize_notebook
+from papermill.translators import translate_parameters
+from papermill.version import version as papermill_version
+
+from runwidgets.errors import RunWidgetsError
+from runwidgets.execution.journal import JournalWriter, count_attempts
+from runwidgets.execution.kernels.kernel import Kernel
+from runwidgets.execution.kernels.zmq import ZmqKernel, private_folder
+from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
+from runwidgets.execution.runner.engine import ENGINE
+from runwidgets.execution.runner.recorder import Recorder
+from runwidgets.execution.runner.results import collect_results, empty_folder, place_inputs
+from runwidgets.execution.runner.stop import WORKER_LOST, Stop
+from runwidgets.failpoints import reach
+from runwidgets.limits import Limits
+from runwidgets.states import RunState
+from runwidgets.store.files.layout import ENVIRONMENT
+from runwidgets.store.files.local import JOURNAL, LOG, OUTPUT, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
+from runwidgets.templates.signature import construct
+
+Launch = Callable[[str, Path, Path, str], Kernel]
+"""Makes a kernel: kernelspec, working folder, folder for its sockets, ``config.kernel``."""
+
+
+def spawn_kernel(name: str, cwd: Path, private: Path, _kind: str) -> Kernel:
+    """Return a kernel that its kernelspec's own launcher will start."""
+    return ZmqKernel(name, cwd, private)
+
+
+def execute_run(
+    folder: Path, copies: Path, launch: Launch = spawn_kernel, keeper: int | None = None
+) -> RunState:
+    """Execute a run to its end, whatever that is.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    copies : Path
+        Folder of the content-addressed copies of static files.
+    launch : callable
+        Makes the kernel, once the working folder is laid out.
+    keeper : int, optional
+        A process with which the run ends; None for one that needs nobody.
+
+    Returns
+    -------
+    RunState
+        The state that the journal's last line has.
+    """
+    become_reaper()
+    description = json.loads((folder / RUN_FILE).read_text("utf-8"))
+    earlier = count_attempts(folder / JOURNAL)
+    is_last = earlier >= description["config"].get("retries", 0)
+    journal = JournalWriter(folder / JOURNAL)
+    limits = Limits(**description["limits"])
+    stop = Stop(limits.cancel_grace, kill_descendants)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.request(RunState.CANCELED, "the run was cancelled"))
+    signal.signal(signal.SIGHUP, lambda *_: stop.request(RunState.ERROR, WORKER_LOST))
+    journal.write("started", pid=os.getpid())
+    state, messages, files = RunState.ERROR, [], []
+    reach("started")
+    try:
+        if earlier:
+            empty_folder(folder / WORKDIR)
+        placed = place_inputs(folder, description, copies, limits)
+        reach("laid out")
+        messages = _execute(folder, description, journal, stop, limits, launch, is_last, keeper)
+        kill_descendants()  # what is a result is not written any more
+        if not messages and not stop.is_requested:
+            reach("executed")
+            template = description["template"]
+            files = collect_results(folder, template["outputs"], placed, template["name"], limits)
+            state = RunState.SUCCESS
+            reach("collected")
+    except RunWidgetsError as error:
+        messages = [error.message]
+    except OSError as error:
+        messages = [f"the files of the run could not be written or read: {error.strerror}"]
+        traceback.print_exc()
+    except Exception as error:
+        messages = [f"{type(error).__name__}: {error}"]
+        raise
+    finally:
+        kill_descendants()
+        reap_children()
+        shutil.rmtree(private_folder(folder.name), ignore_errors=True)
+        if stop.state is not None:
+            state, files, messages = stop.state, [], [stop.message]
+        if is_last or state is not RunState.ERROR:
+            shutil.rmtree(folder / UPLOADS, ignore_errors=True)
+            (folder / SECRETS).unlink(missing_ok=True)
+        journal.write("finished", state=state.value, messages=messages, files=files)
+        journal.close()
+    reach("finished")
+    return state
+
+
+def _execute(
+    folder: Path,
+    description: dict[str, Any],
+    journal: JournalWriter,
+    stop: Stop,
+    limits: Limits,
+    launch: Launch,
+    is_last: bool,
+    keeper: int | None,
+) -> list[str]:
+    """Parameterise and execute the template; return what went wrong."""
+    template, config = description["template"], description["config"]
+    name, language = template["kernelName"], template["language"]
+    cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
+    secrets = _read_secrets(folder / SECRETS, name, language)
+    if is_last:
+        (folder / SECRETS).unlink(missing_ok=True)
+    try:
+        kernel = launch(name, cwd, private_folder(folder.name), config.get("kernel", "auto"))
+    except NoSuchKernel:
+        return [f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"]
+    if keeper is not None:  # now that the kernel is forked, out of one thread
+        threading.Thread(target=_end_with, args=[keeper, stop], daemon=True).start()
+    journal.sync()  # nothing of the notebook has been executed yet
+    notebook = _parameterise(folder, description)
+    recorder = Recorder(
+        folder / OUTPUT,
+        folder / LOG,
+        journal,
+        stop,
+        limits,
+        cell_timeout=config.get("cell_timeout"),
+        secrets=secrets,
+    )
+    timer = _start_timer(config.get("timeout"), stop)
+    try:
+        papermill_engines.execute_notebook_with_engine(
+            ENGINE, notebook, kernel_name=name, recorder=recorder, kernel=kernel
+        )
+    except RuntimeError as error:
+        return [f"the kernel did not start: {error}"]
+    finally:
+        if timer is not None:
+            timer.cancel()
+        recorder.close()
+    return recorder.messages
+
+
+def _parameterise(folder: Path, description: dict[str, Any]) -> NotebookNode:
+    """Return the template with the run's values in it."""
+    template, values = description["template"], description["values"]
+    notebook = read_stored((folder / TEMPLATE).read_bytes())
+    if values:
+        notebook = parameterize_notebook(
+            notebook,
+            values,
+            kernel_name=template["kernelName"],
+            language=template["language"],
+            engine_name=ENGINE,
+        )
+        _construct(notebook, values, template["constructors"])
+    notebook.metadata.papermill["input_path"] = template["name"]
+    notebook.metadata.papermill["output_path"] = OUTPUT
+    if (folder / ENVIRONMENT).exists():
+        environment = json.loads((folder / ENVIRONMENT).read_text("utf-8"))
+        notebook.metadata["runwidgets"] = nbformat.from_dict({"environment": environment})
+    unmarked: NotebookNode = remove_error_markers(notebook)
+    return unmarked
+
+
+def read_stored(content: bytes) -> NotebookNode:
+    """Return a stored notebook as papermill's ``load_notebook_node`` does: it was validated when stored.
+
+    Parameters
+    ----------
+    content : bytes
+        The notebook: format 4.5, valid.
+
+    Returns
+    -------
+    NotebookNode
+        With the metadata that papermill fills in.
+    """
+    notebook: NotebookNode = nbformat.v4.reads(content.decode())
+    nothing: dict[str, Any] = {"default_parameters": {}, "parameters": {}, "environment_variables": {}}
+    notebook.metadata.setdefault("papermill", nbformat.from_dict({**nothing, "version": papermill_version}))
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])
+        cell.metadata.setdefault("papermill", nbformat.NotebookNode())
+    return notebook
+
+
+def _construct(notebook: NotebookNode, values: dict[str, Any], constructors: dict[str, str]) -> None:
+    """Give the notebook the objects that it annotated: papermill injects JSON and nothing else."""
+    lines = [line for name, kind in constructors.items() if name in values for line in construct(name, kind)]
+    for cell in notebook.cells if lines else ():
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.source = "\n".join([cell.source.rstrip("\n"), *dict.fromkeys(lines), ""])
+
+
+def _start_timer(limit: float | None, stop: Stop) -> threading.Timer | None:
+    if not limit:
+        return None
+    message = f"the run took longer than its limit of {limit:g} s (timeout)"
+    timer = threading.Timer(limit, stop.request, [RunState.ERROR, message])
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _end_with(keeper: int, stop: Stop) -> None:
+    """Wait until a process has ended; end the run then."""
+    wait_for_end(keeper)
+    stop.request(RunState.ERROR, WORKER_LOST)
+    kill_descendants()
+
+
+def _read_secrets(path: Path, kernel: str, language: str) -> list[tuple[str, str]]:
+    """Read the secret arguments; return each value and the code that assigns it."""
+    if not path.exists():
+        return []
+    values = json.loads(path.read_text("utf-8"))
+    return [
+        (str(value), translate_parameters(kernel, language, {name: value}, ""))
+        for name, value in values.items()
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Execute the run in the folder given, with its copies, the descriptor of its lock, and its keeper."""
+    folder, copies, lock = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
+    keeper = int(arguments[3]) if len(arguments) > 3 else None
+    os.set_inheritable(lock, False)
+    os.umask(0o077)
+    return 0 if execute_run(folder, copies, keeper=keeper) is RunState.SUCCESS else 1

@@ -1,0 +1,63 @@
+"""The nouns as types: what crosses the wire, and what is stored, with enums for whatever is branched on.
+
+A TypedDict is a dict, so what a service returns can be printed, compared and sent as JSON; the types say
+which keys are there. `openapi.yaml` and the front end's `types.ts` describe the same things, and a test
+compares them.
+"""
+
+from enum import Enum
+
+
+class RunReason(str, Enum):
+    """Why a run ended before its time; beside the sentence for people, which nobody branches on."""
+
+    CELL_ERROR = "cell_error"
+    """A cell raised an exception."""
+    KERNEL_DIED = "kernel_died"
+    """The kernel exited or was killed."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """The operating system killed the kernel for want of memory."""
+    KERNEL_NOT_STARTED = "kernel_not_started"
+    """The kernel is not installed, or did not answer in time."""
+    TIMEOUT = "timeout"
+    """The run, or one of its cells, took longer than its limit."""
+    OUTPUTS_MISSING = "outputs_missing"
+    """A declared output was not written."""
+    STORAGE_FULL = "storage_full"
+    """The disk was full, or a file could not be written."""
+    RUNNER_DIED = "runner_died"
+    """The process that executed the run is gone, and did not say how it ended."""
+    WORKER_LOST = "worker_lost"
+    """The worker of the cluster on which it ran is gone."""
+    CANCELED = "canceled"
+    """Somebody cancelled it."""
+    SHUTDOWN = "shutdown"
+    """The server that owned it was shut down."""
+    SWEEP_STOPPED = "sweep_stopped"
+    """Another run of its sweep failed, and the sweep ends at the first failure."""
+    PRUNED = "pruned"
+    """A search ended it, because it would not become the best."""
+    INTERNAL_ERROR = "internal_error"
+    """The fault is in this software."""
+
+
+class SweepOnError(str, Enum):
+    """What a sweep does when one of its runs fails."""
+
+    CONTINUE = "continue"
+    """Its other runs are executed."""
+    STOP = "stop"
+    """What still waits is cancelled."""
+
+
+class EventKind(str, Enum):
+    """What happened to a run."""
+
+    STATE = "state"
+    """It moved to another state."""
+    PROGRESS = "progress"
+    """A cell began, or the notebook said how far it is."""
+    METRIC = "metric"
+    """It recorded a metric."""
+    DELETED = "deleted"
+    """It was removed, with its files."""

@@ -1,0 +1,1 @@
+"""The contracts: what each service promises, whoever implements it."""

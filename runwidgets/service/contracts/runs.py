@@ -1,0 +1,408 @@
+"""The contracts: what the services promise, whoever keeps the promise.
+
+Each service is an abstract class with two implementations: `Local…` over the store, in this process,
+and `Remote…` over HTTP. JSON dicts go in and out, with camelCase keys; the errors are those of
+`runwidgets.errors` on both. An object of a service belongs to one user; all methods may be called
+from any thread, at the same time.
+
+The handle of a **run** has these keys:
+
+======================================================================  ==================================
+key                                                                     when
+======================================================================  ==================================
+``id``, ``state``, ``createdAt`` (ISO 8601, UTC)                        always; these are the descriptor
+``workflowId``, ``groupId``, ``arguments``, ``parameters``              always
+``startedAt``                                                           once it is no longer PENDING
+``finishedAt``, ``messages`` (list of str)                              ERROR and CANCELED
+``finishedAt``, ``files`` (list of result files)                        SUCCESS
+``progress``, ``metrics``, ``sweepId``, ``config``, ``notebook``        beside them, where there is one
+======================================================================  ==================================
+
+A **result file** is ``{id, name, title?, caption?, widget?, format?, mimeType, size, sha256}``, the
+**progress** ``{cell, cells, fraction, text, source, heartbeatAt}``: ``cell`` counts code cells from 1
+and is 0 before the first.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import IO
+
+from runwidgets.service.contracts.catalog import GroupService, UploadService, WorkflowService
+from runwidgets.service.contracts.events import EventService
+from runwidgets.service.contracts.sweeps import SweepService
+
+__all__ = [
+    "Api",
+    "EventService",
+    "GroupService",
+    "RunService",
+    "SweepService",
+    "UploadService",
+    "WorkflowService",
+]
+
+
+class RunService(ABC):
+    """Start, watch, stop and delete runs."""
+
+    @abstractmethod
+    def start_run(self, group_id: str, arguments: list[dict], config: dict | None = None) -> dict:
+        """Validate every argument, then accept the run.
+
+        Nothing is half-accepted: a refused call leaves no row, no folder and no process; an accepted
+        run is on disk before the call returns. Checked in this order: group, membership, shape,
+        duplicates, unknown names, files, values, missing ones.
+
+        Parameters
+        ----------
+        group_id : str
+            The group that the run belongs to.
+        arguments : list of dict
+            ``[{"name": "alpha", "value": 0.1}, …]``. A file is
+            ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``, an upload of the group.
+        config : dict, optional
+            How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
+            ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``kernel`` (``"auto"`` or
+            ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), ``resources`` (what a worker
+            of a Dask cluster must have: a number above 0 by name), ``results_of`` (id of a sweep: the result
+            files of its successful runs lie in the folder that the template's parameter ``runs``
+            names, ``<number>/<name>``, with a ``run.json`` each), and ``key``: of two calls
+            with one idempotency key in one group the second returns the run of the first.
+
+        Returns
+        -------
+        dict
+            The run handle, PENDING or further.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user is not a member of the group.
+        InvalidArgumentError
+            The shape is wrong, or a value does not fit its parameter.
+        DuplicateArgumentError
+            A parameter got two arguments.
+        UnknownParameterError
+            An argument names no parameter of the template.
+        UnknownFileError
+            An argument names a file that was not uploaded to the group.
+        MissingArgumentError
+            A required parameter got no argument.
+        QueueFullError
+            As many runs wait as may wait.
+        StorageFullError
+            The disk has no room.
+        """
+
+    @abstractmethod
+    def get_run(self, run_id: str) -> dict:
+        """Return the handle of a run.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+
+        Returns
+        -------
+        dict
+            The run handle.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        """
+
+    @abstractmethod
+    def list_runs(self, group_id: str, state: str | None = None) -> dict:
+        """List the runs of a group, oldest first.
+
+        Both implementations take two further keyword arguments: `limit`, the number of runs in the
+        answer (at most 500), and `before`, the ``next`` of an earlier answer. With them the answer is
+        a page of the newest runs, still oldest first, and ``next`` is in it where older ones remain.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        state : str, optional
+            Only runs in this state; None for all.
+
+        Returns
+        -------
+        dict
+            ``{"runs": [descriptor, …]}``, and ``next`` where there are more.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user may not read the group.
+        InvalidArgumentError
+            The state, limit or cursor makes no sense.
+        """
+
+    @abstractmethod
+    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> dict:
+        """Return the runs of a group as the rows of a table, newest first.
+
+        Parameters
+        ----------
+        group_id : str
+            The group.
+        before : str, optional
+            The ``next`` of an earlier answer; None to begin with the newest.
+        limit : int, optional
+            Rows in the answer, 1 to 2,000; None for as many as there may be.
+
+        Returns
+        -------
+        dict
+            ``{"columns": [name, …], "rows": [[value, …], …]}``, and ``next`` where there are older runs.
+            The columns are ``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments``
+            (``{name: value}``), ``metrics`` and ``message``: the first of the run's messages.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        UnauthorizedAccessError
+            The user may not read the group.
+        InvalidArgumentError
+            The limit or cursor makes no sense.
+        """
+
+    @abstractmethod
+    def cancel_run(self, run_id: str, reason: str | None = None) -> dict:
+        """Stop an active run.
+
+        The handle returned is already CANCELED; the processes end within the grace period.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        reason : str, optional
+            Kept in the handle's ``messages``.
+
+        Returns
+        -------
+        dict
+            The run handle, CANCELED.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user is not a member of the run's group.
+        InvalidRunStateError
+            The run has ended already.
+        """
+
+    @abstractmethod
+    def rerun(self, run_id: str) -> dict:
+        """Start a run with the arguments and settings of an earlier one, on the template as it is now.
+
+        Parameters
+        ----------
+        run_id : str
+            The earlier run, in any state.
+
+        Returns
+        -------
+        dict
+            The handle of the new run.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user is not a member of the run's group.
+        ConstraintViolationError
+            The template has changed and refuses the arguments, or one was secret and not kept; and
+            whatever else `start_run` raises.
+        """
+
+    @abstractmethod
+    def delete_run(self, run_id: str) -> dict:
+        """Remove a run and its files.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+
+        Returns
+        -------
+        dict
+            The last handle of the run.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user is not a member of the run's group.
+        InvalidRunStateError
+            The run is active; cancel it first.
+        """
+
+    @abstractmethod
+    def get_result_file(self, run_id: str, file_id: str) -> IO:
+        """Open a result file of a SUCCESS run.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        file_id : str
+            An ``id`` out of the handle's ``files``.
+
+        Returns
+        -------
+        IO
+            A readable binary file; the caller closes it.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        UnknownFileError
+            The run has no such result file, or is not SUCCESS.
+        """
+
+    @abstractmethod
+    def get_result_archive(self, run_id: str) -> IO:
+        """Open a ``.tar.gz`` of all result files of a SUCCESS run, as one stream.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+
+        Returns
+        -------
+        IO
+            A readable binary stream; the caller closes it.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run, or it is not SUCCESS.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        """
+
+    @abstractmethod
+    def get_log(self, run_id: str, offset: int = 0) -> dict:
+        """Return a piece of what the notebook printed.
+
+        Parameters
+        ----------
+        run_id : str
+            The run, in any state.
+        offset : int
+            Byte of the log from which to read; negative counts from its end.
+
+        Returns
+        -------
+        dict
+            ``{"text", "offset", "next", "size"}``: at most 256 KiB of whole characters from byte
+            ``offset``, where the following piece begins, and the bytes that the log has now.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        InvalidArgumentError
+            The offset is no whole number.
+        """
+
+    @abstractmethod
+    def get_series(self, run_id: str, limit: int | None = None) -> dict:
+        """Return the series that a run recorded: values of metrics by step.
+
+        Parameters
+        ----------
+        run_id : str
+            The run, in any state.
+        limit : int, optional
+            Points of each series at most, 2 or more, evenly chosen; None for all.
+
+        Returns
+        -------
+        dict
+            ``{"series": {name: {"steps", "values"}}}``: steps grow; a value is a number, ``"NaN"``,
+            ``"Infinity"`` or ``"-Infinity"``. Of a run that was tried again, those of the last attempt.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        InvalidArgumentError
+            The limit is no whole number, or less than 2.
+        """
+
+    @abstractmethod
+    def get_notebook(self, run_id: str) -> IO:
+        """Open the executed notebook, as far as the run has come.
+
+        Parameters
+        ----------
+        run_id : str
+            The run, in any state; before the first cell it is the template.
+
+        Returns
+        -------
+        IO
+            A readable binary file of valid notebook JSON; the caller closes it.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        """
+
+
+@dataclass(frozen=True)
+class Api:
+    """The services of one user, in one hand.
+
+    Used as a context manager it closes itself.
+    """
+
+    workflows: WorkflowService
+    groups: GroupService
+    uploads: UploadService
+    runs: RunService
+    sweeps: SweepService
+    events: EventService
+    url: str | None = None
+    """Base of the REST routes, ending in ``/runwidgets/api/``; None where there is no server."""
+    store: Callable[[], str] = field(default=lambda: "", repr=False)
+    """Say where runs are kept: of two that say the same, each has the other's runs."""
+    close: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Let go of connections and threads; runs go on."""
+
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

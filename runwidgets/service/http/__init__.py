@@ -1,0 +1,1 @@
+"""The services over HTTP, for a program or kernel that talks to a server."""

@@ -1,0 +1,200 @@
+"""The live stream of a server, read by a thread that connects again, from the last event, when it is cut."""
+
+import contextlib
+import json
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
+from runwidgets.service.contracts.events import EventService
+from runwidgets.service.http.client import Wire
+from runwidgets.service.routes.routes import BY_ID
+
+Json = dict[str, Any]
+
+BACK_OFF = (0.1, 5.0)
+"""Seconds before the live stream connects again: at first, and at most."""
+PATIENCE = 60.0
+"""Seconds without any answer after which the live stream is given up."""
+AHEAD = 1_000
+"""Events that are read before the caller takes them."""
+TICK = 0.25
+"""Seconds between two looks at the caller's `stop`."""
+
+
+class RemoteEventService(EventService):
+    """Events at the other end of a `Wire`."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def last_event(self) -> int:
+        """Return the number of the newest event; see `EventService`."""
+        answer = self._wire.stream(BY_ID["events"].pattern, {"Accept": "text/event-stream"})
+        with contextlib.closing(answer), self._wire.our_errors():
+            for name, data in read_stream(answer):
+                if name == "hello":
+                    return int(data["seq"])
+        raise ServiceUnavailableError("events", "the stream ended before it began", "try again")
+
+    def follow_events(
+        self,
+        after: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        stop: threading.Event | None = None,
+        sweep_id: str | None = None,
+    ) -> Iterator[Json]:
+        """Yield events in order, waiting for new ones; see `EventService`.
+
+        A stream that was cut is connected again from the last event seen, until nothing answered for
+        a minute.
+        """
+        arguments = {"group_id": group_id, "run_id": run_id, "sweep_id": sweep_id}
+        query = self._wire.query(BY_ID["events"], arguments)
+        path = str(httpx.URL(BY_ID["events"].pattern, params=query))
+        listener = _Listener(self._wire, path, after)
+        # The first connection is made here, so that a group that is unknown is said to be at once.
+        listener.connect()
+        return self._take(listener, stop or threading.Event())
+
+    def _take(self, listener: "_Listener", stop: threading.Event) -> Iterator[Json]:
+        listener.start()
+        try:
+            while not stop.is_set():
+                try:
+                    item = listener.items.get(timeout=TICK)
+                except queue.Empty:
+                    if listener.is_stopped:
+                        raise ServiceUnavailableError(
+                            "events", "the connection was closed", "connect again"
+                        ) from None
+                    continue
+                if isinstance(item, RunWidgetsError):
+                    raise item
+                yield item
+        finally:
+            listener.stop()
+
+
+class _Listener:
+    """A thread that reads the live stream into a queue, and connects again when it is cut."""
+
+    def __init__(self, wire: Wire, path: str, after: int) -> None:
+        self.items: queue.Queue[Json | RunWidgetsError] = queue.Queue(AHEAD)
+        self._wire = wire
+        self._path = path
+        self._after = after
+        self._stop = threading.Event()
+        self._answer: httpx.Response | None = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, name="runwidgets-listener", daemon=True)
+        wire.listeners.add(self)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more will come."""
+        return self._stop.is_set()
+
+    def connect(self) -> None:
+        """Open the stream where it was left."""
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(self._after)}
+        answer = self._wire.stream(self._path, headers)
+        with self._lock:
+            self._answer = answer
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, also while it waits for the other end."""
+        self._stop.set()
+        with self._lock:
+            if self._answer is not None:
+                _shut_down(self._answer)
+        if self._thread.is_alive():
+            self._thread.join(TICK)
+
+    def _read(self) -> None:
+        pause, heard = BACK_OFF[0], time.monotonic()
+        while not self._stop.is_set():
+            try:
+                if self._answer is None:
+                    self.connect()
+                answer = self._answer
+                if answer is not None and not self._stop.is_set():
+                    for name, data in read_stream(answer):
+                        pause = BACK_OFF[0]
+                        self._pass_on(name, data)
+            except ServiceUnavailableError as error:
+                if self._wire.client.is_closed or time.monotonic() - heard > PATIENCE:
+                    self._put(error)
+                    return
+            except RunWidgetsError as error:
+                self._put(error)
+                return
+            except (httpx.HTTPError, httpx.StreamError, OSError):
+                pass  # cut; connected again below
+            finally:
+                with self._lock:
+                    if self._answer is not None:
+                        heard = time.monotonic()
+                        self._answer.close()
+                    self._answer = None
+            self._stop.wait(pause)
+            pause = min(2 * pause, BACK_OFF[1])
+
+    def _pass_on(self, name: str, data: Json) -> None:
+        self._after = int(data["seq"])
+        if name == "run":
+            self._put(data)
+
+    def _put(self, item: Json | RunWidgetsError) -> None:
+        while not self._stop.is_set():
+            try:
+                self.items.put(item, timeout=TICK)
+            except queue.Full:
+                continue
+            return
+
+
+def read_stream(answer: httpx.Response) -> Iterator[tuple[str, Json]]:
+    """Cut a stream of server-sent events into its events.
+
+    Parameters
+    ----------
+    answer : httpx.Response
+        Not read yet.
+
+    Yields
+    ------
+    name : str
+        Type of the event; heartbeats are left out.
+    data : dict
+        Its content.
+    """
+    name, lines = "", []
+    for line in answer.iter_lines():
+        if line.startswith("event:"):
+            name = line[6:].strip()
+        elif line.startswith("data:"):
+            lines.append(line[5:])
+        elif not line and lines:
+            yield name, json.loads("\n".join(lines))
+            name, lines = "", []
+
+
+def _shut_down(answer: httpx.Response) -> None:
+    # A read in another thread ends when its socket is shut down, not when it is closed.
+    stream = answer.extensions.get("network_stream")
+    given = stream.get_extra_info("socket") if stream is not None else None
+    if isinstance(given, socket.socket):
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(given, socket.SHUT_RDWR)

@@ -1,0 +1,210 @@
+"""Checks what must always be true of a root, at rest or while services work on it.
+
+Nothing is changed: the root and its database are opened for reading. What looks wrong is looked at once
+more after a moment, because a move may be on its way from the folder into the row, or back; only what is
+wrong both times is reported. What is damaged is a finding too.
+"""
+
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from runwidgets.errors import RunWidgetsError
+from runwidgets.execution.processes import RUN_VARIABLE
+from runwidgets.service.factory import open_store
+from runwidgets.service.integrity.invariants import GRACE, RULES
+from runwidgets.service.integrity.run_state import ObservedRun, age
+from runwidgets.store.database.catalog import Catalog
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.integrity_queries import (
+    Rows,
+    find_broken_sweeps,
+    find_damage,
+    find_deleted,
+    find_orphaned_files,
+    find_orphans,
+    read_run,
+    read_uploads,
+)
+from runwidgets.store.database.runs import Runs
+from runwidgets.store.files.local import Files
+from runwidgets.store.files.orphans import CHECKER, children
+from runwidgets.store.locks import is_locked
+
+PATIENCE = 2.0
+"""Seconds after which what looked wrong is looked at once more."""
+CREATION_GRACE = 5.0
+"""Seconds in which an instance that begins takes its lock; nobody else may try it before."""
+DAMAGED = (OSError, LookupError, TypeError, ValueError, AttributeError)
+"""What a rule failures over where something has not the shape that it was stored in."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Something that must never be."""
+
+    invariant: int
+    """Its number in the list of invariants."""
+    subject: str
+    """What it is about: ``run <id>``, a path relative to the root, or ``database``."""
+    problem: str
+    """What is wrong with it."""
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.problem} (invariant {self.invariant})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of an examination."""
+
+    findings: list[Finding]
+    """Sorted."""
+    runs: int
+    """Runs that were checked."""
+    files: int
+    """Result files, uploads and copies that were checked."""
+
+
+def check(root: Path | str, db_url: str | None = None, *, patience: float = PATIENCE) -> list[Finding]:
+    """Return what is wrong with a root; see `examine`."""
+    return examine(root, db_url, patience=patience).findings
+
+
+def examine(root: Path | str, db_url: str | None = None, *, patience: float = PATIENCE) -> Report:
+    """Check every invariant that can be seen from outside.
+
+    Parameters
+    ----------
+    root : path or str
+        The root, a folder or a URL; it and its database are only read.
+    db_url : str, optional
+        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
+    patience : float, optional
+        Seconds after which what looked wrong is looked at once more.
+
+    Returns
+    -------
+    Report
+        What is wrong, and how much was looked at; whatever is damaged, nothing is raised for it.
+    """
+    try:
+        files, database = open_store(root, db_url, is_read_only=True)
+        try:
+            return _examine(files, database, patience)
+        finally:
+            database.close()
+    except RunWidgetsError as error:
+        return Report([Finding(1, error.subject, error.problem)], 0, 0)
+    except OSError as error:
+        return Report([Finding(1, "root", f"it cannot be read: {error}")], 0, 0)
+
+
+def _examine(files: Files, database: Database, patience: float) -> Report:
+    damage = find_damage(database)
+    if damage is not None:
+        return Report([Finding(1, "database", f"it is damaged: {damage}")], 0, 0)
+    run_ids = Runs(database).all_ids()
+    look = _Look(files, database)
+    findings = {*look.at_runs(run_ids), *look.at_root()}
+    if findings:
+        threading.Event().wait(patience)
+        wrong = {(each.invariant, each.subject) for each in findings}
+        subjects = {each.subject for each in findings}
+        again = _Look(files, database)
+        seen = [*again.at_runs(each for each in run_ids if f"run {each}" in subjects), *again.at_root()]
+        findings = {each for each in seen if (each.invariant, each.subject) in wrong}
+    return Report(sorted(findings), len(run_ids), look.files)
+
+
+class _Look:
+    """One look at a root."""
+
+    def __init__(self, files: Files, database: Database) -> None:
+        self._files = files
+        self._database = database
+        self._processes = _processes_by_run()
+        self._instances = {path.name for path in children(files.instances) if is_alive(path)}
+        self.files = 0
+        """Files that were looked at so far."""
+
+    def at_runs(self, run_ids: Iterable[str]) -> Iterator[Finding]:
+        """Hold runs to every rule."""
+        for run_id in run_ids:
+            rows = read_run(self._database, run_id)
+            if rows is not None:  # else it was deleted meanwhile
+                self.files += len(rows.files)
+                with self._files.look_at(run_id) as folder:
+                    yield from self._at_run(run_id, rows, folder)
+
+    def _at_run(self, run_id: str, rows: Rows, folder: Path) -> Iterator[Finding]:
+        invariant, subject = 1, f"run {run_id}"
+        try:
+            run = ObservedRun(rows, folder, self._processes[run_id], self._instances)
+            rules = RULES if not run.damage else {1: RULES[1]}
+        except DAMAGED as error:
+            yield Finding(invariant, subject, f"its rows are damaged: {error!r}")
+            return
+        for invariant, rule in rules.items():
+            try:
+                yield from [Finding(invariant, subject, problem) for problem in rule(run)]
+            except DAMAGED as error:
+                yield Finding(invariant, subject, f"what it left is damaged: {error!r}")
+
+    def at_root(self) -> Iterator[Finding]:
+        """Hold folders to rows, and rows to folders."""
+        for orphan in find_orphaned_files(self._files, self._database, time.time(), CHECKER):
+            yield Finding(11, self._name(orphan.path), "it belongs to nobody")
+        needed = Catalog(self._database).needed_copies()
+        if needed is None:
+            yield Finding(1, "database", "a template in it cannot be read")
+        for digest in sorted(needed or ()):
+            yield from self._at_file(self._files.copy(digest), digest)
+        for row in read_uploads(self._database):
+            yield from self._at_file(self._files.upload(row.group_id, row.id, row.name), row.sha256)
+        for invariant, sweep_id, problem in find_broken_sweeps(self._database):
+            yield Finding(invariant, f"sweep {sweep_id}", problem)
+        for run_id in find_orphans(self._database):
+            yield Finding(12, f"run {run_id}", "it is gone, but its rows are not")
+        for run_id, moment in find_deleted(self._database).items():
+            if self._processes[run_id] and age(moment) > GRACE:
+                alive = ", ".join(map(str, sorted(self._processes[run_id])))
+                yield Finding(12, f"run {run_id}", f"it is gone, but its processes {alive} are not")
+
+    def _at_file(self, path: Path, sha256: str) -> Iterator[Finding]:
+        self.files += 1
+        found = self._files.find_hash(path)
+        if found is None:
+            yield Finding(11, self._name(path), "it has a row, but it is missing")
+        elif found != sha256:
+            yield Finding(15, self._name(path), "it has another content than it had")
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._files.root).as_posix()
+
+
+def is_alive(path: Path) -> bool:
+    """Say whether an instance lives, by its lock; one that takes it just now is not disturbed."""
+    try:
+        return time.time() - path.stat().st_mtime < CREATION_GRACE or is_locked(path)
+    except FileNotFoundError:
+        return False
+
+
+def _processes_by_run() -> "defaultdict[str, set[int]]":
+    """Return the ids of processes by the run whose id they carry, in one pass over all of them."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for process in psutil.process_iter():
+        try:
+            run_id = process.environ().get(RUN_VARIABLE)
+        except psutil.Error:  # it is gone, a zombie, or somebody else's
+            continue
+        if run_id is not None and process.pid != os.getpid():
+            found[run_id].add(process.pid)
+    return found

@@ -1,0 +1,299 @@
+"""What must be true of every run, as rules that look at the evidence.
+
+The numbers are those of the list of invariants. A rule yields what is wrong, in words that follow the
+name of the run; one that yields nothing is content. A rule that needs a damaged thing is silent about
+it: that it is damaged is said by the rule whose thing it is.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import Any
+
+import nbformat
+from papermill.translators import translate_parameters
+
+from runwidgets.errors import RunWidgetsError
+from runwidgets.limits import Limits
+from runwidgets.service.integrity.run_state import ObservedRun
+from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
+from runwidgets.store.files.disk import hash_file
+from runwidgets.store.files.local import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
+from runwidgets.templates.parameters import check_arguments, parse_parameters
+from runwidgets.templates.signature import construct
+
+GRACE = 5.0
+"""Seconds after its end in which the processes of a run must be gone."""
+STATUSES = {"ok", "error", "not run", "running"}
+SKIPPED = "skip-execution"
+"""Tag of a cell that nbclient leaves out. **Source:** ``NotebookClient.skip_cells_with_tag``."""
+BY_ITSELF = {RunState.SUCCESS, RunState.ERROR}
+"""Ends that the journal and the row must agree on; a cancel may win against any."""
+
+Problems = Iterator[str]
+
+
+def is_on_disk(run: ObservedRun) -> Problems:
+    """1: An accepted run is on disk, and can be read."""
+    yield from run.damage
+    if not run.folder.is_dir():
+        return  # a row without a folder is 11
+    if run.description is None:
+        yield f"its {RUN_FILE} is missing or no JSON"
+    elif run.description.get("id") != run.run["id"]:
+        yield f"its {RUN_FILE} is that of another run"
+    if not (run.folder / TEMPLATE).is_file():
+        yield f"its {TEMPLATE} is missing"
+
+
+def ends_once(run: ObservedRun) -> Problems:
+    """2: A run ends in one terminal state, which never changes."""
+    for before, after in pairwise(run.states):
+        if before in {state.value for state in TERMINAL}:
+            yield f"it became {after} after it was {before}"
+    ends = [record.get("state") for record in run.journal or () if record.get("kind") == "finished"]
+    if ends and run.state in BY_ITSELF and ends[-1] != run.state.value:
+        yield f"it is {run.state}, but its journal says {ends[-1]}"
+
+
+def moves_legally(run: ObservedRun) -> Problems:
+    """3: Only moves of the machine."""
+    if run.states[:1] not in ([], [RunState.PENDING.value]):
+        yield f"it began as {run.states[0]}"
+    legal = {(source.value, target.value) for source in MOVES for target in MOVES[source]}
+    for before, after in pairwise(run.states):
+        if before not in {state.value for state in TERMINAL} and (before, after) not in legal:
+            yield f"it became {after} after {before}"
+
+
+def is_not_lost(run: ObservedRun) -> Problems:
+    """4: Somebody brings every claimed run to its end."""
+    if run.count("started") <= run.run["config"].get("retries", 0):
+        return  # the next attempt waits for its pause, or the first for its runner
+    if run.state is RunState.RUNNING and run.is_followed_here and not run.processes:
+        yield "it is RUNNING, but its runner is gone and its instance does not notice"
+
+
+def executes_once(run: ObservedRun) -> Problems:
+    """5: A run executes at most once, unless it may be tried again, and says so."""
+    if run.journal is None:
+        yield "its journal has a line that is no JSON object"
+        return
+    retries = run.run["config"].get("retries", 0)
+    started, before = run.count("started"), ""
+    if started > retries + 1:
+        yield f"it was started {started} times, of at most {retries + 1}"
+    for kind in [record["kind"] for record in run.journal if record["kind"] in {"started", "finished"}]:
+        if kind == "finished" and before != "started":
+            yield "it finished without having started"
+        before = kind
+    if run.state is RunState.PENDING and started:
+        yield "it is PENDING, but was started"
+    if run.state is RunState.SUCCESS and before != "finished":
+        yield "it is SUCCESS, but its journal does not say that it finished"
+
+
+def leaves_no_process(run: ObservedRun) -> Problems:
+    """6: No process of a run lives on after its end."""
+    if run.processes and run.ended_for() > GRACE:
+        yield f"processes {', '.join(map(str, sorted(run.processes)))} live on"
+
+
+def keeps_its_results(run: ObservedRun) -> Problems:
+    """7: SUCCESS means that every declared output and every listed file is there as it was."""
+    if run.state is not RunState.SUCCESS or not run.folder.is_dir():
+        return
+    names = {row["name"] for row in run.files}
+    if not any(row["display"].get("isNotebook") for row in run.files):
+        yield "its executed notebook is not among its result files"
+    for row in run.files:
+        is_notebook = row["display"].get("isNotebook")
+        path = run.folder / OUTPUT if is_notebook else run.folder / WORKDIR / row["name"]
+        if not path.is_file():
+            yield f"result file {row['name']} is missing"
+        elif path.stat().st_size != row["size"]:
+            yield f"result file {row['name']} has {path.stat().st_size} bytes instead of {row['size']}"
+        elif hash_file(path)[0] != row["sha256"]:
+            yield f"result file {row['name']} has another content than it had"
+    if run.description is not None:
+        names |= {each["path"] for each in [*run.description["inputs"], *run.description["files"]]}
+        for output in run.description["template"]["outputs"]:
+            source = output["source"]
+            if not any(name == source or PurePosixPath(name).match(source) for name in names):
+                yield f"declared output {source} is not among its result files"
+
+
+def offers_no_false_results(run: ObservedRun) -> Problems:
+    """8: What is not SUCCESS offers no result files, but its log and its partial notebook."""
+    if run.state is not RunState.SUCCESS and run.files:
+        yield f"it is {run.state}, but lists {len(run.files)} result files"
+    if run.count("cell"):
+        for name in (LOG, OUTPUT) if run.state is not RunState.SUCCESS else (LOG,):
+            if not (run.folder / name).is_file():
+                yield f"its {name} is missing"
+
+
+def tells_the_truth_of_its_cells(run: ObservedRun) -> Problems:
+    """9: The notebook is valid and strict JSON, and says of each cell what became of it."""
+    if not (run.folder / OUTPUT).is_file():
+        return  # that is 7 and 8
+    if run.notebook is None:
+        yield f"its {OUTPUT} is no strict JSON"
+        return
+    try:
+        nbformat.validate(run.notebook)
+    except nbformat.ValidationError as error:
+        yield f"its {OUTPUT} is no valid notebook: {str(error).splitlines()[0]}"
+        return
+    cells = [
+        cell
+        for cell in run.notebook["cells"]
+        if cell["cell_type"] == "code" and SKIPPED not in cell["metadata"].get("tags", [])
+    ]
+    told = [cell["metadata"].get("runwidgets", {}).get("status") for cell in cells]
+    is_over = False
+    for number, status in enumerate(told, 1):
+        if status not in STATUSES:
+            yield f"code cell {number} does not say what became of it"
+        elif status == "running" and not run.is_moving:
+            yield f"code cell {number} is still running, it says"
+        elif status != "ok" and run.state is RunState.SUCCESS:
+            yield f"code cell {number} says {status}, but the run is SUCCESS"
+        elif status != "not run" and is_over:
+            yield f"code cell {number} says {status}, but one before it did not end well"
+        is_over = is_over or status != "ok"
+
+
+def has_no_negative_time(run: ObservedRun) -> Problems:
+    """10: A run is created, started and finished in this order, under any clock."""
+    names = [name for name in ("created_at", "started_at", "finished_at") if run.run[name] is not None]
+    for earlier, later in pairwise(names):
+        if run.run[earlier] > run.run[later]:
+            yield f"{earlier} is later than {later}"
+
+
+def has_its_folder(run: ObservedRun) -> Problems:
+    """11: A row has its folder."""
+    if not run.folder.is_dir():
+        yield "it has a row, but no folder"
+
+
+def told_everything(run: ObservedRun) -> Problems:
+    """13: The events end in what the row says."""
+    last = run.states[-1] if run.states else "nothing"
+    if last != run.state.value:
+        yield f"it is {run.state}, but its last event says {last}"
+    metrics = {
+        event["data"]["name"]: event["data"]["value"] for event in run.events if event["kind"] == "metric"
+    }
+    for name in sorted(metrics.keys() | run.run["metrics"].keys()):
+        if name not in metrics or name not in run.run["metrics"] or metrics[name] != run.run["metrics"][name]:
+            yield f"metric {name} is not what its last event says"
+    progress = [event["data"] for event in run.events if event["kind"] == "progress"]
+    if (progress[-1] if progress else None) != run.run["progress"]:
+        yield "its progress is not what its last event says"
+
+
+def gives_its_slot_back(run: ObservedRun) -> Problems:
+    """14: Who holds a slot has processes, or will have them soon."""
+    if run.run["holds_slot"] and run.run["host"] is None:
+        yield "it holds a slot of no machine"
+    has_ended = run.state not in ACTIVE and run.ended_for() > GRACE
+    if has_ended and run.run["holds_slot"] and run.is_followed_here and not run.processes:
+        yield "it has ended and its processes are gone, but it still holds a slot"
+
+
+def can_be_reproduced(run: ObservedRun) -> Problems:
+    """15: The recorded arguments and the template give the injected cell, byte for byte."""
+    description = run.description
+    if description is None:
+        return
+    template = run.folder / TEMPLATE
+    if template.is_file() and _hash(template.read_bytes()) != run.version["notebook"]:
+        yield f"its {TEMPLATE} is not the one that was registered"
+    if description["template"]["sha256"] != run.version["sha256"]:
+        yield f"its {RUN_FILE} names another template than its row"
+    if description["fingerprint"] != run.run["fingerprint"]:
+        yield f"its {RUN_FILE} has another fingerprint than its row"
+    if description["arguments"] != run.run["arguments"]:
+        yield f"its {RUN_FILE} has other arguments than its row"
+        return
+    try:
+        expected = _values(run, description)
+    except RunWidgetsError as error:
+        yield f"its arguments are refused: {error.message}"
+        return
+    if _canonical(expected) != _canonical(description["values"]):
+        yield "its arguments do not give the values that it ran with"
+    if run.notebook is None or not description["values"]:
+        return
+    tagged = [
+        cell for cell in run.notebook["cells"] if "injected-parameters" in cell["metadata"].get("tags", [])
+    ]
+    if [_source(cell) for cell in tagged] != [_inject(description)]:
+        yield f"its arguments do not give the injected cell of its {OUTPUT}"
+
+
+RULES: dict[int, Callable[[ObservedRun], Problems]] = {
+    1: is_on_disk,
+    2: ends_once,
+    3: moves_legally,
+    4: is_not_lost,
+    5: executes_once,
+    6: leaves_no_process,
+    7: keeps_its_results,
+    8: offers_no_false_results,
+    9: tells_the_truth_of_its_cells,
+    10: has_no_negative_time,
+    11: has_its_folder,
+    13: told_everything,
+    14: gives_its_slot_back,
+    15: can_be_reproduced,
+}
+"""By the number of the invariant; 12 is about runs that are gone, 16 about answers."""
+
+
+def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:
+    """Return what the recorded arguments come to; of a secret nothing is recorded."""
+    parameters = [
+        each
+        for each in parse_parameters(
+            [*run.version["template"]["handle"]["parameters"], *run.group["parameters"]]
+        )
+        if not each.secret
+    ]
+    open_names = {each.name for each in parameters}
+    arguments = [each for each in run.run["arguments"] if each["name"] in open_names]
+    values = check_arguments(parameters, arguments, lambda _: True, Limits(**description["limits"]))
+    places = {each["fileId"]: each["path"] for each in description["files"]}
+    for name, value in values.items():
+        if isinstance(value, dict) and value.get("type") == "$file":
+            values[name] = str(PurePosixPath(places[value["value"]["fileId"]]))
+    return {**run.version["template"]["defaults"], **values}
+
+
+def _inject(description: dict[str, Any]) -> str:
+    """Return the cell that papermill and we make of the values."""
+    template, values = description["template"], description["values"]
+    code: str = translate_parameters(template["kernelName"], template["language"], values, "Parameters")
+    lines = [
+        line
+        for name, kind in template["constructors"].items()
+        if name in values
+        for line in construct(name, kind)
+    ]
+    return "\n".join([code.rstrip("\n"), *dict.fromkeys(lines), ""]) if lines else code
+
+
+def _source(cell: dict[str, Any]) -> str:
+    return "".join(cell["source"])
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,1 @@
+"""The services over the store and a backend, in this process."""

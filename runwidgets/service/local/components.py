@@ -1,0 +1,49 @@
+"""What the local services of an instance are made of, shared by all users."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from runwidgets.errors import (
+    InvalidRunStateError,
+)
+from runwidgets.limits import Limits
+from runwidgets.service.local.policy import Policy
+from runwidgets.service.local.templates import Templates
+from runwidgets.store.database.catalog import Catalog
+from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.sweeps import Sweeps
+from runwidgets.store.files.local import Files
+
+
+@dataclass(frozen=True)
+class Components:
+    """What the local services are made of; one per instance, shared by all users."""
+
+    catalog: Catalog
+    runs: Runs
+    sweeps: Sweeps
+    files: Files
+    templates: Templates
+    policy: Policy
+    limits: Limits
+    has_resources: bool
+    """Whether there is anything that ``config.resources`` could ask for."""
+
+    def group(self, user: str | None, group_id: str) -> Row[Any]:
+        """Return a group that a user may act in."""
+        group = self.catalog.get_group(group_id)
+        self.policy.check(user, group)
+        return group
+
+    def remove_runs(self, group_ids: Sequence[str], subject: str, remove: Callable[[], None]) -> None:
+        """Remove rows and then files of some groups, unless a run of them is active."""
+        if self.runs.count_active(group_ids):
+            raise InvalidRunStateError(subject, "a run of it is active", "cancel it first")
+        run_ids = self.runs.ids(group_ids)
+        remove()
+        self.files.delete_runs(run_ids)
+        for group_id in group_ids:
+            self.files.delete_uploads(group_id)

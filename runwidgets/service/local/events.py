@@ -1,0 +1,122 @@
+"""Events, over the store, in this process."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Row
+
+from runwidgets.service.contracts.events import EventService
+from runwidgets.service.local.components import Components
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.events import events_after, last_event
+
+Json = dict[str, Any]
+
+PIECE = 500
+"""Events read at once."""
+PAUSE = 0.2
+"""Seconds after which events that another process wrote are seen, where nobody tells of them."""
+PATIENCE = 5.0
+"""Seconds after which events are looked for although nobody told of any."""
+
+
+class InstanceEvents:
+    """The events of the whole instance, whoever may read them.
+
+    Parameters
+    ----------
+    database : Database
+        Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def last_event(self) -> int:
+        """Return the number of the newest event, 0 before the first."""
+        return last_event(self._database)
+
+    def read_events(
+        self,
+        after: int,
+        limit: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        sweep_id: str | None = None,
+    ) -> list[Json]:
+        """Return the next events, at most `limit`, without waiting."""
+        rows = events_after(self._database, after, limit, group_id, run_id, sweep_id)
+        return [event_json(row) for row in rows]
+
+    def follow_events(
+        self,
+        after: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        stop: threading.Event | None = None,
+        sweep_id: str | None = None,
+    ) -> Iterator[Json]:
+        """Yield events, waiting for new ones; see `EventService`."""
+        while stop is None or not stop.is_set():
+            seen = self._database.changes
+            events = self.read_events(after, PIECE, group_id, run_id, sweep_id)
+            for event in events:
+                after = event["seq"]
+                yield event
+            if len(events) < PIECE:
+                self._wait(seen, stop)
+
+    def _wait(self, seen: int, stop: threading.Event | None) -> None:
+        """Wait until there may be events: of this process, or of others, of which only PostgreSQL tells."""
+        deadline = time.monotonic() + (0.0 if self._database.is_sqlite else PATIENCE)
+        while self._database.wait_for_change(seen, PAUSE) == seen and time.monotonic() < deadline:
+            if stop is not None and stop.is_set():
+                return
+
+
+class LocalEventService(EventService):
+    """Events of the store, for one user."""
+
+    def __init__(self, parts: Components, events: InstanceEvents, user: str | None) -> None:
+        self._parts = parts
+        self._events = events
+        self._user = user
+
+    def last_event(self) -> int:
+        """Return the number of the newest event; see `EventService`."""
+        return self._events.last_event()
+
+    def follow_events(
+        self,
+        after: int,
+        group_id: str | None = None,
+        run_id: str | None = None,
+        stop: threading.Event | None = None,
+        sweep_id: str | None = None,
+    ) -> Iterator[Json]:
+        """Yield events in order; see `EventService`."""
+        parts = self._parts
+        if run_id is not None:
+            parts.policy.check(self._user, parts.catalog.get_group(parts.runs.get(run_id).group_id))
+        if group_id is not None:
+            parts.group(self._user, group_id)
+        if sweep_id is not None:
+            parts.group(self._user, parts.sweeps.get(sweep_id).group_id)
+        events = self._events.follow_events(after, group_id, run_id, stop, sweep_id)
+        return (event for event in events if self._is_allowed(event["groupId"]))
+
+    def _is_allowed(self, group_id: str) -> bool:
+        if self._parts.policy.reader(self._user) is None:
+            return True
+        mine = self._parts.catalog.list_groups(None, self._user or "")
+        return any(group.id == group_id for group in mine)
+
+
+def event_json(row: Row[Any]) -> Json:
+    """Return an event as it crosses the wire."""
+    event: Json = {"seq": row.seq, "runId": row.run_id, "groupId": row.group_id}
+    if row.sweep_id is not None:
+        event["sweepId"] = row.sweep_id
+    return {**event, "kind": row.kind, "data": row.data, "at": row.at}

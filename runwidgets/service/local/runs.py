@@ -1,0 +1,236 @@
+"""Runs, over the store and a backend, in this process."""
+
+from typing import IO, Any
+
+from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
+
+from runwidgets.errors import InvalidArgumentError, UnknownFileError, UnknownRunError
+from runwidgets.execution.backend import Backend
+from runwidgets.failpoints import reach
+from runwidgets.service.contracts.runs import RunService
+from runwidgets.service.local.components import Components
+from runwidgets.service.local.pagination import make_table, read_page
+from runwidgets.service.local.retention import delete_row
+from runwidgets.service.local.submission import Acceptance, refuse_lost_secrets
+from runwidgets.service.local.validation import text, whole
+from runwidgets.states import RunState
+from runwidgets.store.database.runs import RunRow
+
+Json = dict[str, Any]
+
+LOG_PIECE = 256 * 1024
+"""Bytes of the log in one answer."""
+
+
+class LocalRunService(RunService):
+    """Runs of the store, for one user.
+
+    Parameters
+    ----------
+    parts : Components
+        The instance.
+    backend : Backend
+        Where runs execute.
+    user : str or None
+        Who asks.
+    """
+
+    def __init__(self, parts: Components, backend: Backend, user: str | None) -> None:
+        self._parts = parts
+        self._backend = backend
+        self._user = user
+
+    def start_run(self, group_id: str, arguments: list[Json], config: Json | None = None) -> Json:
+        """Validate every argument, then accept the run; see `RunService`."""
+        parts = self._parts
+        acceptance = Acceptance(parts, self._user, group_id, config)
+        draft = acceptance.draft(arguments)
+        key = acceptance.settings.get("key")
+        if key is not None and (found := parts.runs.find_by_key(group_id, key)) is not None:
+            return self._handle(found)
+        try:
+            with acceptance.on_disk([draft]):
+                (accepted,) = parts.runs.accept([draft.row], parts.limits.queue)
+        except IntegrityError:
+            found = parts.runs.find_by_key(group_id, key) if key is not None else None
+            if found is None:
+                parts.catalog.get_group(group_id)  # says that it was deleted meanwhile
+                raise
+            return self._handle(found)
+        self._backend.submit(accepted.id)
+        return self._handle(accepted, acceptance.version, acceptance.group)
+
+    def get_run(self, run_id: str) -> Json:
+        """Return the handle of a run; see `RunService`."""
+        return self._handle(self._run(run_id))
+
+    def list_runs(
+        self,
+        group_id: str,
+        state: str | None = None,
+        *,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> Json:
+        """List the runs of a group, oldest first; see `RunService`."""
+        parts = self._parts
+        parts.group(self._user, group_id)
+        size = parts.limits.page if limit is None else whole("limit", limit, 1, parts.limits.page_max)
+        cursor = None if before is None else whole("before", before, 1, 2**62)
+        rows, following = parts.runs.list(group_id, _state(state), size, cursor)
+        answer: Json = {
+            "runs": [{"id": row.id, "state": row.state, "createdAt": row.created_at} for row in rows]
+        }
+        if following is not None:
+            answer["next"] = str(following)
+        return answer
+
+    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> Json:
+        """Return the runs of a group as rows, newest first; see `RunService`."""
+        self._parts.group(self._user, group_id)
+        rows, following = self._parts.runs.list(group_id, None, *read_page(limit, before, "before"))
+        return make_table(rows[::-1], following)
+
+    def cancel_run(self, run_id: str, reason: str | None = None) -> Json:
+        """Stop an active run; see `RunService`."""
+        self._run(run_id)
+        message = (
+            text("reason", reason, self._parts.limits.string_size) if reason else "the run was cancelled"
+        )
+        row = self._parts.runs.move(run_id, RunState.CANCELED, [message])
+        reach("cancelled")
+        if row.started_at is None:
+            self._parts.files.forget_secrets(run_id)
+        self._backend.cancel(run_id)
+        return self._handle(row)
+
+    def rerun(self, run_id: str) -> Json:
+        """Start a run with the arguments and settings of an earlier one; see `RunService`."""
+        row = self._run(run_id)
+        version = self._parts.catalog.get_version(row.version_id)
+        refuse_lost_secrets(row, version, self._parts.catalog.get_group(row.group_id))
+        settings = {name: value for name, value in row.config.items() if name != "key"}
+        return self.start_run(row.group_id, row.arguments, settings)
+
+    def delete_run(self, run_id: str) -> Json:
+        """Remove a run and its files; see `RunService`."""
+        handle = self.get_run(run_id)
+        if delete_row(self._parts.runs, self._parts.files, run_id).holds_slot:
+            self._backend.cancel(run_id)  # whose processes still end; the backend removes the folder then
+        else:
+            reach("row deleted")
+            self._parts.files.delete_run(run_id)
+        return handle
+
+    def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:
+        """Open a result file of a SUCCESS run; see `RunService`."""
+        self._run(run_id)
+        for row in self._parts.runs.get_files(run_id):
+            if row.id == file_id:
+                return self._parts.files.open_result(run_id, _stored_name(row))
+        raise UnknownFileError(f"file {file_id[:64]}", f"run {run_id} has no such result file")
+
+    def get_result_archive(self, run_id: str) -> IO[bytes]:
+        """Open an archive of all result files of a SUCCESS run; see `RunService`."""
+        row = self._run(run_id)
+        if row.state != RunState.SUCCESS.value:
+            raise UnknownRunError(f"run {run_id}", f"it is {row.state}; only a SUCCESS run has an archive")
+        names = [(each.name, _stored_name(each)) for each in self._parts.runs.get_files(run_id)]
+        return self._parts.files.open_archive(run_id, names)
+
+    def get_log(self, run_id: str, offset: int = 0) -> Json:
+        """Return a piece of what the notebook printed; see `RunService`."""
+        self._run(run_id)
+        begin = whole("offset", offset, -(2**62), 2**62)
+        content, begin, size = self._parts.files.read_log(run_id, begin, LOG_PIECE)
+        return _log_piece(content, begin, size)
+
+    def get_series(self, run_id: str, limit: int | None = None) -> Json:
+        """Return the series that a run recorded; see `RunService`."""
+        self._run(run_id)
+        most = None if limit is None else whole("limit", limit, 2, 2**31)
+        return {"series": self._parts.runs.series(run_id, most)}
+
+    def get_notebook(self, run_id: str) -> IO[bytes]:
+        """Open the executed notebook, as far as the run has come; see `RunService`."""
+        self._run(run_id)
+        return self._parts.files.open_notebook(run_id)
+
+    def _run(self, run_id: str) -> RunRow:
+        row = self._parts.runs.get(run_id)
+        self._parts.policy.check(self._user, self._parts.catalog.get_group(row.group_id))
+        return row
+
+    def _handle(self, row: RunRow, version: Row[Any] | None = None, group: Row[Any] | None = None) -> Json:
+        parts = self._parts
+        version = version or parts.catalog.get_version(row.version_id)
+        group = group or parts.catalog.get_group(row.group_id)
+        handle: Json = {
+            "id": row.id,
+            "state": row.state,
+            "createdAt": row.created_at,
+            "workflowId": row.workflow_id,
+            "groupId": row.group_id,
+            "arguments": row.arguments,
+            "parameters": [*version.template["handle"]["parameters"], *group.parameters],
+            "metrics": row.metrics,
+            "config": row.config,
+            "notebook": version.template["name"],
+        }
+        if row.started_at is not None:
+            handle["startedAt"] = row.started_at
+        if row.progress is not None:
+            handle["progress"] = row.progress
+        if row.sweep_id is not None:
+            handle["sweepId"] = row.sweep_id
+        if row.finished_at is not None:
+            handle["finishedAt"] = row.finished_at
+            if row.state == RunState.SUCCESS.value:
+                handle["files"] = [file_handle(each) for each in parts.runs.get_files(row.id)]
+            else:
+                handle["messages"] = row.messages
+        return handle
+
+
+def file_handle(row: Row[Any]) -> Json:
+    """Return the handle of a result file."""
+    shown = {key: value for key, value in row.display.items() if key != "isNotebook"}
+    return {
+        "id": row.id,
+        "name": row.name,
+        **shown,
+        "mimeType": row.mime_type,
+        "size": row.size,
+        "sha256": row.sha256,
+    }
+
+
+def _stored_name(row: Row[Any]) -> str | None:
+    return None if row.display.get("isNotebook") else row.name
+
+
+def _log_piece(content: bytes, begin: int, size: int) -> Json:
+    """Cut a piece to whole characters: what the next piece will have whole is left to it."""
+    start = 0
+    while start < min(4, len(content)) and content[start] & 0xC0 == 0x80:
+        start += 1
+    end = len(content)
+    for back in range(1, min(4, end - start) + 1):
+        byte = content[end - back]
+        if byte & 0xC0 != 0x80:
+            needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+            end = end - back if needed > back else end
+            break
+    text = content[start:end].decode("utf-8", "replace")
+    return {"text": text, "offset": begin + start, "next": begin + end, "size": size}
+
+
+def _state(given: str | None) -> RunState | None:
+    if given is None:
+        return None
+    try:
+        return RunState(given)
+    except ValueError:
+        known = ", ".join(state.value for state in RunState)
+        raise InvalidArgumentError("state", f"{given!r:.80} is no state", f"use one of {known}") from None

@@ -1,0 +1,328 @@
+"""How runs are accepted: checked against the template, described, put on disk and into the database.
+
+A single run and the ten thousand of a sweep go the same way. What they have in common (the group, the
+template, the settings, the uploads) is read once; then each list of arguments becomes a draft or an error;
+then the folders of all drafts are made, and the rows of all are committed.
+"""
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from sqlalchemy import Row
+
+from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, StorageFullError
+from runwidgets.failpoints import reach
+from runwidgets.service.local.components import Components
+from runwidgets.service.local.sweep_results import PARAMETER, SweepResults, gather
+from runwidgets.store.database.runs import RunRow
+from runwidgets.store.files.local import NewRunDirectory
+from runwidgets.templates.parameters import Parameter, cast, check_arguments, parse_parameters
+
+Json = dict[str, Any]
+
+MASK = "***"
+MAX_RETRIES = 10
+KNOWN = (
+    "timeout",
+    "cell_timeout",
+    "cwd",
+    "isolation",
+    "kernel",
+    "retries",
+    "resources",
+    "results_of",
+    "key",
+)
+"""Settings of a run."""
+RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors", "imports")
+"""What a runner needs to know of a template."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A run that may be accepted; nothing of it is stored yet."""
+
+    row: Json
+    """Columns of its row."""
+    directory: NewRunDirectory
+    """Its folder."""
+
+
+class Acceptance:
+    """What the runs that are accepted together have in common, read once.
+
+    Parameters
+    ----------
+    parts : Components
+        The instance.
+    user : str or None
+        Who asks.
+    group_id : str
+        The group that they belong to.
+    config : dict or None
+        Their settings; those of the group hold where these say nothing.
+    stops : str, optional
+        The sweep that is stopped when one of them ends in ERROR.
+    **columns
+        Further columns of their rows.
+
+    Raises
+    ------
+    UnknownWorkflowGroupError
+        There is no such group.
+    UnauthorizedAccessError
+        The user is not a member of it.
+    InvalidArgumentError
+        A setting is unknown or makes no sense.
+    """
+
+    def __init__(
+        self,
+        parts: Components,
+        user: str | None,
+        group_id: str,
+        config: Json | None,
+        stops: str | None = None,
+        **columns: Any,
+    ) -> None:
+        self._parts = parts
+        self._stops = stops
+        self._columns = {"created_by": user, **columns}
+        self.group = parts.group(user, group_id)
+        self.version = parts.templates.current(parts.catalog.get_workflow(self.group.workflow_id))
+        self.settings = {**self.group.config, **check_config(config, "config")}
+        if "resources" in self.settings and not parts.has_resources:
+            raise InvalidArgumentError(
+                "config.resources", "runs of this server execute on its own machine", "leave it away"
+            )
+        self._parameters = _find_parameters(self.version, self.group)
+        self._secret = {each.name for each in self._parameters if each.secret}
+        self._sweep_results: SweepResults | None = None
+        if "results_of" in self.settings:
+            self._reserve_parameter()
+            self._sweep_results = gather(parts, user, self.settings["results_of"])
+
+    def _reserve_parameter(self) -> None:
+        """Take the parameter out that will be told where gathered results are."""
+        kept = tuple(each for each in self._parameters if each.name != PARAMETER)
+        if len(kept) == len(self._parameters):
+            raise InvalidTemplateError(
+                "notebook", f"it has no parameter '{PARAMETER}'", "it is told the folder of the results"
+            )
+        self._parameters = kept
+
+    @cached_property
+    def _uploads(self) -> dict[str, Row[Any]]:
+        return {row.id: row for row in self._parts.catalog.list_uploads(self.group.id)}
+
+    @cached_property
+    def _defaults(self) -> Json:
+        """Values that arguments which are not given come to, as far as they can be known."""
+        return {
+            each.name: cast(each, each.default, self._parts.limits)
+            for each in self._parameters
+            if each.default is not None and not each.secret and each.dtype != "file"
+        }
+
+    @cached_property
+    def _common(self) -> Json:
+        """What every ``run.json`` has."""
+        template = self.version.template
+        return {
+            "workflowId": self.group.workflow_id,
+            "groupId": self.group.id,
+            "config": self.settings,
+            "stops": self._stops,
+            "template": {key: template[key] for key in RUNNER_KEYS}
+            | {"sha256": self.version.sha256, "notebook": self.version.notebook},
+            "inputs": template["inputs"],
+            "limits": asdict(self._parts.limits),
+        }
+
+    def draft(self, arguments: list[Json]) -> Draft:
+        """Check the arguments of a run; see `RunService.start_run` for the order and the errors."""
+        values = check_arguments(
+            self._parameters, arguments, lambda file_id: file_id in self._uploads, self._parts.limits
+        )
+        files, plain = self._place(values)
+        sources: dict[str, Path] = {}
+        if self._sweep_results is not None:
+            plain[PARAMETER] = PARAMETER
+            files, sources = files + self._sweep_results.files, self._sweep_results.sources
+        run_id = uuid.uuid4().hex
+        shown = [
+            {"name": each["name"], "value": MASK if each["name"] in self._secret else each["value"]}
+            for each in arguments
+        ]
+        secrets = {name: plain[name] for name in plain if name in self._secret}
+        told = {name: value for name, value in plain.items() if name not in secrets}
+        description = {
+            "id": run_id,
+            "arguments": shown,
+            "values": {**self.version.template["defaults"], **told},
+            "files": files,
+            "fingerprint": None if secrets or sources else self._fingerprint(told, files),
+            **self._common,
+        }
+        row = {
+            "id": run_id,
+            "group_id": self.group.id,
+            "workflow_id": self.group.workflow_id,
+            "version_id": self.version.id,
+            "arguments": shown,
+            "config": self.settings,
+            "fingerprint": description["fingerprint"],
+            "idempotency_key": self.settings.get("key"),
+            **self._columns,
+        }
+        given = {
+            each["fileId"]: self._parts.files.upload(
+                self.group.id, each["fileId"], self._uploads[each["fileId"]].name
+            )
+            for each in files
+            if each["fileId"] not in sources
+        }
+        given |= sources
+        return Draft(row, NewRunDirectory(run_id, description, given, secrets))
+
+    @contextmanager
+    def on_disk(self, drafts: Sequence[Draft]) -> Iterator[None]:
+        """Put the folders of drafts on disk; in the block the caller commits their rows.
+
+        Raises
+        ------
+        StorageFullError
+            The disk has no room; nothing stays.
+        """
+        parts = self._parts
+        if parts.files.free_space() < parts.limits.disk_floor:
+            raise StorageFullError("disk", f"less than {parts.limits.disk_floor:,} bytes are free")
+        with parts.files.create_runs([draft.directory for draft in drafts], self.version.notebook):
+            reach("folder made")
+            yield
+            reach("accepted")
+
+    def _place(self, values: Json) -> tuple[list[Json], Json]:
+        """Return where each uploaded argument goes, and the values with paths in place of files."""
+        files, plain = [], {}
+        for name, value in values.items():
+            if isinstance(value, dict) and value.get("type") == "$file":
+                upload = self._uploads[value["value"]["fileId"]]
+                target = value["value"].get("targetPath") or upload.name
+                if target.endswith("/"):
+                    target += upload.name
+                files.append(
+                    {"fileId": upload.id, "path": target, "sha256": upload.sha256, "size": upload.size}
+                )
+                value = str(PurePath(target))
+            plain[name] = value
+        return files, plain
+
+    def _fingerprint(self, values: Json, files: list[Json]) -> str:
+        """Return a digest of all that decides over what comes out."""
+        decisive = [
+            self.version.sha256,
+            {**self.version.template["defaults"], **self._defaults, **values},
+            sorted((each["path"], each["sha256"]) for each in files),
+            self.settings.get("cwd", "run"),
+        ]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def check_config(config: Any, subject: str, further: Collection[str] = ()) -> Json:
+    """Return the settings of a run, checked.
+
+    Parameters
+    ----------
+    config : dict or None
+        ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
+        ``isolation`` (``"auto"``, ``"spawn"``), ``kernel`` (``"auto"``, ``"zmq"``), ``retries`` (0 to
+        10), ``resources`` (a number above 0 by name), ``results_of`` (id of a sweep), ``key`` (1 to 255
+        characters).
+    subject : str
+        What to call it in an error.
+    further : collection of str, optional
+        What else there is beside these, for an error to name.
+
+    Returns
+    -------
+    dict
+        The settings that are given.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A setting is unknown or makes no sense.
+    """
+    if config is None:
+        return {}
+    if not isinstance(config, dict):
+        raise InvalidArgumentError(subject, "it must be an object", 'such as {"timeout": 60}')
+    choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn"), "kernel": ("auto", "zmq")}
+    for name, value in config.items():
+        where = f"{subject}.{name:.64}"
+        if name in {"timeout", "cell_timeout"}:
+            if not _is_positive(value):
+                raise InvalidArgumentError(where, "it must be a number of seconds above 0")
+        elif name in choices:
+            if value not in choices[name]:
+                raise InvalidArgumentError(where, f"it must be {' or '.join(map(repr, choices[name]))}")
+        elif name == "retries":
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
+                raise InvalidArgumentError(where, f"it must be a whole number from 0 to {MAX_RETRIES}")
+        elif name == "resources":
+            _check_resources(where, value)
+        elif name in {"key", "results_of"}:
+            if not isinstance(value, str) or not 0 < len(value) <= 255:
+                raise InvalidArgumentError(where, "it must be a string of 1 to 255 characters")
+        else:
+            known = ", ".join([*further, *KNOWN])
+            raise InvalidArgumentError(where, "there is no such setting", f"there are {known}")
+    return dict(config)
+
+
+def _check_resources(where: str, given: Any) -> None:
+    if not isinstance(given, dict) or not all(map(_is_positive, given.values())):
+        raise InvalidArgumentError(
+            where, "it must be an object with a number above 0 by name", 'such as {"GPU": 1}'
+        )
+
+
+def _is_positive(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0
+
+
+def refuse_lost_secrets(row: RunRow, version: Row[Any], group: Row[Any]) -> None:
+    """Refuse to run an earlier run again whose secret arguments were not kept.
+
+    Raises
+    ------
+    InvalidArgumentError
+        It had one.
+    """
+    given = {each["name"] for each in row.arguments}
+    for parameter in _find_parameters(version, group):
+        if parameter.secret and parameter.name in given:
+            raise InvalidArgumentError(
+                parameter.name, "it is secret and was not kept", "start a new run and give it again"
+            )
+
+
+def _find_parameters(version: Row[Any], group: Row[Any]) -> tuple[Parameter, ...]:
+    own = version.template["handle"]["parameters"]
+    return _parse(json.dumps(own)) + _parse(json.dumps(group.parameters))
+
+
+@lru_cache(maxsize=256)
+def _parse(declarations: str) -> tuple[Parameter, ...]:
+    """Return parameters with their types built: that is most of what checking an argument costs."""
+    return tuple(parse_parameters(json.loads(declarations)))

@@ -1,0 +1,323 @@
+"""Sweeps, over the store and a backend, in this process."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
+
+from runwidgets.errors import InvalidArgumentError, InvalidRunStateError, RunWidgetsError, StorageFullError
+from runwidgets.execution.backend import Backend
+from runwidgets.failpoints import reach
+from runwidgets.service.contracts.runs import SweepService
+from runwidgets.service.local.components import Components
+from runwidgets.service.local.pagination import make_table, read_page
+from runwidgets.service.local.submission import Acceptance, Draft, check_config, refuse_lost_secrets
+from runwidgets.service.local.validation import check_name, text
+from runwidgets.states import ACTIVE
+from runwidgets.store.database.runs import RunRow
+from runwidgets.store.database.sweeps import Point, SweepRow
+
+Json = dict[str, Any]
+
+OWN_KEYS = ("on_error", "reuse", "parallel", "priority", "key")
+"""Settings of a sweep that are none of its runs."""
+URGENT = 100
+"""Greatest priority, up and down."""
+
+
+class LocalSweepService(SweepService):
+    """Sweeps of the store, for one user.
+
+    Parameters
+    ----------
+    parts : Components
+        The instance.
+    backend : Backend
+        Where runs execute.
+    user : str or None
+        Who asks.
+    """
+
+    def __init__(self, parts: Components, backend: Backend, user: str | None) -> None:
+        self._parts = parts
+        self._backend = backend
+        self._user = user
+
+    def start_sweep(
+        self,
+        group_id: str,
+        arguments: list[list[Json]],
+        config: Json | None = None,
+        name: str | None = None,
+    ) -> Json:
+        """Validate every point, then accept all of them; see `SweepService`."""
+        parts = self._parts
+        group = parts.group(self._user, group_id)
+        own, shared = split_config(config)
+        found = parts.sweeps.find_by_key(group_id, own["key"]) if "key" in own else None
+        if found is not None:
+            return self._handle(found, group)
+        sweep_id = uuid.uuid4().hex
+        values = {
+            "id": sweep_id,
+            "group_id": group_id,
+            "name": None if name is None else check_name(name, parts.limits),
+            "config": config or {},
+            "idempotency_key": own.get("key"),
+            "stops_on_error": own.get("on_error") == "stop",
+            "parallel": own.get("parallel"),
+            "created_by": self._user,
+        }
+        acceptance = self._acceptance(sweep_id, group_id, own, shared)
+        drafts = self._draft_all(acceptance, arguments)
+        added, new = self._reuse(group_id, drafts, own)
+        try:
+            with acceptance.on_disk(new):
+                rows = [draft.row for draft in new]
+                row = parts.sweeps.accept(values, added, rows, parts.limits.queue)
+        except IntegrityError as error:
+            found = parts.sweeps.find_by_key(group_id, own["key"]) if "key" in own else None
+            if found is None:
+                raise self._lost(group_id) from error
+            return self._handle(found, group)
+        self._submit(new)
+        return self._handle(row, group)
+
+    def get_sweep(self, sweep_id: str) -> Json:
+        """Return the handle of a sweep; see `SweepService`."""
+        return self._handle(*self._sweep(sweep_id))
+
+    def list_sweeps(self, group_id: str) -> Json:
+        """List the sweeps of a group; see `SweepService`."""
+        group = self._parts.group(self._user, group_id)
+        rows = self._parts.sweeps.list(group_id)
+        counts = self._parts.sweeps.count([row.id for row in rows])
+        return {"sweeps": [sweep_handle(row, group, counts[row.id]) for row in rows]}
+
+    def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> Json:
+        """Return the points of a sweep as rows; see `SweepService`."""
+        row, _ = self._sweep(sweep_id)
+        size, cursor = read_page(limit, after, "after")
+        found, following = self._parts.sweeps.get_points(sweep_id, cursor or 0, size)
+        answer = make_table(found, following, "number")
+        self._tell_defaults(row, found, answer)
+        return answer
+
+    def add_points(self, sweep_id: str, arguments: list[list[Json]]) -> Json:
+        """Add points to a sweep; see `SweepService`."""
+        parts = self._parts
+        row, group = self._sweep(sweep_id)
+        own, shared = split_config(row.config)
+        acceptance = self._acceptance(sweep_id, group.id, own, shared)
+        drafts = self._draft_all(acceptance, arguments)
+        added, new = self._reuse(group.id, drafts, own)
+        try:
+            with acceptance.on_disk(new):
+                rows = [draft.row for draft in new]
+                row = parts.sweeps.extend(sweep_id, added, rows, parts.limits.queue)
+        except IntegrityError as error:
+            raise self._lost(group.id) from error
+        self._submit(new)
+        begin = row.last_number - len(added)
+        points, _ = parts.sweeps.get_points(sweep_id, begin, len(added))
+        told = [
+            {"number": each.number, "id": each.id, "state": each.state, "createdAt": each.created_at}
+            for each in points
+        ]
+        return {"sweep": self._handle(row, group), "runs": told}
+
+    def cancel_sweep(self, sweep_id: str, reason: str | None = None, pending_only: bool = False) -> Json:
+        """Stop the active runs of a sweep; see `SweepService`."""
+        parts = self._parts
+        row, group = self._sweep(sweep_id)
+        message = text("reason", reason, parts.limits.string_size) if reason else "the sweep was cancelled"
+        canceled = parts.sweeps.cancel(sweep_id, message, pending_only)
+        reach("cancelled")
+        handle = self._handle(row, group)
+        if not canceled and handle["isDone"]:
+            raise InvalidRunStateError(f"sweep {sweep_id}", "all of its runs have ended")
+        for each in canceled:
+            if each.started_at is not None:
+                self._backend.cancel(each.id)
+        parts.files.forget_secrets(*(each.id for each in canceled if each.started_at is None))
+        return handle
+
+    def pause_sweep(self, sweep_id: str, paused: bool = True) -> Json:
+        """Leave what waits of a sweep waiting, or let it go on; see `SweepService`."""
+        _, group = self._sweep(sweep_id)
+        row, waiting = self._parts.sweeps.pause(sweep_id, paused)
+        if waiting is not None and not paused:
+            self._backend.submit(waiting.id)
+        return self._handle(row, group)
+
+    def rerun_failed(self, sweep_id: str) -> Json:
+        """Give each point that failed a new run; see `SweepService`."""
+        parts = self._parts
+        row, group = self._sweep(sweep_id)
+        failed = parts.sweeps.get_failed(sweep_id)
+        if not failed:
+            raise InvalidRunStateError(f"sweep {sweep_id}", "no run of it failed or was cancelled")
+        parts.runs.check_queue_limit(len(failed), parts.limits.queue)
+        versions = {each.version_id: parts.catalog.get_version(each.version_id) for each in failed}
+        for each in failed:
+            refuse_lost_secrets(each, versions[each.version_id], group)
+        own, shared = split_config(row.config)
+        acceptance = self._acceptance(sweep_id, group.id, own, shared)
+        numbers = [each.number for each in failed]
+        drafts = self._draft_all(acceptance, [each.arguments for each in failed], numbers)
+        replaced = [
+            (each.number, each.id, draft.row["id"]) for each, draft in zip(failed, drafts, strict=True)
+        ]
+        with acceptance.on_disk(drafts):
+            parts.sweeps.replace(sweep_id, replaced, [draft.row for draft in drafts], parts.limits.queue)
+        self._submit(drafts)
+        return self._handle(row, group)
+
+    def delete_sweep(self, sweep_id: str) -> Json:
+        """Remove a sweep with the runs that it started; see `SweepService`."""
+        parts = self._parts
+        handle = self.get_sweep(sweep_id)
+        try:
+            gone = parts.sweeps.delete(sweep_id)
+        except StorageFullError:
+            if not parts.files.release_space():
+                raise
+            gone = parts.sweeps.delete(sweep_id)
+        reach("row deleted")
+        for row in gone:
+            if row.holds_slot:
+                self._backend.cancel(row.id)  # whose processes still end; the backend removes the folder then
+        parts.files.delete_runs([row.id for row in gone if not row.holds_slot])
+        return handle
+
+    def _sweep(self, sweep_id: str) -> tuple[SweepRow, Row[Any]]:
+        """Return a sweep that the user may act on, and its group."""
+        row = self._parts.sweeps.get(sweep_id)
+        return row, self._parts.group(self._user, row.group_id)
+
+    def _acceptance(self, sweep_id: str, group_id: str, own: Json, shared: Json) -> Acceptance:
+        stops = sweep_id if own.get("on_error") == "stop" else None
+        columns = {"sweep_id": sweep_id, "rank": -own.get("priority", 0)}
+        acceptance = Acceptance(self._parts, self._user, group_id, shared, stops, **columns)
+        acceptance.settings.pop("key", None)  # of the group: it would make one run of all
+        return acceptance
+
+    def _draft_all(
+        self, acceptance: Acceptance, arguments: Any, numbers: Sequence[int] | None = None
+    ) -> list[Draft]:
+        """Check every point; the first bad one is named by its number, or by its place in the list."""
+        if not isinstance(arguments, list):
+            raise InvalidArgumentError("arguments", "they are no list", "give a list of lists of arguments")
+        if not arguments:
+            raise InvalidArgumentError("arguments", "there is no point", "give the arguments of at least one")
+        drafts = []
+        for number, point in zip(numbers or range(1, len(arguments) + 1), arguments, strict=True):
+            try:
+                drafts.append(acceptance.draft(point))
+            except RunWidgetsError as error:
+                raise type(error)(f"point {number}: {error.subject}", error.problem, error.remedy) from error
+        return drafts
+
+    def _reuse(
+        self, group_id: str, drafts: Sequence[Draft], own: Json
+    ) -> tuple[list[Point], Sequence[Draft]]:
+        """Return the points, and the drafts that need a run of their own."""
+        known: dict[str, RunRow] = {}
+        if own.get("reuse"):
+            wanted = [draft.row["fingerprint"] for draft in drafts if draft.row["fingerprint"]]
+            known = self._parts.sweeps.find_successes(group_id, wanted)
+        new = [draft for draft in drafts if draft.row["fingerprint"] not in known]
+        self._parts.runs.check_queue_limit(len(new), self._parts.limits.queue)
+        points = []
+        for draft in drafts:
+            found = known.get(draft.row["fingerprint"])
+            points.append(Point(found.id if found else draft.row["id"], draft.row["arguments"]))
+        return points, new
+
+    def _tell_defaults(self, row: SweepRow, found: Sequence[Row[Any]], answer: Json) -> None:
+        """Give runs that were reused the defaults that they ran with, where the sweep varies a parameter.
+
+        Such a run may have been started without an argument that the point has: it came to the same value.
+        """
+        defaults: dict[int, Json] = {}
+        column = answer["columns"].index("arguments")
+        for run, cells in zip(found, answer["rows"], strict=True):
+            lacks = [name for name in row.varied if name not in cells[column]]
+            if run.sweep_id == row.id or not lacks:
+                continue
+            if run.version_id not in defaults:
+                handle = self._parts.catalog.get_version(run.version_id).template["handle"]
+                defaults[run.version_id] = {
+                    each["name"]: each["defaultValue"]
+                    for each in handle["parameters"]
+                    if "defaultValue" in each
+                }
+            known = defaults[run.version_id]
+            cells[column].update({name: known[name] for name in lacks if name in known})
+
+    def _submit(self, drafts: Sequence[Draft]) -> None:
+        if drafts:
+            self._backend.submit(drafts[0].row["id"])
+
+    def _lost(self, group_id: str) -> RunWidgetsError:
+        """Return the error for what somebody deleted while it was accepted."""
+        self._parts.catalog.get_group(group_id)
+        return InvalidRunStateError("arguments", "a run that they would reuse was deleted", "try again")
+
+    def _handle(self, row: SweepRow, group: Row[Any]) -> Json:
+        return sweep_handle(row, group, self._parts.sweeps.count([row.id])[row.id])
+
+
+def sweep_handle(row: SweepRow, group: Row[Any], counts: dict[str, int]) -> Json:
+    """Return the handle of a sweep; see `SweepService`."""
+    handle: Json = {
+        "id": row.id,
+        "name": row.name or ", ".join(row.varied) or "sweep",
+        "groupId": row.group_id,
+        "workflowId": group.workflow_id,
+        "createdAt": row.created_at,
+        "config": row.config,
+        "total": sum(counts.values()),
+        "counts": counts,
+        "varied": row.varied,
+        "isDone": not any(counts[state.value] for state in ACTIVE),
+        "isPaused": row.is_paused,
+    }
+    if row.created_by is not None:
+        handle["createdBy"] = row.created_by
+    return handle
+
+
+def split_config(config: Any) -> tuple[Json, Json]:
+    """Return the settings of a sweep itself, and those of its runs, checked.
+
+    Parameters
+    ----------
+    config : dict or None
+        See `SweepService.start_sweep`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A setting is unknown or makes no sense.
+    """
+    if not isinstance(config, dict):
+        return {}, check_config(config, "config")
+    own = {name: value for name, value in config.items() if name in OWN_KEYS}
+    rest = {name: value for name, value in config.items() if name not in OWN_KEYS}
+    check_config(rest, "config", OWN_KEYS[:-1])
+    if "key" in own:
+        check_config({"key": own["key"]}, "config")
+    if own.get("on_error", "continue") not in ("continue", "stop"):
+        raise InvalidArgumentError("config.on_error", "it must be 'continue' or 'stop'")
+    if not isinstance(own.get("reuse", False), bool):
+        raise InvalidArgumentError("config.reuse", "it must be true or false")
+    for name, least, most in (("parallel", 1, 10_000), ("priority", -URGENT, URGENT)):
+        value = own.get(name, least)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise InvalidArgumentError(
+                f"config.{name}", f"it must be a whole number from {least} to {most:,}"
+            )
+    return own, rest

@@ -1,0 +1,176 @@
+"""Templates as the service keeps them: read when a workflow is created, and again when they changed."""
+
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import IO, Any
+
+from sqlalchemy import Row
+
+from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, UnknownFileError
+from runwidgets.limits import Limits
+from runwidgets.store.database.catalog import Catalog
+from runwidgets.store.files.local import Files
+from runwidgets.templates.notebook import Template, fingerprint, read_template
+from runwidgets.templates.texts import shorten
+
+
+class Templates:
+    """Reads notebooks and stores what they ask for.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Where versions are.
+    files : Files
+        Where copies go.
+    limits : Limits
+        For notebooks.
+    root : Path, optional
+        Folder in which notebooks must lie; None for anywhere.
+    prepare : callable
+        Told the kernelspec and the imports of each template that was read, for its runs may follow.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        files: Files,
+        limits: Limits,
+        root: Path | None,
+        prepare: Callable[[str, list[str]], None],
+    ) -> None:
+        self._catalog = catalog
+        self._files = files
+        self._limits = limits
+        self._prepare = prepare
+        self.root = root.resolve() if root is not None else None
+
+    def locate(self, source: str) -> Path:
+        """Return the path that a source names.
+
+        Parameters
+        ----------
+        source : str
+            Absolute, or relative to the root (to the working folder, where there is no root).
+
+        Returns
+        -------
+        Path
+            Absolute; nothing is known of what lies there.
+
+        Raises
+        ------
+        InvalidTemplateError
+            The source is empty or holds a NUL.
+        """
+        if not source or "\0" in source:
+            raise InvalidTemplateError("source", "it names no notebook", "give the path of an .ipynb file")
+        return (self.root or Path.cwd()) / source
+
+    def open_file(self, source: str, instance: Path) -> IO[bytes]:
+        """Open a file that lies where templates may lie.
+
+        Parameters
+        ----------
+        source : str
+            As for `locate`.
+        instance : Path
+            Root of the service, of which nothing is given away: other people's runs are in there.
+
+        Returns
+        -------
+        IO
+            Of a regular file; the caller closes it.
+
+        Raises
+        ------
+        InvalidArgumentError
+            It is hidden, outside the folder of the templates, or cannot be read.
+        UnknownFileError
+            There is no such file.
+        """
+        if not source or "\0" in source:
+            raise InvalidArgumentError("path", "it names no file", "give the path of a file")
+        where = f"'{shorten(source)}'"
+        try:
+            path = ((self.root or Path.cwd()) / source).resolve()
+            below = path.relative_to(self.root) if self.root is not None else PurePath(path.name)
+            if path.is_relative_to(instance.resolve()) or any(part.startswith(".") for part in below.parts):
+                raise InvalidArgumentError("path", f"{where} is hidden", "copy the file to another folder")
+            if not path.exists():
+                raise UnknownFileError("path", f"there is no file {where}")
+            if not path.is_file():  # a pipe would be waited for
+                raise InvalidArgumentError("path", f"{where} is no file", "give the path of a file")
+            return path.open("rb")
+        except ValueError as error:
+            if isinstance(error, InvalidArgumentError):
+                raise
+            raise InvalidArgumentError(
+                "path", f"{where} is outside the folder of the templates", "give a path inside it"
+            ) from error
+        except (OSError, RuntimeError) as error:  # resolve() says of a circle of links that it is one
+            raise InvalidArgumentError("path", f"{where} cannot be read") from error
+
+    def read(self, path: Path) -> tuple[Template, dict[str, Any], str]:
+        """Read a notebook and store copies of it and of the files beside it.
+
+        Returns
+        -------
+        template : Template
+            What was read.
+        version : dict
+            Columns ``sha256``, ``notebook`` and ``template`` of a version.
+        fingerprint : str
+            Changes when the notebook does.
+        """
+        before = None
+        while before != (before := fingerprint(path)):  # until nobody wrote while it was read
+            template = read_template(path, self._limits, self.root)
+            seen = fingerprint(path, template.inputs)
+        self._prepare(template.kernel_name, template.imports)
+        inputs = []
+        for name in template.inputs:
+            digest, size = self._files.keep_file(template.folder / name)
+            inputs.append({"path": name, "sha256": digest, "size": size})
+        version = {
+            "sha256": template.sha256,
+            "notebook": self._files.keep(template.content),
+            "template": {
+                "handle": template.to_json(),
+                "name": path.name,
+                "folder": str(template.folder),
+                "kernelName": template.kernel_name,
+                "language": template.language,
+                "inputs": inputs,
+                "outputs": template.outputs,
+                "results": template.results,
+                "defaults": template.defaults,
+                "imports": template.imports,
+                "constructors": template.constructors,
+            },
+        }
+        return template, version, seen
+
+    def current(self, workflow: Row[Any]) -> Row[Any]:
+        """Return the version of a workflow that its notebook has now.
+
+        Where the notebook is gone, that is the last one: what was registered goes on working.
+
+        Raises
+        ------
+        InvalidTemplateError
+            The notebook changed and cannot be read any more.
+        """
+        path = Path(workflow.source)
+        version = self._catalog.get_version(workflow.version_id)
+        inputs = [each["path"] for each in version.template["inputs"]]
+        if path.is_file() and fingerprint(path, inputs) != workflow.fingerprint:
+            template, changed, seen = self.read(path)
+            values: dict[str, Any] = {"fingerprint": seen}
+            if not workflow.is_named:
+                values["name"] = template.name
+            if not workflow.is_described:
+                values["description"] = template.description
+            self._catalog.update_workflow(workflow.id, values, changed)
+            version = self._catalog.get_version(self._catalog.get_workflow(workflow.id).version_id)
+        return version

@@ -1,0 +1,71 @@
+"""Uploads, over the store, in this process."""
+
+import uuid
+from pathlib import PurePath
+from typing import IO, Any
+
+from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
+
+from runwidgets.errors import (
+    UnknownWorkflowGroupError,
+)
+from runwidgets.service.contracts.runs import UploadService
+from runwidgets.service.local.components import Components
+from runwidgets.service.local.validation import check_file_name
+
+Json = dict[str, Any]
+
+
+class LocalUploadService(UploadService):
+    """Uploads of the store, for one user."""
+
+    def __init__(self, parts: Components, user: str | None) -> None:
+        self._parts = parts
+        self._user = user
+
+    def upload_file(self, group_id: str, file: IO[bytes], name: str) -> Json:
+        """Store a file with a group; see `UploadService`."""
+        parts = self._parts
+        parts.group(self._user, group_id)
+        check_file_name(name, parts.limits)
+        file_id = uuid.uuid4().hex
+        digest, size = parts.files.store_upload(group_id, file_id, name, file, parts.limits.upload)
+        values = {"id": file_id, "group_id": group_id, "name": name, "size": size, "sha256": digest}
+        try:
+            return upload_handle(parts.catalog.add_upload(values))
+        except IntegrityError:
+            parts.files.delete_upload(group_id, file_id)
+            raise UnknownWorkflowGroupError(f"group {group_id}", "it was deleted meanwhile") from None
+        except BaseException:
+            parts.files.delete_upload(group_id, file_id)
+            raise
+
+    def take_file(self, group_id: str, path: str) -> Json:
+        """Store a copy of a file of the server; see `UploadService`."""
+        self._parts.group(self._user, group_id)
+        with self._parts.templates.open_file(path, self._parts.files.root) as stream:
+            return self.upload_file(group_id, stream, PurePath(path).name)
+
+    def list_uploaded_files(self, group_id: str) -> Json:
+        """List the uploads of a group; see `UploadService`."""
+        self._parts.group(self._user, group_id)
+        return {"files": [upload_handle(row) for row in self._parts.catalog.list_uploads(group_id)]}
+
+    def get_uploaded_file(self, group_id: str, file_id: str) -> IO[bytes]:
+        """Open an upload; see `UploadService`."""
+        self._parts.group(self._user, group_id)
+        row = self._parts.catalog.get_upload(group_id, file_id)
+        return self._parts.files.open_upload(group_id, file_id, row.name)
+
+    def delete_file(self, group_id: str, file_id: str) -> None:
+        """Remove an upload; see `UploadService`."""
+        self._parts.group(self._user, group_id)
+        self._parts.catalog.get_upload(group_id, file_id)
+        self._parts.catalog.delete_upload(file_id)
+        self._parts.files.delete_upload(group_id, file_id)
+
+
+def upload_handle(row: Row[Any]) -> Json:
+    """Return the handle of an upload."""
+    return {"id": row.id, "name": row.name, "createdAt": row.created_at, "size": row.size}

@@ -1,0 +1,1 @@
+"""Parameter spaces: the points of a sweep, and what their values are drawn from."""

@@ -1,0 +1,395 @@
+"""Parameter spaces: which points a sweep runs. Nothing is computed before it is asked for.
+
+A space is a sequence of points, each a dict of values by parameter. It knows its length, gives the same
+points whenever it is asked, and combines: ``a + b`` is one after the other, ``a * b`` all combinations, and
+``a.where(…)`` what fulfils a condition.
+"""
+
+import builtins
+import hashlib
+import inspect
+import math
+import secrets
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from random import Random
+from typing import Any, overload
+
+from runwidgets.errors import InvalidArgumentError
+from runwidgets.spaces.distributions import Choice, Distribution, is_missing, is_several, list_values, plain
+
+Point = dict[str, Any]
+
+
+class Space(Sequence[Point]):
+    """Points of a parameter space; made by `grid`, `zip`, `sample` and `points`."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The parameters that points have, in order."""
+
+    @abstractmethod
+    def _point(self, index: int) -> Point:
+        """Return the point at an index from 0 to ``len(self) - 1``."""
+
+    @overload
+    def __getitem__(self, index: int) -> Point: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Point]: ...
+
+    def __getitem__(self, index: int | slice) -> Point | list[Point]:
+        if isinstance(index, slice):
+            return [self._point(each) for each in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"the space has {len(self):,} points, and none at {index}")
+        return self._point(index % len(self))
+
+    def __iter__(self) -> Iterator[Point]:
+        return (self._point(index) for index in range(len(self)))
+
+    def __add__(self, other: "Space") -> "Space":
+        return _Sum(self, as_space(other))
+
+    def __mul__(self, other: "Space") -> "Space":
+        return _Product(self, as_space(other))
+
+    def where(self, condition: Callable[..., Any]) -> "Space":
+        """Return the points that fulfil a condition; all are tried once, when the first is asked for.
+
+        Parameters
+        ----------
+        condition : callable
+            Takes parameters by their names, as many as it needs, or ``**point`` for all.
+
+        Returns
+        -------
+        Space
+            What it returns something true for.
+
+        Raises
+        ------
+        InvalidArgumentError
+            It needs what the points do not have.
+
+        Examples
+        --------
+        >>> len(grid(lr=[0.1, 0.01], depth=range(2, 6)).where(lambda depth: depth > 3))
+        4
+        """
+        return _Filter(self, condition)
+
+    def __repr__(self) -> str:
+        count = "1 point" if len(self) == 1 else f"{len(self):,} points"
+        return f"<{count} over {', '.join(self.names) or 'no parameter'}>"
+
+
+class _Grid(Space):
+    """All combinations; the last parameter changes fastest."""
+
+    def __init__(self, values: Mapping[str, Sequence[Any]]) -> None:
+        self._values = dict(values)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._values)
+
+    def __len__(self) -> int:
+        return math.prod(len(each) for each in self._values.values())
+
+    def _point(self, index: int) -> Point:
+        digits = {}
+        for name in reversed(self._values):
+            index, digit = divmod(index, len(self._values[name]))
+            digits[name] = self._values[name][digit]
+        return {name: digits[name] for name in self._values}
+
+
+class _Listed(Space):
+    """Points as they were given."""
+
+    def __init__(self, given: Sequence[Point]) -> None:
+        self._given = given
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for point in self._given for name in point))
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def _point(self, index: int) -> Point:
+        return dict(self._given[index])
+
+
+class _Sample(Space):
+    """Points drawn at random: a value depends on seed, name and number only, so each can be drawn alone."""
+
+    def __init__(self, count: int, seed: int | str, sources: Mapping[str, Any]) -> None:
+        self._count = count
+        self._seed = seed
+        self._sources = dict(sources)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._sources)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _point(self, index: int) -> Point:
+        return {name: self._draw(name, source, index) for name, source in self._sources.items()}
+
+    def _draw(self, name: str, source: Any, index: int) -> Any:
+        seed = hashlib.sha256(f"{self._seed} {index} {name}".encode()).digest()
+        if isinstance(source, Distribution):
+            return source.draw(Random(seed))
+        return plain(source.rvs(random_state=int.from_bytes(seed[:4], "big")))
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, seed {self._seed!r}>"
+
+
+class _Sum(Space):
+    """The points of one space, then those of another."""
+
+    def __init__(self, first: Space, second: Space) -> None:
+        self._first, self._second = first, second
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self._first.names, *self._second.names]))
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
+
+    def _point(self, index: int) -> Point:
+        beyond = index - len(self._first)
+        return self._second[beyond] if beyond >= 0 else self._first[index]
+
+
+class _Product(Space):
+    """All combinations of two spaces; the second changes fastest."""
+
+    def __init__(self, first: Space, second: Space) -> None:
+        both = [name for name in first.names if name in second.names]
+        if both:
+            raise InvalidArgumentError(both[0], "both spaces have it", "a product needs different parameters")
+        self._first, self._second = first, second
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self._first.names, *self._second.names)
+
+    def __len__(self) -> int:
+        return len(self._first) * len(self._second)
+
+    def _point(self, index: int) -> Point:
+        slow, fast = divmod(index, len(self._second))
+        return {**self._first[slow], **self._second[fast]}
+
+
+class _Filter(Space):
+    """The points of a space that fulfil a condition."""
+
+    def __init__(self, base: Space, condition: Callable[..., Any]) -> None:
+        self._base = base
+        self._condition = condition
+        asked = inspect.signature(condition).parameters.values()
+        self._takes_all = any(each.kind is each.VAR_KEYWORD for each in asked)
+        self._needs = [
+            each.name for each in asked if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+        ]
+        self._takes = {each.name for each in asked}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._base.names
+
+    @cached_property
+    def _kept(self) -> list[int]:
+        return [index for index, point in enumerate(self._base) if self._holds(index, point)]
+
+    def _holds(self, index: int, point: Point) -> bool:
+        for name in self._needs:
+            if name not in point:
+                raise InvalidArgumentError(
+                    "where", f"its condition asks for {name!r}, which point {index} does not have"
+                )
+        given = {name: value for name, value in point.items() if self._takes_all or name in self._takes}
+        return bool(self._condition(**given))
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def _point(self, index: int) -> Point:
+        return self._base[self._kept[index]]
+
+
+def grid(**values: Any) -> Space:
+    """Return all combinations of values; the last parameter changes fastest.
+
+    Parameters
+    ----------
+    **values
+        By parameter: a list, range, array or other iterable of values, or one value. A value that is a list
+        itself stands in a list.
+
+    Returns
+    -------
+    Space
+        As many points as the product of the lengths.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A parameter has no values.
+
+    Examples
+    --------
+    >>> grid(lr=[0.1, 0.01], depth=range(2, 6))
+    <8 points over lr, depth>
+    """
+    return _Grid({name: list_values(name, each) for name, each in values.items()})
+
+
+def zip(**values: Any) -> Space:
+    """Return the first values together, then the second ones, and so on.
+
+    Parameters
+    ----------
+    **values
+        By parameter, as for `grid`; one value alone goes with all.
+
+    Returns
+    -------
+    Space
+        As many points as there are values of each parameter.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Two parameters have different numbers of values.
+
+    Examples
+    --------
+    >>> list(zip(lr=[0.1, 0.01], depth=[2, 3], model="tree"))
+    [{'lr': 0.1, 'depth': 2, 'model': 'tree'}, {'lr': 0.01, 'depth': 3, 'model': 'tree'}]
+    """
+    columns = {name: list_values(name, each) for name, each in values.items()}
+    longest = max(columns, key=lambda name: len(columns[name]), default="")
+    count = len(columns[longest]) if columns else 0
+    for name, column in columns.items():
+        if is_several(values[name]) and len(column) != count:
+            raise InvalidArgumentError(
+                name, f"it has {len(column):,} values, and {longest} has {count:,}", "give as many of each"
+            )
+    filled = [each if len(each) == count else [*each] * count for each in columns.values()]
+    return _Listed(
+        [dict(builtins.zip(columns, row, strict=True)) for row in builtins.zip(*filled, strict=True)]
+    )
+
+
+def sample(n: int, *, seed: int | str | None = None, **distributions: Any) -> Space:
+    """Return points drawn at random.
+
+    A value depends on the seed, its parameter's name and the point's number only: a further parameter or
+    more points change none that were there.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    seed : int or str, optional
+        The same seed gives the same points; None for one that is drawn now and shown by ``repr``.
+    **distributions
+        By parameter: `uniform`, `loguniform`, `integers`, `choice`, a distribution of scipy.stats, a list or
+        range of values that are all equally likely, or one value.
+
+    Returns
+    -------
+    Space
+        `n` points.
+
+    Raises
+    ------
+    InvalidArgumentError
+        `n` is no whole number, or a parameter has no values.
+
+    Examples
+    --------
+    >>> from runwidgets.spaces.distributions import loguniform
+    >>> sample(20, seed=1, lr=loguniform(1e-4, 1e-1), depth=range(2, 6))
+    <20 points over lr, depth, seed 1>
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise InvalidArgumentError("n", f"{n!r} points cannot be drawn", "give a whole number")
+    sources = {
+        name: each
+        if isinstance(each, Distribution) or hasattr(each, "rvs")
+        else Choice(tuple(list_values(name, each)))
+        for name, each in distributions.items()
+    }
+    return _Sample(n, secrets.randbits(32) if seed is None else seed, sources)
+
+
+def points(given: Any) -> Space:
+    """Return points as they are given.
+
+    Parameters
+    ----------
+    given : iterable of mapping, or data frame
+        Values by parameter; of a data frame of pandas or polars a row is a point, and a missing value leaves
+        its parameter at the default.
+
+    Returns
+    -------
+    Space
+        The points, in order.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Something in it is no mapping of names to values.
+
+    Examples
+    --------
+    >>> points([{"lr": 0.1}, {"lr": 0.01, "depth": 3}])
+    <2 points over lr, depth>
+    """
+    is_frame = hasattr(given, "columns")
+    if is_frame:
+        given = given.to_dicts() if hasattr(given, "to_dicts") else given.to_dict("records")
+    listed: list[Point] = []
+    for number, point in enumerate(given):
+        if not isinstance(point, Mapping) or not all(isinstance(name, str) for name in point):
+            raise InvalidArgumentError(f"point {number}", f"{point!r:.80} is no mapping of names to values")
+        kept = {name: value for name, value in point.items() if not (is_frame and is_missing(value))}
+        listed.append({name: plain(value) for name, value in kept.items()})
+    return _Listed(listed)
+
+
+def as_space(given: Any) -> Space:
+    """Return what stands for a space as one.
+
+    Parameters
+    ----------
+    given : Space, mapping, iterable of mapping, or data frame
+        A mapping gives values by parameter, as for `grid`; the rest is as for `points`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        It is nothing of that.
+    """
+    if isinstance(given, Space):
+        return given
+    if isinstance(given, Mapping):
+        return grid(**given)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidArgumentError(
+            "space", f"{given!r:.80} is none", "give a space, a mapping, or a list of points"
+        )
+    return points(given)

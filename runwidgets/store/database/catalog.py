@@ -1,0 +1,274 @@
+"""Every sentence said to the database about workflows, groups and uploads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
+
+from runwidgets.errors import UnknownFileError, UnknownWorkflowError, UnknownWorkflowGroupError
+from runwidgets.states import ACTIVE
+from runwidgets.store.database.database import Database, now
+from runwidgets.store.database.tables import events, groups, members, runs, uploads, versions, workflows
+
+
+class Catalog:
+    """The workflows, groups and uploads of one database.
+
+    Parameters
+    ----------
+    database : Database
+        Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- workflows ---------------------------------------------------------------------------------
+
+    def add_workflow(
+        self, values: dict[str, Any], version: dict[str, Any], group_id: str, username: str | None
+    ) -> None:
+        """Add a workflow with its first version and its default group.
+
+        Parameters
+        ----------
+        values : dict
+            Columns of `workflows`, without those that the database knows.
+        version : dict
+            ``sha256``, ``notebook`` and ``template`` of its first version.
+        group_id : str
+            Id of its default group.
+        username : str or None
+            Its owner.
+        """
+        moment = now()
+        with self._database.write() as connection:
+            connection.execute(insert(workflows).values(owner=username, created_at=moment, **values))
+            row = {"workflow_id": values["id"], "created_at": moment, **version}
+            added = connection.execute(insert(versions).values(**row).returning(versions.c.id)).scalar_one()
+            connection.execute(
+                update(workflows).where(workflows.c.id == values["id"]).values(version_id=added)
+            )
+            connection.execute(
+                insert(groups).values(
+                    id=group_id,
+                    workflow_id=values["id"],
+                    name="default",
+                    owner=username,
+                    parameters=[],
+                    config={},
+                    is_default=True,
+                    created_at=moment,
+                )
+            )
+            if username is not None:
+                connection.execute(insert(members).values(group_id=group_id, username=username))
+
+    def update_workflow(self, workflow_id: str, values: dict[str, Any], version: dict[str, Any]) -> None:
+        """Make a version the current one of a workflow, adding it where it is new."""
+        with self._database.write() as connection:
+            same = select(versions.c.id).where(
+                versions.c.workflow_id == workflow_id, versions.c.sha256 == version["sha256"]
+            )
+            current = connection.execute(same).scalar_one_or_none()
+            if current is None:
+                row = {"workflow_id": workflow_id, "created_at": now(), **version}
+                current = connection.execute(
+                    insert(versions).values(**row).returning(versions.c.id)
+                ).scalar_one()
+            connection.execute(
+                update(workflows).where(workflows.c.id == workflow_id).values(version_id=current, **values)
+            )
+
+    def find_workflow(self, source: str) -> Row[Any] | None:
+        """Return the workflow of a notebook."""
+        with self._database.read() as connection:
+            return connection.execute(select(workflows).where(workflows.c.source == source)).one_or_none()
+
+    def get_workflow(self, workflow_id: str) -> Row[Any]:
+        """Return a workflow.
+
+        Raises
+        ------
+        UnknownWorkflowError
+            There is no such workflow.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(select(workflows).where(workflows.c.id == workflow_id)).one_or_none()
+        if row is None:
+            raise UnknownWorkflowError(f"workflow {workflow_id[:64]}", "there is no such workflow")
+        return row
+
+    def get_version(self, version_id: int) -> Row[Any]:
+        """Return a version of a template."""
+        with self._database.read() as connection:
+            return connection.execute(select(versions).where(versions.c.id == version_id)).one()
+
+    def needed_copies(self) -> set[str] | None:
+        """Return the SHA-256 of all copies that versions need; None where a damaged one cannot say."""
+        needed = set()
+        with self._database.read() as connection:
+            try:
+                for row in connection.execute(select(versions.c.notebook, versions.c.template)):
+                    needed |= {row.notebook, *(each["sha256"] for each in row.template["inputs"])}
+            except (ValueError, LookupError, TypeError):
+                return None
+        return needed
+
+    def list_workflows(self) -> Sequence[Row[Any]]:
+        """Return all workflows, oldest first."""
+        with self._database.read() as connection:
+            return connection.execute(select(workflows).order_by(workflows.c.seq)).all()
+
+    def get_activity(self, username: str | None) -> dict[str, tuple[str | None, int]]:
+        """Return how busy the workflows are, in one statement that two indexes of `runs` answer.
+
+        Parameters
+        ----------
+        username : str or None
+            None for the runs of all groups, a name for those of the groups that it owns or is a member of.
+
+        Returns
+        -------
+        dict of str to tuple of str or None and int
+            By workflow: when the newest run was accepted, and the number of active runs.
+        """
+        its = runs.c.group_id == groups.c.id
+        newest = select(runs.c.created_at).where(its).order_by(runs.c.seq.desc()).limit(1)
+        active = select(func.count()).select_from(runs).where(its, runs.c.state.in_(ACTIVE))
+        query = select(groups.c.workflow_id, newest.scalar_subquery(), active.scalar_subquery())
+        if username is not None:
+            query = query.where(_is_of(username))
+        found: dict[str, tuple[str | None, int]] = {}
+        with self._database.read() as connection:
+            for workflow_id, last, count in connection.execute(query):
+                known, sum_of = found.get(workflow_id, (None, 0))
+                found[workflow_id] = (max(filter(None, (known, last)), default=None), sum_of + count)
+        return found
+
+    def delete_workflow(self, workflow_id: str) -> None:
+        """Remove a workflow with all that belongs to it."""
+        with self._database.write() as connection:
+            its = select(groups.c.id).where(groups.c.workflow_id == workflow_id)
+            connection.execute(delete(events).where(events.c.group_id.in_(its)))
+            connection.execute(delete(workflows).where(workflows.c.id == workflow_id))
+
+    # -- groups ------------------------------------------------------------------------------------
+
+    def add_group(self, values: dict[str, Any], usernames: Sequence[str]) -> None:
+        """Add a group with its members."""
+        with self._database.write() as connection:
+            connection.execute(insert(groups).values(is_default=False, created_at=now(), **values))
+            rows = [{"group_id": values["id"], "username": username} for username in usernames]
+            if rows:
+                connection.execute(insert(members), rows)
+
+    def get_group(self, group_id: str) -> Row[Any]:
+        """Return a group.
+
+        Raises
+        ------
+        UnknownWorkflowGroupError
+            There is no such group.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(select(groups).where(groups.c.id == group_id)).one_or_none()
+        if row is None:
+            raise UnknownWorkflowGroupError(f"group {group_id[:64]}", "there is no such group")
+        return row
+
+    def is_taken(self, table: str, identifier: str) -> bool:
+        """Say whether a workflow or group has an id already."""
+        chosen = {"workflow": workflows, "group": groups}[table]
+        with self._database.read() as connection:
+            return (
+                connection.execute(select(chosen.c.id).where(chosen.c.id == identifier)).first() is not None
+            )
+
+    def find_group(self, workflow_id: str, name: str) -> Row[Any] | None:
+        """Return the group of a workflow that has a name."""
+        with self._database.read() as connection:
+            chosen = select(groups).where(groups.c.workflow_id == workflow_id, groups.c.name == name)
+            return connection.execute(chosen).one_or_none()
+
+    def list_groups(self, workflow_id: str | None, username: str | None) -> Sequence[Row[Any]]:
+        """Return the groups, the default one of a workflow first, then oldest first.
+
+        Parameters
+        ----------
+        workflow_id : str, optional
+            Only those of a workflow.
+        username : str, optional
+            Only those that this user owns or is a member of.
+        """
+        chosen = select(groups).order_by(groups.c.is_default.desc(), groups.c.seq)
+        if workflow_id is not None:
+            chosen = chosen.where(groups.c.workflow_id == workflow_id)
+        if username is not None:
+            chosen = chosen.where(_is_of(username))
+        with self._database.read() as connection:
+            return connection.execute(chosen).all()
+
+    def get_members(self, group_id: str) -> Sequence[str]:
+        """Return the names of a group's members, sorted."""
+        with self._database.read() as connection:
+            chosen = select(members.c.username).where(members.c.group_id == group_id)
+            return connection.execute(chosen.order_by(members.c.username)).scalars().all()
+
+    def update_group(self, group_id: str, name: str | None, usernames: Sequence[str] | None) -> None:
+        """Rename a group or replace its members."""
+        with self._database.write() as connection:
+            if name is not None:
+                connection.execute(update(groups).where(groups.c.id == group_id).values(name=name))
+            if usernames is not None:
+                connection.execute(delete(members).where(members.c.group_id == group_id))
+                rows = [{"group_id": group_id, "username": username} for username in usernames]
+                if rows:
+                    connection.execute(insert(members), rows)
+
+    def delete_group(self, group_id: str) -> None:
+        """Remove a group with all that belongs to it."""
+        with self._database.write() as connection:
+            connection.execute(delete(events).where(events.c.group_id == group_id))
+            connection.execute(delete(groups).where(groups.c.id == group_id))
+
+    # -- uploads -----------------------------------------------------------------------------------
+
+    def add_upload(self, values: dict[str, Any]) -> Row[Any]:
+        """Add an upload; return its row."""
+        with self._database.write() as connection:
+            return connection.execute(
+                insert(uploads).values(created_at=now(), **values).returning(uploads)
+            ).one()
+
+    def list_uploads(self, group_id: str) -> Sequence[Row[Any]]:
+        """Return the uploads of a group, oldest first."""
+        with self._database.read() as connection:
+            chosen = select(uploads).where(uploads.c.group_id == group_id)
+            return connection.execute(chosen.order_by(uploads.c.seq)).all()
+
+    def get_upload(self, group_id: str, file_id: str) -> Row[Any]:
+        """Return an upload of a group.
+
+        Raises
+        ------
+        UnknownFileError
+            The group has no such upload.
+        """
+        with self._database.read() as connection:
+            chosen = select(uploads).where(uploads.c.group_id == group_id, uploads.c.id == file_id)
+            row = connection.execute(chosen).one_or_none()
+        if row is None:
+            raise UnknownFileError(f"file {file_id[:64]}", "the group has no such upload")
+        return row
+
+    def delete_upload(self, file_id: str) -> None:
+        """Remove an upload."""
+        with self._database.write() as connection:
+            connection.execute(delete(uploads).where(uploads.c.id == file_id))
+
+
+def _is_of(username: str) -> ColumnElement[bool]:
+    """Return whether a group is one that a user owns or is a member of."""
+    mine = select(members.c.group_id).where(members.c.username == username)
+    return or_(groups.c.owner == username, groups.c.id.in_(mine))

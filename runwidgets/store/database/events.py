@@ -1,0 +1,80 @@
+"""Every sentence said to the database about events."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select
+
+from runwidgets.store.database.database import Database, now
+from runwidgets.store.database.tables import events
+
+
+def emit(connection: Connection, run: Row[Any], kind: str, data: dict[str, Any]) -> None:
+    """Write an event of a run, in the transaction of what it tells.
+
+    Parameters
+    ----------
+    connection : Connection
+        The open transaction.
+    run : Row
+        The run.
+    kind : str
+        One of those of `EventService`.
+    data : dict
+        What there is to say.
+    """
+    emit_all(connection, kind, [(run, data)])
+
+
+def emit_all(connection: Connection, kind: str, told: Iterable[tuple[Row[Any], dict[str, Any]]]) -> None:
+    """Write an event of each of many runs, in order; see `emit`.
+
+    Parameters
+    ----------
+    connection : Connection
+        The open transaction.
+    kind : str
+        One of those of `EventService`.
+    told : iterable of (Row, dict)
+        The runs, and what there is to say of each.
+    """
+    moment = now()
+    rows = [
+        {
+            "run_id": run.id,
+            "group_id": run.group_id,
+            "sweep_id": run.sweep_id,
+            "kind": kind,
+            "data": data,
+            "at": moment,
+        }
+        for run, data in told
+    ]
+    if rows:
+        connection.execute(insert(events), rows)
+
+
+def last_event(database: Database) -> int:
+    """Return the number of the newest event, 0 before the first."""
+    with database.read() as connection:
+        return connection.execute(select(func.max(events.c.seq))).scalar() or 0
+
+
+def events_after(
+    database: Database,
+    after: int,
+    limit: int,
+    group_id: str | None = None,
+    run_id: str | None = None,
+    sweep_id: str | None = None,
+) -> Sequence[Row[Any]]:
+    """Return the events that came after one, in order, at most `limit` of them."""
+    chosen = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
+    if group_id is not None:
+        chosen = chosen.where(events.c.group_id == group_id)
+    if run_id is not None:
+        chosen = chosen.where(events.c.run_id == run_id)
+    if sweep_id is not None:
+        chosen = chosen.where(events.c.sweep_id == sweep_id)
+    with database.read() as connection:
+        return connection.execute(chosen).all()

@@ -1,0 +1,90 @@
+"""Metrics as a run records them: single values, and series of values by step.
+
+A series is kept in the events that tell of it, some of its points in each, so that what a live view saw
+and what is read later cannot differ.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.tables import events
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A value that a run recorded: with its step where it belongs to a series."""
+
+    name: str
+    value: Any
+    step: float | None = None
+    attempt: int = 1
+
+
+def tell_metrics(recorded: Sequence[Recorded]) -> list[dict[str, Any]]:
+    """Return what events say of recorded values, in order: values of a series that follow each other in one.
+
+    Parameters
+    ----------
+    recorded : sequence of Recorded
+        In the order in which they were recorded.
+
+    Returns
+    -------
+    list of dict
+        ``name`` and the last ``value``; of a series also its ``step``, the ``attempt``, and ``points``, a
+        list of ``[step, value]``.
+    """
+    told: list[dict[str, Any]] = []
+    latest: dict[str, dict[str, Any]] = {}
+    for each in recorded:
+        last = latest.get(each.name, {})
+        if each.step is not None and last.get("attempt") == each.attempt:
+            last.update(value=each.value, step=each.step)
+            last["points"].append([each.step, each.value])
+            continue
+        said = {"name": each.name, "value": each.value}
+        if each.step is not None:
+            said |= {"step": each.step, "attempt": each.attempt, "points": [[each.step, each.value]]}
+        told.append(said)
+        latest[each.name] = said
+    return told
+
+
+def read_series(database: Database, run_id: str, most: int | None = None) -> dict[str, dict[str, list[Any]]]:
+    """Return the series of a run: those of its last attempt that recorded any, by step.
+
+    Parameters
+    ----------
+    database : Database
+        Where they are.
+    run_id : str
+        The run.
+    most : int, optional
+        Points of each series at most, evenly chosen, its first and last ones among them; None for all.
+
+    Returns
+    -------
+    dict
+        By name: ``steps``, which grow, and ``values``.
+    """
+    chosen = select(events.c.data).where(events.c.run_id == run_id, events.c.kind == "metric")
+    with database.read() as connection:
+        told = connection.execute(chosen.order_by(events.c.seq)).scalars().all()
+    attempt = max((each.get("attempt", 0) for each in told), default=0)
+    series: dict[str, dict[float, Any]] = {}
+    for each in told:
+        if each.get("attempt") == attempt:
+            series.setdefault(each["name"], {}).update((step, value) for step, value in each["points"])
+    return {name: _lists(points.items(), most) for name, points in series.items()}
+
+
+def _lists(points: Iterable[tuple[float, Any]], most: int | None) -> dict[str, list[Any]]:
+    ordered = sorted(points, key=lambda point: point[0])
+    if most is not None and len(ordered) > most:
+        last = len(ordered) - 1
+        ordered = [ordered[round(at * last / (most - 1))] for at in range(most)]
+    return {"steps": [step for step, _ in ordered], "values": [value for _, value in ordered]}

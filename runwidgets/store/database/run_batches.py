@@ -1,0 +1,157 @@
+"""What happens to many runs at once, inside a transaction that somebody else opened.
+
+A state changes by one ``UPDATE … WHERE state IN (…)`` whose list comes from the state machine, and each
+change writes its event beside it. A sweep goes with the last run that it has or had.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from runwidgets.errors import QueueFullError
+from runwidgets.states import RunState, sources
+from runwidgets.store.database.database import now
+from runwidgets.store.database.events import emit_all
+from runwidgets.store.database.tables import events, points, runs, sweeps
+
+RunRow = Row[Any]
+"""A row of the table `runs`."""
+PIECE = 500
+"""Ids in one statement."""
+PENDING: ColumnElement[str] = literal_column(f"'{RunState.PENDING.value}'")
+"""The state as the partial index has it: SQLite takes such an index only for the same literal."""
+
+
+def not_before(earlier: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the time, but never one before another, whatever the wall clock did between them."""
+    moment = now()
+    return case((earlier > moment, earlier), else_=moment)
+
+
+def check_queue_limit(connection: Connection, count: int, waiting: int) -> None:
+    """Refuse more runs than may wait.
+
+    Raises
+    ------
+    QueueFullError
+        With `count` further runs, more than `waiting` would be PENDING.
+    """
+    pending = select(func.count()).select_from(runs).where(runs.c.state == PENDING)
+    if connection.execute(pending).scalar_one() + count > waiting:
+        raise QueueFullError("queue", f"{waiting} runs may wait and no more", "try again later")
+
+
+@cache
+def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
+    """Return the run that is claimed next, out of one index; where it is taken, nobody else gets it.
+
+    Kept, for to copy the columns of a table twice takes longer than the question.
+    """
+    waiting, busy = runs.alias("waiting"), runs.alias("busy")
+    full = (
+        select(busy.c.sweep_id)
+        .join(sweeps, sweeps.c.id == busy.c.sweep_id)
+        .where(busy.c.holds_slot, sweeps.c.parallel.is_not(None))
+        .group_by(busy.c.sweep_id, sweeps.c.parallel)
+        .having(func.count() >= sweeps.c.parallel)
+    )
+    paused = select(sweeps.c.id).where(sweeps.c.is_paused)
+    is_free = waiting.c.sweep_id.not_in(full) & waiting.c.sweep_id.not_in(paused)
+    chosen = (
+        select(waiting.c.seq)
+        .where(waiting.c.state == PENDING)
+        .where(or_(waiting.c.sweep_id.is_(None), is_free))
+        .order_by(waiting.c.rank, waiting.c.seq)
+        .limit(1)
+    )
+    if is_taken:
+        chosen = chosen.with_for_update(of=waiting, skip_locked=True)
+    return chosen.scalar_subquery()
+
+
+def accept_runs(connection: Connection, values: Sequence[dict[str, Any]], waiting: int) -> Sequence[RunRow]:
+    """Add runs, PENDING; see `Runs.accept`."""
+    check_queue_limit(connection, len(values), waiting)
+    born = {
+        "state": RunState.PENDING.value,
+        "messages": [],
+        "metrics": {},
+        "holds_slot": False,
+        "created_at": now(),
+    }
+    if not values:
+        return []
+    adding = insert(runs).returning(runs, sort_by_parameter_order=True)
+    rows = connection.execute(adding, [{**born, **each} for each in values]).all()
+    emit_all(connection, "state", [(row, {"state": row.state}) for row in rows])
+    return rows
+
+
+def cancel_runs(connection: Connection, chosen: ColumnElement[bool], message: str) -> Sequence[RunRow]:
+    """Bring all active runs among those chosen into CANCELED; return them as they are now."""
+    legal = [state.value for state in sources(RunState.CANCELED)]
+    began = func.coalesce(runs.c.started_at, runs.c.created_at)
+    rows = connection.execute(
+        update(runs)
+        .where(chosen, runs.c.state.in_(legal))
+        .values(state=RunState.CANCELED.value, messages=[message], finished_at=not_before(began))
+        .returning(runs)
+    ).all()
+    emit_all(connection, "state", [(row, end_of(row)) for row in sorted(rows, key=lambda row: row.seq)])
+    return rows
+
+
+def end_of(row: RunRow) -> dict[str, Any]:
+    """Return what an event tells of the end of a run."""
+    told: dict[str, Any] = {"state": row.state, "finishedAt": row.finished_at}
+    if row.started_at:
+        told["startedAt"] = row.started_at
+    if row.messages:
+        told["messages"] = row.messages
+    return told
+
+
+def stop_sweep(connection: Connection, failed: RunRow) -> None:
+    """Cancel what waits of the sweep of a run that ended in ERROR, where the sweep says so."""
+    if failed.sweep_id is None:
+        return
+    stops = select(sweeps.c.stops_on_error).where(sweeps.c.id == failed.sweep_id)
+    if connection.execute(stops).scalar():
+        waiting = (runs.c.sweep_id == failed.sweep_id) & (runs.c.state == RunState.PENDING.value)
+        cancel_runs(connection, waiting, f"run {failed.id} of the sweep ended in ERROR")
+
+
+def remove_runs(connection: Connection, rows: Sequence[RunRow]) -> None:
+    """Remove runs with their points, and the sweeps of which they were the last."""
+    touched = {row.sweep_id for row in rows} - {None}
+    for begin in range(0, len(rows), PIECE):
+        gone = [row.id for row in rows[begin : begin + PIECE]]
+        its = select(points.c.sweep_id).where(points.c.run_id.in_(gone)).distinct()
+        touched.update(connection.execute(its).scalars())
+        connection.execute(delete(runs).where(runs.c.id.in_(gone)))
+        connection.execute(delete(events).where(events.c.run_id.in_(gone)))
+    emit_all(connection, "deleted", [(row, {}) for row in rows])
+    connection.execute(delete(sweeps).where(sweeps.c.id.in_(touched), ~has_runs()))
+
+
+def has_runs() -> ColumnElement[bool]:
+    """Return whether a sweep has a point, or started a run that is there."""
+    return or_(
+        exists().where(points.c.sweep_id == sweeps.c.id), exists().where(runs.c.sweep_id == sweeps.c.id)
+    )

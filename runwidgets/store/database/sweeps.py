@@ -1,0 +1,388 @@
+"""Every sentence said to the database about sweeps.
+
+A point of a sweep has a run: one that the sweep started, whose row names the sweep, or, where it reuses,
+one that had succeeded before. What a sweep has come to is counted over its points. A point goes with its
+run, and a sweep with its last one, so that what is counted is always there.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from runwidgets.errors import InvalidRunStateError, UnknownSweepError
+from runwidgets.states import ACTIVE, RunState
+from runwidgets.store.database.database import Database, now
+from runwidgets.store.database.events import emit
+from runwidgets.store.database.run_batches import PIECE, RunRow, accept_runs, cancel_runs, remove_runs
+from runwidgets.store.database.tables import points, runs, sweeps
+
+SweepRow = Row[Any]
+"""A row of the table `sweeps`."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a sweep that is to be added."""
+
+    run_id: str
+    arguments: list[dict[str, Any]]
+    """As they are shown."""
+
+
+class Sweeps:
+    """The sweeps of one database.
+
+    Parameters
+    ----------
+    database : Database
+        Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def accept(
+        self,
+        values: Mapping[str, Any],
+        added: Sequence[Point],
+        new_runs: Sequence[dict[str, Any]],
+        waiting: int,
+    ) -> SweepRow:
+        """Add a sweep with its points and the runs that it starts, all or nothing.
+
+        Parameters
+        ----------
+        values : mapping
+            Columns ``id``, ``group_id``, ``name``, ``config``, ``idempotency_key``, ``stops_on_error``,
+            ``parallel`` and ``created_by``.
+        added : sequence of Point
+            In the order of their numbers.
+        new_runs : sequence of dict
+            As `Runs.accept` takes them, in the order in which they are claimed.
+        waiting : int
+            Runs that may be PENDING afterwards.
+
+        Returns
+        -------
+        SweepRow
+            The new row.
+
+        Raises
+        ------
+        QueueFullError
+            More runs would wait.
+        IntegrityError
+            The key is taken, or the group or a run that is reused is gone.
+        """
+        with self._database.write() as connection:
+            nothing: dict[str, Any] = {"last_number": 0, "varied": [], "constants": {}}
+            adding = insert(sweeps).values(created_at=now(), **nothing, **values).returning(sweeps)
+            return _extend(connection, connection.execute(adding).one(), added, new_runs, waiting)
+
+    def extend(
+        self, sweep_id: str, added: Sequence[Point], new_runs: Sequence[dict[str, Any]], waiting: int
+    ) -> SweepRow:
+        """Add points to a sweep; see `accept`.
+
+        Raises
+        ------
+        UnknownSweepError
+            There is no such sweep.
+        QueueFullError
+            More runs would wait.
+        """
+        with self._database.write() as connection:
+            return _extend(connection, _get(connection, sweep_id, True), added, new_runs, waiting)
+
+    def replace(
+        self,
+        sweep_id: str,
+        replaced: Sequence[tuple[int, str, str]],
+        new_runs: Sequence[dict[str, Any]],
+        waiting: int,
+    ) -> SweepRow:
+        """Give points other runs, all or nothing.
+
+        Parameters
+        ----------
+        sweep_id : str
+            The sweep.
+        replaced : sequence of (int, str, str)
+            Number of the point, the run that it has and the one that it gets.
+        new_runs : sequence of dict
+            As `Runs.accept` takes them.
+        waiting : int
+            Runs that may be PENDING afterwards.
+
+        Returns
+        -------
+        SweepRow
+            Its row.
+
+        Raises
+        ------
+        UnknownSweepError
+            There is no such sweep.
+        InvalidRunStateError
+            Somebody else gave a point another run first.
+        QueueFullError
+            More runs would wait.
+        """
+        with self._database.write() as connection:
+            row = _get(connection, sweep_id, True)
+            accept_runs(connection, new_runs, waiting)
+            for number, before, after in replaced:
+                its = update(points).where(points.c.sweep_id == sweep_id, points.c.number == number)
+                done = connection.execute(its.where(points.c.run_id == before).values(run_id=after))
+                if done.rowcount == 0:
+                    raise InvalidRunStateError(
+                        f"sweep {sweep_id}", f"its point {number} has another run now", "look again"
+                    )
+            return row
+
+    def get(self, sweep_id: str) -> SweepRow:
+        """Return a sweep.
+
+        Raises
+        ------
+        UnknownSweepError
+            There is no such sweep.
+        """
+        with self._database.read() as connection:
+            return _get(connection, sweep_id)
+
+    def find_by_key(self, group_id: str, key: str) -> SweepRow | None:
+        """Return the sweep of a group that was started with an idempotency key."""
+        with self._database.read() as connection:
+            chosen = select(sweeps).where(sweeps.c.group_id == group_id, sweeps.c.idempotency_key == key)
+            return connection.execute(chosen).one_or_none()
+
+    def list(self, group_id: str) -> Sequence[SweepRow]:
+        """Return the sweeps of a group, oldest first."""
+        with self._database.read() as connection:
+            chosen = select(sweeps).where(sweeps.c.group_id == group_id).order_by(sweeps.c.seq)
+            return connection.execute(chosen).all()
+
+    def count(self, sweep_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return how many points have a run in each state, by sweep and state; all states are there."""
+        found = {sweep_id: {state.value: 0 for state in RunState} for sweep_id in sweep_ids}
+        with self._database.read() as connection:
+            for begin in range(0, len(sweep_ids), PIECE):
+                _count(connection, sweep_ids[begin : begin + PIECE], found)
+        return found
+
+    def get_points(self, sweep_id: str, after: int, limit: int) -> tuple[Sequence[Row[Any]], int | None]:
+        """Return points with their runs, by ascending number, and where the further ones begin.
+
+        Parameters
+        ----------
+        sweep_id : str
+            The sweep.
+        after : int
+            Only points with a higher number.
+        limit : int
+            How many at most.
+
+        Returns
+        -------
+        rows : sequence of Row
+            Columns of `runs`, and ``number``.
+        next : int or None
+            What to give as `after` for the next page; None where there is none.
+        """
+        chosen = (
+            select(points.c.number, runs)
+            .join(runs, runs.c.id == points.c.run_id)
+            .where(points.c.sweep_id == sweep_id, points.c.number > after)
+            .order_by(points.c.number)
+            .limit(limit + 1)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+        return rows[:limit], rows[limit - 1].number if len(rows) > limit else None
+
+    def get_failed(self, sweep_id: str) -> Sequence[Row[Any]]:
+        """Return the points whose runs ended in ERROR or CANCELED; see `get_points`."""
+        failed = [RunState.ERROR.value, RunState.CANCELED.value]
+        chosen = (
+            select(points.c.number, runs)
+            .join(runs, runs.c.id == points.c.run_id)
+            .where(points.c.sweep_id == sweep_id, runs.c.state.in_(failed))
+            .order_by(points.c.number)
+        )
+        with self._database.read() as connection:
+            return connection.execute(chosen).all()
+
+    def find_successes(self, group_id: str, fingerprints: Sequence[str]) -> dict[str, RunRow]:
+        """Return the newest successful run of a group by its fingerprint, of those that are asked for."""
+        found = {}
+        its = select(runs).where(runs.c.group_id == group_id, runs.c.state == RunState.SUCCESS.value)
+        with self._database.read() as connection:
+            for begin in range(0, len(fingerprints), PIECE):
+                chosen = its.where(runs.c.fingerprint.in_(fingerprints[begin : begin + PIECE]))
+                for row in connection.execute(chosen.order_by(runs.c.seq)):
+                    found[row.fingerprint] = row
+        return found
+
+    def cancel(self, sweep_id: str, message: str, pending_only: bool) -> Sequence[RunRow]:
+        """Bring the active runs that a sweep started into CANCELED, all or nothing.
+
+        Parameters
+        ----------
+        sweep_id : str
+            The sweep.
+        message : str
+            Why.
+        pending_only : bool
+            Whether those that are RUNNING go on.
+
+        Returns
+        -------
+        sequence of RunRow
+            The runs that were cancelled.
+        """
+        chosen = runs.c.sweep_id == sweep_id
+        if pending_only:
+            chosen &= runs.c.state == RunState.PENDING.value
+        with self._database.write() as connection:
+            return cancel_runs(connection, chosen, message)
+
+    def pause(self, sweep_id: str, is_paused: bool) -> tuple[SweepRow, RunRow | None]:
+        """Have no further run of a sweep claimed, or go on.
+
+        Parameters
+        ----------
+        sweep_id : str
+            The sweep.
+        is_paused : bool
+            Whether what waits is left waiting.
+
+        Returns
+        -------
+        tuple of SweepRow and RunRow or None
+            Its row, and the first of its runs that waits.
+
+        Raises
+        ------
+        UnknownSweepError
+            There is no such sweep.
+        InvalidRunStateError
+            It is to be paused, and no run of it waits.
+        """
+        with self._database.write() as connection:
+            before = _get(connection, sweep_id, True)
+            waiting = select(runs).where(runs.c.sweep_id == sweep_id, runs.c.state == RunState.PENDING.value)
+            first = connection.execute(waiting.order_by(runs.c.seq).limit(1)).one_or_none()
+            if first is None and is_paused:
+                raise InvalidRunStateError(f"sweep {sweep_id}", "no run of it waits")
+            changing = update(sweeps).where(sweeps.c.id == sweep_id).values(is_paused=is_paused)
+            after = connection.execute(changing.returning(sweeps)).one()
+            if first is not None and before.is_paused != is_paused:
+                emit(connection, first, "paused", {"isPaused": is_paused})
+            return after, first
+
+    def delete(self, sweep_id: str) -> Sequence[RunRow]:
+        """Remove a sweep with the runs that it started; those that another sweep has too are left to it.
+
+        Returns
+        -------
+        sequence of RunRow
+            The runs that are gone, as they were.
+
+        Raises
+        ------
+        UnknownSweepError
+            There is no such sweep.
+        InvalidRunStateError
+            A run of it is active.
+        """
+        with self._database.write() as connection:
+            _get(connection, sweep_id, True)
+            started = connection.execute(select(runs).where(runs.c.sweep_id == sweep_id)).all()
+            if any(RunState(row.state) in ACTIVE for row in started):
+                raise InvalidRunStateError(f"sweep {sweep_id}", "a run of it is active", "cancel it first")
+            elsewhere = points.alias("elsewhere")
+            is_shared = (
+                select(elsewhere.c.run_id)
+                .where(elsewhere.c.run_id == runs.c.id, elsewhere.c.sweep_id != sweep_id)
+                .exists()
+            )
+            leaving = update(runs).where(runs.c.sweep_id == sweep_id, is_shared).values(sweep_id=None)
+            left = set(connection.execute(leaving.returning(runs.c.id)).scalars())
+            gone = [row for row in started if row.id not in left]
+            remove_runs(connection, gone)
+            connection.execute(sweeps.delete().where(sweeps.c.id == sweep_id))
+            return gone
+
+
+def _extend(
+    connection: Connection,
+    row: SweepRow,
+    added: Sequence[Point],
+    new_runs: Sequence[dict[str, Any]],
+    waiting: int,
+) -> SweepRow:
+    accept_runs(connection, new_runs, waiting)
+    numbered = [
+        {"sweep_id": row.id, "number": number, "run_id": point.run_id}
+        for number, point in enumerate(added, row.last_number + 1)
+    ]
+    connection.execute(insert(points), numbered)
+    varied, constants = _spread(row, [point.arguments for point in added])
+    changed = {"last_number": row.last_number + len(added), "varied": varied, "constants": constants}
+    extended = update(sweeps).where(sweeps.c.id == row.id).values(**changed).returning(sweeps)
+    return connection.execute(extended).one()
+
+
+def _spread(row: SweepRow, given: Sequence[list[dict[str, Any]]]) -> tuple[list[str], dict[str, str]]:
+    """Return the parameters that take more than one value, and digests of the values of the others.
+
+    A parameter that only some points give takes more than one: there is its default too.
+    """
+    varied, constants = dict.fromkeys(row.varied), dict(row.constants)
+    is_first = row.last_number == 0
+    for arguments in given:
+        values = {each["name"]: _digest(each["value"]) for each in arguments}
+        for name in {**values, **constants}:
+            if name in varied or (name in constants and constants[name] == values.get(name)):
+                continue
+            if is_first:
+                constants[name] = values[name]
+            else:
+                constants.pop(name, None)
+                varied[name] = None
+        is_first = False
+    order = [*row.varied, *(each["name"] for arguments in given for each in arguments)]
+    return sorted(varied, key=order.index), constants
+
+
+def _count(connection: Connection, sweep_ids: Sequence[str], found: dict[str, dict[str, int]]) -> None:
+    """Count the runs that sweeps started, which lie together; look others up only where there are any."""
+    lists = points.c.sweep_id.in_(sweep_ids)
+    totals = select(points.c.sweep_id, func.count()).where(lists).group_by(points.c.sweep_id)
+    its = select(points.c.sweep_id, runs.c.state, func.count()).join(runs, runs.c.id == points.c.run_id)
+    counted = its.group_by(points.c.sweep_id, runs.c.state)
+    own = counted.where(lists, runs.c.sweep_id.in_(sweep_ids), runs.c.sweep_id == points.c.sweep_id)
+    for sweep_id, state, count in connection.execute(own):
+        found[sweep_id][state] = count
+    all_points = {sweep_id: count for sweep_id, count in connection.execute(totals)}
+    mixed = [each for each in sweep_ids if sum(found[each].values()) != all_points.get(each, 0)]
+    if mixed:
+        for sweep_id, state, count in connection.execute(counted.where(points.c.sweep_id.in_(mixed))):
+            found[sweep_id][state] = count
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _get(connection: Connection, sweep_id: str, for_update: bool = False) -> SweepRow:
+    chosen = select(sweeps).where(sweeps.c.id == sweep_id)
+    row = connection.execute(chosen.with_for_update() if for_update else chosen).one_or_none()
+    if row is None:
+        raise UnknownSweepError(f"sweep {sweep_id[:64]}", "there is no such sweep")
+    return row

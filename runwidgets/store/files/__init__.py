@@ -1,0 +1,1 @@
+"""Run directories, uploads and archives, in a folder or in an object store."""

@@ -1,0 +1,167 @@
+"""How bytes come onto the disk and off it: whole or not at all, and durable where it matters."""
+
+import ctypes
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from runwidgets.errors import FileTooLargeError, ServiceUnavailableError, StorageFullError
+from runwidgets.failpoints import reach
+from runwidgets.store.files.disk_reserve import DISK_FULL
+
+CHUNK = 1 << 20
+"""Bytes read or written at once."""
+FEW = 12
+"""Paths that are made durable one by one."""
+_sync_file_system = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+"""Of Linux. **Source:** ``syncfs(2)``."""
+
+
+def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:
+    """Write a new file, 0600, and wait until it is on disk, unless that does not matter."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        if is_durable:
+            os.fsync(stream.fileno())
+
+
+def write_atomically(path: Path, content: bytes, is_durable: bool = True) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, never a part."""
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        write_file(staged, content, is_durable)
+        os.replace(staged, path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_together(paths: Sequence[Path]) -> None:
+    """Wait until many files and folders of one file system are on disk.
+
+    Where the system can, it is asked for all that was written there at once: each of a thousand files
+    would wait for a write of its own.
+    """
+    if len(paths) <= FEW or _sync_file_system is None:
+        for path in paths:
+            sync(path)
+        return
+    descriptor = os.open(paths[-1], os.O_RDONLY)
+    try:
+        if _sync_file_system(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
+
+
+def hash_file(path: Path) -> tuple[str, int]:
+    """Return the SHA-256 of a file and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def write_stream(path: Path, stream: IO[bytes], limit: int | None = None) -> tuple[str, int]:
+    """Write a new file out of a stream, 0600 and durable; return its SHA-256 and its size in bytes.
+
+    Raises
+    ------
+    FileTooLargeError
+        It has more than `limit` bytes.
+    """
+    digest, size = hashlib.sha256(), 0
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if limit is not None and size > limit:
+                raise FileTooLargeError(
+                    path.name, f"it has more than {limit:,} bytes, the limit for one file"
+                )
+            digest.update(chunk)
+            target.write(chunk)
+        target.flush()
+        os.fsync(target.fileno())
+    return digest.hexdigest(), size
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
+            raise
+        shutil.copyfile(source, target)
+
+
+def remove_path(path: Path, touched: float | None = None) -> bool:
+    """Take the name away first, then the content: who looks sees all or nothing.
+
+    Where it is said when the path was touched last, and somebody touched it since, it stays.
+    """
+    doomed = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        os.replace(path, doomed)
+        if touched not in (None, doomed.lstat().st_mtime):
+            os.replace(doomed, path)
+            return False
+    except FileNotFoundError:  # somebody else is at it
+        return False
+    reach("folder renamed")
+    remove_tree(doomed)
+    return True
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; somebody else may be at it."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    while path.exists():
+        with suppress(FileNotFoundError):
+            try:
+                shutil.rmtree(path)
+            except PermissionError:
+                _open_folders(path)
+                shutil.rmtree(path)
+
+
+def _open_folders(path: Path) -> None:
+    """Let the owner change every folder below a folder: what a notebook copied may be read-only."""
+    path.chmod(0o700)
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            if not os.path.islink(os.path.join(folder, name)):
+                os.chmod(os.path.join(folder, name), 0o700)
+
+
+@contextmanager
+def our_errors(subject: str) -> Iterator[None]:
+    """Turn what the operating system says of the disk into our errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise StorageFullError(subject, "the disk is full") from error
+        if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+            raise ServiceUnavailableError(subject, "the folder may not be written") from error
+        raise

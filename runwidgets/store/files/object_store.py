@@ -1,0 +1,356 @@
+"""Objects below a URL: what a folder is to one machine, an object store is to several.
+
+Thin over fsspec, which knows the protocols; credentials and endpoints come from the environment and from
+fsspec's own configuration. An object appears whole under its key or not at all.
+"""
+
+import hashlib
+import io
+import math
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from runwidgets.errors import ConstraintViolationError, FileTooLargeError
+from runwidgets.store.files.disk import our_errors
+from runwidgets.store.files.filesystem import FileSystem, moment_of, name_of
+
+THREADS = 8
+"""Listings, or files on their way in, that are under way at once."""
+PART = 8 << 20
+"""Bytes that are held in memory of one object on its way in; what has more is sent in parts."""
+WINDOW = 4 << 20
+"""Bytes that one request of a reader asks for."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object, as a listing tells it."""
+
+    key: str
+    """Relative to the object_store."""
+    size: int
+    """Bytes."""
+    touched: float
+    """When it was stored, in seconds of the store's clock; infinite where the store does not say."""
+
+
+class ObjectStore:
+    """Objects below a URL. May be used from any thread, and in a forked child as in its parent.
+
+    Parameters
+    ----------
+    url : str
+        Of any file system that fsspec knows, such as ``s3://bucket/prefix``.
+
+    Attributes
+    ----------
+    url : str
+        Without a slash at its end.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._system = FileSystem(self.url)
+
+    def size(self, key: str) -> int | None:
+        """Return the bytes of an object; None where there is none."""
+        try:
+            with self._system.our_errors(key):
+                about = self._system.call("info", self._system.path(key))
+        except FileNotFoundError:
+            return None
+        return None if about["type"] == "directory" else int(about["size"])
+
+    def find(self, prefix: str) -> list[Stored]:
+        """Return all objects below a prefix, or the one of that very key; sorted, never from a cache."""
+        try:
+            with self._system.our_errors(prefix):
+                found = self._system.call("find", self._system.path(prefix), detail=True)
+        except FileNotFoundError:
+            return []
+        begin = len(self._system.path("")) + 1
+        return sorted(
+            (Stored(path[begin:], int(about["size"]), moment_of(about)) for path, about in found.items()),
+            key=lambda each: each.key,
+        )
+
+    def find_all(self, prefixes: Iterable[str]) -> list[Stored]:
+        """Return all objects below prefixes, many at once."""
+        with ThreadPoolExecutor(THREADS, "runwidgets-object_store") as pool:
+            return [each for found in pool.map(self.find, prefixes) for each in found]
+
+    def clock(self) -> float:
+        """Return what time it is for the store, in seconds; raises where it may not be written."""
+        key = f"copies/.clock-{uuid.uuid4().hex}"  # which is a orphan if nobody removes it
+        self.put({key: b""})
+        try:
+            return max((each.touched for each in self.find(key)), default=math.inf)
+        finally:
+            self.remove([key])
+
+    # -- in ----------------------------------------------------------------------------------------
+
+    def put(self, contents: Mapping[str, bytes]) -> None:
+        """Store objects by their keys, many at once; where one fails, none is on its way any more."""
+        calls = {key: (self._system.path(key), content) for key, content in contents.items()}
+        self._system.make_parents(calls)
+        self._system.each("pipe_file", calls, is_new=True)
+
+    def put_file(self, key: str, path: Path, expected: str | None = None) -> tuple[str, int]:
+        """Store a file; see `put_stream`."""
+        with path.open("rb") as stream:
+            return self.put_stream(key, stream, expected=expected)
+
+    def put_files(self, files: Mapping[str, tuple[Path, str]]) -> None:
+        """Store files by their keys, many at once, each with the SHA-256 that it must have.
+
+        Raises
+        ------
+        ConstraintViolationError
+            One has another content, or is not there.
+        """
+
+        def put(key: str) -> None:
+            try:
+                self.put_file(key, *files[key])
+            except FileNotFoundError as error:
+                raise ConstraintViolationError(name_of(key), "it is gone since it was listed") from error
+
+        with ThreadPoolExecutor(THREADS, "runwidgets-object_store") as pool:
+            for answer in [pool.submit(put, key) for key in files]:
+                answer.result()
+
+    def put_stream(
+        self,
+        key: str,
+        stream: IO[bytes],
+        *,
+        limit: int | None = None,
+        expected: str | None = None,
+    ) -> tuple[str, int]:
+        """Store what a stream holds; memory stays flat.
+
+        Parameters
+        ----------
+        key : str
+            The object; its last part is the name that an error gives.
+        stream : IO
+            Read to its end.
+        limit : int, optional
+            Bytes that it may have.
+        expected : str, optional
+            Its SHA-256, where that is known.
+
+        Returns
+        -------
+        (str, int)
+            Its SHA-256 and its size in bytes.
+
+        Raises
+        ------
+        FileTooLargeError
+            It has more than `limit` bytes; nothing of it stays.
+        ConstraintViolationError
+            It has another content than expected; nothing of it stays.
+        """
+        digest, size = hashlib.sha256(), 0
+
+        def read() -> bytes:
+            nonlocal size
+            piece = _read_whole(stream, PART)
+            digest.update(piece)
+            size += len(piece)
+            if limit is not None and size > limit:
+                raise FileTooLargeError(
+                    name_of(key), f"it has more than {limit:,} bytes, the limit for one file"
+                )
+            return piece
+
+        piece = read()
+        if len(piece) < PART:
+            _check(key, expected, digest.hexdigest())
+            self.put({key: piece})
+        else:
+            with self._in_parts(key) as target:
+                while piece:
+                    with self._system.our_errors(key, is_new=True):
+                        target.write(piece)
+                    piece = read()
+                _check(key, expected, digest.hexdigest())
+        return digest.hexdigest(), size
+
+    @contextmanager
+    def _in_parts(self, key: str) -> Iterator[Any]:
+        """Open an object for writing; it is there when the block has ended well, else nothing of it."""
+        self._system.make_parents([key])
+        with self._system.our_errors(key, is_new=True):
+            target = self._system.call(
+                "open", self._system.path(key), "wb", block_size=PART, autocommit=False
+            )
+        try:
+            yield target
+            with self._system.our_errors(key, is_new=True):
+                target.close()
+                target.commit()
+        except BaseException:
+            target.forced = True  # else the end of a buffered file is sent when it is closed
+            with self._system.our_errors(key, is_new=True):
+                target.close()
+                target.discard()
+            raise
+
+    def copy(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Copy objects inside the store, many at once: source and target of each.
+
+        Raises
+        ------
+        FileNotFoundError
+            A source is not there.
+        """
+        calls = {target: (self._system.path(source), self._system.path(target)) for source, target in pairs}
+        self._system.make_parents(calls)
+        for answer in self._system.each("cp_file", calls).values():
+            if isinstance(answer, FileNotFoundError):
+                raise answer
+
+    def renew(self, key: str) -> None:
+        """Have an object be as young as a new one."""
+        aside = f"{key}.{uuid.uuid4().hex}"  # a store refuses to copy an object onto itself
+        try:
+            self.copy([(key, aside)])
+            self.copy([(aside, key)])
+        finally:
+            self.remove([aside])
+
+    # -- out ---------------------------------------------------------------------------------------
+
+    def read(self, key: str, begin: int = 0, end: int | None = None) -> bytes:
+        """Return the bytes of an object from one place to before another, all in one request.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such object.
+        """
+        if end is not None and begin >= end:
+            return b""
+        with self._system.our_errors(key):
+            content = self._system.call("cat_file", self._system.path(key), start=begin or None, end=end)
+        return bytes(content)
+
+    def read_all(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Return the content of objects by their keys, many at once; what is not there is left out."""
+        found = self._system.each("cat_file", {key: (self._system.path(key),) for key in keys})
+        return {key: each for key, each in found.items() if not isinstance(each, FileNotFoundError)}
+
+    def open(self, key: str, size: int | None = None) -> IO[bytes]:
+        """Open an object for reading; it can be sought, and is read in pieces.
+
+        Parameters
+        ----------
+        key : str
+            The object.
+        size : int, optional
+            Its bytes, where they are known.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such object.
+        """
+        size = self.size(key) if size is None else size
+        if size is None:
+            raise FileNotFoundError(key)
+        return io.BufferedReader(_Reader(self, key, size), WINDOW)
+
+    def fetch(self, paths: Mapping[str, Path]) -> None:
+        """Bring objects by their keys to local paths, many at once; each appears whole, 0600.
+
+        Raises
+        ------
+        FileNotFoundError
+            One of them is not there.
+        """
+        staged = {key: path.with_name(f".{uuid.uuid4().hex}") for key, path in paths.items()}
+        try:
+            for path in staged.values():
+                with our_errors(path.parent.name):
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            calls = {key: (self._system.path(key), str(path)) for key, path in staged.items()}
+            for key, answer in self._system.each("get_file", calls).items():
+                if isinstance(answer, FileNotFoundError):
+                    raise answer
+                os.replace(staged[key], paths[key])
+        finally:
+            for path in staged.values():
+                path.unlink(missing_ok=True)
+
+    # -- away --------------------------------------------------------------------------------------
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that are not there are gone already."""
+        chosen = list(keys)
+        if len(chosen) > 1 and not any(set("*?[") & set(key) for key in chosen):
+            self._system.remove(chosen)
+        else:
+            self._system.each("rm_file", {key: (self._system.path(key),) for key in chosen})
+
+    def delete(self, *prefixes: str) -> None:
+        """Remove all objects below prefixes."""
+        self.remove([each.key for each in self.find_all(prefixes)])
+
+
+class _Reader(io.RawIOBase):
+    """An object, read as a file."""
+
+    def __init__(self, object_store: ObjectStore, key: str, size: int) -> None:
+        self._object_store = object_store
+        self._key = key
+        self._size = size
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = max(0, offset + (0, self._place, self._size)[whence])
+        return self._place
+
+    def readall(self) -> bytes:
+        piece = self._object_store.read(
+            self._key, self._place, self._size
+        )  # else it is asked for in small pieces
+        self._place += len(piece)
+        return piece
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._place + len(buffer), self._size)
+        piece = self._object_store.read(self._key, self._place, end)
+        buffer[: len(piece)] = piece
+        self._place += len(piece)
+        return len(piece)
+
+
+def _read_whole(stream: IO[bytes], size: int) -> bytes:
+    """Read until there are as many bytes, or no more; a pipe gives what it has."""
+    pieces = []
+    while size and (piece := stream.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _check(key: str, expected: str | None, digest: str) -> None:
+    if expected not in (None, digest):
+        raise ConstraintViolationError(
+            name_of(key), f"its SHA-256 is {digest}, not {expected}: it was changed after it was listed"
+        )

@@ -1,0 +1,308 @@
+"""The files of an instance whose root is a URL: several servers share it, and no folder.
+
+The truth is in the object store, under the same names as below a folder; the local folder is each server's
+own, for its locks and for what it looks at for a moment. A run directory exists nowhere: workers make one
+out of what is stored (`staging`). A path below the local folder names an object, whether anything lies
+there or not.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from runwidgets.errors import RunWidgetsError, UnknownFileError, UnknownRunError
+from runwidgets.failpoints import reach
+from runwidgets.store.files.archives import open_archive
+from runwidgets.store.files.disk import hash_file, our_errors
+from runwidgets.store.files.layout import (
+    LOG,
+    OUTPUT,
+    RUN_FILE,
+    SECRETS,
+    TEMPLATE,
+    UPLOADS,
+    WORKDIR,
+    copy_key,
+    notebook_of,
+    run_key,
+)
+from runwidgets.store.files.local import Files
+from runwidgets.store.files.object_store import PART, ObjectStore
+from runwidgets.store.files.orphans import (
+    SWEEPER,
+    Known,
+    Orphan,
+    Patience,
+    find_orphaned_copies,
+    find_orphaned_objects,
+)
+from runwidgets.store.files.run_directories import NewRunDirectory
+
+log = logging.getLogger(__name__)
+
+
+class StoredFiles(Files):
+    """What lies under a URL.
+
+    Parameters
+    ----------
+    object_store : ObjectStore
+        The root.
+    cache : Path
+        Folder of this server; made where it is missing.
+    is_read_only : bool, optional
+        Whether the root is only looked at.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        The store does not answer, or may not be written.
+    """
+
+    def __init__(self, object_store: ObjectStore, cache: Path, *, is_read_only: bool = False) -> None:
+        super().__init__(cache)
+        self.object_store = object_store
+        if is_read_only:
+            object_store.size("runs")
+        else:
+            object_store.clock()
+
+    @property
+    def address(self) -> str:
+        """The URL of the root."""
+        return self.object_store.url
+
+    def is_empty(self) -> bool:
+        """Say whether no run is stored here."""
+        return not self.object_store.find("runs")
+
+    def clock(self) -> float:
+        """Return what time it is for the store, in seconds."""
+        return self.object_store.clock()
+
+    def free_space(self) -> int:
+        """Return a number of bytes that nobody needs: an object store does not fill up."""
+        return sys.maxsize
+
+    def reserve_space(self, floor: int) -> None:
+        """Do nothing: an object store does not fill up."""
+
+    def release_space(self) -> bool:
+        """Say that no room was kept."""
+        return False
+
+    # -- content-addressed copies ------------------------------------------------------------------
+
+    def keep(self, content: bytes) -> str:
+        """Store bytes; see `Files`."""
+        digest = hashlib.sha256(content).hexdigest()
+        self.object_store.put({copy_key(digest): content})
+        return digest
+
+    def keep_file(self, source: Path) -> tuple[str, int]:
+        """Store a copy of a file; see `Files`."""
+        with our_errors(source.name):
+            digest, size = hash_file(source)
+            if size >= PART and self.object_store.size(copy_key(digest)) == size:
+                self.object_store.renew(copy_key(digest))  # which is cheaper than to send it again
+            else:
+                self.object_store.put_file(copy_key(digest), source, digest)
+        return digest, size
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    @contextmanager
+    def create_runs(self, new_directories: Sequence[NewRunDirectory], notebook: str) -> Iterator[None]:
+        """Store what runs begin with; in the block it is there, and if it fails it goes again; see `Files`.
+
+        Others know runs by their rows. What is stored and has none is left alone for as long as somebody
+        may be about to commit it.
+        """
+        contents: dict[str, bytes] = {}
+        copies: list[tuple[str, str]] = []
+        for directory in new_directories:
+            contents[run_key(directory.run_id, RUN_FILE)] = directory.describe()
+            if directory.secrets:
+                contents[run_key(directory.run_id, SECRETS)] = directory.tell_secrets()
+            for file_id, path in directory.uploads.items():
+                copies.append((self._key(path), run_key(directory.run_id, f"{UPLOADS}/{file_id}")))
+        try:
+            self.object_store.put(contents)
+            reach("folder begun")
+            try:
+                self.object_store.copy(copies)
+            except FileNotFoundError as error:
+                raise UnknownFileError("arguments", "a file that they name was deleted meanwhile") from error
+            yield
+        except BaseException:
+            try:
+                self.object_store.remove([*contents, *(target for _, target in copies)])
+            except RunWidgetsError as error:
+                log.warning("runwidgets: what runs would have begun with is left for the sweep: %s", error)
+            raise
+
+    def forget_secrets(self, *run_ids: str) -> None:
+        """Remove the secret values of runs that no kernel will be given any more."""
+        self.object_store.remove([run_key(run_id, SECRETS) for run_id in run_ids])
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove what is stored of a run."""
+        self.object_store.delete(run_key(run_id))
+
+    def delete_runs(self, run_ids: Iterable[str]) -> None:
+        """Remove what is stored of runs, many at once."""
+        self.object_store.delete(*map(run_key, run_ids))
+
+    def size_of_run(self, run_id: str) -> int:
+        """Return the bytes that become free when a run is removed."""
+        return sum(each.size for each in self.object_store.find(run_key(run_id)))
+
+    @contextmanager
+    def look_at(self, run_id: str, *names: str) -> Iterator[Path]:
+        """Bring what is stored of a run into a folder that is gone after the block; see `Files`."""
+        with tempfile.TemporaryDirectory(dir=self.root, prefix=".look-") as place:
+            folder = Path(place) / run_id
+            begin = len(run_key(run_id)) + 1
+            paths = {each.key: folder / each.key[begin:] for each in self.object_store.find(run_key(run_id))}
+            if names:
+                paths = {key: path for key, path in paths.items() if key[begin:] in names}
+            for parent in {path.parent for path in paths.values()}:
+                parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                self.object_store.fetch(paths)
+                if paths and not names:
+                    notebook = notebook_of(json.loads((folder / RUN_FILE).read_bytes()))
+                    self.object_store.fetch({copy_key(notebook): folder / TEMPLATE})
+            except (FileNotFoundError, LookupError, TypeError, ValueError):
+                log.debug("runwidgets: run %s is not whole", run_id)  # who looks sees what is missing
+            yield folder
+
+    @contextmanager
+    def edit_notebook(self, run_id: str) -> Iterator[Path]:
+        """Change the executed notebook of a run that has no processes any more; see `Files`."""
+        key = run_key(run_id, OUTPUT)
+        with tempfile.TemporaryDirectory(dir=self.root, prefix=".edit-") as folder:
+            path = Path(folder) / OUTPUT
+            content = self.object_store.read_all([key]).get(key)
+            if content is not None:
+                path.write_bytes(content)
+            yield path
+            if path.exists() and path.read_bytes() != content:
+                self.object_store.put_file(key, path)
+
+    # -- what runs leave -----------------------------------------------------------------------------
+
+    def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
+        """Open a file of the working folder, or the executed notebook; see `Files`."""
+        try:
+            return self.object_store.open(_result_key(run_id, name))
+        except FileNotFoundError as error:
+            raise _lost(run_id, name) from error
+
+    def open_notebook(self, run_id: str) -> IO[bytes]:
+        """Open the executed notebook as it is now, or the template; see `Files`.
+
+        It is read at once: while the run is under way, the next snapshot may replace it at any time.
+        """
+        found = self.object_store.read_all([run_key(run_id, OUTPUT), run_key(run_id, RUN_FILE)])
+        if run_key(run_id, OUTPUT) in found:
+            return io.BytesIO(found[run_key(run_id, OUTPUT)])
+        try:
+            notebook = notebook_of(json.loads(found[run_key(run_id, RUN_FILE)]))
+            return io.BytesIO(self.object_store.read(copy_key(notebook)))
+        except (KeyError, FileNotFoundError) as error:
+            raise UnknownRunError(f"run {run_id}", "its files are gone") from error
+
+    def read_log(self, run_id: str, offset: int, limit: int) -> tuple[bytes, int, int]:
+        """Return bytes of the log, where they begin, and how many the log has."""
+        key = run_key(run_id, LOG)
+        size = self.object_store.size(key) or 0
+        begin = max(0, size + offset) if offset < 0 else min(offset, size)
+        try:
+            return self.object_store.read(key, begin, min(begin + limit, size)), begin, size
+        except FileNotFoundError:  # the run was deleted just now
+            return b"", 0, 0
+
+    def open_archive(self, run_id: str, names: Iterable[tuple[str, str | None]]) -> IO[bytes]:
+        """Return a ``.tar.gz`` of result files as a stream that is made while it is read; see `Files`."""
+        sizes = {each.key: each.size for each in self.object_store.find(run_key(run_id))}
+        members: list[tuple[str, Callable[[], IO[bytes]]]] = []
+        for inside, name in names:
+            key = _result_key(run_id, name)
+            if key not in sizes:
+                raise _lost(run_id, name)
+            members.append((inside, partial(self.object_store.open, key, sizes[key])))
+        return open_archive(members, most=0)  # nothing is held by being open
+
+    # -- uploads -----------------------------------------------------------------------------------
+
+    def open_upload(self, group_id: str, file_id: str, name: str) -> IO[bytes]:
+        """Open an upload; see `Files`."""
+        try:
+            return self.object_store.open(self._key(self.upload(group_id, file_id, name)))
+        except FileNotFoundError as error:
+            raise UnknownFileError(f"file {file_id}", "it was deleted meanwhile") from error
+
+    def store_upload(
+        self, group_id: str, file_id: str, name: str, stream: IO[bytes], limit: int
+    ) -> tuple[str, int]:
+        """Store an upload; return its SHA-256 and size in bytes; see `Files`."""
+        return self.object_store.put_stream(
+            self._key(self.upload(group_id, file_id, name)), stream, limit=limit
+        )
+
+    def delete_upload(self, group_id: str, file_id: str) -> None:
+        """Remove an upload."""
+        self.object_store.delete(f"uploads/{group_id}/{file_id}")
+
+    def delete_uploads(self, group_id: str) -> None:
+        """Remove all uploads of a group."""
+        self.object_store.delete(f"uploads/{group_id}")
+
+    # -- orphans ---------------------------------------------------------------------------------
+
+    def find_orphans(self, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Orphan]:
+        """Find what belongs to nobody and is not on its way to somebody; see `orphans`."""
+        return find_orphaned_objects(self.object_store, self.root, known, moment, patience)
+
+    def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
+        """Find the copies that no template needs any more."""
+        return find_orphaned_copies(self.object_store, self.root, needed, moment, SWEEPER)
+
+    def discard(self, path: Path, touched: float) -> bool:
+        """Remove what belongs to nobody; False where it was stored anew since, or somebody was first."""
+        found = self.object_store.find(self._key(path))
+        if max((each.touched for each in found), default=None) != touched:
+            return False
+        self.object_store.remove([each.key for each in found])
+        return True
+
+    def find_hash(self, path: Path) -> str | None:
+        """Return the SHA-256 of a copy or an upload, by the path that names it; None where there is none."""
+        digest = hashlib.sha256()
+        try:
+            with self.object_store.open(self._key(path)) as stream:
+                while piece := stream.read(PART):
+                    digest.update(piece)
+        except FileNotFoundError:
+            return None
+        return digest.hexdigest()
+
+    def _key(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def _result_key(run_id: str, name: str | None) -> str:
+    return run_key(run_id, OUTPUT if name is None else f"{WORKDIR}/{name}")
+
+
+def _lost(run_id: str, name: str | None) -> UnknownFileError:
+    return UnknownFileError(f"file {name or OUTPUT}", f"run {run_id} has no such file any more")

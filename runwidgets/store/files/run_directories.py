@@ -1,0 +1,95 @@
+"""How the folders of runs come into being: whole, on disk, and gone again if their rows are not committed."""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runwidgets.failpoints import reach
+from runwidgets.store.files.disk import link_file, our_errors, remove_path, sync_together, write_file
+from runwidgets.store.files.layout import LOCK, MEMBERS, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
+from runwidgets.store.locks import hold_lock
+
+
+@dataclass(frozen=True)
+class NewRunDirectory:
+    """A run whose folder is to be made."""
+
+    run_id: str
+    description: dict[str, Any]
+    """Content of ``run.json``."""
+    uploads: Mapping[str, Path]
+    """Uploads that its arguments name, by id; the run keeps them though they be deleted."""
+    secrets: dict[str, Any]
+    """Values that only the kernel may see; the runner removes them when it has read them."""
+
+    def describe(self) -> bytes:
+        """Return the content of ``run.json`` as it is stored."""
+        return json.dumps(self.description, ensure_ascii=False).encode()
+
+    def tell_secrets(self) -> bytes:
+        """Return the content of ``secrets.json``."""
+        return json.dumps(self.secrets).encode()
+
+
+@contextmanager
+def make_folders(runs: Path, new_directories: Sequence[NewRunDirectory], notebook: Path) -> Iterator[None]:
+    """Make the folders of runs; see `Files.create_runs`.
+
+    Parameters
+    ----------
+    runs : Path
+        The folder in which they are made.
+    new_directories : sequence of NewRunDirectory
+        The runs.
+    notebook : Path
+        The stored copy of the template's notebook.
+
+    Yields
+    ------
+    None
+        Once all is on disk.
+    """
+    temporary = runs / f".{uuid.uuid4().hex}"
+    lock: int | None = None
+    made: list[Path] = []
+    try:
+        with our_errors("run directory"):
+            temporary.mkdir(mode=0o700)
+            lock = hold_lock(temporary / LOCK)
+            names = "\n".join(directory.run_id for directory in new_directories)
+            write_file(temporary / MEMBERS, names.encode(), is_durable=False)
+            for directory in new_directories:
+                folder = runs / directory.run_id
+                _make_folder(temporary / directory.run_id, directory, notebook)
+                reach("folder begun")
+                os.replace(temporary / directory.run_id, folder)
+                made += [folder / RUN_FILE, folder]
+            sync_together([*made, runs])
+        yield
+    except BaseException:
+        for folder in made[1::2]:
+            remove_path(folder)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # what is left goes as a orphan, once unlocked
+        if lock is not None:
+            os.close(lock)
+
+
+def _make_folder(folder: Path, directory: NewRunDirectory, notebook: Path) -> None:
+    folder.mkdir(mode=0o700)
+    (folder / WORKDIR).mkdir(mode=0o700)
+    write_file(folder / RUN_FILE, directory.describe(), is_durable=False)
+    link_file(notebook, folder / TEMPLATE)
+    if directory.secrets:
+        write_file(folder / SECRETS, directory.tell_secrets())
+    if directory.uploads:
+        (folder / UPLOADS).mkdir(mode=0o700)
+    for file_id, path in directory.uploads.items():
+        link_file(path, folder / UPLOADS / file_id)

@@ -1,0 +1,96 @@
+"""Rungs that build on each other: notebook, workflow, accepted run, running run, finished run."""
+
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from runwidgets.service.contracts.runs import Api
+
+Json = dict[str, Any]
+Seen = TypeVar("Seen")
+
+PATIENCE = 60.0
+"""Seconds after which a condition that should have come true counts as broken."""
+PYTHON = {"name": "python3", "display_name": "Python 3", "language": "python"}
+ACTIVE = {"PENDING", "RUNNING"}
+
+DOUBLE = (
+    "import runwidgets\nrunwidgets.record('double', x * 2)\nprint('x is', x)\n"
+    "open('x.csv', 'w').write(f'x\\n{x}\\n')"
+)
+SLEEP = "import time\nfor step in range(600):\n    print(step, flush=True)\n    time.sleep(0.1)"
+CLEAN = (
+    "import time, pathlib\ntry:\n    print('begun', flush=True)\n    time.sleep(60)\n"
+    "finally:\n    print('cleaned up', flush=True)"
+)
+
+
+def wait_until(
+    look: Callable[[], Seen], holds: Callable[[Seen], bool] = bool, within: float = PATIENCE
+) -> Seen:
+    """Look again and again until what is seen holds; fail with what was seen last."""
+    deadline = time.monotonic() + within
+    while not holds(seen := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not so after {within:g} s; seen last: {seen!r}")
+        time.sleep(0.02)
+    return seen
+
+
+def write_notebook(path: Path, *cells: str, parameters: str | None = None, **metadata: Any) -> Path:
+    """Write a notebook with a title, a parameters cell and code cells."""
+    made = [new_markdown_cell("# A small notebook\n\nIt does little.")]
+    if parameters is not None:
+        made.append(new_code_cell(parameters, metadata={"tags": ["parameters"]}))
+    made += [new_code_cell(cell) for cell in cells]
+    nbformat.write(new_notebook(cells=made, metadata={"kernelspec": PYTHON, **metadata}), path)
+    return path
+
+
+def workflow(api: Api, folder: Path, *cells: str, parameters: str | None = None, **metadata: Any) -> Json:
+    """Register a new notebook."""
+    path = write_notebook(folder / f"{uuid.uuid4().hex}.ipynb", *cells, parameters=parameters, **metadata)
+    return api.workflows.create_workflow(str(path))
+
+
+def read(stream: IO[bytes]) -> bytes:
+    """Return what a stream holds, and close it."""
+    with stream:
+        return stream.read()
+
+
+def group_of(handle: Json) -> str:
+    """Return the id of a workflow's default group."""
+    return str(handle["groups"][0]["id"])
+
+
+def arguments(**values: Any) -> list[Json]:
+    """Return keywords as a list of arguments."""
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def accepted(api: Api, folder: Path, *cells: str, config: Json | None = None) -> Json:
+    """Start a run of a notebook without parameters."""
+    return api.runs.start_run(group_of(workflow(api, folder, *cells)), [], config)
+
+
+def running(api: Api, folder: Path, *cells: str, config: Json | None = None) -> Json:
+    """Start a run and wait until its first cell has printed."""
+    run_id = accepted(api, folder, *cells, config=config)["id"]
+    wait_until(lambda: api.runs.get_log(run_id)["size"] or api.runs.get_run(run_id)["state"] not in ACTIVE)
+    return api.runs.get_run(run_id)
+
+
+def ended(api: Api, run_id: str) -> Json:
+    """Wait for the end of a run."""
+    return wait_until(lambda: api.runs.get_run(run_id), lambda handle: handle["state"] not in ACTIVE)
+
+
+def finished(api: Api, folder: Path, *cells: str, config: Json | None = None) -> Json:
+    """Run a notebook to its end."""
+    return ended(api, accepted(api, folder, *cells, config=config)["id"])

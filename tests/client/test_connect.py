@@ -1,0 +1,89 @@
+import asyncio
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import runwidgets as rw
+from runwidgets.errors import InvalidRunStateError, UnknownFileError, UnknownRunError, UnknownWorkflowError
+from runwidgets.service.contracts.runs import Api
+from tests.builders import DOUBLE, SLEEP, write_notebook
+from tests.conftest import JupyterServer
+
+
+def test_a_run_is_started_waited_for_and_read(api: Api, folder: Path) -> None:
+    """State, metrics, files, log and notebook, in a few words."""
+    path = write_notebook(folder / "client.ipynb", DOUBLE, parameters="x: int = 1")
+
+    run = rw.run(path, {"x": 4}, api=api).wait(60)
+
+    assert (run.state, run.metrics, run.arguments) == ("SUCCESS", {"double": 8}, {"x": 4})
+    assert run.files["x.csv"].read_text() == "x\n4\n"
+    with run.files["x.csv"].open() as stream:
+        assert pd.read_csv(stream)["x"].tolist() == [4]
+    assert run.log == "x is 4\n"
+    assert [cell.cell_type for cell in run.notebook.cells][:1] == ["markdown"]
+    assert repr(run) == f"Run('{run.id}', SUCCESS)"
+    run.delete()
+    with pytest.raises(UnknownRunError):
+        rw.Run(api, run.id)
+
+
+def test_a_run_can_be_awaited(api: Api, folder: Path) -> None:
+    """`await run` is `run.wait()`, and the loop goes on."""
+    path = write_notebook(folder / "awaited.ipynb", "1")
+
+    async def both() -> list[str]:
+        runs = [rw.run(path, api=api) for _ in range(2)]
+        return [(await each).state.value for each in runs]
+
+    assert asyncio.run(both()) == ["SUCCESS", "SUCCESS"]
+
+
+def test_waiting_ends_in_time_and_the_run_goes_on(api: Api, folder: Path) -> None:
+    """`wait(timeout)` says that it is still active."""
+    run = rw.run(write_notebook(folder / "long.ipynb", SLEEP), api=api)
+
+    with pytest.raises(TimeoutError, match="is still"):
+        run.wait(0.3)
+    run.cancel("enough")
+
+    assert (run.state, run.messages) == ("CANCELED", ["enough"])
+    with pytest.raises(InvalidRunStateError):
+        run.cancel()
+
+
+def test_the_path_of_a_file_becomes_an_upload(api: Api, folder: Path, tmp_path: Path) -> None:
+    """A missing one is named."""
+    path = write_notebook(
+        folder / "files.ipynb",
+        "import runwidgets\nrunwidgets.record('size', table.stat().st_size)",
+        parameters="from pathlib import Path\ntable: Path",
+    )
+    (tmp_path / "table.csv").write_text("12345")
+
+    assert rw.run(path, table=tmp_path / "table.csv", api=api).wait().metrics == {"size": 5}
+    with pytest.raises(UnknownFileError, match="table: there is no file"):
+        rw.run(path, table="missing.csv", api=api)
+
+
+def test_a_workflow_can_be_named_by_its_id(api: Api, folder: Path) -> None:
+    """A path or an id; what is neither is refused."""
+    made = api.workflows.create_workflow(str(write_notebook(folder / "named-by-id.ipynb", "1")))
+
+    assert rw.run(made["id"], api=api).wait().state == "SUCCESS"
+    with pytest.raises(UnknownWorkflowError):
+        rw.run("no-such-workflow", api=api)
+
+
+def test_a_kernel_of_the_server_finds_it_by_itself(
+    server: JupyterServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`connect()` takes what the extension put into the kernel's environment, and what is given wins."""
+    monkeypatch.setenv("RUNWIDGETS_URL", server.api_url)
+    monkeypatch.setenv("RUNWIDGETS_TOKEN", server.token)
+
+    assert rw.connect().url == server.api_url
+    with rw.connect(server.url, token=server.token) as api:
+        assert api.workflows.list_workflows()["workflows"] is not None
+    assert rw.connect(root=folder / "another-root").url is None

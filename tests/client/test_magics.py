@@ -1,0 +1,137 @@
+"""A sweep from the cell that it runs, a run from one line."""
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+import runwidgets as rw
+from runwidgets.client import connect as client
+from runwidgets.client.magics import OPTIONS, complete, parse_line
+from tests.builders import write_notebook
+from tests.conftest import JupyterServer
+
+CELL = "import runwidgets\nrunwidgets.record('loss', lr * depth)\nprint(model)"
+
+
+@pytest.fixture
+def shell(server: JupyterServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """Open a shell whose kernel belongs to the server, with the magics loaded."""
+    monkeypatch.setenv("RUNWIDGETS_URL", server.url)
+    monkeypatch.setenv("RUNWIDGETS_TOKEN", server.token)
+    monkeypatch.chdir(folder)
+    shell: InteractiveShell = InteractiveShell()
+    shell.run_line_magic("load_ext", "runwidgets")
+    yield shell
+    rw.connect().close()
+    client._default.cache_clear()
+
+
+def test_a_cell_runs_at_every_point_and_its_sweep_is_named(shell: InteractiveShell, folder: Path) -> None:
+    """With the user's own names on the line; numbers of one parameter may be whole and broken."""
+    shell.user_ns["depths"] = [2, 3]
+
+    sweep = shell.run_cell_magic("sweep", "name=study lr=[1, 0.5] depth=depths model=tree", CELL)
+
+    assert shell.user_ns["study"] is sweep and isinstance(sweep, rw.Sweep)
+    frame = sweep.wait(60).to_frame()
+    assert frame["loss"].tolist() == [2.0, 3.0, 1.0, 1.5] and sweep.name == "study"
+    notebook: Any = nbformat.read(folder / "study.sweep.ipynb", as_version=4)
+    assert notebook.cells[0].source.splitlines()[1:] == ["lr = 1.0", "depth = 2", "model = 'tree'"]
+    again = shell.run_cell_magic("sweep", "lr=[1, 0.5] depth=depths model=tree name=study reuse=True", CELL)
+    assert {row["id"] for row in again.wait(60).points()} == set(frame["run"])
+
+
+def test_a_space_may_head_a_cell(shell: InteractiveShell) -> None:
+    """With dates and files among its values."""
+    shell.user_ns["my"] = rw.zip(day=[datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], n=[1, 2])
+
+    sweep = shell.run_cell_magic(
+        "sweep", "space=my", "import runwidgets\nrunwidgets.record('d', day.day * n)"
+    )
+
+    assert sweep.wait(60).to_frame()["d"].tolist() == [1, 4] and "cell" not in shell.user_ns
+
+
+def test_a_line_runs_a_notebook(shell: InteractiveShell, folder: Path) -> None:
+    """Also one with blanks in its name."""
+    path = write_notebook(
+        folder / "a line.ipynb", "import runwidgets\nrunwidgets.record('y', 2 * x)", parameters="x = 1"
+    )
+
+    run = shell.run_line_magic("run_workflow", f"'{path.name}' x=3 + 4")
+
+    assert run.wait(60).metrics == {"y": 14}
+
+
+def test_parameters_are_completed(shell: InteractiveShell, folder: Path) -> None:
+    """Those of the notebook that the line names; notebooks where it names none."""
+    write_notebook(folder / "completed.ipynb", "1", parameters="rate = 0.1\ndepth = 3")
+
+    def offered(line: str) -> list[str]:
+        return complete(shell, SimpleNamespace(line=line, symbol=""))
+
+    assert offered("%run_workflow completed.ipynb ") == ["rate=", "depth="]
+    assert "completed.ipynb" in offered("%run_workflow ")
+    assert offered("%%sweep ") == [f"{name}=" for name in OPTIONS]
+    line = "%run_workflow completed.ipynb ra"
+    with provisionalcompleter():
+        found = {each.text for each in shell.Completer.completions(line, len(line))}
+    assert "rate=" in found
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", {}),
+        ("a=1", {"a": 1}),
+        ("a=[1, 2] b = range(3)", {"a": [1, 2], "b": range(3)}),
+        ("a='x b=2' b=\"y = z\"", {"a": "x b=2", "b": "y = z"}),
+        ("a=dict(b=1, c=[2]) d=1 == 1", {"a": {"b": 1, "c": [2]}, "d": True}),
+        ("a=tree, b=known", {"a": "tree", "b": 5}),
+    ],
+)
+def test_words_of_a_line_are_values(line: str, expected: dict[str, Any]) -> None:
+    """Of Python; a bare word that means nothing is text."""
+    assert parse_line(line, {"known": 5}) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("lr", "'lr': write arguments as name=value"),
+        ("1 a=2", "'1': write arguments as name=value"),
+        ("a=1 a=2", "a: it is given twice"),
+        ("a=[1", "a: '[1' is no value: '[' was never closed"),
+        ("a=", "a: '' is no value: invalid syntax"),
+        ("a=unknown(1)", "a: unknown(1) raised NameError: name 'unknown' is not defined"),
+    ],
+)
+def test_what_is_no_word_is_named(line: str, said: str) -> None:
+    """With what would be right."""
+    with pytest.raises(UsageError) as raised:
+        parse_line(line, {})
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "give at least one parameter"),
+        ("name='my study' a=1", "name='my study' is no name for a variable"),
+        ("a=[]", "a: it has no values"),
+        ("a=[1, 'b']", "point 2: a: 'b' is not a whole number"),
+        ("a=1 parallel=0", "config.parallel: it must be a whole number from 1"),
+    ],
+)
+def test_a_cell_that_makes_no_sweep_says_why(shell: InteractiveShell, line: str, said: str) -> None:
+    """As a usage error, without a traceback through the package."""
+    with pytest.raises(UsageError, match=said):
+        shell.run_cell_magic("sweep", line, "1")

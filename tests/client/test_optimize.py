@@ -1,0 +1,167 @@
+"""A search that learns, over real runs."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+import runwidgets as rw
+from runwidgets.errors import InvalidArgumentError, InvalidRunStateError, UnknownSweepError
+from runwidgets.service.contracts.runs import Api
+from tests.builders import wait_until, write_notebook
+
+BOWL = "import runwidgets\nrunwidgets.record('height', (x - 1) ** 2 + (0 if kind == 'deep' else 1) + shift)"
+PARAMETERS = "x: float = 0.0\nkind: str = 'deep'\nshift: int = 0"
+SPACE: dict[str, Any] = {"x": rw.uniform(-4, 4), "kind": ["flat", "deep"]}
+SEARCH = """
+import sys
+import runwidgets as rw
+root, notebook = sys.argv[1:]
+rw.optimize(notebook, objective="height", x=rw.uniform(-4, 4), n_trials=30, parallel=2, seed=1, name="killed",
+            api=rw.connect(root=root))
+"""
+
+
+@pytest.fixture
+def bowl(folder: Path) -> Path:
+    """Write a notebook whose value is least at one place."""
+    return write_notebook(folder / "bowl.ipynb", BOWL, parameters=PARAMETERS)
+
+
+def test_a_search_finds_the_least_value(api: Api, bowl: Path) -> None:
+    """With what is fixed; its trials are the points of one sweep."""
+    found = rw.optimize(bowl, objective="height", n_trials=25, parallel=2, seed=4, shift=2, api=api, **SPACE)
+
+    assert len(found.sweep) == len(found.study.trials) == len(found.to_frame()) == 25
+    assert found.best.metrics["height"] == found.study.best_value < 2.5
+    assert found.best.arguments["kind"] == "deep" and found.best.arguments["shift"] == 2
+    assert set(found.to_frame()["shift"]) == {2}
+
+
+def test_a_greatest_value_is_found_too(api: Api, bowl: Path) -> None:
+    """Whole numbers, by the other direction; a sampler of one's own."""
+    grid = optuna.samplers.GridSampler({"shift": [1, 2, 3]})
+
+    found = rw.optimize(
+        bowl,
+        objective="height",
+        direction="maximize",
+        n_trials=3,
+        sampler=grid,
+        shift=rw.integers(1, 3),
+        api=api,
+    )
+
+    assert (found.best.arguments, found.best.metrics) == ({"shift": 3}, {"height": 4.0})
+
+
+def test_a_search_goes_on_where_it_ended(api: Api, bowl: Path) -> None:
+    """By the id of its sweep, or by its name; with as many trials as it is wanted to have in all."""
+    options: dict[str, Any] = {"objective": "height", "name": "goes on", "seed": 1, "api": api, **SPACE}
+    first = rw.optimize(bowl, n_trials=4, **options)
+
+    more = rw.optimize(bowl, n_trials=6, resume=first.sweep.id, **options)
+    named = rw.optimize(bowl, n_trials=7, resume=True, **options)
+
+    assert first.sweep.id == more.sweep.id == named.sweep.id
+    assert [run.id for run in first.sweep][:4] == [run.id for run in named.sweep][:4]
+    assert len(named.sweep) == len(named.study.trials) == 7
+    assert named.study.best_value == named.best.metrics["height"]
+    with pytest.raises(UnknownSweepError):
+        rw.optimize(bowl, resume="none", **options)
+
+
+@pytest.mark.sqlite
+def test_a_search_that_was_killed_loses_and_repeats_no_trial(tmp_path: Path) -> None:
+    """With the process that asked and hosted the instance; each run is executed exactly once."""
+    seen = tmp_path / "seen.txt"
+    cell = f"open({str(seen)!r}, 'a').write(f'{{x}}\\n')\nimport runwidgets, time\ntime.sleep(0.1)"
+    notebook = write_notebook(
+        tmp_path / "killed.ipynb", cell + "\nrunwidgets.record('height', x ** 2)", parameters="x: float = 0.0"
+    )
+    command = [sys.executable, "-c", SEARCH, str(tmp_path / "root"), str(notebook)]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        wait_until(lambda: seen.exists() and len(seen.read_text().splitlines()) > 6)
+        os.kill(process.pid, signal.SIGKILL)
+    with rw.connect(root=tmp_path / "root") as api:
+        found = rw.optimize(
+            notebook, objective="height", x=rw.uniform(-4, 4), n_trials=30, parallel=2, name="killed",
+            resume=True, api=api,
+        )  # fmt: skip
+
+    values = [row["arguments"]["x"] for row in found.sweep.points()]
+    assert found.sweep.counts["SUCCESS"] == len(found.study.trials) == 30
+    assert sorted(float(line) for line in seen.read_text().splitlines()) == sorted(values)
+
+
+def test_what_promises_little_is_pruned(api: Api, folder: Path) -> None:
+    """By the values that a run records on its way; its message says so."""
+    cell = (
+        "import runwidgets, time\nfor epoch in range(10, 100):\n"
+        "    runwidgets.record('height', x + 1 / epoch, step=epoch)\n"
+        "    if x < 5:\n        break\n    time.sleep(0.3)"
+    )
+    path = write_notebook(folder / "pruned.ipynb", cell, parameters="x: int = 0")
+
+    found = rw.optimize(
+        path, objective="height", n_trials=4, parallel=1, x=[1, 2, 3, 9], api=api,
+        sampler=optuna.samplers.GridSampler({"x": [1, 2, 3, 9]}, seed=0),
+        pruner=optuna.pruners.ThresholdPruner(upper=5),
+    )  # fmt: skip
+
+    states = {trial.params["x"]: trial.state.name for trial in found.study.trials}
+    assert states == {1: "COMPLETE", 2: "COMPLETE", 3: "COMPLETE", 9: "PRUNED"}
+    (cancelled,) = [run for run in found.sweep if run.state == "CANCELED"]
+    assert cancelled.messages == ["pruned: it promised little at step 10"]
+
+
+def test_a_failed_run_is_a_failed_trial(api: Api, folder: Path) -> None:
+    """The search goes on."""
+    cell = "import runwidgets\nif x == 2:\n    1 / 0\nrunwidgets.record('height', x)"
+    path = write_notebook(folder / "sometimes.ipynb", cell, parameters="x: int = 0")
+    grid = optuna.samplers.GridSampler({"x": [1, 2, 3]}, seed=0)
+
+    found = rw.optimize(path, objective="height", n_trials=3, sampler=grid, x=[1, 2, 3], api=api)
+
+    assert sorted(trial.state.name for trial in found.study.trials) == ["COMPLETE", "COMPLETE", "FAIL"]
+    assert found.best.arguments == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"objective": "height", "x": 1.0}, InvalidArgumentError, "space: nothing is to be searched"),
+        (
+            {"objective": "depth", **SPACE},
+            InvalidArgumentError,
+            "depth: run .* did not record it; it recorded height",
+        ),
+        ({"objective": "height", "n_trials": 0, **SPACE}, InvalidArgumentError, "n_trials: 0"),
+        ({"objective": "height", "x": [[1]]}, InvalidArgumentError, r"x: \[1\] cannot be chosen"),
+        (
+            {"objective": "height", "shift": ["a", "b"], "n_trials": 2},
+            InvalidArgumentError,
+            "point 1: shift: '.' is not a whole number",
+        ),
+        ({"objective": "height", "resume": True, **SPACE}, InvalidArgumentError, "resume: it needs a name"),
+    ],
+)
+def test_what_cannot_be_searched_is_named(
+    api: Api, bowl: Path, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    """And nothing goes on."""
+    with pytest.raises(error, match=said):
+        rw.optimize(bowl, api=api, **options)
+
+
+def test_a_search_whose_runs_all_fail_gives_up(api: Api, folder: Path) -> None:
+    """With the reason of the last."""
+    path = write_notebook(folder / "never.ipynb", "1 / 0", parameters="x: float = 0.0")
+
+    with pytest.raises(InvalidRunStateError, match="the first 5 runs all failed; cell 3 raised ZeroDivision"):
+        rw.optimize(path, objective="height", n_trials=50, parallel=2, x=rw.uniform(0, 1), api=api)

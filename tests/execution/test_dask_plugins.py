@@ -1,0 +1,131 @@
+import threading
+from typing import Any
+
+import pytest
+
+from runwidgets.errors import InvalidRunStateError, ServiceUnavailableError
+from runwidgets.execution.dask import worker_plugin as module
+from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
+from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin, WorkerRunQueue
+from runwidgets.limits import Limits
+from runwidgets.states import RunState
+from runwidgets.store.database.metric_series import Recorded
+
+
+class Home:
+    """Keeps what is sent home."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.queue = WorkerRunQueue(self.heard.append)
+
+
+def test_what_is_said_on_the_way_goes_home_at_once() -> None:
+    """Progress, metrics and the size of the log."""
+    home = Home()
+    home.queue.offer("a")
+
+    home.queue.note("a", {"fraction": 0.5}, [Recorded("loss", 1.0)], 12)
+    (said,) = home.heard
+    assert said["run"] == "a" and said["notes"][0]["metrics"][0]["name"] == "loss"
+
+
+def test_what_is_said_with_the_end_of_a_run_waits_for_it() -> None:
+    """Its results are put down before anybody hears of them; what others say does not wait."""
+    home = Home()
+    task = home.queue.offer("a")
+    home.queue.offer("b")
+    home.queue.claim("host", "instance", 1)
+
+    with home.queue.together():
+        home.queue.note("a", {"fraction": 1.0})
+        home.queue.note("b", {"fraction": 0.1})
+        home.queue.move("a", RunState.SUCCESS, holds_slot=False)
+    assert task.is_over.is_set() and task.end is not None and len(task.said) == 1
+    assert [each["run"] for each in home.heard] == ["b"]
+
+
+def test_a_run_that_was_cancelled_while_its_files_came_never_begins() -> None:
+    """It is over at once."""
+    home = Home()
+    home.queue.cancel("a")
+
+    assert home.queue.offer("a").is_over.is_set()
+    assert home.queue.claim("host", "instance", 1) is None
+
+
+def test_a_cancelled_run_has_no_other_end() -> None:
+    """What its runner says then is refused."""
+    home = Home()
+    home.queue.offer("a")
+    home.queue.claim("host", "instance", 1)
+    home.queue.cancel("a")
+
+    with pytest.raises(InvalidRunStateError):
+        home.queue.move("a", RunState.SUCCESS)
+    assert [task.state for task in home.queue.holding()] == ["CANCELED"]
+
+
+def test_results_are_offered_until_the_store_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is away for a while costs no run its results."""
+    monkeypatch.setattr(module, "SAVE_PAUSE", 0.0)
+    answers = [ServiceUnavailableError("store", "it does not answer")] * 2
+
+    class Away:
+        def publish(self, run_id: str, results: Any) -> None:
+            if answers:
+                raise answers.pop()
+
+    worker_plugin = RunWorkerPlugin("name", "root", Limits(), ())
+    worker_plugin._closing = threading.Event()
+    worker_plugin._publish("a", [], Away())  # type: ignore[arg-type]
+    assert answers == []
+
+
+class Scheduler:
+    """What an scheduler_plugin needs of one."""
+
+    def __init__(self) -> None:
+        self.tasks, self.workers, self.told = {"k": object()}, {"w1": object()}, list[Any]()
+        self.handlers: dict[str, Any] = {}
+
+    def log_event(self, topic: str, said: Any) -> None:
+        """Keep it."""
+        self.told.append(said)
+
+
+async def begun() -> tuple[RunSchedulerPlugin, Scheduler]:
+    """Return an scheduler_plugin that has let a worker begin."""
+    scheduler_plugin, scheduler = RunSchedulerPlugin("name"), Scheduler()
+    await scheduler_plugin.start(scheduler)
+    assert await scheduler_plugin.begin("k", "w1")
+    return scheduler_plugin, scheduler
+
+
+@pytest.mark.anyio
+async def test_a_run_begins_on_one_worker_only(anyio_backend: str) -> None:
+    """Whoever asks second, or after it was withdrawn, is refused."""
+    scheduler_plugin, scheduler = await begun()
+    scheduler.tasks["other"] = object()
+
+    assert not await scheduler_plugin.begin("k", "w2")
+    assert await scheduler_plugin.withdraw("k") == "w1"
+    assert await scheduler_plugin.withdraw("other") == "" and not await scheduler_plugin.begin("other", "w1")
+
+
+@pytest.mark.anyio
+async def test_a_run_whose_worker_is_gone_is_lost(anyio_backend: str) -> None:
+    """The instance is told, and hears it when it asks."""
+    scheduler_plugin, scheduler = await begun()
+
+    del scheduler.workers["w1"]
+    scheduler_plugin.remove_worker(scheduler, "w1")
+    assert scheduler.told == [{"key": "k", "lost": "w1"}]
+    scheduler_plugin._scheduler.workers = {}
+    assert (await scheduler_plugin.look(["k", "unknown"]))["state"] == {"k": "lost", "unknown": "gone"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Use asyncio."""
+    return "asyncio"

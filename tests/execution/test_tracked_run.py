@@ -1,0 +1,91 @@
+"""Many runs that are followed at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from runwidgets.execution.journal import JournalWriter
+from runwidgets.execution.tracked_run import TrackedRun, store_all
+from runwidgets.store.files.local import JOURNAL
+from tests.benchmarks.scale import StoreOnly, open_quiet
+from tests.builders import arguments
+from tests.conftest import url_of
+
+RUNS = 5
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[StoreOnly]:
+    """Open an instance in which nothing executes."""
+    opened = open_quiet(tmp_path, url_of(tmp_path / "root"))
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+def commits() -> Iterator[list[str]]:
+    """Gather the changes of rows that are committed."""
+    made: list[str] = []
+
+    def note(*said: object) -> None:
+        if str(said[2]).startswith("UPDATE runs"):
+            made.append("change")
+
+    def commit(*_: object) -> None:
+        if made and made[-1] != "commit":
+            made.append("commit")
+
+    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "commit", commit)
+    yield made
+    event.remove(Engine, "before_cursor_execute", note)
+    event.remove(Engine, "commit", commit)
+
+
+def follow(instance: StoreOnly, root: Path) -> list[TrackedRun]:
+    """Follow runs of which each has recorded its number; a note of each is due."""
+    found = []
+    for number in range(RUNS):
+        run_id = instance.api.runs.start_run(instance.groups[0], arguments(x=number))["id"]
+        instance.runs.claim("host", "instance", RUNS)
+        writer = JournalWriter(root / "runs" / run_id / JOURNAL)
+        writer.write("metric", name="loss", value=number)
+        writer.close()
+        followed = TrackedRun(run_id, root / "runs" / run_id)
+        followed._next_note = 0.0
+        found.append(followed)
+    return found
+
+
+def test_what_many_runs_say_is_stored_in_one_transaction(
+    instance: StoreOnly, tmp_path: Path, commits: list[str]
+) -> None:
+    """However many there are, the disk is waited for once; nothing is stored twice."""
+    followed = follow(instance, tmp_path / "root")
+    commits.clear()
+
+    store_all(followed, instance.runs)
+    store_all(followed, instance.runs)
+
+    assert commits == ["change"] * RUNS + ["commit"]
+    stored = [instance.api.runs.get_run(each.run_id)["metrics"] for each in followed]
+    assert stored == [{"loss": number} for number in range(RUNS)]
+
+
+def test_one_that_cannot_be_stored_does_not_silence_the_others(instance: StoreOnly, tmp_path: Path) -> None:
+    """They are left to be noted one by one, with all that they said."""
+    followed = follow(instance, tmp_path / "root")
+    followed[2]._progress["text"] = object()
+    followed[2]._is_changed = True
+
+    store_all(followed, instance.runs)
+    assert instance.api.runs.get_run(followed[0].run_id)["metrics"] == {}
+    for each in followed[:2]:
+        each.note(instance.runs)
+    with pytest.raises(Exception, match="not JSON serializable"):
+        followed[2].note(instance.runs)
+
+    stored = [instance.api.runs.get_run(each.run_id)["metrics"] for each in followed[:3]]
+    assert stored == [{"loss": 0}, {"loss": 1}, {}]

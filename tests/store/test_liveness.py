@@ -1,0 +1,86 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runwidgets.store import liveness as module
+from runwidgets.store.database.database import Database
+from runwidgets.store.liveness import HeartbeatLiveness, Liveness, LockLiveness
+from tests.builders import wait_until
+from tests.conftest import url_of
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Open an empty database."""
+    opened = Database(url_of(tmp_path))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["folder", "database"])
+def pair(
+    request: pytest.FixtureRequest, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Liveness, Liveness]:
+    """Make two services that share a folder, or only a database."""
+    monkeypatch.setattr(module, "BEAT_PAUSE", 0.05)
+    monkeypatch.setattr(module, "SILENCE", 0.5)
+    if request.param == "folder":
+        return LockLiveness(tmp_path), LockLiveness(tmp_path)
+    return HeartbeatLiveness(database), HeartbeatLiveness(database)
+
+
+def test_a_new_service_lives_for_everybody(pair: tuple[Liveness, Liveness]) -> None:
+    """At once, also for who has not looked since it came."""
+    one, two = pair
+
+    assert one.is_alive(two.own) and two.is_alive(one.own) and one.is_alive(one.own)
+
+
+def test_a_service_that_left_is_dead(pair: tuple[Liveness, Liveness]) -> None:
+    """Its runs may be taken over as soon as somebody looks."""
+    one, two = pair
+    one.tend()
+
+    def look() -> bool:
+        one.tend()
+        return one.is_alive(two.own)
+
+    assert look()
+    two.leave()
+    wait_until(look, lambda alive: not alive, within=0.4)
+
+
+def test_a_service_whose_number_stands_still_is_dead(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that goes on is not, however long it is looked at."""
+    monkeypatch.setattr(module, "BEAT_PAUSE", 0.05)
+    monkeypatch.setattr(module, "SILENCE", 0.5)
+    looks, lives, dies = (HeartbeatLiveness(database) for _ in range(3))
+
+    def look() -> bool:
+        lives.tend()
+        looks.tend()
+        return looks.is_alive(dies.own)
+
+    assert look()
+    wait_until(look, lambda alive: not alive)
+    assert looks.is_alive(lives.own)
+
+
+def test_a_service_that_was_taken_for_dead_comes_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a pause of its whole machine."""
+    monkeypatch.setattr(module, "BEAT_PAUSE", 0.05)
+    monkeypatch.setattr(module, "SILENCE", 0.3)
+    looks, sleeps = HeartbeatLiveness(database), HeartbeatLiveness(database)
+
+    def look() -> bool:
+        looks.tend()
+        return looks.is_alive(sleeps.own)
+
+    wait_until(look, lambda alive: not alive)
+    sleeps.tend()
+    assert looks.is_alive(sleeps.own)

@@ -1,0 +1,97 @@
+"""Ranking: what the index says is what a sort of everything would say."""
+
+import random
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from runwidgets.states import RunState
+from runwidgets.store.database.database import Database
+from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.tables import groups, scores
+from tests.store.conftest import NOW, run_row
+
+GROUPS = ["g", "a", "b", "empty"]
+STRANGE = {"loss": True, "speed": "fast", "\0": 1.0, "n" * 300: 1.0, "huge": 10**400}
+"""Metrics that nothing is ranked by."""
+
+
+@pytest.fixture
+def ranked(database: Database, queue: Runs) -> list[dict[str, Any]]:
+    """Make runs with few different values, some of them missing or no numbers; return what they measured."""
+    with database.write() as connection:
+        more = {"workflow_id": "w", "parameters": [], "config": {}, "is_default": False, "created_at": NOW}
+        connection.execute(insert(groups), [{"id": name, "name": name, **more} for name in GROUPS[1:]])
+    chance = random.Random(6)
+    made = []
+    for number in range(60):
+        metrics: dict[str, Any] = {
+            name: chance.choice(([0, 1, 2.5], [3, -1])[name == "speed"])
+            for name in ("loss", "speed")
+            if chance.random() < 0.7
+        }
+        metrics = {**metrics, **STRANGE} if number % 10 == 0 else metrics
+        run = {"id": f"r{number}", "group": chance.choice(GROUPS[:3]), "metrics": metrics}
+        queue.accept([{**run_row(run["id"]), "group_id": run["group"]}], 100)
+        queue.claim("host", "instance", 100)
+        if metrics:
+            queue.note(run["id"], metrics=[Recorded(name, value) for name, value in metrics.items()])
+        state = RunState.ERROR if number % 7 == 3 else RunState.SUCCESS
+        queue.move(run["id"], state, holds_slot=False)
+        made += [run] if state is RunState.SUCCESS else []
+    return made
+
+
+def place(metrics: dict[str, Any], order: list[tuple[str, bool]]) -> list[tuple[int, float]]:
+    """Return where a run comes: by numbers, and after them what is none."""
+    values = [(metrics.get(name), is_descending) for name, is_descending in order]
+    return [
+        (1, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float))
+        else (0, -value if down else value)
+        for value, down in values
+    ]
+
+
+@pytest.mark.parametrize("few", [0, 50], ids=["many groups", "few groups"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        [],
+        [("loss", False)],
+        [("loss", True)],
+        [("speed", True), ("loss", False)],
+        [("nothing", True), ("loss", True), ("speed", False)],
+        [("\0", True), ("n" * 300, True), ("speed", False)],
+    ],
+)
+def test_the_best_are_those_that_a_sort_of_all_runs_has_first(
+    queue: Runs,
+    ranked: list[dict[str, Any]],
+    order: list[tuple[str, bool]],
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of each group, and of all; by one metric or several; of equals the oldest."""
+    monkeypatch.setattr("runwidgets.store.database.metric_index.FEW", few)
+    known = [pair for pair in order if pair[0].isprintable() and len(pair[0]) < 300]
+    expected = sorted(ranked, key=lambda run: place(run["metrics"], known))
+    firsts = {run["group"]: run["id"] for run in reversed(expected)}
+
+    assert {row.group_id: row.id for row in queue.best(GROUPS, order)} == firsts
+    for most in (1, 7, 1000):
+        found = {row.id for row in queue.best(GROUPS, order, most)}
+        assert found == {run["id"] for run in expected[:most]}
+    assert {row.group_id for row in queue.best(["a"], order, 1000)} == {"a"}
+
+
+def test_scores_go_with_their_run(database: Database, queue: Runs, ranked: list[dict[str, Any]]) -> None:
+    """Only successful runs have some, and nothing of them stays."""
+    assert queue.best(["empty"], [("loss", True)]) == queue.best([], [], 9) == []
+    for run in ranked:
+        queue.delete(run["id"])
+
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(scores)).scalar_one() == 0

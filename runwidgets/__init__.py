@@ -1,7 +1,7 @@
 """runwidgets: a notebook that works becomes a workflow that anyone on the server can run.
 
-All names but two are resolved when they are first used, so that a template that only records metrics
-pays nothing for the rest.
+Every name except `record` and `progress` is resolved on first use, so that a notebook that only records
+metrics does not import the rest.
 """
 
 import importlib
@@ -55,7 +55,7 @@ __all__ = [
     "zip",
 ]
 
-_HOMES = {
+_MODULES = {
     "Api": "client.connect",
     "Results": "widgets.results",
     "Run": "client.run",
@@ -85,9 +85,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'runwidgets' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"runwidgets.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"runwidgets.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 
@@ -97,5 +97,5 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Bring ``%%sweep`` and ``%run_workflow``; called by ``%load_ext runwidgets``."""
+    """Register ``%%sweep`` and ``%run_workflow``; called by ``%load_ext runwidgets``."""
     importlib.import_module("runwidgets.client.magics").load(shell)

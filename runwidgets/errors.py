@@ -1,4 +1,4 @@
-"""One error tree; each error knows the HTTP status that it suggests, and no web framework.
+"""The tree of errors; each error knows the HTTP status that fits it, but no web framework.
 
 ::
 
@@ -27,7 +27,7 @@
       SchemaTooNewError                500
       ServiceUnavailableError          503
 
-A sentence is made in one place, from what is at fault (`subject`), what is wrong with it (`problem`)
+A message is composed in one place, from what is at fault (`subject`), what is wrong with it (`problem`)
 and what would be right (`remedy`): ``alpha: 'abc' is not a number``.
 """
 
@@ -35,7 +35,7 @@ from typing import ClassVar
 
 
 class RunWidgetsError(Exception):
-    """Root of all errors that runwidgets raises on purpose.
+    """The base class of all errors that runwidgets raises on purpose.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ class RunWidgetsError(Exception):
         """
         return {"message": self.message, "error": type(self).__name__}
 
-    def to_answer(self) -> dict[str, str]:
-        """Return the body of an answer that refuses, which also names what is at fault.
+    def to_response(self) -> dict[str, str]:
+        """Return the body of an error response, which also names what is at fault.
 
         Returns
         -------
@@ -80,19 +80,19 @@ class RunWidgetsError(Exception):
 
 
 class UnauthenticatedAccessError(RunWidgetsError):
-    """Nobody is known to ask."""
+    """The request is not authenticated."""
 
     status = 401
 
 
 class UnauthorizedAccessError(RunWidgetsError):
-    """The user may not do this."""
+    """The user is not permitted to do this."""
 
     status = 403
 
 
 class UnknownObjectError(RunWidgetsError, LookupError):
-    """A thing with this identifier does not exist."""
+    """There is no object with this identifier."""
 
     status = 404
 
@@ -124,7 +124,7 @@ class UnknownParameterError(UnknownObjectError):
 
 
 class ConstraintViolationError(RunWidgetsError, ValueError):
-    """What was sent breaks a rule."""
+    """A request breaks a rule."""
 
     status = 400
 
@@ -142,7 +142,7 @@ class DuplicateArgumentError(ConstraintViolationError):
 
 
 class InvalidParameterError(ConstraintViolationError):
-    """A declaration of a parameter is wrong in itself."""
+    """The declaration of a parameter is invalid in itself."""
 
 
 class InvalidTemplateError(ConstraintViolationError):
@@ -150,47 +150,47 @@ class InvalidTemplateError(ConstraintViolationError):
 
 
 class InvalidRunStateError(ConstraintViolationError):
-    """The run is in a state in which this cannot be done."""
+    """The operation is not allowed in the current state of the run."""
 
     status = 409
 
 
 class FileTooLargeError(RunWidgetsError):
-    """A file passes its limit."""
+    """A file exceeds the size limit."""
 
     status = 413
 
 
 class RequestTooLargeError(RunWidgetsError):
-    """A request's body passes its limit."""
+    """The body of a request exceeds the size limit."""
 
     status = 413
 
 
 class UnsupportedMediaTypeError(RunWidgetsError):
-    """A body's content type is not one that the route takes."""
+    """The route does not accept the content type of the body."""
 
     status = 415
 
 
 class QueueFullError(RunWidgetsError):
-    """As many runs wait as may wait."""
+    """The maximum number of runs is waiting already."""
 
     status = 429
 
 
 class StorageFullError(RunWidgetsError):
-    """The disk has no room left."""
+    """The disk is full."""
 
     status = 507
 
 
 class SchemaTooNewError(RunWidgetsError):
-    """The database was written by a newer release; raised at start only."""
+    """The database was written by a newer release; raised at startup only."""
 
 
 class ServiceUnavailableError(RunWidgetsError):
-    """The database or the server does not answer now; a later try may succeed."""
+    """The database or the server does not respond at the moment; a later try may succeed."""
 
     status = 503
 
@@ -200,14 +200,14 @@ def _classes(root: type[RunWidgetsError]) -> list[type[RunWidgetsError]]:
 
 
 def from_json(body: dict[str, str], status: int) -> RunWidgetsError:
-    """Make the error again that the other side raised.
+    """Recreate the error that the other side raised.
 
     Parameters
     ----------
     body : dict
-        What `RunWidgetsError.to_json` gave.
+        The result of `RunWidgetsError.to_json`.
     status : int
-        The HTTP status; it decides where the class name is not one of ours.
+        The HTTP status; it selects the class when the class name is unknown.
 
     Returns
     -------

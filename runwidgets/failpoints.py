@@ -1,7 +1,7 @@
-"""Named steps behind which a power cut must do no harm, and a way for tests to cut the power there.
+"""Failpoints: named durable steps after which a power cut must do no harm, and at which tests cut the power.
 
-A process that reaches the step that ``RUNWIDGETS_CRASH_AT`` names is killed, as it stands. Nothing else
-depends on it, and without the variable nothing happens.
+A process that reaches the step named by the environment variable ``RUNWIDGETS_CRASH_AT`` is killed at once.
+Without the variable, failpoints do nothing.
 """
 
 import os
@@ -10,33 +10,33 @@ import signal
 VARIABLE = "RUNWIDGETS_CRASH_AT"
 
 SERVICE = {
-    "folder begun": "a run's directory is made, but has no name yet",
-    "folder made": "the directories of all runs that are accepted together are on disk, their rows are not",
-    "accepted": "the rows of all runs that are accepted together are committed",
-    "claimed": "a run is RUNNING, its runner is not launched",
+    "folder begun": "the directory of a run exists under a temporary name",
+    "folder made": "the directories of all runs accepted together are on disk, their rows are not",
+    "accepted": "the rows of all runs accepted together are committed",
+    "claimed": "a run is RUNNING, its runner is not launched yet",
     "launched": "the runner is launched",
-    "ending": "the end in the journal is read, but not stored",
+    "ending": "the end is read from the journal, but not stored yet",
     "ended": "the end is stored",
-    "cancelled": "a run is CANCELED, its processes are not told",
-    "row deleted": "the row of a run is gone, its directory is not",
-    "folder renamed": "the directory of a run has lost its name, but not its content",
+    "cancelled": "a run is CANCELED, its processes are not signalled yet",
+    "row deleted": "the row of a run is deleted, its directory is not",
+    "folder renamed": "the directory of a run is renamed for removal, its content is still there",
 }
-"""Steps of the process that hosts the service."""
+"""Steps of the process that opened the instance."""
 
 RUNNER = {
-    "started": "the journal says that the run began",
-    "laid out": "the working folder is filled",
-    "kernel up": "the kernel answers",
-    "cell saved": "the notebook is stored as far as it was executed",
+    "started": "the journal records that the run began",
+    "laid out": "the working folder is populated",
+    "kernel up": "the kernel is ready",
+    "cell saved": "the notebook is stored up to the cell that was executed last",
     "executed": "all cells were executed",
     "collected": "result files are listed and hashed",
-    "finished": "the journal says how the run ended",
+    "finished": "the journal records how the run ended",
 }
 """Steps of a runner."""
 
 
 def reach(step: str) -> None:
-    """Pass a step, or end there.
+    """Pass a failpoint, or kill this process if the failpoint is the chosen one.
 
     Parameters
     ----------

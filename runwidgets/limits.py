@@ -1,7 +1,7 @@
 """Every limit in one place, with its unit.
 
-The traits of the server extension and the embedded service both fill this class; nobody below them
-knows where a number came from. A limit that is passed gives an error that names it.
+The traits of the server extension and `runwidgets.connect` both fill this class; no code below them knows
+where a number comes from. Exceeding a limit raises an error that names it.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ GB = 1000 * MB
 
 @dataclass(frozen=True)
 class Limits:
-    """What the service accepts and keeps.
+    """What an instance accepts and keeps.
 
     Notes
     -----
-    **Source:** the defaults are those of RELIABILITY, "Bad input".
+    **Source:** the defaults were chosen against requests that are malformed, oversized or hostile.
     """
 
     json_body: int = 10 * MB
@@ -45,14 +45,14 @@ class Limits:
     queue: int = 10_000
     """Runs that may wait at once."""
     page: int = 100
-    """Runs in one answer, where the caller does not say."""
+    """Runs in one response when the caller sets no limit."""
     page_max: int = 500
-    """Runs in one answer, at most."""
+    """Runs in one response at most."""
     name_length: int = 255
     """Characters of a name of a workflow, group or file."""
     cancel_grace: float = 3.0
     """Seconds between the interrupt and the kill of a cancelled run."""
     start_timeout: float = 60.0
-    """Seconds in which a kernel must answer after its start."""
+    """Seconds within which a kernel must reply after its start."""
     disk_floor: int = 100 * MB
-    """Bytes that must stay free on the disk for a run to be accepted."""
+    """Bytes that must remain free on the disk for a run to be accepted."""

@@ -1,8 +1,8 @@
-"""What a template says to the service that runs it: metrics and progress.
+"""What a notebook reports about its run: metrics and progress.
 
-Both functions display a small MIME bundle and nothing else, so the notebook also runs without the
-service; the engine reads the bundles as they pass. Imports nothing of ours, so a template pays
-nothing for it.
+Both functions display a small MIME bundle and do nothing else, so the notebook also works outside a run;
+the runner reads the bundles from the kernel's output. This module imports no other module of the package,
+which keeps its import cheap for notebooks.
 """
 
 import json
@@ -13,36 +13,36 @@ from typing import Any
 METRIC_TYPE = "application/vnd.runwidgets.metric+json"
 PROGRESS_TYPE = "application/vnd.runwidgets.progress+json"
 METRIC_SIZE = 64 * 1024
-"""Bytes of one metric's JSON text; a metric is a number or a small value, no data set."""
+"""Bytes of one metric's JSON text; a metric is a number or a small value, not a data set."""
 
 
-_ODD = ("NaN", "Infinity", "-Infinity")
-_shown: dict[str, tuple[int, str]] = {}
-"""By series: the cell that shows it, and the id of what shows it there."""
+_NON_FINITE = ("NaN", "Infinity", "-Infinity")
+_displays: dict[str, tuple[int, str]] = {}
+"""By series: the cell that displays it, and the display id."""
 
 
 def record(name: str, value: Any, step: float | None = None) -> None:
     """Record a metric of the run.
 
-    The last value recorded under a name is the metric's value; with steps, all of them are its series.
+    The last value recorded under a name is the value of the metric. Values with a step form a series.
 
     Parameters
     ----------
     name : str
         Name of the metric, 1 to 255 characters.
     value : Any
-        A number, or a JSON value of at most 64 KiB. NumPy scalars are taken as the Python numbers
-        they hold. NaN and infinity are kept as the strings ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
+        A number, or a JSON value of at most 64 KiB. A NumPy scalar is converted to the Python number
+        that it holds. NaN and infinity are stored as the strings ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
     step : float, optional
-        Where the value, a number, stands in a series: an epoch, an iteration, a time. A value that is
-        recorded for a step again takes the place of the earlier one.
+        The position of the value, which must be a number, in the series: an epoch, an iteration, a time.
+        A second value for the same step replaces the first.
 
     Raises
     ------
     TypeError
-        The value has no JSON form; or there is a step, and value or step is no number.
+        The value has no JSON form; or a step is given, and the value or the step is not a number.
     ValueError
-        The name is empty or too long, or the value too large.
+        The name is empty or too long, or the value is too large.
 
     Examples
     --------
@@ -62,29 +62,29 @@ def record(name: str, value: Any, step: float | None = None) -> None:
     if step is None:
         _display({METRIC_TYPE: {"name": name, "value": plain}, "text/plain": f"{name} = {plain}"})
         return
-    place = _plain(step)
-    if not _is_number(plain) and plain not in _ODD:
+    position = _plain(step)
+    if not _is_number(plain) and plain not in _NON_FINITE:
         raise TypeError(f"{name}: a value of a series is a number, not {value!r:.80}")
-    if not _is_number(place):
+    if not _is_number(position):
         raise TypeError(f"{name}: a step is a number, not {step!r:.80}")
-    text = f"{name} = {plain} (step {place})"
-    _display({METRIC_TYPE: {"name": name, "value": plain, "step": place}, "text/plain": text}, series=name)
+    text = f"{name} = {plain} (step {position})"
+    _display({METRIC_TYPE: {"name": name, "value": plain, "step": position}, "text/plain": text}, series=name)
 
 
 def progress(fraction: float, text: str = "") -> None:
-    """Report how far the run has come.
+    """Report how far the run has progressed.
 
     Parameters
     ----------
     fraction : float
         Between 0 and 1.
     text : str
-        What is going on, in a few words.
+        What the run is doing, in a few words.
 
     Raises
     ------
     ValueError
-        The fraction lies outside 0 to 1.
+        The fraction is not between 0 and 1.
 
     Examples
     --------
@@ -121,9 +121,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _display(bundle: dict[str, Any], series: str | None = None) -> None:
-    """Display a bundle in the notebook, or print its text where there is none.
+    """Display a bundle in the notebook, or print its text outside of IPython.
 
-    Of a series each cell shows the last value alone: a display per step would fill the notebook.
+    Each cell displays only the last value of a series: one display per step would fill the notebook.
     """
     try:
         from IPython.core.getipython import get_ipython
@@ -137,7 +137,7 @@ def _display(bundle: dict[str, Any], series: str | None = None) -> None:
     elif series is None:
         display(bundle, raw=True)
     else:
-        cell, shown = _shown.get(series, (None, ""))
+        cell, display_id = _displays.get(series, (None, ""))
         is_update = cell == shell.execution_count
-        _shown[series] = (shell.execution_count, shown if is_update else uuid.uuid4().hex)
-        display(bundle, raw=True, display_id=_shown[series][1], update=is_update)
+        _displays[series] = (shell.execution_count, display_id if is_update else uuid.uuid4().hex)
+        display(bundle, raw=True, display_id=_displays[series][1], update=is_update)

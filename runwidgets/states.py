@@ -1,7 +1,7 @@
 """The state machine of a run, as data.
 
-Everything about the machine stands in this file, and the file knows nobody's role: the database
-makes its ``CHECK`` and its ``WHERE state IN (...)`` from these tables, the docs their diagram.
+Everything about the state machine is defined in this file: the database derives its ``CHECK`` constraints
+and ``WHERE state IN (...)`` clauses from these tables, and the documentation its diagram.
 """
 
 from enum import Enum
@@ -11,15 +11,15 @@ class RunState(str, Enum):
     """The five states of a run."""
 
     PENDING = "PENDING"
-    """Accepted and on disk; waits for a slot."""
+    """Accepted and stored on disk; waits for a slot."""
     RUNNING = "RUNNING"
     """Claimed by a host; its runner executes it."""
     SUCCESS = "SUCCESS"
     """Every cell ran; the result files are listed and hashed."""
     ERROR = "ERROR"
-    """It could not be started, raised, ran out of time or was lost; the messages say which."""
+    """It could not be started, raised an exception, timed out or was lost; the messages say which."""
     CANCELED = "CANCELED"
-    """Somebody stopped it."""
+    """It was cancelled."""
 
     def __str__(self) -> str:
         return self.value
@@ -32,13 +32,13 @@ MOVES: dict[RunState, frozenset[RunState]] = {
     RunState.ERROR: frozenset(),
     RunState.CANCELED: frozenset(),
 }
-"""Where a run may go from each state."""
+"""The states that may follow each state."""
 
 TERMINAL = frozenset(state for state, targets in MOVES.items() if not targets)
 """States that never change."""
 
 ACTIVE = frozenset(MOVES) - TERMINAL
-"""States of a run that still has something to do."""
+"""States in which a run still waits or executes."""
 
 
 def sources(target: RunState) -> frozenset[RunState]:
@@ -47,11 +47,11 @@ def sources(target: RunState) -> frozenset[RunState]:
     Parameters
     ----------
     target : RunState
-        The state to be reached.
+        The state that is to be reached.
 
     Returns
     -------
     frozenset of RunState
-        Empty for PENDING, which a run is only born in.
+        Empty for PENDING, the initial state.
     """
     return frozenset(state for state, targets in MOVES.items() if target in targets)

@@ -171,7 +171,7 @@ class KernelBridge:
         if not isinstance(error, RunWidgetsError):
             log.error("runwidgets: a request failed", exc_info=error)
             error = RunWidgetsError("", "the kernel failed; its log says why")
-        body = json.dumps(error.to_answer()).encode()
+        body = json.dumps(error.to_response()).encode()
         self._say({"id": name, "status": error.status, "at": 0, "isLast": True, "type": JSON}, body)
 
     def _say(self, message: Json, *pieces: bytes) -> None:

@@ -1,1 +1,1 @@
-"""The contracts: what each service promises, whoever implements it."""
+"""The service contracts: the abstract class of each service."""

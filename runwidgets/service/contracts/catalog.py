@@ -1,4 +1,4 @@
-"""The contracts of workflows, groups and uploads."""
+"""The service contracts of workflows, groups and uploads."""
 
 from abc import ABC, abstractmethod
 from typing import IO
@@ -7,7 +7,7 @@ from typing import IO
 class WorkflowService(ABC):
     """Register notebooks as workflows.
 
-    A workflow's handle is ``{id, name, description?, parameters, parameterGroups?, outputs?, groups}``.
+    The handle of a workflow is ``{id, name, description?, parameters, parameterGroups?, outputs?, groups}``.
     """
 
     @abstractmethod
@@ -20,32 +20,33 @@ class WorkflowService(ABC):
     ) -> dict:
         """Register a notebook, together with its default group.
 
-        The same source again returns the same workflow, as a new version where the notebook changed.
+        Registering the same source again returns the same workflow, with a new version of its template if the
+        notebook has changed.
 
         Parameters
         ----------
-        source : str
+        Path of the notebook: absolute, or relative to the folder that the instance serves.
             Path of the notebook: absolute, or relative to the folder that the service serves.
         name : str, optional
-            Shown to people; None for the template's own.
+            Display name; None for the name in the template.
         description : str, optional
-            None for the template's own.
+            Description; None for the one in the template.
         identifier : str, optional
-            Id of the new workflow: letters, digits, ``-`` and ``_``; None for a random one.
+            Id of the new workflow: letters, digits, ``-`` and ``_``; None for a random id.
 
         Returns
         -------
         dict
-            The workflow handle; the first of its ``groups`` is the default one.
+            The workflow handle; the first of its ``groups`` is the default group.
 
         Raises
         ------
         InvalidTemplateError
             The notebook cannot be read as a template.
         InvalidParameterError
-            A declaration in it is wrong.
+            A parameter declaration in the notebook is invalid.
         ConstraintViolationError
-            The identifier is malformed, or taken by another source.
+            The identifier is malformed, or used by another source.
         """
 
     @abstractmethod
@@ -56,13 +57,13 @@ class WorkflowService(ABC):
         -------
         dict
             ``{"workflows": [{id, name, description?, lastRunAt?, activeRuns}, …]}``, oldest first.
-            ``lastRunAt`` (ISO 8601, UTC) says when the newest run was accepted, ``activeRuns`` how many
-            are active; both among the runs that the user may read.
+            ``lastRunAt`` (ISO 8601, UTC) is the time at which the newest run was accepted, ``activeRuns`` the
+            number of active runs; both consider only runs that the user may read.
         """
 
     @abstractmethod
     def get_workflow(self, workflow_id: str) -> dict:
-        """Return the handle of a workflow; its template is re-read when the notebook has changed.
+        """Return the handle of a workflow; its template is read again if the notebook has changed.
 
         Parameters
         ----------
@@ -91,10 +92,10 @@ class WorkflowService(ABC):
         workflow_id : str
             The workflow.
         order_by : list of str, optional
-            Names of metrics, each may end in ``:asc`` or ``:desc`` (the default); None for the first
-            metric of the schema.
+            Names of metrics, each optionally followed by ``:asc`` or ``:desc`` (the default); None for the
+            first metric of the schema.
         include_all : bool
-            False for the best run of each group, True for every run, at most the best 10,000.
+            False for the best run of each group, True for all runs; at most the best 10,000.
 
         Returns
         -------
@@ -107,7 +108,7 @@ class WorkflowService(ABC):
         UnknownWorkflowError
             There is no such workflow.
         InvalidArgumentError
-            `order_by` names no metric of the schema.
+            `order_by` names a metric that is not in the schema.
         """
 
     @abstractmethod
@@ -124,16 +125,16 @@ class WorkflowService(ABC):
         UnknownWorkflowError
             There is no such workflow.
         UnauthorizedAccessError
-            The user is not a member of every group of it.
+            The user is not a member of every group of the workflow.
         InvalidRunStateError
-            A run of it is active.
+            A run of the workflow is active.
         """
 
 
 class GroupService(ABC):
-    """Keep together the runs that belong together.
+    """Create, change and delete groups: runs that belong together, with members and uploaded files.
 
-    A group's handle is
+    The handle of a group is
     ``{id, name, workflow, members: [{id, username}], parameters, files, config, runs?}``.
     """
 
@@ -154,15 +155,15 @@ class GroupService(ABC):
         workflow_id : str
             The workflow.
         name : str
-            Unlike that of every other group of the workflow.
+            Must differ from the name of every other group of the workflow.
         members : list of str, optional
-            User names; who creates the group is always a member.
+            User names; the creator of the group is always a member.
         parameters : list of dict, optional
-            Declarations of parameters of this group beside those of the template.
+            Declarations of parameters that this group has in addition to those of the template.
         engine_config : dict, optional
-            The `config` of the group's runs, where a run gives none.
+            The default `config` of the group's runs.
         identifier : str, optional
-            Id of the new group; None for a random one.
+            Id of the new group; None for a random id.
 
         Returns
         -------
@@ -174,9 +175,9 @@ class GroupService(ABC):
         UnknownWorkflowError
             There is no such workflow.
         InvalidParameterError
-            A declaration is wrong or names a parameter of the template.
+            A declaration is invalid, or names a parameter of the template.
         ConstraintViolationError
-            The name or identifier is malformed or taken.
+            The name or identifier is malformed or already used.
         """
 
     @abstractmethod
@@ -186,7 +187,7 @@ class GroupService(ABC):
         Parameters
         ----------
         workflow_id : str, optional
-            Only those of this workflow.
+            Only groups of this workflow.
 
         Returns
         -------
@@ -230,9 +231,9 @@ class GroupService(ABC):
         group_id : str
             The group.
         name : str, optional
-            None leaves it.
+            None keeps the name.
         members : list of str, optional
-            All members from now on; None leaves them. The owner stays one.
+            The new list of members; None keeps the members. The owner is always a member.
 
         Returns
         -------
@@ -246,7 +247,7 @@ class GroupService(ABC):
         UnauthorizedAccessError
             The user is not a member.
         ConstraintViolationError
-            The name is malformed or taken.
+            The name is malformed or already used.
         """
 
     @abstractmethod
@@ -265,14 +266,14 @@ class GroupService(ABC):
         UnauthorizedAccessError
             The user is not a member.
         InvalidRunStateError
-            A run of it is active.
+            A run of the group is active.
         ConstraintViolationError
-            It is the workflow's default group.
+            The group is the default group of its workflow.
         """
 
 
 class UploadService(ABC):
-    """Keep the files that runs take as arguments. A handle is ``{id, name, createdAt, size}``."""
+    """Store the files that runs take as arguments; an upload's handle is ``{id, name, createdAt, size}``."""
 
     @abstractmethod
     def upload_file(self, group_id: str, file: IO, name: str) -> dict:
@@ -283,14 +284,14 @@ class UploadService(ABC):
         group_id : str
             The group.
         file : IO
-            A readable binary file, read to its end in pieces.
+            A readable binary file, which is read to its end in chunks.
         name : str
-            File name without a folder.
+            File name without folders.
 
         Returns
         -------
         dict
-            The upload's handle.
+            The handle of the upload.
 
         Raises
         ------
@@ -299,29 +300,29 @@ class UploadService(ABC):
         UnauthorizedAccessError
             The user is not a member.
         InvalidArgumentError
-            The name is no plain file name.
+            The name is not a plain file name.
         FileTooLargeError
-            The file passes the limit; nothing of it stays.
+            The file exceeds the limit; nothing of it is kept.
         StorageFullError
-            The disk has no room; nothing of it stays.
+            The disk is full; nothing of the file is kept.
         """
 
     @abstractmethod
     def take_file(self, group_id: str, path: str) -> dict:
-        """Store a copy of a file that lies where the templates lie.
+        """Store a copy of a file from the folder that holds the templates.
 
         Parameters
         ----------
         group_id : str
             The group.
         path : str
-            Absolute, or relative to the folder of the templates (to the working folder, where any
-            folder may have them); for a server that is the folder that Jupyter shows.
+            Absolute, or relative to the folder of the templates (to the working directory, if templates may
+            be in any folder); for a server that is the folder that Jupyter serves.
 
         Returns
         -------
         dict
-            The upload's handle; its name is the last part of the path.
+            The handle of the upload; its name is the last part of the path.
 
         Raises
         ------
@@ -330,14 +331,14 @@ class UploadService(ABC):
         UnauthorizedAccessError
             The user is not a member.
         InvalidArgumentError
-            The path is hidden, lies outside the folder, also behind links, or cannot be read, or its
-            last part is no plain file name.
+            The path is hidden, is outside the folder (after symbolic links are resolved) or cannot be read,
+            or its last part is not a plain file name.
         UnknownFileError
             There is no such file.
         FileTooLargeError
-            The file passes the limit; nothing of it stays.
+            The file exceeds the limit; nothing of it is kept.
         StorageFullError
-            The disk has no room; nothing of it stays.
+            The disk is full; nothing of the file is kept.
         """
 
     @abstractmethod
@@ -390,7 +391,7 @@ class UploadService(ABC):
 
     @abstractmethod
     def delete_file(self, group_id: str, file_id: str) -> None:
-        """Remove an upload; runs that used it keep their copies.
+        """Remove an upload; runs that used it keep their own copies.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The contract of what happens: events of runs, as a stream that misses nothing."""
+"""The service contract of events: what happens to runs, as a stream without gaps."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 
 class EventService(ABC):
-    """Tell what happens, as it happens.
+    """Report what happens to runs, as it happens.
 
-    An event is ``{seq, runId, groupId, sweepId?, kind, data, at}``; ``seq`` grows, and a reader that
-    asks for what came after the last one it saw misses nothing. The ``data`` by ``kind``:
+    An event is ``{seq, runId, groupId, sweepId?, kind, data, at}``. ``seq`` increases, and a reader that asks
+    for the events after the last one it saw misses none. The ``data`` by ``kind``:
 
     ============  ==============================================================
     ``state``     ``{state, startedAt?, finishedAt?, messages?}``
     ``progress``  the handle's ``progress``
     ``metric``    ``{name, value}``
-    ``log``       ``{size}``: bytes of the log now
+    ``log``       ``{size}``: the present size of the log in bytes
     ``deleted``   ``{}``
-    ``paused``    ``{isPaused}`` of the sweep, told of the first run that waits
+    ``paused``    ``{isPaused}`` of the sweep, with the ``runId`` of its first waiting run
     ============  ==============================================================
     """
 
@@ -28,7 +28,7 @@ class EventService(ABC):
         Returns
         -------
         int
-            What to give as `after` to see only what comes from now on.
+            Pass it as `after` to see only later events.
         """
 
     @abstractmethod
@@ -42,16 +42,16 @@ class EventService(ABC):
     ) -> Iterator[dict]:
         """Yield events in order, waiting for new ones, until `stop` is set.
 
-        Only events of runs that the user may read are seen.
+        Only events of runs that the user may read are yielded.
 
         Parameters
         ----------
         after : int
             The ``seq`` of the last event already seen.
         group_id, run_id : str, optional
-            Only events of this group, of this run.
+            Only events of this group or this run.
         stop : threading.Event, optional
-            Ends the iteration within a second once set.
+            Ends the iteration within a second after it is set.
         sweep_id : str, optional
             Only events of the runs that this sweep started.
 
@@ -71,5 +71,5 @@ class EventService(ABC):
         UnauthorizedAccessError
             The user may not read it.
         ServiceUnavailableError
-            The service went away; ask again with the last ``seq`` seen.
+            The service became unavailable; call again with the last ``seq`` seen.
         """

@@ -1,26 +1,26 @@
-"""The contracts: what the services promise, whoever keeps the promise.
+"""The service contract of runs, and `Api`, which holds all services.
 
-Each service is an abstract class with two implementations: `Local…` over the store, in this process,
-and `Remote…` over HTTP. JSON dicts go in and out, with camelCase keys; the errors are those of
-`runwidgets.errors` on both. An object of a service belongs to one user; all methods may be called
-from any thread, at the same time.
+Each service is an abstract class with two implementations: `Local…` on the store, in this process,
+and `Remote…` over HTTP. Parameters and results are JSON dicts with camelCase keys; both implementations
+raise the errors of `runwidgets.errors`. A service object belongs to one user; all methods may be called
+from any thread, concurrently.
 
 The handle of a **run** has these keys:
 
 ======================================================================  ==================================
 key                                                                     when
 ======================================================================  ==================================
-``id``, ``state``, ``createdAt`` (ISO 8601, UTC)                        always; these are the descriptor
+``id``, ``state``, ``createdAt`` (ISO 8601, UTC)                        always; these form the descriptor
 ``workflowId``, ``groupId``, ``arguments``, ``parameters``              always
 ``startedAt``                                                           once it is no longer PENDING
 ``finishedAt``, ``messages`` (list of str)                              ERROR and CANCELED
 ``finishedAt``, ``files`` (list of result files)                        SUCCESS
-``progress``, ``metrics``, ``sweepId``, ``config``, ``notebook``        beside them, where there is one
+``progress``, ``metrics``, ``sweepId``, ``config``, ``notebook``        in any state, if there is one
 ======================================================================  ==================================
 
 A **result file** is ``{id, name, title?, caption?, widget?, format?, mimeType, size, sha256}``, the
 **progress** ``{cell, cells, fraction, text, source, heartbeatAt}``: ``cell`` counts code cells from 1
-and is 0 before the first.
+is 0 before the first one.
 """
 
 from abc import ABC, abstractmethod
@@ -50,9 +50,9 @@ class RunService(ABC):
     def start_run(self, group_id: str, arguments: list[dict], config: dict | None = None) -> dict:
         """Validate every argument, then accept the run.
 
-        Nothing is half-accepted: a refused call leaves no row, no folder and no process; an accepted
-        run is on disk before the call returns. Checked in this order: group, membership, shape,
-        duplicates, unknown names, files, values, missing ones.
+        Acceptance is atomic: a refused call leaves no row, no directory and no process; an accepted run is on
+        disk before the call returns. Checks are made in this order: group, membership, shape, duplicates,
+        unknown names, files, values, missing arguments.
 
         Parameters
         ----------
@@ -66,14 +66,14 @@ class RunService(ABC):
             ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``kernel`` (``"auto"`` or
             ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), ``resources`` (what a worker
             of a Dask cluster must have: a number above 0 by name), ``results_of`` (id of a sweep: the result
-            files of its successful runs lie in the folder that the template's parameter ``runs``
-            names, ``<number>/<name>``, with a ``run.json`` each), and ``key``: of two calls
-            with one idempotency key in one group the second returns the run of the first.
+            files of its successful runs are provided as ``<number>/<name>``, with a ``run.json`` each, in the
+            folder that is passed to the template's parameter ``runs``), and ``key``, an idempotency key: the
+            second call with the same key in the same group returns the run of the first.
 
         Returns
         -------
         dict
-            The run handle, PENDING or further.
+            The run handle, PENDING or in a later state.
 
         Raises
         ------
@@ -86,15 +86,15 @@ class RunService(ABC):
         DuplicateArgumentError
             A parameter got two arguments.
         UnknownParameterError
-            An argument names no parameter of the template.
+            An argument names a parameter that the template does not declare.
         UnknownFileError
             An argument names a file that was not uploaded to the group.
         MissingArgumentError
             A required parameter got no argument.
         QueueFullError
-            As many runs wait as may wait.
+            The maximum number of runs is waiting already.
         StorageFullError
-            The disk has no room.
+            The disk is full.
         """
 
     @abstractmethod
@@ -123,9 +123,9 @@ class RunService(ABC):
     def list_runs(self, group_id: str, state: str | None = None) -> dict:
         """List the runs of a group, oldest first.
 
-        Both implementations take two further keyword arguments: `limit`, the number of runs in the
-        answer (at most 500), and `before`, the ``next`` of an earlier answer. With them the answer is
-        a page of the newest runs, still oldest first, and ``next`` is in it where older ones remain.
+        Both implementations accept two further keyword arguments: `limit`, the number of runs in the
+        response (at most 500), and `before`, the ``next`` of an earlier response. With them the response is
+        a page of the newest runs, still oldest first, with a ``next`` if there are older ones.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class RunService(ABC):
         Returns
         -------
         dict
-            ``{"runs": [descriptor, …]}``, and ``next`` where there are more.
+            ``{"runs": [descriptor, …]}``, and ``next`` if there are more.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user may not read the group.
         InvalidArgumentError
-            The state, limit or cursor makes no sense.
+            The state, limit or cursor is invalid.
         """
 
     @abstractmethod
@@ -158,16 +158,16 @@ class RunService(ABC):
         group_id : str
             The group.
         before : str, optional
-            The ``next`` of an earlier answer; None to begin with the newest.
+            The ``next`` of an earlier response; None to begin with the newest run.
         limit : int, optional
-            Rows in the answer, 1 to 2,000; None for as many as there may be.
+            Rows in the response, 1 to 2,000; None for the maximum.
 
         Returns
         -------
         dict
-            ``{"columns": [name, …], "rows": [[value, …], …]}``, and ``next`` where there are older runs.
+            ``{"columns": [name, …], "rows": [[value, …], …]}``, and ``next`` if there are older runs.
             The columns are ``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments``
-            (``{name: value}``), ``metrics`` and ``message``: the first of the run's messages.
+            (``{name: value}``), ``metrics`` and ``message`` (the first of the run's messages).
 
         Raises
         ------
@@ -176,14 +176,14 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user may not read the group.
         InvalidArgumentError
-            The limit or cursor makes no sense.
+            The limit or cursor is invalid.
         """
 
     @abstractmethod
     def cancel_run(self, run_id: str, reason: str | None = None) -> dict:
         """Stop an active run.
 
-        The handle returned is already CANCELED; the processes end within the grace period.
+        The returned handle is CANCELED already; the processes end within the grace period.
 
         Parameters
         ----------
@@ -204,12 +204,12 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user is not a member of the run's group.
         InvalidRunStateError
-            The run has ended already.
+            The run has already ended.
         """
 
     @abstractmethod
     def rerun(self, run_id: str) -> dict:
-        """Start a run with the arguments and settings of an earlier one, on the template as it is now.
+        """Start a run with the arguments and config of an earlier one, with the current template.
 
         Parameters
         ----------
@@ -228,8 +228,8 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user is not a member of the run's group.
         ConstraintViolationError
-            The template has changed and refuses the arguments, or one was secret and not kept; and
-            whatever else `start_run` raises.
+            The template has changed and no longer accepts the arguments, or an argument was secret and
+            therefore not stored; also any other error of `start_run`.
         """
 
     @abstractmethod
@@ -244,7 +244,7 @@ class RunService(ABC):
         Returns
         -------
         dict
-            The last handle of the run.
+            The last handle of the deleted run.
 
         Raises
         ------
@@ -265,7 +265,7 @@ class RunService(ABC):
         run_id : str
             The run.
         file_id : str
-            An ``id`` out of the handle's ``files``.
+            The ``id`` of an item in the handle's ``files``.
 
         Returns
         -------
@@ -306,20 +306,20 @@ class RunService(ABC):
 
     @abstractmethod
     def get_log(self, run_id: str, offset: int = 0) -> dict:
-        """Return a piece of what the notebook printed.
+        """Return a part of what the notebook printed.
 
         Parameters
         ----------
         run_id : str
             The run, in any state.
         offset : int
-            Byte of the log from which to read; negative counts from its end.
+            Byte of the log at which to begin; a negative number counts from the end.
 
         Returns
         -------
         dict
-            ``{"text", "offset", "next", "size"}``: at most 256 KiB of whole characters from byte
-            ``offset``, where the following piece begins, and the bytes that the log has now.
+            ``{"text", "offset", "next", "size"}``: at most 256 KiB of whole characters from byte ``offset``,
+            the offset of the next part, and the present size of the log in bytes.
 
         Raises
         ------
@@ -328,7 +328,7 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user may not read the run's group.
         InvalidArgumentError
-            The offset is no whole number.
+            The offset is not a whole number.
         """
 
     @abstractmethod
@@ -340,13 +340,13 @@ class RunService(ABC):
         run_id : str
             The run, in any state.
         limit : int, optional
-            Points of each series at most, 2 or more, evenly chosen; None for all.
+            Points of each series at most, 2 or more, evenly spaced; None for all.
 
         Returns
         -------
         dict
-            ``{"series": {name: {"steps", "values"}}}``: steps grow; a value is a number, ``"NaN"``,
-            ``"Infinity"`` or ``"-Infinity"``. Of a run that was tried again, those of the last attempt.
+            ``{"series": {name: {"steps", "values"}}}``, by ascending step; a value is a number, ``"NaN"``,
+            ``"Infinity"`` or ``"-Infinity"``. After a retry, the series are those of the last attempt.
 
         Raises
         ------
@@ -355,12 +355,12 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user may not read the run's group.
         InvalidArgumentError
-            The limit is no whole number, or less than 2.
+            The limit is not a whole number, or is less than 2.
         """
 
     @abstractmethod
     def get_notebook(self, run_id: str) -> IO:
-        """Open the executed notebook, as far as the run has come.
+        """Open the executed notebook, up to the cell that the run has reached.
 
         Parameters
         ----------
@@ -383,9 +383,9 @@ class RunService(ABC):
 
 @dataclass(frozen=True)
 class Api:
-    """The services of one user, in one hand.
+    """All services of one user.
 
-    Used as a context manager it closes itself.
+    As a context manager, it closes itself on exit.
     """
 
     workflows: WorkflowService
@@ -395,11 +395,11 @@ class Api:
     sweeps: SweepService
     events: EventService
     url: str | None = None
-    """Base of the REST routes, ending in ``/runwidgets/api/``; None where there is no server."""
+    """Base URL of the REST routes, ending in ``/runwidgets/api/``; None if there is no server."""
     store: Callable[[], str] = field(default=lambda: "", repr=False)
-    """Say where runs are kept: of two that say the same, each has the other's runs."""
+    """Return where runs are stored: two objects that return the same string share their runs."""
     close: Callable[[], None] = field(default=lambda: None, repr=False)
-    """Let go of connections and threads; runs go on."""
+    """Close connections and threads; runs continue."""
 
     def __enter__(self) -> "Api":
         return self

@@ -1,29 +1,29 @@
-"""The contract of sweeps: runs that are started together, over the points of a parameter space."""
+"""The service contract of sweeps: runs that are started together, over the points of a parameter space."""
 
 from abc import ABC, abstractmethod
 
 
 class SweepService(ABC):
-    """Start, watch, stop and delete many runs as one.
+    """Start, watch, stop and delete many runs as one object.
 
-    A sweep has points, numbered from 1, and each point has a run: one that the sweep started or, where it
-    reuses, one of its group that had succeeded before. The handle of a sweep has these keys:
+    A sweep has points, numbered from 1, and each point has a run: one that the sweep started or, with
+    ``reuse``, an earlier successful run of the group. The handle of a sweep has these keys:
 
     ==========================  ==================================================================
-    ``id``, ``name``            always, as the following
+    ``id``, ``name``            always, like the following ones
     ``groupId``, ``workflowId``
     ``createdAt``               ISO 8601, UTC
-    ``createdBy``               where somebody is known to have asked
-    ``config``                  as it was given
+    ``createdBy``               if the user is known
+    ``config``                  as given
     ``total``                   number of points
     ``counts``                  ``{state: number of points}``, with all five states
-    ``varied``                  names of the parameters that take more than one value, as given
-    ``isDone``                  whether no run of it is active
-    ``isPaused``                whether those that wait are left waiting
+    ``varied``                  names of the parameters that take more than one value, in the order given
+    ``isDone``                  whether none of its runs is active
+    ``isPaused``                whether its waiting runs are held back
     ==========================  ==================================================================
 
-    When a run is deleted, its point goes with it, so that ``total`` is always the sum of the ``counts``;
-    the numbers of the other points stay. A sweep goes with the last run that it has or had.
+    Deleting a run also removes its point, so ``total`` is always the sum of the ``counts``; the other points
+    keep their numbers. A sweep is removed together with its last run.
     """
 
     @abstractmethod
@@ -34,33 +34,33 @@ class SweepService(ABC):
         config: dict | None = None,
         name: str | None = None,
     ) -> dict:
-        """Validate every point, then accept a run for each: all of them or none.
+        """Validate every point, then accept a run for each: all points or none.
 
         A refused call leaves nothing; an accepted one is on disk before the call returns. Points are
-        checked as `RunService.start_run` checks its arguments; the error is that of the first bad one, and
-        its subject names it: ``point 3: lr``.
+        checked as `RunService.start_run` checks its arguments. The error is that of the first invalid point,
+        which its subject names: ``point 3: lr``.
 
         Parameters
         ----------
         group_id : str
             The group that the runs belong to.
         arguments : list of list of dict
-            The arguments of each point, at least one; claimed in this order.
+            The arguments of each point, at least one point; runs are claimed in this order.
         config : dict, optional
             Settings of every run, as in `RunService.start_run` without ``key``, and of the sweep:
-            ``on_error`` (``"continue"``, or ``"stop"``: what still waits is cancelled when a run ends in
-            ERROR), ``reuse`` (True: a point whose run already succeeded in this group, with the same
-            template and the same values, takes that run; not where a secret is given), ``parallel`` (runs of
-            it that may be under way at once, at least 1), ``priority`` (-100 to 100, 0 where it is not
-            given; higher is claimed first), and ``key``: of two calls with one idempotency key in one group
-            the second returns the sweep of the first.
+            ``on_error`` (``"continue"``, or ``"stop"``: the waiting runs are cancelled when a run ends in
+            ERROR), ``reuse`` (True: a point uses an earlier successful run of this group with the same
+            template and the same values, if there is one; not possible with secret values), ``parallel``
+            (the number of runs of the sweep that may execute at once, at least 1), ``priority`` (-100 to
+            100, default 0; higher is claimed first), and ``key``, an idempotency key: the second call with
+            the same key in the same group returns the sweep of the first.
         name : str, optional
-            Shown to people; None for the names of what varies.
+            Display name; None to name the sweep after its varied parameters.
 
         Returns
         -------
         dict
-            The sweep's handle.
+            The sweep handle.
 
         Raises
         ------
@@ -69,24 +69,24 @@ class SweepService(ABC):
         UnauthorizedAccessError
             The user is not a member of the group.
         InvalidArgumentError
-            The shape is wrong, there is no point, a value does not fit its parameter, or a setting makes
-            no sense.
+            The shape is wrong, there is no point, a value does not fit its parameter, or a setting is
+            invalid.
         ConstraintViolationError
             The name is malformed.
         DuplicateArgumentError
             A parameter got two arguments at one point.
         UnknownParameterError
-            An argument names no parameter of the template.
+            An argument names a parameter that the template does not declare.
         UnknownFileError
             An argument names a file that was not uploaded to the group.
         MissingArgumentError
             A required parameter got no argument.
         InvalidRunStateError
-            A run that would be reused was deleted at the same time.
+            A run that was to be reused was deleted at the same time.
         QueueFullError
-            More runs would wait than may wait.
+            More runs would wait than the limit allows.
         StorageFullError
-            The disk has no room.
+            The disk is full.
         """
 
     @abstractmethod
@@ -101,7 +101,7 @@ class SweepService(ABC):
         Returns
         -------
         dict
-            The sweep's handle.
+            The sweep handle.
 
         Raises
         ------
@@ -135,21 +135,21 @@ class SweepService(ABC):
 
     @abstractmethod
     def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> dict:
-        """Return the points of a sweep as the rows of a table, by ascending number.
+        """Return the points of a sweep as the rows of a table, in ascending order of their numbers.
 
         Parameters
         ----------
         sweep_id : str
             The sweep.
         after : str, optional
-            The ``next`` of an earlier answer; None to begin with the first.
+            The ``next`` of an earlier response; None to begin with the first point.
         limit : int, optional
-            Rows in the answer, 1 to 2,000; None for as many as there may be.
+            Rows in the response, 1 to 2,000; None for the maximum.
 
         Returns
         -------
         dict
-            ``{"columns": [name, …], "rows": [[value, …], …]}``, and ``next`` where there are more. The
+            ``{"columns": [name, …], "rows": [[value, …], …]}``, and ``next`` if there are more. The
             columns are ``number``, and those of `RunService.get_table` for the run of the point.
 
         Raises
@@ -159,12 +159,12 @@ class SweepService(ABC):
         UnauthorizedAccessError
             The user may not read the sweep's group.
         InvalidArgumentError
-            The limit or cursor makes no sense.
+            The limit or cursor is invalid.
         """
 
     @abstractmethod
     def add_points(self, sweep_id: str, arguments: list[list[dict]]) -> dict:
-        """Add points to a sweep, all of them or none, with its settings.
+        """Add points to a sweep, all of them or none, with the settings of the sweep.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class SweepService(ABC):
         Returns
         -------
         dict
-            ``{"sweep": handle, "runs": [{number, id, state, createdAt}, …]}``: the new points, in their
+            ``{"sweep": handle, "runs": [{number, id, state, createdAt}, …]}``: the new points, in the given
             order, each with its run.
 
         Raises
@@ -186,15 +186,15 @@ class SweepService(ABC):
         UnauthorizedAccessError
             The user is not a member of the sweep's group.
         ConstraintViolationError
-            Whatever `start_sweep` raises of this kind.
+            Any error of this kind that `start_sweep` raises.
         UnknownParameterError
-            An argument names no parameter of the template.
+            An argument names a parameter that the template does not declare.
         UnknownFileError
             An argument names a file that was not uploaded to the group.
         QueueFullError
-            More runs would wait than may wait.
+            More runs would wait than the limit allows.
         StorageFullError
-            The disk has no room.
+            The disk is full.
         """
 
     @abstractmethod
@@ -208,12 +208,12 @@ class SweepService(ABC):
         reason : str, optional
             Kept in the ``messages`` of the runs.
         pending_only : bool, optional
-            Whether those that are RUNNING go on.
+            Whether to cancel only the waiting runs and let those that are RUNNING continue.
 
         Returns
         -------
         dict
-            The sweep's handle; the runs are CANCELED in it.
+            The sweep handle, in which the runs are CANCELED already.
 
         Raises
         ------
@@ -222,28 +222,28 @@ class SweepService(ABC):
         UnauthorizedAccessError
             The user is not a member of the sweep's group.
         InvalidRunStateError
-            All of its runs have ended already.
+            All runs of the sweep have already ended.
         InvalidArgumentError
-            The reason is no text, or too long.
+            The reason is not a string, or is too long.
         """
 
     @abstractmethod
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> dict:
-        """Leave what waits of a sweep waiting, or let it go on; what is under way is not touched.
+        """Hold back the waiting runs of a sweep, or release them; runs that are RUNNING continue.
 
-        Runs of other sweeps, and single ones, take the slots meanwhile.
+        Meanwhile, other runs take the slots.
 
         Parameters
         ----------
         sweep_id : str
             The sweep.
         paused : bool, optional
-            False to go on.
+            False to resume.
 
         Returns
         -------
         dict
-            The sweep's handle.
+            The sweep handle.
 
         Raises
         ------
@@ -252,24 +252,24 @@ class SweepService(ABC):
         UnauthorizedAccessError
             The user is not a member of the sweep's group.
         InvalidRunStateError
-            It is to be paused, and no run of it waits.
+            The sweep is to be paused, but none of its runs waits.
         """
 
     @abstractmethod
     def rerun_failed(self, sweep_id: str) -> dict:
-        """Give each point whose run ended in ERROR or CANCELED a new run, on the template as it is now.
+        """Give each point whose run ended in ERROR or CANCELED a new run, with the current template.
 
-        All of them or none. The runs of before stay in the group.
+        All such points or none get one. The earlier runs stay in the group.
 
         Parameters
         ----------
         sweep_id : str
-            The sweep; what of it is active goes on.
+            The sweep; its active runs continue.
 
         Returns
         -------
         dict
-            The sweep's handle.
+            The sweep handle.
 
         Raises
         ------
@@ -278,20 +278,21 @@ class SweepService(ABC):
         UnauthorizedAccessError
             The user is not a member of the sweep's group.
         InvalidRunStateError
-            No run of it failed or was cancelled, or somebody else was first.
+            No run of the sweep failed or was cancelled, or a concurrent call came first.
         ConstraintViolationError
-            The template has changed and refuses the arguments, or one was secret and not kept.
+            The template has changed and no longer accepts the arguments, or an argument was secret and not
+            stored.
         QueueFullError
-            More runs would wait than may wait.
+            More runs would wait than the limit allows.
         StorageFullError
-            The disk has no room.
+            The disk is full.
         """
 
     @abstractmethod
     def delete_sweep(self, sweep_id: str) -> dict:
         """Remove a sweep with the runs that it started, and their files.
 
-        What it reused stays, and so does a run of it that another sweep reuses.
+        Runs that it reused are kept, and so are its own runs that another sweep reuses.
 
         Parameters
         ----------
@@ -301,7 +302,7 @@ class SweepService(ABC):
         Returns
         -------
         dict
-            The last handle of the sweep.
+            The last handle of the deleted sweep.
 
         Raises
         ------
@@ -310,5 +311,5 @@ class SweepService(ABC):
         UnauthorizedAccessError
             The user is not a member of the sweep's group.
         InvalidRunStateError
-            A run of it is active; cancel it first.
+            A run of the sweep is active; cancel it first.
         """

@@ -8,15 +8,15 @@ const target = process.env.RUNWIDGETS_STATIC ?? '../static';
 const sources = readdirSync('src', { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
 const hash = createHash('sha256');
 for (const each of sources.map(({ parentPath, name }) => `${parentPath}/${name}`).sort()) hash.update(readFileSync(each));
-const define = { BUILD: JSON.stringify(hash.digest('hex').slice(0, 12)) };
-const options = { bundle: true, minify: true, target: 'es2022', define, logLevel: 'warning' };
+const constants = { BUILD: JSON.stringify(hash.digest('hex').slice(0, 12)) };
+const options = { bundle: true, minify: true, target: 'es2022', define: constants, logLevel: 'warning' };
 await build({
   ...options,
-  entryPoints: ['form', 'run', 'results', 'table', 'sweep', 'browser', 'markdown'].map((name) => `src/hosts/${name}.ts`),
+  entryPoints: ['form', 'run', 'results', 'table', 'sweep', 'browser', 'markdown'].map((name) => `src/hosts/anywidget/${name}.ts`),
   format: 'esm',
   outdir: target,
 });
-copyFileSync('src/style.css', `${target}/style.css`);
+copyFileSync('src/views/style.css', `${target}/style.css`);
 
 // The prebuilt extension of JupyterLab. Its files are cached for ever, so that each has its hash in its name.
 const extension = `${target}/lab`;
@@ -27,8 +27,9 @@ async function bundle(entry, name, more) {
   });
   return basename(Object.keys(made.metafile.outputs)[0]);
 }
-const card = await bundle('src/hosts/card.ts', 'card', { format: 'esm', loader: { '.css': 'text' } });
-const entry = await bundle('src/hosts/mime.ts', 'remoteEntry', { format: 'iife', define: { CARD: JSON.stringify(card) } });
+const output = await bundle('src/hosts/mime/saved-output.ts', 'saved-output', { format: 'esm', loader: { '.css': 'text' } });
+const define = { SAVED_OUTPUT: JSON.stringify(output) };
+const entry = await bundle('src/hosts/mime/extension.ts', 'remoteEntry', { format: 'iife', define });
 const { version } = JSON.parse(readFileSync('package.json', 'utf-8'));
 const about = {
   name: 'runwidgets',

@@ -37,10 +37,10 @@ def test_jupyterlab_finds_the_extension_and_the_file_that_it_loads() -> None:
 
     folder, build = Path(found["ext_path"]), found["jupyterlab"]["_build"]
     entry = (folder / build["load"]).read_text("utf-8")
-    card = re.search(r"card\.\w+\.js", entry)
+    saved_output = re.search(r"saved-output\.\w+\.js", entry)
     assert build["mimeExtension"] == "./mimeExtension"
-    assert len(entry) < 2_000 and card is not None
-    view = (folder / "static" / card[0]).read_text("utf-8")
+    assert len(entry) < 2_000 and saved_output is not None
+    view = (folder / "static" / saved_output[0]).read_text("utf-8")
     assert len(view) < 100_000 and "innerHTML" not in view
     assert set(re.findall(r"https?://[^\"'`]*", view)) == {"http://www.w3.org/2000/svg"}
     assert len(list((folder / "static").iterdir())) == 2

@@ -1,10 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { isAboutXsrf, RestTransport } from '../src/transport/rest';
-import { ApiError, type Follower } from '../src/transport/transport';
-import type { Json } from '../src/types';
-import { browserView } from '../src/views/browser';
+import { isAboutXsrf, RestTransport } from '../src/transport/rest-transport';
+import { ApiError, type Follower } from '../src/model/transport';
+import type { Json } from '../src/model/types';
+import { browserView } from '../src/views/browser/browser-view';
 import { innerModel } from '../src/views/view';
-import { type Listed, LiveWorkflows, matching } from '../src/workflows';
+import { type Listed, LiveWorkflows, matching } from '../src/model/runs/live-workflows';
 
 const LISTED: Listed[] = [
   { id: 'a', name: 'Classify digits', description: 'Trains a classifier', activeRuns: 0 },

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { readSaved, show } from '../src/hosts/card';
+import { readSaved, show } from '../src/hosts/mime/saved-output';
 
 const saved = { run_id: 'a1b2', notebook: 'train.ipynb', state: 'SUCCESS', seen: '2026-01-02T03:04:05Z' };
 const finished = {

@@ -1,9 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { findRoutes } from '../src/hosts/way';
-import { serveAddresses } from '../src/transport/addresses';
-import { CommTransport, type Channel, type Heard } from '../src/transport/comm';
-import type { Connection } from '../src/transport/transport';
-import type { Json, RunEvent } from '../src/types';
+import { findRoutes } from '../src/hosts/anywidget/find-routes';
+import { serveAddresses } from '../src/hosts/anywidget/kernel-files';
+import { CommTransport, type Channel, type Heard } from '../src/transport/comm-transport';
+import type { Connection } from '../src/model/transport';
+import type { Json, RunEvent } from '../src/model/types';
 
 type Asked = { kind: string; id: string; [name: string]: Json };
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { deltaOf, differs, sectionsOf, toLines, toMarkdown, type Line } from '../src/comparison';
-import type { Json, Run } from '../src/types';
+import { deltaOf, differs, sectionsOf, toLines, toMarkdown, type Line } from '../src/model/runs/run-comparison';
+import type { Json, Run } from '../src/model/types';
 
 const run = (given: { [name: string]: Json }, metrics: { [name: string]: Json }, sha256 = 'a'): Run => ({
   id: 'r', state: 'SUCCESS', createdAt: '', startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:00:02Z', workflowId: 'w',

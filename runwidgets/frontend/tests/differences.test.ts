@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { columnsApart, hunksOf, notebookLines } from '../src/differences';
-import type { Notebook } from '../src/notebook';
+import { columnsApart, hunksOf, notebookLines } from '../src/model/files/file-differences';
+import type { Notebook } from '../src/model/files/notebook';
 
 test('lines that were changed stand between some that were not', () => {
   const numbers = Array.from({ length: 20 }, (_, at) => `${at + 1}\n`).join('');

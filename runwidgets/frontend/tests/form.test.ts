@@ -1,14 +1,14 @@
 import { expect, test, vi } from 'vitest';
-import { asCode } from '../src/code';
-import { combine, logRow, row } from '../src/space';
-import type { Json, Parameter } from '../src/types';
-import { describe } from '../src/views/earlier';
-import { contentsPath } from '../src/views/fields/browse';
+import { asCode } from '../src/model/form/python-code';
+import { combine, logRow, row } from '../src/model/form/parameter-space';
+import type { Json, Parameter } from '../src/model/types';
+import { describe } from '../src/views/form/earlier-runs';
+import { contentsPath } from '../src/views/fields/server-files';
 import { search } from '../src/views/fields/choices';
 import { isSame, type Place } from '../src/views/fields/control';
 import { Field } from '../src/views/fields/field';
-import type { Transport } from '../src/transport/transport';
-import { describeSweep, startButton, usualTime } from '../src/views/startbutton';
+import type { Transport } from '../src/model/transport';
+import { describeSweep, startButton, usualTime } from '../src/views/form/start-button';
 import { atPlace, lostNumber, placeOf, sliderOf } from '../src/views/fields/text';
 
 const parameter = (name: string, dtype: string, more = {}): Parameter =>

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import { LiveRun } from '../src/live';
-import { LiveRuns } from '../src/runs';
-import { nearest, SeriesOfRun, thinned } from '../src/series';
-import type { Run, RunEvent } from '../src/types';
-import type { Follower, Transport } from '../src/transport/transport';
+import { LiveRun } from '../src/model/runs/live-run';
+import { LiveRuns } from '../src/model/runs/live-runs';
+import { nearest, SeriesOfRun, thinned } from '../src/model/runs/metric-series';
+import type { Run, RunEvent } from '../src/model/types';
+import type { Follower, Transport } from '../src/model/transport';
 
 /** A server whose answers come when they are told to, and whose events come when they are given. */
 class Server {

@@ -1,14 +1,14 @@
+import { pauseAfter } from '../src/model/retry';
 import { expect, test } from 'vitest';
-import { parseTable } from '../src/csv';
-import { applyEvent, isOlder } from '../src/live';
-import { addText } from '../src/log';
-import { bytes, clock, took, value } from '../src/text';
-import { pauseAfter } from '../src/transport/events';
-import type { Follower } from '../src/transport/transport';
-import { findBase, readCookie, toError } from '../src/transport/rest';
-import type { Run, RunEvent } from '../src/types';
+import { parseTable } from '../src/model/files/csv';
+import { applyEvent, isOlder } from '../src/model/runs/live-run';
+import { addText } from '../src/views/run/run-log';
+import { bytes, clock, took, value } from '../src/model/format';
+import type { Follower } from '../src/model/transport';
+import { findBase, readCookie, toError } from '../src/transport/rest-transport';
+import type { Run, RunEvent } from '../src/model/types';
 import { isSame } from '../src/views/fields/control';
-import { shareOf, stageOf } from '../src/views/run';
+import { shareOf, stageOf } from '../src/views/run/run-view';
 
 const RUN: Run = {
   id: 'r', state: 'RUNNING', createdAt: '', workflowId: 'w', groupId: 'g', arguments: [], parameters: [],
@@ -107,7 +107,7 @@ test('views of one page share one stream, and the last to leave closes it', asyn
     }
   }
   Object.assign(globalThis, { EventSource: FakeSource });
-  const { joinStream } = await import('../src/transport/events');
+  const { joinStream } = await import('../src/transport/event-stream');
   const heard: string[] = [];
   const follower = (name: string): Follower => ({
     connected: () => heard.push(`${name} connected`),

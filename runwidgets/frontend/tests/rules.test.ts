@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import cases from '../../../tests/templates/cases.json';
-import { describeRange, parseRange, problemOf } from '../src/rules';
-import type { Json, Parameter } from '../src/types';
+import { describeRange, parseRange, problemOf } from '../src/model/form/argument-validation';
+import type { Json, Parameter } from '../src/model/types';
 
 interface Case {
   parameter: Parameter;

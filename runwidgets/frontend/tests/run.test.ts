@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
 import { expect, test, vi } from 'vitest';
-import { LogView } from '../src/log';
-import { CellsView, cellTimes, seconds } from '../src/views/cells';
-import { tracebackOf, type Notebook } from '../src/notebook';
-import type { Run } from '../src/types';
-import type { Transport } from '../src/transport/transport';
+import { LogView } from '../src/views/run/run-log';
+import { CellsView, cellTimes, seconds } from '../src/views/run/cell-list';
+import { tracebackOf, type Notebook } from '../src/model/files/notebook';
+import type { Run } from '../src/model/types';
+import type { Transport } from '../src/model/transport';
 
 const frame = (): Promise<void> => new Promise((resolve) => { requestAnimationFrame(() => resolve()); });
 const cell = (source: string, status: string, duration: number | null) =>

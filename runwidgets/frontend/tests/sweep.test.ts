@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import {
   begunAt, bestOf, describePoint, estimate, groupFailures, label, makeAxis, makeGrid, mostVaried, numericMetrics, powerTicks,
   roundTicks, sampled,
-} from '../src/sweep';
-import type { Row } from '../src/table';
-import type { Json, State } from '../src/types';
-import { focusPlace, gridTable } from '../src/views/sweep/grid';
+} from '../src/model/sweep/sweep-summary';
+import type { Row } from '../src/model/runs/run-rows';
+import type { Json, State } from '../src/model/types';
+import { focusPlace, gridTable } from '../src/views/sweep/heat-map';
 
 const row = (id: string, given: { [name: string]: Json }, loss: Json = null, state: State = 'SUCCESS', message: string | null = null): Row => ({
   id, state, createdAt: '', startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:00:10Z', arguments: given,

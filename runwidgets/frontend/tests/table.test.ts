@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   applyToRow, chosenColumns, columnsOf, compare, inSight, moved, parseFilter, parseOrder, sorted, toCsv, toRows, usualColumns, type Row,
-} from '../src/table';
-import type { Json, RunEvent } from '../src/types';
+} from '../src/model/runs/run-rows';
+import type { Json, RunEvent } from '../src/model/types';
 import { drawCell, isNumeric } from '../src/views/table/cells';
-import { forEach, typedFor } from '../src/views/table/many';
-import { ApiError } from '../src/transport/transport';
-import { askingButton } from '../src/dom';
+import { forEach, typedFor } from '../src/views/table/bulk-actions';
+import { ApiError } from '../src/model/transport';
+import { askingButton } from '../src/views/dom';
 
 const COLUMNS = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
 

@@ -1,6 +1,6 @@
-import type { Json } from '../types';
-import type { Runs, RunsWatcher } from '../runs';
-import type { Transport } from '../transport/transport';
+import type { Json } from '../model/types';
+import type { Runs, RunsWatcher } from '../model/runs/live-runs';
+import type { Transport } from '../model/transport';
 
 /** What a host keeps for a view: small values under names, and word of their changes. */
 export interface Model {

@@ -1,7 +1,7 @@
-import { h, replace, uniqueId } from '../../dom';
-import { show } from '../../rules';
-import { t } from '../../text';
-import type { Json, Parameter } from '../../types';
+import { h, replace, uniqueId } from '../dom';
+import { show } from '../../model/form/argument-validation';
+import { t } from '../../model/format';
+import type { Json, Parameter } from '../../model/types';
 import { isSame, NOTHING, presetOf, takesNone, type Control, type Place, type Reading } from './control';
 
 /** True or false, where one of them is the default. */

@@ -1,5 +1,5 @@
-import type { Json, Parameter } from '../../types';
-import type { Transport } from '../../transport/transport';
+import type { Json, Parameter } from '../../model/types';
+import type { Transport } from '../../model/transport';
 import type { Uploads } from './uploads';
 
 /** What a field holds: a value to send, or nothing because it was left as it is. */

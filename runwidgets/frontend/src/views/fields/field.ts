@@ -1,13 +1,13 @@
-import { h, uniqueId } from '../../dom';
-import { describeRange, parseRange, problemOf, show } from '../../rules';
-import { t } from '../../text';
-import type { Json, Parameter } from '../../types';
+import { h, uniqueId } from '../dom';
+import { describeRange, parseRange, problemOf, show } from '../../model/form/argument-validation';
+import { t } from '../../model/format';
+import type { Json, Parameter } from '../../model/types';
 import { choices, suggestions, toggle } from './choices';
 import { isSame, NOTHING, presetOf, takesNone, type Control, type Place, type Reading } from './control';
-import { files } from './files';
+import { files } from './file-field';
 import { isShort, rows, tags } from './lists';
 import { record } from './records';
-import { several } from './several';
+import { several } from './swept-field';
 import { json, line, slider, sliderOf } from './text';
 
 const MOST_RADIOS = 4;

@@ -1,7 +1,7 @@
-import { h, replace } from '../../dom';
-import { problemOf } from '../../rules';
-import { t } from '../../text';
-import type { Json, Parameter } from '../../types';
+import { h, replace } from '../dom';
+import { problemOf } from '../../model/form/argument-validation';
+import { t } from '../../model/format';
+import type { Json, Parameter } from '../../model/types';
 import { NOTHING, presetOf, textOf, type Control, type Place } from './control';
 import type { Nested, Nest } from './records';
 

@@ -1,6 +1,6 @@
-import { h } from '../../dom';
-import { t } from '../../text';
-import type { Json, Parameter } from '../../types';
+import { h } from '../dom';
+import { t } from '../../model/format';
+import type { Json, Parameter } from '../../model/types';
 import { NOTHING, presetOf, takesNone, type Control, type Reading } from './control';
 
 /** What a list or a record needs of the fields inside it. */

@@ -1,7 +1,7 @@
-import { h } from '../../dom';
-import { decimals, parseRange } from '../../rules';
-import { t } from '../../text';
-import type { Json, Parameter } from '../../types';
+import { h } from '../dom';
+import { decimals, parseRange } from '../../model/form/argument-validation';
+import { t } from '../../model/format';
+import type { Json, Parameter } from '../../model/types';
 import { NOTHING, presetOf, textOf, type Control } from './control';
 
 const TYPES: { [dtype: string]: string } = { date: 'date', datetime: 'datetime-local' };

@@ -1,5 +1,5 @@
-import type { Upload } from '../../types';
-import { ApiError, type Transport } from '../../transport/transport';
+import type { Upload } from '../../model/types';
+import { ApiError, type Transport } from '../../model/transport';
 
 /** The uploads of a group, asked for once for all file fields of a form. */
 export class Uploads {

@@ -1,4 +1,4 @@
-import { h } from '../../dom';
+import { h } from '../dom';
 
 const LEAST_HEIGHT = 40;
 const MOST_HEIGHT = 640;

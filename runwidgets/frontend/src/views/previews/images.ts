@@ -1,6 +1,6 @@
-import { visible } from '../../ansi';
-import { h, replace } from '../../dom';
-import { t } from '../../text';
+import { visible } from '../../model/ansi';
+import { h, replace } from '../dom';
+import { t } from '../../model/format';
 
 const STEP = 1.25;
 const MOST = 16;

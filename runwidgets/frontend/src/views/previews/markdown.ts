@@ -1,7 +1,7 @@
 /** Markdown as elements. The parser gives tokens only: markup in the text stays text, nothing is loaded. */
 import { Lexer, type Token, type Tokens } from 'marked';
-import { visible } from '../../ansi';
-import { h } from '../../dom';
+import { visible } from '../../model/ansi';
+import { h } from '../dom';
 
 type Tag = keyof HTMLElementTagNameMap;
 

@@ -1,9 +1,9 @@
-import { visible } from '../../ansi';
-import { numberOf, parseTable, separatorOf, sortRows } from '../../csv';
-import { h, replace } from '../../dom';
-import { t } from '../../text';
-import type { ResultFile } from '../../types';
-import type { Transport } from '../../transport/transport';
+import { visible } from '../../model/ansi';
+import { numberOf, parseTable, separatorOf, sortRows } from '../../model/files/csv';
+import { h, replace } from '../dom';
+import { t } from '../../model/format';
+import type { ResultFile } from '../../model/types';
+import type { Transport } from '../../model/transport';
 import { hexPreview, readText, TEXT_LIMIT } from './text';
 
 export const ROWS = 200;

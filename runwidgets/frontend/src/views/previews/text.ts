@@ -1,8 +1,8 @@
-import { visible } from '../../ansi';
-import { h, replace } from '../../dom';
-import { bytes, t } from '../../text';
-import type { ResultFile } from '../../types';
-import type { Transport } from '../../transport/transport';
+import { visible } from '../../model/ansi';
+import { h, replace } from '../dom';
+import { bytes, t } from '../../model/format';
+import type { ResultFile } from '../../model/types';
+import type { Transport } from '../../model/transport';
 
 export const TEXT_LIMIT = 1_000_000;
 const HEAD = 512;

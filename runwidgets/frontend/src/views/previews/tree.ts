@@ -1,8 +1,8 @@
-import { visible } from '../../ansi';
-import { append, h } from '../../dom';
-import { t } from '../../text';
-import type { Json, ResultFile } from '../../types';
-import type { Transport } from '../../transport/transport';
+import { visible } from '../../model/ansi';
+import { append, h } from '../dom';
+import { t } from '../../model/format';
+import type { Json, ResultFile } from '../../model/types';
+import type { Transport } from '../../model/transport';
 import { readText, textPreview } from './text';
 
 const AT_ONCE = 100;

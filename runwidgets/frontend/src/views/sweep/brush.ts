@@ -1,4 +1,4 @@
-import { s } from '../drawing';
+import { s } from '../svg';
 
 /** A frame in the drawing's own units. */
 export interface Frame {

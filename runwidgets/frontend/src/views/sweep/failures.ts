@@ -1,8 +1,8 @@
-import { visible } from '../../ansi';
-import { h, replace } from '../../dom';
-import { describePoint, groupFailures } from '../../sweep';
-import type { Row } from '../../table';
-import { t } from '../../text';
+import { visible } from '../../model/ansi';
+import { h, replace } from '../dom';
+import { describePoint, groupFailures } from '../../model/sweep/sweep-summary';
+import type { Row } from '../../model/runs/run-rows';
+import { t } from '../../model/format';
 
 const REASONS = 20;
 

@@ -1,8 +1,9 @@
-import { visible } from '../../ansi';
-import { h } from '../../dom';
-import { cellOf, type Column, type Row } from '../../table';
-import { took, t, value } from '../../text';
-import { type Json, STATE_SIGNS } from '../../types';
+import { STATE_SIGNS } from '../../model/states';
+import { visible } from '../../model/ansi';
+import { h } from '../dom';
+import { cellOf, type Column, type Row } from '../../model/runs/run-rows';
+import { took, t, value } from '../../model/format';
+import type { Json } from '../../model/types';
 
 const LOOKED_AT = 200;
 

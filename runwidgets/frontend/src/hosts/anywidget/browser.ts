@@ -1,0 +1,4 @@
+import { browserView } from '../../views/browser/browser-view';
+import { host } from './host';
+
+export default host(browserView);

@@ -1,0 +1,41 @@
+import { findBase, RestTransport } from '../../transport/rest-transport';
+import { ApiError } from '../../model/transport';
+
+const STORES = Symbol.for('runwidgets.stores');
+
+/** Ask a server where it keeps runs; null where it does not know our routes. */
+async function askStore(base: string): Promise<string | null> {
+  try {
+    return (await new RestTransport(base).get<{ store?: string }>('')).store ?? null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null; // a page for people
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 0 || error.status >= 500) throw error;
+    return null;
+  }
+}
+
+/** Ask once per page; each widget is a bundle of its own, so the answer lives on the page. */
+function storeOf(base: string): Promise<string | null> {
+  const page = globalThis as { [STORES]?: Map<string, Promise<string | null>> };
+  const known = (page[STORES] ??= new Map<string, Promise<string | null>>());
+  let answer = known.get(base);
+  if (!answer) {
+    answer = askStore(base);
+    known.set(base, answer);
+    answer.catch(() => known.delete(base));
+  }
+  return answer;
+}
+
+/** Return where the routes are that answer for what a kernel shows, null where only the kernel itself can. */
+export async function findRoutes(page: Document, store: string): Promise<string | null> {
+  const base = findBase(page);
+  if (base === null) return null;
+  try {
+    return (await storeOf(base)) === store ? base : null;
+  } catch (error) {
+    if (error instanceof ApiError) return base; // it is away, and so is the way to the kernel: wait for it there
+    throw error;
+  }
+}

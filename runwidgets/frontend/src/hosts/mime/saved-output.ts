@@ -1,0 +1,65 @@
+/** A run or a sweep as a saved output shows it: the view of its widget, for a page that may have no kernel. */
+import { visible } from '../../model/ansi';
+import { h, keepKeys, replace } from '../../views/dom';
+import style from '../../views/style.css';
+import { t } from '../../model/format';
+import type { Json, State } from '../../model/types';
+import { findBase, RestTransport } from '../../transport/rest-transport';
+import { runView } from '../../views/run/run-view';
+import { innerModel } from '../../views/view';
+import { lazyViews } from '../lazy-views';
+
+const STYLE = 'runwidgets-style';
+/** What an id may be: it becomes part of an address, and a notebook may hold anything. */
+const ID = /^[\w-]{1,64}$/;
+const STATES: readonly unknown[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'] satisfies State[];
+
+interface Saved {
+  id: string;
+  isSweep: boolean;
+  /** What is told of the run when the server has it no longer; empty where nothing was saved. */
+  told: string;
+}
+
+/** Read what a notebook says; null where it names neither a run nor a sweep. */
+export function readSaved(data: Json): Saved | null {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return null;
+  const { run_id: run, sweep_id: sweep, notebook, state, seen } = data;
+  const isSweep = sweep !== undefined;
+  const id = isSweep ? sweep : run;
+  if (typeof id !== 'string' || !ID.test(id)) return null;
+  const name = typeof notebook === 'string' ? visible(notebook, true) : '';
+  const moment = new Date(typeof seen === 'string' ? seen : NaN);
+  if (!name || !STATES.includes(state) || Number.isNaN(moment.valueOf())) return { id, isSweep, told: '' };
+  const time = moment.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+  return { id, isSweep, told: t('savedAs', { name, state: t(state as State), time }) };
+}
+
+/** Show a run or a sweep in an element of a notebook; returns how to let go of everything. */
+export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => void {
+  if (!document.getElementById(STYLE)) document.head.append(h('style', { id: STYLE }, style));
+  const root = h('div', { class: 'rw' });
+  replace(node, root);
+  const saved = readSaved(data);
+  const base = findBase(document);
+  if (saved === null || base === null) {
+    root.append(h('div', { class: 'rw-card rw-dim', role: 'status' }, t(saved ? 'noServer' : 'noRunNamed')));
+    return () => undefined;
+  }
+  const model = innerModel({ [saved.isSweep ? 'sweep_id' : 'run_id']: saved.id, read_only: isTrusted ? null : t('notTrusted') });
+  const unobserve = model.observe('state', () => {
+    if (model.get('state') === 'DELETED' && saved.told) {
+      root.firstElementChild?.append(h('div', { class: 'rw-dim' }, saved.told));
+    }
+  });
+  const free = keepKeys(root);
+  const transport = new RestTransport(base);
+  const inner = lazyViews(transport);
+  const close = (saved.isSweep ? inner.sweep : runView)(root, { transport, model, inner });
+  return () => {
+    unobserve();
+    free();
+    close();
+    root.remove();
+  };
+}

@@ -1,0 +1,80 @@
+/** How two files of one name differ, away from any page: lines that one has and the other has not. */
+
+import { structuredPatch } from 'diff';
+import { joined, type Notebook, type Output } from './notebook';
+import type { Json } from '../types';
+
+const CONTEXT = 3;
+/** Lines lost and gained above which two texts count as too different to be shown line by line. */
+const MOST_CHANGED = 1000;
+
+export interface Change {
+  kind: 'same' | 'added' | 'removed';
+  text: string;
+}
+
+export interface Hunk {
+  /** Where it begins and how many lines it has, in one and in the other, as `diff -u` has it. */
+  place: string;
+  changes: Change[];
+}
+
+const KINDS: { [sign: string]: Change['kind'] } = { ' ': 'same', '+': 'added', '-': 'removed' };
+
+/** Return what one text has to lose and to gain to be the other; null where that is too much to say. */
+export function hunksOf(one: string, other: string): Hunk[] | null {
+  const patch = structuredPatch('', '', one, other, '', '', { context: CONTEXT, stripTrailingCr: true, maxEditLength: MOST_CHANGED });
+  if (!patch) return null;
+  return patch.hunks.map(({ oldStart, oldLines, newStart, newLines, lines }) => ({
+    place: `@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`,
+    // What begins with a backslash says that the last line has no end.
+    changes: lines.filter((line) => !line.startsWith('\\')).map((line) => ({ kind: KINDS[line.charAt(0)] ?? 'same', text: line.slice(1) })),
+  }));
+}
+
+/** Return a short sum by which long contents are told apart (**Source:** FNV-1a, 32 bits). */
+function sumOf(text: string): string {
+  let sum = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) sum = Math.imul(sum ^ text.charCodeAt(at), 0x01000193);
+  return (sum >>> 0).toString(16).padStart(8, '0');
+}
+
+function linesOf(output: Output): string[] {
+  if (output.output_type === 'stream') return [`[${output.name ?? 'stream'}]`, joined(output.text)];
+  if (output.output_type === 'error') return ['[error]', `${output.ename ?? ''}: ${output.evalue ?? ''}`];
+  return Object.entries(output.data ?? {}).flatMap(([type, content]) => {
+    const text = joined(content);
+    const isRead = type.startsWith('text/') && type !== 'text/html';
+    return isRead ? [`[${type}]`, text] : [`[${type}] ${text.length.toLocaleString('en')} characters, sum ${sumOf(text)}`];
+  });
+}
+
+/** Return facts about where a notebook was executed, a line each. */
+function factsOf(facts: Json | undefined, name: string): string[] {
+  if (facts === null || facts === undefined) return [];
+  if (typeof facts !== 'object' || Array.isArray(facts)) return [`${name}: ${joined(facts)}`];
+  return Object.entries(facts).flatMap(([key, value]) => factsOf(value, `${name}.${key}`));
+}
+
+/** Return a notebook as lines that can be compared: where it was executed, its cells, and what they left. */
+export function notebookLines({ cells, metadata }: Notebook): string {
+  const about = [
+    ...factsOf(metadata?.kernelspec?.name, 'kernel'), ...factsOf(metadata?.language_info?.version, 'language.version'),
+    ...factsOf(metadata?.runwidgets?.environment, 'environment'),
+  ];
+  const body = cells.flatMap((cell, at) => [`── ${cell.cell_type} cell ${at + 1}`, joined(cell.source), ...(cell.outputs ?? []).flatMap(linesOf)]);
+  return [...about, ...body].map((line) => `${line.replace(/\n$/, '')}\n`).join('');
+}
+
+export interface Shape {
+  rows: number;
+  columns: string[];
+}
+
+/** Return which columns a table has that another has not, and which it lacks. */
+export function columnsApart(base: Shape, other: Shape): { more: string[]; less: string[] } {
+  return {
+    more: other.columns.filter((name) => !base.columns.includes(name)),
+    less: base.columns.filter((name) => !other.columns.includes(name)),
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * The rules for values, for an answer while one types.
+ *
+ * They say what `templates/casts.py` says, in the same words, of the raw text; both are held to
+ * `tests/templates/cases.json`. The server judges again, and alone.
+ */
+
+import type { Json, Parameter } from '../types';
+
+const WHOLE = /^[+-]?\d+$/;
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+const RANGE = /^\s*([[(])\s*([^,\s]*)\s*,\s*([^,\s]*)\s*([\])])\s*$/;
+const MAX_DIGITS = 100;
+const SHOWN = 60;
+
+/** Return a value as a person would write it, and not more than fits a line. */
+export function show(value: Json): string {
+  const text = typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
+  const short = [...text];
+  return short.length <= SHOWN ? text : `${short.slice(0, SHOWN - 3).join('')}…`;
+}
+
+interface Range {
+  least: number | null;
+  includesLeast: boolean;
+  most: number | null;
+  includesMost: boolean;
+}
+
+/** Read a range such as `[0,1)`; null where there is none. */
+export function parseRange(text: string | undefined): Range | null {
+  const found = text === undefined ? null : RANGE.exec(text);
+  if (!found) return null;
+  const end = (given: string | undefined) => (given ? Number(given) : null);
+  return {
+    least: end(found[2]),
+    includesLeast: found[1] === '[',
+    most: end(found[3]),
+    includesMost: found[4] === ']',
+  };
+}
+
+/** Say which numbers a range takes, in words. */
+export function describeRange(range: Range): string {
+  const { least, most } = range;
+  if (least !== null && most !== null && range.includesLeast && range.includesMost) return `${least} to ${most}`;
+  const low = least === null ? [] : [`${range.includesLeast ? 'at least' : 'above'} ${least}`];
+  const high = most === null ? [] : [`${range.includesMost ? 'at most' : 'below'} ${most}`];
+  return [...low, ...high].join(' and ');
+}
+
+function outside(range: Range | null, value: number, shown: string): string | null {
+  if (range === null) return null;
+  const { least, most } = range;
+  const isLow = least !== null && (value < least || (value === least && !range.includesLeast));
+  const isHigh = most !== null && (value > most || (value === most && !range.includesMost));
+  return isLow || isHigh ? `must be ${describeRange(range)}, got ${shown}` : null;
+}
+
+/** Return how many digits stand after the point of a power of ten. */
+export const decimals = (step: number): number => Math.min(20, Math.max(0, -Math.floor(Math.log10(step))));
+
+const plain = (text: string): string => String(Number(text.trim()));
+
+/** Return what is wrong with a value for a parameter, null when nothing is. */
+export function problemOf(parameter: Parameter, value: Json): string | null {
+  const takesNothing = !parameter.isRequired && (parameter.defaultValue ?? null) === null;
+  if (value === null && takesNothing) return null;
+  const isText = parameter.dtype === 'string' && typeof value === 'string';
+  const isChosen = parameter.dtype === 'select' && (parameter.values ?? []).some((each) => each.value === value);
+  if (!isText && !isChosen && (value === null || (typeof value === 'string' && value.trim() === ''))) {
+    return 'no value was given';
+  }
+  switch (parameter.dtype) {
+    case 'int':
+      return wholeProblem(parameter, value);
+    case 'float':
+      return numberProblem(parameter, value);
+    case 'bool':
+      return typeof value === 'boolean' || (typeof value === 'string' && /^(true|false)$/i.test(value.trim()))
+        ? null
+        : `${show(value)} is not true or false`;
+    case 'string':
+      if (typeof value !== 'string') return `${show(value)} is not text`;
+      return value.includes('\0') ? 'it holds a NUL character' : null;
+    case 'select':
+      return isChosen || (parameter.values ?? []).some((each) => textOf(each.value) === value)
+        ? null
+        : `${show(value)} is none of ${(parameter.values ?? []).map((each) => show(each.value)).join(', ')}`;
+    case 'list':
+      return Array.isArray(value) ? null : `${show(value)} is not a list`;
+    case 'record':
+      return typeof value === 'object' && !Array.isArray(value) ? null : `${show(value)} is not a record`;
+    default:
+      return null;
+  }
+}
+
+const textOf = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+function wholeProblem(parameter: Parameter, value: Json): string | null {
+  const text = typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
+  if (!WHOLE.test(text)) return `${show(value)} is not a whole number`;
+  if (text.length > MAX_DIGITS) return `it has more than ${MAX_DIGITS} digits`;
+  return outside(parseRange(parameter.range), Number(text), text.replace(/^\+/, '').replace(/^(-?)0+(?=\d)/, '$1'));
+}
+
+function numberProblem(parameter: Parameter, value: Json): string | null {
+  const text = typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
+  if (!DECIMAL.test(text)) return `${show(value)} is not a number`;
+  if (!Number.isFinite(Number(text))) return `${show(value)} is not a finite number`;
+  return outside(parseRange(parameter.range), Number(text), plain(text));
+}

@@ -1,0 +1,36 @@
+/** Rows of numbers and their combinations: what a form's sweep runs over. */
+
+import type { Json, Parameter } from '../types';
+
+/** Runs that one sweep of a form may start; the service's queue takes no more either. */
+export const MOST_POINTS = 10_000;
+
+/** Without the last digits, which are those of the arithmetic: 0.30000000000000004 is 0.3. */
+const tidy = (value: number): number => Number(value.toPrecision(12));
+
+/** Return numbers a step apart; the last one is the end where steps lead to it. */
+export function row(first: number, last: number, step: number): number[] {
+  const count = Math.floor((last - first) / step + 1e-9) + 1;
+  return Array.from({ length: count }, (_, at) => tidy(first + at * step));
+}
+
+/** Return numbers with equal ratios, both ends among them; as `runwidgets.geomspace` does. */
+export function logRow(first: number, last: number, count: number, isWhole: boolean): number[] {
+  const inner = Array.from({ length: count - 2 }, (_, at) => tidy(first * (last / first) ** ((at + 1) / (count - 1))));
+  const values = [first, ...inner, last];
+  return isWhole ? [...new Set(values.map(Math.round))] : values;
+}
+
+/** What some parameters are set to: several values each, or one of each for a run. */
+export type Swept = [Parameter, Json[]][];
+
+/** Return how many runs all combinations make. */
+export const countPoints = (swept: Swept): number => swept.reduce((count, [, values]) => count * values.length, 1);
+
+/** Return all combinations of values; the last parameter changes fastest. */
+export function combine(swept: Swept): [Parameter, Json][][] {
+  return swept.reduce<[Parameter, Json][][]>(
+    (points, [parameter, values]) => points.flatMap((point) => values.map((value): [Parameter, Json][] => [...point, [parameter, value]])),
+    [[]],
+  );
+}

@@ -1,0 +1,85 @@
+/** A form's content as a call in Python. */
+
+import type { Swept } from './parameter-space';
+import type { Json, Parameter } from '../types';
+
+/** Names that `rw.run` and `rw.sweep` take for themselves; arguments of these names go into a mapping. */
+const TAKEN = { run: new Set(['api', 'group', 'config']), sweep: new Set(['api', 'group', 'config', 'name']) };
+const WIDTH = 88;
+/** Line ends and signs that turn the direction of text: code must read as it runs. */
+const UNSEEN = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+const visible = (text: string): string =>
+  text.replace(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/** Return a text as a Python literal. */
+export const literal = (text: string): string => visible(JSON.stringify(text));
+
+/** Return the call that starts the same run or sweep from Python; secrets are named, and left out. */
+export function asCode(
+  source: string,
+  values: [Parameter, Json][],
+  options: { group?: string; fileName?: (id: string) => string | undefined; several?: Swept } = {},
+): string {
+  const several = options.several ?? [];
+  const call = several.length ? 'sweep' : 'run';
+  const secrets = values.filter(([parameter]) => parameter.secret).map(([parameter]) => parameter.name);
+  const shown = values.filter(([parameter]) => !parameter.secret);
+  const isMapping = [...shown, ...several].some(([parameter]) => TAKEN[call].has(parameter.name));
+  const named = (name: string, code: string): string => (isMapping ? `${literal(name)}: ${code}` : `${name}=${code}`);
+  const given = [
+    ...shown.map(([parameter, value]) => {
+      const code = python(parameter, value);
+      return {
+        code: named(parameter.name, call === 'sweep' && Array.isArray(value) ? `[${code}]` : code),
+        comment: parameter.dtype === 'file' ? options.fileName?.(fileOf(value)) : undefined,
+      };
+    }),
+    ...several.map(([parameter, each]) => ({ code: named(parameter.name, severalOf(parameter, each)), comment: undefined })),
+  ];
+  const comments = secrets.map((name) => `# ${name} is secret: give it here`);
+  const group = options.group === undefined ? [] : [{ code: `group=${literal(options.group)}`, comment: undefined }];
+  const isShort = comments.length === 0 && given.every(({ comment }) => comment === undefined);
+  const pieces = given.map(({ code }) => code).join(', ');
+  const head = literal(source);
+  const inside = isMapping ? [`{${pieces}}`] : pieces ? [pieces] : [];
+  const short = `rw.${call}(${[head, ...inside, ...group.map(({ code }) => code)].join(', ')})`;
+  if (isShort && short.length <= WIDTH) return short;
+  const line = (indent: string) => ({ code, comment }: { code: string; comment: string | undefined }): string =>
+    `${indent}${code},${comment === undefined ? '' : `  # ${literal(comment).slice(1, -1)}`}`;
+  const body = isMapping
+    ? ['    {', ...given.map(line('        ')), ...comments.map((each) => `        ${each}`), '    },']
+    : [...given.map(line('    ')), ...comments.map((each) => `    ${each}`)];
+  return [`rw.${call}(`, `    ${head},`, ...body, ...group.map(line('    ')), ')'].join('\n');
+}
+
+const fileOf = (value: Json): string => (value as { value?: { fileId?: string } } | null)?.value?.fileId ?? '';
+
+/** Return a number as Python takes it, which allows no zeros before a whole one. */
+const number = (text: string): string => text.trim().replace(/^\+/, '').replace(/^(-?)0+(?=\d)/, '$1');
+
+/** Return the values of a sweep: whole numbers a step apart as a range. */
+function severalOf(parameter: Parameter, values: Json[]): string {
+  const list = `[${values.map((each) => python(parameter, each)).join(', ')}]`;
+  const numbers = values.map(Number);
+  const [first = 0, second = 0, last = 0] = [numbers[0], numbers[1], numbers.at(-1)];
+  const step = second - first;
+  const isRange = parameter.dtype === 'int' && values.length > 3 && step > 0
+    && numbers.every((each, at) => Number.isSafeInteger(each) && each === first + at * step);
+  return isRange ? `range(${first}, ${last + 1}${step === 1 ? '' : `, ${step}`})` : list;
+}
+
+function python(parameter: Parameter | undefined, value: Json): string {
+  const dtype = parameter?.dtype;
+  if ((dtype === 'int' || dtype === 'float') && typeof value === 'string') return number(value);
+  if (dtype === 'bool' && typeof value === 'string') return value.trim().toLowerCase() === 'true' ? 'True' : 'False';
+  if (Array.isArray(value)) return `[${value.map((item) => python(parameter?.para, item)).join(', ')}]`;
+  if (value === null) return 'None';
+  if (typeof value === 'object') {
+    const fields = Object.entries(value).map(([name, each]) =>
+      `${literal(name)}: ${python(parameter?.fields?.find((field) => field.name === name), each)}`);
+    return `{${fields.join(', ')}}`;
+  }
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  return typeof value === 'string' ? literal(value) : String(value);
+}

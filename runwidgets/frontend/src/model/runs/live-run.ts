@@ -1,0 +1,143 @@
+import { SeriesOfRun, type SeriesAnswer } from './metric-series';
+import type { LogPiece, Progress, Run, RunEvent, State } from '../types';
+import { ApiError, type Connection, type Transport } from '../transport';
+
+export interface Watcher {
+  changed(run: Run): void;
+  /** The series of the run have grown. */
+  recorded?(series: SeriesOfRun): void;
+  printed(text: string): void;
+  connection(connection: Connection): void;
+  gone(): void;
+  failed(error: ApiError): void;
+}
+
+/** Apply an event to a handle; says whether the handle must be asked for again, to be whole. */
+export function applyEvent(run: Run, event: RunEvent): boolean {
+  if (event.kind === 'state') {
+    run.state = event.data.state as State;
+    for (const key of ['startedAt', 'finishedAt'] as const) {
+      if (event.data[key]) run[key] = event.data[key] as string;
+    }
+    if (event.data.messages) run.messages = event.data.messages as string[];
+    return run.state === 'SUCCESS';
+  }
+  if (event.kind === 'progress') run.progress = event.data as unknown as Progress;
+  if (event.kind === 'metric') {
+    run.metrics = { ...run.metrics, [String(event.data.name)]: event.data.value ?? null };
+  }
+  return false;
+}
+
+/** Say whether a handle is from before another one: states only move on. */
+export function isOlder(run: Run, other: Run): boolean {
+  const rank = (state: State): number => ({ PENDING: 0, RUNNING: 1 } as Partial<Record<State, number>>)[state] ?? 2;
+  return rank(run.state) < rank(other.state);
+}
+
+/** Points of a series that are read at once: more than a plot can show. */
+const MOST_POINTS = 2000;
+
+/** Keep a run's handle, log and series as the server has them. */
+export class LiveRun {
+  private run: Run | null = null;
+  private offset: number | null = null;
+  private size = 0;
+  private isReading = false;
+  private hasMissed = false;
+  private isClosed = false;
+  private readonly series = new SeriesOfRun();
+  private unfollow: () => void;
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly id: string,
+    private readonly watcher: Watcher,
+  ) {
+    this.unfollow = transport.follow({ run: id }, {
+      connected: () => void this.refresh(),
+      event: (event) => this.take(event),
+      connection: (connection) => watcher.connection(connection),
+    });
+    void this.refresh();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.unfollow();
+  }
+
+  /** Take a handle that some answer brought, unless events have told more meanwhile. */
+  accept(run: Run): void {
+    if (this.isClosed || (this.run !== null && isOlder(run, this.run))) return;
+    this.run = run;
+    this.watcher.changed(run);
+  }
+
+  async refresh(): Promise<void> {
+    try {
+      this.accept(await this.transport.get<Run>(`runs/${this.id}`));
+      if (this.hasMissed) {
+        this.hasMissed = false;
+        this.accept(await this.transport.get<Run>(`runs/${this.id}`));
+      }
+      await this.read(true);
+      await this.readSeries();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (this.isClosed) return;
+      if (error.kind === 'UnknownRunError') this.end();
+      else if (error.status !== 0) this.watcher.failed(error);
+    }
+  }
+
+  private take(event: RunEvent): void {
+    if (event.kind === 'deleted') return this.end();
+    if (event.kind === 'log') {
+      this.size = Number(event.data.size);
+      void this.read(false);
+      return;
+    }
+    if (!this.run) {
+      this.hasMissed = true; // the answer that is on its way may be from before it
+      return;
+    }
+    if (event.kind === 'metric' && this.series.take(event.data)) this.watcher.recorded?.(this.series);
+    if (applyEvent(this.run, event)) void this.refresh();
+    else this.watcher.changed(this.run);
+    if (event.kind === 'state') void this.read(true);
+  }
+
+  /** Read the series of a run that has recorded numbers. */
+  private async readSeries(): Promise<void> {
+    if (!this.watcher.recorded || !Object.values(this.run?.metrics ?? {}).some((each) => typeof each === 'number')) return;
+    this.series.read(await this.transport.get<SeriesAnswer>(`runs/${this.id}/series?limit=${MOST_POINTS}`));
+    if (!this.isClosed && this.series.names.length) this.watcher.recorded?.(this.series);
+  }
+
+  private end(): void {
+    this.close();
+    this.watcher.gone();
+  }
+
+  /** Read what the log has that was not shown; of a long one only the end. */
+  private async read(isForced: boolean): Promise<void> {
+    if (this.isReading) return;
+    this.isReading = true;
+    try {
+      let more = isForced || this.offset === null || this.size > this.offset;
+      while (more && !this.isClosed) {
+        const from: number = this.offset ?? -100_000;
+        const piece = await this.transport.get<LogPiece>(`runs/${this.id}/log?offset=${from}`);
+        if (piece.text) this.watcher.printed(piece.text);
+        this.offset = piece.next;
+        this.size = Math.max(this.size, piece.size);
+        more = piece.text !== '' && this.size > piece.next;
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the stream says when the server is away
+    } finally {
+      this.isReading = false;
+    }
+  }
+}

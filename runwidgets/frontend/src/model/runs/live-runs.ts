@@ -1,0 +1,180 @@
+/**
+ * The runs of a group or of a sweep, as the server has them: fetched page by page, then kept by its events.
+ *
+ * A run that an event names for the first time is fetched: of a group with the page of the newest, of a sweep
+ * with all of it, since it may have taken another's place. Whoever watches is told at most four times a second.
+ */
+
+import { applyToRow, type Page, type Row, toRows } from './run-rows';
+import type { RunEvent } from '../types';
+import { ApiError, type Connection, type Transport } from '../transport';
+
+const PAUSE = 250;
+const MARGIN = 50;
+
+export interface RunsWatcher {
+  changed(): void;
+  connection(connection: Connection): void;
+  failed(error: ApiError): void;
+  /** The sweep was paused or resumed, by whomever. */
+  paused?(isPaused: boolean): void;
+}
+
+/** What a table needs of runs, wherever they come from. */
+export interface Runs {
+  readonly rows: Row[];
+  readonly isComplete: boolean;
+  get(id: string): Row | undefined;
+  close(): void;
+}
+
+export type Source = { group: string } | { sweep: string };
+
+export class LiveRuns implements Runs {
+  /** Newest first of a group, by their points of a sweep. */
+  rows: Row[] = [];
+  isComplete = false;
+  private readonly known = new Map<string, Row>();
+  private readonly unknown = new Set<string>();
+  private readonly unfollow: () => void;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private isLoading = false;
+  private mustReload = false;
+  private isClosed = false;
+  /** Events that came while answers were on their way, which may be from before them. */
+  private readonly meanwhile: RunEvent[] = [];
+  private asking = 0;
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly source: Source,
+    private readonly watcher: RunsWatcher,
+  ) {
+    this.unfollow = transport.follow(source, {
+      connected: () => void this.load(),
+      connection: (connection) => watcher.connection(connection),
+      event: (event) => {
+        if (event.kind === 'paused') { // of the sweep, not of its runs
+          watcher.paused?.(event.data['isPaused'] === true);
+          return;
+        }
+        if (this.asking > 0) this.meanwhile.push(event);
+        if (this.apply(event)) this.later();
+      },
+    });
+    void this.load();
+  }
+
+  get(id: string): Row | undefined {
+    return this.known.get(id);
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    this.unfollow();
+  }
+
+  /** Apply an event to what is known; says whether that changed something. */
+  private apply(event: RunEvent): boolean {
+    const row = this.known.get(event.runId);
+    if (event.kind === 'deleted') this.drop(event.runId);
+    else if (!row) this.unknown.add(event.runId);
+    else return applyToRow(row, event);
+    return true;
+  }
+
+  private drop(id: string): void {
+    this.unknown.delete(id);
+    if (this.known.delete(id)) this.rows = this.rows.filter((row) => row.id !== id);
+  }
+
+  private later(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      if (this.unknown.size > 0) void this.catchUp();
+      else this.watcher.changed();
+    }, PAUSE);
+  }
+
+  /** Fetch everything; what is there already is brought up to date. */
+  private async load(): Promise<void> {
+    if (this.isLoading) {
+      this.mustReload = true;
+      return;
+    }
+    this.isLoading = true;
+    try {
+      const fresh: Row[] = [];
+      let before: string | undefined;
+      do {
+        const page = await this.page(2000, before);
+        if (this.isClosed) return;
+        fresh.push(...toRows(page));
+        before = page.next;
+        if (!this.isComplete) this.take(fresh);
+      } while (before);
+      this.isComplete = true;
+      this.take(fresh);
+    } catch (error) {
+      this.tell(error);
+    } finally {
+      this.isLoading = false;
+      this.forget();
+    }
+    if (!this.mustReload || this.isClosed) return;
+    this.mustReload = false;
+    await this.load();
+  }
+
+  private async catchUp(): Promise<void> {
+    const wanted = [...this.unknown];
+    this.unknown.clear();
+    if ('sweep' in this.source) {
+      await this.load();
+      return;
+    }
+    try {
+      const page = await this.page(Math.min(2000, wanted.length + MARGIN));
+      if (this.isClosed) return;
+      const fresh = toRows(page);
+      const names = new Set(fresh.map((row) => row.id));
+      this.take([...fresh, ...this.rows.filter((row) => !names.has(row.id))]);
+    } catch (error) {
+      for (const id of wanted) this.unknown.add(id);
+      this.tell(error);
+    } finally {
+      this.forget();
+    }
+  }
+
+  /** Forget the events that every answer to come will know. */
+  private forget(): void {
+    if (this.asking === 0 && !this.isLoading) this.meanwhile.length = 0;
+  }
+
+  private take(rows: Row[]): void {
+    this.rows = rows;
+    this.known.clear();
+    for (const row of rows) this.known.set(row.id, row);
+    for (const event of this.meanwhile) this.apply(event);
+    if (this.unknown.size > 0) this.later();
+    this.watcher.changed();
+  }
+
+  private async page(limit: number, cursor?: string): Promise<Page> {
+    const [path, word] = 'sweep' in this.source
+      ? [`sweeps/${this.source.sweep}/points`, 'after'] : [`groups/${this.source.group}/table`, 'before'];
+    this.asking += 1;
+    try {
+      return await this.transport.get<Page>(`${path}?limit=${limit}${cursor ? `&${word}=${cursor}` : ''}`);
+    } finally {
+      this.asking -= 1;
+    }
+  }
+
+  private tell(error: unknown): void {
+    if (!(error instanceof ApiError)) throw error;
+    if (!this.isClosed && error.status !== 0) this.watcher.failed(error);
+  }
+}

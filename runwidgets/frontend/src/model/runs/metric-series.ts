@@ -1,0 +1,60 @@
+/** Values of metrics by step, as a run records them. */
+
+import type { Json } from '../types';
+
+export interface SeriesAnswer {
+  series: { [name: string]: { steps: number[]; values: Json[] } };
+}
+
+export type Points = [number, number][];
+
+/** The series of one run: what was read, and what events have told since. */
+export class SeriesOfRun {
+  private byName = new Map<string, Map<number, number>>();
+  private attempt = 0;
+
+  get names(): string[] {
+    return [...this.byName.keys()];
+  }
+
+  /** Return the points of a series that are numbers, by step. */
+  points(name: string): Points {
+    return [...(this.byName.get(name) ?? [])].filter(([, value]) => Number.isFinite(value)).sort(([one], [other]) => one - other);
+  }
+
+  /** Take what was read; what events told meanwhile stays. */
+  read(answer: SeriesAnswer): void {
+    for (const [name, { steps, values }] of Object.entries(answer.series)) {
+      const told = this.byName.get(name) ?? new Map<number, number>();
+      const read = new Map(steps.map((step, at) => [step, Number(values[at])]));
+      this.byName.set(name, new Map([...read, ...told]));
+    }
+  }
+
+  /** Take an event of a metric; says whether it tells of a series. A new attempt begins anew. */
+  take(data: { [name: string]: Json }): boolean {
+    if (!Array.isArray(data.points)) return false;
+    const attempt = Number(data.attempt);
+    if (attempt > this.attempt && this.attempt > 0) this.byName.clear();
+    this.attempt = Math.max(attempt, this.attempt);
+    const name = String(data.name);
+    const known = this.byName.get(name) ?? new Map<number, number>();
+    for (const [step, value] of data.points as [number, Json][]) known.set(step, Number(value));
+    this.byName.set(name, known);
+    return true;
+  }
+}
+
+/** Return points that are as many as can be seen, the first and the last among them. */
+export function thinned(points: Points, most: number): Points {
+  if (points.length <= most) return points;
+  const last = points.length - 1;
+  return Array.from({ length: most }, (_, at) => points[Math.round((at * last) / (most - 1))] as [number, number]);
+}
+
+/** Return the point whose step is nearest. */
+export function nearest(points: Points, step: number): [number, number] | null {
+  let best: [number, number] | null = null;
+  for (const point of points) if (!best || Math.abs(point[0] - step) < Math.abs(best[0] - step)) best = point;
+  return best;
+}

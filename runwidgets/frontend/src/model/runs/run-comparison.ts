@@ -1,0 +1,95 @@
+/** What runs have side by side, away from any page: lines of cells, what differs, and by how much. */
+
+import { bytes, took, t, value } from '../format';
+import type { Json, Run } from '../types';
+
+export interface Cell {
+  text: string;
+  /** What decides whether it is the same as another; missing, null and empty are three things. */
+  key: string;
+  /** Where it can be reckoned with. */
+  number: number | null;
+}
+
+export interface Line {
+  name: string;
+  cells: Cell[];
+}
+
+export interface Section {
+  title: string;
+  lines: Line[];
+}
+
+const NOTHING: Cell = { text: '–', key: '', number: null };
+
+/** Return a value as a cell. */
+function cellOf(given: Json | undefined, text?: string): Cell {
+  if (given === undefined) return NOTHING;
+  const shown = text ?? (given === '' ? t('emptyText') : value(given));
+  return { text: shown, key: JSON.stringify(given), number: typeof given === 'number' ? given : null };
+}
+
+/** Return what runs have, side by side: times and state, arguments, metrics and files. */
+export function sectionsOf(runs: readonly Run[]): Section[] {
+  const of = (title: string, cellsOf: (run: Run) => { [name: string]: Cell }): Section => {
+    const picked = runs.map(cellsOf);
+    const names = [...new Set(picked.flatMap((each) => Object.keys(each)))];
+    return { title, lines: names.map((name) => ({ name, cells: picked.map((each) => each[name] ?? NOTHING) })) };
+  };
+  const each = (values: { [name: string]: Json }): { [name: string]: Cell } =>
+    Object.fromEntries(Object.entries(values).map(([name, given]) => [name, cellOf(given)]));
+  const seconds = (run: Run): number | undefined =>
+    run.startedAt && run.finishedAt ? (Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1000 : undefined;
+  return [
+    of(t('run'), (run) => {
+      const lasted = seconds(run);
+      return {
+        [t('state')]: cellOf(t(run.state)),
+        [t('started')]: cellOf(run.startedAt, run.startedAt && new Date(run.startedAt).toLocaleString()),
+        [t('duration')]: cellOf(lasted, lasted === undefined ? undefined : took(lasted)),
+        ...(run.messages?.[0] ? { [t('message')]: cellOf(run.messages[0]) } : {}),
+      };
+    }),
+    of(t('arguments'), (run) => each(Object.fromEntries(run.arguments.map((given) => [given.name, given.value])))),
+    of(t('metrics'), (run) => each(run.metrics ?? {})),
+    of(t('files'), (run) => Object.fromEntries((run.files ?? []).map((file) =>
+      [file.name, { text: bytes(file.size), key: file.sha256, number: null }]))),
+  ];
+}
+
+/** Say whether two cells are the same; numbers also where they are as near as a share of the greater. */
+export function isSame(one: Cell, other: Cell, tolerance = 0): boolean {
+  if (one.key === other.key) return true;
+  if (one.number === null || other.number === null) return false;
+  return Math.abs(one.number - other.number) <= tolerance * Math.max(Math.abs(one.number), Math.abs(other.number));
+}
+
+/** Say whether runs differ in a line. */
+export const differs = (line: Line, tolerance = 0): boolean =>
+  line.cells.some((cell) => !isSame(cell, line.cells[0] as Cell, tolerance));
+
+/** Say by how much a number is another than the one it is held against; empty where that means nothing. */
+export function deltaOf(cell: Cell, base: Cell): string {
+  if (cell.number === null || base.number === null || cell.number === base.number) return '';
+  const by = cell.number - base.number;
+  const ratio = base.number === 0 ? null : cell.number / base.number;
+  const short = (number: number): string => value(Number(number.toPrecision(4)));
+  return `${by > 0 ? '+' : '−'}${short(Math.abs(by))}${ratio === null || ratio < 0 ? '' : ` (×${short(ratio)})`}`;
+}
+
+/** Return lines as a table of Markdown. */
+export function toMarkdown(names: readonly string[], sections: readonly Section[]): string {
+  const escaped = (text: string): string => text.replace(/[\\|<]/g, '\\$&').replace(/\s+/g, ' ');
+  const row = (cells: readonly string[]): string => `| ${cells.map(escaped).join(' | ')} |`;
+  const body = sections.flatMap(({ lines }) => lines.map(({ name, cells }) => row([name, ...cells.map(({ text }) => text)])));
+  return [row(['', ...names]), `|${' --- |'.repeat(names.length + 1)}`, ...body].join('\n') + '\n';
+}
+
+/** Return lines as CSV, numbers with all of their digits. */
+export function toLines(names: readonly string[], sections: readonly Section[]): string {
+  const quote = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
+  const full = (cell: Cell): string => (cell === NOTHING ? '' : cell.number === null ? cell.text : JSON.stringify(cell.number));
+  const rows = sections.flatMap(({ title, lines }) => lines.map(({ name, cells }) => [title, name, ...cells.map(full)]));
+  return [['', '', ...names], ...rows].map((cells) => cells.map(quote).join(',')).join('\r\n') + '\r\n';
+}

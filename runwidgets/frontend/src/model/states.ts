@@ -1,0 +1,8 @@
+/** What the states of a run mean to a view. */
+import type { State } from './types';
+
+/** A sign beside the word of each state: colour is never alone. */
+export const STATE_SIGNS: { [state in State]: string } = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' };
+
+/** Say whether a run has not ended yet. */
+export const isActive = (state: State): boolean => state === 'PENDING' || state === 'RUNNING';

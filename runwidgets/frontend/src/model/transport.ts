@@ -1,0 +1,52 @@
+import type { Json, RunEvent } from './types';
+
+/** What the server answered when it refused, with the thing at fault where it says so. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly kind: string,
+    readonly subject: string | null = null,
+    readonly problem: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+/** Whose events are wanted: those of a run, of a group, of a sweep, or of all runs. */
+export type Query = { run?: string; group?: string; sweep?: string };
+
+/** Say whether an event is about what is asked for. */
+export const isAbout = ({ run, group, sweep }: Query, event: RunEvent): boolean =>
+  (run === undefined || run === event.runId) && (group === undefined || group === event.groupId)
+  && (sweep === undefined || sweep === event.sweepId);
+
+/** How the live stream is: `live`, or not reached since a moment. */
+export type Connection = { isLive: true } | { isLive: false; since: Date };
+
+export interface Follower {
+  /** Called on every connection, before its events: whatever was known may be old. */
+  connected(): void;
+  event(event: RunEvent): void;
+  connection(connection: Connection): void;
+}
+
+/** A way from a view to the service; paths are relative to the routes of the extension. */
+export interface Transport {
+  get<Answer>(path: string): Promise<Answer>;
+  text(path: string, limit: number): Promise<{ bytes: Uint8Array; isWhole: boolean }>;
+  send<Answer>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: Json): Promise<Answer>;
+  upload<Answer>(
+    path: string,
+    file: File,
+    progress: (fraction: number) => void,
+    signal: AbortSignal,
+  ): Promise<Answer>;
+  follow(query: Query, follower: Follower): () => void;
+  /** Address that a link or an image can have. */
+  url(path: string): string;
+  /** Load one of our bundles. */
+  load<Module>(name: string): Promise<Module>;
+  /** Milliseconds that the server's clock is ahead of this one. */
+  readonly clockAhead: number;
+}

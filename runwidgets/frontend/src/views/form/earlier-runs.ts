@@ -1,0 +1,75 @@
+import { STATE_SIGNS } from '../../model/states';
+import { h, replace } from '../dom';
+import { t, type Word } from '../../model/format';
+import type { Argument, Run } from '../../model/types';
+import { ApiError, type Transport } from '../../model/transport';
+import { show } from '../../model/form/argument-validation';
+
+const MOST = 10;
+const MOST_ARGUMENTS = 4;
+
+/** Say in a line which arguments a run had; those that it had not were its defaults. */
+export function describe(given: Argument[]): string {
+  if (given.length === 0) return t('onlyDefaults');
+  const isFile = (each: Argument): boolean => typeof each.value === 'object' && each.value !== null && !Array.isArray(each.value) && each.value.type === '$file';
+  const shown = given.slice(0, MOST_ARGUMENTS).map((each) => `${each.name} = ${isFile(each) ? '…' : show(each.value)}`);
+  const more = given.length - shown.length;
+  return [...shown, ...(more > 0 ? [t('moreArguments', { n: more })] : [])].join(', ');
+}
+
+/** Return a moment as people here write it. */
+export const moment = (iso: string): string =>
+  new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+/** List the latest runs of a group, to choose one of them for what a word says. */
+export function listEarlier(
+  panel: HTMLElement,
+  transport: Transport,
+  groupId: string,
+  told: { chosen(run: Run): void; closed(): void },
+  purpose: { word: 'useRun' | 'compareRun'; except?: string } = { word: 'useRun' },
+): void {
+  const status = h('div', { class: 'rw-dim', role: 'status' });
+  const closer = h('button', { type: 'button', class: 'rw-button', onclick: told.closed }, t('closePanel'));
+  const list = h('ul', { class: 'rw-entries', 'aria-label': t('earlierRuns') });
+  replace(panel, h('div', { class: 'rw-panelhead' }, h('strong', {}, t('earlierRuns')), closer), list, status);
+  panel.onkeydown = (event) => {
+    const buttons = [...list.querySelectorAll('button')];
+    const at = buttons.indexOf(event.target as HTMLButtonElement);
+    if (event.key === 'ArrowDown') buttons[Math.min(buttons.length - 1, at + 1)]?.focus();
+    else if (event.key === 'ArrowUp') buttons[Math.max(0, at - 1)]?.focus();
+    else if (event.key === 'Escape') told.closed();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  function row(run: Run): HTMLElement {
+    const time = moment(run.createdAt);
+    const what = describe(run.arguments);
+    const state = t(run.state as Word);
+    return h('li', {}, h('button', {
+      type: 'button', class: 'rw-entryrow', 'aria-label': t(purpose.word, { time, state, what }), onclick: () => told.chosen(run),
+    }, h('span', { class: 'rw-when' }, time), h('span', { class: `rw-badge rw-${run.state.toLowerCase()}` }, `${STATE_SIGNS[run.state]} ${state}`), h('bdi', { class: 'rw-what' }, what)));
+  }
+  async function load(): Promise<void> {
+    status.textContent = t('loading');
+    try {
+      const { runs } = await transport.get<{ runs: { id: string }[] }>(`groups/${groupId}/runs?limit=${MOST}`);
+      const whole = await Promise.all(runs.map(({ id }) => transport.get<Run>(`runs/${id}`).catch(gone)));
+      const known = whole.filter((run) => run !== null).filter((run) => run.id !== purpose.except).reverse();
+      replace(list, ...known.map(row));
+      status.textContent = known.length === 0 ? t('noEarlier') : '';
+      (list.querySelector('button') ?? closer).focus();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      status.textContent = error.message;
+      closer.focus();
+    }
+  }
+  function gone(error: unknown): null {
+    if (error instanceof ApiError && error.status === 404) return null; // deleted since it was listed
+    throw error;
+  }
+  void load();
+}

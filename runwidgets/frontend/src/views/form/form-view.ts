@@ -1,0 +1,384 @@
+import { asCode } from '../../model/form/python-code';
+import { h, replace, uniqueId } from '../dom';
+import { t } from '../../model/format';
+import { combine, type Swept } from '../../model/form/parameter-space';
+import type { Json, Parameter, Run, Sweep, Workflow } from '../../model/types';
+import { ApiError } from '../../model/transport';
+import { listEarlier, moment } from './earlier-runs';
+import { Field } from '../fields/field';
+import { Uploads } from '../fields/uploads';
+import { startButton, tooManyOf, usualTime } from './start-button';
+import { innerModel, type View } from '../view';
+
+type Values = { [name: string]: Json };
+type Several = { [name: string]: Json[] };
+
+const isEqual = (one: Json, other: Json): boolean => JSON.stringify(one) === JSON.stringify(other);
+/** What of a template a form is made of. */
+const asked = (of: Workflow | null): Json =>
+  of && ([of.name, of.description ?? '', of.parameters, of.parameterGroups ?? []] as unknown as Json);
+const PAUSE = 2000;
+const LONGEST_PAUSE = 30_000;
+
+/** A field per parameter, what is wrong beside each, and a button that starts the run. */
+export const formView: View = (root, { transport, model, inner, open }) => {
+  const body = h('form', { class: 'rw-card rw-form', novalidate: true });
+  const started = h('div', { class: 'rw-started' });
+  root.append(body, started);
+
+  const summary = h('div', { class: 'rw-failure', role: 'alert', tabindex: -1, hidden: true });
+  const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const stale = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const lack = h('span', { class: 'rw-lack', id: uniqueId('lack') });
+  const start = startButton(lack.id, () => void submit(true), () => usualTime(transport, groupId));
+  const inputs = h('fieldset', { class: 'rw-inputs', 'aria-label': t('arguments') });
+  const panel = h('div', { class: 'rw-browse', hidden: true });
+  const code = h('pre', { class: 'rw-text', tabindex: 0, hidden: true, 'aria-label': t('codeOf') });
+  let fields: Field[] = [];
+  let groupId = '';
+  let workflow: Workflow | null = null;
+  let uploads: Uploads | null = null;
+  let key: string | null = null;
+  let closeStarted: (() => void) | null = null;
+  let leave: (() => void) | null = null;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let pause = PAUSE;
+  let isClosed = false;
+  let isFilling = false;
+  let isSending = false;
+
+  let isPressed = false;
+  const waiting: (() => void)[] = [];
+  const settled = (act: () => void): void => {
+    if (isPressed) waiting.push(act);
+    else act();
+  };
+  const released = (): void => {
+    isPressed = false;
+    setTimeout(() => waiting.splice(0).forEach((act) => act())); // after the click
+  };
+
+  /** The parameters that are switched to several values. */
+  const swept = (): Swept => fields.flatMap((field): Swept => {
+    const values = field.values();
+    return values ? [[field.parameter, values]] : [];
+  });
+  const isReadOnly = (): boolean => model.get('read_only') === true;
+  const button = (word: 'resetAll' | 'copyCode' | 'earlier' | 'sweepFields', act: () => void): HTMLButtonElement =>
+    h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: act }, t(word));
+  const opener = button('earlier', () => (panel.hidden ? openEarlier() : closeEarlier()));
+  opener.setAttribute('aria-expanded', 'false');
+  const sweeper = button('sweepFields', () => sweeper.setAttribute('aria-pressed', String(body.classList.toggle('rw-sweeping'))));
+  sweeper.setAttribute('aria-pressed', 'false');
+  sweeper.title = t('sweepFieldsHint');
+
+  function build(): void {
+    if (!workflow) return;
+    groupId = String(model.get('group_id') || workflow.groups[0]?.id || '');
+    const made = (uploads = new Uploads(transport, groupId));
+    isFilling = true;
+    fields = workflow.parameters.map((parameter) => new Field(parameter, { transport, groupId, uploads: made, settled }, changed));
+    fill((model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several);
+    isFilling = false;
+    const isEmpty = workflow.parameters.length === 0;
+    replace(inputs, ...groups(workflow));
+    inputs.hidden = isEmpty;
+    replace(body,
+      h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, h('bdi', {}, workflow.name))),
+      workflow.description ? h('p', { class: 'rw-description' }, h('bdi', {}, workflow.description)) : null,
+      isEmpty ? h('p', { class: 'rw-dim' }, t('noParameters')) : null,
+      stale, notice, summary, inputs,
+      h('div', { class: 'rw-actions' }, start.element, opener, ...(isEmpty || isReadOnly() ? [] : [sweeper, button('resetAll', resetAll)]), button('copyCode', () => void copy()), lack),
+      panel, code);
+    body.setAttribute('aria-label', workflow.name);
+    lock();
+    changed();
+  }
+
+  function lock(): void {
+    inputs.disabled = isReadOnly();
+    start.element.hidden = opener.hidden = isReadOnly() || !groupId;
+    if (isReadOnly()) say(t('readOnly'));
+    else if (!groupId) say(t('noGroup'));
+  }
+
+  function groups(of: Workflow): HTMLElement[] {
+    const named = of.parameterGroups ?? [];
+    const known = new Set(named.map((each) => each.name));
+    const rest = fields.filter((field) => !field.parameter.group || !known.has(field.parameter.group));
+    const made = named.map((each) => {
+      const own = fields.filter((field) => field.parameter.group === each.name);
+      return own.length === 0 ? null : h('fieldset', { class: 'rw-group' },
+        h('legend', {}, h('bdi', {}, each.title ?? each.name)), h('div', { class: 'rw-grid' }, ...own.map((field) => field.element)));
+    });
+    const plain = rest.length ? h('div', { class: 'rw-grid' }, ...rest.map((field) => field.element)) : null;
+    return [plain, ...made].filter((each) => each !== null);
+  }
+
+  /** Set every field: what is not given holds its default. Returns the names that no field has. */
+  function fill(values: Values, several: Several): string[] {
+    for (const field of fields) {
+      field.reset();
+      if (field.parameter.secret) continue;
+      const value = values[field.name];
+      const many = several[field.name];
+      if (many !== undefined) field.writeValues(many);
+      else if (value !== undefined) field.write(value);
+    }
+    return Object.keys(values).filter((name) => !fields.some((field) => field.name === name));
+  }
+
+  /** The values to send: what is set and is not the default anyway. */
+  function given(): [Parameter, Json][] {
+    return fields.flatMap((field): [Parameter, Json][] => {
+      const reading = field.change();
+      return reading.isGiven ? [[field.parameter, reading.value]] : [];
+    });
+  }
+
+  const shownValues = (): Values => Object.fromEntries(given()
+    .filter(([parameter]) => !parameter.secret).map(([parameter, value]) => [parameter.name, value]));
+
+  const shownSeveral = (): Several => Object.fromEntries(swept().map(([parameter, values]) => [parameter.name, values]));
+
+  function changed(): void {
+    if (isFilling) return;
+    key = null;
+    code.hidden = true;
+    start.tell(swept());
+    const problems = fields.flatMap((field) => {
+      const problem = field.problem();
+      return problem === null ? [] : [{ field, problem }];
+    });
+    const names = (isMissing: boolean): string =>
+      problems.filter(({ problem }) => (problem === t('missing')) === isMissing).map(({ field }) => field.title).join(', ');
+    const said = [['missingFields', names(true)], ['wrongFields', names(false)]] as const;
+    const text = said.filter(([, each]) => each).map(([word, each]) => t(word, { names: each })).join(' · ');
+    if (lack.textContent !== text) lack.textContent = text;
+    const values: Values = {};
+    const found = Object.fromEntries(problems.map(({ field, problem }) => [field.name, problem]));
+    const now = shownValues();
+    const several = shownSeveral();
+    if (!isEqual(now, model.get('arguments'))) values.arguments = now;
+    if (!isEqual(several, model.get('several') ?? {})) values.several = several;
+    if (!isEqual(found, model.get('problems'))) values.problems = found;
+    if (Object.keys(values).length) model.set(values);
+  }
+
+  function say(text: string): void {
+    notice.hidden = text === '';
+    notice.textContent = text;
+  }
+
+  function tell(problems: [Field | null, string][]): void {
+    summary.hidden = problems.length === 0;
+    if (problems.length === 0) return;
+    const count = problems.length === 1 ? t('oneField') : t('manyFields', { n: problems.length });
+    const isOurs = problems.every(([field]) => field !== null);
+    replace(summary, isOurs ? t('fixProblems', { n: count }) : problems[0]?.[1] ?? '', isOurs
+      ? h('ul', {}, ...problems.map(([field, text]) => h('li', {},
+        h('a', { href: '#', onclick: (event: Event) => { event.preventDefault(); field?.focus(); } }, field?.title ?? ''), `: ${text}`)))
+      : null);
+    const first = problems[0]?.[0];
+    if (first) first.focus();
+    else summary.focus();
+  }
+
+  async function submit(isAgreed = false): Promise<void> {
+    if (isSending || isReadOnly() || !groupId || !workflow) return;
+    const problems = fields.map((field) => [field, field.judge()] as const)
+      .filter((each): each is readonly [Field, string] => each[1] !== null);
+    tell(problems.map(([field, text]) => [field, text]));
+    if (problems.length) return;
+    const over = swept();
+    const tooMany = tooManyOf(over);
+    if (tooMany) return tell([[null, tooMany]]);
+    if (!isAgreed && start.asks(over)) return;
+    isSending = true;
+    start.busy(true);
+    key ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+    const named = (of: [Parameter, Json][]): Json => of.map(([parameter, value]) => ({ name: parameter.name, value }));
+    const fixed = given();
+    try {
+      const made = over.length
+        ? { sweep_id: (await transport.send<Sweep>('POST', `groups/${groupId}/sweeps`, {
+            arguments: combine(over).map((point) => named([...fixed, ...point])), config: { key },
+          })).id, run_id: '' }
+        : { run_id: (await transport.send<Run>('POST', `groups/${groupId}/runs`, { arguments: named(fixed), config: { key } })).id, sweep_id: '' };
+      key = null;
+      say('');
+      model.set(made);
+      show();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const name = (error.subject ?? '').replace(/^point \d+: /, '').split(/[.[]/)[0];
+      const field = fields.find((each) => each.name === name) ?? null;
+      field?.show(error.problem ?? error.message);
+      tell([[field, field ? (error.problem ?? error.message) : error.message]]);
+    } finally {
+      isSending = false;
+      start.busy(false);
+    }
+  }
+
+  /** Show what was started last. */
+  function show(): void {
+    const [run, sweep] = [String(model.get('run_id') ?? ''), String(model.get('sweep_id') ?? '')];
+    closeStarted?.();
+    closeStarted = null;
+    replace(started);
+    if (sweep) closeStarted = inner.sweep(started, { transport, inner, model: innerModel({ sweep_id: sweep }) });
+    else if (run && open) open(run);
+    else if (run) closeStarted = inner.run(started, { transport, inner, model: innerModel({ run_id: run }) });
+  }
+
+  function resetAll(): void {
+    refill({});
+    say(t('wasReset'));
+  }
+
+  function refill(values: Values, several: Several = {}): string[] {
+    isFilling = true;
+    const unknown = fill(values, several);
+    isFilling = false;
+    tell([]);
+    changed();
+    return unknown;
+  }
+
+  function openEarlier(): void {
+    panel.hidden = false;
+    opener.setAttribute('aria-expanded', 'true');
+    listEarlier(panel, transport, groupId, {
+      closed: closeEarlier,
+      chosen: (run) => {
+        const values = Object.fromEntries(run.arguments.map((each) => [each.name, each.value]));
+        const unknown = refill(values);
+        const secrets = fields.filter((field) => field.parameter.secret).map((field) => field.title);
+        say([
+          t('filledFrom', { time: moment(run.createdAt) }),
+          unknown.length ? t('unknownGiven', { names: unknown.join(', ') }) : '',
+          secrets.length ? t('filledButSecrets', { names: secrets.join(', ') }) : '',
+        ].filter(Boolean).join(' '));
+        closeEarlier();
+      },
+    });
+  }
+
+  function closeEarlier(): void {
+    panel.hidden = true;
+    replace(panel);
+    opener.setAttribute('aria-expanded', 'false');
+    opener.focus();
+  }
+
+  async function copy(): Promise<void> {
+    if (!workflow) return;
+    const isDefault = groupId === workflow.groups[0]?.id;
+    const text = asCode(String(model.get('source') || workflow.id), given(), {
+      ...(isDefault ? {} : { group: groupId }),
+      several: swept(),
+      fileName: (id) => uploads?.list.find((each) => each.id === id)?.name,
+    });
+    code.textContent = text;
+    code.hidden = false;
+    try {
+      await navigator.clipboard.writeText(text);
+      say(t('copied'));
+    } catch (error) {
+      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
+      say(t('copyByHand')); // no permission, or a page without TLS, which has no clipboard
+      getSelection()?.selectAllChildren(code);
+    }
+  }
+
+  /** Ask for the template; one that is shown already is drawn anew only where it has changed. */
+  async function load(): Promise<void> {
+    clearTimeout(retry);
+    if (!workflow) replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
+    try {
+      const found = await transport.get<Workflow>(`workflows/${String(model.get('workflow_id'))}`);
+      if (isClosed) return;
+      pause = PAUSE;
+      const isNew = workflow === null;
+      if (!isNew && isEqual(asked(found), asked(workflow))) return;
+      workflow = found;
+      build();
+      if (!isNew) say(t('templateChanged'));
+      if (isNew) follow();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (isClosed || workflow) return; // the stream says when the server is away
+      replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message),
+        h('button', { type: 'button', class: 'rw-button', onclick: () => void load() }, t('retry')));
+      if (error.status !== 0) return;
+      retry = setTimeout(() => void load(), pause);
+      pause = Math.min(LONGEST_PAUSE, 2 * pause);
+    }
+  }
+
+  function follow(): void {
+    leave?.();
+    leave = transport.follow({ group: groupId }, {
+      connected: () => void load(),
+      event: () => undefined,
+      connection: (connection) => {
+        stale.hidden = connection.isLive;
+        stale.textContent = connection.isLive ? '' : t('staleForm', { time: connection.since.toLocaleTimeString() });
+      },
+    });
+  }
+
+  /** Hold what was set from outside. */
+  function take(): void {
+    const [values, several] = [(model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several];
+    if (!isEqual(shownValues(), values) || !isEqual(shownSeveral(), several)) refill(values, several);
+  }
+
+  function follows(): void {
+    if (!isSending) show();
+  }
+
+  body.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void submit();
+  });
+  body.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter') return;
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault();
+      void submit();
+    } else if (event.target instanceof HTMLInputElement) {
+      event.preventDefault(); // Enter in a field starts a run only where that was asked for
+      if (model.get('submit_on_enter') === true && !event.shiftKey) void submit();
+    }
+  });
+  body.addEventListener('pointerdown', () => {
+    isPressed = true;
+  }, true);
+  document.addEventListener('pointerup', released);
+  document.addEventListener('pointercancel', released);
+  const stops = [
+    model.observe('workflow_id', () => {
+      workflow = null;
+      void load();
+    }),
+    model.observe('group_id', build),
+    model.observe('read_only', build),
+    model.observe('run_id', follows),
+    model.observe('sweep_id', follows),
+    model.observe('arguments', take),
+    model.observe('several', take),
+  ];
+  show();
+  void load();
+  return () => {
+    isClosed = true;
+    clearTimeout(retry);
+    leave?.();
+    stops.forEach((stop) => stop());
+    document.removeEventListener('pointerup', released);
+    document.removeEventListener('pointercancel', released);
+    closeStarted?.();
+  };
+};

@@ -1,0 +1,160 @@
+import { visible } from '../../model/ansi';
+import { h, replace } from '../dom';
+import { bytes, t } from '../../model/format';
+import type { ResultFile } from '../../model/types';
+import { ApiError, type Transport } from '../../model/transport';
+import type { Notebook } from '../../model/files/notebook';
+import { type Markdown, notebookPreview } from './notebook';
+import { frame } from './frames';
+import { zoomable } from './images';
+import { isTable, tablePreview } from './table';
+import { hexPreview, readText, textPreview } from './text';
+import { jsonPreview } from './tree';
+
+export const WHOLE_LIMIT = 20_000_000;
+export const NOTEBOOK_TYPE = 'application/x-ipynb+json';
+
+type Preview = (file: ResultFile, path: string, transport: Transport) => HTMLElement | Promise<HTMLElement>;
+
+/** A preview in its place, and how to let go of it. */
+export interface Shown {
+  element: HTMLElement;
+  close(): void;
+}
+
+/** Return where the content of a result file is, relative to the routes. */
+export const pathOf = (file: ResultFile, run: { id: string }): string =>
+  `runs/${run.id}/downloads/files/${encodeURIComponent(file.id)}`;
+
+/** The notebook that a run executed, as far as it came: it is no result file where the run did not succeed. */
+export const executedFile = (): ResultFile => ({ id: '', name: t('executed'), mimeType: NOTEBOOK_TYPE, size: 0, sha256: '' });
+
+/** Return where the notebook is that a run executed. */
+export const executedPath = (run: { id: string }): string => `runs/${run.id}/notebook`;
+
+/** Say whether a file is a picture that the gallery shows. */
+export const isPicture = (file: ResultFile): boolean => file.mimeType.startsWith('image/') && file.size <= WHOLE_LIMIT;
+
+const isParquet = (file: ResultFile): boolean => /parquet/.test(file.mimeType) || /\.(parquet|pq)$/i.test(file.name);
+
+const said = (words: string): HTMLElement => h('div', { class: 'rw-dim', role: 'status' }, words);
+
+const framePreview: Preview = async (file, path, transport) => {
+  const { text, bytes: content } = await readText(path, transport, WHOLE_LIMIT);
+  return frame(text ?? content, visible(file.name, true), { type: file.mimeType });
+};
+
+const pdfPreview: Preview = async (file, path, transport) => {
+  const { bytes: content } = await transport.text(path, WHOLE_LIMIT);
+  // The reader of PDF works in no sandbox; it is one itself, and the type of a blob cannot be another.
+  const address = URL.createObjectURL(new Blob([content as BlobPart], { type: 'application/pdf' }));
+  return h('iframe', { class: 'rw-frame', src: address, title: visible(file.name, true), 'data-blob': true });
+};
+
+const mediaPreview: Preview = (file, path, transport) => {
+  const media = h(file.mimeType.startsWith('audio/') ? 'audio' : 'video', {
+    class: 'rw-media', controls: true, preload: 'metadata', src: transport.url(path), 'aria-label': visible(file.name, true),
+  });
+  const place = h('div', {}, media);
+  media.addEventListener('error', () => replace(place, said(t('mediaBroken'))));
+  return place;
+};
+
+const loadMarkdown = async (transport: Transport): Promise<Markdown> =>
+  (await transport.load<{ markdown: Markdown }>('markdown')).markdown;
+
+const executedPreview: Preview = async (file, path, transport) => {
+  const { text, isWhole } = await readText(path, transport, WHOLE_LIMIT);
+  if (!isWhole) return said(t('tooLarge', { size: bytes(file.size) }));
+  try {
+    const notebook = JSON.parse(text ?? '') as Notebook;
+    return notebookPreview(notebook, await loadMarkdown(transport));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return textPreview(file, path, transport);
+  }
+};
+
+const markdownPreview: Preview = async (file, path, transport) => {
+  const { text, isWhole, bytes: content } = await readText(path, transport);
+  if (text === null) return hexPreview(content, file.name);
+  return isWhole ? (await loadMarkdown(transport))(text) : textPreview(file, path, transport);
+};
+
+const parquetPreview: Preview = (file) => said(t('parquet', { name: JSON.stringify(visible(file.name, true)) }));
+
+/** Previews of what people write, or could have written: they can also be read as text. */
+const WRITTEN = new Set<Preview>([tablePreview, executedPreview, jsonPreview, markdownPreview, framePreview]);
+
+function previewFor(file: ResultFile): Preview {
+  const type = file.mimeType;
+  if (isTable(file)) return tablePreview;
+  if (type === NOTEBOOK_TYPE || file.name.endsWith('.ipynb')) return executedPreview;
+  if (type === 'application/json' || type.endsWith('+json')) return jsonPreview;
+  if (type === 'text/markdown') return markdownPreview;
+  if (/^(audio|video)\//.test(type)) return mediaPreview;
+  if (isParquet(file)) return parquetPreview;
+  const inFull: Preview | null = type === 'image/svg+xml' || type === 'text/html' || type === 'application/xhtml+xml' ? framePreview
+    : type === 'application/pdf' ? pdfPreview
+    : type.startsWith('image/') ? (each, path, transport) => zoomable(transport.url(path), each.title ?? each.name)
+    : null;
+  if (!inFull) return textPreview;
+  return file.size <= WHOLE_LIMIT ? inFull : () => said(t('tooLarge', { size: bytes(file.size) }));
+}
+
+/**
+ * Show one result file: at once an element, which says that it is loading until it shows the file or
+ * says in its place why it cannot. Nothing above the limits is fetched whole.
+ */
+export function preview(file: ResultFile, run: { id: string }, transport: Transport, path = pathOf(file, run)): Shown {
+  const chosen = previewFor(file);
+  const place = h('div', {}, said(t('loading')));
+  const raw = h('button', {
+    type: 'button', class: 'rw-button rw-quiet rw-raw', 'aria-pressed': 'false',
+    onclick: () => {
+      const isRaw = raw.getAttribute('aria-pressed') !== 'true';
+      raw.setAttribute('aria-pressed', String(isRaw));
+      void fill(isRaw ? textPreview : chosen);
+    },
+  }, t('asText'));
+  const element = h('div', { class: 'rw-shown' }, WRITTEN.has(chosen) ? raw : null, place);
+  let isClosed = false;
+  let asked: Preview = chosen;
+  async function fill(wanted: Preview): Promise<void> {
+    asked = wanted;
+    try {
+      const shown = await wanted(file, path, transport);
+      if (isClosed || asked !== wanted) {
+        release(shown);
+        return;
+      }
+      release(place);
+      replace(place, shown);
+    } catch (error) {
+      const isGone = error instanceof ApiError && error.status === 404;
+      const words = isGone ? t('fileGone') : t('notShown', { problem: (error as Error).message });
+      replace(place, h('div', { class: 'rw-failure', role: 'alert' }, words));
+    }
+  }
+  void fill(chosen);
+  return {
+    element,
+    close() {
+      isClosed = true;
+      release(element);
+      element.replaceChildren();
+    },
+  };
+}
+
+/** Let go of what a preview holds beside its elements: addresses of blobs, sound, connections. */
+function release(element: HTMLElement): void {
+  for (const media of element.querySelectorAll<HTMLMediaElement>('audio, video')) {
+    media.pause();
+    URL.revokeObjectURL(media.src);
+    media.removeAttribute('src');
+    media.load();
+  }
+  const frames = [...element.querySelectorAll('iframe'), ...(element instanceof HTMLIFrameElement ? [element] : [])];
+  for (const each of frames) URL.revokeObjectURL(each.src);
+}

@@ -1,0 +1,82 @@
+import { isActive } from '../../model/states';
+import { h, replace } from '../dom';
+import { LiveRun } from '../../model/runs/live-run';
+import { t } from '../../model/format';
+import type { Run } from '../../model/types';
+import type { Transport } from '../../model/transport';
+import { fileList } from './file-list';
+import { executedFile, executedPath, preview, type Shown } from '../previews/preview';
+import type { View } from '../view';
+
+/** What a run left that did not succeed: its notebook, as far as it came. */
+function unfinished(run: Run, transport: Transport): Shown {
+  const place = h('div', { class: 'rw-preview', hidden: true });
+  let shown: Shown | null = null;
+  const toggle = h('button', { type: 'button', class: 'rw-button', 'aria-expanded': 'false', onclick: flip }, t('showExecuted'));
+  function flip(): void {
+    place.hidden = !place.hidden;
+    toggle.setAttribute('aria-expanded', String(!place.hidden));
+    shown?.close();
+    shown = place.hidden ? null : preview(executedFile(), run, transport, executedPath(run));
+    if (shown) replace(place, shown.element);
+  }
+  return {
+    element: h('div', {}, h('div', { role: 'status' }, t('noResults', { state: t(run.state).toLowerCase() })),
+      h('div', { class: 'rw-actions' }, toggle), place),
+    close: () => shown?.close(),
+  };
+}
+
+/** The result files of a run, as soon as there are any. */
+export const resultsView: View = (root, { transport, model }) => {
+  const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const body = h('div', {});
+  const card = h('div', { class: 'rw-card' }, notice, body);
+  root.append(card);
+  let live: LiveRun | null = null;
+  let shown = '';
+  let content: Shown | null = null;
+
+  function draw(run: Run): void {
+    const key = `${run.id} ${run.state} ${run.files?.length ?? 0}`;
+    if (key === shown) return;
+    shown = key;
+    content?.close();
+    content = null;
+    if (isActive(run.state) || (run.state === 'SUCCESS' && !run.files)) {
+      replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('notDone', { state: t(run.state).toLowerCase() })));
+      return;
+    }
+    content = run.state === 'SUCCESS' ? fileList(run, transport) : unfinished(run, transport);
+    replace(body, content.element);
+  }
+
+  function watch(): void {
+    live?.close();
+    shown = '';
+    content?.close();
+    content = null;
+    replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
+    const id = String(model.get('run_id') ?? '');
+    if (!id) return;
+    live = new LiveRun(transport, id, {
+      changed: draw,
+      printed: () => undefined,
+      connection: (connection) => {
+        card.classList.toggle('rw-stale', !connection.isLive);
+        notice.hidden = connection.isLive;
+        notice.textContent = connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() });
+      },
+      gone: () => replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('gone'))),
+      failed: (error) => replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message)),
+    });
+  }
+
+  const unobserve = model.observe('run_id', watch);
+  watch();
+  return () => {
+    unobserve();
+    live?.close();
+    content?.close();
+  };
+};

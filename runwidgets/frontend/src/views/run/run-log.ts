@@ -1,0 +1,129 @@
+import { readAnsi, spanOf } from '../../model/ansi';
+import { h, saveAs } from '../dom';
+import { shortId, t } from '../../model/format';
+import type { LogPiece } from '../../model/types';
+import { ApiError, type Transport } from '../../model/transport';
+
+const MOST_LINES = 2000;
+
+/** Add printed text to lines; a carriage return goes back to the line's beginning, as on a terminal. */
+export function addText(lines: string[], text: string): void {
+  const pieces = text.replace(/\r\n/g, '\n').split('\n');
+  pieces.forEach((piece, at) => {
+    if (at > 0 || lines.length === 0) lines.push('');
+    const whole = (lines[lines.length - 1] ?? '') + piece;
+    const ended = whole.endsWith('\r');
+    const visible = (ended ? whole.slice(0, -1) : whole).split('\r');
+    lines[lines.length - 1] = (visible[visible.length - 1] ?? '') + (ended ? '\r' : '');
+  });
+}
+
+/** The log of a run: appended to, never sent again; follows its end until one scrolls up. */
+export class LogView {
+  readonly element: HTMLElement;
+  private readonly lines: string[] = [];
+  private readonly drawn: string[] = [];
+  private readonly output = h('pre', { class: 'rw-log', tabindex: 0, role: 'log', 'aria-label': t('log'), hidden: true });
+  private readonly note = h('span', { class: 'rw-dim', role: 'status' }, t('noLog'));
+  private readonly follow = h('input', { type: 'checkbox', checked: true });
+  private readonly search = h('input', {
+    type: 'search', class: 'rw-input rw-find', placeholder: t('findInLog'), 'aria-label': t('findInLog'), oninput: () => this.find(),
+  });
+  private readonly row: HTMLElement;
+  private dropped = 0;
+  private isCut = false;
+  private frame = 0;
+
+  constructor(private readonly transport: Transport, private readonly id: string) {
+    const wrap = h('input', { type: 'checkbox', checked: true, onchange: () => this.output.classList.toggle('rw-unwrapped', !wrap.checked) });
+    this.row = h('div', { class: 'rw-row', hidden: true },
+      this.search, h('label', { class: 'rw-check' }, this.follow, t('follow')), h('label', { class: 'rw-check' }, wrap, t('wrap')),
+      h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => void this.download() }, t('downloadLog')));
+    this.element = h('details', { class: 'rw-section', open: true }, h('summary', {}, t('log')), this.output, this.row, this.note);
+    this.output.addEventListener('scroll', () => {
+      const rest = this.output.scrollHeight - this.output.scrollTop - this.output.clientHeight;
+      this.follow.checked = rest < 24;
+    });
+    this.follow.addEventListener('change', () => {
+      if (this.follow.checked) this.output.scrollTop = this.output.scrollHeight;
+    });
+  }
+
+  append(text: string): void {
+    addText(this.lines, text);
+    const surplus = this.lines.length - MOST_LINES;
+    if (surplus > 0) {
+      this.lines.splice(0, surplus);
+      this.dropped += surplus;
+      this.isCut = true;
+    }
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  /** Say whether the run has ended: a log that then is empty is not worth its place. */
+  settle(hasEnded: boolean): void {
+    this.element.hidden = hasEnded && this.lines.length === 0;
+  }
+
+  close(): void {
+    cancelAnimationFrame(this.frame);
+  }
+
+  /** Draw what is new: lines that left the beginning go, the last one is drawn again, others are added. */
+  private draw(): void {
+    this.frame = 0;
+    this.output.hidden = this.row.hidden = this.element.hidden = false;
+    const isFollowing = this.follow.checked;
+    for (const gone of [...this.output.children].slice(0, Math.min(this.dropped, this.drawn.length))) gone.remove();
+    this.drawn.splice(0, this.dropped);
+    this.dropped = 0;
+    const start = Math.max(0, this.drawn.length - 1);
+    this.lines.slice(start).forEach((line, offset) => {
+      const at = start + offset;
+      if (this.drawn[at] === line) return;
+      const made = h('span', { class: 'rw-line' }, ...readAnsi(line.replace(/\r$/, '')).map(spanOf), '\n');
+      const old = this.output.children[at];
+      if (old) old.replaceWith(made);
+      else this.output.append(made);
+      this.drawn[at] = line;
+    });
+    this.find();
+    if (isFollowing) this.output.scrollTop = this.output.scrollHeight;
+  }
+
+  /** Leave only the lines with the text that is looked for. */
+  private find(): void {
+    const sought = this.search.value.toLowerCase();
+    let found = 0;
+    [...this.output.children].forEach((line, at) => {
+      const isBegun = at < this.drawn.length - 1 || this.drawn[at] !== '';
+      const isFound = isBegun && (sought === '' || (line.textContent ?? '').toLowerCase().includes(sought));
+      (line as HTMLElement).hidden = !isFound;
+      found += Number(isFound);
+    });
+    const words = [
+      sought ? t('linesFound', { n: found, all: this.drawn.length }) : '',
+      this.isCut ? t('logCut', { n: MOST_LINES.toLocaleString('en') }) : '',
+    ].filter((each) => each !== '').join('; ');
+    if (this.note.textContent !== words) this.note.textContent = words;
+  }
+
+  /** Read the log from its beginning and give it to the browser as a file. */
+  private async download(): Promise<void> {
+    const pieces: string[] = [];
+    try {
+      let offset = 0;
+      for (;;) {
+        const piece = await this.transport.get<LogPiece>(`runs/${this.id}/log?offset=${offset}`);
+        pieces.push(piece.text);
+        if (piece.text === '' || piece.next >= piece.size) break;
+        offset = piece.next;
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.note.textContent = error.message;
+      return;
+    }
+    saveAs(new Blob(pieces, { type: 'text/plain' }), `${shortId(this.id)}.log`);
+  }
+}

@@ -1,0 +1,318 @@
+import { isActive, STATE_SIGNS } from '../../model/states';
+import { ansiText, visible } from '../../model/ansi';
+import { append, askingButton, h, replace } from '../dom';
+import { LiveRun } from '../../model/runs/live-run';
+import { LogView } from './run-log';
+import { tracebackOf, type Notebook } from '../../model/files/notebook';
+import type { SeriesOfRun } from '../../model/runs/metric-series';
+import { bytes, clock, took, t, value } from '../../model/format';
+import type { Json, Run } from '../../model/types';
+import { ApiError } from '../../model/transport';
+import { CellsView } from './cell-list';
+import { listEarlier } from '../form/earlier-runs';
+import { seriesPlot } from './series-plot';
+import { innerModel, type View } from '../view';
+
+/** Say where a run is, in a line. */
+export function stageOf(run: Run): string {
+  if (run.state === 'PENDING') return t('waitingForSlot');
+  const { cell, cells, text, source } = run.progress ?? { fraction: 0, text: '' };
+  if (!cell || !cells) return run.state === 'RUNNING' ? t('startingKernel') : '';
+  const place = t('cellOf', { cell, cells });
+  const said = text || source;
+  return said ? `${place}: ${said}` : place;
+}
+
+/** Return the share of a run that is done, 0 to 1; null where nothing is known yet. */
+export function shareOf(run: Run): number | null {
+  if (run.state === 'SUCCESS') return 1;
+  if (run.state === 'PENDING' || !run.progress?.cells) return isActive(run.state) ? null : 0;
+  return run.progress.fraction;
+}
+
+/** A run, live: where it is, what it prints and measures, what it left, and how to stop it. */
+export const runView: View = (root, { transport, model, inner }) => {
+  const badge = h('span', { class: 'rw-badge', role: 'status' });
+  const title = h('span', { class: 'rw-title' });
+  const elapsed = h('span', { class: 'rw-elapsed', title: t('elapsed') });
+  const stage = h('div', { class: 'rw-stage' });
+  const fill = h('div', { class: 'rw-fill' });
+  const bar = h('div', { class: 'rw-bar', role: 'progressbar', 'aria-label': t('progress'), 'aria-valuemin': 0, 'aria-valuemax': 100 }, fill);
+  const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const given = h('div', { class: 'rw-given' });
+  const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
+  const metrics = h('dl', { class: 'rw-metrics', 'aria-label': t('metrics'), hidden: true });
+  const charts = h('section', { class: 'rw-charts', 'aria-label': t('seriesOf'), hidden: true });
+  const results = h('section', { class: 'rw-section', 'aria-label': t('results'), hidden: true });
+  const actions = h('div', { class: 'rw-actions' });
+  const again = h('div', { class: 'rw-again', hidden: true });
+  const body = h('div', { class: 'rw-card' });
+  root.append(body);
+
+  let live: LiveRun | null = null;
+  let log: LogView | null = null;
+  let shown: Run | null = null;
+  let drawnFor = '';
+  let cells: CellsView | null = null;
+  let opened = '';
+  let closeOpened: (() => void) | null = null;
+  let closeFiles: (() => void) | null = null;
+
+  const path = (): string => `runs/${shown?.id ?? ''}`;
+  const say = (text: string, kind = ''): void => {
+    notice.hidden = text === '';
+    notice.className = `rw-notice ${kind}`;
+    notice.textContent = text;
+  };
+  const act = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+      say('');
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      say(error.message, 'rw-bad');
+    }
+  };
+
+  function tick(): void {
+    if (!shown?.startedAt) {
+      elapsed.textContent = '';
+      return;
+    }
+    const end = shown.finishedAt ? Date.parse(shown.finishedAt) : Date.now() + transport.clockAhead;
+    elapsed.textContent = (shown.finishedAt ? took : clock)((end - Date.parse(shown.startedAt)) / 1000);
+  }
+
+  function draw(run: Run): void {
+    shown = run;
+    model.set({ state: run.state });
+    if (!body.contains(badge)) {
+      const head = h('div', { class: 'rw-head' }, badge, title, elapsed);
+      replace(body, head, bar, stage, notice, given, failure, metrics, charts, results, log?.element, cells?.element, actions, again);
+    }
+    badge.className = `rw-badge rw-${run.state.toLowerCase()}`;
+    const word = `${STATE_SIGNS[run.state]} ${t(run.state)}`;
+    if (badge.textContent !== word) badge.textContent = word;
+    badge.title = run.state;
+    title.textContent = visible(run.notebook ?? '', true);
+    title.title = run.id;
+    stage.textContent = visible(stageOf(run), true);
+    stage.hidden = stage.textContent === '' || run.state === 'SUCCESS';
+    log?.settle(!isActive(run.state));
+    cells?.accept(run);
+    drawBar(run);
+    given.textContent = run.arguments.map((each) => `${each.name} = ${shortly(each.value)}`).join(', ');
+    drawFailure(run);
+    drawMetrics(run);
+    tick();
+    if (drawnFor !== `${run.id} ${run.state}`) {
+      drawnFor = `${run.id} ${run.state}`;
+      drawActions(run);
+      results.hidden = run.state !== 'SUCCESS';
+      if (run.state === 'SUCCESS' && run.files) {
+        closeFiles?.();
+        const place = h('div', {});
+        replace(results, h('h4', {}, t('results')), place);
+        closeFiles = inner.files(place, { transport, inner, model: innerModel({ run: run as unknown as Json }) });
+      } else if (run.state === 'SUCCESS') {
+        drawnFor = '';
+      }
+    }
+  }
+
+  function drawBar(run: Run): void {
+    const share = shareOf(run);
+    bar.hidden = !isActive(run.state);
+    bar.classList.toggle('rw-unknown', share === null);
+    fill.style.width = `${Math.round((share ?? 0) * 100)}%`;
+    bar.setAttribute('aria-valuetext', stageOf(run));
+    if (share === null) bar.removeAttribute('aria-valuenow');
+    else bar.setAttribute('aria-valuenow', String(Math.round(share * 100)));
+  }
+
+  function drawFailure(run: Run): void {
+    const [sentence, traceback] = run.messages ?? [];
+    failure.hidden = sentence === undefined;
+    failure.classList.toggle('rw-calm', run.state === 'CANCELED');
+    const text = `${sentence ?? ''}\n${traceback ?? ''}`;
+    if (failure.dataset.text === text) return;
+    failure.dataset.text = text;
+    if (!traceback) {
+      replace(failure, visible(sentence ?? ''));
+      return;
+    }
+    const place = h('div', {}, ansiText(traceback, 'rw-out'));
+    const details = h('details', {}, h('summary', {}, t('traceback')), place);
+    details.addEventListener('toggle', () => void colour(place), { once: true });
+    replace(failure, visible(sentence ?? ''), details);
+  }
+
+  /** Put the traceback as the kernel coloured it, which the executed notebook has, in the plain one's place. */
+  async function colour(place: HTMLElement): Promise<void> {
+    try {
+      const trace = tracebackOf(await transport.get<Notebook>(`${path()}/notebook`));
+      if (trace) replace(place, ansiText(trace, 'rw-out'));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the plain one stays
+    }
+  }
+
+  function drawMetrics(run: Run): void {
+    const known = Object.entries(run.metrics ?? {});
+    metrics.hidden = known.length === 0;
+    replace(metrics, ...known.map(([name, each]) =>
+      h('div', {}, h('dt', {}, visible(name, true)), h('dd', { title: JSON.stringify(each) }, visible(value(each), true)))));
+  }
+
+  function drawSeries(series: SeriesOfRun): void {
+    charts.hidden = series.names.length === 0;
+    replace(charts, ...series.names.map((name) => seriesPlot(name, [{ name, points: series.points(name) }])));
+  }
+
+  function drawActions(run: Run): void {
+    replace(actions);
+    const reason = model.get('read_only');
+    if (typeof reason === 'string') {
+      append(actions, h('span', { class: 'rw-dim' }, reason));
+      return;
+    }
+    if (isActive(run.state)) {
+      append(actions, askingButton(
+        { label: t('cancel'), ask: () => t('cancelAsk'), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
+        () => act(async () => live?.accept(await transport.send<Run>('PUT', path(), {}))),
+      ));
+      return;
+    }
+    append(actions,
+      toggle('form', t('again'), t('closeForm'), openForm),
+      toggle('comparison', t('compareWith'), t('closeComparison'), openComparison));
+    append(actions, askingButton(
+      { label: t('delete'), ask: askDelete, yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet' },
+      () => act(() => transport.send('DELETE', path())),
+    ));
+  }
+
+  function askDelete(): string {
+    const files = shown?.files ?? [];
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    const what = files.length ? t('deleteFiles', { n: files.length, size: bytes(size) }) : '';
+    return t('deleteAsk', { files: what });
+  }
+
+  /** A button that opens something below the run, instead of what is open there, and closes it. */
+  function toggle(name: string, label: string, closing: string, fill: () => () => void): HTMLElement {
+    const button = h('button', { type: 'button', class: 'rw-button', 'aria-expanded': String(opened === name), onclick: flip });
+    const tell = (): void => {
+      button.textContent = opened === name ? closing : label;
+      button.setAttribute('aria-expanded', String(opened === name));
+    };
+    function flip(): void {
+      const wasOpen = opened === name;
+      closeBelow();
+      if (!wasOpen) {
+        opened = name;
+        again.hidden = false;
+        closeOpened = fill();
+      }
+      if (shown) drawActions(shown);
+      actions.querySelector<HTMLElement>(`[data-opens="${name}"]`)?.focus();
+    }
+    button.dataset['opens'] = name;
+    tell();
+    return button;
+  }
+
+  function closeBelow(): void {
+    closeOpened?.();
+    closeOpened = null;
+    opened = '';
+    again.hidden = true;
+    replace(again);
+  }
+
+  function openForm(): () => void {
+    if (!shown) return () => undefined;
+    const values = Object.fromEntries(shown.arguments.map((each) => [each.name, each.value]));
+    return inner.form(again, {
+      transport,
+      inner,
+      model: innerModel({ workflow_id: shown.workflowId, group_id: shown.groupId, arguments: values, run_id: '' }),
+    });
+  }
+
+  /** Choose another run of the group, then show both side by side. */
+  function openComparison(): () => void {
+    if (!shown) return () => undefined;
+    const { id, groupId } = shown;
+    const panel = h('div', { class: 'rw-panel' });
+    const place = h('section', { 'aria-label': t('comparison') });
+    let close: (() => void) | null = null;
+    append(again, panel, place);
+    listEarlier(panel, transport, groupId, {
+      chosen(other) {
+        close?.();
+        replace(panel);
+        replace(place);
+        close = inner.compare(place, { transport, inner, model: innerModel({ run_ids: [id, other.id] }) });
+      },
+      closed: () => actions.querySelector<HTMLElement>('[data-opens="comparison"]')?.click(),
+    }, { word: 'compareRun', except: id });
+    return () => close?.();
+  }
+
+  function watch(): void {
+    live?.close();
+    log?.close();
+    cells?.close();
+    closeFiles?.();
+    closeBelow();
+    drawnFor = '';
+    charts.hidden = true;
+    replace(charts);
+    const id = String(model.get('run_id') ?? '');
+    if (!id) {
+      replace(body, h('div', { class: 'rw-dim' }, t('loading')));
+      return;
+    }
+    replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
+    const view = new LogView(transport, id);
+    log = view;
+    cells = new CellsView(transport);
+    live = new LiveRun(transport, id, {
+      changed: draw,
+      recorded: drawSeries,
+      printed: (text) => view.append(text),
+      connection: (connection) => {
+        body.classList.toggle('rw-stale', !connection.isLive);
+        say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
+        if (!notice.parentNode) body.append(notice); // nothing was ever reached
+      },
+      gone: () => {
+        replace(body, h('div', { class: 'rw-dim', role: 'status' }, t(shown?.id === id ? 'gone' : 'noSuchRun')));
+        model.set({ state: 'DELETED' });
+      },
+      failed: (error) => {
+        if (error.status === 404) live?.close(); // a server without our routes
+        replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.status === 404 ? t('noServer') : error.message));
+      },
+    });
+  }
+
+  const unobserve = model.observe('run_id', watch);
+  const timer = setInterval(tick, 1000);
+  watch();
+  return () => {
+    clearInterval(timer);
+    unobserve();
+    live?.close();
+    log?.close();
+    cells?.close();
+    closeFiles?.();
+    closeBelow();
+  };
+};
+
+function shortly(given: unknown): string {
+  const text = typeof given === 'string' ? given : JSON.stringify(given);
+  return visible(text.length <= 60 ? text : `${text.slice(0, 57)}…`, true);
+}

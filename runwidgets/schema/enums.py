@@ -1,9 +1,4 @@
-"""The nouns as types: what crosses the wire, and what is stored, with enums for whatever is branched on.
-
-A TypedDict is a dict, so what a service returns can be printed, compared and sent as JSON; the types say
-which keys are there. `openapi.yaml` and the front end's `types.ts` describe the same things, and a test
-compares them.
-"""
+"""What code branches on, as enums: a member is the text that stands in rows, in journals and on the wire."""
 
 from enum import Enum
 
@@ -59,5 +54,9 @@ class EventKind(str, Enum):
     """A cell began, or the notebook said how far it is."""
     METRIC = "metric"
     """It recorded a metric."""
+    LOG = "log"
+    """Its log has grown."""
     DELETED = "deleted"
     """It was removed, with its files."""
+    PAUSED = "paused"
+    """Its sweep was paused or resumed; told of the first run that waits."""

@@ -1,0 +1,134 @@
+"""Runs, and what they leave behind."""
+
+from typing import Literal, TypeAlias
+
+from typing_extensions import NotRequired, TypedDict
+
+from runwidgets.schema.config import RunConfig
+from runwidgets.schema.json_value import JsonValue
+from runwidgets.schema.parameters import Argument, ParameterHandle
+
+StateName: TypeAlias = Literal["PENDING", "RUNNING", "SUCCESS", "ERROR", "CANCELED"]
+"""A `RunState` as text."""
+
+
+class RunDescriptor(TypedDict):
+    """What lists say of a run."""
+
+    id: str
+    state: StateName
+    createdAt: str
+    """When it was accepted: ISO 8601, UTC, as all times are."""
+
+
+class ResultFileHandle(TypedDict):
+    """A file that a run left behind."""
+
+    id: str
+    name: str
+    """Relative to the working folder."""
+    title: NotRequired[str]
+    """As the template declares it, as the following three; absent where it does not."""
+    caption: NotRequired[str]
+    widget: NotRequired[str]
+    """What shows it."""
+    format: NotRequired[JsonValue]
+    """How it is shown."""
+    mimeType: str
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+class Progress(TypedDict):
+    """How far a run is."""
+
+    cell: NotRequired[int]
+    """The code cell that it is on, from 1; absent, as the following two, before the first begins."""
+    cells: NotRequired[int]
+    """Number of its code cells."""
+    source: NotRequired[str]
+    """First line of the cell."""
+    fraction: float
+    """Between 0 and 1: what the notebook reported, or the share of the cells that have ended."""
+    text: str
+    """What the notebook reported; empty where it reported nothing."""
+    heartbeatAt: str
+    """When this was noted."""
+
+
+class RunHandle(RunDescriptor):
+    """A run."""
+
+    workflowId: str
+    groupId: str
+    arguments: list[Argument]
+    """As they were given, without defaults; a secret one is masked."""
+    parameters: list[ParameterHandle]
+    """What its template asked for."""
+    metrics: dict[str, JsonValue]
+    """The last value of each, by name."""
+    config: RunConfig
+    """Its settings; those of its group are among them."""
+    notebook: str
+    """File name of the template."""
+    sweepId: NotRequired[str]
+    """The sweep that started it, where one did."""
+    progress: NotRequired[Progress]
+    """Once it has said how far it is."""
+    startedAt: NotRequired[str]
+    """Once it has begun."""
+    finishedAt: NotRequired[str]
+    """Once it has ended."""
+    messages: NotRequired[list[str]]
+    """Of ERROR and CANCELED: why, for people."""
+    files: NotRequired[list[ResultFileHandle]]
+    """Of SUCCESS."""
+
+
+class RunList(TypedDict):
+    """A page of the runs of a group, oldest first."""
+
+    runs: list[RunDescriptor]
+    next: NotRequired[str]
+    """The `before` of the next page; absent on the last."""
+
+
+class TablePage(TypedDict):
+    """A page of runs as the rows of a table."""
+
+    columns: list[str]
+    """``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments`` and ``metrics`` (objects
+    by name), ``message``; of the points of a sweep ``number`` before them."""
+    rows: list[list[JsonValue]]
+    """The cells of each run, in the order of the columns; null where a run has nothing there."""
+    next: NotRequired[str]
+    """The `before` or `after` of the next page; absent on the last."""
+
+
+class LogPiece(TypedDict):
+    """A piece of what a notebook printed."""
+
+    text: str
+    """Whole characters."""
+    offset: int
+    """Byte of the log at which the text begins."""
+    next: int
+    """Byte at which the following piece begins."""
+    size: int
+    """Bytes that the log has now."""
+
+
+class Series(TypedDict):
+    """The values of a metric by step; both lists are equally long."""
+
+    steps: list[float]
+    """They grow."""
+    values: list[float | Literal["NaN", "Infinity", "-Infinity"]]
+
+
+class RunSeries(TypedDict):
+    """All series of a run."""
+
+    series: dict[str, Series]
+    """By name of the metric."""

@@ -1,4 +1,4 @@
-"""The verb `clean`: removes what is old from a root."""
+"""The verb `clean`: removes old runs and orphans from a root."""
 
 import sys
 
@@ -11,12 +11,12 @@ from runwidgets.service.local.retention import MAX_DAYS
 
 
 class CleanApp(RootApp):
-    """Remove what is old."""
+    """Remove old runs and orphans."""
 
     name = "jupyter-runwidgets-clean"
     description = (
-        "Removes runs that are older than you say, and whatever under the root belongs to nobody. A run goes "
-        "as soon as one of the two options says so; active runs stay. A server may work on the root."
+        "Removes runs that are older than the options allow, and orphans under the root. A run is removed "
+        "as soon as one of the two options applies; active runs are kept. A server may use the root."
     )
     examples = "jupyter runwidgets clean --keep-days=30 --keep-runs=100 --dry-run"
     aliases = {  # noqa: RUF012
@@ -24,7 +24,7 @@ class CleanApp(RootApp):
         "keep-days": "CleanApp.keep_days",
         "keep-runs": "CleanApp.keep_runs",
     }
-    flags = {"dry-run": ({"CleanApp": {"is_dry": True}}, "Only say what would be removed.")}  # noqa: RUF012
+    flags = {"dry-run": ({"CleanApp": {"is_dry": True}}, "Only print what would be removed.")}  # noqa: RUF012
 
     keep_days = Integer(
         0, min=0, max=MAX_DAYS, help="Days for which a run is kept after its end. 0 means for ever."
@@ -32,14 +32,14 @@ class CleanApp(RootApp):
     keep_runs = Integer(0, min=0, help="Newest runs of each group that are kept. 0 means all.").tag(
         config=True
     )
-    is_dry = Bool(False, help="Whether it is only said what would be removed.").tag(config=True)
+    is_dry = Bool(False, help="Whether to print what would be removed without removing it.").tag(config=True)
 
     def start(self) -> None:
-        """Clean the root and say what went."""
+        """Clean the root and print what was removed."""
         verb, runs, others, size = "would remove" if self.is_dry else "removed", 0, 0, 0
         options = self.db_url or None, self.keep_days, self.keep_runs
         try:
-            for removal in clean_root(self.place, *options, is_dry=self.is_dry):
+            for removal in clean_root(self.location, *options, is_dry=self.is_dry):
                 print(f"{verb} {removal.subject}, {removal.size:,} bytes")
                 is_run = removal.subject.startswith("run ")
                 runs, others, size = runs + is_run, others + (not is_run), size + removal.size

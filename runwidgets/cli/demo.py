@@ -1,4 +1,4 @@
-"""The verb `demo`: JupyterLab opens on the quickstart."""
+"""The verb `demo`: opens JupyterLab on the quickstart."""
 
 import os
 import shutil
@@ -20,12 +20,12 @@ def find_notebooks() -> Path:
     Returns
     -------
     Path
-        Where the installation put them.
+        The folder into which they were installed.
 
     Raises
     ------
     FileNotFoundError
-        They are not installed.
+        The notebooks are not installed.
     """
     bases = [Path(sys.prefix), Path(sysconfig.get_path("data")), Path(site.getuserbase())]
     for base in bases:
@@ -48,12 +48,12 @@ class DemoApp(JupyterApp):
 
     folder = Unicode(
         "runwidgets-demo",
-        help="Folder that the notebooks are copied into; made where it is missing, and what is there stays.",
+        help="Folder into which the notebooks are copied; created if missing. Existing files are kept.",
     ).tag(config=True)
-    opens_browser = Bool(True, help="Whether a browser is opened.").tag(config=True)
+    opens_browser = Bool(True, help="Whether to open a browser.").tag(config=True)
 
     def start(self) -> None:
-        """Copy what is missing, and become JupyterLab."""
+        """Copy missing notebooks, and replace this process by JupyterLab."""
         folder = Path(self.folder).absolute()
         for source in find_notebooks().rglob("*"):
             target = folder / source.relative_to(find_notebooks())

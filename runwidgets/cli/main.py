@@ -19,18 +19,18 @@ class RunWidgetsCommand(JupyterApp):
     version = installed_version("runwidgets")
     description = (
         "Turns notebooks into workflows that anyone on the server can run.\n\n"
-        "The settings below are those of the server extension; they go into jupyter_server_config.py, "
-        "or onto the command line of Jupyter."
+        "The settings below are those of the server extension; set them in jupyter_server_config.py, "
+        "or on the command line of Jupyter."
     )
     classes = [RunWidgetsApp]  # noqa: RUF012
     subcommands = {  # noqa: RUF012
-        "clean": (CleanApp, "Remove runs that are older than you say."),
+        "clean": (CleanApp, "Remove old runs and orphans."),
         "demo": (DemoApp, "Open JupyterLab on the quickstart."),
-        "doctor": (DoctorApp, "Check what must always be true of the runs and their files."),
+        "doctor": (DoctorApp, "Check the invariants of the runs and their files."),
     }
 
     def start(self) -> Any:
-        """Run the subcommand, or say which there are."""
+        """Run the subcommand, or print the help if there is none."""
         if self.subapp is None:
             self.print_help()
             return None
@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     Parameters
     ----------
     arguments : sequence of str, optional
-        None for those of the process.
+        None for the arguments of the process.
 
     Returns
     -------
     Any
-        What the subcommand returns.
+        The return value of the subcommand.
     """
     return RunWidgetsCommand.launch_instance(list(arguments) if arguments is not None else None)

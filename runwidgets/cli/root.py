@@ -1,4 +1,4 @@
-"""What the verbs that work on a root have in common."""
+"""The base class of the verbs that work on a root."""
 
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -11,7 +11,7 @@ from runwidgets.store.files.layout import folder_of, is_url
 
 
 class RootApp(JupyterApp):
-    """Does something with a root, with no server."""
+    """Work on a root without a server."""
 
     version = installed_version("runwidgets")
     aliases = {"root": "RootApp.root", "db-url": "RootApp.db_url"}  # noqa: RUF012
@@ -22,7 +22,7 @@ class RootApp(JupyterApp):
     db_url = Unicode(help="SQLAlchemy URL of the database. Empty means SQLite in the root.").tag(config=True)
 
     @property
-    def place(self) -> Path | str:
+    def location(self) -> Path | str:
         """The root: a folder, absolute, or a URL."""
         if is_url(self.root):
             return self.root

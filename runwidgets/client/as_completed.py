@@ -1,4 +1,4 @@
-"""The runs of a sweep as they end, one after the other."""
+"""Iteration over the runs of a sweep in the order in which they end."""
 
 import asyncio
 import threading
@@ -12,12 +12,12 @@ from runwidgets.states import TERMINAL, RunState
 
 
 def read_points(api: Api, sweep_id: str) -> list[Row]:
-    """Return what is known of each point of a sweep, in order, without a question per run."""
+    """Return the state and results of each point of a sweep, in order, without a request per run."""
     return list(read_rows(lambda after: api.sweeps.get_points(sweep_id, after=after)))
 
 
 class AsCompleted:
-    """The runs of a sweep as they end, for ``for`` and for ``async for``."""
+    """Iterator over the runs of a sweep in the order in which they end, for ``for`` and ``async for``."""
 
     def __init__(self, api: Api, sweep_id: str, timeout: float | None) -> None:
         self._api = api
@@ -36,12 +36,12 @@ class AsCompleted:
             yield run
 
     def ids(self) -> Iterator[str]:
-        """Yield the ids of the runs as they end.
+        """Yield the ids of the runs in the order in which they end.
 
         Raises
         ------
         TimeoutError
-            Runs are still active when the time is over.
+            Runs are still active when the timeout has passed.
         UnknownSweepError
             The sweep was deleted.
         """
@@ -69,7 +69,7 @@ class AsCompleted:
             stop.set()
         if active:
             raise TimeoutError(
-                f"{len(active)} runs of sweep {self._sweep_id} are active after {self._timeout:g} s"
+                f"{len(active)} runs of sweep {self._sweep_id} are still active after {self._timeout:g} s"
             )
 
 

@@ -1,4 +1,4 @@
-"""What people hold in their hands: `connect`, `run` and `sweep`."""
+"""The entry points for people: `connect`, `run`, `sweep` and `leaderboard`."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ import httpx
 from jupyter_core.paths import jupyter_data_dir
 
 from runwidgets.client.run import Run
-from runwidgets.client.submit import default_group, make_arguments, open_workflow, start
+from runwidgets.client.submit import default_group, make_arguments, open_workflow, start_notebook_run
 from runwidgets.client.sweep import Sweep
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.http.services import open_remote
@@ -27,11 +27,11 @@ __all__ = ["Api", "Run", "Sweep", "connect", "default_root", "leaderboard", "run
 URL_VARIABLE = "RUNWIDGETS_URL"
 TOKEN_VARIABLE = "RUNWIDGETS_TOKEN"
 PROBE_TIMEOUT = 2.0
-"""Seconds in which a server that Jupyter lists must answer to be taken."""
+"""Seconds within which a server listed by Jupyter must respond to be used."""
 
 
 def default_root() -> Path:
-    """Return where runs are stored when nobody says otherwise.
+    """Return the default folder in which runs are stored.
 
     Returns
     -------
@@ -50,20 +50,20 @@ def connect(
 ) -> Api:
     """Connect to the services.
 
-    With no argument it is the server that this kernel belongs to; else a running Jupyter server of this
-    user that has the extension; else the service is opened in this process, on the default root.
+    Without arguments, `connect` uses the server that this kernel belongs to; otherwise a running Jupyter
+    server of this user that has the extension; otherwise it opens the default root in this process.
 
     Parameters
     ----------
     url : str, optional
-        A Jupyter server, such as ``http://localhost:8888/``.
+        The URL of a Jupyter server, such as ``http://localhost:8888/``.
     token : str, optional
-        Its token.
+        The token of that server.
     root : path, optional
-        Open the service in this process, on this folder.
+        Open this root in this process.
     cluster : str or callable, optional
-        Open the service in this process, and execute its runs on a Dask cluster: the address of its
-        scheduler, the path of a scheduler file, ``module:function``, or a function that returns one.
+        Open the root in this process, and execute its runs on a Dask cluster: the address of its
+        scheduler, the path of a scheduler file, ``module:function``, or a function that returns one of these.
 
     Returns
     -------
@@ -73,9 +73,9 @@ def connect(
     Raises
     ------
     ServiceUnavailableError
-        The server named does not answer, or the root cannot be used.
+        The named server does not respond, or the root cannot be used.
     UnauthenticatedAccessError
-        The token is wrong.
+        The token is invalid.
     """
     if root is not None or cluster is not None:
         folder = default_root() if root is None else Path(root)
@@ -107,17 +107,17 @@ def _routes(url: str) -> str:
 
 
 def _running_servers() -> Iterator[tuple[str, str | None]]:
-    """Yield the servers that Jupyter lists and that have the extension."""
+    """Yield the URL and token of each running Jupyter server that has the extension."""
     from jupyter_server.serverapp import list_running_servers
 
     for server in list_running_servers():
         token = server.get("token") or None
         headers = {"Authorization": f"token {token}"} if token else {}
         try:
-            answer = httpx.get(_routes(server["url"]), headers=headers, timeout=PROBE_TIMEOUT)
+            response = httpx.get(_routes(server["url"]), headers=headers, timeout=PROBE_TIMEOUT)
         except httpx.HTTPError:
             continue
-        if answer.is_success:
+        if response.is_success:
             yield server["url"], token
 
 
@@ -138,20 +138,20 @@ def run(
     source : str or path
         Path of a notebook, or the id of a workflow.
     arguments : mapping of str to Any, optional
-        Values by parameter; the path of a local file is uploaded for a file parameter.
+        Values by parameter; for a file parameter, the path of a local file, which is uploaded.
     api : Api, optional
-        None for what `connect` finds.
+        None for the result of `connect`.
     group : str, optional
-        Id of a group; None for the workflow's default one.
+        Id of a group; None for the default group of the workflow.
     config : dict, optional
         How to run, as in `RunService.start_run`.
     **kwargs
-        Arguments as keywords.
+        Further arguments, as keywords.
 
     Returns
     -------
     Run
-        The live handle; the run goes on without it.
+        The run; it continues without this object.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def run(
     {'loss': 0.12}
     """
     service = api or connect()
-    return Run(service, start(service, source, {**(arguments or {}), **kwargs}, group, config))
+    return Run(service, start_notebook_run(service, source, {**(arguments or {}), **kwargs}, group, config))
 
 
 def sweep(
@@ -178,7 +178,7 @@ def sweep(
     config: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> Sweep:
-    """Start a run of a notebook at every point of a parameter space: all of them, or none.
+    """Start a run of a notebook at every point of a parameter space: at all points, or at none.
 
     Parameters
     ----------
@@ -187,27 +187,28 @@ def sweep(
     space : Space, mapping, list of mapping, or data frame, optional
         The points; see `grid`, `zip`, `sample` and `points`.
     api : Api, optional
-        None for what `connect` finds.
+        None for the result of `connect`.
     group : str, optional
-        Id of a group; None for the workflow's default one.
+        Id of a group; None for the default group of the workflow.
     name : str, optional
-        Shown to people; None for the names of what varies.
+        Display name; None to name the sweep after its varied parameters.
     config : dict, optional
         How to run, as in `SweepService.start_sweep`: ``on_error``, ``reuse``, ``parallel``, ``priority`` of
-        the sweep, ``timeout``, ``retries`` and so on of its runs.
+        the sweep, and ``timeout``, ``retries`` and so on of its runs.
     **kwargs
-        Values by parameter, as for `grid`; with a space, all combinations of both. The path of a local file
-        is uploaded for a file parameter.
+        Values by parameter, as for `grid`; together with a space, all combinations of both. For a file
+        parameter, the path of a local file, which is uploaded.
 
     Returns
     -------
     Sweep
-        The live handle; the runs go on without it.
+        The sweep; its runs continue without this object.
 
     Raises
     ------
     RunWidgetsError
-        As in `SweepService.start_sweep` and `WorkflowService.create_workflow`; the first bad point is named.
+        As in `SweepService.start_sweep` and `WorkflowService.create_workflow`; the message names the first
+        invalid point.
 
     Examples
     --------
@@ -238,12 +239,12 @@ def leaderboard(
     source : str or path
         Path of a notebook, or the id of a workflow.
     order_by : str or list of str, optional
-        Names of metrics, each may end in ``:asc`` or ``:desc`` (the default); None for the first of the
-        schema.
+        Names of metrics, each optionally followed by ``:asc`` or ``:desc`` (the default); None for the first
+        metric of the schema.
     include_all : bool, optional
-        False for the best run of each group, True for every run, at most the best 10,000.
+        False for the best run of each group, True for all runs; at most the best 10,000.
     api : Api, optional
-        None for what `connect` finds.
+        None for the result of `connect`.
 
     Returns
     -------
@@ -253,7 +254,7 @@ def leaderboard(
     Raises
     ------
     InvalidArgumentError
-        `order_by` names no metric of the schema.
+        `order_by` names a metric that is not in the schema.
     RunWidgetsError
         As in `WorkflowService.create_workflow`.
 

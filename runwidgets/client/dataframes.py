@@ -1,4 +1,4 @@
-"""Runs as a data frame."""
+"""Runs as a pandas data frame."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,13 @@ Row = dict[str, Any]
 TIMES = ("created", "started", "finished")
 
 
-def read_rows(ask: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Row]:
-    """Yield the rows of a table that comes in pages, by column.
+def read_rows(fetch_page: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Row]:
+    """Yield the rows of a paginated table as dicts.
 
     Parameters
     ----------
-    ask : callable
-        Takes the ``next`` of the page before; None for the first page.
+    fetch_page : callable
+        Takes the ``next`` of the previous page, or None for the first page.
 
     Yields
     ------
@@ -25,7 +25,7 @@ def read_rows(ask: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Row]:
     """
     cursor = None
     while True:
-        page = ask(cursor)
+        page = fetch_page(cursor)
         for row in page["rows"]:
             yield dict(zip(page["columns"], row, strict=True))
         cursor = page.get("next")
@@ -41,14 +41,15 @@ def make_frame(rows: Sequence[Row], index: str) -> "pandas.DataFrame":
     rows : sequence of dict
         Rows of `RunService.get_table` or `SweepService.get_points`.
     index : str
-        Which of their columns the frame is indexed by: ``id`` or ``number``.
+        The column that becomes the index: ``id`` or ``number``.
 
     Returns
     -------
     pandas.DataFrame
-        ``run`` where that is not the index, ``state``, ``created``, ``started``, ``finished`` (UTC),
-        ``duration`` (seconds), one column per argument and one per metric (``metric.<name>`` where an
-        argument has that name), and ``message``. Missing values are missing; numbers are numbers.
+        ``run`` unless that is the index, ``state``, ``created``, ``started``, ``finished`` (UTC),
+        ``duration`` (seconds), one column per argument and one per metric (``metric.<name>`` if an
+        argument has the same name), and ``message``. Missing values are NaN or None; columns of numbers
+        have a numeric dtype.
 
     Raises
     ------
@@ -77,12 +78,12 @@ def make_frame(rows: Sequence[Row], index: str) -> "pandas.DataFrame":
         frame[part] = pandas.to_datetime(frame[part], utc=True, format="ISO8601")
     frame["duration"] = (frame["finished"] - frame["started"]).dt.total_seconds()
     for name in frame.columns.difference(["run", "state", "duration", *TIMES]):
-        frame[name] = _numbers(frame[name])
+        frame[name] = _to_numeric(frame[name])
     return frame.assign(message=[row["message"] for row in rows])
 
 
-def _numbers(column: Any) -> Any:
-    """Return a column as numbers where all of it is numbers, "NaN" and "Infinity" among them."""
+def _to_numeric(column: Any) -> Any:
+    """Return a column as numbers if all of its values are numbers, including "NaN" and "Infinity"."""
     import pandas
 
     special = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}

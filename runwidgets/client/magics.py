@@ -1,6 +1,6 @@
-"""Magics of IPython: a cell that runs at every point of a space, and a notebook that runs from one line.
+"""IPython magics: a cell that runs at every point of a space, and a notebook that is run from one line.
 
-``%load_ext runwidgets`` brings them.
+``%load_ext runwidgets`` registers them.
 """
 
 import ast
@@ -26,15 +26,15 @@ from runwidgets.spaces.space import Space, as_space
 from runwidgets.templates.notebook import read_template
 
 OPTIONS = ("name", "on_error", "reuse", "parallel", "priority", "timeout", "retries", "space")
-"""Words of `%%sweep` that are no parameters."""
-WORDS = {
+"""Names in the line of `%%sweep` that are options, not parameters."""
+BUILTIN_NAMES = {
     **{name: getattr(spaces, name) for name in ("grid", "zip", "sample", "points")},
     **{
         name: getattr(values, name)
         for name in ("choice", "geomspace", "integers", "linspace", "loguniform", "uniform")
     },
 }
-"""What a value on a magic's line may use beside the user's own names."""
+"""Names that an expression in a magic's line may use, in addition to the user's own."""
 SOURCE = re.compile(r"""(["']?)(.+?)\1(?:\s+(.*))?$""")
 BEGIN = re.compile(r"(?<![^\s])([A-Za-z_]\w*)\s*=(?!=)")
 
@@ -45,7 +45,7 @@ class RunMagics(Magics):
 
     @cell_magic("sweep")  # type: ignore[arg-type]
     def sweep_cell(self, line: str, cell: str) -> Sweep:
-        """Run the cell that it heads at every point of a parameter space.
+        """Run this cell at every point of a parameter space.
 
         ::
 
@@ -53,29 +53,30 @@ class RunMagics(Magics):
             import runwidgets
             runwidgets.record("loss", train(lr, depth))
 
-        The cell becomes a notebook of its own, ``<name>.sweep.ipynb`` beside this one: it begins with the
-        parameters, and has nothing else of this kernel. Words: a list, range or other values per parameter,
-        or one value; ``space=…`` for a space; ``name`` also names the variable that gets the sweep;
-        ``on_error``, ``reuse``, ``parallel``, ``priority``, ``timeout`` and ``retries`` as in ``config``.
+        The cell is written to a notebook of its own, ``<name>.sweep.ipynb``, beside this one. That notebook
+        begins with the parameters and shares no state with this kernel. Each parameter takes a list, a range
+        or another collection of values, or one value. Options: ``space=…`` for a space; ``name``, which is
+        also the variable that the sweep is assigned to; ``on_error``, ``reuse``, ``parallel``, ``priority``,
+        ``timeout`` and ``retries`` as in ``config``.
 
         Parameters
         ----------
         line : str
-            The words.
+            The arguments and options.
         cell : str
-            What to run.
+            The code to run.
 
         Returns
         -------
         Sweep
-            The live handle.
+            The sweep.
         """
         given = parse_line(line, self._names())
         options = {name: given.pop(name) for name in OPTIONS if name in given}
         is_named = "name" in options
         name = str(options.pop("name", "cell"))
         if not name.isidentifier():
-            raise UsageError(f"%%sweep: name={name!r} is no name for a variable")
+            raise UsageError(f"%%sweep: name={name!r} is not a valid variable name")
         try:
             space = as_space(options.pop("space", {})) if "space" in options else spaces.grid(**given)
             if not space.names:
@@ -95,12 +96,12 @@ class RunMagics(Magics):
         Parameters
         ----------
         line : str
-            Path of the notebook or id of a workflow, then arguments.
+            Path of a notebook or id of a workflow, followed by arguments.
 
         Returns
         -------
         Run
-            The live handle.
+            The run.
         """
         found = SOURCE.match(line.strip())
         if not found:
@@ -117,18 +118,18 @@ class RunMagics(Magics):
         return self.shell
 
     def _names(self) -> dict[str, Any]:
-        return {**WORDS, **self._shell.user_ns}
+        return {**BUILTIN_NAMES, **self._shell.user_ns}
 
 
 def parse_line(line: str, names: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the words of a magic's line: ``a=[1, 2] b=range(3)``.
+    """Parse the line of a magic: ``a=[1, 2] b=range(3)``.
 
     Parameters
     ----------
     line : str
-        Words ``name=expression``; an expression may hold blanks, and bare words are text.
+        Items of the form ``name=expression``; an expression may contain spaces, and an unknown name is text.
     names : mapping
-        What expressions may use.
+        Names that expressions may use.
 
     Returns
     -------
@@ -138,7 +139,7 @@ def parse_line(line: str, names: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        Something is no such word; it says which.
+        An item does not have this form; the message names it.
 
     Examples
     --------
@@ -160,7 +161,7 @@ def parse_line(line: str, names: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_outside(text: str) -> bool:
-    """Say whether what follows a text stands outside of brackets and quotes."""
+    """Return whether the text ends outside of brackets and quotes."""
     bare = re.sub(r"\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])*'", "", text)
     opened = sum(bare.count(sign) for sign in "([{") - sum(bare.count(sign) for sign in ")]}")
     return opened == 0 and '"' not in bare and "'" not in bare
@@ -170,10 +171,10 @@ def _evaluate(name: str, text: str, names: Mapping[str, Any]) -> Any:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
-        raise UsageError(f"{name}: {text!r} is no value: {error.msg}") from error
+        raise UsageError(f"{name}: {text!r} is not a value: {error.msg}") from error
     if isinstance(tree.body, ast.Name):
         is_known = tree.body.id in names or hasattr(builtins, tree.body.id)
-        if name == "name" or not is_known:  # the name of a sweep is a variable since its cell was run before
+        if name == "name" or not is_known:  # after a first execution of the cell, its name is also a variable
             return text
     try:
         return eval(compile(tree, f"<{name}>", "eval"), {"__builtins__": builtins, **names})
@@ -182,23 +183,23 @@ def _evaluate(name: str, text: str, names: Mapping[str, Any]) -> Any:
 
 
 def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:
-    """Write a cell as a template whose parameters are those of a space; the same one is left as it is.
+    """Write a cell as a template whose parameters are those of a space; an identical file is not rewritten.
 
     Parameters
     ----------
     path : Path
-        Where.
+        Path of the notebook.
     name : str
-        What it is called.
+        Name of the template.
     cell : str
-        The code.
+        The code of the cell.
     space : Space
-        The first value of each parameter is its default.
+        The space; the first value of each parameter is its default.
 
     Returns
     -------
     Path
-        The notebook.
+        Path of the notebook.
     """
     lines = [f"{each} = {_literal(_typical(each, space))}" for each in space.names]
     defaults = new_code_cell("\n".join(["import datetime, pathlib", *lines]), id="parameters")
@@ -213,7 +214,7 @@ def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:
 
 
 def _typical(name: str, space: Space) -> Any:
-    """Return the first value of a parameter, as a float where others are: a default says what is allowed."""
+    """Return the first value of a parameter, as a float if others are: the default determines the type."""
     column = [point[name] for point in space if name in point]
     is_mixed = {type(value) for value in column} == {int, float}
     return float(column[0]) if is_mixed else column[0]
@@ -226,7 +227,7 @@ def _literal(value: Any) -> str:
 
 
 def complete(shell: InteractiveShell, event: Any) -> list[str]:
-    """Offer the parameters of the notebook that a line names, and the words of ``%%sweep``."""
+    """Complete the parameters of the notebook named in a line, or the options of ``%%sweep``."""
     line = event.line.lstrip("% ")
     magic, _, rest = line.partition(" ")
     if magic == "sweep":
@@ -241,7 +242,7 @@ def complete(shell: InteractiveShell, event: Any) -> list[str]:
 
 
 def load(shell: InteractiveShell) -> None:
-    """Bring the magics into a shell."""
+    """Register the magics with a shell."""
     shell.register_magics(RunMagics)
     for magic in ("%run_workflow", "run_workflow", "%%sweep"):
         shell.set_hook("complete_command", complete, str_key=magic)

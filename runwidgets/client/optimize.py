@@ -1,7 +1,7 @@
-"""A search that learns: Optuna says where to look next, runs of a sweep say what is there.
+"""Optimisation: Optuna suggests points, the runs of a sweep evaluate them.
 
-All that a search knows is in its sweep, so that one that was killed goes on from the service's own records:
-points that have ended are told to a new study, those that are under way are waited for, none is repeated.
+The sweep holds everything that a search knows, so a search that was killed can be resumed from its stored
+runs: ended points are reported to a new study, active ones are waited for, and no point is repeated.
 """
 
 import os
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 PRUNED = "pruned: "
 """What the message of a run begins with that was stopped because it promised little."""
-HOPELESS = 5
-"""Runs that may fail, with none that succeeds, before the search gives up."""
+MAX_FAILED = 5
+"""Failed runs after which the search gives up, if no run has succeeded."""
 
 
 class Search:
-    """What a search has found.
+    """The result of a search.
 
     Attributes
     ----------
     sweep : Sweep
-        Its runs; its id is what `optimize` resumes.
+        The sweep of the search; pass its id to `optimize` to resume the search.
     study : optuna.Study
-        What Optuna knows of them.
+        Optuna's study of the trials.
     """
 
     def __init__(self, sweep: Sweep, study: "optuna.Study", objective: str, direction: Direction) -> None:
@@ -62,7 +62,7 @@ class Search:
         Raises
         ------
         InvalidArgumentError
-            No run has one.
+            No run recorded the objective.
         """
         return self.sweep.best(self._objective, self._direction)
 
@@ -98,58 +98,58 @@ def optimize(
 ) -> Search:
     """Search for the arguments with the best value of a metric; wait until all trials have ended.
 
-    Each trial is a run of one sweep. A trial whose run fails, or records no such metric, counts as failed.
-    With a pruner every value that a run records of the metric is a step, and what promises little is
-    cancelled. An interrupt ends the search and cancels what is under way.
+    Each trial is a run of one sweep. A trial whose run fails, or does not record the metric, counts as
+    failed. With a pruner, every recorded value of the metric is a step, and runs that are not promising are
+    cancelled. An interrupt ends the search and cancels its active runs.
 
     Parameters
     ----------
     source : str or path
         Path of a notebook, or the id of a workflow.
     arguments : mapping, optional
-        As the keywords, for parameters that are called as one of the options here.
+        Like the keywords, for parameters whose names are options of this function.
     objective : str
         Name of the metric.
     direction : {"minimize", "maximize"}
         Whether the least or the greatest value is the best.
     n_trials : int
-        How many, those of a search that is resumed among them.
+        Number of trials, including those of the search that is resumed.
     parallel : int, optional
-        Runs under way at once; None for as many as this machine has CPUs.
+        Runs that execute at once; None for the number of CPUs of this machine.
     seed : int, optional
-        Of the sampler; None for another one each time.
+        Seed of the sampler; None for a random seed.
     sampler, pruner : optional
-        Of Optuna; None for the tree-structured Parzen estimator, and for no pruning.
+        Optuna's sampler and pruner; None for the tree-structured Parzen estimator and no pruning.
     name : str, optional
-        Shown to people.
+        Display name of the sweep.
     resume : str or bool, optional
-        Id of the sweep of an earlier search, which goes on: no trial of it is lost or repeated. True for the
-        latest one of this name, or a new one where there is none.
+        Id of the sweep of an earlier search to continue: no trial of it is lost or repeated. True for the
+        latest sweep with this name, or a new one if there is none.
     api : Api, optional
-        None for what `connect` finds.
+        None for the result of `connect`.
     group : str, optional
-        Id of a group; None for the workflow's default one.
+        Id of a group; None for the default group of the workflow.
     config : dict, optional
         How to run, as in `SweepService.start_sweep`.
     **kwargs
-        By parameter: `uniform`, `loguniform`, `integers`, `choice`, or a list or range of values, which is
-        searched; or one value, which is fixed.
+        Per parameter: `uniform`, `loguniform`, `integers`, `choice`, or a list or range of values to
+        search; or one value, which is fixed.
 
     Returns
     -------
     Search
-        ``best`` run, ``sweep`` and ``study``.
+        With the ``best`` run, the ``sweep`` and the ``study``.
 
     Raises
     ------
     ImportError
         Optuna is not installed: ``pip install runwidgets[optuna]``.
     InvalidArgumentError
-        Nothing is to be searched, or a run succeeded and recorded no such metric before any other did.
+        No parameter is to be searched, or the first run to succeed did not record the metric.
     InvalidRunStateError
         All of the first runs failed.
     RunWidgetsError
-        Whatever else `sweep` raises.
+        Any other error of `sweep`.
 
     Examples
     --------
@@ -162,7 +162,8 @@ def optimize(
     values = {**(arguments or {}), **kwargs}
     space = {key: make_distribution(key, each) for key, each in values.items() if _is_searched(each)}
     if not space:
-        raise InvalidArgumentError("space", "nothing is to be searched", "such as lr=rw.uniform(0, 1)")
+        problem = "no parameter is to be searched"
+        raise InvalidArgumentError("space", problem, "give one such as lr=rw.uniform(0, 1)")
     if isinstance(n_trials, bool) or not isinstance(n_trials, int) or n_trials < 1:
         raise InvalidArgumentError("n_trials", f"{n_trials!r}", "give a whole number, at least 1")
     service = api or connect()
@@ -176,7 +177,7 @@ def optimize(
     )
     fixed = {key: each for key, each in values.items() if key not in space}
 
-    def arguments_of(points: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    def to_arguments(points: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         return make_arguments(service, group_id, workflow, [{**fixed, **point} for point in points])
 
     searcher = Searcher(study, space, objective)
@@ -184,7 +185,7 @@ def optimize(
     earlier = _find(service, group_id, name) if resume is True else resume or None
     if earlier is None:
         count = min(n_trials, parallel or os.cpu_count() or 1)
-        started = service.sweeps.start_sweep(group_id, arguments_of(searcher.ask(count)), config, name)
+        started = service.sweeps.start_sweep(group_id, to_arguments(searcher.ask(count)), config, name)
         sweep = Sweep(service, started)
         searcher.begun([row["id"] for row in sweep.points()])
     else:
@@ -198,26 +199,26 @@ def optimize(
             while True:
                 points = searcher.ask(min(limit - searcher.under_way, n_trials - searcher.asked))
                 if points:
-                    added = service.sweeps.add_points(sweep.id, arguments_of(points))
+                    added = service.sweeps.add_points(sweep.id, to_arguments(points))
                     searcher.begun([each["id"] for each in added["runs"]])
                 if not searcher.under_way:
                     return Search(sweep, study, objective, direction)
-                searcher.hear(next(events), service)
+                searcher.on_event(next(events), service)
         finally:
             stop.set()
 
 
 class Searcher:
-    """Which trial each run is, and what the study is told of it.
+    """The mapping between runs and Optuna's trials; reports the results of runs to the study.
 
     Parameters
     ----------
     study : optuna.Study
-        Asked for points, told values.
+        Suggests points, and is told their values.
     space : mapping of str to optuna distribution
-        What is searched.
+        The distribution of each searched parameter.
     objective : str
-        The metric.
+        Name of the metric.
     """
 
     def __init__(self, study: "optuna.Study", space: Mapping[str, Any], objective: str) -> None:
@@ -230,7 +231,7 @@ class Searcher:
         self._successes = 0
         self._failures: list[str] = []
         self.asked = 0
-        """Trials that there are, ended ones among them."""
+        """Number of trials so far, including ended ones."""
         self._is_exhausted = False
         study.stop = self._exhaust  # type: ignore[method-assign]
 
@@ -240,9 +241,9 @@ class Searcher:
         return len(self._active)
 
     def ask(self, count: int) -> list[dict[str, Any]]:
-        """Return the searched arguments of some new trials; `begun` is to be told of their runs.
+        """Return the searched arguments of new trials; pass the ids of their runs to `begun`.
 
-        They are fewer where the sampler knows no other point.
+        Returns fewer than `count` if the sampler has no further point.
         """
         wanted = 0 if self._is_exhausted else count
         self._asking = [self._study.ask(self._space) for _ in range(wanted)]
@@ -250,11 +251,11 @@ class Searcher:
         return [trial.params for trial in self._asking]
 
     def begun(self, run_ids: list[str]) -> None:
-        """Take note of the runs of the trials that were asked for last, in their order."""
+        """Assign runs to the trials that were asked for last, in the same order."""
         self._active.update(zip(run_ids, self._asking, strict=True))
 
     def adopt(self, sweep: Sweep) -> None:
-        """Take up the points of an earlier search: the study is told of those that have ended."""
+        """Adopt the points of an earlier search, and report the ended ones to the study."""
         for row in sweep.points():
             known = {name: row["arguments"][name] for name in self._space if name in row["arguments"]}
             self._study.enqueue_trial(known)
@@ -263,8 +264,8 @@ class Searcher:
             if RunState(row["state"]) in TERMINAL:
                 self._end(row["id"], row["state"], row["metrics"], row["message"] or "")
 
-    def hear(self, event: Mapping[str, Any], api: Api) -> None:
-        """Take an event of the sweep: a value on the way, or the end of a run."""
+    def on_event(self, event: Mapping[str, Any], api: Api) -> None:
+        """Report an event of the sweep to the study: an intermediate value, or the end of a run."""
         run_id, data = event["runId"], event["data"]
         trial = self._active.get(run_id)
         if trial is None:
@@ -279,7 +280,7 @@ class Searcher:
             self._end(run_id, handle["state"], handle.get("metrics", {}), messages[0])
 
     def _report(self, run_id: str, trial: "optuna.Trial", points: list[list[Any]], api: Api) -> None:
-        """Tell the trial of values on the way, by their own steps where those count up from 0 on."""
+        """Report intermediate values to the trial, with their own steps if those increase from 0."""
         for given, value in points:
             if not is_number(value):
                 continue
@@ -291,27 +292,27 @@ class Searcher:
             self._prune(run_id, api, self._steps[run_id])
 
     def _exhaust(self) -> None:
-        """Ask for no more: how a sampler says that it knows no other point.
+        """Stop asking for points; a sampler calls this when it has no further point.
 
-        Optuna's own takes that inside its loop only.
+        Optuna's own `Study.stop` works only inside `Study.optimize`.
         """
         self._is_exhausted = True
 
     def _prune(self, run_id: str, api: Api, step: int) -> None:
         try:
-            api.runs.cancel_run(run_id, f"{PRUNED}it promised little at step {step}")
+            api.runs.cancel_run(run_id, f"{PRUNED}it was not promising at step {step}")
         except InvalidRunStateError:
-            return  # it has just ended: its own event says how
+            return  # the run has just ended; its own event reports the result
 
     def _end(self, run_id: str, state: str, metrics: Mapping[str, Any], message: str) -> None:
-        """Tell the study what became of a trial.
+        """Tell the study the result of a trial.
 
         Raises
         ------
         InvalidArgumentError
-            It succeeded without the objective, as all before it did.
+            The run succeeded without the objective, and no run before it recorded one.
         InvalidRunStateError
-            None has succeeded, and enough have failed.
+            No run has succeeded, and the maximum number of runs has failed.
         """
         from optuna.trial import TrialState
 
@@ -331,17 +332,17 @@ class Searcher:
                 self._objective, f"run {run_id} did not record it", f"it recorded {known}"
             )
         self._failures.append(message)
-        if len(self._failures) >= HOPELESS:
-            raise InvalidRunStateError("search", f"the first {HOPELESS} runs all failed", message)
+        if len(self._failures) >= MAX_FAILED:
+            raise InvalidRunStateError("search", f"the first {MAX_FAILED} runs all failed", message)
 
 
 def make_distribution(name: str, given: Any) -> Any:
-    """Return Optuna's distribution for what was given for a parameter.
+    """Return Optuna's distribution for the values given for a parameter.
 
     Raises
     ------
     InvalidArgumentError
-        Its values are none that Optuna can choose from.
+        Optuna cannot choose from these values.
     """
     from optuna import distributions
 
@@ -359,9 +360,9 @@ def make_distribution(name: str, given: Any) -> Any:
 
 
 def _find(api: Api, group_id: str, name: str | None) -> str | None:
-    """Return the id of the latest sweep of a name."""
+    """Return the id of the latest sweep with a name."""
     if name is None:
-        raise InvalidArgumentError("resume", "it needs a name", "give the one of the search that is to go on")
+        raise InvalidArgumentError("resume", "True needs a name", "give the name of the search to resume")
     named = [each["id"] for each in api.sweeps.list_sweeps(group_id)["sweeps"] if each["name"] == name]
     return named[-1] if named else None
 
@@ -372,7 +373,7 @@ def _is_searched(given: Any) -> bool:
 
 @contextmanager
 def _cancelling(sweep: Sweep) -> Iterator[None]:
-    """Cancel what is under way when the search ends early."""
+    """Cancel the active runs when the search ends early."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""The live handle of a run: a few words in code, a card in a notebook."""
+"""A live run: an object in code, a card in a notebook."""
 
 import asyncio
 import os
@@ -20,16 +20,16 @@ RUN_TYPE = "application/vnd.runwidgets.run+json"
 
 
 class ResultFile:
-    """A file that a run left behind.
+    """A result file of a run.
 
     Attributes
     ----------
     name : str
-        Relative to the run's working folder.
+        Path relative to the working folder of the run.
     size : int
-        Bytes.
+        Size in bytes.
     mime_type, sha256, id : str
-        As in the run's handle.
+        As in the run handle.
     """
 
     def __init__(self, api: Api, run_id: str, handle: Mapping[str, Any]) -> None:
@@ -42,26 +42,26 @@ class ResultFile:
         self.sha256: str = handle["sha256"]
 
     def open(self) -> IO[bytes]:
-        """Open it for reading; the caller closes it."""
+        """Open the file for reading; the caller closes it."""
         return self._api.runs.get_result_file(self._run_id, self.id)
 
     def read_bytes(self) -> bytes:
-        """Return its content."""
+        """Return the content of the file."""
         with self.open() as stream:
             content: bytes = stream.read()
         return content
 
     def read_text(self, encoding: str = "utf-8") -> str:
-        """Return its content as text."""
+        """Return the content of the file as text."""
         return self.read_bytes().decode(encoding)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Copy it to a path, or into a folder under its own name.
+        """Copy the file to a path, or into a folder under its own name.
 
         Returns
         -------
         Path
-            Where it is now.
+            The path of the copy.
         """
         target = Path(path)
         if target.is_dir():
@@ -76,14 +76,14 @@ class ResultFile:
 
 
 class Run:
-    """A run, live: what it says is what the service knows now.
+    """A live run: its attributes show the present state of the run.
 
     Parameters
     ----------
     api : Api
-        Where the run is.
+        The services that know the run.
     handle : dict or str
-        Its handle, or its id.
+        The run handle, or the id of the run.
 
     Raises
     ------
@@ -97,53 +97,53 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The id of the run."""
         return str(self._handle["id"])
 
     @property
     def handle(self) -> dict[str, Any]:
-        """Its handle; asked again as long as the run is active."""
+        """The run handle; requested again as long as the run is active."""
         if RunState(self._handle["state"]) not in TERMINAL:
             self._handle = self.api.runs.get_run(self.id)
         return self._handle
 
     @property
     def state(self) -> RunState:
-        """Its state."""
+        """The state of the run."""
         return RunState(self.handle["state"])
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments that it was started with, by name."""
+        """The arguments that the run was started with, by name."""
         return {each["name"]: each["value"] for each in self._handle["arguments"]}
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What it recorded, by name."""
+        """The recorded metrics, by name."""
         return dict(self.handle.get("metrics", {}))
 
     @property
     def progress(self) -> dict[str, Any]:
-        """How far it is: ``cell`` of ``cells``, ``fraction`` (0 to 1), ``text``."""
+        """The progress of the run: ``cell`` of ``cells``, ``fraction`` (0 to 1), ``text``."""
         return dict(self.handle.get("progress") or {})
 
     def series(self, name: str) -> list[tuple[float, float]]:
-        """Return what it has recorded of a metric by step, as far as it has come.
+        """Return the values of a metric that the run has recorded by step so far.
 
         Parameters
         ----------
         name : str
-            The metric.
+            Name of the metric.
 
         Returns
         -------
         list of (float, float)
-            Steps, which grow, and values, which may be NaN or infinite.
+            Steps, in ascending order, and values, which may be NaN or infinite.
 
         Raises
         ------
         InvalidArgumentError
-            It recorded no such series.
+            The run recorded no such series.
 
         Examples
         --------
@@ -151,8 +151,8 @@ class Run:
         """
         known = self.api.runs.get_series(self.id)["series"]
         if name not in known:
-            there = ", ".join(sorted(known)) or "none"
-            raise InvalidArgumentError(name, f"run {self.id} has no such series", f"it has {there}")
+            available = ", ".join(sorted(known)) or "none"
+            raise InvalidArgumentError(name, f"run {self.id} has no such series", f"it has {available}")
         return [
             (step, float(value))
             for step, value in zip(known[name]["steps"], known[name]["values"], strict=True)
@@ -160,18 +160,18 @@ class Run:
 
     @property
     def messages(self) -> list[str]:
-        """Why it ended in ERROR or CANCELED."""
+        """Why the run ended in ERROR or CANCELED."""
         return list(self.handle.get("messages", []))
 
     @property
     def files(self) -> dict[str, ResultFile]:
-        """Its result files by name; empty unless it is SUCCESS."""
+        """The result files by name; empty unless the run is SUCCESS."""
         return {each["name"]: ResultFile(self.api, self.id, each) for each in self.handle.get("files", [])}
 
     @property
     def notebook(self) -> "NotebookNode":
-        """The executed notebook, as far as it has come."""
-        import nbformat  # a second's work, which few need
+        """The executed notebook, up to the cell that the run has reached."""
+        import nbformat  # importing it takes a second, and few users need it
 
         with self.api.runs.get_notebook(self.id) as stream:
             executed: NotebookNode = nbformat.reads(stream.read().decode(), as_version=4)
@@ -190,24 +190,24 @@ class Run:
             offset = piece["next"]
 
     def wait(self, timeout: float | None = None) -> "Run":
-        """Wait until it has ended; an interrupt of the kernel ends the waiting, not the run.
+        """Wait until the run has ended; an interrupt of the kernel ends the wait, not the run.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most; None for as long as it takes.
+            Seconds to wait at most; None to wait without limit.
 
         Returns
         -------
         Run
-            Itself.
+            This run.
 
         Raises
         ------
         TimeoutError
-            It is still active.
+            The run is still active.
         UnknownRunError
-            It was deleted.
+            The run was deleted.
         """
         stop = threading.Event()
         timer = threading.Timer(timeout or 0, stop.set)
@@ -231,48 +231,49 @@ class Run:
         return asyncio.to_thread(self.wait).__await__()
 
     def cancel(self, reason: str | None = None) -> "Run":
-        """Stop it.
+        """Stop the run.
 
         Parameters
         ----------
         reason : str, optional
-            Kept in its messages.
+            Stored in the messages of the run.
 
         Returns
         -------
         Run
-            Itself, CANCELED.
+            This run, CANCELED.
 
         Raises
         ------
         InvalidRunStateError
-            It has ended already.
+            The run has already ended.
         """
         self._handle = self.api.runs.cancel_run(self.id, reason)
         return self
 
     def rerun(self) -> "Run":
-        """Start a run with its arguments and settings, on the template as it is now.
+        """Start a run with the same arguments and config, with the current template.
 
         Returns
         -------
         Run
-            The new one.
+            The new run.
 
         Raises
         ------
         ConstraintViolationError
-            The template has changed and refuses the arguments, or one was secret and not kept.
+            The template has changed and no longer accepts the arguments, or an argument was secret and
+            therefore not stored.
         """
         return Run(self.api, self.api.runs.rerun(self.id))
 
     def delete(self) -> None:
-        """Remove it and its files.
+        """Remove the run and its files.
 
         Raises
         ------
         InvalidRunStateError
-            It is active.
+            The run is active.
         """
         self.api.runs.delete_run(self.id)
 
@@ -283,20 +284,21 @@ class Run:
     def to_html(self, path: str | os.PathLike[str]) -> Path: ...
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str | Path:
-        """Make one HTML document of it, to keep, to mail or to print.
+        """Write a report of the run: one HTML document to keep, to mail or to print.
 
-        It needs no server and no network: pictures are in it, up to sizes that it tells, and so is the
-        executed notebook. It has no script, and nothing of the run can bring one in.
+        The document needs no server and no network: it contains the pictures, up to sizes that it states,
+        and the executed notebook. It contains no script, and no content of the run can add one.
 
         Parameters
         ----------
         path : str or path, optional
-            Where to write it: a file, or a folder, in which it is ``run-<id>.html``; None to return it.
+            The file to write, or a folder, in which the file is named ``run-<id>.html``; None to return the
+            document.
 
         Returns
         -------
         str or Path
-            The document, or where it is.
+            The document, or the path of the file.
 
         Raises
         ------
@@ -325,7 +327,7 @@ class Run:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         try:
             handle = self.handle
-        except RunWidgetsError:  # it was deleted, or its service is away: what was known last
+        except RunWidgetsError:  # deleted or not reachable: show the last known handle
             handle = self._handle
         seen = datetime.now(timezone.utc).isoformat(timespec="seconds")
         saved = {
@@ -338,7 +340,7 @@ class Run:
 
 
 def static_bundle(run: Run) -> dict[str, str]:
-    """Return what shows a run where nothing is live: one plain line, and a small table.
+    """Return a static representation of a run: one plain line, and a small table.
 
     Parameters
     ----------
@@ -348,6 +350,6 @@ def static_bundle(run: Run) -> dict[str, str]:
     Returns
     -------
     dict
-        ``text/plain`` and ``text/html``; everything in it is escaped.
+        ``text/plain`` and ``text/html``; all text in them is escaped.
     """
     return {"text/plain": repr(run), "text/html": card_html(run.handle)}

@@ -1,4 +1,4 @@
-"""From a notebook and values to what the services take: the workflow, its group, the arguments."""
+"""Submission of runs: a notebook and values become a workflow, its group, and arguments."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from runwidgets.templates.parameters import coerce_mapping
 
 
 def open_workflow(api: Api, source: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the handle of a workflow, registering a notebook where a path is given.
+    """Return the handle of a workflow; the path of a notebook is registered as a workflow first.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def open_workflow(api: Api, source: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def default_group(workflow: Mapping[str, Any]) -> str:
-    """Return the id of the group that runs of a workflow belong to when nobody says otherwise.
+    """Return the id of the default group of a workflow.
 
     Parameters
     ----------
@@ -42,31 +42,33 @@ def default_group(workflow: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Of the first group that the user may act in.
+        The first group in which the user is a member.
 
     Raises
     ------
     UnknownWorkflowGroupError
-        There is none.
+        The user is a member of no group of the workflow.
     """
     for group in workflow["groups"]:
         return str(group["id"])
     raise UnknownWorkflowGroupError(
-        f"workflow {workflow['id']}", "you are in no group of it", "create one with api.groups.create_group"
+        f"workflow {workflow['id']}",
+        "you are not a member of any of its groups",
+        "create one with api.groups.create_group",
     )
 
 
 def make_arguments(
     api: Api, group_id: str, workflow: Mapping[str, Any], points: Iterable[Mapping[str, Any]]
 ) -> list[list[dict[str, Any]]]:
-    """Return the arguments of each point as the services take them; a local file is uploaded, once.
+    """Return the arguments of each point in the form of the services, and upload each local file once.
 
     Parameters
     ----------
     api : Api
         The services.
     group_id : str
-        The group that gets the files.
+        The group to which files are uploaded.
     workflow : mapping
         The workflow handle.
     points : iterable of mapping
@@ -75,29 +77,29 @@ def make_arguments(
     Returns
     -------
     list of list of dict
-        As `SweepService.start_sweep` takes them.
+        As `SweepService.start_sweep` expects them.
 
     Raises
     ------
     UnknownFileError
-        There is no such file here.
+        There is no such local file.
     """
     files = {each["name"] for each in workflow["parameters"] if each["dtype"] == "file"}
-    uploaded: dict[str, dict[str, Any]] = {}
+    references: dict[str, dict[str, Any]] = {}
     made = []
     for point in points:
         values = dict(point)
         for name in files & values.keys():
             if isinstance(values[name], (str, os.PathLike)):
                 path = os.fspath(values[name])
-                if path not in uploaded:
-                    uploaded[path] = _upload(api, group_id, name, Path(path))
-                values[name] = uploaded[path]
+                if path not in references:
+                    references[path] = _upload(api, group_id, name, Path(path))
+                values[name] = references[path]
         made.append(coerce_mapping(values))
     return made
 
 
-def start(
+def start_notebook_run(
     api: Api,
     source: str | os.PathLike[str],
     values: Mapping[str, Any],

@@ -1,4 +1,4 @@
-"""The live handle of a sweep: many runs in a few words of code, a card in a notebook."""
+"""A live sweep: many runs as one object in code, a card in a notebook."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runwidgets.client.as_completed import AsCompleted, read_points
 from runwidgets.client.dataframes import Row, make_frame
 from runwidgets.client.run import Run
-from runwidgets.client.submit import start
+from runwidgets.client.submit import start_notebook_run
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownFileError
 from runwidgets.report import Pictures, sweep_html
 from runwidgets.service.contracts.runs import Api
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     import pandas
 
 SWEEP_TYPE = "application/vnd.runwidgets.sweep+json"
-MOST_PICTURES = 60
-"""Pictures that a grid shows."""
+MAX_PICTURES = 60
+"""Pictures that a grid shows at most."""
 
 Direction = Literal["minimize", "maximize"]
 
 
 class Sweep:
-    """A sweep, live: what it says is what the service knows now.
+    """A live sweep: its attributes show the present state of the sweep.
 
-    Iterating gives a `Run` per point, in order; ``len`` is the number of points.
+    Iteration yields a `Run` per point, in order; ``len`` is the number of points.
 
     Parameters
     ----------
     api : Api
-        Where the sweep is.
+        The services that know the sweep.
     handle : dict or str
-        Its handle, or its id.
+        The sweep handle, or the id of the sweep.
 
     Raises
     ------
@@ -49,17 +49,17 @@ class Sweep:
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The id of the sweep."""
         return str(self._handle["id"])
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the sweep."""
         return str(self._handle["name"])
 
     @property
     def handle(self) -> dict[str, Any]:
-        """Its handle, as it is now."""
+        """The sweep handle, requested anew each time."""
         self._handle = self.api.sweeps.get_sweep(self.id)
         return self._handle
 
@@ -70,7 +70,7 @@ class Sweep:
 
     @property
     def is_done(self) -> bool:
-        """Whether no run of it is active."""
+        """Whether no run of the sweep is active."""
         return bool(self.handle["isDone"])
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Sweep:
         return (Run(self.api, row["id"]) for row in self.points())
 
     def points(self) -> list[Row]:
-        """Return what is known of each point, in order, without a question per run.
+        """Return the state and results of each point, in order, without a request per run.
 
         Returns
         -------
@@ -91,17 +91,17 @@ class Sweep:
         return read_points(self.api, self.id)
 
     def as_completed(self, timeout: float | None = None) -> AsCompleted:
-        """Return the runs as they end, whichever comes first; those that have ended already at once.
+        """Iterate over the runs in the order in which they end; those that have ended already come first.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most, all in all; None for as long as it takes.
+            Seconds to wait at most in total; None to wait without limit.
 
         Returns
         -------
         AsCompleted
-            For ``for`` and for ``async for``.
+            Supports ``for`` and ``async for``.
 
         Examples
         --------
@@ -111,24 +111,24 @@ class Sweep:
         return AsCompleted(self.api, self.id, timeout)
 
     def wait(self, timeout: float | None = None) -> "Sweep":
-        """Wait until all runs have ended; an interrupt of the kernel ends the waiting, not the runs.
+        """Wait until all runs have ended; an interrupt of the kernel ends the wait, not the runs.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most; None for as long as it takes.
+            Seconds to wait at most; None to wait without limit.
 
         Returns
         -------
         Sweep
-            Itself.
+            This sweep.
 
         Raises
         ------
         TimeoutError
             Runs are still active.
         UnknownSweepError
-            It was deleted.
+            The sweep was deleted.
         """
         for _ in self.as_completed(timeout).ids():
             pass
@@ -138,83 +138,83 @@ class Sweep:
         return asyncio.to_thread(self.wait).__await__()
 
     def cancel(self, reason: str | None = None, *, pending_only: bool = False) -> "Sweep":
-        """Stop its active runs.
+        """Stop the active runs of the sweep.
 
         Parameters
         ----------
         reason : str, optional
-            Kept in the messages of the runs.
+            Stored in the messages of the runs.
         pending_only : bool, optional
-            Whether those that are running go on.
+            Whether to cancel only the waiting runs and let those that are RUNNING continue.
 
         Returns
         -------
         Sweep
-            Itself.
+            This sweep.
 
         Raises
         ------
         InvalidRunStateError
-            All have ended already.
+            All runs have already ended.
         """
         self._handle = self.api.sweeps.cancel_sweep(self.id, reason, pending_only)
         return self
 
     @property
     def is_paused(self) -> bool:
-        """Whether the runs that wait are left waiting."""
+        """Whether the waiting runs are held back."""
         return bool(self.handle["isPaused"])
 
     def pause(self) -> "Sweep":
-        """Leave the runs that wait waiting; those that are running go on.
+        """Hold back the waiting runs; those that are RUNNING continue.
 
         Returns
         -------
         Sweep
-            Itself.
+            This sweep.
 
         Raises
         ------
         InvalidRunStateError
-            None waits.
+            No run is waiting.
         """
         self._handle = self.api.sweeps.pause_sweep(self.id)
         return self
 
     def resume(self) -> "Sweep":
-        """Let the runs go on that `pause` left waiting.
+        """Release the runs that `pause` holds back.
 
         Returns
         -------
         Sweep
-            Itself.
+            This sweep.
         """
         self._handle = self.api.sweeps.pause_sweep(self.id, paused=False)
         return self
 
     def rerun_failed(self) -> "Sweep":
-        """Start each run again that failed or was cancelled, on the template as it is now.
+        """Start each run that failed or was cancelled again, with the current template.
 
         Returns
         -------
         Sweep
-            Itself.
+            This sweep.
 
         Raises
         ------
         InvalidRunStateError
-            None did.
+            No run failed or was cancelled.
         """
         self._handle = self.api.sweeps.rerun_failed(self.id)
         return self
 
     def delete(self) -> None:
-        """Remove it with the runs that it started, and their files.
+        """Remove the sweep with the runs that it started, and their files.
 
         Raises
         ------
         InvalidRunStateError
-            A run is active.
+            A run of the sweep is active.
         """
         self.api.sweeps.delete_sweep(self.id)
 
@@ -224,19 +224,19 @@ class Sweep:
         Parameters
         ----------
         metric : str
-            Its name.
+            Name of the metric.
         direction : {"minimize", "maximize"}
             Whether the least or the greatest value is the best.
 
         Returns
         -------
         Run
-            A successful one; of several with the same value the first.
+            A successful run; the first of several with the same value.
 
         Raises
         ------
         InvalidArgumentError
-            No successful run has a number there.
+            No successful run has a number under this name.
         """
         if direction not in ("minimize", "maximize"):
             raise InvalidArgumentError("direction", f"{direction!r}", "use 'minimize' or 'maximize'")
@@ -250,15 +250,15 @@ class Sweep:
         return Run(self.api, choose(values, key=lambda run_id: float(values[run_id])))
 
     def to_frame(self) -> "pandas.DataFrame":
-        """Return what came out, a row per point.
+        """Return the results as a data frame with one row per point.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by the point's number; columns ``run``, ``state``, ``created``, ``started``,
+            Indexed by the number of the point; columns ``run``, ``state``, ``created``, ``started``,
             ``finished`` (UTC), ``duration`` (seconds), one per argument and one per metric
-            (``metric.<name>`` where an argument has that name), and ``message``. Missing values are
-            missing; numbers are numbers.
+            (``metric.<name>`` if an argument has the same name), and ``message``. Missing values are
+            NaN or None; columns of numbers have a numeric dtype.
 
         Raises
         ------
@@ -268,17 +268,17 @@ class Sweep:
         return make_frame(self.points(), "number")
 
     def images(self, name: str) -> Pictures:
-        """Return a picture of every successful run, side by side, each with what tells it apart.
+        """Return the picture of every successful run, side by side, each labelled with its varied arguments.
 
         Parameters
         ----------
         name : str
-            The picture's name among the result files.
+            Name of the picture among the result files.
 
         Returns
         -------
         Pictures
-            Shows itself in a notebook.
+            An object that displays itself in a notebook.
 
         Raises
         ------
@@ -288,7 +288,7 @@ class Sweep:
         rows = [row for row in self.points() if row["state"] == RunState.SUCCESS.value]
         varied = self.handle["varied"]
         shown: list[tuple[str, bytes, str]] = []
-        for row in rows[:MOST_PICTURES]:
+        for row in rows[:MAX_PICTURES]:
             found = Run(self.api, row["id"]).files.get(name)
             if found is None:
                 continue
@@ -297,7 +297,7 @@ class Sweep:
             shown.append((label, found.read_bytes(), found.mime_type))
         if not shown:
             raise UnknownFileError(name, f"none of {len(rows)} successful runs has such a file")
-        return Pictures(shown, max(0, len(rows) - MOST_PICTURES))
+        return Pictures(shown, max(0, len(rows) - MAX_PICTURES))
 
     def summarize(
         self,
@@ -308,18 +308,18 @@ class Sweep:
         config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> Run:
-        """Start a run of a notebook over all that came out.
+        """Start a run of a notebook that reads the results of all successful runs.
 
-        Its parameter ``runs`` names a folder with a sub-folder per successful run, called by the number of
-        its point: the run's result files, and ``run.json`` with ``id``, ``number``, ``arguments``,
-        ``metrics``, ``startedAt`` and ``finishedAt``.
+        The argument of its parameter ``runs`` is a folder with a sub-folder per successful run, named by the
+        number of its point. A sub-folder contains the result files of the run, and ``run.json`` with ``id``,
+        ``number``, ``arguments``, ``metrics``, ``startedAt`` and ``finishedAt``.
 
         Parameters
         ----------
         source : str or path
             Path of the notebook, or the id of a workflow.
         group : str, optional
-            Id of a group; None for the workflow's default one.
+            Id of a group; None for the default group of the workflow.
         config : dict, optional
             How to run, as in `RunService.start_run`.
         **kwargs
@@ -328,7 +328,7 @@ class Sweep:
         Returns
         -------
         Run
-            The live handle.
+            The run of the notebook.
 
         Raises
         ------
@@ -342,7 +342,7 @@ class Sweep:
         >>> sweep.wait().summarize("report.ipynb").wait()  # doctest: +SKIP
         """
         settings = {**(config or {}), "results_of": self.id}
-        return Run(self.api, start(self.api, source, kwargs, group, settings))
+        return Run(self.api, start_notebook_run(self.api, source, kwargs, group, settings))
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {state}" for state, count in self._handle["counts"].items() if count)
@@ -351,12 +351,12 @@ class Sweep:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         try:
             handle = self.handle
-        except RunWidgetsError:  # it was deleted, or its service is away: what was known last
+        except RunWidgetsError:  # deleted or not reachable: show the last known handle
             handle = self._handle
         saved = {"sweep_id": self.id, "name": handle["name"], "counts": handle["counts"]}
         return {SWEEP_TYPE: saved, "text/plain": repr(self), "text/html": sweep_html(handle)}
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a metric is a finite number."""
+    """Return whether a metric is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -109,8 +109,8 @@ def test_words_of_a_line_are_values(line: str, expected: dict[str, Any]) -> None
         ("lr", "'lr': write arguments as name=value"),
         ("1 a=2", "'1': write arguments as name=value"),
         ("a=1 a=2", "a: it is given twice"),
-        ("a=[1", "a: '[1' is no value: '[' was never closed"),
-        ("a=", "a: '' is no value: invalid syntax"),
+        ("a=[1", "a: '[1' is not a value: '[' was never closed"),
+        ("a=", "a: '' is not a value: invalid syntax"),
         ("a=unknown(1)", "a: unknown(1) raised NameError: name 'unknown' is not defined"),
     ],
 )
@@ -125,7 +125,7 @@ def test_what_is_no_word_is_named(line: str, said: str) -> None:
     ("line", "said"),
     [
         ("", "give at least one parameter"),
-        ("name='my study' a=1", "name='my study' is no name for a variable"),
+        ("name='my study' a=1", "name='my study' is not a valid variable name"),
         ("a=[]", "a: it has no values"),
         ("a=[1, 'b']", "point 2: a: 'b' is not a whole number"),
         ("a=1 parallel=0", "config.parallel: it must be a whole number from 1"),

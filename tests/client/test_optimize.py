@@ -117,7 +117,7 @@ def test_what_promises_little_is_pruned(api: Api, folder: Path) -> None:
     states = {trial.params["x"]: trial.state.name for trial in found.study.trials}
     assert states == {1: "COMPLETE", 2: "COMPLETE", 3: "COMPLETE", 9: "PRUNED"}
     (cancelled,) = [run for run in found.sweep if run.state == "CANCELED"]
-    assert cancelled.messages == ["pruned: it promised little at step 10"]
+    assert cancelled.messages == ["pruned: it was not promising at step 10"]
 
 
 def test_a_failed_run_is_a_failed_trial(api: Api, folder: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_failed_run_is_a_failed_trial(api: Api, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"objective": "height", "x": 1.0}, InvalidArgumentError, "space: nothing is to be searched"),
+        ({"objective": "height", "x": 1.0}, InvalidArgumentError, "space: no parameter is to be searched"),
         (
             {"objective": "depth", **SPACE},
             InvalidArgumentError,
@@ -148,7 +148,7 @@ def test_a_failed_run_is_a_failed_trial(api: Api, folder: Path) -> None:
             InvalidArgumentError,
             "point 1: shift: '.' is not a whole number",
         ),
-        ({"objective": "height", "resume": True, **SPACE}, InvalidArgumentError, "resume: it needs a name"),
+        ({"objective": "height", "resume": True, **SPACE}, InvalidArgumentError, "resume: True needs a name"),
     ],
 )
 def test_what_cannot_be_searched_is_named(

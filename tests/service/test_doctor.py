@@ -180,7 +180,7 @@ def test_a_root_in_motion_gives_no_finding(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_is_wrong(root: EndedRoot) -> None:
-    """One plain line and 0 where all is well, else one per finding and 1."""
+    """Print one line and exit with 0 if nothing is wrong, else one line per violation and 1."""
     command = [str(Path(sys.executable).with_name("jupyter-runwidgets")), "doctor", f"--root={root.path}"]
     well = subprocess.run(command, capture_output=True, text=True, check=False)
     root.run(root.error, "log.txt").unlink()
@@ -188,5 +188,5 @@ def test_the_command_says_what_is_wrong(root: EndedRoot) -> None:
     wrong = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (well.returncode, wrong.returncode) == (0, 1), well.stderr + wrong.stderr
-    assert re.fullmatch(r"all is well: 5 runs, \d+ files checked\n", well.stdout)
+    assert re.fullmatch(r"no problem found: 5 runs, \d+ files checked\n", well.stdout)
     assert wrong.stdout == f"run {root.error}: its log.txt is missing (invariant 8)\n"

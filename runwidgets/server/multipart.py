@@ -7,8 +7,8 @@ by the service (no such group, no member, a bad name) before most of it was sent
 
 Notes
 -----
-**Source:** RFC 7578 and RFC 2046, section 5.1.1, for the form; the HTML standard, "Multipart form
-data", for the escapes in file names. Tornado's own parser takes a whole body in memory.
+**Source:** `multipart` reads forms as RFC 7578 and the HTML standard have them ("Multipart form data"),
+and bounds the headers of a part. Tornado's own parser takes a whole body in memory.
 """
 
 import asyncio
@@ -18,19 +18,26 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
 from typing import Any
 from urllib.parse import unquote
 
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
+
 from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError, UnsupportedMediaTypeError
 
-HEADERS = 16 * 1024
-"""Bytes of the headers of one part, at most."""
 ROOM = 1024 * 1024
 """Bytes that wait in a pipe before the sender has to."""
 STALL = 60.0
 """Seconds without a byte after which an upload is given up."""
 BOUNDARY = re.compile(r"[ -~]{1,70}")
+EXACT_NAME = re.compile(r";\s*(?:file)?name\*=utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
+"""A name in the encoding of RFC 2231, which keeps every character."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +65,15 @@ class Form:
     """
 
     def __init__(self, content_type: str) -> None:
-        message = Message()
-        message["Content-Type"] = content_type.encode("ascii", "replace").decode()
-        boundary = message.get_boundary("")
-        if message.get_content_type() != "multipart/form-data" or not BOUNDARY.fullmatch(boundary or ""):
+        kind, options = parse_options_header(content_type)
+        boundary = options.get("boundary", "")
+        if kind != "multipart/form-data" or not BOUNDARY.fullmatch(boundary):
             raise UnsupportedMediaTypeError(
                 "Content-Type",
                 f"{content_type!a:.80} is not taken here",
                 "send multipart/form-data with a boundary",
             )
-        self._mark = b"\r\n--" + (boundary or "").encode()
-        self._rest = b"\r\n"  # so that the first boundary looks like the others
-        self._in_head = False
-        self._in_body = False
-        self.is_finished = False
+        self._parser = PushMultipartParser(boundary)
 
     def feed(self, data: bytes) -> Iterator[Part | bytes]:
         """Take the next bytes of the body.
@@ -91,63 +93,40 @@ class Form:
         InvalidArgumentError
             This is no form.
         """
-        self._rest += data
-        while not self.is_finished:
-            if self._in_head:
-                end = self._rest.find(b"\r\n\r\n")
-                if end < 0 and len(self._rest) <= HEADERS:
-                    return
-                if not 0 <= end <= HEADERS:
-                    raise InvalidArgumentError("body", "the headers of a part are too long")
-                head, self._rest = self._rest[:end], self._rest[end + 4 :]
-                self._in_head, self._in_body = False, True
-                yield _part(head)
-                continue
-            at = self._rest.find(self._mark)
-            if at < 0:
-                keep = len(self._mark) - 1
-                piece, self._rest = self._rest[:-keep], self._rest[-keep:]
-                if piece and self._in_body:
-                    yield piece
-                return
-            after = self._rest[at + len(self._mark) :]
-            if len(after) < 2:
-                if at and self._in_body:
-                    yield self._rest[:at]
-                self._rest = self._rest[at:]
-                return
-            if at and self._in_body:
-                yield self._rest[:at]
-            if after.startswith(b"--"):
-                self.is_finished = True
-            elif after.startswith(b"\r\n"):
-                self._rest, self._in_head, self._in_body = after[2:], True, False
-            else:
-                raise InvalidArgumentError("body", "the boundary stands inside of a part")
+        if not data:
+            return  # to the parser that would be the end
+        try:
+            for event in self._parser.parse(data):
+                if isinstance(event, MultipartSegment):
+                    yield Part(event.name or "", _file_name(event))
+                elif event:
+                    yield event
+        except ParserLimitReached:
+            raise InvalidArgumentError("body", "the headers of a part are too long") from None
+        except MultipartError as error:
+            raise InvalidArgumentError("body", f"it is not a form ({error})") from error
+
+    def finish(self) -> bool:
+        """Take no more, and return whether the form has come to its end."""
+        try:
+            self._parser.close()
+        except MultipartError:
+            return False
+        return True
 
 
-def _part(head: bytes) -> Part:
-    try:
-        lines = [line.partition(":") for line in head.decode().split("\r\n")]
-    except UnicodeDecodeError:
-        raise InvalidArgumentError("body", "the headers of a part are not UTF-8") from None
-    disposition = next((v for name, _, v in lines if name.strip().lower() == "content-disposition"), "")
-    if not disposition.strip().lower().startswith("form-data"):
-        raise InvalidArgumentError("body", "a part of the form says no Content-Disposition: form-data")
-    extended = re.search(r";\s*filename\*=utf-8'[^']*'([^;\s]+)", disposition, re.IGNORECASE)
-    quoted = re.search(r';\s*filename="((?:\\.|[^"\\])*)"', disposition)
-    bare = re.search(r";\s*filename=([^;\s\"]+)", disposition)
-    filename = None
-    if extended:
-        filename = unquote(extended[1], errors="replace")
-    elif quoted:
-        filename = re.sub(r'\\([\\"])', r"\1", quoted[1])
-        for escape, meant in (("%22", '"'), ("%0D", "\r"), ("%0A", "\n")):
-            filename = filename.replace(escape, meant)
-    elif bare:
-        filename = bare[1]
-    name = re.search(r';\s*name="([^"]*)"', disposition)
-    return Part(name[1] if name else "", filename)
+def _file_name(segment: MultipartSegment) -> str | None:
+    """Return the name of a part's file, the exact one where its sender gave it.
+
+    In the plain ``filename`` a quote and a literal ``%22`` look the same, so older clients add
+    ``filename*``; httpx, which has no place for that, sends ours as ``name*`` of the content type.
+    """
+    for header in ("Content-Disposition", "Content-Type"):
+        exact = EXACT_NAME.search(segment.header(header, ""))
+        if exact:
+            return unquote(exact[1], errors="replace")
+    plain: str | None = segment.filename
+    return plain
 
 
 class Pipe(io.RawIOBase):

@@ -133,7 +133,7 @@ class UploadHandler(RestHandler):
             take = functools.partial(self.api.uploads.take_file, **given)
             self._write_json(route.status, await self.app.in_upload_thread(lambda: json.dumps(take())))
             return
-        if self._pipe is None or self._stored is None or self._form is None or not self._form.is_finished:
+        if self._pipe is None or self._stored is None or self._form is None or not self._form.finish():
             problem = "it has no file" if self._pipe is None else "it ends in the middle of the file"
             error = InvalidArgumentError("body", problem, "send one file as multipart/form-data")
             if self._pipe is not None:

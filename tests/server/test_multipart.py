@@ -30,7 +30,7 @@ def parse(pieces: list[bytes]) -> tuple[list[tuple[Part, bytes]], bool]:
                 parts.append((item, b""))
             else:
                 parts[-1] = (parts[-1][0], parts[-1][1] + item)
-    return parts, form.is_finished
+    return parts, form.finish()
 
 
 class TestForm:

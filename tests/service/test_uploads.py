@@ -1,3 +1,4 @@
+import gzip
 import io
 import os
 from pathlib import Path
@@ -25,6 +26,19 @@ def test_an_upload_comes_back_as_it_was_sent(api: Api, folder: Path) -> None:
     for ask in (api.uploads.get_uploaded_file, api.uploads.delete_file):
         with pytest.raises(UnknownFileError):
             ask(group_id, made["id"])
+
+
+def test_a_file_is_read_from_where_it_stands_to_its_end(api: Api, folder: Path, tmp_path: Path) -> None:
+    """Also one whose size is not that of the file below it."""
+    group_id = group_of(workflow(api, folder, "1"))
+    with gzip.open(tmp_path / "table.gz", "wb") as written:
+        written.write(TABLE * 1000)
+
+    with gzip.open(tmp_path / "table.gz") as file:
+        assert file.read(4) == b"a,b\n"
+        made = api.uploads.upload_file(group_id, file, "table.csv")  # type: ignore[arg-type]
+
+    assert read(api.uploads.get_uploaded_file(group_id, made["id"])) == (TABLE * 1000)[4:]
 
 
 @pytest.mark.parametrize(

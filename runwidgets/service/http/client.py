@@ -3,8 +3,6 @@
 import contextlib
 import io
 import json
-import re
-import secrets
 from collections.abc import Iterator
 from typing import IO, Any, Protocol, cast
 from urllib.parse import quote, urlsplit
@@ -122,26 +120,13 @@ class Wire:
 
     def upload(self, route_id: str, file: IO[bytes], name: str, **arguments: Any) -> Any:
         """Send a file as it is read and return the JSON of the answer."""
-        boundary = secrets.token_hex(16)
-        plain = re.sub(r"[^ !#-\[\]-~]", "_", name)
         exact = quote(name.encode("utf-8", "surrogatepass"), safe="")
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{plain}"; '
-            f"filename*=UTF-8''{exact}\r\nContent-Type: application/octet-stream\r\n\r\n"
-        ).encode()
-
-        def pieces() -> Iterator[bytes]:
-            yield head
-            while piece := file.read(CHUNK):
-                yield piece
-            yield f"\r\n--{boundary}--\r\n".encode()
-
+        content_type = f"application/octet-stream; name*=UTF-8''{exact}"
         with self.our_errors():
             answer = self.client.request(
                 "POST",
                 BY_ID[route_id].url(arguments),
-                content=pieces(),
-                headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+                files={"file": ("file", cast("IO[bytes]", _Unsized(file)), content_type)},
             )
             check(answer)
             return answer.json()
@@ -195,6 +180,17 @@ def check(answer: httpx.Response) -> None:
     error.subject = str(body.get("subject", ""))
     error.problem = str(body.get("problem", error.problem))
     raise error
+
+
+class _Unsized:
+    """A file that can be read and nothing else.
+
+    So httpx reads it from where it stands, and asks neither a pipe nor a decompressor for its size,
+    where it would take that of another file.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read = file.read
 
 
 def _not_json(value: object) -> object:

@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,43 @@ from tests.npm import TESTS, install, npm
 STATIC = TESTS.parents[1] / "static"
 
 
-def test_the_front_end_keeps_its_own_promises() -> None:
-    """Its types are strict, and its logic is tested with vitest."""
+@pytest.mark.parametrize("script", ["check", "lint", "test"])
+def test_the_front_end_keeps_its_own_promises(script: str) -> None:
+    """Its types are strict, Biome finds nothing to format or correct and no circle, and vitest passes."""
     install()
-    for arguments in (["run", "check"], ["run", "test"]):
-        done = npm(*arguments)
 
-        assert done.returncode == 0, done.stdout + done.stderr
+    done = npm("run", script)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "rule"),
+    [
+        ("model/circle.ts", "import type { Two } from './states';\nexport type One = Two;", "noImportCycles"),
+        ("model/arrow.ts", "export { h } from '../views/dom';", "noRestrictedImports"),
+        (
+            "views/arrow.ts",
+            "export { RestTransport } from '../transport/rest-transport';",
+            "noRestrictedImports",
+        ),
+        ("transport/arrow.ts", "export { h } from '../views/dom';", "noRestrictedImports"),
+    ],
+)
+def test_circles_and_arrows_up_are_refused(name: str, line: str, rule: str, tmp_path: Path) -> None:
+    """In a copy of the front end, a module that imports what it must not is named with the rule."""
+    install()
+    copy = tmp_path / "frontend"
+    shutil.copytree(TESTS.parent, copy, ignore=shutil.ignore_patterns("node_modules"))
+    (copy / "src" / name).write_text(line + "\n")
+    if rule == "noImportCycles":
+        states = copy / "src" / "model" / "states.ts"
+        states.write_text("import type { One } from './circle';\nexport type Two = One | 2;\n")
+
+    done = npm("exec", "--call", f"cd '{copy}' && biome lint --only={rule}")
+
+    assert done.returncode != 0
+    assert f"src/{name}:1" in done.stderr and rule in done.stderr
 
 
 @pytest.mark.parametrize(

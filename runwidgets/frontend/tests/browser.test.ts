@@ -1,10 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { isAboutXsrf, RestTransport } from '../src/transport/rest-transport';
+import { type Listed, LiveWorkflows, matching } from '../src/model/runs/live-workflows';
 import { ApiError, type Follower } from '../src/model/transport';
 import type { Json } from '../src/model/types';
+import { isAboutXsrf, RestTransport } from '../src/transport/rest-transport';
 import { browserView } from '../src/views/browser/browser-view';
 import { innerModel } from '../src/views/view';
-import { type Listed, LiveWorkflows, matching } from '../src/model/runs/live-workflows';
 
 const LISTED: Listed[] = [
   { id: 'a', name: 'Classify digits', description: 'Trains a classifier', activeRuns: 0 },
@@ -17,7 +17,10 @@ afterEach(() => {
 });
 
 test('workflows are found by words of their name and description, in any order', () => {
-  const found = (line: string): string => matching(LISTED, line).map((each) => each.id).join('');
+  const found = (line: string): string =>
+    matching(LISTED, line)
+      .map((each) => each.id)
+      .join('');
   expect([found(''), found('TRAINS digits'), found('epi'), found('digits epidemic')]).toEqual(['ab', 'a', 'b', '']);
 });
 
@@ -58,7 +61,13 @@ test('many changes of state ask for the list once, and nothing asks after the en
   vi.stubGlobal('document', { hidden: false, addEventListener: () => undefined, removeEventListener: () => undefined });
   let follower: Follower | null = null;
   const get = vi.fn(() => Promise.resolve({ workflows: LISTED }));
-  const transport = { get, follow: (_: object, given: Follower) => { follower = given; return () => undefined; } };
+  const transport = {
+    get,
+    follow: (_: object, given: Follower) => {
+      follower = given;
+      return () => undefined;
+    },
+  };
   const changed = vi.fn();
   const live = new LiveWorkflows(transport as never, { changed, connection: () => undefined, failed: () => undefined });
   await vi.advanceTimersByTimeAsync(0);
@@ -78,7 +87,7 @@ test('a page whose server has no routes says so, and what a server of ours says 
     const root = document.createElement('div');
     const transport = { get: () => Promise.reject(error), follow: () => () => undefined };
     const nothing = (): (() => void) => () => undefined;
-  const inner = { form: nothing, run: nothing, sweep: nothing, files: nothing, compare: nothing };
+    const inner = { form: nothing, run: nothing, sweep: nothing, files: nothing, compare: nothing };
     const close = browserView(root, { transport: transport as never, model: innerModel({}), inner });
     await new Promise((resolve) => setTimeout(resolve));
     close();
@@ -91,7 +100,14 @@ test('a page whose server has no routes says so, and what a server of ours says 
 test('a run that is asked for brings its workflow and its group, and choosing another workflow leaves it', async () => {
   const answers: { [path: string]: unknown } = {
     workflows: { workflows: LISTED },
-    'workflows/a': { ...LISTED[0], parameters: [], groups: [{ id: 'g', name: 'default' }, { id: 'h', name: 'others' }] },
+    'workflows/a': {
+      ...LISTED[0],
+      parameters: [],
+      groups: [
+        { id: 'g', name: 'default' },
+        { id: 'h', name: 'others' },
+      ],
+    },
     'workflows/b': { ...LISTED[1], parameters: [], groups: [{ id: 'i', name: 'default' }] },
     'runs/r': { id: 'r', workflowId: 'a', groupId: 'h' },
   };

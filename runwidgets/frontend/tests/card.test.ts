@@ -3,8 +3,18 @@ import { readSaved, show } from '../src/hosts/mime/saved-output';
 
 const saved = { run_id: 'a1b2', notebook: 'train.ipynb', state: 'SUCCESS', seen: '2026-01-02T03:04:05Z' };
 const finished = {
-  id: 'a1b2', state: 'SUCCESS', createdAt: saved.seen, startedAt: saved.seen, finishedAt: saved.seen, workflowId: 'w',
-  groupId: 'g', arguments: [], parameters: [], notebook: 'train.ipynb', files: [], metrics: {},
+  id: 'a1b2',
+  state: 'SUCCESS',
+  createdAt: saved.seen,
+  startedAt: saved.seen,
+  finishedAt: saved.seen,
+  workflowId: 'w',
+  groupId: 'g',
+  arguments: [],
+  parameters: [],
+  notebook: 'train.ipynb',
+  files: [],
+  metrics: {},
 };
 
 class Stream {
@@ -19,7 +29,9 @@ class Stream {
   addEventListener(kind: string, heard: (message: { data: string }) => void): void {
     if (kind === 'hello') this.hello = heard;
   }
-  close(): void { Stream.open -= 1; }
+  close(): void {
+    Stream.open -= 1;
+  }
 }
 
 /** A page of a server that answers with runs as told; requests are kept. */
@@ -34,7 +46,11 @@ function page(answer: () => Response): string[] {
   return asked;
 }
 
-async function shown(data: typeof saved, isTrusted: boolean, words: string): Promise<{ node: HTMLElement; close: () => void }> {
+async function shown(
+  data: typeof saved,
+  isTrusted: boolean,
+  words: string,
+): Promise<{ node: HTMLElement; close: () => void }> {
   const node = document.createElement('div');
   document.body.append(node);
   const close = show(node, data, isTrusted);
@@ -42,7 +58,8 @@ async function shown(data: typeof saved, isTrusted: boolean, words: string): Pro
   return { node, close };
 }
 
-const labels = (node: HTMLElement): (string | null)[] => [...node.querySelectorAll('.rw-actions button')].map((each) => each.textContent);
+const labels = (node: HTMLElement): (string | null)[] =>
+  [...node.querySelectorAll('.rw-actions button')].map((each) => each.textContent);
 
 afterEach(() => vi.unstubAllGlobals());
 

@@ -1,9 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { findRoutes } from '../src/hosts/anywidget/find-routes';
 import { serveAddresses } from '../src/hosts/anywidget/kernel-files';
-import { CommTransport, type Channel, type Heard } from '../src/transport/comm-transport';
 import type { Connection } from '../src/model/transport';
 import type { Json, RunEvent } from '../src/model/types';
+import { type Channel, CommTransport, type Heard } from '../src/transport/comm-transport';
 
 type Asked = { kind: string; id: string; [name: string]: Json };
 
@@ -20,8 +20,12 @@ class Kernel implements Channel {
     this.came.push(buffers);
     this.answer(asked);
   }
-  on(_: string, heard: Heard): void { this.listeners.add(heard); }
-  off(_: string, heard: Heard): void { this.listeners.delete(heard); }
+  on(_: string, heard: Heard): void {
+    this.listeners.add(heard);
+  }
+  off(_: string, heard: Heard): void {
+    this.listeners.delete(heard);
+  }
 
   say(message: { [name: string]: Json }, text?: string): void {
     const bytes = new TextEncoder().encode(`__${text ?? ''}`);
@@ -32,7 +36,9 @@ class Kernel implements Channel {
   give(id: string, text: string, more: { [name: string]: Json } = {}): void {
     this.say({ id, status: 200, at: 0, isLast: true, type: 'text/plain', name: 'a.txt', ...more }, text);
   }
-  kinds(): string[] { return this.asked.map(({ kind }) => kind); }
+  kinds(): string[] {
+    return this.asked.map(({ kind }) => kind);
+  }
 }
 
 function pair(): { kernel: Kernel; transport: CommTransport } {
@@ -50,7 +56,12 @@ Blob.prototype.arrayBuffer ??= function arrayBuffer(this: Blob): Promise<ArrayBu
 };
 
 /** A follower that writes down what it is told. */
-function listener(): { told: string[]; connected(): void; event(event: RunEvent): void; connection(connection: Connection): void } {
+function listener(): {
+  told: string[];
+  connected(): void;
+  event(event: RunEvent): void;
+  connection(connection: Connection): void;
+} {
   const told: string[] = [];
   return {
     told,
@@ -60,7 +71,14 @@ function listener(): { told: string[]; connected(): void; event(event: RunEvent)
   };
 }
 
-const event = (seq: number, runId = 'r', groupId = 'g'): Json => ({ seq, runId, groupId, kind: 'log', data: {}, at: '' });
+const event = (seq: number, runId = 'r', groupId = 'g'): Json => ({
+  seq,
+  runId,
+  groupId,
+  kind: 'log',
+  data: {},
+  at: '',
+});
 
 afterEach(() => {
   vi.useRealTimers();
@@ -84,10 +102,17 @@ test('answers find their requests, in whatever order they come', async () => {
 
 test('a refusal keeps its status, kind, subject and problem', async () => {
   const { kernel, transport } = pair();
-  kernel.answer = ({ id }) => kernel.give(id, '{"message": "x: wrong", "error": "InvalidArgumentError", "subject": "x", "problem": "wrong"}', { status: 400 });
+  kernel.answer = ({ id }) =>
+    kernel.give(id, '{"message": "x: wrong", "error": "InvalidArgumentError", "subject": "x", "problem": "wrong"}', {
+      status: 400,
+    });
 
   await expect(transport.get('runs/a')).rejects.toMatchObject({
-    message: 'x: wrong', status: 400, kind: 'InvalidArgumentError', subject: 'x', problem: 'wrong',
+    message: 'x: wrong',
+    status: 400,
+    kind: 'InvalidArgumentError',
+    subject: 'x',
+    problem: 'wrong',
   });
 });
 
@@ -116,11 +141,20 @@ test('a file goes in pieces, each after word of the one before', async () => {
     else setTimeout(() => kernel.say({ id, got: Number(at) + 1_000_000 }));
   };
 
-  const stored = await transport.upload('uploads/g/files', file, (part) => told.push(part), new AbortController().signal);
+  const stored = await transport.upload(
+    'uploads/g/files',
+    file,
+    (part) => told.push(part),
+    new AbortController().signal,
+  );
 
   expect(stored).toEqual({ id: 'f' });
   expect(told).toEqual([0.4, 0.8, 1]);
-  expect(kernel.asked.map(({ at, isLast }) => [at, isLast])).toEqual([[0, false], [1_000_000, false], [2_000_000, true]]);
+  expect(kernel.asked.map(({ at, isLast }) => [at, isLast])).toEqual([
+    [0, false],
+    [1_000_000, false],
+    [2_000_000, true],
+  ]);
   expect(kernel.came.map(([piece]) => piece?.byteLength)).toEqual([1_000_000, 1_000_000, 500_000]);
 });
 
@@ -139,7 +173,8 @@ test('an empty file is sent too; a stopped or refused one is sent no further', a
   await expect(stopped).rejects.toMatchObject({ kind: 'Aborted' });
   expect(kernel.kinds()).toEqual(['piece', 'piece', 'stop']);
 
-  kernel.answer = ({ id }) => kernel.give(id, '{"message": "too large", "error": "FileTooLargeError"}', { status: 413 });
+  kernel.answer = ({ id }) =>
+    kernel.give(id, '{"message": "too large", "error": "FileTooLargeError"}', { status: 413 });
   const refused = transport.upload('p', file, () => undefined, new AbortController().signal);
   await expect(refused).rejects.toMatchObject({ kind: 'FileTooLargeError' });
   expect(kernel.kinds()).toHaveLength(4);
@@ -202,7 +237,10 @@ test('a view that closes stops what is under way, and hears no more', async () =
   transport.close();
 
   await expect(asking).rejects.toMatchObject({ kind: 'Aborted' });
-  expect(kernel.asked.slice(1)).toMatchObject([{ kind: 'stop', id: kernel.asked[0]?.id }, { kind: 'watch', keys: [] }]);
+  expect(kernel.asked.slice(1)).toMatchObject([
+    { kind: 'stop', id: kernel.asked[0]?.id },
+    { kind: 'watch', keys: [] },
+  ]);
 });
 
 test('a picture gets what its address stands for; the view hears only of what cannot be had', async () => {

@@ -1,13 +1,31 @@
 import { expect, test } from 'vitest';
-import { deltaOf, differs, sectionsOf, toLines, toMarkdown, type Line } from '../src/model/runs/run-comparison';
+import {
+  comparisonToCsv,
+  comparisonToMarkdown,
+  deltaOf,
+  differs,
+  type Line,
+  sectionsOf,
+} from '../src/model/runs/run-comparison';
 import type { Json, Run } from '../src/model/types';
 
 const run = (given: { [name: string]: Json }, metrics: { [name: string]: Json }, sha256 = 'a'): Run => ({
-  id: 'r', state: 'SUCCESS', createdAt: '', startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:00:02Z', workflowId: 'w',
-  groupId: 'g', parameters: [], arguments: Object.entries(given).map(([name, value]) => ({ name, value })), metrics,
+  id: 'r',
+  state: 'SUCCESS',
+  createdAt: '',
+  startedAt: '2026-01-01T00:00:00Z',
+  finishedAt: '2026-01-01T00:00:02Z',
+  workflowId: 'w',
+  groupId: 'g',
+  parameters: [],
+  arguments: Object.entries(given).map(([name, value]) => ({ name, value })),
+  metrics,
   files: [{ id: 'f', name: 'x.csv', mimeType: 'text/csv', size: 5, sha256 }],
 });
-const line = (runs: Run[], name: string): Line => sectionsOf(runs).flatMap(({ lines }) => lines).find((each) => each.name === name) as Line;
+const line = (runs: Run[], name: string): Line =>
+  sectionsOf(runs)
+    .flatMap(({ lines }) => lines)
+    .find((each) => each.name === name) as Line;
 
 test('what is missing, what is null and what is empty are three things', () => {
   const runs = [run({}, {}), run({ note: null }, {}), run({ note: '' }, {})];
@@ -33,11 +51,11 @@ test('numbers are held against one of them, and are the same where they are near
 
 test('a comparison is copied as Markdown and kept as CSV, whatever is in it', () => {
   const sections = sectionsOf([run({ note: 'a|<b>\nc' }, {}), run({ note: '"q", r' }, { loss: 0.123456789 })]);
-  const markdown = toMarkdown(['one', 'two'], sections).split('\n');
+  const markdown = comparisonToMarkdown(['one', 'two'], sections).split('\n');
   expect(markdown[0]).toBe('|  | one | two |');
   expect(markdown[1]).toBe('| --- | --- | --- |');
   expect(markdown).toContain('| note | a\\|\\<b> c | "q", r |');
-  const kept = toLines(['one', 'two'], sections);
+  const kept = comparisonToCsv(['one', 'two'], sections);
   expect(kept).toContain('Arguments,note,"a|<b>\nc","""q"", r"\r\n');
   expect(kept).toContain('Metrics,loss,,0.123456789\r\n');
 });

@@ -4,35 +4,47 @@ import type { Notebook } from '../src/model/files/notebook';
 
 test('lines that were changed stand between some that were not', () => {
   const numbers = Array.from({ length: 20 }, (_, at) => `${at + 1}\n`).join('');
-  expect(hunksOf(numbers, numbers.replace('10\n', 'ten\n'))).toEqual([{
-    place: '@@ -7,7 +7,7 @@',
-    changes: [
-      ...['7', '8', '9'].map((text) => ({ kind: 'same', text })),
-      { kind: 'removed', text: '10' }, { kind: 'added', text: 'ten' },
-      ...['11', '12', '13'].map((text) => ({ kind: 'same', text })),
-    ],
-  }]);
+  expect(hunksOf(numbers, numbers.replace('10\n', 'ten\n'))).toEqual([
+    {
+      place: '@@ -7,7 +7,7 @@',
+      changes: [
+        ...['7', '8', '9'].map((text) => ({ kind: 'same', text })),
+        { kind: 'removed', text: '10' },
+        { kind: 'added', text: 'ten' },
+        ...['11', '12', '13'].map((text) => ({ kind: 'same', text })),
+      ],
+    },
+  ]);
 });
 
 test('a last line without an end and the ends of Windows are no differences of their own', () => {
   expect(hunksOf('a\r\nb\r\n', 'a\nb\n')).toEqual([]);
   expect(hunksOf('a\nb', 'a\nc')?.[0]?.changes).toEqual([
-    { kind: 'same', text: 'a' }, { kind: 'removed', text: 'b' }, { kind: 'added', text: 'c' },
+    { kind: 'same', text: 'a' },
+    { kind: 'removed', text: 'b' },
+    { kind: 'added', text: 'c' },
   ]);
 });
 
 test('what has nothing in common is not compared for ever', () => {
-  const words = (seed: number): string => Array.from({ length: 60_000 }, (_, at) => `${(at * seed) % 1_000_003}\n`).join('');
+  const words = (seed: number): string =>
+    Array.from({ length: 60_000 }, (_, at) => `${(at * seed) % 1_000_003}\n`).join('');
   expect(hunksOf(words(7919), words(104_729))).toBeNull();
 });
 
 test('a notebook is compared by its cells, what they left and where it was executed, not by times', () => {
   const notebook = (loss: string, version: string, picture: string): Notebook => ({
-    metadata: { kernelspec: { name: 'python3' }, runwidgets: { environment: { python: '3.11.7', packages: { numpy: version } } } },
+    metadata: {
+      kernelspec: { name: 'python3' },
+      runwidgets: { environment: { python: '3.11.7', packages: { numpy: version } } },
+    },
     cells: [
       { cell_type: 'markdown', source: '# Title' },
       {
-        cell_type: 'code', source: ['loss = 1\n', 'loss'], execution_count: 3, metadata: { papermill: { duration: Math.random() } },
+        cell_type: 'code',
+        source: ['loss = 1\n', 'loss'],
+        execution_count: 3,
+        metadata: { papermill: { duration: Math.random() } },
         outputs: [
           { output_type: 'stream', name: 'stdout', text: ['begun\n'] },
           { output_type: 'execute_result', data: { 'text/plain': loss, 'image/png': picture } },
@@ -42,15 +54,37 @@ test('a notebook is compared by its cells, what they left and where it was execu
   });
   const one = notebookLines(notebook('0.5', '2.1', 'abcd'));
   expect(one.split('\n')).toEqual([
-    'kernel: python3', 'environment.python: 3.11.7', 'environment.packages.numpy: 2.1', '── markdown cell 1', '# Title',
-    '── code cell 2', 'loss = 1', 'loss', '[stdout]', 'begun', '[text/plain]', '0.5', '[image/png] 4 characters, sum ce3479bd', '',
+    'kernel: python3',
+    'environment.python: 3.11.7',
+    'environment.packages.numpy: 2.1',
+    '── markdown cell 1',
+    '# Title',
+    '── code cell 2',
+    'loss = 1',
+    'loss',
+    '[stdout]',
+    'begun',
+    '[text/plain]',
+    '0.5',
+    '[image/png] 4 characters, sum ce3479bd',
+    '',
   ]);
   const other = notebookLines(notebook('0.4', '2.2', 'abce'));
-  const changed = hunksOf(one, other)?.flatMap(({ changes }) => changes).filter(({ kind }) => kind === 'added').map(({ text }) => text);
-  expect(changed).toEqual(['environment.packages.numpy: 2.2', '0.4', expect.stringContaining('[image/png] 4 characters')]);
+  const changed = hunksOf(one, other)
+    ?.flatMap(({ changes }) => changes)
+    .filter(({ kind }) => kind === 'added')
+    .map(({ text }) => text);
+  expect(changed).toEqual([
+    'environment.packages.numpy: 2.2',
+    '0.4',
+    expect.stringContaining('[image/png] 4 characters'),
+  ]);
   expect(notebookLines(notebook('0.5', '2.1', 'abcd'))).toBe(one);
 });
 
 test('columns that one table has and another has not are named', () => {
-  expect(columnsApart({ rows: 2, columns: ['x', 'y'] }, { rows: 2, columns: ['y', 'z'] })).toEqual({ more: ['z'], less: ['x'] });
+  expect(columnsApart({ rows: 2, columns: ['x', 'y'] }, { rows: 2, columns: ['y', 'z'] })).toEqual({
+    more: ['z'],
+    less: ['x'],
+  });
 });

@@ -1,15 +1,15 @@
 import { expect, test, vi } from 'vitest';
-import { asCode } from '../src/model/form/python-code';
 import { combine, logRow, row } from '../src/model/form/parameter-space';
+import { asCode } from '../src/model/form/python-code';
+import type { Transport } from '../src/model/transport';
 import type { Json, Parameter } from '../src/model/types';
-import { describe } from '../src/views/form/earlier-runs';
-import { contentsPath } from '../src/views/fields/server-files';
 import { search } from '../src/views/fields/choices';
 import { isSame, type Place } from '../src/views/fields/control';
 import { Field } from '../src/views/fields/field';
-import type { Transport } from '../src/model/transport';
-import { describeSweep, startButton, usualTime } from '../src/views/form/start-button';
+import { contentsPath } from '../src/views/fields/server-files';
 import { atPlace, lostNumber, placeOf, sliderOf } from '../src/views/fields/text';
+import { describe } from '../src/views/form/earlier-runs';
+import { describeSweep, startButton, usualTime } from '../src/views/form/start-button';
 
 const parameter = (name: string, dtype: string, more = {}): Parameter =>
   ({ name, dtype, isRequired: true, ...more }) as Parameter;
@@ -18,20 +18,34 @@ const optional = (name: string, dtype: string, defaultValue: Json, more = {}): P
   parameter(name, dtype, { isRequired: false, defaultValue, ...more });
 
 test('copied code starts the same run and holds no secret', () => {
-  const code = asCode('a "b".ipynb', [
-    [parameter('n', 'int'), '+007'], [parameter('s', 'string'), 'it\'s "x"\n'], [parameter('b', 'bool'), true],
-    [parameter('l', 'list', { para: parameter('i', 'float') }), ['1', '02.5']],
-    [parameter('day', 'date'), '2024-02-29'],
-    [parameter('r', 'record', { fields: [parameter('size', 'int')] }), { size: '07', more: [true, null] }],
-    [parameter('p', 'string', { secret: true }), 'hunter2'],
-    [parameter('t', 'file'), { type: '$file', value: { fileId: 'f1' } }],
-  ], { fileName: (id) => (id === 'f1' ? 'ta"ble.csv' : undefined), group: 'g' });
+  const code = asCode(
+    'a "b".ipynb',
+    [
+      [parameter('n', 'int'), '+007'],
+      [parameter('s', 'string'), 'it\'s "x"\n'],
+      [parameter('b', 'bool'), true],
+      [parameter('l', 'list', { para: parameter('i', 'float') }), ['1', '02.5']],
+      [parameter('day', 'date'), '2024-02-29'],
+      [parameter('r', 'record', { fields: [parameter('size', 'int')] }), { size: '07', more: [true, null] }],
+      [parameter('p', 'string', { secret: true }), 'hunter2'],
+      [parameter('t', 'file'), { type: '$file', value: { fileId: 'f1' } }],
+    ],
+    { fileName: (id) => (id === 'f1' ? 'ta"ble.csv' : undefined), group: 'g' },
+  );
 
   expect(code.split('\n')).toEqual([
-    'rw.run(', '    "a \\"b\\".ipynb",', '    n=7,', '    s="it\'s \\"x\\"\\n",', '    b=True,', '    l=[1, 2.5],',
-    '    day="2024-02-29",', '    r={"size": 7, "more": [True, None]},',
+    'rw.run(',
+    '    "a \\"b\\".ipynb",',
+    '    n=7,',
+    '    s="it\'s \\"x\\"\\n",',
+    '    b=True,',
+    '    l=[1, 2.5],',
+    '    day="2024-02-29",',
+    '    r={"size": 7, "more": [True, None]},',
     '    t={"type": "$file", "value": {"fileId": "f1"}},  # ta\\"ble.csv',
-    '    # p is secret: give it here', '    group="g",', ')',
+    '    # p is secret: give it here',
+    '    group="g",',
+    ')',
   ]);
 });
 
@@ -104,12 +118,22 @@ test('a list can be emptied, and a record keeps what it has no field for', () =>
   record.write({ a: 1, b: 2 });
 
   expect(list.change()).toEqual({ isGiven: true, value: [] });
-  expect([record.read(), record.problem()]).toEqual([{ isGiven: true, value: { a: '1', b: 2 } }, "there is no field 'b'"]);
+  expect([record.read(), record.problem()]).toEqual([
+    { isGiven: true, value: { a: '1', b: 2 } },
+    "there is no field 'b'",
+  ]);
 });
 
 test('a value that is none of the choices is told, not forgotten', () => {
   const values = ['a', 'b'].map((name) => ({ name, value: name }));
-  for (const many of [values, [...values, ...values, ...values].map((each, at) => ({ ...each, name: `${each.name}${at}`, value: `${each.name}${at}` }))]) {
+  for (const many of [
+    values,
+    [...values, ...values, ...values].map((each, at) => ({
+      ...each,
+      name: `${each.name}${at}`,
+      value: `${each.name}${at}`,
+    })),
+  ]) {
     const field = fieldOf(parameter('c', 'select', { values: many }));
     field.write('z');
     expect(field.problem()).toMatch(/^'z' is none of /);
@@ -134,7 +158,9 @@ test('what is not known is a field of JSON text', () => {
 
 test('hostile texts are text', () => {
   const evil = '<img src=x onerror=alert(1)>';
-  const field = fieldOf(optional('c', 'select', evil, { label: evil, help: evil, values: [{ name: evil, value: evil }] }));
+  const field = fieldOf(
+    optional('c', 'select', evil, { label: evil, help: evil, values: [{ name: evil, value: evil }] }),
+  );
 
   expect(field.element.querySelector('img')).toBe(null);
   expect(field.element.textContent).toContain(evil);
@@ -142,7 +168,12 @@ test('hostile texts are text', () => {
 
 test('an earlier run says what was not its default', () => {
   expect(describe([])).toBe('only defaults');
-  expect(describe([{ name: 'a', value: '1' }, { name: 'f', value: { type: '$file', value: {} } }])).toBe("a = '1', f = …");
+  expect(
+    describe([
+      { name: 'a', value: '1' },
+      { name: 'f', value: { type: '$file', value: {} } },
+    ]),
+  ).toBe("a = '1', f = …");
   expect(describe(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ({ name, value: 1 })))).toMatch(/d = 1, and 2 more$/);
 });
 
@@ -160,14 +191,25 @@ test('numbers of a range are as one would write them, and those of a log range a
 test('all combinations are made, the last parameter changing fastest', () => {
   const [a, b] = [parameter('a', 'int'), parameter('b', 'bool')];
 
-  const points = combine([[a, [1, 2]], [b, [true, false]]]).map((point) => point.map(([, value]) => value));
+  const points = combine([
+    [a, [1, 2]],
+    [b, [true, false]],
+  ]).map((point) => point.map(([, value]) => value));
 
-  expect(points).toEqual([[1, true], [1, false], [2, true], [2, false]]);
+  expect(points).toEqual([
+    [1, true],
+    [1, false],
+    [2, true],
+    [2, false],
+  ]);
 });
 
 test('copied code of a sweep says ranges shortly, and lists that are one value as one', () => {
   const code = asCode('n.ipynb', [[parameter('sizes', 'list', { para: parameter('i', 'int') }), ['1', '2']]], {
-    several: [[parameter('depth', 'int'), [2, 4, 6, 8]], [parameter('lr', 'float'), ['0.1', '1e-3']]],
+    several: [
+      [parameter('depth', 'int'), [2, 4, 6, 8]],
+      [parameter('lr', 'float'), ['0.1', '1e-3']],
+    ],
   });
 
   expect(code).toBe('rw.sweep("n.ipynb", sizes=[[1, 2]], depth=range(2, 9, 2), lr=[0.1, 1e-3])');
@@ -229,22 +271,40 @@ test('choices of several values are ticked', () => {
 });
 
 test('a sweep says how many runs it makes, what is there twice, and how long others took', async () => {
-  const of = (name: string, ...values: number[]): [Parameter, number[]] => [{ name, dtype: 'int', isRequired: false }, values];
+  const of = (name: string, ...values: number[]): [Parameter, number[]] => [
+    { name, dtype: 'int', isRequired: false },
+    values,
+  ];
   expect(describeSweep([], null)).toBe('');
   expect(describeSweep([of('a', 1, 2)], null)).toBe('');
-  expect(describeSweep([of('a', 1, 2), of('b', 1, 1, 3)], { seconds: 2, n: 4 }))
-    .toBe('2 a × 3 b = 6 runs · the same value is there twice: b · about 12 s of work, going by 4 earlier runs');
+  expect(describeSweep([of('a', 1, 2), of('b', 1, 1, 3)], { seconds: 2, n: 4 })).toBe(
+    '2 a × 3 b = 6 runs · the same value is there twice: b · about 12 s of work, going by 4 earlier runs',
+  );
   expect(describeSweep([of('a', 1), of('b', 1)], { seconds: 2, n: 4 })).toBe('1 a × 1 b = 1 run');
 
   const row = (state: string, end: string): unknown[] => ['r', state, '', '2026-01-01T00:00:00Z', end, {}, {}, null];
   const columns = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
-  const rows = [row('ERROR', '2026-01-01T00:09:00Z'), ...['09', '03', '05'].map((end) => row('SUCCESS', `2026-01-01T00:00:${end}Z`))];
+  const rows = [
+    row('ERROR', '2026-01-01T00:09:00Z'),
+    ...['09', '03', '05'].map((end) => row('SUCCESS', `2026-01-01T00:00:${end}Z`)),
+  ];
   const asked: string[] = [];
-  const transport = { get: async (path: string) => { asked.push(path); return { columns, rows }; } } as unknown as Transport;
+  const transport = {
+    get: async (path: string) => {
+      asked.push(path);
+      return { columns, rows };
+    },
+  } as unknown as Transport;
   expect(await usualTime(transport, 'g')).toEqual({ seconds: 5, n: 3 });
-  const start = startButton('lack', () => undefined, () => usualTime(transport, 'g'));
+  const start = startButton(
+    'lack',
+    () => undefined,
+    () => usualTime(transport, 'g'),
+  );
   start.tell([of('a', 1, 2)]);
   start.tell([of('a', 1, 2, 3)]);
-  await vi.waitFor(() => expect(start.element.textContent).toBe('Start 3 runsabout 15 s of work, going by 3 earlier runs'));
+  await vi.waitFor(() =>
+    expect(start.element.textContent).toBe('Start 3 runsabout 15 s of work, going by 3 earlier runs'),
+  );
   expect(asked.length).toBe(2);
 });

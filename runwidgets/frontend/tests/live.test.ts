@@ -2,8 +2,8 @@ import { expect, test, vi } from 'vitest';
 import { LiveRun } from '../src/model/runs/live-run';
 import { LiveRuns } from '../src/model/runs/live-runs';
 import { nearest, SeriesOfRun, thinned } from '../src/model/runs/metric-series';
-import type { Run, RunEvent } from '../src/model/types';
 import type { Follower, Transport } from '../src/model/transport';
+import type { Run, RunEvent } from '../src/model/types';
 
 /** A server whose answers come when they are told to, and whose events come when they are given. */
 class Server {
@@ -14,7 +14,10 @@ class Server {
       this.follower = follower;
       return () => undefined;
     },
-    get: (path: string) => new Promise((answer) => { this.waiting.push({ path, answer }); }),
+    get: (path: string) =>
+      new Promise((answer) => {
+        this.waiting.push({ path, answer });
+      }),
   } as unknown as Transport;
 
   async answer(body: unknown): Promise<void> {
@@ -35,8 +38,11 @@ test('an end that comes before the first answer is not lost', async () => {
   const server = new Server();
   const seen: string[] = [];
   const live = new LiveRun(server.transport, 'r', {
-    changed: (run) => seen.push(run.state), printed: () => undefined, connection: () => undefined,
-    gone: () => undefined, failed: () => undefined,
+    changed: (run) => seen.push(run.state),
+    printed: () => undefined,
+    connection: () => undefined,
+    gone: () => undefined,
+    failed: () => undefined,
   });
   server.tell('state', { state: 'SUCCESS' });
 
@@ -50,7 +56,11 @@ test('an end that comes before the first answer is not lost', async () => {
 test('what happens to the runs of a table while an answer is on its way is not lost', async () => {
   const server = new Server();
   const changed = vi.fn();
-  const live = new LiveRuns(server.transport, { group: 'g' }, { changed, connection: () => undefined, failed: () => undefined });
+  const live = new LiveRuns(
+    server.transport,
+    { group: 'g' },
+    { changed, connection: () => undefined, failed: () => undefined },
+  );
   server.tell('state', { state: 'ERROR', messages: ['no'] }, 'a');
   server.tell('deleted', {}, 'b');
   await server.answer({ columns: COLUMNS, rows: [row('b', 'SUCCESS'), row('a', 'RUNNING')] });
@@ -69,11 +79,29 @@ test('what happens to the runs of a table while an answer is on its way is not l
 test('a series holds what was read and what was told meanwhile, by step', () => {
   const series = new SeriesOfRun();
 
-  expect(series.take({ name: 'loss', value: 0.5, attempt: 1, points: [[2, 0.6], [3, 'NaN'], [4, 0.5]] })).toBe(true);
+  expect(
+    series.take({
+      name: 'loss',
+      value: 0.5,
+      attempt: 1,
+      points: [
+        [2, 0.6],
+        [3, 'NaN'],
+        [4, 0.5],
+      ],
+    }),
+  ).toBe(true);
   expect(series.take({ name: 'loss', value: 1 })).toBe(false);
   series.read({ series: { loss: { steps: [1, 2], values: [1, 0.7] } } });
 
-  expect([series.names, series.points('loss')]).toEqual([['loss'], [[1, 1], [2, 0.6], [4, 0.5]]]);
+  expect([series.names, series.points('loss')]).toEqual([
+    ['loss'],
+    [
+      [1, 1],
+      [2, 0.6],
+      [4, 0.5],
+    ],
+  ]);
   series.take({ name: 'loss', value: 9, attempt: 2, points: [[1, 9]] });
   expect(series.points('loss')).toEqual([[1, 9]]);
 });
@@ -81,6 +109,10 @@ test('a series holds what was read and what was told meanwhile, by step', () => 
 test('many points are drawn as few, with both ends, and the pointer finds the nearest', () => {
   const points = [...Array(1001).keys()].map((at): [number, number] => [at, at * at]);
 
-  expect(thinned(points, 3)).toEqual([[0, 0], [500, 250_000], [1000, 1_000_000]]);
+  expect(thinned(points, 3)).toEqual([
+    [0, 0],
+    [500, 250_000],
+    [1000, 1_000_000],
+  ]);
   expect(nearest(points, 12.4)).toEqual([12, 144]);
 });

@@ -1,20 +1,32 @@
-import { pauseAfter } from '../src/model/retry';
 import { expect, test } from 'vitest';
 import { parseTable } from '../src/model/files/csv';
-import { applyEvent, isOlder } from '../src/model/runs/live-run';
-import { addText } from '../src/views/run/run-log';
 import { bytes, clock, took, value } from '../src/model/format';
+import { pauseAfter } from '../src/model/retry';
+import { applyEvent, isOlder } from '../src/model/runs/live-run';
+import { addText } from '../src/model/runs/log-lines';
 import type { Follower } from '../src/model/transport';
-import { findBase, readCookie, toError } from '../src/transport/rest-transport';
 import type { Run, RunEvent } from '../src/model/types';
+import { findBase, readCookie, toError } from '../src/transport/rest-transport';
 import { isSame } from '../src/views/fields/control';
 import { shareOf, stageOf } from '../src/views/run/run-view';
 
 const RUN: Run = {
-  id: 'r', state: 'RUNNING', createdAt: '', workflowId: 'w', groupId: 'g', arguments: [], parameters: [],
+  id: 'r',
+  state: 'RUNNING',
+  createdAt: '',
+  workflowId: 'w',
+  groupId: 'g',
+  arguments: [],
+  parameters: [],
 };
-const event = (kind: RunEvent['kind'], data: RunEvent['data']): RunEvent =>
-  ({ seq: 1, runId: 'r', groupId: 'g', kind, data, at: '' });
+const event = (kind: RunEvent['kind'], data: RunEvent['data']): RunEvent => ({
+  seq: 1,
+  runId: 'r',
+  groupId: 'g',
+  kind,
+  data,
+  at: '',
+});
 
 test('printed text is joined to lines, also in pieces, and a carriage return goes back', () => {
   const lines: string[] = [];
@@ -26,7 +38,11 @@ test('printed text is joined to lines, also in pieces, and a carriage return goe
 test('separated values keep quotes, line ends and separators inside quotes', () => {
   const text = 'a,b\n"x, ""y""\nz",2\r\n3,\n';
 
-  expect(parseTable(text, ',', 100).rows).toEqual([['a', 'b'], ['x, "y"\nz', '2'], ['3', '']]);
+  expect(parseTable(text, ',', 100).rows).toEqual([
+    ['a', 'b'],
+    ['x, "y"\nz', '2'],
+    ['3', ''],
+  ]);
   expect(parseTable(text, ',', 1)).toEqual({ rows: [['a', 'b']], isWhole: false });
 });
 
@@ -34,7 +50,12 @@ test('numbers are shown as people read them', () => {
   expect([bytes(999), bytes(1500), bytes(44_700_000)]).toEqual(['999 B', '1.5 kB', '44.7 MB']);
   expect([clock(7.9), clock(187), clock(3723)]).toEqual(['7 s', '3:07', '1:02:03']);
   expect([took(0.04), took(7.94), took(12.7), took(187)]).toEqual(['0.0 s', '7.9 s', '12 s', '3:07']);
-  expect([value(0.98148148), value(1234567), value('NaN'), value([1])]).toEqual(['0.981481', '1,234,567', 'NaN', '[1]']);
+  expect([value(0.98148148), value(1234567), value('NaN'), value([1])]).toEqual([
+    '0.981481',
+    '1,234,567',
+    'NaN',
+    '[1]',
+  ]);
 });
 
 test('events change the handle, and only a success must be asked for again', () => {
@@ -51,7 +72,11 @@ test('a late answer does not take a run back to an earlier state', () => {
   const ended: Run = { ...RUN, state: 'ERROR' };
 
   expect([isOlder(pending, RUN), isOlder(RUN, ended), isOlder(pending, ended)]).toEqual([true, true, true]);
-  expect([isOlder(RUN, RUN), isOlder(RUN, pending), isOlder(ended, { ...RUN, state: 'SUCCESS' })]).toEqual([false, false, false]);
+  expect([isOlder(RUN, RUN), isOlder(RUN, pending), isOlder(ended, { ...RUN, state: 'SUCCESS' })]).toEqual([
+    false,
+    false,
+    false,
+  ]);
 });
 
 test('a run says where it is', () => {
@@ -69,7 +94,8 @@ test('pauses grow up to a bound', () => {
 });
 
 test('the routes are found from the page, and there are none without a Jupyter server', () => {
-  document.body.innerHTML = '<script id="jupyter-config-data" type="application/json">{"baseUrl": "/user/ann/"}</script>';
+  document.body.innerHTML =
+    '<script id="jupyter-config-data" type="application/json">{"baseUrl": "/user/ann/"}</script>';
 
   expect(findBase(document)).toBe('/user/ann/runwidgets/api/');
   document.body.innerHTML = '';
@@ -78,7 +104,8 @@ test('the routes are found from the page, and there are none without a Jupyter s
 });
 
 test('a refusal keeps its sentence and what is at fault', () => {
-  const body = '{"message": "x: it is wrong", "error": "InvalidArgumentError", "subject": "x", "problem": "it is wrong"}';
+  const body =
+    '{"message": "x: it is wrong", "error": "InvalidArgumentError", "subject": "x", "problem": "it is wrong"}';
 
   expect(toError(400, body)).toMatchObject({ message: 'x: it is wrong', status: 400, subject: 'x' });
   expect(toError(502, '<html>').message).toBe('the server answered 502');

@@ -1,23 +1,30 @@
 import { expect, test, vi } from 'vitest';
-import { ansiText, readAnsi, visible } from '../src/model/ansi';
+import { readAnsi, visible } from '../src/model/ansi';
 import { numberOf, separatorOf, sortRows } from '../src/model/files/csv';
+import type { Notebook } from '../src/model/files/notebook';
 import { ApiError, type Transport } from '../src/model/transport';
 import type { ResultFile } from '../src/model/types';
-import { inOrder, isNamed } from '../src/views/results/file-list';
-import type { Notebook } from '../src/model/files/notebook';
+import { ansiText } from '../src/views/ansi-text';
+import { markdown } from '../src/views/previews/markdown';
 import { notebookPreview } from '../src/views/previews/notebook';
 import { preview } from '../src/views/previews/preview';
-import { markdown } from '../src/views/previews/markdown';
 import { readTable } from '../src/views/previews/table';
 import { hexHead } from '../src/views/previews/text';
 import { tree } from '../src/views/previews/tree';
+import { inOrder, isNamed } from '../src/views/results/file-list';
 
 URL.createObjectURL = () => 'blob:made';
 URL.revokeObjectURL = () => undefined;
 const HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egnp.exe';
 
-const file = (name: string, mimeType: string, more: Partial<ResultFile> = {}): ResultFile =>
-  ({ id: name, name, mimeType, size: 10, sha256: '', ...more });
+const file = (name: string, mimeType: string, more: Partial<ResultFile> = {}): ResultFile => ({
+  id: name,
+  name,
+  mimeType,
+  size: 10,
+  sha256: '',
+  ...more,
+});
 
 /** A server that holds one file, and keeps how much of it was asked for. */
 function serving(content: string | Uint8Array | ApiError): Transport & { limits: number[] } {
@@ -28,7 +35,13 @@ function serving(content: string | Uint8Array | ApiError): Transport & { limits:
     const all = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     return { bytes: all.slice(0, limit), isWhole: all.length <= limit };
   };
-  return { text, limits, load: async () => ({ markdown }), url: (path: string) => `/api/${path}`, clockAhead: 0 } as unknown as Transport & { limits: number[] };
+  return {
+    text,
+    limits,
+    load: async () => ({ markdown }),
+    url: (path: string) => `/api/${path}`,
+    clockAhead: 0,
+  } as unknown as Transport & { limits: number[] };
 }
 
 async function shown(given: ResultFile, content: string | Uint8Array | ApiError): Promise<HTMLElement> {
@@ -59,7 +72,8 @@ test('a table shows 200 rows and 50 columns, says of how many, and the next when
 
   expect(size()).toEqual([200, 50]);
   expect(element.textContent).toContain('showing the first 200 of 230 rows and the first 50 of 52 columns');
-  const click = (words: string) => [...element.querySelectorAll('button')].find((each) => each.textContent === words)?.click();
+  const click = (words: string) =>
+    [...element.querySelectorAll('button')].find((each) => each.textContent === words)?.click();
   click('Show 200 more rows');
   click('Show 50 more columns');
   expect(size()).toEqual([230, 52]);
@@ -95,8 +109,13 @@ test('colours of a terminal become spans; sequences never stand in the text', ()
   const pieces = readAnsi('a\x1b[1;31mb\x1b[0mc\x1b[38;5;196md\x1b[38;2;1;2;3me\x1b[2Kf\x1b]0;title\x07g');
 
   expect(pieces.map((piece) => [piece.text, piece.colour, piece.isBold])).toEqual([
-    ['a', null, false], ['b', 'var(--rw-ansi-1)', true], ['c', null, false],
-    ['d', 'rgb(255, 0, 0)', false], ['e', 'rgb(1, 2, 3)', false], ['f', 'rgb(1, 2, 3)', false], ['g', 'rgb(1, 2, 3)', false],
+    ['a', null, false],
+    ['b', 'var(--rw-ansi-1)', true],
+    ['c', null, false],
+    ['d', 'rgb(255, 0, 0)', false],
+    ['e', 'rgb(1, 2, 3)', false],
+    ['f', 'rgb(1, 2, 3)', false],
+    ['g', 'rgb(1, 2, 3)', false],
   ]);
   expect(ansiText('\x1b[38;2;1;url(x);3mq', 'k').textContent).toContain('q');
 });
@@ -107,21 +126,29 @@ test('controls and turns of direction are seen', () => {
 });
 
 test('hostile strings in cells, keys, Markdown, outputs and names stay text', async () => {
-  const notebook: Notebook = { cells: [
-    { cell_type: 'markdown', source: `# ${HOSTILE}\n\n[link](javascript:alert(3)) ![i](https://evil.example/x.png)` },
-    { cell_type: 'code', source: HOSTILE, outputs: [
-      { output_type: 'stream', text: HOSTILE },
-      { output_type: 'error', traceback: [HOSTILE] },
-      { output_type: 'display_data', data: { 'application/javascript': HOSTILE } },
-      { output_type: 'display_data', data: { 'text/html': HOSTILE } },
-      { output_type: 'display_data', data: { 'application/json': { [HOSTILE]: HOSTILE } } },
-    ] },
-  ] };
+  const notebook: Notebook = {
+    cells: [
+      { cell_type: 'markdown', source: `# ${HOSTILE}\n\n[link](javascript:alert(3)) ![i](https://evil.example/x.png)` },
+      {
+        cell_type: 'code',
+        source: HOSTILE,
+        outputs: [
+          { output_type: 'stream', text: HOSTILE },
+          { output_type: 'error', traceback: [HOSTILE] },
+          { output_type: 'display_data', data: { 'application/javascript': HOSTILE } },
+          { output_type: 'display_data', data: { 'text/html': HOSTILE } },
+          { output_type: 'display_data', data: { 'application/json': { [HOSTILE]: HOSTILE } } },
+        ],
+      },
+    ],
+  };
   const elements = [
     await shown(file(HOSTILE, 'text/csv'), `${HOSTILE},b\n${HOSTILE},2\n`),
     await shown(file(HOSTILE, 'application/json'), JSON.stringify({ [HOSTILE]: HOSTILE })),
     await shown(file(HOSTILE, 'text/plain'), HOSTILE),
-    notebookPreview(notebook, markdown), markdown(HOSTILE), tree({ [HOSTILE]: [HOSTILE] }),
+    notebookPreview(notebook, markdown),
+    markdown(HOSTILE),
+    tree({ [HOSTILE]: [HOSTILE] }),
   ];
 
   for (const element of elements) {
@@ -129,12 +156,14 @@ test('hostile strings in cells, keys, Markdown, outputs and names stay text', as
     expect(element.textContent).toContain('<img src=x onerror=alert(1)>');
     expect(element.textContent).not.toContain('\u202e');
   }
-  const frames = [...elements[3]!.querySelectorAll('iframe')];
+  const frames = [...(elements[3] as Element).querySelectorAll('iframe')];
   expect(frames.map((each) => each.getAttribute('sandbox'))).toEqual(['allow-scripts']);
 });
 
 test('Markdown has headings, lists, tables, code and links, and entities are read', () => {
-  const element = markdown('# T &amp; <b>\n\n- one\n- **two**\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\n```\nx < y\n```\n\n<https://a.example>');
+  const element = markdown(
+    '# T &amp; <b>\n\n- one\n- **two**\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\n```\nx < y\n```\n\n<https://a.example>',
+  );
 
   expect(element.querySelector('h3')?.textContent).toBe('T & <b>');
   expect([element.querySelectorAll('li').length, element.querySelectorAll('td').length]).toEqual([2, 2]);
@@ -143,8 +172,9 @@ test('Markdown has headings, lists, tables, code and links, and entities are rea
 });
 
 test('declared outputs come first, and names are found whatever their case', () => {
-  const files = [file('a', 'x/y'), file('Plot.png', 'x/y', { title: 'The plot' }), file('b', 'x/y')];
+  const [plain, declared] = [file('a', 'x/y'), file('Plot.png', 'x/y', { title: 'The plot' })];
+  const files = [plain, declared, file('b', 'x/y')];
 
   expect(inOrder(files).map((each) => each.name)).toEqual(['Plot.png', 'a', 'b']);
-  expect([isNamed(files[1]!, ' plot'), isNamed(files[0]!, 'plot')]).toEqual([true, false]);
+  expect([isNamed(declared, ' plot'), isNamed(plain, 'plot')]).toEqual([true, false]);
 });

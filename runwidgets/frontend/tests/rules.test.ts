@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import cases from '../../../tests/templates/cases.json';
-import { describeRange, parseRange, problemOf } from '../src/model/form/argument-validation';
+import { problemOf } from '../src/model/form/argument-validation';
+import { describeRange, parseRange } from '../src/model/form/ranges';
 import type { Json, Parameter } from '../src/model/types';
 
 interface Case {

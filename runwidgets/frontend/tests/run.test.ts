@@ -1,14 +1,20 @@
 // @vitest-environment jsdom
 import { expect, test, vi } from 'vitest';
-import { LogView } from '../src/views/run/run-log';
-import { CellsView, cellTimes, seconds } from '../src/views/run/cell-list';
-import { tracebackOf, type Notebook } from '../src/model/files/notebook';
-import type { Run } from '../src/model/types';
+import { type Notebook, tracebackOf } from '../src/model/files/notebook';
 import type { Transport } from '../src/model/transport';
+import type { Run } from '../src/model/types';
+import { CellsView, cellTimes, seconds } from '../src/views/run/cell-list';
+import { LogView } from '../src/views/run/run-log';
 
-const frame = (): Promise<void> => new Promise((resolve) => { requestAnimationFrame(() => resolve()); });
-const cell = (source: string, status: string, duration: number | null) =>
-  ({ cell_type: 'code', source, metadata: { runwidgets: { status }, papermill: { duration } } });
+const frame = (): Promise<void> =>
+  new Promise((resolve) => {
+    requestAnimationFrame(() => resolve());
+  });
+const cell = (source: string, status: string, duration: number | null) => ({
+  cell_type: 'code',
+  source,
+  metadata: { runwidgets: { status }, papermill: { duration } },
+});
 const NOTEBOOK: Notebook = {
   cells: [
     { cell_type: 'markdown', source: '# Fit' },
@@ -16,7 +22,9 @@ const NOTEBOOK: Notebook = {
     cell('', 'ok', 0.001),
     {
       ...cell('fail()', 'error', 0.004),
-      outputs: [{ output_type: 'error', ename: 'ValueError', evalue: 'no', traceback: ['\x1b[31mValueError\x1b[0m', 'no'] }],
+      outputs: [
+        { output_type: 'error', ename: 'ValueError', evalue: 'no', traceback: ['\x1b[31mValueError\x1b[0m', 'no'] },
+      ],
     },
     cell('after = 2', 'not run', null),
   ],
@@ -28,7 +36,13 @@ test('the cells of a run are told by their number, their first line, their state
     { number: 4, line: 'fail()', status: 'error', duration: 0.004 },
     { number: 5, line: 'after = 2', status: 'not run', duration: null },
   ]);
-  expect([0.0042, 0.9996, 12.34, 59.96, 3725].map(seconds)).toEqual(['4 ms', '1.0 s', '12.3 s', '1 min 0 s', '62 min 5 s']);
+  expect([0.0042, 0.9996, 12.34, 59.96, 3725].map(seconds)).toEqual([
+    '4 ms',
+    '1.0 s',
+    '12.3 s',
+    '1 min 0 s',
+    '62 min 5 s',
+  ]);
 });
 
 test('the traceback is that of the cell that failed, with its colours', () => {

@@ -1,15 +1,35 @@
 import { expect, test } from 'vitest';
-import {
-  begunAt, bestOf, describePoint, estimate, groupFailures, label, makeAxis, makeGrid, mostVaried, numericMetrics, powerTicks,
-  roundTicks, sampled,
-} from '../src/model/sweep/sweep-summary';
 import type { Row } from '../src/model/runs/run-rows';
+import { label, makeAxis, powerTicks, roundTicks } from '../src/model/sweep/axes';
+import { makeGrid } from '../src/model/sweep/heat-map';
+import {
+  begunAt,
+  bestOf,
+  describePoint,
+  estimate,
+  groupFailures,
+  mostVaried,
+  numericMetrics,
+  sampled,
+} from '../src/model/sweep/sweep-summary';
 import type { Json, State } from '../src/model/types';
 import { focusPlace, gridTable } from '../src/views/sweep/heat-map';
 
-const row = (id: string, given: { [name: string]: Json }, loss: Json = null, state: State = 'SUCCESS', message: string | null = null): Row => ({
-  id, state, createdAt: '', startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:00:10Z', arguments: given,
-  metrics: loss === null ? {} : { loss }, message,
+const row = (
+  id: string,
+  given: { [name: string]: Json },
+  loss: Json = null,
+  state: State = 'SUCCESS',
+  message: string | null = null,
+): Row => ({
+  id,
+  state,
+  createdAt: '',
+  startedAt: '2026-01-01T00:00:00Z',
+  finishedAt: '2026-01-01T00:00:10Z',
+  arguments: given,
+  metrics: loss === null ? {} : { loss },
+  message,
 });
 
 test('ticks are round and lie between the bounds', () => {
@@ -25,7 +45,11 @@ test('an axis of numbers goes by their size, by logarithm where they span much, 
   const plain = makeAxis('a', [3, 1, 2, 1]);
   expect([plain.at(1), plain.at(2), plain.at(3), plain.at('x')]).toEqual([0, 0.5, 1, null]);
   const wide = makeAxis('a', [0.001, 0.1, 1]);
-  expect([wide.isLog, makeAxis('a', [0.001, 1], false).isLog, makeAxis('a', [0, 1000]).isLog]).toEqual([true, false, false]);
+  expect([wide.isLog, makeAxis('a', [0.001, 1], false).isLog, makeAxis('a', [0, 1000]).isLog]).toEqual([
+    true,
+    false,
+    false,
+  ]);
   expect(wide.at(0.1)).toBeCloseTo(2 / 3);
   const words = makeAxis('a', ['tree', 'forest', true]);
   expect([words.isNumeric, words.values.length, words.at('forest')]).toEqual([false, 3, 0]);
@@ -33,8 +57,16 @@ test('an axis of numbers goes by their size, by logarithm where they span much, 
 });
 
 test('labels are short', () => {
-  expect([0.1234567, 1234567, 0.00001, 5, 'tree', null, [1, 2], true].map((each) => label(each)))
-    .toEqual(['0.1235', '1.23e6', '1e-5', '5', 'tree', 'default', '[1,2]', 'true']);
+  expect([0.1234567, 1234567, 0.00001, 5, 'tree', null, [1, 2], true].map((each) => label(each))).toEqual([
+    '0.1235',
+    '1.23e6',
+    '1e-5',
+    '5',
+    'tree',
+    'default',
+    '[1,2]',
+    'true',
+  ]);
 });
 
 test('the best run is the successful one with the least or greatest number', () => {
@@ -46,14 +78,27 @@ test('the best run is the successful one with the least or greatest number', () 
 });
 
 test('failures are grouped by their reason, the most frequent first', () => {
-  const rows = [row('a', {}, null, 'ERROR', 'no'), row('b', {}, null, 'ERROR', 'oh'), row('c', {}, null, 'ERROR', 'oh'), row('d', {})];
-  expect(groupFailures(rows).map(({ reason, rows: found }) => [reason, found.length])).toEqual([['oh', 2], ['no', 1]]);
+  const rows = [
+    row('a', {}, null, 'ERROR', 'no'),
+    row('b', {}, null, 'ERROR', 'oh'),
+    row('c', {}, null, 'ERROR', 'oh'),
+    row('d', {}),
+  ];
+  expect(groupFailures(rows).map(({ reason, rows: found }) => [reason, found.length])).toEqual([
+    ['oh', 2],
+    ['no', 1],
+  ]);
 });
 
 test('a grid has the runs at their values, those that a choice leaves, and says how many values it leaves out', () => {
   const rows = [1, 2, 3].flatMap((a) => ['x', 'y'].map((b) => row(`${a}${b}`, { a, b, c: a % 2 })));
   const grid = makeGrid(rows, 'b', 'a', new Map());
-  expect([grid.rows, grid.columns, grid.at('y', 2).map(({ id }) => id), grid.leftOut]).toEqual([['x', 'y'], [1, 2, 3], ['2y'], 0]);
+  expect([grid.rows, grid.columns, grid.at('y', 2).map(({ id }) => id), grid.leftOut]).toEqual([
+    ['x', 'y'],
+    [1, 2, 3],
+    ['2y'],
+    0,
+  ]);
   expect(makeGrid(rows, 'b', 'a', new Map([['c', '1']])).columns).toEqual([1, 3]);
   expect(makeGrid(rows, null, 'a', new Map()).at(null, 3)).toHaveLength(2);
   expect(makeGrid(rows, 'b', 'c', new Map([['c', '1']])).columns).toEqual([0, 1]);
@@ -68,29 +113,55 @@ test('the end is estimated from how fast runs ended lately', () => {
   const begun = Date.parse(made);
   const old = { ...row('o', {}), startedAt: '2025-01-01T00:00:00Z', finishedAt: '2025-01-01T00:00:01Z' };
   const waiting = { ...row('w', {}, null, 'PENDING'), startedAt: null, finishedAt: null };
-  expect(estimate([old, row('a', {}), row('b', {}), waiting, waiting], made, begun + 10_000)).toEqual({ seconds: 10, basis: 2 });
-  expect([estimate([waiting], made, begun), estimate([old, waiting], made, begun), estimate([row('a', {})], made, begun)]).toEqual([null, null, null]);
+  expect(estimate([old, row('a', {}), row('b', {}), waiting, waiting], made, begun + 10_000)).toEqual({
+    seconds: 10,
+    basis: 2,
+  });
+  expect([
+    estimate([waiting], made, begun),
+    estimate([old, waiting], made, begun),
+    estimate([row('a', {})], made, begun),
+  ]).toEqual([null, null, null]);
   expect([begunAt([old, row('a', {})], made), begunAt([old, waiting], made)]).toEqual([begun, null]);
 });
 
 test('of many runs some are drawn, the best among them', () => {
   const rows = [...Array(100).keys()].map((at) => row(String(at), {}));
   const best = rows[99] as Row;
-  expect(sampled(rows, 10, best).map(({ id }) => id)).toEqual(['0', '10', '20', '30', '40', '50', '60', '70', '80', '99']);
+  expect(sampled(rows, 10, best).map(({ id }) => id)).toEqual([
+    '0',
+    '10',
+    '20',
+    '30',
+    '40',
+    '50',
+    '60',
+    '70',
+    '80',
+    '99',
+  ]);
   expect(sampled(rows, 100, best)).toHaveLength(100);
 });
 
 test('of runs that are equally good the grid marks the one that is told as the best, and a place has its focus again', () => {
   const runs = [row('a', { x: 2, y: 2 }, 1), row('b', { x: 1, y: 1 }, 1), row('c', { x: 1, y: 2 }, 3)];
-  const draw = (): HTMLElement => gridTable({
-    grid: makeGrid(runs, 'y', 'x', new Map()), runs, down: 'y', across: 'x', varied: ['x', 'y'], metric: 'loss', direction: 'minimize', open: () => undefined,
-  });
+  const draw = (): HTMLElement =>
+    gridTable({
+      grid: makeGrid(runs, 'y', 'x', new Map()),
+      runs,
+      down: 'y',
+      across: 'x',
+      varied: ['x', 'y'],
+      metric: 'loss',
+      direction: 'minimize',
+      open: () => undefined,
+    });
   const place = document.body.appendChild(document.createElement('div'));
   place.append(draw());
   expect(place.querySelector('.rw-best button')?.getAttribute('data-run')).toBe(bestOf(runs, 'loss', 'minimize')?.id);
-  const at = place.querySelector<HTMLElement>('[data-run=c]')?.dataset['at'] ?? '';
+  const at = place.querySelector<HTMLElement>('[data-run=c]')?.dataset.at ?? '';
   place.replaceChildren(draw());
   focusPlace(place, at);
-  expect((document.activeElement as HTMLElement).dataset['run']).toBe('c');
+  expect((document.activeElement as HTMLElement).dataset.run).toBe('c');
   expect([...place.querySelectorAll('button[tabindex="0"]')].length).toBe(1);
 });

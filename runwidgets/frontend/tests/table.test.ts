@@ -1,16 +1,30 @@
 import { describe, expect, it } from 'vitest';
 import {
-  applyToRow, chosenColumns, columnsOf, compare, inSight, moved, parseFilter, parseOrder, sorted, toCsv, toRows, usualColumns, type Row,
-} from '../src/model/runs/run-rows';
-import type { Json, RunEvent } from '../src/model/types';
-import { drawCell, isNumeric } from '../src/views/table/cells';
-import { forEach, typedFor } from '../src/views/table/bulk-actions';
+  chosenColumns,
+  columnsOf,
+  compare,
+  moved,
+  parseOrder,
+  runsToCsv,
+  sorted,
+  usualColumns,
+} from '../src/model/runs/run-columns';
+import { parseFilter } from '../src/model/runs/run-filter';
+import { applyToRow, inSight, type Row, toRows } from '../src/model/runs/run-rows';
 import { ApiError } from '../src/model/transport';
-import { askingButton } from '../src/views/dom';
+import type { Json, RunEvent } from '../src/model/types';
+import { askingButton } from '../src/views/question';
+import { forEach, typedFor } from '../src/views/table/bulk-actions';
+import { drawCell, isNumeric } from '../src/views/table/cells';
 
 const COLUMNS = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
 
-function row(id: string, given: { [name: string]: Json }, metrics: { [name: string]: Json } = {}, state = 'SUCCESS'): Row {
+function row(
+  id: string,
+  given: { [name: string]: Json },
+  metrics: { [name: string]: Json } = {},
+  state = 'SUCCESS',
+): Row {
   const times = ['2026-01-01T00:00:00+00:00', '2026-01-01T00:00:01+00:00', '2026-01-01T00:00:03+00:00'];
   return toRows({ columns: COLUMNS, rows: [[id, state, ...times, given, metrics, null]] })[0] as Row;
 }
@@ -25,10 +39,22 @@ const ids = (rows: Row[]): string => rows.map((each) => each.id).join('');
 describe('columns', () => {
   it('are those that tell runs apart, and every metric', () => {
     const all = columnsOf(ROWS);
-    expect(all.map((each) => each.key)).toEqual(
-      ['state', 'started', 'duration', 'argument:lr', 'argument:model', 'metric:loss', 'message']);
-    expect(usualColumns(ROWS, all).map((each) => each.key)).toEqual(
-      ['state', 'started', 'duration', 'argument:lr', 'metric:loss']);
+    expect(all.map((each) => each.key)).toEqual([
+      'state',
+      'started',
+      'duration',
+      'argument:lr',
+      'argument:model',
+      'metric:loss',
+      'message',
+    ]);
+    expect(usualColumns(ROWS, all).map((each) => each.key)).toEqual([
+      'state',
+      'started',
+      'duration',
+      'argument:lr',
+      'metric:loss',
+    ]);
   });
 });
 
@@ -57,11 +83,17 @@ describe('cells', () => {
     expect(drawCell(waiting, column('started'), false).textContent).toBe('–');
   });
   it('stand at the right where all that is there is numbers', () => {
-    expect(['argument:lr', 'argument:model', 'metric:loss'].map((key) => isNumeric(ROWS, column(key)))).toEqual([true, false, true]);
+    expect(['argument:lr', 'argument:model', 'metric:loss'].map((key) => isNumeric(ROWS, column(key)))).toEqual([
+      true,
+      false,
+      true,
+    ]);
     expect(isNumeric([], column('metric:loss'))).toBe(false);
   });
   it('show what would turn the direction of the text around it', () => {
-    expect(drawCell(row('x', { model: '\u202egnp.exe' }), column('argument:model'), false).textContent).toBe('⟨U+202E⟩gnp.exe');
+    expect(drawCell(row('x', { model: '\u202egnp.exe' }), column('argument:model'), false).textContent).toBe(
+      '⟨U+202E⟩gnp.exe',
+    );
   });
 });
 
@@ -78,7 +110,12 @@ describe('many at once', () => {
     expect(typedFor(50)).toBeUndefined();
     expect(typedFor(51)).toEqual({ text: '51', label: 'Type 51 to confirm' });
     let acts = 0;
-    const place = askingButton({ label: 'Delete', ask: () => 'Delete?', yes: 'Yes', busy: '…', no: 'No', typed: typedFor(51) }, async () => { acts += 1; });
+    const place = askingButton(
+      { label: 'Delete', ask: () => 'Delete?', yes: 'Yes', busy: '…', no: 'No', typed: typedFor(51) },
+      async () => {
+        acts += 1;
+      },
+    );
     place.querySelector('button')?.click();
     const entry = place.querySelector('input') as HTMLInputElement;
     const enter = (text: string): void => {
@@ -152,7 +189,11 @@ describe('what is in sight', () => {
 describe('CSV', () => {
   it('quotes what needs it', () => {
     const strange = row('x', { note: 'a "b", c' });
-    expect(toCsv([strange], columnsOf([strange]).filter((each) => each.group === 'argument'))).toBe(
-      'id,note\r\nx,"a ""b"", c"\r\n');
+    expect(
+      runsToCsv(
+        [strange],
+        columnsOf([strange]).filter((each) => each.group === 'argument'),
+      ),
+    ).toBe('id,note\r\nx,"a ""b"", c"\r\n');
   });
 });

@@ -1,5 +1,4 @@
-/** What a terminal would show: colours of ANSI sequences as spans, everything else as it is written. */
-import { h } from '../views/dom';
+/** ANSI sequences and control characters in printed text. */
 
 export interface Piece {
   text: string;
@@ -10,9 +9,7 @@ export interface Piece {
   isUnderlined: boolean;
 }
 
-// eslint-disable-next-line no-control-regex
 const SEQUENCE = /\x1b(?:\[([0-9;:?]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g;
-// eslint-disable-next-line no-control-regex
 const UNSEEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Make controls visible, those that turn the direction of text too; line ends and tabs stay in text. */
@@ -31,7 +28,10 @@ const LEVELS = [0, 95, 135, 175, 215, 255];
 /** Return a colour of the 256 as CSS; the first sixteen are the theme's. */
 function indexed(index: number): string {
   if (index < 16) return `var(--rw-ansi-${index})`;
-  if (index >= 232) return `rgb(${Array(3).fill(8 + (index - 232) * 10).join(', ')})`;
+  if (index >= 232)
+    return `rgb(${Array(3)
+      .fill(8 + (index - 232) * 10)
+      .join(', ')})`;
   const at = index - 16;
   return `rgb(${[Math.floor(at / 36), Math.floor(at / 6) % 6, at % 6].map((level) => LEVELS[level]).join(', ')})`;
 }
@@ -77,22 +77,4 @@ export function readAnsi(text: string): Piece[] {
   }
   keep(text.length);
   return pieces;
-}
-
-/** Show a piece of text with its colours. A ground is a line below: words keep the theme's contrast. */
-export function spanOf(piece: Piece): HTMLElement {
-  const span = h('span', {}, visible(piece.text));
-  // A colour of the notebook's own is mixed with the ink, so that it can be read in every theme.
-  if (piece.colour?.startsWith('rgb')) span.style.color = `color-mix(in srgb, ${piece.colour} 35%, var(--rw-ink))`;
-  else if (piece.colour) span.style.color = piece.colour;
-  if (piece.ground) span.style.boxShadow = `inset 0 -2px ${piece.ground}`;
-  if (piece.isBold) span.style.fontWeight = '600';
-  if (piece.isItalic) span.style.fontStyle = 'italic';
-  if (piece.isUnderlined) span.style.textDecoration = 'underline';
-  return span;
-}
-
-/** Show text with its colours. */
-export function ansiText(text: string, kind: string): HTMLElement {
-  return h('pre', { class: kind }, ...readAnsi(text).map(spanOf));
 }

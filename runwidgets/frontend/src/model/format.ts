@@ -1,13 +1,4 @@
-/** Words, numbers and values as people read them. */
-
-import { WORDS } from './messages';
-
-export type Word = keyof typeof WORDS;
-
-/** Return a phrase with its gaps filled. */
-export function t(word: Word, gaps: { [name: string]: string | number } = {}): string {
-  return WORDS[word].replace(/\{(\w+)\}/g, (_, name: string) => String(gaps[name] ?? ''));
-}
+/** Numbers, times and values as people read them. */
 
 /** Return an id as far as people read it. */
 export const shortId = (id: string): string => id.slice(0, 8);

@@ -1,5 +1,5 @@
-/** Every word that a view shows, in one table. */
-export const WORDS = {
+/** Every text that a view shows, in one table. */
+export const MESSAGES = {
   PENDING: 'Waiting',
   RUNNING: 'Running',
   SUCCESS: 'Succeeded',
@@ -119,7 +119,8 @@ export const WORDS = {
   // the browser
   workflows: 'Workflows',
   filterWorkflows: 'Filter workflows',
-  noWorkflows: 'No workflow yet. A workflow is a notebook that can be run again with other values: choose one to begin.',
+  noWorkflows:
+    'No workflow yet. A workflow is a notebook that can be run again with other values: choose one to begin.',
   noWorkflowMatches: 'No workflow matches “{filter}”.',
   addNotebook: 'Add a notebook…',
   addingNotebook: 'Reading {path}…',
@@ -129,7 +130,8 @@ export const WORDS = {
   notAdded: '{path} was not added: {problem}',
   serverNotebooks: 'Notebooks of the server',
   noNotebooks: 'No notebook in this folder.',
-  noRoutes: 'The server of this page does not have the routes of runwidgets. Use the Jupyter server that has the extension; for a page of Voilà alone, the file notebooks/voila.py adds them.',
+  noRoutes:
+    'The server of this page does not have the routes of runwidgets. Use the Jupyter server that has the extension; for a page of Voilà alone, the file notebooks/voila.py adds them.',
   chooseWorkflow: 'Choose a workflow to start runs of it and to see those that there are.',
   neverRun: 'never run',
   lastRun: 'last run {time}',
@@ -155,7 +157,8 @@ export const WORDS = {
   copied: 'The code was copied.',
   copyByHand: 'This page may not copy by itself; the code is below.',
   codeOf: 'Code of this run',
-  noParameters: 'This template takes no parameters. To add some, put them as assignments into a cell of the notebook, such as “alpha = 0.1”, and give the cell the tag “parameters” (property inspector, Cell Tags).',
+  noParameters:
+    'This template takes no parameters. To add some, put them as assignments into a cell of the notebook, such as “alpha = 0.1”, and give the cell the tag “parameters” (property inspector, Cell Tags).',
   missing: 'no value was given',
   missingFields: 'Missing: {names}',
   wrongFields: 'To correct: {names}',
@@ -303,7 +306,8 @@ export const WORDS = {
   noResults: 'This run left no result files. Its state is “{state}”.',
 
   // a run as a saved output
-  notTrusted: 'This notebook is not trusted: its runs can be looked at here, but not cancelled, deleted or started again. “Trust Notebook” in the command palette changes that.',
+  notTrusted:
+    'This notebook is not trusted: its runs can be looked at here, but not cancelled, deleted or started again. “Trust Notebook” in the command palette changes that.',
   noSuchRun: 'This server has no such run: it was deleted, or it is on another server.',
   noRunNamed: 'This output names no run.',
   savedAs: 'When this was saved: {name}, {state}, {time}.',
@@ -358,3 +362,10 @@ export const WORDS = {
   notLoaded: 'This part cannot be loaded: {problem}',
   observerFailed: 'Code that observes this widget raised {problem}',
 } as const;
+
+export type MessageKey = keyof typeof MESSAGES;
+
+/** Return a phrase with its gaps filled. */
+export function t(key: MessageKey, gaps: { [name: string]: string | number } = {}): string {
+  return MESSAGES[key].replace(/\{(\w+)\}/g, (_, name: string) => String(gaps[name] ?? ''));
+}

@@ -2,7 +2,13 @@
 import type { State } from './types';
 
 /** A sign beside the word of each state: colour is never alone. */
-export const STATE_SIGNS: { [state in State]: string } = { PENDING: '◷', RUNNING: '▶', SUCCESS: '✓', ERROR: '✕', CANCELED: '■' };
+export const STATE_SIGNS: { [state in State]: string } = {
+  PENDING: '◷',
+  RUNNING: '▶',
+  SUCCESS: '✓',
+  ERROR: '✕',
+  CANCELED: '■',
+};
 
 /** Say whether a run has not ended yet. */
 export const isActive = (state: State): boolean => state === 'PENDING' || state === 'RUNNING';

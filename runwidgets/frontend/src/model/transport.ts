@@ -18,8 +18,9 @@ export type Query = { run?: string; group?: string; sweep?: string };
 
 /** Say whether an event is about what is asked for. */
 export const isAbout = ({ run, group, sweep }: Query, event: RunEvent): boolean =>
-  (run === undefined || run === event.runId) && (group === undefined || group === event.groupId)
-  && (sweep === undefined || sweep === event.sweepId);
+  (run === undefined || run === event.runId) &&
+  (group === undefined || group === event.groupId) &&
+  (sweep === undefined || sweep === event.sweepId);
 
 /** How the live stream is: `live`, or not reached since a moment. */
 export type Connection = { isLive: true } | { isLive: false; since: Date };
@@ -36,12 +37,7 @@ export interface Transport {
   get<Answer>(path: string): Promise<Answer>;
   text(path: string, limit: number): Promise<{ bytes: Uint8Array; isWhole: boolean }>;
   send<Answer>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: Json): Promise<Answer>;
-  upload<Answer>(
-    path: string,
-    file: File,
-    progress: (fraction: number) => void,
-    signal: AbortSignal,
-  ): Promise<Answer>;
+  upload<Answer>(path: string, file: File, progress: (fraction: number) => void, signal: AbortSignal): Promise<Answer>;
   follow(query: Query, follower: Follower): () => void;
   /** Address that a link or an image can have. */
   url(path: string): string;

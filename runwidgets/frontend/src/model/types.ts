@@ -2,8 +2,7 @@
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type State = 'PENDING' | 'RUNNING' | 'SUCCESS' | 'ERROR' | 'CANCELED';
-export type Dtype =
-  | 'int' | 'float' | 'bool' | 'string' | 'select' | 'list' | 'record' | 'file' | 'date' | 'datetime';
+export type Dtype = 'int' | 'float' | 'bool' | 'string' | 'select' | 'list' | 'record' | 'file' | 'date' | 'datetime';
 
 export interface Parameter {
   name: string;

@@ -1,7 +1,7 @@
 import { pauseAfter } from '../model/retry';
+import { ApiError, type Follower, isAbout, type Query, type Transport } from '../model/transport';
 import type { Json, RunEvent } from '../model/types';
 import { toError } from './rest-transport';
-import { ApiError, type Follower, type Transport, isAbout, type Query } from '../model/transport';
 
 /** What addresses begin with that only `serveAddresses` can resolve. */
 export const SCHEME = 'runwidgets:';
@@ -145,10 +145,13 @@ export class CommTransport implements Transport {
       let isLast = false;
       if (signal.aborted) stop();
       while (!isLast && this.waiting.has(id)) {
-        const piece = await file.slice(at, at + PIECE).arrayBuffer().catch((error: Error) => {
-          end(new ApiError(error.message, 0, '')); // the file is not there any more
-          return null;
-        });
+        const piece = await file
+          .slice(at, at + PIECE)
+          .arrayBuffer()
+          .catch((error: Error) => {
+            end(new ApiError(error.message, 0, '')); // the file is not there any more
+            return null;
+          });
         const waiting = this.waiting.get(id);
         if (!waiting || !piece) break;
         isLast = at + piece.byteLength >= file.size;
@@ -256,7 +259,12 @@ export class CommTransport implements Transport {
       waiting.size += piece.length;
     }
     if (!said.isLast) return;
-    waiting.resolve({ status, type: said.type ?? '', name: said.name ?? '', bytes: joined(waiting.pieces, waiting.size) });
+    waiting.resolve({
+      status,
+      type: said.type ?? '',
+      name: said.name ?? '',
+      bytes: joined(waiting.pieces, waiting.size),
+    });
   }
 
   private tell(events: readonly RunEvent[], count: number): void {
@@ -282,7 +290,8 @@ export class CommTransport implements Transport {
   }
 
   private lose(): void {
-    const since = (this.lostSince ??= new Date());
+    this.lostSince ??= new Date();
+    const since = this.lostSince;
     for (const follower of [...this.followers.keys()]) follower.connection({ isLive: false, since });
   }
 

@@ -1,6 +1,6 @@
-import type { RunEvent } from '../model/types';
 import { pauseAfter } from '../model/retry';
 import { type Connection, type Follower, isAbout, type Query } from '../model/transport';
+import type { RunEvent } from '../model/types';
 
 /**
  * Follow a stream of server-sent events, resuming after the last one seen.
@@ -66,9 +66,10 @@ class Hub {
         this.connection = connection;
         this.tell((each) => each.connection(connection));
       },
-      event: (event) => this.tell((each, query) => {
-        if (isAbout(query, event)) each.event(event);
-      }),
+      event: (event) =>
+        this.tell((each, query) => {
+          if (isAbout(query, event)) each.event(event);
+        }),
     });
     if (this.connection) follower.connection(this.connection);
     return () => this.leave(follower);
@@ -92,7 +93,8 @@ const HUBS = Symbol.for('runwidgets.hubs');
 /** Follow what a query asks for on the page's one stream; each widget is a bundle of its own, so it lives on the page. */
 export function joinStream(url: string, query: Query, follower: Follower): () => void {
   const page = globalThis as { [HUBS]?: Map<string, Hub> };
-  const hubs = (page[HUBS] ??= new Map<string, Hub>());
+  page[HUBS] ??= new Map<string, Hub>();
+  const hubs = page[HUBS];
   let hub = hubs.get(url);
   if (!hub) {
     hub = new Hub(url);

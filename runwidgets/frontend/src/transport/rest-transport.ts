@@ -1,6 +1,6 @@
+import { ApiError, type Follower, type Query, type Transport } from '../model/transport';
 import type { Json } from '../model/types';
 import { joinStream } from './event-stream';
-import { ApiError, type Follower, type Transport, type Query } from '../model/transport';
 
 /** What the build puts here: another word for each state of the sources. */
 declare const BUILD: string;

@@ -1,8 +1,8 @@
 /** Drawings: elements of SVG, and a frame with an axis across and one up. */
 
 import { visible } from '../model/ansi';
-import type { Axis } from '../model/sweep/sweep-summary';
-import { t } from '../model/format';
+import { t } from '../model/messages';
+import type { Axis } from '../model/sweep/axes';
 import type { Json } from '../model/types';
 
 const NS = 'http://www.w3.org/2000/svg';
@@ -40,16 +40,26 @@ export function axes(across: Axis, up: Axis, width: number, height: number): Fra
   const drawing = frame(width, height);
   for (const { at, text } of across.ticks) {
     const spot = left + at * (right - left);
-    drawing.append(s('line', { x1: spot, x2: spot, y1: top, y2: bottom, class: 'rw-rule' }),
-      s('text', { x: spot, y: bottom + 16, 'text-anchor': 'middle' }, text));
+    drawing.append(
+      s('line', { x1: spot, x2: spot, y1: top, y2: bottom, class: 'rw-rule' }),
+      s('text', { x: spot, y: bottom + 16, 'text-anchor': 'middle' }, text),
+    );
   }
   for (const { at, text } of up.ticks) {
     const spot = bottom - at * (bottom - top);
-    drawing.append(s('line', { x1: left, x2: right, y1: spot, y2: spot, class: 'rw-rule' }),
-      s('text', { x: left - 6, y: spot + 4, 'text-anchor': 'end' }, text));
+    drawing.append(
+      s('line', { x1: left, x2: right, y1: spot, y2: spot, class: 'rw-rule' }),
+      s('text', { x: left - 6, y: spot + 4, 'text-anchor': 'end' }, text),
+    );
   }
   const middle = (top + bottom) / 2;
-  drawing.append(s('text', { x: (left + right) / 2, y: height - 8, 'text-anchor': 'middle', class: 'rw-axis' }, named(across)),
-    s('text', { x: 14, y: middle, 'text-anchor': 'middle', class: 'rw-axis', transform: `rotate(-90 14 ${middle})` }, named(up)));
+  drawing.append(
+    s('text', { x: (left + right) / 2, y: height - 8, 'text-anchor': 'middle', class: 'rw-axis' }, named(across)),
+    s(
+      'text',
+      { x: 14, y: middle, 'text-anchor': 'middle', class: 'rw-axis', transform: `rotate(-90 14 ${middle})` },
+      named(up),
+    ),
+  );
   return { drawing, x, y, left, right };
 }

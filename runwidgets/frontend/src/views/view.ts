@@ -1,6 +1,6 @@
-import type { Json } from '../model/types';
 import type { Runs, RunsWatcher } from '../model/runs/live-runs';
 import type { Transport } from '../model/transport';
+import type { Json } from '../model/types';
 
 /** What a host keeps for a view: small values under names, and word of their changes. */
 export interface Model {
@@ -43,7 +43,7 @@ export function innerModel(values: { [name: string]: Json }): Model {
     get: (name) => values[name] ?? null,
     set(changes) {
       Object.assign(values, changes);
-      for (const name of Object.keys(changes)) observers.get(name)?.forEach((changed) => changed());
+      for (const name of Object.keys(changes)) for (const changed of observers.get(name) ?? []) changed();
     },
     observe(name, changed) {
       const known = observers.get(name) ?? new Set();

@@ -1,5 +1,5 @@
-import { findBase, RestTransport } from '../../transport/rest-transport';
 import { ApiError } from '../../model/transport';
+import { findBase, RestTransport } from '../../transport/rest-transport';
 
 const STORES = Symbol.for('runwidgets.stores');
 
@@ -18,7 +18,8 @@ async function askStore(base: string): Promise<string | null> {
 /** Ask once per page; each widget is a bundle of its own, so the answer lives on the page. */
 function storeOf(base: string): Promise<string | null> {
   const page = globalThis as { [STORES]?: Map<string, Promise<string | null>> };
-  const known = (page[STORES] ??= new Map<string, Promise<string | null>>());
+  page[STORES] ??= new Map<string, Promise<string | null>>();
+  const known = page[STORES];
   let answer = known.get(base);
   if (!answer) {
     answer = askStore(base);

@@ -1,13 +1,13 @@
-import { h, keepKeys } from '../../views/dom';
-import { t } from '../../model/format';
-import type { Json } from '../../model/types';
-import { serveAddresses } from './kernel-files';
-import { CommTransport, type Channel, type Heard } from '../../transport/comm-transport';
-import { RestTransport } from '../../transport/rest-transport';
+import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
+import type { Json } from '../../model/types';
+import { type Channel, CommTransport, type Heard } from '../../transport/comm-transport';
+import { RestTransport } from '../../transport/rest-transport';
+import { h, keepKeys } from '../../views/dom';
 import type { Model, View } from '../../views/view';
 import { lazyViews } from '../lazy-views';
 import { findRoutes } from './find-routes';
+import { serveAddresses } from './kernel-files';
 
 /** What anywidget gives: the model of the ipywidgets widget. */
 interface WidgetModel extends Channel {
@@ -72,7 +72,8 @@ export function host(view: View): { render(context: { model: WidgetModel; el: HT
       async function show(): Promise<void> {
         const base = await findRoutes(document, String(model.get('_store') ?? ''));
         if (isClosed) return;
-        const way = base === null ? viaKernel(model, root) : { transport: new RestTransport(base), leave: () => undefined };
+        const way =
+          base === null ? viaKernel(model, root) : { transport: new RestTransport(base), leave: () => undefined };
         const close = view(root, { transport: way.transport, model: wrap(model), inner: lazyViews(way.transport) });
         leave = () => {
           close();

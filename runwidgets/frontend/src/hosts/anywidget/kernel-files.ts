@@ -1,10 +1,11 @@
-import { saveAs } from '../../views/dom';
-import { t } from '../../model/format';
-import { SCHEME, type CommTransport } from '../../transport/comm-transport';
+import { t } from '../../model/messages';
 import { ApiError } from '../../model/transport';
+import { type CommTransport, SCHEME } from '../../transport/comm-transport';
+import { saveAs } from '../../views/dom';
 
 /** Return the path that an address of `CommTransport.url` stands for, null for other addresses. */
-const pathIn = (address: string | null): string | null => (address?.startsWith(SCHEME) ? address.slice(SCHEME.length) : null);
+const pathIn = (address: string | null): string | null =>
+  address?.startsWith(SCHEME) ? address.slice(SCHEME.length) : null;
 
 /**
  * Give pictures, media and links of a view what their addresses stand for, when it is wanted.

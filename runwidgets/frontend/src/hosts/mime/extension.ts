@@ -64,14 +64,19 @@ async function makePlugin(): Promise<object> {
   return {
     id: `${NAME}:run`,
     description: 'Shows runs and sweeps of notebooks, live.',
-    rendererFactory: { safe: true, mimeTypes: TYPES, createRenderer: ({ mimeType }: { mimeType: string }) => new Card(mimeType) },
+    rendererFactory: {
+      safe: true,
+      mimeTypes: TYPES,
+      createRenderer: ({ mimeType }: { mimeType: string }) => new Card(mimeType),
+    },
     rank: 0,
     dataType: 'json',
   };
 }
 
 const page = window as unknown as { _JUPYTERLAB?: { [name: string]: object } };
-(page._JUPYTERLAB ??= {})[NAME] = {
+page._JUPYTERLAB ??= {};
+page._JUPYTERLAB[NAME] = {
   init(scope: { [name: string]: Shared }): void {
     shared = scope['@lumino/widgets'] ?? {};
   },

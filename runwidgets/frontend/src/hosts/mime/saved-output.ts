@@ -1,11 +1,12 @@
 /** A run or a sweep as a saved output shows it: the view of its widget, for a page that may have no kernel. */
+
 import { visible } from '../../model/ansi';
-import { h, keepKeys, replace } from '../../views/dom';
-import style from '../../views/style.css';
-import { t } from '../../model/format';
+import { t } from '../../model/messages';
 import type { Json, State } from '../../model/types';
 import { findBase, RestTransport } from '../../transport/rest-transport';
+import { h, keepKeys, replace } from '../../views/dom';
 import { runView } from '../../views/run/run-view';
+import style from '../../views/style.css';
 import { innerModel } from '../../views/view';
 import { lazyViews } from '../lazy-views';
 
@@ -46,7 +47,10 @@ export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => v
     root.append(h('div', { class: 'rw-card rw-dim', role: 'status' }, t(saved ? 'noServer' : 'noRunNamed')));
     return () => undefined;
   }
-  const model = innerModel({ [saved.isSweep ? 'sweep_id' : 'run_id']: saved.id, read_only: isTrusted ? null : t('notTrusted') });
+  const model = innerModel({
+    [saved.isSweep ? 'sweep_id' : 'run_id']: saved.id,
+    read_only: isTrusted ? null : t('notTrusted'),
+  });
   const unobserve = model.observe('state', () => {
     if (model.get('state') === 'DELETED' && saved.told) {
       root.firstElementChild?.append(h('div', { class: 'rw-dim' }, saved.told));

@@ -1,8 +1,8 @@
 /** How two files of one name differ, away from any page: lines that one has and the other has not. */
 
 import { structuredPatch } from 'diff';
-import { joined, type Notebook, type Output } from './notebook';
 import type { Json } from '../types';
+import { joined, type Notebook, type Output } from './notebook';
 
 const CONTEXT = 3;
 /** Lines lost and gained above which two texts count as too different to be shown line by line. */
@@ -23,12 +23,18 @@ const KINDS: { [sign: string]: Change['kind'] } = { ' ': 'same', '+': 'added', '
 
 /** Return what one text has to lose and to gain to be the other; null where that is too much to say. */
 export function hunksOf(one: string, other: string): Hunk[] | null {
-  const patch = structuredPatch('', '', one, other, '', '', { context: CONTEXT, stripTrailingCr: true, maxEditLength: MOST_CHANGED });
+  const patch = structuredPatch('', '', one, other, '', '', {
+    context: CONTEXT,
+    stripTrailingCr: true,
+    maxEditLength: MOST_CHANGED,
+  });
   if (!patch) return null;
   return patch.hunks.map(({ oldStart, oldLines, newStart, newLines, lines }) => ({
     place: `@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`,
     // What begins with a backslash says that the last line has no end.
-    changes: lines.filter((line) => !line.startsWith('\\')).map((line) => ({ kind: KINDS[line.charAt(0)] ?? 'same', text: line.slice(1) })),
+    changes: lines
+      .filter((line) => !line.startsWith('\\'))
+      .map((line) => ({ kind: KINDS[line.charAt(0)] ?? 'same', text: line.slice(1) })),
   }));
 }
 
@@ -45,7 +51,9 @@ function linesOf(output: Output): string[] {
   return Object.entries(output.data ?? {}).flatMap(([type, content]) => {
     const text = joined(content);
     const isRead = type.startsWith('text/') && type !== 'text/html';
-    return isRead ? [`[${type}]`, text] : [`[${type}] ${text.length.toLocaleString('en')} characters, sum ${sumOf(text)}`];
+    return isRead
+      ? [`[${type}]`, text]
+      : [`[${type}] ${text.length.toLocaleString('en')} characters, sum ${sumOf(text)}`];
   });
 }
 
@@ -59,10 +67,15 @@ function factsOf(facts: Json | undefined, name: string): string[] {
 /** Return a notebook as lines that can be compared: where it was executed, its cells, and what they left. */
 export function notebookLines({ cells, metadata }: Notebook): string {
   const about = [
-    ...factsOf(metadata?.kernelspec?.name, 'kernel'), ...factsOf(metadata?.language_info?.version, 'language.version'),
+    ...factsOf(metadata?.kernelspec?.name, 'kernel'),
+    ...factsOf(metadata?.language_info?.version, 'language.version'),
     ...factsOf(metadata?.runwidgets?.environment, 'environment'),
   ];
-  const body = cells.flatMap((cell, at) => [`── ${cell.cell_type} cell ${at + 1}`, joined(cell.source), ...(cell.outputs ?? []).flatMap(linesOf)]);
+  const body = cells.flatMap((cell, at) => [
+    `── ${cell.cell_type} cell ${at + 1}`,
+    joined(cell.source),
+    ...(cell.outputs ?? []).flatMap(linesOf),
+  ]);
   return [...about, ...body].map((line) => `${line.replace(/\n$/, '')}\n`).join('');
 }
 

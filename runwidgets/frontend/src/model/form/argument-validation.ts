@@ -6,10 +6,10 @@
  */
 
 import type { Json, Parameter } from '../types';
+import { describeRange, parseRange, type Range } from './ranges';
 
 const WHOLE = /^[+-]?\d+$/;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-const RANGE = /^\s*([[(])\s*([^,\s]*)\s*,\s*([^,\s]*)\s*([\])])\s*$/;
 const MAX_DIGITS = 100;
 const SHOWN = 60;
 
@@ -18,35 +18,6 @@ export function show(value: Json): string {
   const text = typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
   const short = [...text];
   return short.length <= SHOWN ? text : `${short.slice(0, SHOWN - 3).join('')}…`;
-}
-
-interface Range {
-  least: number | null;
-  includesLeast: boolean;
-  most: number | null;
-  includesMost: boolean;
-}
-
-/** Read a range such as `[0,1)`; null where there is none. */
-export function parseRange(text: string | undefined): Range | null {
-  const found = text === undefined ? null : RANGE.exec(text);
-  if (!found) return null;
-  const end = (given: string | undefined) => (given ? Number(given) : null);
-  return {
-    least: end(found[2]),
-    includesLeast: found[1] === '[',
-    most: end(found[3]),
-    includesMost: found[4] === ']',
-  };
-}
-
-/** Say which numbers a range takes, in words. */
-export function describeRange(range: Range): string {
-  const { least, most } = range;
-  if (least !== null && most !== null && range.includesLeast && range.includesMost) return `${least} to ${most}`;
-  const low = least === null ? [] : [`${range.includesLeast ? 'at least' : 'above'} ${least}`];
-  const high = most === null ? [] : [`${range.includesMost ? 'at most' : 'below'} ${most}`];
-  return [...low, ...high].join(' and ');
 }
 
 function outside(range: Range | null, value: number, shown: string): string | null {

@@ -30,7 +30,8 @@ export const countPoints = (swept: Swept): number => swept.reduce((count, [, val
 /** Return all combinations of values; the last parameter changes fastest. */
 export function combine(swept: Swept): [Parameter, Json][][] {
   return swept.reduce<[Parameter, Json][][]>(
-    (points, [parameter, values]) => points.flatMap((point) => values.map((value): [Parameter, Json][] => [...point, [parameter, value]])),
+    (points, [parameter, values]) =>
+      points.flatMap((point) => values.map((value): [Parameter, Json][] => [...point, [parameter, value]])),
     [[]],
   );
 }

@@ -1,7 +1,7 @@
 /** A form's content as a call in Python. */
 
-import type { Swept } from './parameter-space';
 import type { Json, Parameter } from '../types';
+import type { Swept } from './parameter-space';
 
 /** Names that `rw.run` and `rw.sweep` take for themselves; arguments of these names go into a mapping. */
 const TAKEN = { run: new Set(['api', 'group', 'config']), sweep: new Set(['api', 'group', 'config', 'name']) };
@@ -35,7 +35,10 @@ export function asCode(
         comment: parameter.dtype === 'file' ? options.fileName?.(fileOf(value)) : undefined,
       };
     }),
-    ...several.map(([parameter, each]) => ({ code: named(parameter.name, severalOf(parameter, each)), comment: undefined })),
+    ...several.map(([parameter, each]) => ({
+      code: named(parameter.name, severalOf(parameter, each)),
+      comment: undefined,
+    })),
   ];
   const comments = secrets.map((name) => `# ${name} is secret: give it here`);
   const group = options.group === undefined ? [] : [{ code: `group=${literal(options.group)}`, comment: undefined }];
@@ -45,8 +48,10 @@ export function asCode(
   const inside = isMapping ? [`{${pieces}}`] : pieces ? [pieces] : [];
   const short = `rw.${call}(${[head, ...inside, ...group.map(({ code }) => code)].join(', ')})`;
   if (isShort && short.length <= WIDTH) return short;
-  const line = (indent: string) => ({ code, comment }: { code: string; comment: string | undefined }): string =>
-    `${indent}${code},${comment === undefined ? '' : `  # ${literal(comment).slice(1, -1)}`}`;
+  const line =
+    (indent: string) =>
+    ({ code, comment }: { code: string; comment: string | undefined }): string =>
+      `${indent}${code},${comment === undefined ? '' : `  # ${literal(comment).slice(1, -1)}`}`;
   const body = isMapping
     ? ['    {', ...given.map(line('        ')), ...comments.map((each) => `        ${each}`), '    },']
     : [...given.map(line('    ')), ...comments.map((each) => `    ${each}`)];
@@ -56,7 +61,11 @@ export function asCode(
 const fileOf = (value: Json): string => (value as { value?: { fileId?: string } } | null)?.value?.fileId ?? '';
 
 /** Return a number as Python takes it, which allows no zeros before a whole one. */
-const number = (text: string): string => text.trim().replace(/^\+/, '').replace(/^(-?)0+(?=\d)/, '$1');
+const number = (text: string): string =>
+  text
+    .trim()
+    .replace(/^\+/, '')
+    .replace(/^(-?)0+(?=\d)/, '$1');
 
 /** Return the values of a sweep: whole numbers a step apart as a range. */
 function severalOf(parameter: Parameter, values: Json[]): string {
@@ -64,8 +73,11 @@ function severalOf(parameter: Parameter, values: Json[]): string {
   const numbers = values.map(Number);
   const [first = 0, second = 0, last = 0] = [numbers[0], numbers[1], numbers.at(-1)];
   const step = second - first;
-  const isRange = parameter.dtype === 'int' && values.length > 3 && step > 0
-    && numbers.every((each, at) => Number.isSafeInteger(each) && each === first + at * step);
+  const isRange =
+    parameter.dtype === 'int' &&
+    values.length > 3 &&
+    step > 0 &&
+    numbers.every((each, at) => Number.isSafeInteger(each) && each === first + at * step);
   return isRange ? `range(${first}, ${last + 1}${step === 1 ? '' : `, ${step}`})` : list;
 }
 
@@ -76,8 +88,13 @@ function python(parameter: Parameter | undefined, value: Json): string {
   if (Array.isArray(value)) return `[${value.map((item) => python(parameter?.para, item)).join(', ')}]`;
   if (value === null) return 'None';
   if (typeof value === 'object') {
-    const fields = Object.entries(value).map(([name, each]) =>
-      `${literal(name)}: ${python(parameter?.fields?.find((field) => field.name === name), each)}`);
+    const fields = Object.entries(value).map(
+      ([name, each]) =>
+        `${literal(name)}: ${python(
+          parameter?.fields?.find((field) => field.name === name),
+          each,
+        )}`,
+    );
     return `{${fields.join(', ')}}`;
   }
   if (typeof value === 'boolean') return value ? 'True' : 'False';

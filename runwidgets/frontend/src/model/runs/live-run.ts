@@ -1,6 +1,6 @@
-import { SeriesOfRun, type SeriesAnswer } from './metric-series';
-import type { LogPiece, Progress, Run, RunEvent, State } from '../types';
 import { ApiError, type Connection, type Transport } from '../transport';
+import type { LogPiece, Progress, Run, RunEvent, State } from '../types';
+import { type SeriesAnswer, SeriesOfRun } from './metric-series';
 
 export interface Watcher {
   changed(run: Run): void;
@@ -31,7 +31,7 @@ export function applyEvent(run: Run, event: RunEvent): boolean {
 
 /** Say whether a handle is from before another one: states only move on. */
 export function isOlder(run: Run, other: Run): boolean {
-  const rank = (state: State): number => ({ PENDING: 0, RUNNING: 1 } as Partial<Record<State, number>>)[state] ?? 2;
+  const rank = (state: State): number => (({ PENDING: 0, RUNNING: 1 }) as Partial<Record<State, number>>)[state] ?? 2;
   return rank(run.state) < rank(other.state);
 }
 
@@ -54,11 +54,14 @@ export class LiveRun {
     private readonly id: string,
     private readonly watcher: Watcher,
   ) {
-    this.unfollow = transport.follow({ run: id }, {
-      connected: () => void this.refresh(),
-      event: (event) => this.take(event),
-      connection: (connection) => watcher.connection(connection),
-    });
+    this.unfollow = transport.follow(
+      { run: id },
+      {
+        connected: () => void this.refresh(),
+        event: (event) => this.take(event),
+        connection: (connection) => watcher.connection(connection),
+      },
+    );
     void this.refresh();
   }
 
@@ -92,7 +95,10 @@ export class LiveRun {
   }
 
   private take(event: RunEvent): void {
-    if (event.kind === 'deleted') return this.end();
+    if (event.kind === 'deleted') {
+      this.end();
+      return;
+    }
     if (event.kind === 'log') {
       this.size = Number(event.data.size);
       void this.read(false);
@@ -110,7 +116,8 @@ export class LiveRun {
 
   /** Read the series of a run that has recorded numbers. */
   private async readSeries(): Promise<void> {
-    if (!this.watcher.recorded || !Object.values(this.run?.metrics ?? {}).some((each) => typeof each === 'number')) return;
+    if (!this.watcher.recorded || !Object.values(this.run?.metrics ?? {}).some((each) => typeof each === 'number'))
+      return;
     this.series.read(await this.transport.get<SeriesAnswer>(`runs/${this.id}/series?limit=${MOST_POINTS}`));
     if (!this.isClosed && this.series.names.length) this.watcher.recorded?.(this.series);
   }

@@ -5,9 +5,9 @@
  * with all of it, since it may have taken another's place. Whoever watches is told at most four times a second.
  */
 
-import { applyToRow, type Page, type Row, toRows } from './run-rows';
-import type { RunEvent } from '../types';
 import { ApiError, type Connection, type Transport } from '../transport';
+import type { RunEvent } from '../types';
+import { applyToRow, type Page, type Row, toRows } from './run-rows';
 
 const PAUSE = 250;
 const MARGIN = 50;
@@ -54,8 +54,9 @@ export class LiveRuns implements Runs {
       connected: () => void this.load(),
       connection: (connection) => watcher.connection(connection),
       event: (event) => {
-        if (event.kind === 'paused') { // of the sweep, not of its runs
-          watcher.paused?.(event.data['isPaused'] === true);
+        if (event.kind === 'paused') {
+          // of the sweep, not of its runs
+          watcher.paused?.(event.data.isPaused === true);
           return;
         }
         if (this.asking > 0) this.meanwhile.push(event);
@@ -163,8 +164,10 @@ export class LiveRuns implements Runs {
   }
 
   private async page(limit: number, cursor?: string): Promise<Page> {
-    const [path, word] = 'sweep' in this.source
-      ? [`sweeps/${this.source.sweep}/points`, 'after'] : [`groups/${this.source.group}/table`, 'before'];
+    const [path, word] =
+      'sweep' in this.source
+        ? [`sweeps/${this.source.sweep}/points`, 'after']
+        : [`groups/${this.source.group}/table`, 'before'];
     this.asking += 1;
     try {
       return await this.transport.get<Page>(`${path}?limit=${limit}${cursor ? `&${word}=${cursor}` : ''}`);

@@ -38,14 +38,20 @@ export class LiveWorkflows {
   private isClosed = false;
   private failures = 0;
 
-  constructor(private readonly transport: Transport, private readonly watcher: WorkflowsWatcher) {
-    this.unfollow = transport.follow({}, {
-      connected: () => void this.refresh(),
-      connection: (connection) => watcher.connection(connection),
-      event: (event) => {
-        if ((event.kind === 'state' || event.kind === 'deleted') && !this.isSoon) this.later(SOON, true);
+  constructor(
+    private readonly transport: Transport,
+    private readonly watcher: WorkflowsWatcher,
+  ) {
+    this.unfollow = transport.follow(
+      {},
+      {
+        connected: () => void this.refresh(),
+        connection: (connection) => watcher.connection(connection),
+        event: (event) => {
+          if ((event.kind === 'state' || event.kind === 'deleted') && !this.isSoon) this.later(SOON, true);
+        },
       },
-    });
+    );
     document.addEventListener('visibilitychange', this.seen);
     void this.refresh();
   }

@@ -19,7 +19,9 @@ export class SeriesOfRun {
 
   /** Return the points of a series that are numbers, by step. */
   points(name: string): Points {
-    return [...(this.byName.get(name) ?? [])].filter(([, value]) => Number.isFinite(value)).sort(([one], [other]) => one - other);
+    return [...(this.byName.get(name) ?? [])]
+      .filter(([, value]) => Number.isFinite(value))
+      .sort(([one], [other]) => one - other);
   }
 
   /** Take what was read; what events told meanwhile stays. */

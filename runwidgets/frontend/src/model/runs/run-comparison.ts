@@ -1,6 +1,7 @@
 /** What runs have side by side, away from any page: lines of cells, what differs, and by how much. */
-
-import { bytes, took, t, value } from '../format';
+import { writeCsv } from '../files/csv';
+import { bytes, took, value } from '../format';
+import { t } from '../messages';
 import type { Json, Run } from '../types';
 
 export interface Cell {
@@ -53,8 +54,11 @@ export function sectionsOf(runs: readonly Run[]): Section[] {
     }),
     of(t('arguments'), (run) => each(Object.fromEntries(run.arguments.map((given) => [given.name, given.value])))),
     of(t('metrics'), (run) => each(run.metrics ?? {})),
-    of(t('files'), (run) => Object.fromEntries((run.files ?? []).map((file) =>
-      [file.name, { text: bytes(file.size), key: file.sha256, number: null }]))),
+    of(t('files'), (run) =>
+      Object.fromEntries(
+        (run.files ?? []).map((file) => [file.name, { text: bytes(file.size), key: file.sha256, number: null }]),
+      ),
+    ),
   ];
 }
 
@@ -79,17 +83,21 @@ export function deltaOf(cell: Cell, base: Cell): string {
 }
 
 /** Return lines as a table of Markdown. */
-export function toMarkdown(names: readonly string[], sections: readonly Section[]): string {
+export function comparisonToMarkdown(names: readonly string[], sections: readonly Section[]): string {
   const escaped = (text: string): string => text.replace(/[\\|<]/g, '\\$&').replace(/\s+/g, ' ');
   const row = (cells: readonly string[]): string => `| ${cells.map(escaped).join(' | ')} |`;
-  const body = sections.flatMap(({ lines }) => lines.map(({ name, cells }) => row([name, ...cells.map(({ text }) => text)])));
-  return [row(['', ...names]), `|${' --- |'.repeat(names.length + 1)}`, ...body].join('\n') + '\n';
+  const body = sections.flatMap(({ lines }) =>
+    lines.map(({ name, cells }) => row([name, ...cells.map(({ text }) => text)])),
+  );
+  return `${[row(['', ...names]), `|${' --- |'.repeat(names.length + 1)}`, ...body].join('\n')}\n`;
 }
 
 /** Return lines as CSV, numbers with all of their digits. */
-export function toLines(names: readonly string[], sections: readonly Section[]): string {
-  const quote = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
-  const full = (cell: Cell): string => (cell === NOTHING ? '' : cell.number === null ? cell.text : JSON.stringify(cell.number));
-  const rows = sections.flatMap(({ title, lines }) => lines.map(({ name, cells }) => [title, name, ...cells.map(full)]));
-  return [['', '', ...names], ...rows].map((cells) => cells.map(quote).join(',')).join('\r\n') + '\r\n';
+export function comparisonToCsv(names: readonly string[], sections: readonly Section[]): string {
+  const full = (cell: Cell): string =>
+    cell === NOTHING ? '' : cell.number === null ? cell.text : JSON.stringify(cell.number);
+  const rows = sections.flatMap(({ title, lines }) =>
+    lines.map(({ name, cells }) => [title, name, ...cells.map(full)]),
+  );
+  return writeCsv([['', '', ...names], ...rows]);
 }

@@ -1,13 +1,23 @@
-import { h, replace } from '../dom';
-import { t } from '../../model/format';
-import type { Workflow } from '../../model/types';
+import { t } from '../../model/messages';
 import { ApiError, type Transport } from '../../model/transport';
+import type { Workflow } from '../../model/types';
+import { h, replace } from '../dom';
 import { browse } from '../fields/server-files';
 
 /** Choose a notebook of the server, or name its path, and make a workflow of it. */
-export function addNotebook(panel: HTMLElement, transport: Transport, told: { added(workflow: Workflow): void; closed(): void }): void {
+export function addNotebook(
+  panel: HTMLElement,
+  transport: Transport,
+  told: { added(workflow: Workflow): void; closed(): void },
+): void {
   const folders = h('div', {});
-  const path = h('input', { class: 'rw-input', type: 'text', 'aria-label': t('addPath'), placeholder: t('addPath'), spellcheck: 'false' });
+  const path = h('input', {
+    class: 'rw-input',
+    type: 'text',
+    'aria-label': t('addPath'),
+    placeholder: t('addPath'),
+    spellcheck: 'false',
+  });
   const button = h('button', { type: 'submit', class: 'rw-button' }, t('addByPath'));
   const named = h('form', { class: 'rw-tools rw-byname', novalidate: true }, path, button);
   const busy = h('div', { class: 'rw-dim', role: 'status' });

@@ -1,23 +1,38 @@
-import { append, askingButton, h, replace } from '../dom';
-import { t } from '../../model/format';
-import type { Json, Run, Workflow } from '../../model/types';
-import { ApiError } from '../../model/transport';
+import { t } from '../../model/messages';
 import { LiveWorkflows } from '../../model/runs/live-workflows';
-import { addNotebook } from './add-notebook';
+import { ApiError } from '../../model/transport';
+import type { Json, Run, Workflow } from '../../model/types';
+import { append, h, replace } from '../dom';
+import { askingButton } from '../question';
 import { tableView } from '../table/table-view';
 import { type Context, innerModel, type Model, type View } from '../view';
+import { addNotebook } from './add-notebook';
 import { workflowList } from './workflow-list';
 
-const skeleton = (): HTMLElement => h('div', { class: 'rw-late', role: 'status' },
-  t('loading'), ...Array.from({ length: 3 }, () => h('div', { class: 'rw-bone', 'aria-hidden': 'true' })));
+const skeleton = (): HTMLElement =>
+  h(
+    'div',
+    { class: 'rw-late', role: 'status' },
+    t('loading'),
+    ...Array.from({ length: 3 }, () => h('div', { class: 'rw-bone', 'aria-hidden': 'true' })),
+  );
 
 /** Workflows, the form of the chosen one, its runs and their results, in one place. */
 export const browserView: View = (root, { transport, model, inner }) => {
   const adder = (kind = ''): HTMLButtonElement =>
     h('button', { type: 'button', class: `rw-button ${kind}`, onclick: openPanel }, t('addNotebook'));
-  const list = workflowList({ chosen: (id) => { say(''); void show({ workflow_id: id, group_id: '', run_id: '' }); } });
-  const aside = h('nav', { class: 'rw-aside', 'aria-label': t('workflows') },
-    h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, t('workflows')), adder()), list.element);
+  const list = workflowList({
+    chosen: (id) => {
+      say('');
+      void show({ workflow_id: id, group_id: '', run_id: '' });
+    },
+  });
+  const aside = h(
+    'nav',
+    { class: 'rw-aside', 'aria-label': t('workflows') },
+    h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, t('workflows')), adder()),
+    list.element,
+  );
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const stale = h('div', { class: 'rw-notice rw-alone', role: 'status', hidden: true });
   const panel = h('div', { class: 'rw-browse', hidden: true });
@@ -59,9 +74,17 @@ export const browserView: View = (root, { transport, model, inner }) => {
 
   /** Bring into view what the model says, with changes; a run that is asked for brings its workflow. */
   async function show(changes: { [name: string]: Json } = {}): Promise<void> {
-    const mine = (turn += 1);
-    let { workflow_id: id, group_id: group, run_id: wanted } = {
-      workflow_id: get('workflow_id'), group_id: get('group_id'), run_id: get('run_id'), ...changes,
+    turn += 1;
+    const mine = turn;
+    let {
+      workflow_id: id,
+      group_id: group,
+      run_id: wanted,
+    } = {
+      workflow_id: get('workflow_id'),
+      group_id: get('group_id'),
+      run_id: get('run_id'),
+      ...changes,
     } as { workflow_id: string; group_id: string; run_id: string };
     try {
       if (wanted && wanted !== shown.run) {
@@ -85,7 +108,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
       }
       if (!handle?.groups.some((each) => each.id === group)) group = handle?.groups[0]?.id ?? '';
       if (isNew) build(id, group);
-      else if (group !== shown.group) [form, table].forEach((each) => each?.set({ group_id: group }));
+      else if (group !== shown.group) for (const each of [form, table]) each?.set({ group_id: group });
       const before = shown;
       shown = { workflow: id, group, run: wanted };
       if (isNew || before.run !== wanted) showRun(wanted, changes.run_id !== undefined);
@@ -95,8 +118,11 @@ export const browserView: View = (root, { transport, model, inner }) => {
       if (!(error instanceof ApiError)) throw error;
       if (mine !== turn || isClosed) return;
       clear();
-      replace(work, h('div', { class: 'rw-failure', role: 'alert' }, error.message),
-        h('button', { type: 'button', class: 'rw-button', onclick: () => void show(changes) }, t('retry')));
+      replace(
+        work,
+        h('div', { class: 'rw-failure', role: 'alert' }, error.message),
+        h('button', { type: 'button', class: 'rw-button', onclick: () => void show(changes) }, t('retry')),
+      );
     }
   }
 
@@ -107,7 +133,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
 
   function clear(): void {
     closeRun?.();
-    closeWork.forEach((close) => close());
+    for (const close of closeWork) close();
     [closeWork, closeRun, handle, form, table] = [[], null, null, null, null];
     shown = { workflow: '', group: '', run: '' };
   }
@@ -125,30 +151,60 @@ export const browserView: View = (root, { transport, model, inner }) => {
   function build(id: string, group: string): void {
     const kept = handle;
     if (!kept) return;
-    const chooser = h('select', { class: 'rw-input', onchange: () => void show({ group_id: chooser.value, run_id: '' }) },
-      ...kept.groups.map((each) => h('option', { value: each.id }, each.name)));
+    const chooser = h(
+      'select',
+      { class: 'rw-input', onchange: () => void show({ group_id: chooser.value, run_id: '' }) },
+      ...kept.groups.map((each) => h('option', { value: each.id }, each.name)),
+    );
     chooser.value = group;
     const title = h('span', { class: 'rw-title', tabindex: -1 }, h('bdi', {}, kept.name));
     const place = h('section', { class: 'rw-start', 'aria-label': t('arguments') });
     runs = h('section', { 'aria-label': t('runs') });
     run = h('section', { 'aria-label': t('run'), hidden: true });
-    replace(work,
-      h('div', { class: 'rw-head' }, title,
+    replace(
+      work,
+      h(
+        'div',
+        { class: 'rw-head' },
+        title,
         kept.groups.length > 1 ? h('label', { class: 'rw-check' }, t('groupOfRuns'), chooser) : null,
-        h('span', { class: 'rw-far' }, askingButton({
-          label: t('deleteWorkflow'), ask: () => t('deleteWorkflowAsk', { name: kept.name }), yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet',
-        }, () => remove(kept)))),
-      h('div', { class: 'rw-parts' }, place, h('div', { class: 'rw-runsof' }, runs, run)));
+        h(
+          'span',
+          { class: 'rw-far' },
+          askingButton(
+            {
+              label: t('deleteWorkflow'),
+              ask: () => t('deleteWorkflowAsk', { name: kept.name }),
+              yes: t('deleteYes'),
+              busy: t('deleting'),
+              no: t('no'),
+              kind: 'rw-quiet',
+            },
+            () => remove(kept),
+          ),
+        ),
+      ),
+      h('div', { class: 'rw-parts' }, place, h('div', { class: 'rw-runsof' }, runs, run)),
+    );
     form = innerModel({ workflow_id: id, group_id: group, arguments: {}, run_id: '' });
     closeWork = [inner.form(place, { transport, inner, model: form, open: openRun })];
     if (!group) return;
-    const its = (table = innerModel({ group_id: group, filter: '', columns: [], selected: model.get('selected'), run_id: '' }));
+    const its = innerModel({
+      group_id: group,
+      filter: '',
+      columns: [],
+      selected: model.get('selected'),
+      run_id: '',
+    });
+    table = its;
     closeWork.push(
       tableView(runs, { transport, inner, model: its, open: openRun }),
       its.observe('selected', () => {
         if (its.get('selected') !== model.get('selected')) model.set({ selected: its.get('selected') });
       }),
-      its.observe('group_id', () => { chooser.value = String(its.get('group_id')); }),
+      its.observe('group_id', () => {
+        chooser.value = String(its.get('group_id'));
+      }),
     );
   }
 
@@ -162,7 +218,11 @@ export const browserView: View = (root, { transport, model, inner }) => {
     run.hidden = id === '';
     runs.hidden = id !== '';
     if (id) {
-      const back = h('button', { type: 'button', class: 'rw-button rw-back', onclick: () => void show({ run_id: '' }) }, t('backToRuns'));
+      const back = h(
+        'button',
+        { type: 'button', class: 'rw-button rw-back', onclick: () => void show({ run_id: '' }) },
+        t('backToRuns'),
+      );
       const place = h('div', {});
       append(run, back, place);
       closeRun = inner.run(place, { transport, inner: within, model: innerModel({ run_id: id }) });
@@ -200,9 +260,17 @@ export const browserView: View = (root, { transport, model, inner }) => {
     aside.hidden = known.length === 0;
     list.draw(known, shown.workflow);
     if (!isIdle) return;
-    replace(work, known.length === 0
-      ? h('div', { class: 'rw-empty' }, h('div', { role: 'status' }, t('noWorkflows')), panel.hidden ? adder('rw-primary') : null)
-      : h('div', { class: 'rw-dim rw-empty', role: 'status' }, t('chooseWorkflow')));
+    replace(
+      work,
+      known.length === 0
+        ? h(
+            'div',
+            { class: 'rw-empty' },
+            h('div', { role: 'status' }, t('noWorkflows')),
+            panel.hidden ? adder('rw-primary') : null,
+          )
+        : h('div', { class: 'rw-dim rw-empty', role: 'status' }, t('chooseWorkflow')),
+    );
   }
 
   /** Ask whether a workflow that is no longer listed is gone. */
@@ -214,12 +282,17 @@ export const browserView: View = (root, { transport, model, inner }) => {
   function openPanel(): void {
     say('');
     panel.hidden = false;
-    addNotebook(panel, transport, { closed: closePanel, added: (workflow) => {
-      closePanel();
-      say(t('addedNotebook', { name: workflow.name }));
-      void live.refresh();
-      void show({ workflow_id: workflow.id, group_id: '', run_id: '' }).then(() => work.querySelector<HTMLElement>('.rw-title')?.focus());
-    } });
+    addNotebook(panel, transport, {
+      closed: closePanel,
+      added: (workflow) => {
+        closePanel();
+        say(t('addedNotebook', { name: workflow.name }));
+        void live.refresh();
+        void show({ workflow_id: workflow.id, group_id: '', run_id: '' }).then(() =>
+          work.querySelector<HTMLElement>('.rw-title')?.focus(),
+        );
+      },
+    });
     drawList();
   }
 
@@ -247,16 +320,23 @@ export const browserView: View = (root, { transport, model, inner }) => {
       const isOurs = error.kind !== '' || error.status >= 500; // Voilà alone sends it elsewhere: 403, with a page
       const why = isOurs ? error.message : t('noRoutes');
       if (work.querySelector('.rw-failure')?.textContent === why) return;
-      replace(work, h('div', { class: 'rw-failure', role: 'alert' }, why),
-        h('button', { type: 'button', class: 'rw-button', onclick: () => void live.refresh() }, t('retry')));
+      replace(
+        work,
+        h('div', { class: 'rw-failure', role: 'alert' }, why),
+        h('button', { type: 'button', class: 'rw-button', onclick: () => void live.refresh() }, t('retry')),
+      );
     },
   });
   const stops = [
-    ...['workflow_id', 'group_id', 'run_id'].map((name) => model.observe(name, () => {
-      queueMicrotask(() => { // several of them are set together
-        if (get('workflow_id') !== shown.workflow || get('group_id') !== shown.group || get('run_id') !== shown.run) void show();
-      });
-    })),
+    ...['workflow_id', 'group_id', 'run_id'].map((name) =>
+      model.observe(name, () => {
+        queueMicrotask(() => {
+          // several of them are set together
+          if (get('workflow_id') !== shown.workflow || get('group_id') !== shown.group || get('run_id') !== shown.run)
+            void show();
+        });
+      }),
+    ),
     model.observe('selected', () => {
       if (table && table.get('selected') !== model.get('selected')) table.set({ selected: model.get('selected') });
     }),
@@ -264,7 +344,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
   if (get('workflow_id') || get('run_id')) void show();
   return () => {
     isClosed = true;
-    stops.forEach((stop) => stop());
+    for (const stop of stops) stop();
     live.close();
     clear();
   };

@@ -1,6 +1,6 @@
-import { h, replace } from '../dom';
-import { t } from '../../model/format';
+import { t } from '../../model/messages';
 import { type Listed, matching } from '../../model/runs/live-workflows';
+import { h, replace } from '../dom';
 import { moment } from '../form/earlier-runs';
 
 export interface WorkflowList {
@@ -14,7 +14,12 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
   let chosen = '';
   let drawn = '';
   const filter = h('input', {
-    class: 'rw-input', type: 'search', placeholder: t('filterWorkflows'), 'aria-label': t('filterWorkflows'), spellcheck: 'false', oninput: draw,
+    class: 'rw-input',
+    type: 'search',
+    placeholder: t('filterWorkflows'),
+    'aria-label': t('filterWorkflows'),
+    spellcheck: 'false',
+    oninput: draw,
   });
   const items = h('ul', { class: 'rw-entries', 'aria-label': t('workflows') });
   const none = h('div', { class: 'rw-dim', role: 'status' });
@@ -23,14 +28,31 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
   function row(each: Listed, isReached: boolean): HTMLElement {
     const isChosen = each.id === chosen;
     const last = each.lastRunAt ? t('lastRun', { time: moment(each.lastRunAt) }) : t('neverRun');
-    return h('li', {}, h('button', {
-      type: 'button', class: 'rw-entryrow rw-workflow', 'data-workflow': each.id, tabindex: isReached ? 0 : -1,
-      'aria-current': isChosen ? 'true' : null, onclick: () => told.chosen(each.id),
-    },
-    h('bdi', { class: 'rw-name-of' }, each.name),
-    each.description ? h('bdi', { class: 'rw-about', title: each.description }, each.description) : null,
-    h('span', { class: 'rw-facts' }, last, each.activeRuns > 0
-      ? h('span', { class: 'rw-badge rw-running' }, `▶ ${t('activeRuns', { n: each.activeRuns })}`) : null)));
+    return h(
+      'li',
+      {},
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'rw-entryrow rw-workflow',
+          'data-workflow': each.id,
+          tabindex: isReached ? 0 : -1,
+          'aria-current': isChosen ? 'true' : null,
+          onclick: () => told.chosen(each.id),
+        },
+        h('bdi', { class: 'rw-name-of' }, each.name),
+        each.description ? h('bdi', { class: 'rw-about', title: each.description }, each.description) : null,
+        h(
+          'span',
+          { class: 'rw-facts' },
+          last,
+          each.activeRuns > 0
+            ? h('span', { class: 'rw-badge rw-running' }, `▶ ${t('activeRuns', { n: each.activeRuns })}`)
+            : null,
+        ),
+      ),
+    );
   }
 
   function draw(): void {
@@ -40,14 +62,14 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
     const key = JSON.stringify([shown, chosen]);
     if (drawn === key) return;
     drawn = key;
-    const focused = (element.ownerDocument.activeElement as HTMLElement | null)?.dataset['workflow'];
+    const focused = (element.ownerDocument.activeElement as HTMLElement | null)?.dataset.workflow;
     const reached = [focused, chosen].find((id) => shown.some((each) => each.id === id)) ?? shown[0]?.id;
     replace(items, ...shown.map((each) => row(each, each.id === reached)));
     if (focused) find(focused)?.focus({ preventScroll: true });
   }
 
   const find = (id: string): HTMLElement | undefined =>
-    [...items.querySelectorAll<HTMLElement>('[data-workflow]')].find((each) => each.dataset['workflow'] === id);
+    [...items.querySelectorAll<HTMLElement>('[data-workflow]')].find((each) => each.dataset.workflow === id);
 
   /** Scroll the list, and nothing around it. */
   function bringInSight(row: HTMLElement | undefined): void {
@@ -65,7 +87,9 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
     if (target === undefined || at < 0) return;
     event.preventDefault();
     const next = rows[Math.max(0, Math.min(rows.length - 1, target))];
-    rows.forEach((each) => { each.tabIndex = each === next ? 0 : -1; });
+    rows.forEach((each) => {
+      each.tabIndex = each === next ? 0 : -1;
+    });
     next?.focus();
   });
   return {

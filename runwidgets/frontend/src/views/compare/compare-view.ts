@@ -1,14 +1,25 @@
 import { visible } from '../../model/ansi';
-import { type Cell, deltaOf, differs, isSame, type Line, type Section, sectionsOf, toLines, toMarkdown } from '../../model/runs/run-comparison';
-import { h, replace, saveAs } from '../dom';
-import { SeriesOfRun, type SeriesAnswer } from '../../model/runs/metric-series';
-import { shortId, t } from '../../model/format';
-import type { Run } from '../../model/types';
+import { shortId } from '../../model/format';
+import { t } from '../../model/messages';
+import { type SeriesAnswer, SeriesOfRun } from '../../model/runs/metric-series';
+import {
+  type Cell,
+  comparisonToCsv,
+  comparisonToMarkdown,
+  deltaOf,
+  differs,
+  isSame,
+  type Line,
+  type Section,
+  sectionsOf,
+} from '../../model/runs/run-comparison';
 import { ApiError } from '../../model/transport';
-import { fileDifferences } from './file-differences';
+import type { Run } from '../../model/types';
+import { h, replace, saveAs } from '../dom';
 import { isPicture, preview, type Shown } from '../previews/preview';
 import { seriesPlot } from '../run/series-plot';
 import type { View } from '../view';
+import { fileDifferences } from './file-differences';
 
 const NOTHING = '–';
 /** Shares by which numbers may differ and still count as the same. */
@@ -38,23 +49,64 @@ export const compareView: View = (root, { transport, model }) => {
   /** Draw some of the runs, held against one of them. */
   function draw(runs: Run[], heldAgainst = runs[0]): void {
     let base = heldAgainst;
-    previews.splice(0).forEach((each) => each.close());
-    const box = h('input', { type: 'checkbox', checked: onlyDifferences, onchange: () => { onlyDifferences = box.checked; fill(); } });
-    const against = h('select', { class: 'rw-input', onchange: () => { base = runs[Number(against.value)]; fill(); fillFiles(); } },
-      ...runs.map((run, at) => h('option', { value: at, selected: run === base }, shortId(run.id))));
-    const within = h('select', { class: 'rw-input', onchange: () => { tolerance = Number(within.value); fill(); } },
-      ...TOLERANCES.map((each) => h('option', { value: each, selected: each === tolerance }, each === 0 ? t('exactly') : `${each * 100} %`)));
+    for (const each of previews.splice(0)) each.close();
+    const box = h('input', {
+      type: 'checkbox',
+      checked: onlyDifferences,
+      onchange: () => {
+        onlyDifferences = box.checked;
+        fill();
+      },
+    });
+    const against = h(
+      'select',
+      {
+        class: 'rw-input',
+        onchange: () => {
+          base = runs[Number(against.value)];
+          fill();
+          fillFiles();
+        },
+      },
+      ...runs.map((run, at) => h('option', { value: at, selected: run === base }, shortId(run.id))),
+    );
+    const within = h(
+      'select',
+      {
+        class: 'rw-input',
+        onchange: () => {
+          tolerance = Number(within.value);
+          fill();
+        },
+      },
+      ...TOLERANCES.map((each) =>
+        h('option', { value: each, selected: each === tolerance }, each === 0 ? t('exactly') : `${each * 100} %`),
+      ),
+    );
     const place = h('div', { class: 'rw-scroll rw-tall', tabindex: 0, role: 'region', 'aria-label': t('comparison') });
     const status = h('span', { class: 'rw-dim', role: 'status' });
     const names = runs.map((run) => shortId(run.id));
     let shown: Section[] = [];
 
-    const headOf = (run: Run): HTMLElement => h('th', { scope: 'col' }, h('code', { title: run.id }, shortId(run.id)),
-      run === base ? h('span', { class: 'rw-dim' }, ` ${t('baseline')}`) : null,
-      runs.length < 3 ? null : h('button', {
-        type: 'button', class: 'rw-untag', 'aria-label': t('removeRun', { name: shortId(run.id) }),
-        onclick: () => leaveOut(run),
-      }, '✕'));
+    const headOf = (run: Run): HTMLElement =>
+      h(
+        'th',
+        { scope: 'col' },
+        h('code', { title: run.id }, shortId(run.id)),
+        run === base ? h('span', { class: 'rw-dim' }, ` ${t('baseline')}`) : null,
+        runs.length < 3
+          ? null
+          : h(
+              'button',
+              {
+                type: 'button',
+                class: 'rw-untag',
+                'aria-label': t('removeRun', { name: shortId(run.id) }),
+                onclick: () => leaveOut(run),
+              },
+              '✕',
+            ),
+      );
     function leaveOut(run: Run): void {
       const rest = runs.filter((each) => each !== run);
       draw(rest, run === base ? rest[0] : base);
@@ -63,24 +115,52 @@ export const compareView: View = (root, { transport, model }) => {
     function drawCell(cell: Cell, line: Line): HTMLElement {
       const held = line.cells[base ? runs.indexOf(base) : 0] as Cell;
       const delta = isSame(cell, held, tolerance) ? '' : deltaOf(cell, held);
-      return h('td', { title: visible(cell.text) }, h('bdi', {}, visible(cell.text)), delta ? h('span', { class: 'rw-delta' }, ` ${delta}`) : null);
+      return h(
+        'td',
+        { title: visible(cell.text) },
+        h('bdi', {}, visible(cell.text)),
+        delta ? h('span', { class: 'rw-delta' }, ` ${delta}`) : null,
+      );
     }
     function fill(): void {
       shown = sectionsOf(runs)
         .map(({ title, lines }) => ({ title, lines: lines.filter((line) => !box.checked || differs(line, tolerance)) }))
         .filter(({ lines }) => lines.length > 0);
       status.textContent = '';
-      replace(place, shown.length > 0
-        ? h('table', { class: 'rw-table' }, h('thead', {}, h('tr', {}, h('td', {}), ...runs.map(headOf))), ...shown.map(({ title, lines }) => h('tbody', {},
-          h('tr', {}, h('th', { colspan: runs.length + 1, scope: 'rowgroup', class: 'rw-heading' }, title)),
-          ...lines.map((line) => h('tr', { class: differs(line, tolerance) ? 'rw-differs' : '' },
-            h('th', { scope: 'row' }, differs(line, tolerance) ? h('span', { title: t('differs') }, '≠ ') : null, h('bdi', {}, visible(line.name))),
-            ...line.cells.map((cell) => drawCell(cell, line)))))))
-        : h('div', { class: 'rw-dim' }, t('allSame')));
+      replace(
+        place,
+        shown.length > 0
+          ? h(
+              'table',
+              { class: 'rw-table' },
+              h('thead', {}, h('tr', {}, h('td', {}), ...runs.map(headOf))),
+              ...shown.map(({ title, lines }) =>
+                h(
+                  'tbody',
+                  {},
+                  h('tr', {}, h('th', { colspan: runs.length + 1, scope: 'rowgroup', class: 'rw-heading' }, title)),
+                  ...lines.map((line) =>
+                    h(
+                      'tr',
+                      { class: differs(line, tolerance) ? 'rw-differs' : '' },
+                      h(
+                        'th',
+                        { scope: 'row' },
+                        differs(line, tolerance) ? h('span', { title: t('differs') }, '≠ ') : null,
+                        h('bdi', {}, visible(line.name)),
+                      ),
+                      ...line.cells.map((cell) => drawCell(cell, line)),
+                    ),
+                  ),
+                ),
+              ),
+            )
+          : h('div', { class: 'rw-dim' }, t('allSame')),
+      );
     }
     async function copy(): Promise<void> {
       try {
-        await navigator.clipboard.writeText(toMarkdown(names, shown));
+        await navigator.clipboard.writeText(comparisonToMarkdown(names, shown));
         status.textContent = t('copiedPath');
       } catch {
         status.textContent = t('notCopied');
@@ -93,29 +173,55 @@ export const compareView: View = (root, { transport, model }) => {
     fillFiles();
     const pick = (text: string, input: HTMLElement): HTMLElement => h('label', { class: 'rw-pick' }, text, input);
     const charts = h('section', { class: 'rw-charts', 'aria-label': t('seriesOf') });
-    replace(body,
-      h('div', { class: 'rw-tools' }, h('label', { class: 'rw-choice' }, box, t('onlyDifferences')),
-        pick(t('against'), against), pick(t('sameWithin'), within),
+    replace(
+      body,
+      h(
+        'div',
+        { class: 'rw-tools' },
+        h('label', { class: 'rw-choice' }, box, t('onlyDifferences')),
+        pick(t('against'), against),
+        pick(t('sameWithin'), within),
         h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => void copy() }, t('copyMarkdown')),
-        h('button', {
-          type: 'button', class: 'rw-button rw-quiet',
-          onclick: () => saveAs(new Blob([toLines(names, shown)], { type: 'text/csv' }), 'comparison.csv'),
-        }, t('csv')), status),
-      place, files, charts, pictures(runs));
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'rw-button rw-quiet',
+            onclick: () => saveAs(new Blob([comparisonToCsv(names, shown)], { type: 'text/csv' }), 'comparison.csv'),
+          },
+          t('csv'),
+        ),
+        status,
+      ),
+      place,
+      files,
+      charts,
+      pictures(runs),
+    );
     void drawSeries(runs, charts);
   }
 
   /** Draw the series of all runs over each other. */
   async function drawSeries(runs: readonly Run[], place: HTMLElement): Promise<void> {
     try {
-      const all = await Promise.all(runs.map(async (run) => {
-        const series = new SeriesOfRun();
-        series.read(await transport.get<SeriesAnswer>(`runs/${run.id}/series?limit=1000`));
-        return { name: shortId(run.id), series };
-      }));
+      const all = await Promise.all(
+        runs.map(async (run) => {
+          const series = new SeriesOfRun();
+          series.read(await transport.get<SeriesAnswer>(`runs/${run.id}/series?limit=1000`));
+          return { name: shortId(run.id), series };
+        }),
+      );
       if (isClosed || !place.isConnected) return;
       const names = [...new Set(all.flatMap(({ series }) => series.names))];
-      replace(place, ...names.map((metric) => seriesPlot(metric, all.map(({ name, series }) => ({ name, points: series.points(metric) })))));
+      replace(
+        place,
+        ...names.map((metric) =>
+          seriesPlot(
+            metric,
+            all.map(({ name, series }) => ({ name, points: series.points(metric) })),
+          ),
+        ),
+      );
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       replace(place, h('div', { class: 'rw-failure', role: 'alert' }, error.message));
@@ -125,15 +231,29 @@ export const compareView: View = (root, { transport, model }) => {
   function pictures(runs: Run[]): HTMLElement | null {
     const names = [...new Set(runs.flatMap((run) => (run.files ?? []).filter(isPicture).map((each) => each.name)))];
     if (names.length === 0) return null;
-    return h('div', {}, ...names.map((name) => h('section', { class: 'rw-section', 'aria-label': visible(name, true) },
-      h('h4', {}, h('bdi', {}, visible(name, true))), h('div', { class: 'rw-side' }, ...runs.map((run) => {
-        const file = run.files?.find((each) => each.name === name);
-        const caption = h('figcaption', {}, h('code', {}, shortId(run.id)));
-        if (!file) return h('figure', {}, h('span', { class: 'rw-dim' }, NOTHING), caption);
-        const shown = preview(file, run, transport);
-        previews.push(shown);
-        return h('figure', {}, shown.element, caption);
-      })))));
+    return h(
+      'div',
+      {},
+      ...names.map((name) =>
+        h(
+          'section',
+          { class: 'rw-section', 'aria-label': visible(name, true) },
+          h('h4', {}, h('bdi', {}, visible(name, true))),
+          h(
+            'div',
+            { class: 'rw-side' },
+            ...runs.map((run) => {
+              const file = run.files?.find((each) => each.name === name);
+              const caption = h('figcaption', {}, h('code', {}, shortId(run.id)));
+              if (!file) return h('figure', {}, h('span', { class: 'rw-dim' }, NOTHING), caption);
+              const shown = preview(file, run, transport);
+              previews.push(shown);
+              return h('figure', {}, shown.element, caption);
+            }),
+          ),
+        ),
+      ),
+    );
   }
 
   return () => {

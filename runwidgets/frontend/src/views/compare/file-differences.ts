@@ -1,10 +1,11 @@
 import { visible } from '../../model/ansi';
 import { columnsApart, type Hunk, hunksOf, notebookLines, type Shape } from '../../model/files/file-differences';
-import { h, replace } from '../dom';
 import type { Notebook } from '../../model/files/notebook';
-import { bytes, shortId, t } from '../../model/format';
+import { bytes, shortId } from '../../model/format';
+import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
 import type { ResultFile, Run } from '../../model/types';
+import { h, replace } from '../dom';
 import { executedFile, executedPath, isPicture, NOTEBOOK_TYPE, pathOf, WHOLE_LIMIT } from '../previews/preview';
 import { isTable, readTable } from '../previews/table';
 import { readText, TEXT_LIMIT } from '../previews/text';
@@ -41,14 +42,26 @@ function apart(runs: readonly Run[], base: Run): [string, Held[]][] {
 export function fileDifferences(runs: readonly Run[], base: Run, transport: Transport): HTMLElement | null {
   const files = apart(runs, base);
   if (files.length === 0) return null;
-  return h('section', { class: 'rw-section', 'aria-label': t('filesApart') }, h('h4', {}, t('filesApart')),
+  return h(
+    'section',
+    { class: 'rw-section', 'aria-label': t('filesApart') },
+    h('h4', {}, t('filesApart')),
     ...files.map(([name, held]) => {
       const place = h('div', {});
-      const element = h('details', { class: 'rw-apart', ontoggle: () => {
-        if (element.open && !place.hasChildNodes()) void fill(place, held, transport);
-      } }, h('summary', {}, h('bdi', {}, name)), place);
+      const element = h(
+        'details',
+        {
+          class: 'rw-apart',
+          ontoggle: () => {
+            if (element.open && !place.hasChildNodes()) void fill(place, held, transport);
+          },
+        },
+        h('summary', {}, h('bdi', {}, name)),
+        place,
+      );
       return element;
-    }));
+    }),
+  );
 }
 
 async function fill(place: HTMLElement, [base, ...others]: Held[], transport: Transport): Promise<void> {
@@ -56,11 +69,24 @@ async function fill(place: HTMLElement, [base, ...others]: Held[], transport: Tr
   replace(place, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
   try {
     const held = await read(base, transport);
-    const shown = await Promise.all(others.filter((other) => !isSame(base, other)).map(async (other) => h('div', {},
-      h('h5', {}, t('fileAgainst', { name: shortId(other.run.id), base: shortId(base.run.id) })), ...draw(held, await read(other, transport)))));
+    const shown = await Promise.all(
+      others
+        .filter((other) => !isSame(base, other))
+        .map(async (other) =>
+          h(
+            'div',
+            {},
+            h('h5', {}, t('fileAgainst', { name: shortId(other.run.id), base: shortId(base.run.id) })),
+            ...draw(held, await read(other, transport)),
+          ),
+        ),
+    );
     replace(place, ...shown);
   } catch (error) {
-    replace(place, h('div', { class: 'rw-failure', role: 'alert' }, t('notShown', { problem: (error as Error).message })));
+    replace(
+      place,
+      h('div', { class: 'rw-failure', role: 'alert' }, t('notShown', { problem: (error as Error).message })),
+    );
   }
 }
 
@@ -85,7 +111,8 @@ async function read({ file, path }: Held, transport: Transport): Promise<Content
 
 function draw(base: Content, other: Content): (HTMLElement | null)[] {
   const note = (words: string): HTMLElement => h('div', { class: 'rw-dim' }, words);
-  if (base.text === null || other.text === null) return [note(t('bytesApart', { size: bytes(other.size), base: bytes(base.size) }))];
+  if (base.text === null || other.text === null)
+    return [note(t('bytesApart', { size: bytes(other.size), base: bytes(base.size) }))];
   const hunks = hunksOf(base.text, other.text);
   return [
     base.shape && other.shape ? note(shapeApart(base.shape, other.shape)) : null,
@@ -98,10 +125,17 @@ function shapeApart(base: Shape, other: Shape): string {
   const { more, less } = columnsApart(base, other);
   const named = (names: readonly string[]): string => names.map((name) => visible(name, true)).join(', ');
   return [
-    t('shapeOf', { rows: other.rows.toLocaleString('en'), columns: other.columns.length, oldRows: base.rows.toLocaleString('en'), oldColumns: base.columns.length }),
+    t('shapeOf', {
+      rows: other.rows.toLocaleString('en'),
+      columns: other.columns.length,
+      oldRows: base.rows.toLocaleString('en'),
+      oldColumns: base.columns.length,
+    }),
     more.length ? t('columnsMore', { names: named(more) }) : '',
     less.length ? t('columnsLess', { names: named(less) }) : '',
-  ].filter((each) => each !== '').join('; ');
+  ]
+    .filter((each) => each !== '')
+    .join('; ');
 }
 
 const SIGNS = { same: ' ', added: '+', removed: '-' };
@@ -109,7 +143,9 @@ const SIGNS = { same: ' ', added: '+', removed: '-' };
 function drawHunks(hunks: readonly Hunk[]): HTMLElement {
   const lines = hunks.flatMap(({ place, changes }) => [
     h('span', { class: 'rw-place' }, place),
-    ...changes.map(({ kind, text }) => h('span', { class: `rw-line rw-${kind}` }, `${SIGNS[kind]} ${visible(text, true)}`)),
+    ...changes.map(({ kind, text }) =>
+      h('span', { class: `rw-line rw-${kind}` }, `${SIGNS[kind]} ${visible(text, true)}`),
+    ),
   ]);
   const code = h('pre', { class: 'rw-text rw-diff', tabindex: 0, role: 'region', 'aria-label': t('linesApart') });
   const more = h('button', { type: 'button', class: 'rw-button', onclick: showMore }, t('showMore'));

@@ -1,8 +1,8 @@
-import { h, replace, uniqueId } from '../dom';
 import { show } from '../../model/form/argument-validation';
-import { t } from '../../model/format';
+import { t } from '../../model/messages';
 import type { Json, Parameter } from '../../model/types';
-import { isSame, NOTHING, presetOf, takesNone, type Control, type Place, type Reading } from './control';
+import { h, replace, uniqueId } from '../dom';
+import { type Control, isSame, NOTHING, type Place, presetOf, type Reading, takesNone } from './control';
 
 /** True or false, where one of them is the default. */
 export function toggle(changed: () => void): Control {
@@ -46,8 +46,11 @@ function radios(parameter: Parameter, changed: () => void): Control {
   const buttons = (parameter.values ?? []).map((each, at) => ({ input: button(String(at)), text: each.name }));
   const none = takesNone(parameter) ? { input: button(''), text: t('noValue') } : null;
   const all = none ? [...buttons, none] : buttons;
-  const element = h('div', { class: 'rw-radios' },
-    ...all.map(({ input, text }) => h('label', { class: 'rw-radio' }, input, h('bdi', {}, text))));
+  const element = h(
+    'div',
+    { class: 'rw-radios' },
+    ...all.map(({ input, text }) => h('label', { class: 'rw-radio' }, input, h('bdi', {}, text))),
+  );
   const check = (at: number): void => {
     all.forEach(({ input }, index) => {
       input.checked = index === at;
@@ -75,12 +78,18 @@ function radios(parameter: Parameter, changed: () => void): Control {
 function dropdown(parameter: Parameter, changed: () => void): Control {
   let odd: Json = null;
   const empty = takesNone(parameter) ? t('noValue') : t('choose');
-  const input = h('select', { class: 'rw-input', onchange: () => {
-    odd = null;
-    changed();
-  } },
+  const input = h(
+    'select',
+    {
+      class: 'rw-input',
+      onchange: () => {
+        odd = null;
+        changed();
+      },
+    },
     presetOf(parameter) === null ? h('option', { value: '' }, empty) : null,
-    ...(parameter.values ?? []).map((each, at) => h('option', { value: at }, each.name)));
+    ...(parameter.values ?? []).map((each, at) => h('option', { value: at }, each.name)),
+  );
   return {
     element: input,
     input,
@@ -102,7 +111,9 @@ const MOST_SHOWN = 100;
 /** Return the choices whose names hold a text, those that begin with it first. */
 export function search(names: string[], text: string): number[] {
   const sought = text.trim().toLowerCase();
-  const found = names.map((name, at) => ({ at, place: name.toLowerCase().indexOf(sought) })).filter(({ place }) => place >= 0);
+  const found = names
+    .map((name, at) => ({ at, place: name.toLowerCase().indexOf(sought) }))
+    .filter(({ place }) => place >= 0);
   return [...found.filter(({ place }) => place === 0), ...found.filter(({ place }) => place > 0)].map(({ at }) => at);
 }
 
@@ -113,11 +124,23 @@ export function suggestions(parameter: Parameter, place: Place, changed: () => v
   const listId = uniqueId('list');
   let shown: number[] = [];
   let active = -1;
-  const list = h('ul', { class: 'rw-options', role: 'listbox', id: listId, hidden: true, 'aria-label': parameter.label ?? parameter.name });
+  const list = h('ul', {
+    class: 'rw-options',
+    role: 'listbox',
+    id: listId,
+    hidden: true,
+    'aria-label': parameter.label ?? parameter.name,
+  });
   const more = h('div', { class: 'rw-dim', hidden: true, role: 'status' });
   const input = h('input', {
-    class: 'rw-input', type: 'text', role: 'combobox', autocomplete: 'off', spellcheck: 'false',
-    'aria-autocomplete': 'list', 'aria-expanded': 'false', 'aria-controls': listId,
+    class: 'rw-input',
+    type: 'text',
+    role: 'combobox',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    'aria-autocomplete': 'list',
+    'aria-expanded': 'false',
+    'aria-controls': listId,
     oninput: () => {
       open(input.value);
       changed();
@@ -131,13 +154,25 @@ export function suggestions(parameter: Parameter, place: Place, changed: () => v
   function open(text: string): void {
     const found = search(names, text);
     shown = found.slice(0, MOST_SHOWN);
-    replace(list, ...shown.map((at) => h('li', {
-      role: 'option', id: `${listId}-${at}`, 'aria-selected': String(names[at] === input.value), class: 'rw-option',
-      onmousedown: (event: MouseEvent) => {
-        event.preventDefault(); // the field keeps the focus
-        choose(at);
-      },
-    }, h('bdi', {}, names[at] ?? ''))));
+    replace(
+      list,
+      ...shown.map((at) =>
+        h(
+          'li',
+          {
+            role: 'option',
+            id: `${listId}-${at}`,
+            'aria-selected': String(names[at] === input.value),
+            class: 'rw-option',
+            onmousedown: (event: MouseEvent) => {
+              event.preventDefault(); // the field keeps the focus
+              choose(at);
+            },
+          },
+          h('bdi', {}, names[at] ?? ''),
+        ),
+      ),
+    );
     list.hidden = shown.length === 0;
     more.hidden = found.length > 0 && found.length === shown.length;
     more.textContent = found.length === 0 ? t('noneFound') : t('moreFound', { n: found.length - shown.length });
@@ -151,7 +186,7 @@ export function suggestions(parameter: Parameter, place: Place, changed: () => v
   }
   function mark(to: number): void {
     active = to;
-    [...list.children].forEach((each, at) => each.classList.toggle('rw-active', at === to));
+    for (const [at, each] of [...list.children].entries()) each.classList.toggle('rw-active', at === to);
     const option = list.children[to];
     if (option) {
       input.setAttribute('aria-activedescendant', option.id);
@@ -163,12 +198,23 @@ export function suggestions(parameter: Parameter, place: Place, changed: () => v
     close();
     changed();
   }
+  /** Open the whole list, with an option marked. */
+  function openAt(option: () => number): void {
+    open('');
+    mark(option());
+  }
   function press(event: KeyboardEvent): void {
     const isOpen = !list.hidden;
     const last = shown.length - 1;
     const moves: { [key: string]: () => void } = {
-      ArrowDown: () => (isOpen ? mark(active >= last ? 0 : active + 1) : (open(''), mark(0))),
-      ArrowUp: () => (isOpen ? mark(active <= 0 ? last : active - 1) : (open(''), mark(shown.length - 1))),
+      ArrowDown: () => {
+        if (isOpen) mark(active >= last ? 0 : active + 1);
+        else openAt(() => 0);
+      },
+      ArrowUp: () => {
+        if (isOpen) mark(active <= 0 ? last : active - 1);
+        else openAt(() => shown.length - 1);
+      },
     };
     const move = moves[event.key];
     if (move) move();
@@ -191,7 +237,8 @@ export function suggestions(parameter: Parameter, place: Place, changed: () => v
       const value = values[chosen()];
       return { isGiven: true, value: value ? value.value : input.value };
     },
-    problem: () => (input.value !== '' && chosen() < 0 ? t('noneOf', { value: show(input.value), n: values.length }) : null),
+    problem: () =>
+      input.value !== '' && chosen() < 0 ? t('noneOf', { value: show(input.value), n: values.length }) : null,
     write: (value) => {
       const at = indexOf(parameter, value);
       input.value = at < 0 ? String(value ?? '') : (names[at] ?? '');

@@ -1,5 +1,5 @@
-import type { Json, Parameter } from '../../model/types';
 import type { Transport } from '../../model/transport';
+import type { Json, Parameter } from '../../model/types';
 import type { Uploads } from './uploads';
 
 /** What a field holds: a value to send, or nothing because it was left as it is. */
@@ -49,8 +49,10 @@ export function isSame(value: Json, preset: Json): boolean {
     typeof each === 'object' && each !== null && !Array.isArray(each);
   if (isRecord(value) && isRecord(preset)) {
     const names = Object.keys(value);
-    return names.length === Object.keys(preset).length
-      && names.every((name) => name in preset && isSame(value[name] ?? null, preset[name] ?? null));
+    return (
+      names.length === Object.keys(preset).length &&
+      names.every((name) => name in preset && isSame(value[name] ?? null, preset[name] ?? null))
+    );
   }
   return text(value) === text(preset);
 }

@@ -1,9 +1,10 @@
-import { h, uniqueId } from '../dom';
-import { describeRange, parseRange, problemOf, show } from '../../model/form/argument-validation';
-import { t } from '../../model/format';
+import { problemOf, show } from '../../model/form/argument-validation';
+import { describeRange, parseRange } from '../../model/form/ranges';
+import { t } from '../../model/messages';
 import type { Json, Parameter } from '../../model/types';
+import { h, uniqueId } from '../dom';
 import { choices, suggestions, toggle } from './choices';
-import { isSame, NOTHING, presetOf, takesNone, type Control, type Place, type Reading } from './control';
+import { type Control, isSame, NOTHING, type Place, presetOf, type Reading, takesNone } from './control';
 import { files } from './file-field';
 import { isShort, rows, tags } from './lists';
 import { record } from './records';
@@ -33,34 +34,61 @@ export class Field {
     isItem = false,
     isInside = false,
   ) {
-    const control = (this.control = controlFor(parameter, place, () => this.touch()));
+    const control = controlFor(parameter, place, () => this.touch());
+    this.control = control;
     const title = parameter.label ?? parameter.name;
     const required = parameter.isRequired && !isItem ? h('span', { class: 'rw-required' }, ` ${t('required')}`) : null;
     const help = h('div', { class: 'rw-help', id: uniqueId('help') }, ...helpOf(parameter, control, isItem));
     help.hidden = help.childNodes.length === 0;
     const about = `${help.id} ${this.error.id}`;
-    this.resetButton = h('button', {
-      type: 'button', class: 'rw-reset', title: t('reset'), 'aria-label': `${t('reset')}: ${title}`,
-      hidden: true, onclick: () => this.restore(),
-    }, `↺ ${t('resetShort')}`);
+    this.resetButton = h(
+      'button',
+      {
+        type: 'button',
+        class: 'rw-reset',
+        title: t('reset'),
+        'aria-label': `${t('reset')}: ${title}`,
+        hidden: true,
+        onclick: () => this.restore(),
+      },
+      `↺ ${t('resetShort')}`,
+    );
     this.severalButton = h('button', {
-      type: 'button', class: 'rw-reset rw-switch', onclick: () => this.turn() });
+      type: 'button',
+      class: 'rw-reset rw-switch',
+      onclick: () => this.turn(),
+    });
     this.tellSwitch();
-    const ends = isItem ? null : h('span', { class: 'rw-ends' }, parameter.secret || isInside ? null : this.severalButton, this.resetButton);
-    const name = !isItem && parameter.label && parameter.label !== parameter.name ? h('code', {}, parameter.name) : null;
+    const ends = isItem
+      ? null
+      : h('span', { class: 'rw-ends' }, parameter.secret || isInside ? null : this.severalButton, this.resetButton);
+    const name =
+      !isItem && parameter.label && parameter.label !== parameter.name ? h('code', {}, parameter.name) : null;
     this.label = control.isGroup ? null : h('label', { class: 'rw-name-of' }, title);
     if (!this.label) {
       const legend = h('legend', { class: 'rw-label' }, h('span', { class: 'rw-name-of' }, title), required, name);
-      this.element = h('fieldset', { class: 'rw-field rw-fieldset', 'aria-describedby': about },
-        legend, ends, control.element, this.error, help);
+      this.element = h(
+        'fieldset',
+        { class: 'rw-field rw-fieldset', 'aria-describedby': about },
+        legend,
+        ends,
+        control.element,
+        this.error,
+        help,
+      );
     } else {
       control.input.id ||= uniqueId('input');
       control.input.setAttribute('aria-describedby', about);
       if (parameter.isRequired) control.input.setAttribute('aria-required', 'true');
       this.label.htmlFor = control.input.id;
-      this.element = h('div', { class: 'rw-field' },
+      this.element = h(
+        'div',
+        { class: 'rw-field' },
         h('div', { class: 'rw-label' }, this.label, required, name, ends),
-        control.element, this.error, help);
+        control.element,
+        this.error,
+        help,
+      );
     }
     if (isItem) this.element.classList.add('rw-item');
     this.element.dataset.parameter = parameter.name;
@@ -110,8 +138,10 @@ export class Field {
     if (this.many) return NOTHING;
     const reading = this.read();
     const preset = this.parameter.defaultValue;
-    const isDefault = reading.isGiven && preset !== undefined
-      && (isSame(reading.value, preset) || JSON.stringify(reading) === JSON.stringify(this.initial));
+    const isDefault =
+      reading.isGiven &&
+      preset !== undefined &&
+      (isSame(reading.value, preset) || JSON.stringify(reading) === JSON.stringify(this.initial));
     return isDefault ? { isGiven: false } : reading;
   }
 
@@ -182,7 +212,8 @@ export class Field {
     if (isSeveral === (this.many !== null)) return;
     const shown = this.many ?? this.control;
     if (isSeveral) {
-      const nest = (inner: Parameter, told: () => void, isItem = false): Field => new Field(inner, this.place, told, isItem, true);
+      const nest = (inner: Parameter, told: () => void, isItem = false): Field =>
+        new Field(inner, this.place, told, isItem, true);
       this.many = several(this.parameter, this.place, nest, () => this.touch());
       if (!this.many.isGroup) this.many.input.setAttribute('aria-label', t('valuesOf', { name: this.title }));
     } else this.many = null;
@@ -212,8 +243,10 @@ export class Field {
 
   private touch(): void {
     const reading = this.read();
-    this.resetButton.hidden = this.many === null && (JSON.stringify(reading) === JSON.stringify(this.initial)
-      || (reading.isGiven && isSame(reading.value, presetOf(this.parameter))));
+    this.resetButton.hidden =
+      this.many === null &&
+      (JSON.stringify(reading) === JSON.stringify(this.initial) ||
+        (reading.isGiven && isSame(reading.value, presetOf(this.parameter))));
     if (this.wasLeft) this.show(this.problem());
     this.changed();
   }
@@ -240,7 +273,8 @@ function helpOf(parameter: Parameter, control: Control, isItem: boolean): Node[]
 
 /** Choose the control of a parameter, by its type and its constraints; what is not known is JSON. */
 export function controlFor(parameter: Parameter, place: Place, changed: () => void): Control {
-  const nest = (inner: Parameter, told: () => void, isItem = false): Field => new Field(inner, place, told, isItem, true);
+  const nest = (inner: Parameter, told: () => void, isItem = false): Field =>
+    new Field(inner, place, told, isItem, true);
   switch (parameter.dtype) {
     case 'bool':
       return typeof presetOf(parameter) === 'boolean' ? toggle(changed) : choices(booleans(parameter), changed, true);
@@ -274,6 +308,9 @@ export function controlFor(parameter: Parameter, place: Place, changed: () => vo
 
 const booleans = (parameter: Parameter): Parameter => ({
   ...parameter,
-  values: [{ name: 'true', value: true }, { name: 'false', value: false }],
+  values: [
+    { name: 'true', value: true },
+    { name: 'false', value: false },
+  ],
   isRequired: !takesNone(parameter),
 });

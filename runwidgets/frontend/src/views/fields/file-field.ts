@@ -1,9 +1,10 @@
-import { h, replace } from '../dom';
-import { bytes, t } from '../../model/format';
-import type { Json, Parameter, Upload } from '../../model/types';
+import { bytes } from '../../model/format';
+import { t } from '../../model/messages';
 import { ApiError } from '../../model/transport';
+import type { Json, Parameter, Upload } from '../../model/types';
+import { h, replace } from '../dom';
+import { type Control, NOTHING, type Place } from './control';
 import { browse } from './server-files';
-import { NOTHING, type Control, type Place } from './control';
 
 interface Chosen {
   fileId: string;
@@ -20,16 +21,34 @@ export function files(parameter: Parameter, place: Place, changed: () => void): 
   const preset = typeof parameter.defaultValue === 'string' ? parameter.defaultValue : null;
   const title = parameter.label ?? parameter.name;
 
-  const picker = h('input', { type: 'file', hidden: true, tabindex: -1, 'aria-label': t('chooseFile'), onchange: () => {
-    void send([...(picker.files ?? [])]);
-    picker.value = '';
-  } });
+  const picker = h('input', {
+    type: 'file',
+    hidden: true,
+    tabindex: -1,
+    'aria-label': t('chooseFile'),
+    onchange: () => {
+      void send([...(picker.files ?? [])]);
+      picker.value = '';
+    },
+  });
   const input = h('select', { class: 'rw-input', onchange: () => take(input.value ? { fileId: input.value } : null) });
-  const button = h('button', { type: 'button', class: 'rw-button', 'aria-label': `${t('chooseFile')}: ${title}`, onclick: () => picker.click() }, t('chooseFile'));
+  const button = h(
+    'button',
+    { type: 'button', class: 'rw-button', 'aria-label': `${t('chooseFile')}: ${title}`, onclick: () => picker.click() },
+    t('chooseFile'),
+  );
   const panel = h('div', { class: 'rw-browse', hidden: true });
-  const opener = h('button', {
-    type: 'button', class: 'rw-button', 'aria-expanded': 'false', 'aria-label': `${t('browseServer')}: ${title}`, onclick: () => (panel.hidden ? open() : close()),
-  }, t('browseServer'));
+  const opener = h(
+    'button',
+    {
+      type: 'button',
+      class: 'rw-button',
+      'aria-expanded': 'false',
+      'aria-label': `${t('browseServer')}: ${title}`,
+      onclick: () => (panel.hidden ? open() : close()),
+    },
+    t('browseServer'),
+  );
   const bar = h('progress', { max: 1, value: 0, 'aria-label': t('uploadProgress', { name: title }) });
   const stop = h('button', { type: 'button', class: 'rw-button', onclick: () => sending?.abort() }, t('stopUpload'));
   const busy = h('div', { class: 'rw-busy', hidden: true }, bar, stop);
@@ -38,8 +57,11 @@ export function files(parameter: Parameter, place: Place, changed: () => void): 
   const element = h('div', { class: 'rw-upload' }, input, button, opener, picker, busy, limit, status, panel);
 
   function list(): void {
-    replace(input, h('option', { value: '' }, preset ? t('default', { value: preset }) : t('chooseUpload')),
-      ...uploads.list.map((each) => h('option', { value: each.id }, `${each.name} (${bytes(each.size)})`)));
+    replace(
+      input,
+      h('option', { value: '' }, preset ? t('default', { value: preset }) : t('chooseUpload')),
+      ...uploads.list.map((each) => h('option', { value: each.id }, `${each.name} (${bytes(each.size)})`)),
+    );
     if (chosen && !uploads.list.some((each) => each.id === chosen?.fileId)) {
       input.append(h('option', { value: chosen.fileId }, uploads.isLoaded ? t('uploadGone') : t('loading')));
     }
@@ -87,9 +109,16 @@ export function files(parameter: Parameter, place: Place, changed: () => void): 
     button.disabled = opener.disabled = true;
     stop.setAttribute('aria-label', t('stopUploadOf', { name: file.name }));
     bar.value = 0;
-    await store(file.name, () => transport.upload<Upload>(uploads.path, file, (fraction) => {
-      bar.value = fraction;
-    }, signal)).finally(() => {
+    await store(file.name, () =>
+      transport.upload<Upload>(
+        uploads.path,
+        file,
+        (fraction) => {
+          bar.value = fraction;
+        },
+        signal,
+      ),
+    ).finally(() => {
       sending = null;
       busy.hidden = true;
       button.disabled = opener.disabled = false;
@@ -99,7 +128,8 @@ export function files(parameter: Parameter, place: Place, changed: () => void): 
     panel.hidden = false;
     opener.setAttribute('aria-expanded', 'true');
     browse(panel, transport, {
-      chosen: (path) => void store(path, () => transport.send<Upload>('POST', uploads.path, { path })).then(() => opener.focus()),
+      chosen: (path) =>
+        void store(path, () => transport.send<Upload>('POST', uploads.path, { path })).then(() => opener.focus()),
       closed: () => {
         close();
         opener.focus();

@@ -1,9 +1,9 @@
-import { h, replace } from '../dom';
 import { problemOf } from '../../model/form/argument-validation';
-import { t } from '../../model/format';
+import { t } from '../../model/messages';
 import type { Json, Parameter } from '../../model/types';
-import { NOTHING, presetOf, textOf, type Control, type Place } from './control';
-import type { Nested, Nest } from './records';
+import { h, replace } from '../dom';
+import { type Control, NOTHING, type Place, presetOf, textOf } from './control';
+import type { Nest, Nested } from './records';
 
 const LONG = 40;
 
@@ -14,8 +14,11 @@ export function isShort(parameter: Parameter): boolean {
   if (para.dtype === 'int' || para.dtype === 'float') return true;
   const preset = presetOf(parameter);
   const items = Array.isArray(preset) ? preset : [];
-  return para.dtype === 'string' && !para.secret
-    && items.every((item) => textOf(item).length <= LONG && !textOf(item).includes('\n'));
+  return (
+    para.dtype === 'string' &&
+    !para.secret &&
+    items.every((item) => textOf(item).length <= LONG && !textOf(item).includes('\n'))
+  );
 }
 
 /** Return what is wrong with the items of a list, by the rules for its item; the first of it. */
@@ -37,25 +40,57 @@ export function tags(parameter: Parameter, place: Place, changed: () => void): C
   const title = parameter.label ?? parameter.name;
   const list = h('ul', { class: 'rw-tags', 'aria-label': t('itemsOf', { name: title }) });
   const input = h('input', {
-    class: 'rw-entry', type: 'text', spellcheck: 'false', autocomplete: 'off',
-    inputmode: isNumber ? 'decimal' : null, placeholder: t('addItem'), oninput: typed, onkeydown: press, onpaste: paste, onblur: () => place.settled(settle),
+    class: 'rw-entry',
+    type: 'text',
+    spellcheck: 'false',
+    autocomplete: 'off',
+    inputmode: isNumber ? 'decimal' : null,
+    placeholder: t('addItem'),
+    oninput: typed,
+    onkeydown: press,
+    onpaste: paste,
+    onblur: () => place.settled(settle),
   });
-  const element = h('div', { class: 'rw-input rw-tagbox', onclick: (event: Event) => {
-    if (event.target === element) input.focus();
-  } }, list, input);
+  const element = h(
+    'div',
+    {
+      class: 'rw-input rw-tagbox',
+      onclick: (event: Event) => {
+        if (event.target === element) input.focus();
+      },
+    },
+    list,
+    input,
+  );
 
   function pieces(text: string): string[] {
     return (isNumber ? text.split(splits) : text.split('\n')).map((each) => each.trim()).filter((each) => each !== '');
   }
   function draw(): void {
-    replace(list, ...items.map((item, at) => {
-      const isWrong = problemOf(para, item) !== null;
-      return h('li', { class: isWrong ? 'rw-tag rw-wrong' : 'rw-tag' },
-        isWrong ? h('span', { 'aria-hidden': 'true' }, '✕ ') : null, h('bdi', {}, item), h('button', {
-          type: 'button', class: 'rw-untag', tabindex: -1, 'aria-label': t('removeItem', { name: item }),
-          onclick: () => remove(at), onkeydown: (event: KeyboardEvent) => walk(event, at),
-        }, '✕'));
-    }));
+    replace(
+      list,
+      ...items.map((item, at) => {
+        const isWrong = problemOf(para, item) !== null;
+        return h(
+          'li',
+          { class: isWrong ? 'rw-tag rw-wrong' : 'rw-tag' },
+          isWrong ? h('span', { 'aria-hidden': 'true' }, '✕ ') : null,
+          h('bdi', {}, item),
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'rw-untag',
+              tabindex: -1,
+              'aria-label': t('removeItem', { name: item }),
+              onclick: () => remove(at),
+              onkeydown: (event: KeyboardEvent) => walk(event, at),
+            },
+            '✕',
+          ),
+        );
+      }),
+    );
     list.hidden = items.length === 0;
   }
   function add(more: string[]): void {
@@ -124,7 +159,10 @@ export function tags(parameter: Parameter, place: Place, changed: () => void): C
     input.value = '';
     changed();
   }
-  const all = (): string[] => [...items, ...(input.value.trim() === '' ? [] : isNumber ? pieces(input.value) : [input.value])];
+  const all = (): string[] => [
+    ...items,
+    ...(input.value.trim() === '' ? [] : isNumber ? pieces(input.value) : [input.value]),
+  ];
   draw();
   return {
     element,
@@ -154,7 +192,16 @@ export function rows(parameter: Parameter, nest: Nest, changed: () => void): Con
   let fields: Nested[] = [];
   let isTouched = false;
   const list = h('ol', { class: 'rw-rows' });
-  const button = h('button', { type: 'button', class: 'rw-button', 'aria-label': t('addTo', { name: title }), onclick: () => insert(fields.length) }, `+ ${t('add')}`);
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      class: 'rw-button',
+      'aria-label': t('addTo', { name: title }),
+      onclick: () => insert(fields.length),
+    },
+    `+ ${t('add')}`,
+  );
   const element = h('div', { class: 'rw-list' }, list, button);
   const told = (): void => {
     isTouched = true;
@@ -164,18 +211,37 @@ export function rows(parameter: Parameter, nest: Nest, changed: () => void): Con
   /** Draw the rows anew: their numbers are part of their names. */
   function draw(values: Json[], isFilled: boolean[] = values.map(() => true)): void {
     fields = values.map((value, at) => {
-      const field = nest({ ...para, name: `${parameter.name}[${at}]`, label: t('itemOf', { name: title, n: at + 1 }) }, told, true);
+      const field = nest(
+        { ...para, name: `${parameter.name}[${at}]`, label: t('itemOf', { name: title, n: at + 1 }) },
+        told,
+        true,
+      );
       if (isFilled[at]) field.write(value);
       return field;
     });
-    replace(list, ...fields.map((field, at) => {
-      const item = h('li', { class: 'rw-itemrow' }, field.element, h('button', {
-        type: 'button', class: 'rw-button rw-quiet', onclick: () => remove(at),
-        'aria-label': t('removeItem', { name: field.title }), title: t('remove'),
-      }, '✕'));
-      item.addEventListener('keydown', (event) => press(event, at));
-      return item;
-    }));
+    replace(
+      list,
+      ...fields.map((field, at) => {
+        const item = h(
+          'li',
+          { class: 'rw-itemrow' },
+          field.element,
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'rw-button rw-quiet',
+              onclick: () => remove(at),
+              'aria-label': t('removeItem', { name: field.title }),
+              title: t('remove'),
+            },
+            '✕',
+          ),
+        );
+        item.addEventListener('keydown', (event) => press(event, at));
+        return item;
+      }),
+    );
     list.hidden = fields.length === 0;
   }
   function held(): { values: Json[]; isFilled: boolean[] } {
@@ -199,10 +265,14 @@ export function rows(parameter: Parameter, nest: Nest, changed: () => void): Con
     isFilled.splice(at, 1);
     draw(values, isFilled);
     told();
-    (list.children[Math.min(at, fields.length - 1)]?.querySelector<HTMLElement>('input, select, textarea, button') ?? button).focus();
+    (
+      list.children[Math.min(at, fields.length - 1)]?.querySelector<HTMLElement>('input, select, textarea, button') ??
+      button
+    ).focus();
   }
   function press(event: KeyboardEvent, at: number): void {
-    const isLine = event.target instanceof HTMLInputElement && !['checkbox', 'radio', 'range'].includes(event.target.type);
+    const isLine =
+      event.target instanceof HTMLInputElement && !['checkbox', 'radio', 'range'].includes(event.target.type);
     if (event.key !== 'Enter' || event.ctrlKey || event.metaKey || !isLine || para.dtype === 'record') return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,7 +1,7 @@
-import { h } from '../dom';
-import { t } from '../../model/format';
+import { t } from '../../model/messages';
 import type { Json, Parameter } from '../../model/types';
-import { NOTHING, presetOf, takesNone, type Control, type Reading } from './control';
+import { h } from '../dom';
+import { type Control, NOTHING, presetOf, type Reading, takesNone } from './control';
 
 /** What a list or a record needs of the fields inside it. */
 export interface Nested {
@@ -23,10 +23,12 @@ export type Nest = (parameter: Parameter, changed: () => void, isItem?: boolean)
 /** A record as the fields that it has. */
 export function record(parameter: Parameter, nest: Nest, changed: () => void): Control {
   let isTouched = false;
-  const fields = (parameter.fields ?? []).map((each) => nest(each, () => {
-    isTouched = true;
-    changed();
-  }));
+  const fields = (parameter.fields ?? []).map((each) =>
+    nest(each, () => {
+      isTouched = true;
+      changed();
+    }),
+  );
   const element = h('div', { class: 'rw-record' }, ...fields.map((field) => field.element));
   let odd: Json = null;
   let others: { [name: string]: Json } = {};
@@ -72,7 +74,7 @@ export function record(parameter: Parameter, nest: Nest, changed: () => void): C
       isTouched = value !== null;
     },
     clear: () => {
-      fields.forEach((field) => field.reset());
+      for (const field of fields) field.reset();
       odd = null;
       others = {};
       isTouched = false;

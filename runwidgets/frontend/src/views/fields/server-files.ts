@@ -1,6 +1,7 @@
-import { h, replace } from '../dom';
-import { bytes, t } from '../../model/format';
+import { bytes } from '../../model/format';
+import { t } from '../../model/messages';
 import { ApiError, type Transport } from '../../model/transport';
+import { h, replace } from '../dom';
 
 interface Entry {
   name: string;
@@ -35,16 +36,23 @@ export function browse(
     try {
       const { content } = await transport.get<{ content: Entry[] }>(contentsPath(folder));
       const order = (entry: Entry): string => `${entry.type === 'directory' ? 0 : 1}${entry.name.toLowerCase()}`;
-      const offered = content.filter((each) => !isNotebooks || each.type === 'directory' || each.name.endsWith('.ipynb'));
+      const offered = content.filter(
+        (each) => !isNotebooks || each.type === 'directory' || each.name.endsWith('.ipynb'),
+      );
       const entries = offered.sort((one, other) => (order(one) < order(other) ? -1 : 1));
       where.textContent = `/${folder}`;
       const parent = folder.includes('/') ? folder.slice(0, folder.lastIndexOf('/')) : '';
-      replace(list,
+      replace(
+        list,
         folder === '' ? null : row('../', t('parentFolder'), '', () => void show(parent)),
-        ...entries.map((each) => (each.type === 'directory'
-          ? row(`${each.name}/`, t('openFolder', { name: each.name }), '', () => void show(each.path))
-          : row(each.name, each.name, each.size === null ? '' : bytes(each.size), () => told.chosen(each.path)))));
-      status.textContent = entries.length > 0 ? '' : t(isNotebooks && content.length > 0 ? 'noNotebooks' : 'emptyFolder');
+        ...entries.map((each) =>
+          each.type === 'directory'
+            ? row(`${each.name}/`, t('openFolder', { name: each.name }), '', () => void show(each.path))
+            : row(each.name, each.name, each.size === null ? '' : bytes(each.size), () => told.chosen(each.path)),
+        ),
+      );
+      status.textContent =
+        entries.length > 0 ? '' : t(isNotebooks && content.length > 0 ? 'noNotebooks' : 'emptyFolder');
       (list.querySelector('button') ?? closer).focus();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -53,8 +61,16 @@ export function browse(
     }
   }
   function row(text: string, label: string, size: string, act: () => void): HTMLElement {
-    return h('li', {}, h('button', { type: 'button', class: 'rw-entryrow', 'aria-label': label, onclick: act },
-      h('bdi', {}, text), h('span', { class: 'rw-dim' }, size)));
+    return h(
+      'li',
+      {},
+      h(
+        'button',
+        { type: 'button', class: 'rw-entryrow', 'aria-label': label, onclick: act },
+        h('bdi', {}, text),
+        h('span', { class: 'rw-dim' }, size),
+      ),
+    );
   }
   function press(event: KeyboardEvent): void {
     const buttons = [...list.querySelectorAll('button')];

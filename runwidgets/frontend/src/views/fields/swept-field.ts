@@ -1,10 +1,10 @@
-import { h, replace } from '../dom';
 import { problemOf, show } from '../../model/form/argument-validation';
 import { logRow, MOST_POINTS, row } from '../../model/form/parameter-space';
-import { t, type Word } from '../../model/format';
+import { type MessageKey, t } from '../../model/messages';
 import type { Dtype, Json, Parameter } from '../../model/types';
-import { isSame, textOf, type Control, type Place } from './control';
-import { tags, rows } from './lists';
+import { h, replace } from '../dom';
+import { type Control, isSame, type Place, textOf } from './control';
+import { rows, tags } from './lists';
 import type { Nest } from './records';
 
 const MOST_CHECKS = 20;
@@ -15,7 +15,14 @@ export function several(parameter: Parameter, place: Place, nest: Nest, changed:
   const listed = { ...parameter, para: parameter };
   const count = (parameter.values ?? []).length;
   if (parameter.dtype === 'int' || parameter.dtype === 'float') return numbers(parameter, place, changed);
-  if (parameter.dtype === 'bool') return checks([{ name: 'true', value: true }, { name: 'false', value: false }], changed);
+  if (parameter.dtype === 'bool')
+    return checks(
+      [
+        { name: 'true', value: true },
+        { name: 'false', value: false },
+      ],
+      changed,
+    );
   if (parameter.dtype === 'select' && count <= MOST_CHECKS) return checks(parameter.values ?? [], changed);
   const isLine = parameter.dtype === 'string' && !textOf(parameter.defaultValue ?? '').includes('\n');
   return isLine ? tags(listed, place, changed) : rows(listed, nest, changed);
@@ -24,12 +31,16 @@ export function several(parameter: Parameter, place: Place, nest: Nest, changed:
 /** Some of a few values, each with a box to tick. */
 function checks(values: { name: string; value: Json }[], changed: () => void): Control {
   const boxes = values.map(() => h('input', { type: 'checkbox', onchange: changed }));
-  const element = h('div', { class: 'rw-radios' },
-    ...values.map(({ name }, at) => h('label', { class: 'rw-radio' }, boxes[at], h('bdi', {}, name))));
-  const check = (isChecked: (value: Json) => boolean): void => values.forEach(({ value }, at) => {
-    const box = boxes[at];
-    if (box) box.checked = isChecked(value);
-  });
+  const element = h(
+    'div',
+    { class: 'rw-radios' },
+    ...values.map(({ name }, at) => h('label', { class: 'rw-radio' }, boxes[at], h('bdi', {}, name))),
+  );
+  const check = (isChecked: (value: Json) => boolean): void =>
+    values.forEach(({ value }, at) => {
+      const box = boxes[at];
+      if (box) box.checked = isChecked(value);
+    });
   return {
     element,
     input: element,
@@ -47,28 +58,47 @@ function numbers(parameter: Parameter, place: Place, changed: () => void): Contr
   const title = parameter.label ?? parameter.name;
   const list = tags({ ...parameter, para: parameter }, place, told);
   list.input.setAttribute('aria-label', t('valuesOf', { name: title }));
-  const line = (word: Word): HTMLInputElement => h('input', {
-    class: 'rw-input', type: 'text', inputmode: 'decimal', autocomplete: 'off', oninput: told, 'aria-label': t('partOf', { part: t(word), name: title }),
-  });
+  const line = (word: MessageKey): HTMLInputElement =>
+    h('input', {
+      class: 'rw-input',
+      type: 'text',
+      inputmode: 'decimal',
+      autocomplete: 'off',
+      oninput: told,
+      'aria-label': t('partOf', { part: t(word), name: title }),
+    });
   const [first, last, step, count] = [line('rangeFrom'), line('rangeTo'), line('rangeStep'), line('rangeCount')];
-  const kind = h('select', { class: 'rw-input', 'aria-label': t('kindOf', { name: title }), onchange: turn },
-    ...(['list', 'range', 'log'] as const).map((each) => h('option', { value: each }, t(`kind_${each}`))));
+  const kind = h(
+    'select',
+    { class: 'rw-input', 'aria-label': t('kindOf', { name: title }), onchange: turn },
+    ...(['list', 'range', 'log'] as const).map((each) => h('option', { value: each }, t(`kind_${each}`))),
+  );
   const body = h('div', { class: 'rw-spread' });
   const shown = h('div', { class: 'rw-help', role: 'status' });
   const element = h('div', { class: 'rw-several' }, kind, body, shown);
 
-  function part(word: Word, input: HTMLInputElement): HTMLElement {
+  function part(word: MessageKey, input: HTMLInputElement): HTMLElement {
     return h('span', { class: 'rw-part' }, h('span', { 'aria-hidden': 'true' }, t(word)), input);
   }
   function draw(): void {
-    replace(body, ...(kind.value === 'list' ? [list.element]
-      : [part('rangeFrom', first), part('rangeTo', last), kind.value === 'range' ? part('rangeStep', step) : part('rangeCount', count)]));
+    replace(
+      body,
+      ...(kind.value === 'list'
+        ? [list.element]
+        : [
+            part('rangeFrom', first),
+            part('rangeTo', last),
+            kind.value === 'range' ? part('rangeStep', step) : part('rangeCount', count),
+          ]),
+    );
     tell();
   }
   /** Another kind begins with what the list holds: its least and its greatest number. */
   function turn(): void {
     const reading = list.read();
-    const held = (reading.isGiven && Array.isArray(reading.value) ? reading.value : []).map(Number).filter(Number.isFinite);
+    const held = (reading.isGiven && Array.isArray(reading.value) ? reading.value : [])
+      .map(Number)
+      .filter(Number.isFinite);
     if (kind.value !== 'list' && first.value === '' && held.length) first.value = String(Math.min(...held));
     if (kind.value !== 'list' && last.value === '' && held.length > 1) last.value = String(Math.max(...held));
     draw();
@@ -86,9 +116,11 @@ function numbers(parameter: Parameter, place: Place, changed: () => void): Contr
   }
   function partProblem(): string | null {
     const isRange = kind.value === 'range';
-    const [ofStep, partName]: [HTMLInputElement, Word] = isRange ? [step, 'rangeStep'] : [count, 'rangeCount'];
-    const parts: [HTMLInputElement, Word, Dtype][] = [
-      [first, 'rangeFrom', parameter.dtype], [last, 'rangeTo', parameter.dtype], [ofStep, partName, isRange ? parameter.dtype : 'int'],
+    const [ofStep, partName]: [HTMLInputElement, MessageKey] = isRange ? [step, 'rangeStep'] : [count, 'rangeCount'];
+    const parts: [HTMLInputElement, MessageKey, Dtype][] = [
+      [first, 'rangeFrom', parameter.dtype],
+      [last, 'rangeTo', parameter.dtype],
+      [ofStep, partName, isRange ? parameter.dtype : 'int'],
     ];
     for (const [input, word, dtype] of parts) {
       const problem = problemOf({ name: parameter.name, dtype, isRequired: true }, input.value);
@@ -107,7 +139,9 @@ function numbers(parameter: Parameter, place: Place, changed: () => void): Contr
   function spread(): number[] {
     if (partProblem() !== null) return [];
     const [begin, end] = [Number(first.value), Number(last.value)];
-    return kind.value === 'range' ? row(begin, end, Number(step.value)) : logRow(begin, end, Number(count.value), isWhole);
+    return kind.value === 'range'
+      ? row(begin, end, Number(step.value))
+      : logRow(begin, end, Number(count.value), isWhole);
   }
   draw();
   return {
@@ -120,7 +154,11 @@ function numbers(parameter: Parameter, place: Place, changed: () => void): Contr
       if (kind.value === 'list') return list.problem?.(isShown) ?? null;
       const problem = partProblem();
       if (problem !== null) return problem;
-      return spread().map((each) => problemOf(parameter, each)).find((each) => each !== null) ?? null;
+      return (
+        spread()
+          .map((each) => problemOf(parameter, each))
+          .find((each) => each !== null) ?? null
+      );
     },
     write: (value) => {
       kind.value = 'list';
@@ -133,6 +171,6 @@ function numbers(parameter: Parameter, place: Place, changed: () => void): Contr
       for (const input of [first, last, step, count]) input.value = '';
       draw();
     },
-    focus: () => list.input.isConnected ? list.input.focus() : first.focus(),
+    focus: () => (list.input.isConnected ? list.input.focus() : first.focus()),
   };
 }

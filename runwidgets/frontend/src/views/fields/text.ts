@@ -1,8 +1,9 @@
-import { h } from '../dom';
-import { decimals, parseRange } from '../../model/form/argument-validation';
-import { t } from '../../model/format';
+import { decimals } from '../../model/form/argument-validation';
+import { parseRange } from '../../model/form/ranges';
+import { t } from '../../model/messages';
 import type { Json, Parameter } from '../../model/types';
-import { NOTHING, presetOf, textOf, type Control } from './control';
+import { h } from '../dom';
+import { type Control, NOTHING, presetOf, textOf } from './control';
 
 const TYPES: { [dtype: string]: string } = { date: 'date', datetime: 'datetime-local' };
 const STEPS = 100;
@@ -15,21 +16,26 @@ export function line(parameter: Parameter, changed: () => void): Control {
   const preset = presetOf(parameter);
   const isLong = typeof preset === 'string' && preset.includes('\n');
   const picker = TYPES[parameter.dtype];
-  const input = isLong && !parameter.secret
-    ? h('textarea', { class: 'rw-input', rows: 4, oninput: changed })
-    : h('input', {
-        class: 'rw-input', type: parameter.secret ? 'password' : (picker ?? 'text'), oninput: changed, spellcheck: 'false',
-        autocomplete: parameter.secret ? 'new-password' : 'off',
-        inputmode: isNumber ? (parameter.dtype === 'int' ? 'numeric' : 'decimal') : null,
-        step: parameter.dtype === 'datetime' ? 1 : null,
-        onblur: changed,
-      });
+  const input =
+    isLong && !parameter.secret
+      ? h('textarea', { class: 'rw-input', rows: 4, oninput: changed })
+      : h('input', {
+          class: 'rw-input',
+          type: parameter.secret ? 'password' : (picker ?? 'text'),
+          oninput: changed,
+          spellcheck: 'false',
+          autocomplete: parameter.secret ? 'new-password' : 'off',
+          inputmode: isNumber ? (parameter.dtype === 'int' ? 'numeric' : 'decimal') : null,
+          step: parameter.dtype === 'datetime' ? 1 : null,
+          onblur: changed,
+        });
   const isHalf = (): boolean => input instanceof HTMLInputElement && input.validity.badInput;
   return {
     element: input,
     input,
     // An emptied field with a default is told as empty: to use the default instead would be silent.
-    read: () => (input.value === '' && (preset === null || preset === '') ? NOTHING : { isGiven: true, value: input.value }),
+    read: () =>
+      input.value === '' && (preset === null || preset === '') ? NOTHING : { isGiven: true, value: input.value },
     problem: () => (isHalf() ? t('halfDate') : null),
     write: (value) => {
       const text = textOf(value);
@@ -57,7 +63,8 @@ interface Ends {
 /** Return how a slider goes, null where an end is not known: a guess would be a limit that nobody set. */
 export function sliderOf(parameter: Parameter): Ends | null {
   const range = parseRange(parameter.range);
-  if (!range || range.least === null || range.most === null || range.least >= range.most || parameter.secret) return null;
+  if (!range || range.least === null || range.most === null || range.least >= range.most || parameter.secret)
+    return null;
   const isWhole = parameter.dtype === 'int';
   const span = range.most - range.least;
   if (!Number.isSafeInteger(Math.trunc(range.least)) || !Number.isSafeInteger(Math.trunc(range.most))) return null;
@@ -65,9 +72,15 @@ export function sliderOf(parameter: Parameter): Ends | null {
   const step = isWhole ? 1 : 10 ** Math.floor(Math.log10(span / STEPS));
   const edge = isWide ? range.least / 1000 : step;
   return {
-    least: isWhole ? (range.includesLeast ? Math.ceil(range.least) : Math.floor(range.least) + 1)
+    least: isWhole
+      ? range.includesLeast
+        ? Math.ceil(range.least)
+        : Math.floor(range.least) + 1
       : range.least + (range.includesLeast ? 0 : edge),
-    most: isWhole ? (range.includesMost ? Math.floor(range.most) : Math.ceil(range.most) - 1)
+    most: isWhole
+      ? range.includesMost
+        ? Math.floor(range.most)
+        : Math.ceil(range.most) - 1
       : range.most - (range.includesMost ? 0 : edge),
     step,
     isWide,
@@ -79,7 +92,9 @@ export function atPlace(ends: Ends, place: number, isWhole: boolean): string {
   if (place <= 0) return String(ends.least);
   if (place >= 1) return String(ends.most);
   const { least, most, step } = ends;
-  const exact = ends.isWide ? least * (most / least) ** place : least + Math.round((place * (most - least)) / step) * step;
+  const exact = ends.isWide
+    ? least * (most / least) ** place
+    : least + Math.round((place * (most - least)) / step) * step;
   const value = ends.isWide ? Number(exact.toPrecision(2)) : Number(exact.toFixed(decimals(step)));
   return String(Math.min(most, Math.max(least, isWhole ? Math.round(value) : value)));
 }
@@ -98,8 +113,13 @@ export function slider(parameter: Parameter, ends: Ends, changed: () => void): C
   const text = line(parameter, follow);
   const field = text.input as HTMLInputElement;
   const bar = h('input', {
-    type: 'range', class: 'rw-slider', min: 0, max: count, step: 1,
-    'aria-label': t('sliderOf', { name: parameter.label ?? parameter.name }), oninput: () => {
+    type: 'range',
+    class: 'rw-slider',
+    min: 0,
+    max: count,
+    step: 1,
+    'aria-label': t('sliderOf', { name: parameter.label ?? parameter.name }),
+    oninput: () => {
       field.value = atPlace(ends, Number(bar.value) / count, isWhole);
       tell();
       changed();
@@ -114,7 +134,8 @@ export function slider(parameter: Parameter, ends: Ends, changed: () => void): C
   }
   function move(): void {
     const value = Number(field.value);
-    if (field.value.trim() !== '' && Number.isFinite(value)) bar.value = String(Math.round(placeOf(ends, value) * count));
+    if (field.value.trim() !== '' && Number.isFinite(value))
+      bar.value = String(Math.round(placeOf(ends, value) * count));
     tell();
   }
   tell();

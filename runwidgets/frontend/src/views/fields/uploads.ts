@@ -1,5 +1,5 @@
-import type { Upload } from '../../model/types';
 import { ApiError, type Transport } from '../../model/transport';
+import type { Upload } from '../../model/types';
 
 /** The uploads of a group, asked for once for all file fields of a form. */
 export class Uploads {
@@ -32,7 +32,8 @@ export class Uploads {
   }
 
   refresh(): Promise<void> {
-    return (this.loading = this.load());
+    this.loading = this.load();
+    return this.loading;
   }
 
   private async load(): Promise<void> {
@@ -53,6 +54,6 @@ export class Uploads {
   }
 
   private tell(): void {
-    this.listeners.forEach((listener) => listener());
+    for (const listener of this.listeners) listener();
   }
 }

@@ -1,9 +1,9 @@
-import { STATE_SIGNS } from '../../model/states';
-import { h, replace } from '../dom';
-import { t, type Word } from '../../model/format';
-import type { Argument, Run } from '../../model/types';
-import { ApiError, type Transport } from '../../model/transport';
 import { show } from '../../model/form/argument-validation';
+import { type MessageKey, t } from '../../model/messages';
+import { STATE_SIGNS } from '../../model/states';
+import { ApiError, type Transport } from '../../model/transport';
+import type { Argument, Run } from '../../model/types';
+import { h, replace } from '../dom';
 
 const MOST = 10;
 const MOST_ARGUMENTS = 4;
@@ -11,7 +11,8 @@ const MOST_ARGUMENTS = 4;
 /** Say in a line which arguments a run had; those that it had not were its defaults. */
 export function describe(given: Argument[]): string {
   if (given.length === 0) return t('onlyDefaults');
-  const isFile = (each: Argument): boolean => typeof each.value === 'object' && each.value !== null && !Array.isArray(each.value) && each.value.type === '$file';
+  const isFile = (each: Argument): boolean =>
+    typeof each.value === 'object' && each.value !== null && !Array.isArray(each.value) && each.value.type === '$file';
   const shown = given.slice(0, MOST_ARGUMENTS).map((each) => `${each.name} = ${isFile(each) ? '…' : show(each.value)}`);
   const more = given.length - shown.length;
   return [...shown, ...(more > 0 ? [t('moreArguments', { n: more })] : [])].join(', ');
@@ -47,17 +48,33 @@ export function listEarlier(
   function row(run: Run): HTMLElement {
     const time = moment(run.createdAt);
     const what = describe(run.arguments);
-    const state = t(run.state as Word);
-    return h('li', {}, h('button', {
-      type: 'button', class: 'rw-entryrow', 'aria-label': t(purpose.word, { time, state, what }), onclick: () => told.chosen(run),
-    }, h('span', { class: 'rw-when' }, time), h('span', { class: `rw-badge rw-${run.state.toLowerCase()}` }, `${STATE_SIGNS[run.state]} ${state}`), h('bdi', { class: 'rw-what' }, what)));
+    const state = t(run.state as MessageKey);
+    return h(
+      'li',
+      {},
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'rw-entryrow',
+          'aria-label': t(purpose.word, { time, state, what }),
+          onclick: () => told.chosen(run),
+        },
+        h('span', { class: 'rw-when' }, time),
+        h('span', { class: `rw-badge rw-${run.state.toLowerCase()}` }, `${STATE_SIGNS[run.state]} ${state}`),
+        h('bdi', { class: 'rw-what' }, what),
+      ),
+    );
   }
   async function load(): Promise<void> {
     status.textContent = t('loading');
     try {
       const { runs } = await transport.get<{ runs: { id: string }[] }>(`groups/${groupId}/runs?limit=${MOST}`);
       const whole = await Promise.all(runs.map(({ id }) => transport.get<Run>(`runs/${id}`).catch(gone)));
-      const known = whole.filter((run) => run !== null).filter((run) => run.id !== purpose.except).reverse();
+      const known = whole
+        .filter((run) => run !== null)
+        .filter((run) => run.id !== purpose.except)
+        .reverse();
       replace(list, ...known.map(row));
       status.textContent = known.length === 0 ? t('noEarlier') : '';
       (list.querySelector('button') ?? closer).focus();

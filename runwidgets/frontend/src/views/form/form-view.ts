@@ -1,14 +1,14 @@
-import { asCode } from '../../model/form/python-code';
-import { h, replace, uniqueId } from '../dom';
-import { t } from '../../model/format';
 import { combine, type Swept } from '../../model/form/parameter-space';
-import type { Json, Parameter, Run, Sweep, Workflow } from '../../model/types';
+import { asCode } from '../../model/form/python-code';
+import { t } from '../../model/messages';
 import { ApiError } from '../../model/transport';
-import { listEarlier, moment } from './earlier-runs';
+import type { Json, Parameter, Run, Sweep, Workflow } from '../../model/types';
+import { h, replace, uniqueId } from '../dom';
 import { Field } from '../fields/field';
 import { Uploads } from '../fields/uploads';
-import { startButton, tooManyOf, usualTime } from './start-button';
 import { innerModel, type View } from '../view';
+import { listEarlier, moment } from './earlier-runs';
+import { startButton, tooManyOf, usualTime } from './start-button';
 
 type Values = { [name: string]: Json };
 type Several = { [name: string]: Json[] };
@@ -30,7 +30,11 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const stale = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const lack = h('span', { class: 'rw-lack', id: uniqueId('lack') });
-  const start = startButton(lack.id, () => void submit(true), () => usualTime(transport, groupId));
+  const start = startButton(
+    lack.id,
+    () => void submit(true),
+    () => usualTime(transport, groupId),
+  );
   const inputs = h('fieldset', { class: 'rw-inputs', 'aria-label': t('arguments') });
   const panel = h('div', { class: 'rw-browse', hidden: true });
   const code = h('pre', { class: 'rw-text', tabindex: 0, hidden: true, 'aria-label': t('codeOf') });
@@ -55,41 +59,64 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   };
   const released = (): void => {
     isPressed = false;
-    setTimeout(() => waiting.splice(0).forEach((act) => act())); // after the click
+    // After the click.
+    setTimeout(() => {
+      for (const act of waiting.splice(0)) act();
+    });
   };
 
   /** The parameters that are switched to several values. */
-  const swept = (): Swept => fields.flatMap((field): Swept => {
-    const values = field.values();
-    return values ? [[field.parameter, values]] : [];
-  });
+  const swept = (): Swept =>
+    fields.flatMap((field): Swept => {
+      const values = field.values();
+      return values ? [[field.parameter, values]] : [];
+    });
   const isReadOnly = (): boolean => model.get('read_only') === true;
   const button = (word: 'resetAll' | 'copyCode' | 'earlier' | 'sweepFields', act: () => void): HTMLButtonElement =>
     h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: act }, t(word));
   const opener = button('earlier', () => (panel.hidden ? openEarlier() : closeEarlier()));
   opener.setAttribute('aria-expanded', 'false');
-  const sweeper = button('sweepFields', () => sweeper.setAttribute('aria-pressed', String(body.classList.toggle('rw-sweeping'))));
+  const sweeper = button('sweepFields', () =>
+    sweeper.setAttribute('aria-pressed', String(body.classList.toggle('rw-sweeping'))),
+  );
   sweeper.setAttribute('aria-pressed', 'false');
   sweeper.title = t('sweepFieldsHint');
 
   function build(): void {
     if (!workflow) return;
     groupId = String(model.get('group_id') || workflow.groups[0]?.id || '');
-    const made = (uploads = new Uploads(transport, groupId));
+    const made = new Uploads(transport, groupId);
+    uploads = made;
     isFilling = true;
-    fields = workflow.parameters.map((parameter) => new Field(parameter, { transport, groupId, uploads: made, settled }, changed));
+    fields = workflow.parameters.map(
+      (parameter) => new Field(parameter, { transport, groupId, uploads: made, settled }, changed),
+    );
     fill((model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several);
     isFilling = false;
     const isEmpty = workflow.parameters.length === 0;
     replace(inputs, ...groups(workflow));
     inputs.hidden = isEmpty;
-    replace(body,
+    replace(
+      body,
       h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, h('bdi', {}, workflow.name))),
       workflow.description ? h('p', { class: 'rw-description' }, h('bdi', {}, workflow.description)) : null,
       isEmpty ? h('p', { class: 'rw-dim' }, t('noParameters')) : null,
-      stale, notice, summary, inputs,
-      h('div', { class: 'rw-actions' }, start.element, opener, ...(isEmpty || isReadOnly() ? [] : [sweeper, button('resetAll', resetAll)]), button('copyCode', () => void copy()), lack),
-      panel, code);
+      stale,
+      notice,
+      summary,
+      inputs,
+      h(
+        'div',
+        { class: 'rw-actions' },
+        start.element,
+        opener,
+        ...(isEmpty || isReadOnly() ? [] : [sweeper, button('resetAll', resetAll)]),
+        button('copyCode', () => void copy()),
+        lack,
+      ),
+      panel,
+      code,
+    );
     body.setAttribute('aria-label', workflow.name);
     lock();
     changed();
@@ -108,8 +135,14 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     const rest = fields.filter((field) => !field.parameter.group || !known.has(field.parameter.group));
     const made = named.map((each) => {
       const own = fields.filter((field) => field.parameter.group === each.name);
-      return own.length === 0 ? null : h('fieldset', { class: 'rw-group' },
-        h('legend', {}, h('bdi', {}, each.title ?? each.name)), h('div', { class: 'rw-grid' }, ...own.map((field) => field.element)));
+      return own.length === 0
+        ? null
+        : h(
+            'fieldset',
+            { class: 'rw-group' },
+            h('legend', {}, h('bdi', {}, each.title ?? each.name)),
+            h('div', { class: 'rw-grid' }, ...own.map((field) => field.element)),
+          );
     });
     const plain = rest.length ? h('div', { class: 'rw-grid' }, ...rest.map((field) => field.element)) : null;
     return [plain, ...made].filter((each) => each !== null);
@@ -136,10 +169,15 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     });
   }
 
-  const shownValues = (): Values => Object.fromEntries(given()
-    .filter(([parameter]) => !parameter.secret).map(([parameter, value]) => [parameter.name, value]));
+  const shownValues = (): Values =>
+    Object.fromEntries(
+      given()
+        .filter(([parameter]) => !parameter.secret)
+        .map(([parameter, value]) => [parameter.name, value]),
+    );
 
-  const shownSeveral = (): Several => Object.fromEntries(swept().map(([parameter, values]) => [parameter.name, values]));
+  const shownSeveral = (): Several =>
+    Object.fromEntries(swept().map(([parameter, values]) => [parameter.name, values]));
 
   function changed(): void {
     if (isFilling) return;
@@ -151,9 +189,18 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       return problem === null ? [] : [{ field, problem }];
     });
     const names = (isMissing: boolean): string =>
-      problems.filter(({ problem }) => (problem === t('missing')) === isMissing).map(({ field }) => field.title).join(', ');
-    const said = [['missingFields', names(true)], ['wrongFields', names(false)]] as const;
-    const text = said.filter(([, each]) => each).map(([word, each]) => t(word, { names: each })).join(' · ');
+      problems
+        .filter(({ problem }) => (problem === t('missing')) === isMissing)
+        .map(({ field }) => field.title)
+        .join(', ');
+    const said = [
+      ['missingFields', names(true)],
+      ['wrongFields', names(false)],
+    ] as const;
+    const text = said
+      .filter(([, each]) => each)
+      .map(([word, each]) => t(word, { names: each }))
+      .join(' · ');
     if (lack.textContent !== text) lack.textContent = text;
     const values: Values = {};
     const found = Object.fromEntries(problems.map(({ field, problem }) => [field.name, problem]));
@@ -175,10 +222,34 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     if (problems.length === 0) return;
     const count = problems.length === 1 ? t('oneField') : t('manyFields', { n: problems.length });
     const isOurs = problems.every(([field]) => field !== null);
-    replace(summary, isOurs ? t('fixProblems', { n: count }) : problems[0]?.[1] ?? '', isOurs
-      ? h('ul', {}, ...problems.map(([field, text]) => h('li', {},
-        h('a', { href: '#', onclick: (event: Event) => { event.preventDefault(); field?.focus(); } }, field?.title ?? ''), `: ${text}`)))
-      : null);
+    replace(
+      summary,
+      isOurs ? t('fixProblems', { n: count }) : (problems[0]?.[1] ?? ''),
+      isOurs
+        ? h(
+            'ul',
+            {},
+            ...problems.map(([field, text]) =>
+              h(
+                'li',
+                {},
+                h(
+                  'a',
+                  {
+                    href: '#',
+                    onclick: (event: Event) => {
+                      event.preventDefault();
+                      field?.focus();
+                    },
+                  },
+                  field?.title ?? '',
+                ),
+                `: ${text}`,
+              ),
+            ),
+          )
+        : null,
+    );
     const first = problems[0]?.[0];
     if (first) first.focus();
     else summary.focus();
@@ -186,7 +257,8 @@ export const formView: View = (root, { transport, model, inner, open }) => {
 
   async function submit(isAgreed = false): Promise<void> {
     if (isSending || isReadOnly() || !groupId || !workflow) return;
-    const problems = fields.map((field) => [field, field.judge()] as const)
+    const problems = fields
+      .map((field) => [field, field.judge()] as const)
       .filter((each): each is readonly [Field, string] => each[1] !== null);
     tell(problems.map(([field, text]) => [field, text]));
     if (problems.length) return;
@@ -201,10 +273,21 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     const fixed = given();
     try {
       const made = over.length
-        ? { sweep_id: (await transport.send<Sweep>('POST', `groups/${groupId}/sweeps`, {
-            arguments: combine(over).map((point) => named([...fixed, ...point])), config: { key },
-          })).id, run_id: '' }
-        : { run_id: (await transport.send<Run>('POST', `groups/${groupId}/runs`, { arguments: named(fixed), config: { key } })).id, sweep_id: '' };
+        ? {
+            sweep_id: (
+              await transport.send<Sweep>('POST', `groups/${groupId}/sweeps`, {
+                arguments: combine(over).map((point) => named([...fixed, ...point])),
+                config: { key },
+              })
+            ).id,
+            run_id: '',
+          }
+        : {
+            run_id: (
+              await transport.send<Run>('POST', `groups/${groupId}/runs`, { arguments: named(fixed), config: { key } })
+            ).id,
+            sweep_id: '',
+          };
       key = null;
       say('');
       model.set(made);
@@ -255,11 +338,15 @@ export const formView: View = (root, { transport, model, inner, open }) => {
         const values = Object.fromEntries(run.arguments.map((each) => [each.name, each.value]));
         const unknown = refill(values);
         const secrets = fields.filter((field) => field.parameter.secret).map((field) => field.title);
-        say([
-          t('filledFrom', { time: moment(run.createdAt) }),
-          unknown.length ? t('unknownGiven', { names: unknown.join(', ') }) : '',
-          secrets.length ? t('filledButSecrets', { names: secrets.join(', ') }) : '',
-        ].filter(Boolean).join(' '));
+        say(
+          [
+            t('filledFrom', { time: moment(run.createdAt) }),
+            unknown.length ? t('unknownGiven', { names: unknown.join(', ') }) : '',
+            secrets.length ? t('filledButSecrets', { names: secrets.join(', ') }) : '',
+          ]
+            .filter(Boolean)
+            .join(' '),
+        );
         closeEarlier();
       },
     });
@@ -309,8 +396,11 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (isClosed || workflow) return; // the stream says when the server is away
-      replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.message),
-        h('button', { type: 'button', class: 'rw-button', onclick: () => void load() }, t('retry')));
+      replace(
+        body,
+        h('div', { class: 'rw-failure', role: 'alert' }, error.message),
+        h('button', { type: 'button', class: 'rw-button', onclick: () => void load() }, t('retry')),
+      );
       if (error.status !== 0) return;
       retry = setTimeout(() => void load(), pause);
       pause = Math.min(LONGEST_PAUSE, 2 * pause);
@@ -319,14 +409,17 @@ export const formView: View = (root, { transport, model, inner, open }) => {
 
   function follow(): void {
     leave?.();
-    leave = transport.follow({ group: groupId }, {
-      connected: () => void load(),
-      event: () => undefined,
-      connection: (connection) => {
-        stale.hidden = connection.isLive;
-        stale.textContent = connection.isLive ? '' : t('staleForm', { time: connection.since.toLocaleTimeString() });
+    leave = transport.follow(
+      { group: groupId },
+      {
+        connected: () => void load(),
+        event: () => undefined,
+        connection: (connection) => {
+          stale.hidden = connection.isLive;
+          stale.textContent = connection.isLive ? '' : t('staleForm', { time: connection.since.toLocaleTimeString() });
+        },
       },
-    });
+    );
   }
 
   /** Hold what was set from outside. */
@@ -353,9 +446,13 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       if (model.get('submit_on_enter') === true && !event.shiftKey) void submit();
     }
   });
-  body.addEventListener('pointerdown', () => {
-    isPressed = true;
-  }, true);
+  body.addEventListener(
+    'pointerdown',
+    () => {
+      isPressed = true;
+    },
+    true,
+  );
   document.addEventListener('pointerup', released);
   document.addEventListener('pointercancel', released);
   const stops = [
@@ -376,7 +473,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     isClosed = true;
     clearTimeout(retry);
     leave?.();
-    stops.forEach((stop) => stop());
+    for (const stop of stops) stop();
     document.removeEventListener('pointerup', released);
     document.removeEventListener('pointercancel', released);
     closeStarted?.();

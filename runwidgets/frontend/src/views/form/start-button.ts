@@ -1,8 +1,10 @@
-import { h, question, replace } from '../dom';
 import { countPoints, MOST_POINTS, type Swept } from '../../model/form/parameter-space';
+import { took } from '../../model/format';
+import { t } from '../../model/messages';
 import { type Page, toRows } from '../../model/runs/run-rows';
-import { t, took } from '../../model/format';
 import { ApiError, type Transport } from '../../model/transport';
+import { h, replace } from '../dom';
+import { question } from '../question';
 
 /** From more runs than these on, the button asks. */
 const MANY = 100;
@@ -11,13 +13,19 @@ const LATEST = 50;
 
 const wordOf = (swept: Swept): string => {
   const n = countPoints(swept);
-  return swept.length === 0 || n === 0 ? t('start') : n === 1 ? t('startOne') : t('startMany', { n: n.toLocaleString('en') });
+  return swept.length === 0 || n === 0
+    ? t('start')
+    : n === 1
+      ? t('startOne')
+      : t('startMany', { n: n.toLocaleString('en') });
 };
 
 /** Return what is wrong with the number of runs that values make, null when nothing is. */
 export function tooManyOf(swept: Swept): string | null {
   const n = countPoints(swept);
-  return n > MOST_POINTS ? t('tooManyRuns', { n: n.toLocaleString('en'), most: MOST_POINTS.toLocaleString('en') }) : null;
+  return n > MOST_POINTS
+    ? t('tooManyRuns', { n: n.toLocaleString('en'), most: MOST_POINTS.toLocaleString('en') })
+    : null;
 }
 
 /** What a run of a group usually took, and of how many runs that is known. */
@@ -30,7 +38,8 @@ export interface Usual {
 export async function usualTime(transport: Transport, groupId: string): Promise<Usual | null> {
   try {
     const rows = toRows(await transport.get<Page>(`groups/${groupId}/table?limit=${LATEST}`));
-    const seconds = rows.filter((row) => row.state === 'SUCCESS' && row.startedAt && row.finishedAt)
+    const seconds = rows
+      .filter((row) => row.state === 'SUCCESS' && row.startedAt && row.finishedAt)
       .map((row) => (Date.parse(row.finishedAt ?? '') - Date.parse(row.startedAt ?? '')) / 1000)
       .sort((one, other) => one - other);
     const middle = seconds[Math.floor(seconds.length / 2)];
@@ -48,14 +57,24 @@ export function describeSweep(swept: Swept, usual: Usual | null): string {
   const factors = swept.map(([parameter, values]) => `${values.length} ${parameter.label ?? parameter.name}`);
   const twice = swept.filter(([, values]) => new Set(values.map((each) => JSON.stringify(each))).size < values.length);
   return [
-    factors.length > 1 ? t(n === 1 ? 'sweepTimesOne' : 'sweepTimes', { times: factors.join(' × '), n: n.toLocaleString('en') }) : '',
-    twice.length ? t('sameTwice', { names: twice.map(([parameter]) => parameter.label ?? parameter.name).join(', ') }) : '',
+    factors.length > 1
+      ? t(n === 1 ? 'sweepTimesOne' : 'sweepTimes', { times: factors.join(' × '), n: n.toLocaleString('en') })
+      : '',
+    twice.length
+      ? t('sameTwice', { names: twice.map(([parameter]) => parameter.label ?? parameter.name).join(', ') })
+      : '',
     usual && n > 1 ? t('sweepWork', { time: took(n * usual.seconds), n: usual.n }) : '',
-  ].filter((each) => each !== '').join(' · ');
+  ]
+    .filter((each) => each !== '')
+    .join(' · ');
 }
 
 /** The button that starts: it says how many runs, and asks where they are many. */
-export function startButton(lackId: string, agreed: () => void, askUsual: () => Promise<Usual | null>): {
+export function startButton(
+  lackId: string,
+  agreed: () => void,
+  askUsual: () => Promise<Usual | null>,
+): {
   element: HTMLElement;
   tell(swept: Swept): void;
   /** Ask where there are many; returns whether there was something to ask. */
@@ -92,11 +111,15 @@ export function startButton(lackId: string, agreed: () => void, askUsual: () => 
       const n = countPoints(swept);
       if (n <= MANY) return false;
       const shown = n.toLocaleString('en');
-      question(place, { ask: t('startAsk', { n: shown }), yes: t('startYes', { n: shown }), no: t('no'), kind: 'rw-primary' }, (isYes) => {
-        calm();
-        button.focus();
-        if (isYes) agreed();
-      });
+      question(
+        place,
+        { ask: t('startAsk', { n: shown }), yes: t('startYes', { n: shown }), no: t('no'), kind: 'rw-primary' },
+        (isYes) => {
+          calm();
+          button.focus();
+          if (isYes) agreed();
+        },
+      );
       return true;
     },
     busy(isBusy) {

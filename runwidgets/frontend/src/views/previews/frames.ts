@@ -24,7 +24,9 @@ interface FrameOptions {
 export function frame(content: string | Uint8Array, title: string, options: FrameOptions = {}): HTMLIFrameElement {
   const { type = 'text/html', hasScripts = true, isFitted = false } = options;
   const pieces = [content, isFitted ? MEASURE : ''] as BlobPart[];
-  const address = URL.createObjectURL(new Blob(pieces, { type: typeof content === 'string' ? `${type};charset=utf-8` : type }));
+  const address = URL.createObjectURL(
+    new Blob(pieces, { type: typeof content === 'string' ? `${type};charset=utf-8` : type }),
+  );
   const element = h('iframe', {
     class: isFitted ? 'rw-frame rw-fitted' : 'rw-frame',
     sandbox: hasScripts ? 'allow-scripts' : '',

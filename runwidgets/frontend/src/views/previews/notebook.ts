@@ -1,8 +1,9 @@
-import { ansiText, visible } from '../../model/ansi';
-import { h } from '../dom';
-import { t } from '../../model/format';
-import { joined, traceOf, type Cell, type Notebook, type Output } from '../../model/files/notebook';
+import { visible } from '../../model/ansi';
+import { type Cell, joined, type Notebook, type Output, traceOf } from '../../model/files/notebook';
+import { t } from '../../model/messages';
 import type { Json } from '../../model/types';
+import { ansiText } from '../ansi-text';
+import { h } from '../dom';
 import { frame } from './frames';
 import { zoomable } from './images';
 import { tree } from './tree';
@@ -23,7 +24,11 @@ export function notebookPreview(notebook: Notebook, markdown: Markdown): HTMLEle
     made += next.length;
     place.append(...next);
     if (made === cells.length) return;
-    const button = h('button', { type: 'button', class: 'rw-button', onclick: go }, t('moreCells', { n: cells.length - made }));
+    const button = h(
+      'button',
+      { type: 'button', class: 'rw-button', onclick: go },
+      t('moreCells', { n: cells.length - made }),
+    );
     function go(): void {
       button.remove();
       more();
@@ -41,10 +46,17 @@ function cellOf(cell: Cell, markdown: Markdown): HTMLElement {
   if (cell.cell_type !== 'code') return h('pre', { class: 'rw-out' }, visible(joined(cell.source)));
   const status = cell.metadata?.runwidgets?.status;
   const count = cell.execution_count ?? ' ';
-  return h('div', { class: `rw-cell ${status === 'error' ? 'rw-wrong' : ''}` },
-    h('div', { class: 'rw-input-of' }, h('span', { class: 'rw-count', 'aria-hidden': 'true' }, `[${count}]`),
-      h('pre', { class: 'rw-code' }, visible(joined(cell.source)))),
-    ...(cell.outputs ?? []).map((output) => outputOf(output, markdown)));
+  return h(
+    'div',
+    { class: `rw-cell ${status === 'error' ? 'rw-wrong' : ''}` },
+    h(
+      'div',
+      { class: 'rw-input-of' },
+      h('span', { class: 'rw-count', 'aria-hidden': 'true' }, `[${count}]`),
+      h('pre', { class: 'rw-code' }, visible(joined(cell.source))),
+    ),
+    ...(cell.outputs ?? []).map((output) => outputOf(output, markdown)),
+  );
 }
 
 function outputOf(output: Output, markdown: Markdown): HTMLElement {

@@ -1,12 +1,13 @@
 import { visible } from '../../model/ansi';
-import { h, replace } from '../dom';
-import { bytes, t } from '../../model/format';
-import type { ResultFile } from '../../model/types';
-import { ApiError, type Transport } from '../../model/transport';
 import type { Notebook } from '../../model/files/notebook';
-import { type Markdown, notebookPreview } from './notebook';
+import { bytes } from '../../model/format';
+import { t } from '../../model/messages';
+import { ApiError, type Transport } from '../../model/transport';
+import type { ResultFile } from '../../model/types';
+import { h, replace } from '../dom';
 import { frame } from './frames';
 import { zoomable } from './images';
+import { type Markdown, notebookPreview } from './notebook';
 import { isTable, tablePreview } from './table';
 import { hexPreview, readText, textPreview } from './text';
 import { jsonPreview } from './tree';
@@ -27,7 +28,13 @@ export const pathOf = (file: ResultFile, run: { id: string }): string =>
   `runs/${run.id}/downloads/files/${encodeURIComponent(file.id)}`;
 
 /** The notebook that a run executed, as far as it came: it is no result file where the run did not succeed. */
-export const executedFile = (): ResultFile => ({ id: '', name: t('executed'), mimeType: NOTEBOOK_TYPE, size: 0, sha256: '' });
+export const executedFile = (): ResultFile => ({
+  id: '',
+  name: t('executed'),
+  mimeType: NOTEBOOK_TYPE,
+  size: 0,
+  sha256: '',
+});
 
 /** Return where the notebook is that a run executed. */
 export const executedPath = (run: { id: string }): string => `runs/${run.id}/notebook`;
@@ -53,7 +60,11 @@ const pdfPreview: Preview = async (file, path, transport) => {
 
 const mediaPreview: Preview = (file, path, transport) => {
   const media = h(file.mimeType.startsWith('audio/') ? 'audio' : 'video', {
-    class: 'rw-media', controls: true, preload: 'metadata', src: transport.url(path), 'aria-label': visible(file.name, true),
+    class: 'rw-media',
+    controls: true,
+    preload: 'metadata',
+    src: transport.url(path),
+    'aria-label': visible(file.name, true),
   });
   const place = h('div', {}, media);
   media.addEventListener('error', () => replace(place, said(t('mediaBroken'))));
@@ -94,10 +105,14 @@ function previewFor(file: ResultFile): Preview {
   if (type === 'text/markdown') return markdownPreview;
   if (/^(audio|video)\//.test(type)) return mediaPreview;
   if (isParquet(file)) return parquetPreview;
-  const inFull: Preview | null = type === 'image/svg+xml' || type === 'text/html' || type === 'application/xhtml+xml' ? framePreview
-    : type === 'application/pdf' ? pdfPreview
-    : type.startsWith('image/') ? (each, path, transport) => zoomable(transport.url(path), each.title ?? each.name)
-    : null;
+  const inFull: Preview | null =
+    type === 'image/svg+xml' || type === 'text/html' || type === 'application/xhtml+xml'
+      ? framePreview
+      : type === 'application/pdf'
+        ? pdfPreview
+        : type.startsWith('image/')
+          ? (each, path, transport) => zoomable(transport.url(path), each.title ?? each.name)
+          : null;
   if (!inFull) return textPreview;
   return file.size <= WHOLE_LIMIT ? inFull : () => said(t('tooLarge', { size: bytes(file.size) }));
 }
@@ -109,14 +124,20 @@ function previewFor(file: ResultFile): Preview {
 export function preview(file: ResultFile, run: { id: string }, transport: Transport, path = pathOf(file, run)): Shown {
   const chosen = previewFor(file);
   const place = h('div', {}, said(t('loading')));
-  const raw = h('button', {
-    type: 'button', class: 'rw-button rw-quiet rw-raw', 'aria-pressed': 'false',
-    onclick: () => {
-      const isRaw = raw.getAttribute('aria-pressed') !== 'true';
-      raw.setAttribute('aria-pressed', String(isRaw));
-      void fill(isRaw ? textPreview : chosen);
+  const raw = h(
+    'button',
+    {
+      type: 'button',
+      class: 'rw-button rw-quiet rw-raw',
+      'aria-pressed': 'false',
+      onclick: () => {
+        const isRaw = raw.getAttribute('aria-pressed') !== 'true';
+        raw.setAttribute('aria-pressed', String(isRaw));
+        void fill(isRaw ? textPreview : chosen);
+      },
     },
-  }, t('asText'));
+    t('asText'),
+  );
   const element = h('div', { class: 'rw-shown' }, WRITTEN.has(chosen) ? raw : null, place);
   let isClosed = false;
   let asked: Preview = chosen;

@@ -1,9 +1,9 @@
 import { visible } from '../../model/ansi';
 import { numberOf, parseTable, separatorOf, sortRows } from '../../model/files/csv';
-import { h, replace } from '../dom';
-import { t } from '../../model/format';
-import type { ResultFile } from '../../model/types';
+import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
+import type { ResultFile } from '../../model/types';
+import { h, replace } from '../dom';
 import { hexPreview, readText, TEXT_LIMIT } from './text';
 
 export const ROWS = 200;
@@ -50,7 +50,11 @@ export async function tablePreview(file: ResultFile, path: string, transport: Tr
     const heads = cells.map((at) => headOf(at));
     const body = shown.map((row) => h('tr', {}, ...cells.map((at) => cellOf(row[at] ?? ''))));
     const element = h('table', { class: 'rw-table' }, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...body));
-    const scroll = h('div', { class: 'rw-scroll', tabindex: 0, role: 'region', 'aria-label': visible(file.name, true) }, element);
+    const scroll = h(
+      'div',
+      { class: 'rw-scroll', tabindex: 0, role: 'region', 'aria-label': visible(file.name, true) },
+      element,
+    );
     const old = place.querySelector('.rw-scroll');
     const [top, left] = [old?.scrollTop ?? 0, old?.scrollLeft ?? 0];
     replace(place, scroll, footOf(shown.length, count));
@@ -62,9 +66,16 @@ export async function tablePreview(file: ResultFile, path: string, transport: Tr
     const isSorted = at === sorted.column;
     const arrow = isSorted ? (sorted.isRising ? ' ▲' : ' ▼') : '';
     const name = visible(table.head[at] ?? '', true) || t('column', { n: at + 1 });
-    return h('th', { scope: 'col', 'aria-sort': isSorted ? (sorted.isRising ? 'ascending' : 'descending') : 'none' },
-      h('button', { type: 'button', class: 'rw-sort', title: name, onclick: () => sortBy(at) },
-        h('bdi', {}, name), h('span', { 'aria-hidden': 'true' }, arrow)));
+    return h(
+      'th',
+      { scope: 'col', 'aria-sort': isSorted ? (sorted.isRising ? 'ascending' : 'descending') : 'none' },
+      h(
+        'button',
+        { type: 'button', class: 'rw-sort', title: name, onclick: () => sortBy(at) },
+        h('bdi', {}, name),
+        h('span', { 'aria-hidden': 'true' }, arrow),
+      ),
+    );
   }
 
   function sortBy(at: number): void {
@@ -79,15 +90,21 @@ export async function tablePreview(file: ResultFile, path: string, transport: Tr
     const known = table.rows.length;
     const total = table.isWhole ? whole(known) : t('moreThan', { n: whole(known) });
     const notes = [
-      shownRows < known || !table.isWhole ? t('rowsCut', { rows: whole(shownRows), total }) : t('rowsAll', { rows: whole(known) }),
+      shownRows < known || !table.isWhole
+        ? t('rowsCut', { rows: whole(shownRows), total })
+        : t('rowsAll', { rows: whole(known) }),
       shownColumns < width() ? t('columnsCut', { columns: shownColumns, total: whole(width()) }) : null,
       sorted.column >= 0 && !table.isWhole ? t('sortedRead', { n: whole(known) }) : null,
     ].filter((note) => note !== null);
     const button = (label: string, act: (this: void) => void) =>
       h('button', { type: 'button', class: 'rw-button', onclick: act }, label);
-    return h('div', { class: 'rw-more' }, h('span', { class: 'rw-dim', role: 'status' }, notes.join(' ')),
+    return h(
+      'div',
+      { class: 'rw-more' },
+      h('span', { class: 'rw-dim', role: 'status' }, notes.join(' ')),
       shownRows < known || !table.isWhole ? button(t('moreRows', { n: ROWS }), () => void moreRows()) : null,
-      shownColumns < width() ? button(t('moreColumns', { n: COLUMNS }), moreColumns) : null);
+      shownColumns < width() ? button(t('moreColumns', { n: COLUMNS }), moreColumns) : null,
+    );
   }
 
   async function moreRows(): Promise<void> {
@@ -123,6 +140,9 @@ export async function tablePreview(file: ResultFile, path: string, transport: Tr
 }
 
 function cellOf(text: string): HTMLElement {
-  return h('td', numberOf(text) === null ? { title: text.length > 40 ? visible(text) : null } : { class: 'rw-number' },
-    h('bdi', {}, visible(text, true)));
+  return h(
+    'td',
+    numberOf(text) === null ? { title: text.length > 40 ? visible(text) : null } : { class: 'rw-number' },
+    h('bdi', {}, visible(text, true)),
+  );
 }

@@ -1,8 +1,9 @@
 import { visible } from '../../model/ansi';
-import { h, replace } from '../dom';
-import { bytes, t } from '../../model/format';
-import type { ResultFile } from '../../model/types';
+import { bytes } from '../../model/format';
+import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
+import type { ResultFile } from '../../model/types';
+import { h, replace } from '../dom';
 
 export const TEXT_LIMIT = 1_000_000;
 const HEAD = 512;
@@ -32,7 +33,10 @@ export function hexHead(content: Uint8Array): string {
   const lines: string[] = [];
   for (let at = 0; at < Math.min(content.length, HEAD); at += WIDTH) {
     const row = [...content.subarray(at, Math.min(at + WIDTH, HEAD))];
-    const numbers = row.map((each) => each.toString(16).padStart(2, '0')).join(' ').padEnd(3 * WIDTH - 1);
+    const numbers = row
+      .map((each) => each.toString(16).padStart(2, '0'))
+      .join(' ')
+      .padEnd(3 * WIDTH - 1);
     const signs = row.map((each) => (each >= 32 && each < 127 ? String.fromCharCode(each) : '·')).join('');
     lines.push(`${at.toString(16).padStart(6, '0')}  ${numbers}  ${signs}`);
   }
@@ -41,17 +45,28 @@ export function hexHead(content: Uint8Array): string {
 
 /** The head of a file that is no text. */
 export function hexPreview(content: Uint8Array, name: string): HTMLElement {
-  return h('div', {}, h('div', { class: 'rw-dim' }, t('hexHead', { n: Math.min(HEAD, content.length) })),
-    h('pre', { class: 'rw-text rw-lines', tabindex: 0, role: 'region', 'aria-label': visible(name, true) }, hexHead(content)));
+  return h(
+    'div',
+    {},
+    h('div', { class: 'rw-dim' }, t('hexHead', { n: Math.min(HEAD, content.length) })),
+    h(
+      'pre',
+      { class: 'rw-text rw-lines', tabindex: 0, role: 'region', 'aria-label': visible(name, true) },
+      hexHead(content),
+    ),
+  );
 }
 
 /** Text with the numbers of its lines, which are no part of what is selected and copied. */
 export function numbered(text: string, name: string): HTMLElement {
   const lines = text.replace(/\r\n?/g, '\n').replace(/\n$/, '').split('\n');
   const numbers = lines.map((_, at) => String(at + 1)).join('\n');
-  return h('div', { class: 'rw-text rw-lines', tabindex: 0, role: 'region', 'aria-label': visible(name, true) },
+  return h(
+    'div',
+    { class: 'rw-text rw-lines', tabindex: 0, role: 'region', 'aria-label': visible(name, true) },
     h('pre', { class: 'rw-numbers', 'aria-hidden': 'true' }, numbers),
-    h('pre', { class: 'rw-source' }, visible(lines.join('\n'))));
+    h('pre', { class: 'rw-source' }, visible(lines.join('\n'))),
+  );
 }
 
 /** A text file, its beginning first; more of it when asked for. */
@@ -63,20 +78,29 @@ export async function textPreview(file: ResultFile, path: string, transport: Tra
       replace(place, hexPreview(read.bytes, file.name));
       return;
     }
-    const more = h('button', {
-      type: 'button',
-      class: 'rw-button',
-      onclick: () => {
-        more.disabled = true;
-        draw(2 * limit).catch((error: Error) => {
-          more.disabled = false;
-          note.textContent = error.message;
-        });
+    const more = h(
+      'button',
+      {
+        type: 'button',
+        class: 'rw-button',
+        onclick: () => {
+          more.disabled = true;
+          draw(2 * limit).catch((error: Error) => {
+            more.disabled = false;
+            note.textContent = error.message;
+          });
+        },
       },
-    }, t('showMore'));
-    const note = h('span', { class: 'rw-dim', role: 'status' }, t('textCut', { size: bytes(limit), total: bytes(file.size) }));
+      t('showMore'),
+    );
+    const note = h(
+      'span',
+      { class: 'rw-dim', role: 'status' },
+      t('textCut', { size: bytes(limit), total: bytes(file.size) }),
+    );
     if (read.text === '') replace(place, h('div', { class: 'rw-dim' }, t('emptyFile')));
-    else replace(place, numbered(read.text, file.name), read.isWhole ? null : h('div', { class: 'rw-more' }, note, more));
+    else
+      replace(place, numbered(read.text, file.name), read.isWhole ? null : h('div', { class: 'rw-more' }, note, more));
   };
   await draw(TEXT_LIMIT);
   return place;

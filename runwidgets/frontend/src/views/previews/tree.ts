@@ -1,8 +1,8 @@
 import { visible } from '../../model/ansi';
-import { append, h } from '../dom';
-import { t } from '../../model/format';
-import type { Json, ResultFile } from '../../model/types';
+import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
+import type { Json, ResultFile } from '../../model/types';
+import { append, h } from '../dom';
 import { readText, textPreview } from './text';
 
 const AT_ONCE = 100;
@@ -12,7 +12,8 @@ const FEW = 50;
 /** JSON as a tree of native disclosures; what lies deeper is made when it is opened. */
 export function tree(given: Json, name = '', depth = 0): HTMLElement {
   const label = name === '' ? null : h('bdi', { class: 'rw-key' }, `${visible(name, true)}: `);
-  if (given === null || typeof given !== 'object') return h('div', { class: 'rw-leaf' }, label, h('bdi', {}, visible(JSON.stringify(given))));
+  if (given === null || typeof given !== 'object')
+    return h('div', { class: 'rw-leaf' }, label, h('bdi', {}, visible(JSON.stringify(given))));
   const entries = Object.entries(given);
   const size = Array.isArray(given) ? `[${entries.length}]` : `{${entries.length}}`;
   if (entries.length === 0) return h('div', { class: 'rw-leaf' }, label, size);
@@ -20,11 +21,17 @@ export function tree(given: Json, name = '', depth = 0): HTMLElement {
   const details = h('details', {}, h('summary', {}, label, h('span', { class: 'rw-dim' }, size)), place);
   let made = 0;
   function more(): void {
-    const next = entries.slice(made, made + AT_ONCE).map(([key, each]) => tree(each, key === '' ? '""' : key, depth + 1));
+    const next = entries
+      .slice(made, made + AT_ONCE)
+      .map(([key, each]) => tree(each, key === '' ? '""' : key, depth + 1));
     made += next.length;
     append(place, ...next);
     if (made === entries.length) return;
-    const button = h('button', { type: 'button', class: 'rw-button', onclick: go }, t('moreEntries', { n: entries.length - made }));
+    const button = h(
+      'button',
+      { type: 'button', class: 'rw-button', onclick: go },
+      t('moreEntries', { n: entries.length - made }),
+    );
     function go(): void {
       button.remove();
       const at = place.childElementCount;

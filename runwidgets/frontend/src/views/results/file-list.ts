@@ -1,11 +1,12 @@
 import { visible } from '../../model/ansi';
-import { h, replace } from '../dom';
-import { bytes, t } from '../../model/format';
-import type { ResultFile, Run } from '../../model/types';
+import { bytes } from '../../model/format';
+import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import { gallery } from './gallery';
+import type { ResultFile, Run } from '../../model/types';
+import { h, replace } from '../dom';
 import { isPicture, pathOf, preview, type Shown } from '../previews/preview';
 import type { View } from '../view';
+import { gallery } from './gallery';
 
 const FILTER_FROM = 11;
 const OPEN_AT_FIRST = 3;
@@ -39,13 +40,31 @@ export function fileList(run: Run, transport: Transport): Shown {
   const rows = files.map((file, at) => rowOf(file, run, transport, at < OPEN_AT_FIRST, count));
   const list = h('ul', { class: 'rw-files' }, ...rows.map((row) => row.element));
   const found = h('span', { class: 'rw-dim', role: 'status' });
-  const search = h('input', { class: 'rw-input', type: 'search', placeholder: t('filterFiles'), 'aria-label': t('filterFiles'), oninput: filter });
-  const several = h('button', { type: 'button', class: 'rw-button', disabled: true, onclick: downloadChosen }, t('downloadChosen', { n: 0 }));
+  const search = h('input', {
+    class: 'rw-input',
+    type: 'search',
+    placeholder: t('filterFiles'),
+    'aria-label': t('filterFiles'),
+    oninput: filter,
+  });
+  const several = h(
+    'button',
+    { type: 'button', class: 'rw-button', disabled: true, onclick: downloadChosen },
+    t('downloadChosen', { n: 0 }),
+  );
   const everyone = h('input', { type: 'checkbox', onchange: chooseAll });
-  const all = h('a', { class: 'rw-button', href: transport.url(`runs/${run.id}/downloads/archive`), download: true }, t('downloadAll'));
+  const all = h(
+    'a',
+    { class: 'rw-button', href: transport.url(`runs/${run.id}/downloads/archive`), download: true },
+    t('downloadAll'),
+  );
   const pictures = files.filter(isPicture);
   const grid = h('div', { hidden: true });
-  const asGallery = h('button', { type: 'button', class: 'rw-button', 'aria-pressed': 'false', onclick: turn }, t('gallery', { n: pictures.length }));
+  const asGallery = h(
+    'button',
+    { type: 'button', class: 'rw-button', 'aria-pressed': 'false', onclick: turn },
+    t('gallery', { n: pictures.length }),
+  );
   let shownGallery: Shown | null = null;
 
   function filter(): void {
@@ -86,13 +105,21 @@ export function fileList(run: Run, transport: Transport): Shown {
     }
   }
 
-  const element = h('div', { class: 'rw-results' },
-    h('div', { class: 'rw-toolbar' },
+  const element = h(
+    'div',
+    { class: 'rw-results' },
+    h(
+      'div',
+      { class: 'rw-toolbar' },
       files.length > 1 ? h('label', { class: 'rw-choose' }, everyone, t('chooseAll')) : null,
-      files.length >= FILTER_FROM ? search : null, found,
-      pictures.length > 1 ? asGallery : null),
-    list, grid,
-    h('div', { class: 'rw-actions' }, files.length > 1 ? several : null, all));
+      files.length >= FILTER_FROM ? search : null,
+      found,
+      pictures.length > 1 ? asGallery : null,
+    ),
+    list,
+    grid,
+    h('div', { class: 'rw-actions' }, files.length > 1 ? several : null, all),
+  );
   return {
     element,
     close() {
@@ -113,9 +140,17 @@ function rowOf(file: ResultFile, run: Run, transport: Transport, isEarly: boolea
   const name = visible(file.name, true);
   const place = h('div', { class: 'rw-preview', hidden: true });
   let shown: Shown | null = null;
-  const toggle = h('button', {
-    type: 'button', class: 'rw-button rw-quiet', 'aria-expanded': 'false', 'aria-label': `${t('preview')} ${name}`, onclick: flip,
-  }, t('preview'));
+  const toggle = h(
+    'button',
+    {
+      type: 'button',
+      class: 'rw-button rw-quiet',
+      'aria-expanded': 'false',
+      'aria-label': `${t('preview')} ${name}`,
+      onclick: flip,
+    },
+    t('preview'),
+  );
   function flip(): void {
     place.hidden = !place.hidden;
     toggle.setAttribute('aria-expanded', String(!place.hidden));
@@ -125,11 +160,27 @@ function rowOf(file: ResultFile, run: Run, transport: Transport, isEarly: boolea
     shown = place.hidden ? null : preview(file, run, transport);
     if (shown) replace(place, shown.element);
   }
-  const link = h('a', {
-    class: 'rw-button rw-quiet', href: transport.url(pathOf(file, run)), download: lastPart(file.name), 'aria-label': `${t('download')} ${name}`,
-  }, t('download'));
+  const link = h(
+    'a',
+    {
+      class: 'rw-button rw-quiet',
+      href: transport.url(pathOf(file, run)),
+      download: lastPart(file.name),
+      'aria-label': `${t('download')} ${name}`,
+    },
+    t('download'),
+  );
   const chosen = h('input', { type: 'checkbox', 'aria-label': t('chooseFileNamed', { name }), onchange: changed });
-  const copy = h('button', { type: 'button', class: 'rw-button rw-quiet', 'aria-label': `${t('copyPath')} ${name}`, onclick: () => void copyPath() }, t('copyPath'));
+  const copy = h(
+    'button',
+    {
+      type: 'button',
+      class: 'rw-button rw-quiet',
+      'aria-label': `${t('copyPath')} ${name}`,
+      onclick: () => void copyPath(),
+    },
+    t('copyPath'),
+  );
   async function copyPath(): Promise<void> {
     try {
       await navigator.clipboard.writeText(file.name);
@@ -138,13 +189,26 @@ function rowOf(file: ResultFile, run: Run, transport: Transport, isEarly: boolea
       copy.textContent = t('notCopied');
     }
   }
-  const element = h('li', {},
-    h('div', { class: 'rw-file' }, chosen,
-      h('span', { class: 'rw-name' }, file.title ? h('strong', {}, h('bdi', {}, visible(file.title, true))) : null,
-        h('bdi', { class: 'rw-path' }, name)),
-      h('span', { class: 'rw-kind' }, file.mimeType), h('span', { class: 'rw-size' }, bytes(file.size)),
-      h('span', { class: 'rw-does' }, toggle, link, copy)),
-    file.caption ? h('div', { class: 'rw-caption' }, visible(file.caption)) : null, place);
+  const element = h(
+    'li',
+    {},
+    h(
+      'div',
+      { class: 'rw-file' },
+      chosen,
+      h(
+        'span',
+        { class: 'rw-name' },
+        file.title ? h('strong', {}, h('bdi', {}, visible(file.title, true))) : null,
+        h('bdi', { class: 'rw-path' }, name),
+      ),
+      h('span', { class: 'rw-kind' }, file.mimeType),
+      h('span', { class: 'rw-size' }, bytes(file.size)),
+      h('span', { class: 'rw-does' }, toggle, link, copy),
+    ),
+    file.caption ? h('div', { class: 'rw-caption' }, visible(file.caption)) : null,
+    place,
+  );
   if (isEarly && isPicture(file)) flip();
   return { file, element, chosen, link, close: () => shown?.close() };
 }

@@ -1,8 +1,8 @@
 import { visible } from '../../model/ansi';
-import { h, replace } from '../dom';
-import { t } from '../../model/format';
-import type { ResultFile } from '../../model/types';
+import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
+import type { ResultFile } from '../../model/types';
+import { h, replace } from '../dom';
 import { frame } from '../previews/frames';
 import { pathOf, preview, type Shown } from '../previews/preview';
 
@@ -13,9 +13,19 @@ export function gallery(files: readonly ResultFile[], run: { id: string }, trans
   const dialog = h('dialog', { class: 'rw-dialog', onclose: shut });
   const title = h('strong', { class: 'rw-name' });
   const place = h('div', { class: 'rw-large' });
-  const button = (label: string, act: () => void) => h('button', { type: 'button', class: 'rw-button', onclick: act }, label);
-  dialog.append(h('div', { class: 'rw-head' }, title, button(t('previous'), () => open(at - 1)), button(t('next'), () => open(at + 1)),
-    button(t('close'), () => dialog.close())), place);
+  const button = (label: string, act: () => void) =>
+    h('button', { type: 'button', class: 'rw-button', onclick: act }, label);
+  dialog.append(
+    h(
+      'div',
+      { class: 'rw-head' },
+      title,
+      button(t('previous'), () => open(at - 1)),
+      button(t('next'), () => open(at + 1)),
+      button(t('close'), () => dialog.close()),
+    ),
+    place,
+  );
   let at = 0;
   let large: Shown | null = null;
   const watches: IntersectionObserver[] = [];
@@ -55,7 +65,12 @@ export function gallery(files: readonly ResultFile[], run: { id: string }, trans
       small.append(image);
     } else if (file.size <= THUMBNAIL_LIMIT) drawing(small, file, name);
     else small.append(t('preview'));
-    return h('button', { type: 'button', class: 'rw-thumbnail', onclick: () => open(index) }, small, h('bdi', {}, name));
+    return h(
+      'button',
+      { type: 'button', class: 'rw-thumbnail', onclick: () => open(index) },
+      small,
+      h('bdi', {}, name),
+    );
   });
 
   /** A drawing in a frame without scripts, fetched when it comes into view. */
@@ -78,7 +93,12 @@ export function gallery(files: readonly ResultFile[], run: { id: string }, trans
   }
 
   return {
-    element: h('div', {}, h('div', { class: 'rw-gallery', role: 'group', 'aria-label': t('gallery', { n: files.length }) }, ...thumbnails), dialog),
+    element: h(
+      'div',
+      {},
+      h('div', { class: 'rw-gallery', role: 'group', 'aria-label': t('gallery', { n: files.length }) }, ...thumbnails),
+      dialog,
+    ),
     close() {
       for (const watch of watches) watch.disconnect();
       large?.close();

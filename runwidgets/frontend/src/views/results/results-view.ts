@@ -1,18 +1,22 @@
-import { isActive } from '../../model/states';
-import { h, replace } from '../dom';
+import { t } from '../../model/messages';
 import { LiveRun } from '../../model/runs/live-run';
-import { t } from '../../model/format';
-import type { Run } from '../../model/types';
+import { isActive } from '../../model/states';
 import type { Transport } from '../../model/transport';
-import { fileList } from './file-list';
+import type { Run } from '../../model/types';
+import { h, replace } from '../dom';
 import { executedFile, executedPath, preview, type Shown } from '../previews/preview';
 import type { View } from '../view';
+import { fileList } from './file-list';
 
 /** What a run left that did not succeed: its notebook, as far as it came. */
 function unfinished(run: Run, transport: Transport): Shown {
   const place = h('div', { class: 'rw-preview', hidden: true });
   let shown: Shown | null = null;
-  const toggle = h('button', { type: 'button', class: 'rw-button', 'aria-expanded': 'false', onclick: flip }, t('showExecuted'));
+  const toggle = h(
+    'button',
+    { type: 'button', class: 'rw-button', 'aria-expanded': 'false', onclick: flip },
+    t('showExecuted'),
+  );
   function flip(): void {
     place.hidden = !place.hidden;
     toggle.setAttribute('aria-expanded', String(!place.hidden));
@@ -21,8 +25,13 @@ function unfinished(run: Run, transport: Transport): Shown {
     if (shown) replace(place, shown.element);
   }
   return {
-    element: h('div', {}, h('div', { role: 'status' }, t('noResults', { state: t(run.state).toLowerCase() })),
-      h('div', { class: 'rw-actions' }, toggle), place),
+    element: h(
+      'div',
+      {},
+      h('div', { role: 'status' }, t('noResults', { state: t(run.state).toLowerCase() })),
+      h('div', { class: 'rw-actions' }, toggle),
+      place,
+    ),
     close: () => shown?.close(),
   };
 }

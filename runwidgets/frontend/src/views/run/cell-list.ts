@@ -1,10 +1,10 @@
-import { isActive } from '../../model/states';
 import { visible } from '../../model/ansi';
-import { h, replace } from '../dom';
-import { joined, type Cell, type Notebook } from '../../model/files/notebook';
-import { t } from '../../model/format';
-import type { Run } from '../../model/types';
+import { type Cell, joined, type Notebook } from '../../model/files/notebook';
+import { t } from '../../model/messages';
+import { isActive } from '../../model/states';
 import { ApiError, type Transport } from '../../model/transport';
+import type { Run } from '../../model/types';
+import { h, replace } from '../dom';
 
 const PAUSE = 1000;
 const MOST = 500;
@@ -20,7 +20,9 @@ export interface CellTime {
 }
 
 const firstLine = (cell: Cell): string => {
-  const lines = joined(cell.source).split('\n').map((line) => line.trim());
+  const lines = joined(cell.source)
+    .split('\n')
+    .map((line) => line.trim());
   return lines.find((line) => line !== '' && !line.startsWith('%%')) ?? '';
 };
 
@@ -29,12 +31,14 @@ export function cellTimes(notebook: Notebook): CellTime[] {
   return notebook.cells.flatMap((cell, at) => {
     if (cell.cell_type !== 'code' || joined(cell.source).trim() === '') return [];
     const duration = cell.metadata?.papermill?.duration;
-    return [{
-      number: at + 1,
-      line: firstLine(cell),
-      status: cell.metadata?.runwidgets?.status ?? 'not run',
-      duration: typeof duration === 'number' ? duration : null,
-    }];
+    return [
+      {
+        number: at + 1,
+        line: firstLine(cell),
+        status: cell.metadata?.runwidgets?.status ?? 'not run',
+        duration: typeof duration === 'number' ? duration : null,
+      },
+    ];
   });
 }
 
@@ -51,7 +55,12 @@ const SIGNS: { [status: string]: string } = { ok: '✓', error: '✕', running: 
 /** The code cells of a run with their durations; read when opened, and again as the run goes on. */
 export class CellsView {
   readonly element: HTMLDetailsElement;
-  private readonly place = h('div', { class: 'rw-scroll rw-cells', tabindex: 0, role: 'region', 'aria-label': t('cells') });
+  private readonly place = h('div', {
+    class: 'rw-scroll rw-cells',
+    tabindex: 0,
+    role: 'region',
+    'aria-label': t('cells'),
+  });
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isReading = false;
   private read = '';
@@ -89,7 +98,10 @@ export class CellsView {
       if (this.run) this.draw(cellTimes(notebook), run);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      replace(this.place, h('div', { class: 'rw-dim', role: 'status' }, error.status === 404 ? t('noCells') : error.message));
+      replace(
+        this.place,
+        h('div', { class: 'rw-dim', role: 'status' }, error.status === 404 ? t('noCells') : error.message),
+      );
     } finally {
       this.isReading = false;
     }
@@ -110,14 +122,30 @@ export class CellsView {
       const isHere = isActive(run.state) && cell.status === 'running';
       const bar = h('span', { class: 'rw-share', 'aria-hidden': 'true' });
       bar.style.width = `${((cell.duration ?? 0) / longest) * 100}%`;
-      return h('tr', { class: isHere ? 'rw-here' : '', 'aria-current': isHere ? 'step' : null },
+      return h(
+        'tr',
+        { class: isHere ? 'rw-here' : '', 'aria-current': isHere ? 'step' : null },
         h('td', { class: 'rw-number' }, String(cell.number)),
-        h('td', { title: t('cellStatus', { status: cell.status }) }, SIGNS[cell.status] ?? '', h('span', { class: 'rw-unseen' }, cell.status)),
+        h(
+          'td',
+          { title: t('cellStatus', { status: cell.status }) },
+          SIGNS[cell.status] ?? '',
+          h('span', { class: 'rw-unseen' }, cell.status),
+        ),
         h('td', { class: 'rw-source', title: visible(cell.line, true) }, visible(cell.line, true)),
-        h('td', { class: 'rw-number rw-took' }, bar, h('span', {}, cell.duration === null ? '' : seconds(cell.duration))));
+        h(
+          'td',
+          { class: 'rw-number rw-took' },
+          bar,
+          h('span', {}, cell.duration === null ? '' : seconds(cell.duration)),
+        ),
+      );
     });
     const heads = [t('cell'), t('state'), t('firstLine'), t('duration')].map((name) => h('th', { scope: 'col' }, name));
-    replace(this.place, h('table', { class: 'rw-table' }, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...rows)),
-      cells.length > MOST ? h('div', { class: 'rw-dim' }, t('cellsCut', { n: MOST, all: cells.length })) : null);
+    replace(
+      this.place,
+      h('table', { class: 'rw-table' }, h('thead', {}, h('tr', {}, ...heads)), h('tbody', {}, ...rows)),
+      cells.length > MOST ? h('div', { class: 'rw-dim' }, t('cellsCut', { n: MOST, all: cells.length })) : null,
+    );
   }
 }

@@ -1,45 +1,69 @@
-import { readAnsi, spanOf } from '../../model/ansi';
-import { h, saveAs } from '../dom';
-import { shortId, t } from '../../model/format';
-import type { LogPiece } from '../../model/types';
+import { readAnsi } from '../../model/ansi';
+import { shortId } from '../../model/format';
+import { t } from '../../model/messages';
+import { addText } from '../../model/runs/log-lines';
 import { ApiError, type Transport } from '../../model/transport';
+import type { LogPiece } from '../../model/types';
+import { spanOf } from '../ansi-text';
+import { h, saveAs } from '../dom';
 
 const MOST_LINES = 2000;
-
-/** Add printed text to lines; a carriage return goes back to the line's beginning, as on a terminal. */
-export function addText(lines: string[], text: string): void {
-  const pieces = text.replace(/\r\n/g, '\n').split('\n');
-  pieces.forEach((piece, at) => {
-    if (at > 0 || lines.length === 0) lines.push('');
-    const whole = (lines[lines.length - 1] ?? '') + piece;
-    const ended = whole.endsWith('\r');
-    const visible = (ended ? whole.slice(0, -1) : whole).split('\r');
-    lines[lines.length - 1] = (visible[visible.length - 1] ?? '') + (ended ? '\r' : '');
-  });
-}
 
 /** The log of a run: appended to, never sent again; follows its end until one scrolls up. */
 export class LogView {
   readonly element: HTMLElement;
   private readonly lines: string[] = [];
   private readonly drawn: string[] = [];
-  private readonly output = h('pre', { class: 'rw-log', tabindex: 0, role: 'log', 'aria-label': t('log'), hidden: true });
+  private readonly output = h('pre', {
+    class: 'rw-log',
+    tabindex: 0,
+    role: 'log',
+    'aria-label': t('log'),
+    hidden: true,
+  });
   private readonly note = h('span', { class: 'rw-dim', role: 'status' }, t('noLog'));
   private readonly follow = h('input', { type: 'checkbox', checked: true });
   private readonly search = h('input', {
-    type: 'search', class: 'rw-input rw-find', placeholder: t('findInLog'), 'aria-label': t('findInLog'), oninput: () => this.find(),
+    type: 'search',
+    class: 'rw-input rw-find',
+    placeholder: t('findInLog'),
+    'aria-label': t('findInLog'),
+    oninput: () => this.find(),
   });
   private readonly row: HTMLElement;
   private dropped = 0;
   private isCut = false;
   private frame = 0;
 
-  constructor(private readonly transport: Transport, private readonly id: string) {
-    const wrap = h('input', { type: 'checkbox', checked: true, onchange: () => this.output.classList.toggle('rw-unwrapped', !wrap.checked) });
-    this.row = h('div', { class: 'rw-row', hidden: true },
-      this.search, h('label', { class: 'rw-check' }, this.follow, t('follow')), h('label', { class: 'rw-check' }, wrap, t('wrap')),
-      h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => void this.download() }, t('downloadLog')));
-    this.element = h('details', { class: 'rw-section', open: true }, h('summary', {}, t('log')), this.output, this.row, this.note);
+  constructor(
+    private readonly transport: Transport,
+    private readonly id: string,
+  ) {
+    const wrap = h('input', {
+      type: 'checkbox',
+      checked: true,
+      onchange: () => this.output.classList.toggle('rw-unwrapped', !wrap.checked),
+    });
+    this.row = h(
+      'div',
+      { class: 'rw-row', hidden: true },
+      this.search,
+      h('label', { class: 'rw-check' }, this.follow, t('follow')),
+      h('label', { class: 'rw-check' }, wrap, t('wrap')),
+      h(
+        'button',
+        { type: 'button', class: 'rw-button rw-quiet', onclick: () => void this.download() },
+        t('downloadLog'),
+      ),
+    );
+    this.element = h(
+      'details',
+      { class: 'rw-section', open: true },
+      h('summary', {}, t('log')),
+      this.output,
+      this.row,
+      this.note,
+    );
     this.output.addEventListener('scroll', () => {
       const rest = this.output.scrollHeight - this.output.scrollTop - this.output.clientHeight;
       this.follow.checked = rest < 24;
@@ -104,7 +128,9 @@ export class LogView {
     const words = [
       sought ? t('linesFound', { n: found, all: this.drawn.length }) : '',
       this.isCut ? t('logCut', { n: MOST_LINES.toLocaleString('en') }) : '',
-    ].filter((each) => each !== '').join('; ');
+    ]
+      .filter((each) => each !== '')
+      .join('; ');
     if (this.note.textContent !== words) this.note.textContent = words;
   }
 

@@ -1,17 +1,20 @@
-import { isActive, STATE_SIGNS } from '../../model/states';
-import { ansiText, visible } from '../../model/ansi';
-import { append, askingButton, h, replace } from '../dom';
+import { visible } from '../../model/ansi';
+import { type Notebook, tracebackOf } from '../../model/files/notebook';
+import { bytes, clock, took, value } from '../../model/format';
+import { t } from '../../model/messages';
 import { LiveRun } from '../../model/runs/live-run';
-import { LogView } from './run-log';
-import { tracebackOf, type Notebook } from '../../model/files/notebook';
 import type { SeriesOfRun } from '../../model/runs/metric-series';
-import { bytes, clock, took, t, value } from '../../model/format';
-import type { Json, Run } from '../../model/types';
+import { isActive, STATE_SIGNS } from '../../model/states';
 import { ApiError } from '../../model/transport';
-import { CellsView } from './cell-list';
+import type { Json, Run } from '../../model/types';
+import { ansiText } from '../ansi-text';
+import { append, h, replace } from '../dom';
 import { listEarlier } from '../form/earlier-runs';
-import { seriesPlot } from './series-plot';
+import { askingButton } from '../question';
 import { innerModel, type View } from '../view';
+import { CellsView } from './cell-list';
+import { LogView } from './run-log';
+import { seriesPlot } from './series-plot';
 
 /** Say where a run is, in a line. */
 export function stageOf(run: Run): string {
@@ -37,7 +40,11 @@ export const runView: View = (root, { transport, model, inner }) => {
   const elapsed = h('span', { class: 'rw-elapsed', title: t('elapsed') });
   const stage = h('div', { class: 'rw-stage' });
   const fill = h('div', { class: 'rw-fill' });
-  const bar = h('div', { class: 'rw-bar', role: 'progressbar', 'aria-label': t('progress'), 'aria-valuemin': 0, 'aria-valuemax': 100 }, fill);
+  const bar = h(
+    'div',
+    { class: 'rw-bar', role: 'progressbar', 'aria-label': t('progress'), 'aria-valuemin': 0, 'aria-valuemax': 100 },
+    fill,
+  );
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const given = h('div', { class: 'rw-given' });
   const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
@@ -88,7 +95,22 @@ export const runView: View = (root, { transport, model, inner }) => {
     model.set({ state: run.state });
     if (!body.contains(badge)) {
       const head = h('div', { class: 'rw-head' }, badge, title, elapsed);
-      replace(body, head, bar, stage, notice, given, failure, metrics, charts, results, log?.element, cells?.element, actions, again);
+      replace(
+        body,
+        head,
+        bar,
+        stage,
+        notice,
+        given,
+        failure,
+        metrics,
+        charts,
+        results,
+        log?.element,
+        cells?.element,
+        actions,
+        again,
+      );
     }
     badge.className = `rw-badge rw-${run.state.toLowerCase()}`;
     const word = `${STATE_SIGNS[run.state]} ${t(run.state)}`;
@@ -160,8 +182,17 @@ export const runView: View = (root, { transport, model, inner }) => {
   function drawMetrics(run: Run): void {
     const known = Object.entries(run.metrics ?? {});
     metrics.hidden = known.length === 0;
-    replace(metrics, ...known.map(([name, each]) =>
-      h('div', {}, h('dt', {}, visible(name, true)), h('dd', { title: JSON.stringify(each) }, visible(value(each), true)))));
+    replace(
+      metrics,
+      ...known.map(([name, each]) =>
+        h(
+          'div',
+          {},
+          h('dt', {}, visible(name, true)),
+          h('dd', { title: JSON.stringify(each) }, visible(value(each), true)),
+        ),
+      ),
+    );
   }
 
   function drawSeries(series: SeriesOfRun): void {
@@ -177,19 +208,27 @@ export const runView: View = (root, { transport, model, inner }) => {
       return;
     }
     if (isActive(run.state)) {
-      append(actions, askingButton(
-        { label: t('cancel'), ask: () => t('cancelAsk'), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
-        () => act(async () => live?.accept(await transport.send<Run>('PUT', path(), {}))),
-      ));
+      append(
+        actions,
+        askingButton(
+          { label: t('cancel'), ask: () => t('cancelAsk'), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
+          () => act(async () => live?.accept(await transport.send<Run>('PUT', path(), {}))),
+        ),
+      );
       return;
     }
-    append(actions,
+    append(
+      actions,
       toggle('form', t('again'), t('closeForm'), openForm),
-      toggle('comparison', t('compareWith'), t('closeComparison'), openComparison));
-    append(actions, askingButton(
-      { label: t('delete'), ask: askDelete, yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet' },
-      () => act(() => transport.send('DELETE', path())),
-    ));
+      toggle('comparison', t('compareWith'), t('closeComparison'), openComparison),
+    );
+    append(
+      actions,
+      askingButton(
+        { label: t('delete'), ask: askDelete, yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet' },
+        () => act(() => transport.send('DELETE', path())),
+      ),
+    );
   }
 
   function askDelete(): string {
@@ -201,7 +240,12 @@ export const runView: View = (root, { transport, model, inner }) => {
 
   /** A button that opens something below the run, instead of what is open there, and closes it. */
   function toggle(name: string, label: string, closing: string, fill: () => () => void): HTMLElement {
-    const button = h('button', { type: 'button', class: 'rw-button', 'aria-expanded': String(opened === name), onclick: flip });
+    const button = h('button', {
+      type: 'button',
+      class: 'rw-button',
+      'aria-expanded': String(opened === name),
+      onclick: flip,
+    });
     const tell = (): void => {
       button.textContent = opened === name ? closing : label;
       button.setAttribute('aria-expanded', String(opened === name));
@@ -217,7 +261,7 @@ export const runView: View = (root, { transport, model, inner }) => {
       if (shown) drawActions(shown);
       actions.querySelector<HTMLElement>(`[data-opens="${name}"]`)?.focus();
     }
-    button.dataset['opens'] = name;
+    button.dataset.opens = name;
     tell();
     return button;
   }
@@ -248,15 +292,21 @@ export const runView: View = (root, { transport, model, inner }) => {
     const place = h('section', { 'aria-label': t('comparison') });
     let close: (() => void) | null = null;
     append(again, panel, place);
-    listEarlier(panel, transport, groupId, {
-      chosen(other) {
-        close?.();
-        replace(panel);
-        replace(place);
-        close = inner.compare(place, { transport, inner, model: innerModel({ run_ids: [id, other.id] }) });
+    listEarlier(
+      panel,
+      transport,
+      groupId,
+      {
+        chosen(other) {
+          close?.();
+          replace(panel);
+          replace(place);
+          close = inner.compare(place, { transport, inner, model: innerModel({ run_ids: [id, other.id] }) });
+        },
+        closed: () => actions.querySelector<HTMLElement>('[data-opens="comparison"]')?.click(),
       },
-      closed: () => actions.querySelector<HTMLElement>('[data-opens="comparison"]')?.click(),
-    }, { word: 'compareRun', except: id });
+      { word: 'compareRun', except: id },
+    );
     return () => close?.();
   }
 
@@ -293,7 +343,10 @@ export const runView: View = (root, { transport, model, inner }) => {
       },
       failed: (error) => {
         if (error.status === 404) live?.close(); // a server without our routes
-        replace(body, h('div', { class: 'rw-failure', role: 'alert' }, error.status === 404 ? t('noServer') : error.message));
+        replace(
+          body,
+          h('div', { class: 'rw-failure', role: 'alert' }, error.status === 404 ? t('noServer') : error.message),
+        );
       },
     });
   }

@@ -1,8 +1,8 @@
 import { visible } from '../../model/ansi';
+import { t } from '../../model/messages';
+import { nearest, type Points, thinned } from '../../model/runs/metric-series';
+import { label, makeAxis } from '../../model/sweep/axes';
 import { h } from '../dom';
-import { nearest, thinned, type Points } from '../../model/runs/metric-series';
-import { label, makeAxis } from '../../model/sweep/sweep-summary';
-import { t } from '../../model/format';
 import { axes, s } from '../svg';
 
 const [WIDTH, HEIGHT] = [480, 220];
@@ -18,10 +18,22 @@ export interface Line {
 
 /** Draw values by step: a line each; the pointer reads them. */
 export function seriesPlot(metric: string, lines: readonly Line[]): HTMLElement {
-  const drawn = lines.filter(({ points }) => points.length > 0).map(({ name, points }) => ({ name, points: thinned(points, MOST) }));
+  const drawn = lines
+    .filter(({ points }) => points.length > 0)
+    .map(({ name, points }) => ({ name, points: thinned(points, MOST) }));
   const all = drawn.flatMap(({ points }) => points);
   const { drawing, x, y, left, right } = axes(
-    makeAxis(t('step'), all.map(([step]) => step), false), makeAxis(metric, all.map(([, value]) => value)), WIDTH, HEIGHT,
+    makeAxis(
+      t('step'),
+      all.map(([step]) => step),
+      false,
+    ),
+    makeAxis(
+      metric,
+      all.map(([, value]) => value),
+    ),
+    WIDTH,
+    HEIGHT,
   );
   drawn.forEach(({ points }, at) => {
     const dashes = { 'stroke-dasharray': DASHES[at % DASHES.length] ?? '' };
@@ -29,9 +41,13 @@ export function seriesPlot(metric: string, lines: readonly Line[]): HTMLElement 
       const [[step, value]] = points as [[number, number]];
       drawing.append(s('circle', { cx: x(step), cy: y(value), r: 3.5, class: `rw-dot rw-line-${at % DASHES.length}` }));
     }
-    drawing.append(s('polyline', {
-      points: points.map(([step, value]) => `${x(step)},${y(value)}`).join(' '), class: `rw-trace rw-line-${at % DASHES.length}`, ...dashes,
-    }));
+    drawing.append(
+      s('polyline', {
+        points: points.map(([step, value]) => `${x(step)},${y(value)}`).join(' '),
+        class: `rw-trace rw-line-${at % DASHES.length}`,
+        ...dashes,
+      }),
+    );
   });
   const says = ({ name, points }: Line, [step, value]: [number, number]): string =>
     `${points && drawn.length > 1 ? `${name}: ` : ''}${t('atStep', { value: label(value), step: label(step) })}`;
@@ -52,10 +68,34 @@ export function seriesPlot(metric: string, lines: readonly Line[]): HTMLElement 
   drawing.addEventListener('pointerleave', () => {
     caption.textContent = lasts.join(' · ');
   });
-  const legend = drawn.length > 1 ? h('ul', { class: 'rw-legend' }, ...drawn.map(({ name }, at) => {
-    const sample = s('svg', { viewBox: '0 0 30 10', width: 30, height: 10, 'aria-hidden': 'true' },
-      s('line', { x1: 0, x2: 30, y1: 5, y2: 5, class: `rw-trace rw-line-${at % DASHES.length}`, 'stroke-dasharray': DASHES[at % DASHES.length] ?? '' }));
-    return h('li', {}, sample as unknown as HTMLElement, h('code', {}, name));
-  })) : null;
-  return h('figure', { class: 'rw-figure rw-series', 'data-series': metric }, h('div', { class: 'rw-axis' }, visible(metric, true)), drawing as unknown as HTMLElement, caption, legend);
+  const legend =
+    drawn.length > 1
+      ? h(
+          'ul',
+          { class: 'rw-legend' },
+          ...drawn.map(({ name }, at) => {
+            const sample = s(
+              'svg',
+              { viewBox: '0 0 30 10', width: 30, height: 10, 'aria-hidden': 'true' },
+              s('line', {
+                x1: 0,
+                x2: 30,
+                y1: 5,
+                y2: 5,
+                class: `rw-trace rw-line-${at % DASHES.length}`,
+                'stroke-dasharray': DASHES[at % DASHES.length] ?? '',
+              }),
+            );
+            return h('li', {}, sample as unknown as HTMLElement, h('code', {}, name));
+          }),
+        )
+      : null;
+  return h(
+    'figure',
+    { class: 'rw-figure rw-series', 'data-series': metric },
+    h('div', { class: 'rw-axis' }, visible(metric, true)),
+    drawing as unknown as HTMLElement,
+    caption,
+    legend,
+  );
 }

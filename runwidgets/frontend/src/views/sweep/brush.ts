@@ -43,7 +43,8 @@ export function brush(
       frame = hold(from, to);
       if (!frame) return;
       const { left, right, top, bottom } = frame;
-      for (const [name, value] of Object.entries({ x: left, y: top, width: right - left, height: bottom - top })) band.setAttribute(name, String(value));
+      for (const [name, value] of Object.entries({ x: left, y: top, width: right - left, height: bottom - top }))
+        band.setAttribute(name, String(value));
     };
     const end = (event: PointerEvent): void => {
       drawing.removeEventListener('pointermove', move);

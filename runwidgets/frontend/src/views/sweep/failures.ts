@@ -1,23 +1,48 @@
 import { visible } from '../../model/ansi';
-import { h, replace } from '../dom';
-import { describePoint, groupFailures } from '../../model/sweep/sweep-summary';
+import { t } from '../../model/messages';
 import type { Row } from '../../model/runs/run-rows';
-import { t } from '../../model/format';
+import { describePoint, groupFailures } from '../../model/sweep/sweep-summary';
+import { h, replace } from '../dom';
 
 const REASONS = 20;
 
 /** Draw why runs failed, each reason once, the most frequent first; `open` shows the first run of one. */
-export function drawFailures(place: HTMLElement, rows: readonly Row[], varied: readonly string[], open: (id: string) => void): void {
+export function drawFailures(
+  place: HTMLElement,
+  rows: readonly Row[],
+  varied: readonly string[],
+  open: (id: string) => void,
+): void {
   const groups = groupFailures(rows);
   place.hidden = groups.length === 0;
   const key = groups.map(({ reason, rows: found }) => `${found.length} ${reason}`).join('\n');
-  if (place.dataset['key'] === key) return;
-  place.dataset['key'] = key;
+  if (place.dataset.key === key) return;
+  place.dataset.key = key;
   const n = groups.reduce((sum, { rows: found }) => sum + found.length, 0);
-  replace(place, h('summary', {}, t('failedOf', { n })), h('ul', { class: 'rw-reasons' }, ...groups.slice(0, REASONS).map(({ reason, rows: found }) =>
-    h('li', {}, h('span', {}, `${found.length} × `), h('bdi', { class: 'rw-what' }, visible(reason) || t('noReason')),
-      h('button', {
-        type: 'button', class: 'rw-button rw-quiet', 'aria-label': t('openFirst', { where: describePoint(found[0] as Row, varied) }),
-        onclick: () => open((found[0] as Row).id),
-      }, t('open'))))));
+  replace(
+    place,
+    h('summary', {}, t('failedOf', { n })),
+    h(
+      'ul',
+      { class: 'rw-reasons' },
+      ...groups.slice(0, REASONS).map(({ reason, rows: found }) =>
+        h(
+          'li',
+          {},
+          h('span', {}, `${found.length} × `),
+          h('bdi', { class: 'rw-what' }, visible(reason) || t('noReason')),
+          h(
+            'button',
+            {
+              type: 'button',
+              class: 'rw-button rw-quiet',
+              'aria-label': t('openFirst', { where: describePoint(found[0] as Row, varied) }),
+              onclick: () => open((found[0] as Row).id),
+            },
+            t('open'),
+          ),
+        ),
+      ),
+    ),
+  );
 }

@@ -1,10 +1,12 @@
-import { STATE_SIGNS } from '../../model/states';
 import { visible } from '../../model/ansi';
-import { h } from '../dom';
-import { bestOf, describePoint, type Direction, type Grid, label, makeAxis } from '../../model/sweep/sweep-summary';
+import { t } from '../../model/messages';
 import type { Row } from '../../model/runs/run-rows';
-import { t } from '../../model/format';
+import { STATE_SIGNS } from '../../model/states';
+import { type Direction, label, makeAxis } from '../../model/sweep/axes';
+import type { Grid } from '../../model/sweep/heat-map';
+import { bestOf, describePoint } from '../../model/sweep/sweep-summary';
 import type { State } from '../../model/types';
+import { h } from '../dom';
 
 const ORDER: State[] = ['ERROR', 'RUNNING', 'PENDING', 'CANCELED', 'SUCCESS'];
 
@@ -24,32 +26,86 @@ export interface Shown {
 /** The runs as a grid of two parameters: each place has the sign of its state, or its metric with a shade. */
 export function gridTable({ grid, runs: ordered, down, across, varied, metric, direction, open }: Shown): HTMLElement {
   const all = grid.rows.flatMap((row) => grid.columns.flatMap((column) => grid.at(row, column)));
-  const axis = metric ? makeAxis(metric, all.map((row) => row.metrics[metric] ?? null).filter((each) => typeof each === 'number')) : null;
+  const axis = metric
+    ? makeAxis(
+        metric,
+        all.map((row) => row.metrics[metric] ?? null).filter((each) => typeof each === 'number'),
+      )
+    : null;
   const present = new Set(all);
-  const best = metric ? bestOf(ordered.filter((row) => present.has(row)), metric, direction) : null;
+  const best = metric
+    ? bestOf(
+        ordered.filter((row) => present.has(row)),
+        metric,
+        direction,
+      )
+    : null;
 
   function cell(runs: readonly Row[], spot: string): HTMLElement {
     const [only] = runs;
     if (!only) return h('td', {});
     const chosen = (metric ? bestOf(runs, metric, direction) : null) ?? only;
     const states = ORDER.filter((state) => runs.some((run) => run.state === state));
-    const value = metric && chosen.state !== 'ERROR' && chosen.state !== 'CANCELED' ? chosen.metrics[metric] : undefined;
+    const value =
+      metric && chosen.state !== 'ERROR' && chosen.state !== 'CANCELED' ? chosen.metrics[metric] : undefined;
     const signs = states.map((state) => STATE_SIGNS[state]).join('');
     const text = typeof value === 'number' ? label(value) : signs;
-    const at = axis && typeof value === 'number' ? axis.at(value) ?? 0.5 : null;
+    const at = axis && typeof value === 'number' ? (axis.at(value) ?? 0.5) : null;
     const share = at === null ? 0 : Math.round(6 + 34 * (direction === 'minimize' ? 1 - at : at));
-    const about = `${describePoint(chosen, varied)}: ${states.map((state) => t(state)).join(', ')}`
-      + (typeof value === 'number' ? `, ${visible(metric, true)} = ${label(value)}` : '') + (runs.length > 1 ? ` (${t('runsHere', { n: runs.length })})` : '');
-    return h('td', { class: chosen === best ? 'rw-best' : null, style: at === null ? null : `background: color-mix(in srgb, var(--rw-brand) ${share}%, var(--rw-paper))` },
-      h('button', { type: 'button', tabindex: -1, 'data-run': chosen.id, 'data-at': spot, 'aria-label': about, title: about, onclick: () => open(chosen.id) },
-        text, runs.length > 1 ? h('sub', {}, `×${runs.length}`) : null));
+    const about =
+      `${describePoint(chosen, varied)}: ${states.map((state) => t(state)).join(', ')}` +
+      (typeof value === 'number' ? `, ${visible(metric, true)} = ${label(value)}` : '') +
+      (runs.length > 1 ? ` (${t('runsHere', { n: runs.length })})` : '');
+    return h(
+      'td',
+      {
+        class: chosen === best ? 'rw-best' : null,
+        style: at === null ? null : `background: color-mix(in srgb, var(--rw-brand) ${share}%, var(--rw-paper))`,
+      },
+      h(
+        'button',
+        {
+          type: 'button',
+          tabindex: -1,
+          'data-run': chosen.id,
+          'data-at': spot,
+          'aria-label': about,
+          title: about,
+          onclick: () => open(chosen.id),
+        },
+        text,
+        runs.length > 1 ? h('sub', {}, `×${runs.length}`) : null,
+      ),
+    );
   }
 
-  const body = h('tbody', {}, ...grid.rows.map((row) => h('tr', {},
-    h('th', { scope: 'row' }, down === null ? '' : label(row)), ...grid.columns.map((column) => cell(grid.at(row, column), JSON.stringify([row, column]))))));
-  const table = h('table', { class: 'rw-table rw-grid-of' },
-    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, down === null ? across : `${down} ↓ ${across} →`),
-      ...grid.columns.map((column) => h('th', { scope: 'col' }, label(column))))), body);
+  const body = h(
+    'tbody',
+    {},
+    ...grid.rows.map((row) =>
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'row' }, down === null ? '' : label(row)),
+        ...grid.columns.map((column) => cell(grid.at(row, column), JSON.stringify([row, column]))),
+      ),
+    ),
+  );
+  const table = h(
+    'table',
+    { class: 'rw-table rw-grid-of' },
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'col' }, down === null ? across : `${down} ↓ ${across} →`),
+        ...grid.columns.map((column) => h('th', { scope: 'col' }, label(column))),
+      ),
+    ),
+    body,
+  );
   walkable(body);
   return table;
 }
@@ -57,7 +113,7 @@ export function gridTable({ grid, runs: ordered, down, across, varied, metric, d
 /** Focus a place of a grid that was drawn anew, by its values. */
 export function focusPlace(grid: HTMLElement, at: string): void {
   const buttons = [...grid.querySelectorAll('button')];
-  const target = buttons.find((each) => each.dataset['at'] === at);
+  const target = buttons.find((each) => each.dataset.at === at);
   if (!target) return;
   for (const each of buttons) each.setAttribute('tabindex', each === target ? '0' : '-1');
   target.focus({ preventScroll: true });
@@ -68,7 +124,12 @@ function walkable(body: HTMLElement): void {
   body.querySelector('button')?.setAttribute('tabindex', '0');
   body.addEventListener('keydown', (event) => {
     const from = (event.target as HTMLElement).closest('td');
-    const steps: { [key: string]: [number, number] } = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+    const steps: { [key: string]: [number, number] } = {
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+    };
     const step = steps[event.key];
     const row = from?.parentElement as HTMLTableRowElement | null | undefined;
     if (!from || !row || !step) return;

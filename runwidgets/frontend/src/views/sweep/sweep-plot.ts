@@ -1,9 +1,10 @@
 import { visible } from '../../model/ansi';
-import { h } from '../dom';
-import { bestOf, describePoint, type Axis, type Direction, label, makeAxis, sampled } from '../../model/sweep/sweep-summary';
+import { t } from '../../model/messages';
 import type { Row } from '../../model/runs/run-rows';
-import { t } from '../../model/format';
+import { type Axis, type Direction, label, makeAxis } from '../../model/sweep/axes';
+import { bestOf, describePoint, sampled } from '../../model/sweep/sweep-summary';
 import type { Json } from '../../model/types';
+import { h } from '../dom';
 import { axes, frame, s } from '../svg';
 import { brush, type Frame } from './brush';
 
@@ -32,27 +33,48 @@ const NEAR = 12;
 export function plot(given: Plotted): HTMLElement {
   const isLost = (row: Row): boolean => row.state === 'ERROR' || row.state === 'CANCELED';
   const isWhole = (row: Row): boolean => given.varied.every((name) => name in row.arguments);
-  const measured = given.rows.filter((row) => !isLost(row) && typeof row.metrics[given.metric] === 'number' && isWhole(row));
+  const measured = given.rows.filter(
+    (row) => !isLost(row) && typeof row.metrics[given.metric] === 'number' && isWhole(row),
+  );
   const best = bestOf(measured, given.metric, given.direction);
-  if (measured.length === 0 || given.varied.length === 0) return h('div', { class: 'rw-dim rw-empty' }, t('nothingToPlot'));
+  if (measured.length === 0 || given.varied.length === 0)
+    return h('div', { class: 'rw-dim rw-empty' }, t('nothingToPlot'));
   const chosen = measured.filter((row) => given.selected.has(row.id)).slice(0, MOST_CHOSEN);
   const shown = [...new Set([...sampled(measured, MOST, best), ...chosen])];
   const [first] = given.varied;
-  const drawing = given.varied.length === 1 && first !== undefined
-    ? points(given, measured, shown, best, first) : lines(given, measured, shown, best);
+  const drawing =
+    given.varied.length === 1 && first !== undefined
+      ? points(given, measured, shown, best, first)
+      : lines(given, measured, shown, best);
   const lost = given.rows.filter(isLost).length;
   const partial = given.rows.filter((row) => !isWhole(row)).length;
   const notes = [
-    best ? t('bestOf', { metric: visible(given.metric, true), value: label(best.metrics[given.metric] ?? null), where: describePoint(best, given.varied) }) : '',
-    shown.length < measured.length ? t('sampled', { n: shown.length.toLocaleString('en'), all: measured.length.toLocaleString('en') }) : '',
+    best
+      ? t('bestOf', {
+          metric: visible(given.metric, true),
+          value: label(best.metrics[given.metric] ?? null),
+          where: describePoint(best, given.varied),
+        })
+      : '',
+    shown.length < measured.length
+      ? t('sampled', { n: shown.length.toLocaleString('en'), all: measured.length.toLocaleString('en') })
+      : '',
     partial > 0 ? t('partial', { n: partial.toLocaleString('en') }) : '',
     given.varied.length > MOST_AXES ? t('axesCut', { names: given.varied.slice(MOST_AXES).join(', ') }) : '',
     chosen.length > 0 ? t('chosenDrawn', { n: chosen.length.toLocaleString('en') }) : '',
     lost > 0 ? t('notDrawn', { n: lost.toLocaleString('en') }) : '',
   ].filter((each) => each !== '');
   drawing.setAttribute('aria-label', notes.join('; '));
-  return h('figure', { class: 'rw-figure' }, drawing as unknown as HTMLElement,
-    h('figcaption', { class: 'rw-dim' }, [notes.slice(best ? 1 : 0).join('; '), t('brushHint')].filter((each) => each !== '').join('. ')));
+  return h(
+    'figure',
+    { class: 'rw-figure' },
+    drawing as unknown as HTMLElement,
+    h(
+      'figcaption',
+      { class: 'rw-dim' },
+      [notes.slice(best ? 1 : 0).join('; '), t('brushHint')].filter((each) => each !== '').join('. '),
+    ),
+  );
 }
 
 function describe(row: Row, given: Plotted): string {
@@ -68,30 +90,63 @@ function mark(element: SVGElement, row: Row, given: Plotted): SVGElement {
 
 type Place = [number, number];
 
-const frameOf = ([x, y]: Place, [toX, toY]: Place): Frame =>
-  ({ left: Math.min(x, toX), right: Math.max(x, toX), top: Math.min(y, toY), bottom: Math.max(y, toY) });
+const frameOf = ([x, y]: Place, [toX, toY]: Place): Frame => ({
+  left: Math.min(x, toX),
+  right: Math.max(x, toX),
+  top: Math.min(y, toY),
+  bottom: Math.max(y, toY),
+});
 
-const holds = ({ left, right, top, bottom }: Frame, [x, y]: Place): boolean => left <= x && x <= right && top <= y && y <= bottom;
+const holds = ({ left, right, top, bottom }: Frame, [x, y]: Place): boolean =>
+  left <= x && x <= right && top <= y && y <= bottom;
 
 /** Return what selects the runs that have a place in a frame. */
-const choosing = (given: Plotted, measured: readonly Row[], placesOf: (row: Row) => Place[]) =>
+const choosing =
+  (given: Plotted, measured: readonly Row[], placesOf: (row: Row) => Place[]) =>
   (frame: Frame, isNarrowing: boolean): void =>
-    given.choose(measured.filter((row) => placesOf(row).some((place) => holds(frame, place))).map((row) => row.id), isNarrowing);
+    given.choose(
+      measured.filter((row) => placesOf(row).some((place) => holds(frame, place))).map((row) => row.id),
+      isNarrowing,
+    );
 
 /** One parameter: a dot per run, joined in order where it is a number. */
-function points(given: Plotted, measured: readonly Row[], rows: readonly Row[], best: Row | null, name: string): SVGElement {
-  const across = makeAxis(name, rows.map((row) => row.arguments[name] ?? null), given.isLog);
-  const up = makeAxis(given.metric, rows.map((row) => row.metrics[given.metric] ?? null), given.isLog);
+function points(
+  given: Plotted,
+  measured: readonly Row[],
+  rows: readonly Row[],
+  best: Row | null,
+  name: string,
+): SVGElement {
+  const across = makeAxis(
+    name,
+    rows.map((row) => row.arguments[name] ?? null),
+    given.isLog,
+  );
+  const up = makeAxis(
+    given.metric,
+    rows.map((row) => row.metrics[given.metric] ?? null),
+    given.isLog,
+  );
   const { drawing, x, y } = axes(across, up, WIDTH, HEIGHT);
   const place = (row: Row): Place => [x(row.arguments[name] ?? null), y(row.metrics[given.metric] ?? null)];
   if (across.isNumeric) {
     const ordered = [...rows].sort((one, other) => Number(one.arguments[name]) - Number(other.arguments[name]));
     drawing.append(s('polyline', { points: ordered.map((row) => place(row).join(',')).join(' '), class: 'rw-trace' }));
   }
-  brush(drawing, frameOf, choosing(given, measured, (row) => [place(row)]));
+  brush(
+    drawing,
+    frameOf,
+    choosing(given, measured, (row) => [place(row)]),
+  );
   for (const row of rows) {
     const [cx, cy] = place(row);
-    drawing.append(mark(s('circle', { cx, cy, r: row === best ? 6 : 3.5, class: row === best ? 'rw-dot rw-best' : 'rw-dot' }), row, given));
+    drawing.append(
+      mark(
+        s('circle', { cx, cy, r: row === best ? 6 : 3.5, class: row === best ? 'rw-dot rw-best' : 'rw-dot' }),
+        row,
+        given,
+      ),
+    );
   }
   return drawing;
 }
@@ -99,8 +154,18 @@ function points(given: Plotted, measured: readonly Row[], rows: readonly Row[], 
 /** Several parameters: an axis each, the metric at the right, and a line per run, darker the better it is. */
 function lines(given: Plotted, measured: readonly Row[], rows: readonly Row[], best: Row | null): SVGElement {
   const names = given.varied.slice(0, MOST_AXES);
-  const stems: Axis[] = names.map((name) => makeAxis(name, rows.map((row) => row.arguments[name] ?? null), given.isLog));
-  const metric = makeAxis(given.metric, rows.map((row) => row.metrics[given.metric] ?? null), given.isLog);
+  const stems: Axis[] = names.map((name) =>
+    makeAxis(
+      name,
+      rows.map((row) => row.arguments[name] ?? null),
+      given.isLog,
+    ),
+  );
+  const metric = makeAxis(
+    given.metric,
+    rows.map((row) => row.metrics[given.metric] ?? null),
+    given.isLog,
+  );
   stems.push(metric);
   const [left, right, top, bottom] = [50, WIDTH - 90, 34, HEIGHT - 16];
   const x = (at: number): number => left + (at / (stems.length - 1)) * (right - left);
@@ -111,28 +176,44 @@ function lines(given: Plotted, measured: readonly Row[], rows: readonly Row[], b
     return given.direction === 'minimize' ? 1 - at : at;
   };
   const isChosen = (row: Row): number => Number(given.selected.has(row.id));
-  const valueOf = (row: Row, axis: Axis): Json => (axis === metric ? row.metrics[given.metric] : row.arguments[axis.name]) ?? null;
-  const placesOf = (row: Row): Place[] => stems.map((axis, at) => [x(at), y(axis, valueOf(row, axis))]);
-  brush(drawing, (from, to) => {
-    const at = stems.findIndex((_, each) => Math.abs(x(each) - from[0]) <= NEAR);
-    return at < 0 ? null : frameOf([x(at) - NEAR / 2, from[1]], [x(at) + NEAR / 2, to[1]]);
-  }, choosing(given, measured, placesOf));
+  const axisValue = (row: Row, axis: Axis): Json =>
+    (axis === metric ? row.metrics[given.metric] : row.arguments[axis.name]) ?? null;
+  const placesOf = (row: Row): Place[] => stems.map((axis, at) => [x(at), y(axis, axisValue(row, axis))]);
+  brush(
+    drawing,
+    (from, to) => {
+      const at = stems.findIndex((_, each) => Math.abs(x(each) - from[0]) <= NEAR);
+      return at < 0 ? null : frameOf([x(at) - NEAR / 2, from[1]], [x(at) + NEAR / 2, to[1]]);
+    },
+    choosing(given, measured, placesOf),
+  );
   const ordered = [...rows].sort((one, other) => isChosen(one) - isChosen(other) || goodness(one) - goodness(other));
   for (const row of ordered) {
     const isBest = row === best;
     const share = Math.round(15 + 75 * goodness(row));
-    drawing.append(mark(s('polyline', {
-      points: placesOf(row).join(' '), class: isBest ? 'rw-trace rw-best' : 'rw-trace',
-      style: isBest ? '' : `stroke: color-mix(in srgb, var(--rw-brand) ${share}%, var(--rw-line))`,
-    }), row, given));
+    drawing.append(
+      mark(
+        s('polyline', {
+          points: placesOf(row).join(' '),
+          class: isBest ? 'rw-trace rw-best' : 'rw-trace',
+          style: isBest ? '' : `stroke: color-mix(in srgb, var(--rw-brand) ${share}%, var(--rw-line))`,
+        }),
+        row,
+        given,
+      ),
+    );
   }
   stems.forEach((axis, at) => {
-    drawing.append(s('line', { x1: x(at), x2: x(at), y1: top, y2: bottom, class: 'rw-stem' }),
+    drawing.append(
+      s('line', { x1: x(at), x2: x(at), y1: top, y2: bottom, class: 'rw-stem' }),
       s('rect', { x: x(at) - NEAR, y: top, width: 2 * NEAR, height: bottom - top, class: 'rw-grasp' }),
       s('text', { x: x(at), y: 14, 'text-anchor': 'middle', class: 'rw-axis' }, visible(axis.name, true)),
-      ...(axis.isLog ? [s('text', { x: x(at), y: 27, 'text-anchor': 'middle' }, t('logScale'))] : []));
+      ...(axis.isLog ? [s('text', { x: x(at), y: 27, 'text-anchor': 'middle' }, t('logScale'))] : []),
+    );
     for (const tick of axis.ticks) {
-      drawing.append(s('text', { x: x(at) + 6, y: bottom - tick.at * (bottom - top) + 4, class: 'rw-halo' }, tick.text));
+      drawing.append(
+        s('text', { x: x(at) + 6, y: bottom - tick.at * (bottom - top) + 4, class: 'rw-halo' }, tick.text),
+      );
     }
   });
   return drawing;

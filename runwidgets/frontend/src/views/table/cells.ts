@@ -1,14 +1,17 @@
-import { STATE_SIGNS } from '../../model/states';
 import { visible } from '../../model/ansi';
-import { h } from '../dom';
-import { cellOf, type Column, type Row } from '../../model/runs/run-rows';
-import { took, t, value } from '../../model/format';
+import { took, value } from '../../model/format';
+import { t } from '../../model/messages';
+import { type Column, cellOf } from '../../model/runs/run-columns';
+import type { Row } from '../../model/runs/run-rows';
+import { STATE_SIGNS } from '../../model/states';
 import type { Json } from '../../model/types';
+import { h } from '../dom';
 
 const LOOKED_AT = 200;
 
 /** Return what heads a column. */
-export const titleOf = (column: Column): string => (column.group === 'run' ? t(column.name as 'state') : visible(column.name, true));
+export const titleOf = (column: Column): string =>
+  column.group === 'run' ? t(column.name as 'state') : visible(column.name, true);
 
 function textOf(cell: Json, column: Column): string {
   if (cell === null) return '–';
@@ -19,7 +22,10 @@ function textOf(cell: Json, column: Column): string {
 
 /** Say whether a column is one of numbers, by those of its rows that have something there. */
 export const isNumeric = (rows: readonly Row[], column: Column): boolean => {
-  const found = rows.slice(0, LOOKED_AT).map((row) => cellOf(row, column)).filter((cell) => cell !== null);
+  const found = rows
+    .slice(0, LOOKED_AT)
+    .map((row) => cellOf(row, column))
+    .filter((cell) => cell !== null);
   return found.length > 0 && found.every((cell) => typeof cell === 'number');
 };
 
@@ -27,8 +33,11 @@ export const isNumeric = (rows: readonly Row[], column: Column): boolean => {
 export function drawCell(row: Row, column: Column, isNumeric: boolean, style: string | null = null): HTMLElement {
   const cell = cellOf(row, column);
   if (column.key === 'state') {
-    return h('td', { role: 'gridcell', style }, h('span', { class: `rw-badge rw-${row.state.toLowerCase()}` },
-      `${STATE_SIGNS[row.state]} ${t(row.state)}`));
+    return h(
+      'td',
+      { role: 'gridcell', style },
+      h('span', { class: `rw-badge rw-${row.state.toLowerCase()}` }, `${STATE_SIGNS[row.state]} ${t(row.state)}`),
+    );
   }
   const text = textOf(cell, column);
   return h('td', { role: 'gridcell', class: isNumeric ? 'rw-number' : '', title: text, style }, h('bdi', {}, text));

@@ -1,6 +1,6 @@
+import { t } from '../../model/messages';
+import { type Column, moved, type Order } from '../../model/runs/run-columns';
 import { h } from '../dom';
-import { type Column, moved, type Order } from '../../model/runs/run-rows';
-import { t } from '../../model/format';
 import { titleOf } from './cells';
 
 const NARROWEST = 40;
@@ -26,7 +26,7 @@ export interface Heads {
 
 /** Return the style of a cell in a column. */
 export const widthOf = (width: number | undefined): string | null =>
-  (width ? `width: ${width}px; min-width: ${width}px; max-width: ${width}px` : null);
+  width ? `width: ${width}px; min-width: ${width}px; max-width: ${width}px` : null;
 
 /** The head of a column: a click sorts, dragging moves it, its right edge widens it; keys do all three. */
 export function headOf(column: Column, given: Heads): HTMLElement {
@@ -39,36 +39,60 @@ export function headOf(column: Column, given: Heads): HTMLElement {
   const widthNow = (): number => widths[column.key] ?? Math.round(head.offsetWidth);
   const within = (width: number): number => Math.max(NARROWEST, Math.min(WIDEST, Math.round(width)));
 
-  const button = h('button', {
-    type: 'button', class: 'rw-sort', 'data-key': column.key, draggable: 'true', title: t('headHint', { name: titleOf(column) }),
-    'aria-keyshortcuts': 'Shift+ArrowLeft Shift+ArrowRight + -', onclick: () => given.sortBy(column),
-    onkeydown: (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (event.shiftKey && by !== undefined) given.arrange(moved(keys, column.key, at + by));
-      else if (event.key === '+' || event.key === '-') given.widen(column.key, within(widthNow() + (event.key === '+' ? STEP : -STEP)), false);
-      else return;
-      event.preventDefault();
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      class: 'rw-sort',
+      'data-key': column.key,
+      draggable: 'true',
+      title: t('headHint', { name: titleOf(column) }),
+      'aria-keyshortcuts': 'Shift+ArrowLeft Shift+ArrowRight + -',
+      onclick: () => given.sortBy(column),
+      onkeydown: (event: KeyboardEvent) => {
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (event.shiftKey && by !== undefined) given.arrange(moved(keys, column.key, at + by));
+        else if (event.key === '+' || event.key === '-')
+          given.widen(column.key, within(widthNow() + (event.key === '+' ? STEP : -STEP)), false);
+        else return;
+        event.preventDefault();
+      },
+      ondragstart: (event: DragEvent) => event.dataTransfer?.setData(TYPE, column.key),
     },
-    ondragstart: (event: DragEvent) => event.dataTransfer?.setData(TYPE, column.key),
-  }, titleOf(column), h('span', { 'aria-hidden': 'true' }, arrow));
-  const grip = h('span', { class: 'rw-grip', 'aria-hidden': 'true', onpointerdown: pull, ondblclick: () => given.widen(column.key, 0, false) });
-  const head = h('th', {
-    scope: 'col', role: 'columnheader', 'aria-sort': sort, class: `rw-${column.group} ${numeric.has(column) ? 'rw-number' : ''}`,
-    style: widthOf(widths[column.key]),
-    ondragover: (event: DragEvent) => {
-      if (!event.dataTransfer?.types.includes(TYPE)) return;
-      event.preventDefault();
-      head.classList.add('rw-drop');
+    titleOf(column),
+    h('span', { 'aria-hidden': 'true' }, arrow),
+  );
+  const grip = h('span', {
+    class: 'rw-grip',
+    'aria-hidden': 'true',
+    onpointerdown: pull,
+    ondblclick: () => given.widen(column.key, 0, false),
+  });
+  const head = h(
+    'th',
+    {
+      scope: 'col',
+      role: 'columnheader',
+      'aria-sort': sort,
+      class: `rw-${column.group} ${numeric.has(column) ? 'rw-number' : ''}`,
+      style: widthOf(widths[column.key]),
+      ondragover: (event: DragEvent) => {
+        if (!event.dataTransfer?.types.includes(TYPE)) return;
+        event.preventDefault();
+        head.classList.add('rw-drop');
+      },
+      ondragleave: () => head.classList.remove('rw-drop'),
+      ondrop: (event: DragEvent) => {
+        event.preventDefault();
+        const key = event.dataTransfer?.getData(TYPE) ?? '';
+        if (keys.includes(key)) given.arrange(moved(keys, key, at));
+        else head.classList.remove('rw-drop');
+      },
     },
-    ondragleave: () => head.classList.remove('rw-drop'),
-    ondrop: (event: DragEvent) => {
-      event.preventDefault();
-      const key = event.dataTransfer?.getData(TYPE) ?? '';
-      if (keys.includes(key)) given.arrange(moved(keys, key, at));
-      else head.classList.remove('rw-drop');
-    },
-  }, button, grip);
+    button,
+    grip,
+  );
 
   function pull(event: PointerEvent): void {
     event.preventDefault();
@@ -82,10 +106,15 @@ export function headOf(column: Column, given: Heads): HTMLElement {
     };
     grip.setPointerCapture(event.pointerId);
     grip.addEventListener('pointermove', move);
-    grip.addEventListener('lostpointercapture', () => { // however it ended
-      grip.removeEventListener('pointermove', move);
-      if (width) given.widen(column.key, width, false);
-    }, { once: true });
+    grip.addEventListener(
+      'lostpointercapture',
+      () => {
+        // however it ended
+        grip.removeEventListener('pointermove', move);
+        if (width) given.widen(column.key, width, false);
+      },
+      { once: true },
+    );
   }
   return head;
 }

@@ -1,29 +1,51 @@
-import { STATE_SIGNS } from '../../model/states';
-import { h, replace } from '../dom';
+import { t } from '../../model/messages';
 import type { Row } from '../../model/runs/run-rows';
-import { t } from '../../model/format';
+import { STATE_SIGNS } from '../../model/states';
 import type { State } from '../../model/types';
+import { h, replace } from '../dom';
 
 const STATES: State[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
-const WORDS = { PENDING: 'waiting', RUNNING: 'running', SUCCESS: 'succeeded', ERROR: 'failed', CANCELED: 'cancelled' };
+const MESSAGES = {
+  PENDING: 'waiting',
+  RUNNING: 'running',
+  SUCCESS: 'succeeded',
+  ERROR: 'failed',
+  CANCELED: 'cancelled',
+};
 
 /** Draw how many runs are in each state; one that is pressed is what a filter leaves. */
-export function drawChips(chips: HTMLElement, rows: readonly Row[], filter: string, choose: (filter: string) => void): void {
+export function drawChips(
+  chips: HTMLElement,
+  rows: readonly Row[],
+  filter: string,
+  choose: (filter: string) => void,
+): void {
   const counts = new Map<State, number>();
   for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
   const present = STATES.filter((state) => counts.has(state));
   const key = present.map((state) => `${state} ${counts.get(state)}`).join() + filter;
-  if (chips.dataset['key'] === key) return;
-  const focused = (chips.ownerDocument.activeElement as HTMLElement | null)?.dataset['state'];
-  chips.dataset['key'] = key;
+  if (chips.dataset.key === key) return;
+  const focused = (chips.ownerDocument.activeElement as HTMLElement | null)?.dataset.state;
+  chips.dataset.key = key;
   const words = filter.split(/\s+/).filter((each) => each !== '');
-  replace(chips, ...present.map((state) => {
-    const word = `state:${WORDS[state]}`;
-    const isOn = words.includes(word);
-    return h('button', {
-      type: 'button', class: `rw-badge rw-chip rw-${state.toLowerCase()}`, 'aria-pressed': String(isOn), 'data-state': state,
-      onclick: () => choose([...words.filter((each) => !each.startsWith('state:')), ...(isOn ? [] : [word])].join(' ')),
-    }, `${STATE_SIGNS[state]} ${counts.get(state)?.toLocaleString()} ${t(state)}`);
-  }));
+  replace(
+    chips,
+    ...present.map((state) => {
+      const word = `state:${MESSAGES[state]}`;
+      const isOn = words.includes(word);
+      return h(
+        'button',
+        {
+          type: 'button',
+          class: `rw-badge rw-chip rw-${state.toLowerCase()}`,
+          'aria-pressed': String(isOn),
+          'data-state': state,
+          onclick: () =>
+            choose([...words.filter((each) => !each.startsWith('state:')), ...(isOn ? [] : [word])].join(' ')),
+        },
+        `${STATE_SIGNS[state]} ${counts.get(state)?.toLocaleString()} ${t(state)}`,
+      );
+    }),
+  );
   if (focused) chips.querySelector<HTMLElement>(`[data-state="${focused}"]`)?.focus();
 }

@@ -1,14 +1,27 @@
-import { isActive } from '../../model/states';
-import { append, askingButton, h, replace, saveAs } from '../dom';
+import { shortId } from '../../model/format';
+import { t } from '../../model/messages';
 import { LiveRuns, type Runs, type RunsWatcher } from '../../model/runs/live-runs';
-import { chosenColumns, type Column, columnsOf, inSight, type Order, parseFilter, parseOrder, type Row, sorted, toCsv, usualColumns } from '../../model/runs/run-rows';
-import { shortId, t } from '../../model/format';
+import {
+  type Column,
+  chosenColumns,
+  columnsOf,
+  type Order,
+  parseOrder,
+  runsToCsv,
+  sorted,
+  usualColumns,
+} from '../../model/runs/run-columns';
+import { parseFilter } from '../../model/runs/run-filter';
+import { inSight, type Row } from '../../model/runs/run-rows';
+import { isActive } from '../../model/states';
 import type { ApiError } from '../../model/transport';
-import { drawCell, isNumeric, titleOf } from './cells';
-import { drawChips } from './state-chips';
-import { headOf, type Widths, widthOf } from './column-heads';
-import { forEach, typedFor } from './bulk-actions';
+import { append, h, replace, saveAs } from '../dom';
+import { askingButton } from '../question';
 import { innerModel, type View } from '../view';
+import { forEach, typedFor } from './bulk-actions';
+import { drawCell, isNumeric, titleOf } from './cells';
+import { headOf, type Widths, widthOf } from './column-heads';
+import { drawChips } from './state-chips';
 
 const ROW_HEIGHT = 30;
 const MOST_COMPARED = 10;
@@ -31,8 +44,15 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   const selected = new Set<string>();
 
   const filter = h('input', {
-    class: 'rw-input rw-filter', type: 'search', placeholder: t('filterHint'), 'aria-label': t('filter'),
-    spellcheck: 'false', oninput: () => { model.set({ filter: filter.value }); refresh(); },
+    class: 'rw-input rw-filter',
+    type: 'search',
+    placeholder: t('filterHint'),
+    'aria-label': t('filter'),
+    spellcheck: 'false',
+    oninput: () => {
+      model.set({ filter: filter.value });
+      refresh();
+    },
   });
   const chips = h('div', { class: 'rw-chips', role: 'group', 'aria-label': t('state') });
   const chooser = h('div', { class: 'rw-columns', role: 'group', 'aria-label': t('columns') });
@@ -42,16 +62,33 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   const everyBox = h('input', { type: 'checkbox', 'aria-label': t('selectAll'), onchange: toggleAll });
   const head = h('tr', { role: 'row', 'aria-rowindex': 1 });
   const body = h('tbody', {});
-  const table = h('table', { class: 'rw-table rw-runs', role: 'grid', 'aria-multiselectable': 'true', 'aria-label': t('runs') },
-    h('thead', {}, head), body);
+  const table = h(
+    'table',
+    { class: 'rw-table rw-runs', role: 'grid', 'aria-multiselectable': 'true', 'aria-label': t('runs') },
+    h('thead', {}, head),
+    body,
+  );
   const scroller = h('div', { class: 'rw-scroll rw-window', onscroll: () => drawRows() }, table);
   const empty = h('div', { class: 'rw-dim rw-empty', hidden: true });
   const detail = h('section', { class: 'rw-detail', hidden: true });
-  const card = h('div', { class: 'rw-card' },
-    h('div', { class: 'rw-tools' }, filter, chips,
+  const card = h(
+    'div',
+    { class: 'rw-card' },
+    h(
+      'div',
+      { class: 'rw-tools' },
+      filter,
+      chips,
       h('details', { class: 'rw-menu' }, h('summary', { class: 'rw-button' }, t('columns')), chooser),
-      h('button', { type: 'button', class: 'rw-button', onclick: downloadCsv }, t('csv'))),
-    notice, bulk, scroller, empty, count, detail);
+      h('button', { type: 'button', class: 'rw-button', onclick: downloadCsv }, t('csv')),
+    ),
+    notice,
+    bulk,
+    scroller,
+    empty,
+    count,
+    detail,
+  );
   root.append(card);
 
   const widths = (): Widths => ({ ...((model.get('widths') ?? {}) as Widths), ...pulled });
@@ -77,7 +114,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     order = parseOrder(String(model.get('order_by') ?? ''));
     shown = sorted(rows.filter(parseFilter(filter.value)), all, order);
     const gone = live?.isComplete ? [...selected].filter((id) => !live?.get(id)) : [];
-    gone.forEach((id) => selected.delete(id));
+    for (const id of gone) selected.delete(id);
     if (gone.length) model.set({ selected: [...selected] });
     numeric = new Set(columns.filter((column) => isNumeric(shown, column)));
     drawHead();
@@ -115,7 +152,10 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   /** Ask whether the group is still there, where it has no runs. */
   async function check(): Promise<void> {
     const id = model.get('group_id');
-    const isGone = await transport.get(`groups/${String(id ?? '')}`).then(() => false, (error: ApiError) => error.status === 404);
+    const isGone = await transport.get(`groups/${String(id ?? '')}`).then(
+      () => false,
+      (error: ApiError) => error.status === 404,
+    );
     if (isGone && id === model.get('group_id')) replace(empty, t('groupGone'));
   }
 
@@ -124,9 +164,13 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   function drawHead(): void {
     const given = { columns, order, numeric, widths: widths(), sortBy, arrange, widen };
     const heads = columns.map((column) => headOf(column, given));
-    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['key'];
-    replace(head, h('th', { scope: 'col', role: 'columnheader', class: 'rw-tick' }, everyBox),
-      h('th', { scope: 'col', role: 'columnheader' }, t('run')), ...heads);
+    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset.key;
+    replace(
+      head,
+      h('th', { scope: 'col', role: 'columnheader', class: 'rw-tick' }, everyBox),
+      h('th', { scope: 'col', role: 'columnheader' }, t('run')),
+      ...heads,
+    );
     if (focused) head.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     const chosen = shown.filter((row) => selected.has(row.id)).length;
     everyBox.checked = chosen > 0 && chosen === shown.length;
@@ -136,36 +180,75 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   function drawRows(isForced = false): void {
     const [begin, end] = inSight(scroller.scrollTop, scroller.clientHeight || 400, ROW_HEIGHT, shown.length);
     const place = `${begin} ${end}`;
-    if (!isForced && body.dataset['place'] === place) return;
-    body.dataset['place'] = place;
+    if (!isForced && body.dataset.place === place) return;
+    body.dataset.place = place;
     const focused = root.ownerDocument.activeElement;
-    const part = focused && body.contains(focused) ? (focused as HTMLElement).dataset['part'] : undefined;
-    const holder = part ? (focused?.closest('tr') as HTMLElement | null)?.dataset['run'] : undefined;
+    const part = focused && body.contains(focused) ? (focused as HTMLElement).dataset.part : undefined;
+    const holder = part ? (focused?.closest('tr') as HTMLElement | null)?.dataset.run : undefined;
     const gap = (rows: number): HTMLElement | null =>
       rows <= 0 ? null : h('tr', { 'aria-hidden': 'true', class: 'rw-gap', style: `height: ${rows * ROW_HEIGHT}px` });
     const its = widths();
-    replace(body, gap(begin), ...shown.slice(begin, end).map((row, at) => drawRow(row, begin + at, its)), gap(shown.length - end));
-    if (holder) body.querySelector<HTMLElement>(`tr[data-run="${holder}"] [data-part="${part}"], tr[data-run="${holder}"][data-part="${part}"]`)
-      ?.focus({ preventScroll: true });
+    replace(
+      body,
+      gap(begin),
+      ...shown.slice(begin, end).map((row, at) => drawRow(row, begin + at, its)),
+      gap(shown.length - end),
+    );
+    if (holder)
+      body
+        .querySelector<HTMLElement>(
+          `tr[data-run="${holder}"] [data-part="${part}"], tr[data-run="${holder}"][data-part="${part}"]`,
+        )
+        ?.focus({ preventScroll: true });
   }
 
   function drawRow(row: Row, at: number, its: Widths): HTMLElement {
     const name = shortId(row.id);
     const box = h('input', {
-      type: 'checkbox', tabindex: -1, 'data-part': 'box', 'aria-label': t('selectRun', { name }), checked: selected.has(row.id),
-      onclick: (event: MouseEvent) => { choose(row.id, box.checked, event.shiftKey); },
+      type: 'checkbox',
+      tabindex: -1,
+      'data-part': 'box',
+      'aria-label': t('selectRun', { name }),
+      checked: selected.has(row.id),
+      onclick: (event: MouseEvent) => {
+        choose(row.id, box.checked, event.shiftKey);
+      },
     });
     const isActiveRow = active ? row.id === active : at === 0;
-    return h('tr', {
-      role: 'row', 'data-run': row.id, 'data-part': 'row', 'aria-rowindex': at + 2, tabindex: isActiveRow ? 0 : -1,
-      'aria-selected': String(selected.has(row.id)), onfocus: () => { active = row.id; }, ondblclick: () => open(row.id),
-    },
-    h('td', { role: 'gridcell', class: 'rw-tick' }, box),
-    h('td', { role: 'gridcell' }, h('button', {
-      type: 'button', class: 'rw-link', tabindex: -1, 'data-part': 'open', title: row.id, 'aria-label': t('openRun', { name }),
-      onclick: () => open(row.id),
-    }, name)),
-    ...columns.map((column) => drawCell(row, column, numeric.has(column), widthOf(its[column.key]))));
+    return h(
+      'tr',
+      {
+        role: 'row',
+        'data-run': row.id,
+        'data-part': 'row',
+        'aria-rowindex': at + 2,
+        tabindex: isActiveRow ? 0 : -1,
+        'aria-selected': String(selected.has(row.id)),
+        onfocus: () => {
+          active = row.id;
+        },
+        ondblclick: () => open(row.id),
+      },
+      h('td', { role: 'gridcell', class: 'rw-tick' }, box),
+      h(
+        'td',
+        { role: 'gridcell' },
+        h(
+          'button',
+          {
+            type: 'button',
+            class: 'rw-link',
+            tabindex: -1,
+            'data-part': 'open',
+            title: row.id,
+            'aria-label': t('openRun', { name }),
+            onclick: () => open(row.id),
+          },
+          name,
+        ),
+      ),
+      ...columns.map((column) => drawCell(row, column, numeric.has(column), widthOf(its[column.key]))),
+    );
   }
 
   function setFilter(line: string): void {
@@ -177,16 +260,29 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
 
   function drawChooser(): void {
     const key = all.map((each) => `${each.key} ${columns.includes(each)}`).join();
-    if (chooser.dataset['key'] === key) return;
-    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset['column'];
-    chooser.dataset['key'] = key;
-    replace(chooser, ...all.map((column) => h('label', { class: 'rw-choice' }, h('input', {
-      type: 'checkbox', checked: columns.includes(column), 'data-column': column.key,
-      onchange: () => {
-        const keys = columns.map((each) => each.key);
-        arrange(columns.includes(column) ? keys.filter((key) => key !== column.key) : [...keys, column.key]);
-      },
-    }), h('bdi', {}, titleOf(column)), column.group === 'run' ? null : h('span', { class: 'rw-dim' }, t(column.group)))));
+    if (chooser.dataset.key === key) return;
+    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset.column;
+    chooser.dataset.key = key;
+    replace(
+      chooser,
+      ...all.map((column) =>
+        h(
+          'label',
+          { class: 'rw-choice' },
+          h('input', {
+            type: 'checkbox',
+            checked: columns.includes(column),
+            'data-column': column.key,
+            onchange: () => {
+              const keys = columns.map((each) => each.key);
+              arrange(columns.includes(column) ? keys.filter((key) => key !== column.key) : [...keys, column.key]);
+            },
+          }),
+          h('bdi', {}, titleOf(column)),
+          column.group === 'run' ? null : h('span', { class: 'rw-dim' }, t(column.group)),
+        ),
+      ),
+    );
     if (focused) chooser.querySelector<HTMLElement>(`[data-column="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -194,8 +290,13 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     empty.hidden = shown.length > 0 || !live?.isComplete;
     scroller.hidden = shown.length === 0 && live?.isComplete === true;
     if (empty.hidden) return;
-    replace(empty, rows === 0 ? t('noRuns') : t('noMatch', { filter: filter.value }), rows === 0 ? null
-      : h('button', { type: 'button', class: 'rw-button', onclick: () => setFilter('') }, t('clearFilter')));
+    replace(
+      empty,
+      rows === 0 ? t('noRuns') : t('noMatch', { filter: filter.value }),
+      rows === 0
+        ? null
+        : h('button', { type: 'button', class: 'rw-button', onclick: () => setFilter('') }, t('clearFilter')),
+    );
   }
 
   // -- choosing --------------------------------------------------------------------------------------
@@ -211,14 +312,14 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     const from = shown.findIndex((row) => row.id === anchor);
     const to = shown.findIndex((row) => row.id === id);
     const range = isRange && from >= 0 ? shown.slice(Math.min(from, to), Math.max(from, to) + 1) : [shown[to]];
-    for (const row of range) if (row) (isOn ? selected.add(row.id) : selected.delete(row.id));
+    for (const row of range) if (row) isOn ? selected.add(row.id) : selected.delete(row.id);
     anchor = id;
     active = id;
     tellSelected();
   }
 
   function toggleAll(): void {
-    for (const row of shown) (everyBox.checked ? selected.add(row.id) : selected.delete(row.id));
+    for (const row of shown) everyBox.checked ? selected.add(row.id) : selected.delete(row.id);
     tellSelected();
   }
 
@@ -235,7 +336,10 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
 
   function widen(key: string, width: number, isForNow: boolean): void {
     pulled = isForNow ? { [key]: width } : {};
-    if (isForNow) return drawRows(true);
+    if (isForNow) {
+      drawRows(true);
+      return;
+    }
     const { [key]: _, ...others } = widths();
     model.set({ widths: width ? { ...others, [key]: width } : others });
   }
@@ -247,32 +351,76 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     const chosen = rows.map((row) => row.id).join();
     const key = `${chosen} ${moving.length}`;
     bulk.hidden = rows.length === 0;
-    const isAsking = bulk.querySelector('.rw-question') !== null && bulk.dataset['chosen'] === chosen;
+    const isAsking = bulk.querySelector('.rw-question') !== null && bulk.dataset.chosen === chosen;
     if (drawnBulk === key || isAsking) return; // a run that ends meanwhile takes no question away
-    bulk.dataset['chosen'] = chosen;
+    bulk.dataset.chosen = chosen;
     drawnBulk = key;
     const n = (of: readonly Row[]): { n: string } => ({ n: of.length.toLocaleString() });
     replace(bulk, h('span', { role: 'status' }, t('selectedCount', n(rows))));
-    append(bulk, rows.length < 2 ? null : h('button', {
-      type: 'button', class: 'rw-button', disabled: rows.length > MOST_COMPARED, onclick: () => showCompare(rows),
-      title: rows.length > MOST_COMPARED ? t('compareMost', { n: MOST_COMPARED }) : '',
-    }, t('compare')));
+    append(
+      bulk,
+      rows.length < 2
+        ? null
+        : h(
+            'button',
+            {
+              type: 'button',
+              class: 'rw-button',
+              disabled: rows.length > MOST_COMPARED,
+              onclick: () => showCompare(rows),
+              title: rows.length > MOST_COMPARED ? t('compareMost', { n: MOST_COMPARED }) : '',
+            },
+            t('compare'),
+          ),
+    );
     const mayAct = !model.get('read_only');
     if (mayAct && moving.length) {
-      append(bulk, askingButton(
-        { label: t('cancelMany', n(moving)), ask: () => t('cancelManyAsk', n(moving)), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
-        () => each(moving, (row) => transport.send('PUT', `runs/${row.id}`, {})),
-      ));
+      append(
+        bulk,
+        askingButton(
+          {
+            label: t('cancelMany', n(moving)),
+            ask: () => t('cancelManyAsk', n(moving)),
+            yes: t('cancelYes'),
+            busy: t('cancelling'),
+            no: t('no'),
+          },
+          () => each(moving, (row) => transport.send('PUT', `runs/${row.id}`, {})),
+        ),
+      );
     }
     if (mayAct && ended.length) {
-      append(bulk, askingButton(
-        { label: t('deleteMany', n(ended)), ask: () => t('deleteManyAsk', n(ended)), yes: t('deleteYes'), busy: t('deleting'), no: t('no'), kind: 'rw-quiet', typed: typedFor(ended.length) },
-        () => each(ended, (row) => transport.send('DELETE', `runs/${row.id}`)),
-      ));
+      append(
+        bulk,
+        askingButton(
+          {
+            label: t('deleteMany', n(ended)),
+            ask: () => t('deleteManyAsk', n(ended)),
+            yes: t('deleteYes'),
+            busy: t('deleting'),
+            no: t('no'),
+            kind: 'rw-quiet',
+            typed: typedFor(ended.length),
+          },
+          () => each(ended, (row) => transport.send('DELETE', `runs/${row.id}`)),
+        ),
+      );
     }
-    append(bulk, h('button', {
-      type: 'button', class: 'rw-button rw-quiet', onclick: () => { selected.clear(); tellSelected(); },
-    }, t('clearSelection')));
+    append(
+      bulk,
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'rw-button rw-quiet',
+          onclick: () => {
+            selected.clear();
+            tellSelected();
+          },
+        },
+        t('clearSelection'),
+      ),
+    );
   }
 
   async function each(rows: readonly Row[], act: (row: Row) => Promise<unknown>): Promise<void> {
@@ -285,9 +433,24 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   function showDetail(label: string, fill: (place: HTMLElement) => () => void): void {
     hideDetail();
     const place = h('div', {});
-    const close = h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => { hideDetail(); focusRow(active); } }, t('close'));
+    const close = h(
+      'button',
+      {
+        type: 'button',
+        class: 'rw-button rw-quiet',
+        onclick: () => {
+          hideDetail();
+          focusRow(active);
+        },
+      },
+      t('close'),
+    );
     detail.setAttribute('aria-label', label);
-    replace(detail, h('div', { class: 'rw-head' }, h('span', { class: 'rw-title', tabindex: -1 }, label), close), place);
+    replace(
+      detail,
+      h('div', { class: 'rw-head' }, h('span', { class: 'rw-title', tabindex: -1 }, label), close),
+      place,
+    );
     detail.hidden = false;
     closeDetail = fill(place);
     detail.querySelector<HTMLElement>('.rw-title')?.focus({ preventScroll: true });
@@ -304,18 +467,23 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   function open(id: string): void {
     active = id;
     model.set({ run_id: id });
-    if (openElsewhere) return openElsewhere(id);
+    if (openElsewhere) {
+      openElsewhere(id);
+      return;
+    }
     showDetail(t('openRun', { name: shortId(id) }), (place) =>
-      inner.run(place, { transport, inner, model: innerModel({ run_id: id, read_only: model.get('read_only') }) }));
+      inner.run(place, { transport, inner, model: innerModel({ run_id: id, read_only: model.get('read_only') }) }),
+    );
   }
 
   function showCompare(rows: readonly Row[]): void {
     showDetail(t('comparison'), (place) =>
-      inner.compare(place, { transport, inner, model: innerModel({ run_ids: rows.map((row) => row.id) }) }));
+      inner.compare(place, { transport, inner, model: innerModel({ run_ids: rows.map((row) => row.id) }) }),
+    );
   }
 
   function downloadCsv(): void {
-    saveAs(new Blob([toCsv(shown, columns)], { type: 'text/csv' }), 'runs.csv');
+    saveAs(new Blob([runsToCsv(shown, columns)], { type: 'text/csv' }), 'runs.csv');
   }
 
   // -- keys ------------------------------------------------------------------------------------------
@@ -333,12 +501,17 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   }
 
   body.addEventListener('keydown', (event: KeyboardEvent) => {
-    const id = ((event.target as HTMLElement).closest('tr') as HTMLElement | null)?.dataset['run'];
+    const id = ((event.target as HTMLElement).closest('tr') as HTMLElement | null)?.dataset.run;
     if (!id || event.ctrlKey || event.metaKey || event.altKey) return;
     const at = shown.findIndex((row) => row.id === id);
     const page = Math.max(1, Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2);
     const steps: { [key: string]: number } = {
-      ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: shown.length - 1,
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + page,
+      PageUp: at - page,
+      Home: 0,
+      End: shown.length - 1,
     };
     const target = steps[event.key];
     if (target !== undefined) {
@@ -354,7 +527,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
       event.preventDefault();
       choose(id, !selected.has(id), false);
       focusRow(id);
-    } else if (event.key === 'Enter' && (event.target as HTMLElement).dataset['part'] === 'row') {
+    } else if (event.key === 'Enter' && (event.target as HTMLElement).dataset.part === 'row') {
       event.preventDefault();
       open(id);
     } else if (event.key === 'Delete') {
@@ -364,14 +537,20 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     }
   });
 
-  const release = (): void => { isPressed = false; };
-  table.addEventListener('pointerdown', () => { isPressed = true; });
+  const release = (): void => {
+    isPressed = false;
+  };
+  table.addEventListener('pointerdown', () => {
+    isPressed = true;
+  });
   document.addEventListener('pointerup', release);
   document.addEventListener('pointercancel', release);
   filter.value = String(model.get('filter') ?? '');
   const stops = [
     model.observe('group_id', watch),
-    model.observe('filter', () => { if (filter.value !== model.get('filter')) setFilter(String(model.get('filter') ?? '')); }),
+    model.observe('filter', () => {
+      if (filter.value !== model.get('filter')) setFilter(String(model.get('filter') ?? ''));
+    }),
     ...['columns', 'order_by', 'widths'].map((name) => model.observe(name, refresh)),
     model.observe('selected', () => {
       const wanted = (model.get('selected') ?? []) as string[];
@@ -384,7 +563,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   for (const id of (model.get('selected') ?? []) as string[]) selected.add(id);
   watch();
   return () => {
-    stops.forEach((stop) => stop());
+    for (const stop of stops) stop();
     document.removeEventListener('pointerup', release);
     document.removeEventListener('pointercancel', release);
     clearTimeout(postponed);

@@ -1,0 +1,110 @@
+/** The columns of a table of runs: which there are, which are shown, and how rows are sorted by one. */
+import { writeCsv } from '../files/csv';
+import type { Json } from '../types';
+import type { Row } from './run-rows';
+
+export type Group = 'run' | 'argument' | 'metric';
+
+export interface Column {
+  /** `state`, `argument:lr`, `metric:loss`: unique, and what the traits name. */
+  key: string;
+  group: Group;
+  name: string;
+}
+
+export const FIXED: Column[] = ['state', 'started', 'duration'].map((name) => ({ key: name, group: 'run', name }));
+
+export const MESSAGE: Column = { key: 'message', group: 'run', name: 'message' };
+
+/** Return all columns that rows could fill: the fixed ones, then arguments and metrics in order of appearance. */
+export function columnsOf(rows: Iterable<Row>): Column[] {
+  const given = new Set<string>();
+  const measured = new Set<string>();
+  for (const row of rows) {
+    for (const name in row.arguments) given.add(name);
+    for (const name in row.metrics) measured.add(name);
+  }
+  return [
+    ...FIXED,
+    ...[...given].map((name): Column => ({ key: `argument:${name}`, group: 'argument', name })),
+    ...[...measured].map((name): Column => ({ key: `metric:${name}`, group: 'metric', name })),
+    MESSAGE,
+  ];
+}
+
+const SHOWN = 12;
+
+/** Return the columns that are shown where nobody chose: what is the same in every run tells nothing. */
+export function usualColumns(rows: readonly Row[], columns: readonly Column[]): Column[] {
+  const isTelling = (column: Column): boolean => {
+    if (column.group === 'metric') return true;
+    if (column.group === 'run') return column !== MESSAGE || rows.some((row) => row.message);
+    const first = JSON.stringify(rows[0]?.arguments[column.name] ?? null);
+    return rows.length < 2 || rows.some((row) => JSON.stringify(row.arguments[column.name] ?? null) !== first);
+  };
+  return columns.filter(isTelling).slice(0, SHOWN);
+}
+
+/** Return the columns that were chosen, in the order in which they were; those that no row could fill are left out. */
+export const chosenColumns = (columns: readonly Column[], keys: readonly string[]): Column[] =>
+  keys.flatMap((key) => columns.find((each) => each.key === key) ?? []);
+
+/** Return keys with one of them at another place. */
+export function moved(keys: readonly string[], key: string, to: number): string[] {
+  const rest = keys.filter((each) => each !== key);
+  rest.splice(Math.max(0, to), 0, key);
+  return rest;
+}
+
+export interface Order {
+  key: string;
+  isDescending: boolean;
+}
+
+/** Return an order out of its name, such as `metric:loss:asc`; null for newest first. */
+export function parseOrder(name: string): Order | null {
+  const [, key, direction] = /^(.+):(asc|desc)$/.exec(name) ?? [];
+  return key === undefined ? null : { key, isDescending: direction === 'desc' };
+}
+
+/** Return what a row has in a column; null for nothing. */
+export function cellOf(row: Row, column: Column): Json {
+  if (column.group === 'argument') return row.arguments[column.name] ?? null;
+  if (column.group === 'metric') return row.metrics[column.name] ?? null;
+  if (column.name === 'state') return row.state;
+  if (column.name === 'message') return row.message;
+  if (column.name === 'started') return row.startedAt;
+  if (!row.startedAt || !row.finishedAt) return null;
+  return (Date.parse(row.finishedAt) - Date.parse(row.startedAt)) / 1000;
+}
+
+/** Compare two values for sorting; missing ones are larger than all, whatever the direction. */
+export function compare(one: Json, other: Json, isDescending: boolean): number {
+  if (one === null || other === null) return one === other ? 0 : one === null ? 1 : -1;
+  const sign = isDescending ? -1 : 1;
+  if (typeof one === 'number' && typeof other === 'number') return sign * (one - other);
+  const [first, second] = [one, other].map((each) => (typeof each === 'string' ? each : JSON.stringify(each)));
+  const numbers = [Number(first), Number(second)];
+  if (first && second && numbers.every((each) => !Number.isNaN(each)))
+    return sign * ((numbers[0] ?? 0) - (numbers[1] ?? 0));
+  return sign * (first ?? '').localeCompare(second ?? '', 'en', { numeric: true });
+}
+
+/** Return rows in an order; those that are equal stay newest first. */
+export function sorted(rows: readonly Row[], columns: readonly Column[], order: Order | null): Row[] {
+  const column = columns.find((each) => each.key === order?.key);
+  if (!order || !column) return [...rows];
+  const keyed = rows.map((row) => ({ row, value: cellOf(row, column) }));
+  keyed.sort((one, other) => compare(one.value, other.value, order.isDescending));
+  return keyed.map((each) => each.row);
+}
+
+/** Return rows as CSV. */
+export function runsToCsv(rows: readonly Row[], columns: readonly Column[]): string {
+  const text = (value: Json): string =>
+    value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+  return writeCsv([
+    ['id', ...columns.map((each) => each.name)],
+    ...rows.map((row) => [row.id, ...columns.map((each) => text(cellOf(row, each)))]),
+  ]);
+}

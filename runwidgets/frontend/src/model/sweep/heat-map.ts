@@ -1,0 +1,50 @@
+/** The runs of a sweep in a grid of two parameters. */
+
+import type { Row } from '../runs/run-rows';
+import type { Json } from '../types';
+import { keyOf, makeAxis } from './axes';
+
+export interface Grid {
+  rows: Json[];
+  columns: Json[];
+  /** Runs at a place of the grid; empty where there are none. */
+  at(row: Json, column: Json): readonly Row[];
+  /** How many values there are beyond those of the grid. */
+  leftOut: number;
+}
+
+/** Put runs into a grid of two parameters; what `fixed` names must have its value. */
+export function makeGrid(
+  rows: readonly Row[],
+  down: string | null,
+  across: string,
+  fixed: ReadonlyMap<string, string>,
+  most = 60,
+): Grid {
+  const others = [...fixed].filter(([name]) => name !== down && name !== across);
+  const kept = rows.filter((row) => others.every(([name, key]) => keyOf(row.arguments[name] ?? null) === key));
+  const downs =
+    down === null
+      ? [null]
+      : makeAxis(
+          down,
+          kept.map((row) => row.arguments[down] ?? null),
+        ).values;
+  const acrosses = makeAxis(
+    across,
+    kept.map((row) => row.arguments[across] ?? null),
+  ).values;
+  const cells = new Map<string, Row[]>();
+  for (const row of kept) {
+    const key = `${keyOf(down === null ? null : (row.arguments[down] ?? null))} ${keyOf(row.arguments[across] ?? null)}`;
+    const known = cells.get(key);
+    if (known) known.push(row);
+    else cells.set(key, [row]);
+  }
+  return {
+    rows: downs.slice(0, most),
+    columns: acrosses.slice(0, most),
+    at: (row, column) => cells.get(`${keyOf(row)} ${keyOf(column)}`) ?? [],
+    leftOut: Math.max(0, downs.length - most) + Math.max(0, acrosses.length - most),
+  };
+}

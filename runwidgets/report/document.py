@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from wcwidth import strip_sequences
 
 from runwidgets.errors import RunWidgetsError
+from runwidgets.report.ansi import ansi_html
 from runwidgets.report.previews import Previews, frame, note
 from runwidgets.report.texts import (
     STATES,
-    ansi_html,
     escape,
     moment_text,
-    plain,
     size_text,
     times_of,
     value_text,
@@ -136,7 +136,10 @@ def _coloured(traceback: str, notebook: Any) -> str:
     """Return a traceback with its colours, which only the notebook has."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if output.output_type == "error" and plain(text := "\n".join(output.traceback)) == traceback:
+            if (
+                output.output_type == "error"
+                and strip_sequences(text := "\n".join(output.traceback)) == traceback
+            ):
                 return text
     return traceback
 

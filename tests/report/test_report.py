@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import runwidgets as rw
 from runwidgets.errors import UnknownRunError
-from runwidgets.report.texts import ansi_html, size_text, visible
+from runwidgets.report.texts import size_text, visible
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.factory import Instance
 from tests.builders import DOUBLE, SLEEP, running, wait_until, write_notebook
@@ -200,18 +200,6 @@ def test_a_run_that_is_gone_is_shown_as_it_was(local: Api, folder: Path) -> None
     assert run.id in run._repr_mimebundle_()["text/html"]
 
 
-def test_colours_of_a_terminal_become_colours_of_the_page() -> None:
-    """What sets no colour is left out, carriage returns go back, and text stays text."""
-    cases = {
-        "\x1b[31mred <b>\x1b[0m": '<span style="color:var(--ansi-1)">red &lt;b&gt;</span>',
-        "\x1b[1;92mbold\x1b[22;39m not": '<span style="font-weight:600;color:var(--ansi-2)">bold</span> not',
-        "\x1b[38;5;196mx": '<span style="color:color-mix(in srgb, rgb(255, 0, 0) 35%, var(--ink))">x</span>',
-        "\x1b[38;2;1;2;999m": "",
-        "\x1b[44mx": '<span style="box-shadow:inset 0 -2px var(--ansi-4)">x</span>',
-        "\x1b[2K\x1b]0;title\x07x": "x",
-        "1%\r50%\r100%\r\n": "100%\n",
-        "\x00\x7f\u202e\ud800": "␀␡⟨U+202E⟩⟨U+D800⟩",
-    }
-
-    assert {text: ansi_html(text) for text in cases} == cases
+def test_sizes_are_written_as_people_read_them() -> None:
+    """With a unit, and not more digits than say something."""
     assert [size_text(size) for size in (0, 999, 1500, 250_000)] == ["0 B", "999 B", "1.5 kB", "250 kB"]

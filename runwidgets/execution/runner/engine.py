@@ -28,7 +28,6 @@ from runwidgets.states import RunState
 ENGINE = "runwidgets"
 SCRAP_TYPE = re.compile(r"application/scrapbook\.scrap\.(json|text)\+json")
 """**Source:** scrapbook 0.5, ``scrapbook/encoders.py``."""
-ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 log = logging.getLogger(__name__)
@@ -335,8 +334,10 @@ def _after_parameters(cells: list[NotebookNode]) -> int:
 
 
 def _traceback(cell: NotebookNode) -> str:
+    from wcwidth import strip_sequences  # most runs have no use for it
+
     lines = [line for out in cell.outputs if out.output_type == "error" for line in out.traceback]
-    return ANSI.sub("", "\n".join(lines))[-64 * 1024 :]
+    return strip_sequences("\n".join(lines))[-64 * 1024 :]
 
 
 papermill_engines.register(ENGINE, RunwidgetsEngine)

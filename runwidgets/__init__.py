@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runwidgets.record import progress, record
 
 if TYPE_CHECKING:
-    from runwidgets.client.connect import Api, connect, run, sweep
+    from runwidgets.client.connect import Api, connect, leaderboard, run, sweep
     from runwidgets.client.optimize import optimize
     from runwidgets.client.run import Run
     from runwidgets.client.sweep import Sweep

@@ -38,6 +38,11 @@ class AsCompleted:
     def ids(self) -> Iterator[str]:
         """Yield the ids of the runs in the order in which they end.
 
+        Yields
+        ------
+        str
+            Also the ids of runs that had ended before.
+
         Raises
         ------
         TimeoutError

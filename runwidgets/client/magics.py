@@ -70,6 +70,11 @@ class RunMagics(Magics):
         -------
         Sweep
             The sweep.
+
+        Raises
+        ------
+        UsageError
+            The line cannot be read, or the sweep is refused.
         """
         given = parse_line(line, self._names())
         options = {name: given.pop(name) for name in OPTIONS if name in given}
@@ -102,6 +107,11 @@ class RunMagics(Magics):
         -------
         Run
             The run.
+
+        Raises
+        ------
+        UsageError
+            The line cannot be read, or the run is refused.
         """
         found = SOURCE.match(line.strip())
         if not found:

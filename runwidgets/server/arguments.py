@@ -25,6 +25,7 @@ from runwidgets.service.routes.routes import Argument, Route
 
 NESTING = 100
 """Levels of a body; far above what arguments may have, far below what Python can walk."""
+TOO_DEEP = f"it is nested more than {NESTING} levels deep"
 SHOWN = 80
 """Characters of a wrong value that an error repeats."""
 IDENTIFIER = re.compile(r"[A-Za-z0-9._~:@-]{1,255}")
@@ -207,7 +208,7 @@ def parse_json(content: bytes) -> Any:
         problem = f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise InvalidArgumentError("body", problem) from None
     except RecursionError:
-        raise _too_deep() from None
+        raise InvalidArgumentError("body", TOO_DEEP) from None
     except InvalidArgumentError:
         raise
     except ValueError:  # Python refuses integers of more than 4,300 digits
@@ -216,7 +217,7 @@ def parse_json(content: bytes) -> Any:
     while level:
         depth += 1
         if depth > NESTING:
-            raise _too_deep()
+            raise InvalidArgumentError("body", TOO_DEEP)
         level = [
             child
             for each in level
@@ -245,10 +246,6 @@ def _float(text: str) -> float:
     if math.isinf(number):
         raise InvalidArgumentError("body", f"{text:.{SHOWN}} is beyond what a number can hold")
     return number
-
-
-def _too_deep() -> InvalidArgumentError:
-    return InvalidArgumentError("body", f"it is nested more than {NESTING} levels deep")
 
 
 def _checked(argument: Argument, value: Any) -> Any:

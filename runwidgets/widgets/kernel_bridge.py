@@ -242,8 +242,12 @@ def answer(api: Api, asked: Json) -> tuple[int, Download]:
 
     Raises
     ------
+    InvalidArgumentError
+        It asks for the stream, or its path, query or body cannot be read.
+    RequestTooLargeError
+        Its body is over the limit.
     RunWidgetsError
-        The request is refused.
+        What the service raised.
     """
     path, _, query = str(asked.get("path")).partition("?")
     if path.startswith(CONTENTS) and not api.url:
@@ -289,8 +293,10 @@ def store(api: Api, asked: Json, file: IO[bytes]) -> tuple[int, Download]:
 
     Raises
     ------
+    InvalidArgumentError
+        The path is not that of a group's uploads.
     RunWidgetsError
-        It is refused.
+        What the service raised.
     """
     with file:
         route, parts = find_route("POST", str(asked.get("path")))

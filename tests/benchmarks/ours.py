@@ -33,6 +33,13 @@ def open_api(root: Path) -> Iterator[Api]:
 def warm_group(bench: Bench, notebook: Path, config: Config) -> Iterator[tuple[Api, str]]:
     """Open an instance with a workflow of a notebook that has run a few times; give its default group.
 
+    Yields
+    ------
+    api : Api
+        The services of the instance.
+    group : str
+        Id of the group.
+
     Raises
     ------
     NotMeasuredError

@@ -36,7 +36,7 @@ PROBES = {
 SHELL_MASKS: list[Mask] = [
     # What %time and %timeit measure.
     (r"CPU times: .*\nWall time: .*", "CPU times: …"),
-    (r"[\d.]+ [nµμm]?s ± .* per loop", "… per loop"),
+    (r"[\d.]+ [nµμm]?s ± .* per loop", "… per loop"),  # noqa: RUF001  # both are in use
     # matplotlib writes the date into an SVG.
     (r"<dc:date>.*?</dc:date>", "<dc:date>…</dc:date>"),
 ]

@@ -25,7 +25,7 @@ class WorkflowService(ABC):
 
         Parameters
         ----------
-        Path of the notebook: absolute, or relative to the folder that the instance serves.
+        source : str
             Path of the notebook: absolute, or relative to the folder that the service serves.
         name : str, optional
             Display name; None for the name in the template.

@@ -102,9 +102,9 @@ class Templates:
             if not path.is_file():  # a pipe would be waited for
                 raise InvalidArgumentError("path", f"{where} is no file", "give the path of a file")
             return path.open("rb")
+        except InvalidArgumentError:
+            raise
         except ValueError as error:
-            if isinstance(error, InvalidArgumentError):
-                raise
             raise InvalidArgumentError(
                 "path", f"{where} is outside the folder of the templates", "give a path inside it"
             ) from error

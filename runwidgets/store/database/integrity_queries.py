@@ -185,6 +185,8 @@ def find_expired(database: Database, before: str | None, newest: int | None) -> 
 
     Parameters
     ----------
+    database : Database
+        Where the runs are.
     before : str, optional
         Those that ended before this time; None for none.
     newest : int, optional

@@ -56,6 +56,11 @@ def sync_together(paths: Sequence[Path]) -> None:
 
     Where the system can, it is asked for all that was written there at once: each of a thousand files
     would wait for a write of its own.
+
+    Raises
+    ------
+    OSError
+        Something could not be written.
     """
     if len(paths) <= FEW or _sync_file_system is None:
         for path in paths:

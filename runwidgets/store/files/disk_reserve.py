@@ -17,6 +17,11 @@ def reserve_space(path: Path, size: int) -> None:
         The file; one that is there already stays as it is.
     size : int
         Bytes.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written, though there is space.
     """
     if path.exists():
         return

@@ -116,6 +116,22 @@ class FileSystem:
             What it is about.
         is_new : bool, optional
             Whether it need not be there: then what is not found is the store.
+
+        Yields
+        ------
+        None
+            To what may fail.
+
+        Raises
+        ------
+        FileNotFoundError
+            It is not there.
+        StorageFullError
+            The disk below is full.
+        ServiceUnavailableError
+            The driver failed in any other way.
+        RunWidgetsError
+            What was ours already.
         """
         try:
             yield

@@ -125,6 +125,11 @@ class StoredFiles(Files):
 
         Others know runs by their rows. What is stored and has none is left alone for as long as somebody
         may be about to commit it.
+
+        Raises
+        ------
+        UnknownFileError
+            An upload was deleted meanwhile.
         """
         contents: dict[str, bytes] = {}
         copies: list[tuple[str, str]] = []
@@ -211,6 +216,11 @@ class StoredFiles(Files):
         """Open the executed notebook as it is now, or the template; see `Files`.
 
         It is read at once: while the run is under way, the next snapshot may replace it at any time.
+
+        Raises
+        ------
+        UnknownRunError
+            The files of the run are gone.
         """
         found = self.object_store.read_all([run_key(run_id, OUTPUT), run_key(run_id, RUN_FILE)])
         if run_key(run_id, OUTPUT) in found:

@@ -1,0 +1,28 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHECKS = ("ruff check", "ruff format --check", "mypy")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_finds_nothing(check: str) -> None:
+    """Style, form and types, as `pyproject.toml` sets them; what did not change is not looked at again."""
+    command = [sys.executable, "-m", *check.split()]
+
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_hook_of_a_commit_is_a_check() -> None:
+    """Nobody's commit is refused for something that no test asks for."""
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    entries = [hook["entry"].removesuffix(" --fix") for each in repositories for hook in each["hooks"]]
+
+    assert {"lint-imports", *(check.removesuffix(" --check") for check in CHECKS)} == set(entries)

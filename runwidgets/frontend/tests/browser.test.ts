@@ -1,12 +1,12 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { type Listed, LiveWorkflows, matching } from '../src/model/runs/live-workflows';
+import { LiveWorkflows, matching } from '../src/model/runs/live-workflows';
 import { ApiError, type Follower } from '../src/model/transport';
-import type { Json } from '../src/model/types';
+import type { JsonValue, WorkflowDescriptor } from '../src/model/types';
 import { isAboutXsrf, RestTransport } from '../src/transport/rest-transport';
 import { browserView } from '../src/views/browser/browser-view';
 import { innerModel } from '../src/views/view';
 
-const LISTED: Listed[] = [
+const LISTED: WorkflowDescriptor[] = [
   { id: 'a', name: 'Classify digits', description: 'Trains a classifier', activeRuns: 0 },
   { id: 'b', name: 'An epidemic', activeRuns: 2 },
 ];
@@ -72,7 +72,14 @@ test('many changes of state ask for the list once, and nothing asks after the en
   const live = new LiveWorkflows(transport as never, { changed, connection: () => undefined, failed: () => undefined });
   await vi.advanceTimersByTimeAsync(0);
   for (let seq = 0; seq < 20; seq += 1) {
-    (follower as unknown as Follower).event({ seq, runId: 'r', groupId: 'g', kind: 'state', data: {}, at: '' });
+    (follower as unknown as Follower).event({
+      seq,
+      runId: 'r',
+      groupId: 'g',
+      kind: 'state',
+      data: { state: 'RUNNING' },
+      at: '',
+    });
   }
   await vi.advanceTimersByTimeAsync(1000);
   expect(get).toHaveBeenCalledTimes(2);
@@ -119,7 +126,7 @@ test('a run that is asked for brings its workflow and its group, and choosing an
   const model = innerModel({ workflow_id: '', group_id: '', run_id: 'r', selected: [] });
   const root = document.createElement('div');
   const close = browserView(root, { transport: transport as never, model, inner });
-  const ids = (): Json[] => ['workflow_id', 'group_id', 'run_id'].map((name) => model.get(name));
+  const ids = (): JsonValue[] => ['workflow_id', 'group_id', 'run_id'].map((name) => model.get(name));
 
   await vi.waitFor(() => expect(ids()).toEqual(['a', 'h', 'r']));
   model.set({ workflow_id: 'b' });

@@ -2,38 +2,38 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { findRoutes } from '../src/hosts/anywidget/find-routes';
 import { serveAddresses } from '../src/hosts/anywidget/kernel-files';
 import type { Connection } from '../src/model/transport';
-import type { Json, RunEvent } from '../src/model/types';
-import { type Channel, CommTransport, type Heard } from '../src/transport/comm-transport';
+import type { JsonValue, RunEvent } from '../src/model/types';
+import { type Channel, CommTransport, type MessageListener } from '../src/transport/comm-transport';
 
-type Asked = { kind: string; id: string; [name: string]: Json };
+type Asked = { kind: string; id: string; [name: string]: JsonValue };
 
 /** A widget whose kernel is played by the test. */
 class Kernel implements Channel {
   readonly asked: Asked[] = [];
   readonly came: ArrayBuffer[][] = [];
-  private readonly listeners = new Set<Heard>();
+  private readonly listeners = new Set<MessageListener>();
   answer: (asked: Asked) => void = () => undefined;
 
-  send(content: Json, _: unknown, buffers: ArrayBuffer[] = []): void {
+  send(content: JsonValue, _: unknown, buffers: ArrayBuffer[] = []): void {
     const asked = (content as { runwidgets: Asked }).runwidgets;
     this.asked.push(asked);
     this.came.push(buffers);
     this.answer(asked);
   }
-  on(_: string, heard: Heard): void {
+  on(_: string, heard: MessageListener): void {
     this.listeners.add(heard);
   }
-  off(_: string, heard: Heard): void {
+  off(_: string, heard: MessageListener): void {
     this.listeners.delete(heard);
   }
 
-  say(message: { [name: string]: Json }, text?: string): void {
+  say(message: { [name: string]: JsonValue }, text?: string): void {
     const bytes = new TextEncoder().encode(`__${text ?? ''}`);
     const buffers = text === undefined ? [] : [new DataView(bytes.buffer, 2)];
     for (const heard of this.listeners) heard({ runwidgets: { now: Date.now(), ...message } }, buffers);
   }
   /** Give a whole answer, or a piece of one. */
-  give(id: string, text: string, more: { [name: string]: Json } = {}): void {
+  give(id: string, text: string, more: { [name: string]: JsonValue } = {}): void {
     this.say({ id, status: 200, at: 0, isLast: true, type: 'text/plain', name: 'a.txt', ...more }, text);
   }
   kinds(): string[] {
@@ -71,7 +71,7 @@ function listener(): {
   };
 }
 
-const event = (seq: number, runId = 'r', groupId = 'g'): Json => ({
+const event = (seq: number, runId = 'r', groupId = 'g'): JsonValue => ({
   seq,
   runId,
   groupId,

@@ -1,15 +1,19 @@
 import { expect, test } from 'vitest';
 import {
+  type ComparisonLine,
   comparisonToCsv,
   comparisonToMarkdown,
   deltaOf,
   differs,
-  type Line,
   sectionsOf,
 } from '../src/model/runs/run-comparison';
-import type { Json, Run } from '../src/model/types';
+import type { JsonValue, RunHandle } from '../src/model/types';
 
-const run = (given: { [name: string]: Json }, metrics: { [name: string]: Json }, sha256 = 'a'): Run => ({
+const run = (
+  given: { [name: string]: JsonValue },
+  metrics: { [name: string]: JsonValue },
+  sha256 = 'a',
+): RunHandle => ({
   id: 'r',
   state: 'SUCCESS',
   createdAt: '',
@@ -17,15 +21,16 @@ const run = (given: { [name: string]: Json }, metrics: { [name: string]: Json },
   finishedAt: '2026-01-01T00:00:02Z',
   workflowId: 'w',
   groupId: 'g',
+  notebook: 'n.ipynb',
   parameters: [],
   arguments: Object.entries(given).map(([name, value]) => ({ name, value })),
   metrics,
   files: [{ id: 'f', name: 'x.csv', mimeType: 'text/csv', size: 5, sha256 }],
 });
-const line = (runs: Run[], name: string): Line =>
+const line = (runs: RunHandle[], name: string): ComparisonLine =>
   sectionsOf(runs)
     .flatMap(({ lines }) => lines)
-    .find((each) => each.name === name) as Line;
+    .find((each) => each.name === name) as ComparisonLine;
 
 test('what is missing, what is null and what is empty are three things', () => {
   const runs = [run({}, {}), run({ note: null }, {}), run({ note: '' }, {})];
@@ -41,7 +46,11 @@ test('files differ by what is in them, whatever their size', () => {
 
 test('numbers are held against one of them, and are the same where they are near enough', () => {
   const loss = line([run({}, { loss: 0.5 }), run({}, { loss: 0.505 }), run({}, { loss: -1 })], 'loss');
-  const [base, near, far] = loss.cells as [Line['cells'][0], Line['cells'][0], Line['cells'][0]];
+  const [base, near, far] = loss.cells as [
+    ComparisonLine['cells'][0],
+    ComparisonLine['cells'][0],
+    ComparisonLine['cells'][0],
+  ];
   expect(deltaOf(near, base)).toBe('+0.005 (×1.01)');
   expect(deltaOf(far, base)).toBe('−1.5');
   expect(deltaOf(base, base)).toBe('');

@@ -2,19 +2,19 @@ import { expect, test, vi } from 'vitest';
 import { combine, logRow, row } from '../src/model/form/parameter-space';
 import { asCode } from '../src/model/form/python-code';
 import type { Transport } from '../src/model/transport';
-import type { Json, Parameter } from '../src/model/types';
+import type { JsonValue, ParameterHandle } from '../src/model/types';
 import { search } from '../src/views/fields/choices';
-import { isSame, type Place } from '../src/views/fields/control';
+import { type FormContext, isSame } from '../src/views/fields/control';
 import { Field } from '../src/views/fields/field';
 import { contentsPath } from '../src/views/fields/server-files';
 import { atPlace, lostNumber, placeOf, sliderOf } from '../src/views/fields/text';
 import { describe } from '../src/views/form/earlier-runs';
 import { describeSweep, startButton, usualTime } from '../src/views/form/start-button';
 
-const parameter = (name: string, dtype: string, more = {}): Parameter =>
-  ({ name, dtype, isRequired: true, ...more }) as Parameter;
-const fieldOf = (of: Parameter): Field => new Field(of, {} as Place, () => undefined);
-const optional = (name: string, dtype: string, defaultValue: Json, more = {}): Parameter =>
+const parameter = (name: string, dtype: string, more = {}): ParameterHandle =>
+  ({ name, dtype, isRequired: true, ...more }) as ParameterHandle;
+const fieldOf = (of: ParameterHandle): Field => new Field(of, {} as FormContext, () => undefined);
+const optional = (name: string, dtype: string, defaultValue: JsonValue, more = {}): ParameterHandle =>
   parameter(name, dtype, { isRequired: false, defaultValue, ...more });
 
 test('copied code starts the same run and holds no secret', () => {
@@ -141,7 +141,7 @@ test('a value that is none of the choices is told, not forgotten', () => {
 });
 
 test('a field of numbers says what it takes, where nothing else does', () => {
-  const help = (of: Parameter): string => fieldOf(of).element.querySelector('.rw-help')?.textContent ?? '';
+  const help = (of: ParameterHandle): string => fieldOf(of).element.querySelector('.rw-help')?.textContent ?? '';
   expect(help(parameter('a', 'int'))).toBe('whole number');
   expect(help(optional('a', 'float', null))).toBe('number, or nothing');
   expect(help(optional('a', 'int', 3, { help: 'of days' }))).toBe('of days · default 3');
@@ -216,7 +216,7 @@ test('copied code of a sweep says ranges shortly, and lists that are one value a
 });
 
 /** Switch a field to several values by its own button. */
-function swept(of: Parameter): Field {
+function swept(of: ParameterHandle): Field {
   const field = fieldOf(of);
   field.element.querySelector<HTMLElement>('.rw-switch')?.click();
   return field;
@@ -271,8 +271,8 @@ test('choices of several values are ticked', () => {
 });
 
 test('a sweep says how many runs it makes, what is there twice, and how long others took', async () => {
-  const of = (name: string, ...values: number[]): [Parameter, number[]] => [
-    { name, dtype: 'int', isRequired: false },
+  const of = (name: string, ...values: number[]): [ParameterHandle, number[]] => [
+    { name, dtype: 'int', index: 0, isRequired: false },
     values,
   ];
   expect(describeSweep([], null)).toBe('');

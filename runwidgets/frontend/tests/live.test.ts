@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
 import { LiveRun } from '../src/model/runs/live-run';
 import { LiveRuns } from '../src/model/runs/live-runs';
-import { nearest, SeriesOfRun, thinned } from '../src/model/runs/metric-series';
+import { MetricSeries, nearest, thinned } from '../src/model/runs/metric-series';
 import type { Follower, Transport } from '../src/model/transport';
-import type { Run, RunEvent } from '../src/model/types';
+import type { RunEvent, RunHandle } from '../src/model/types';
 
 /** A server whose answers come when they are told to, and whose events come when they are given. */
 class Server {
@@ -27,7 +27,7 @@ class Server {
   }
 
   tell(kind: RunEvent['kind'], data: RunEvent['data'], runId = 'r'): void {
-    this.follower?.event({ seq: 1, runId, groupId: 'g', kind, data, at: '' });
+    this.follower?.event({ seq: 1, runId, groupId: 'g', kind, data, at: '' } as RunEvent);
   }
 }
 
@@ -46,8 +46,8 @@ test('an end that comes before the first answer is not lost', async () => {
   });
   server.tell('state', { state: 'SUCCESS' });
 
-  await server.answer({ id: 'r', state: 'RUNNING' } as Run);
-  await server.answer({ id: 'r', state: 'SUCCESS' } as Run);
+  await server.answer({ id: 'r', state: 'RUNNING' } as RunHandle);
+  await server.answer({ id: 'r', state: 'SUCCESS' } as RunHandle);
 
   await vi.waitFor(() => expect(seen).toEqual(['RUNNING', 'SUCCESS']));
   live.close();
@@ -77,7 +77,7 @@ test('what happens to the runs of a table while an answer is on its way is not l
 });
 
 test('a series holds what was read and what was told meanwhile, by step', () => {
-  const series = new SeriesOfRun();
+  const series = new MetricSeries();
 
   expect(
     series.take({

@@ -5,12 +5,12 @@ import { pauseAfter } from '../src/model/retry';
 import { applyEvent, isOlder } from '../src/model/runs/live-run';
 import { addText } from '../src/model/runs/log-lines';
 import type { Follower } from '../src/model/transport';
-import type { Run, RunEvent } from '../src/model/types';
+import type { Progress, RunEvent, RunHandle } from '../src/model/types';
 import { findBase, readCookie, toError } from '../src/transport/rest-transport';
 import { isSame } from '../src/views/fields/control';
 import { shareOf, stageOf } from '../src/views/run/run-view';
 
-const RUN: Run = {
+const RUN: RunHandle = {
   id: 'r',
   state: 'RUNNING',
   createdAt: '',
@@ -18,15 +18,12 @@ const RUN: Run = {
   groupId: 'g',
   arguments: [],
   parameters: [],
+  metrics: {},
+  notebook: 'n.ipynb',
 };
-const event = (kind: RunEvent['kind'], data: RunEvent['data']): RunEvent => ({
-  seq: 1,
-  runId: 'r',
-  groupId: 'g',
-  kind,
-  data,
-  at: '',
-});
+const PROGRESS: Progress = { cell: 2, cells: 4, fraction: 0.25, text: '', source: 'fit()', heartbeatAt: '' };
+const event = (told: Pick<RunEvent, 'kind' | 'data'>): RunEvent =>
+  ({ seq: 1, runId: 'r', groupId: 'g', at: '', ...told }) as RunEvent;
 
 test('printed text is joined to lines, also in pieces, and a carriage return goes back', () => {
   const lines: string[] = [];
@@ -61,15 +58,15 @@ test('numbers are shown as people read them', () => {
 test('events change the handle, and only a success must be asked for again', () => {
   const run = { ...RUN };
 
-  expect(applyEvent(run, event('metric', { name: 'loss', value: 1 }))).toBe(false);
-  expect(applyEvent(run, event('progress', { cell: 2, cells: 4, fraction: 0.25, text: '' }))).toBe(false);
-  expect(applyEvent(run, event('state', { state: 'SUCCESS', finishedAt: 'then' }))).toBe(true);
+  expect(applyEvent(run, event({ kind: 'metric', data: { name: 'loss', value: 1 } }))).toBe(false);
+  expect(applyEvent(run, event({ kind: 'progress', data: PROGRESS }))).toBe(false);
+  expect(applyEvent(run, event({ kind: 'state', data: { state: 'SUCCESS', finishedAt: 'then' } }))).toBe(true);
   expect(run).toMatchObject({ metrics: { loss: 1 }, state: 'SUCCESS', finishedAt: 'then' });
 });
 
 test('a late answer does not take a run back to an earlier state', () => {
-  const pending: Run = { ...RUN, state: 'PENDING' };
-  const ended: Run = { ...RUN, state: 'ERROR' };
+  const pending: RunHandle = { ...RUN, state: 'PENDING' };
+  const ended: RunHandle = { ...RUN, state: 'ERROR' };
 
   expect([isOlder(pending, RUN), isOlder(RUN, ended), isOlder(pending, ended)]).toEqual([true, true, true]);
   expect([isOlder(RUN, RUN), isOlder(RUN, pending), isOlder(ended, { ...RUN, state: 'SUCCESS' })]).toEqual([
@@ -80,7 +77,7 @@ test('a late answer does not take a run back to an earlier state', () => {
 });
 
 test('a run says where it is', () => {
-  const progress = { cell: 2, cells: 4, fraction: 0.25, text: '', source: 'fit()' };
+  const progress = PROGRESS;
 
   expect(stageOf({ ...RUN, state: 'PENDING' })).toBe('waiting for a free slot');
   expect(stageOf(RUN)).toBe('starting the kernel');
@@ -145,8 +142,8 @@ test('views of one page share one stream, and the last to leave closes it', asyn
   const leaveA = joinStream('/events', { run: 'a' }, follower('A'));
   const leaveB = joinStream('/events', { run: 'b' }, follower('B'));
   opened[0]?.say('hello', { seq: 4 });
-  opened[0]?.say('run', { ...event('log', {}), seq: 4, runId: 'a' });
-  opened[0]?.say('run', { ...event('log', {}), seq: 5, runId: 'a' });
+  opened[0]?.say('run', { ...event({ kind: 'log', data: { size: 1 } }), seq: 4, runId: 'a' });
+  opened[0]?.say('run', { ...event({ kind: 'log', data: { size: 1 } }), seq: 5, runId: 'a' });
   leaveA();
   leaveB();
 

@@ -3,7 +3,7 @@ import { readAnsi, visible } from '../src/model/ansi';
 import { numberOf, separatorOf, sortRows } from '../src/model/files/csv';
 import type { Notebook } from '../src/model/files/notebook';
 import { ApiError, type Transport } from '../src/model/transport';
-import type { ResultFile } from '../src/model/types';
+import type { ResultFileHandle } from '../src/model/types';
 import { ansiText } from '../src/views/ansi-text';
 import { markdown } from '../src/views/previews/markdown';
 import { notebookPreview } from '../src/views/previews/notebook';
@@ -17,7 +17,7 @@ URL.createObjectURL = () => 'blob:made';
 URL.revokeObjectURL = () => undefined;
 const HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egnp.exe';
 
-const file = (name: string, mimeType: string, more: Partial<ResultFile> = {}): ResultFile => ({
+const file = (name: string, mimeType: string, more: Partial<ResultFileHandle> = {}): ResultFileHandle => ({
   id: name,
   name,
   mimeType,
@@ -44,7 +44,7 @@ function serving(content: string | Uint8Array | ApiError): Transport & { limits:
   } as unknown as Transport & { limits: number[] };
 }
 
-async function shown(given: ResultFile, content: string | Uint8Array | ApiError): Promise<HTMLElement> {
+async function shown(given: ResultFileHandle, content: string | Uint8Array | ApiError): Promise<HTMLElement> {
   const { element } = preview(given, { id: 'r' }, serving(content));
   await vi.waitFor(() => expect(element.textContent).not.toContain('Loading…'));
   return element;

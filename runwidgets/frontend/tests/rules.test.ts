@@ -2,19 +2,19 @@ import { expect, test } from 'vitest';
 import cases from '../../../tests/templates/cases.json';
 import { problemOf } from '../src/model/form/argument-validation';
 import { describeRange, parseRange } from '../src/model/form/ranges';
-import type { Json, Parameter } from '../src/model/types';
+import type { JsonValue, ParameterHandle } from '../src/model/types';
 
 interface Case {
-  parameter: Parameter;
-  value: Json;
-  cast?: Json;
+  parameter: ParameterHandle;
+  value: JsonValue;
+  cast?: JsonValue;
   problem?: string;
   judge?: string;
 }
 
 const CASES = cases as unknown as Case[];
 
-function parameterOf(given: Parameter): Parameter {
+function parameterOf(given: ParameterHandle): ParameterHandle {
   return { ...given, isRequired: given.isRequired ?? given.defaultValue === undefined };
 }
 

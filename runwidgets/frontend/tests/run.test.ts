@@ -2,7 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import { type Notebook, tracebackOf } from '../src/model/files/notebook';
 import type { Transport } from '../src/model/transport';
-import type { Run } from '../src/model/types';
+import type { RunHandle } from '../src/model/types';
 import { CellsView, cellTimes, seconds } from '../src/views/run/cell-list';
 import { LogView } from '../src/views/run/run-log';
 
@@ -53,7 +53,7 @@ test('the traceback is that of the cell that failed, with its colours', () => {
 test('the notebook is read when the cells are opened, and once per cell that is reached', async () => {
   const get = vi.fn(() => Promise.resolve(NOTEBOOK));
   const view = new CellsView({ get } as unknown as Transport);
-  const run = { id: 'r', state: 'RUNNING', progress: { cell: 2, cells: 5, fraction: 0.2, text: '' } } as Run;
+  const run = { id: 'r', state: 'RUNNING', progress: { cell: 2, cells: 5, fraction: 0.2, text: '' } } as RunHandle;
   view.accept(run);
   expect(get).not.toHaveBeenCalled();
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Row } from '../src/model/runs/run-rows';
+import type { RunRow } from '../src/model/runs/run-rows';
 import { label, makeAxis, powerTicks, roundTicks } from '../src/model/sweep/axes';
 import { makeGrid } from '../src/model/sweep/heat-map';
 import {
@@ -12,16 +12,16 @@ import {
   numericMetrics,
   sampled,
 } from '../src/model/sweep/sweep-summary';
-import type { Json, State } from '../src/model/types';
+import type { JsonValue, StateName } from '../src/model/types';
 import { focusPlace, gridTable } from '../src/views/sweep/heat-map';
 
 const row = (
   id: string,
-  given: { [name: string]: Json },
-  loss: Json = null,
-  state: State = 'SUCCESS',
+  given: { [name: string]: JsonValue },
+  loss: JsonValue = null,
+  state: StateName = 'SUCCESS',
   message: string | null = null,
-): Row => ({
+): RunRow => ({
   id,
   state,
   createdAt: '',
@@ -105,7 +105,7 @@ test('a grid has the runs at their values, those that a choice leaves, and says 
   const cut = makeGrid(rows, 'b', 'a', new Map(), 2);
   expect([cut.columns, cut.leftOut]).toEqual([[1, 2], 1]);
   expect(mostVaried([...rows, row('more', { a: 1, d: 1 })], ['a', 'b', 'c', 'd', 'e'])).toEqual(['a', 'b', 'c', 'd']);
-  expect(describePoint(rows[0] as Row, ['a', 'b'])).toBe('a = 1, b = x');
+  expect(describePoint(rows[0] as RunRow, ['a', 'b'])).toBe('a = 1, b = x');
 });
 
 test('the end is estimated from how fast runs ended lately', () => {
@@ -127,7 +127,7 @@ test('the end is estimated from how fast runs ended lately', () => {
 
 test('of many runs some are drawn, the best among them', () => {
   const rows = [...Array(100).keys()].map((at) => row(String(at), {}));
-  const best = rows[99] as Row;
+  const best = rows[99] as RunRow;
   expect(sampled(rows, 10, best).map(({ id }) => id)).toEqual([
     '0',
     '10',

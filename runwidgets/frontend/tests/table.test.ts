@@ -10,9 +10,9 @@ import {
   usualColumns,
 } from '../src/model/runs/run-columns';
 import { parseFilter } from '../src/model/runs/run-filter';
-import { applyToRow, inSight, type Row, toRows } from '../src/model/runs/run-rows';
+import { applyToRow, inSight, type RunRow, toRows } from '../src/model/runs/run-rows';
 import { ApiError } from '../src/model/transport';
-import type { Json, RunEvent } from '../src/model/types';
+import type { JsonValue, RunEvent } from '../src/model/types';
 import { askingButton } from '../src/views/question';
 import { forEach, typedFor } from '../src/views/table/bulk-actions';
 import { drawCell, isNumeric } from '../src/views/table/cells';
@@ -21,12 +21,12 @@ const COLUMNS = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'argumen
 
 function row(
   id: string,
-  given: { [name: string]: Json },
-  metrics: { [name: string]: Json } = {},
+  given: { [name: string]: JsonValue },
+  metrics: { [name: string]: JsonValue } = {},
   state = 'SUCCESS',
-): Row {
+): RunRow {
   const times = ['2026-01-01T00:00:00+00:00', '2026-01-01T00:00:01+00:00', '2026-01-01T00:00:03+00:00'];
-  return toRows({ columns: COLUMNS, rows: [[id, state, ...times, given, metrics, null]] })[0] as Row;
+  return toRows({ columns: COLUMNS, rows: [[id, state, ...times, given, metrics, null]] })[0] as RunRow;
 }
 
 const ROWS = [
@@ -34,7 +34,7 @@ const ROWS = [
   row('b', { lr: 0.01, model: 'tree' }, {}, 'ERROR'),
   row('a', { lr: 0.001, model: 'tree' }, { loss: 20 }),
 ];
-const ids = (rows: Row[]): string => rows.map((each) => each.id).join('');
+const ids = (rows: RunRow[]): string => rows.map((each) => each.id).join('');
 
 describe('columns', () => {
   it('are those that tell runs apart, and every metric', () => {

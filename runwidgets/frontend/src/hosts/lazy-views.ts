@@ -1,10 +1,10 @@
 import { t } from '../model/messages';
 import type { Transport } from '../model/transport';
 import { h, replace } from '../views/dom';
-import type { Inner, View } from '../views/view';
+import type { InnerViews, View } from '../views/view';
 
 /** The bundle that has a view. */
-const BUNDLES: { [name in keyof Inner]: string } = {
+const BUNDLES: { [name in keyof InnerViews]: string } = {
   form: 'form',
   run: 'run',
   sweep: 'sweep',
@@ -13,9 +13,9 @@ const BUNDLES: { [name in keyof Inner]: string } = {
 };
 
 /** Return the views that others open, each loaded when it is first opened: a widget carries only its own. */
-export function lazyViews(transport: Transport): Inner {
+export function lazyViews(transport: Transport): InnerViews {
   const lazy =
-    (name: keyof Inner): View =>
+    (name: keyof InnerViews): View =>
     (root, context) => {
       const place = h('div', {}, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
       root.append(place);
@@ -23,7 +23,7 @@ export function lazyViews(transport: Transport): Inner {
       let isClosed = false;
       async function show(): Promise<void> {
         try {
-          const { views } = await transport.load<{ views: Partial<Inner> }>(BUNDLES[name]);
+          const { views } = await transport.load<{ views: Partial<InnerViews> }>(BUNDLES[name]);
           if (isClosed) return;
           replace(place);
           close = views[name]?.(place, context) ?? null;

@@ -1,8 +1,8 @@
 /** What the states of a run mean to a view. */
-import type { State } from './types';
+import type { StateName } from './types';
 
 /** A sign beside the word of each state: colour is never alone. */
-export const STATE_SIGNS: { [state in State]: string } = {
+export const STATE_SIGNS: { [state in StateName]: string } = {
   PENDING: '◷',
   RUNNING: '▶',
   SUCCESS: '✓',
@@ -11,4 +11,4 @@ export const STATE_SIGNS: { [state in State]: string } = {
 };
 
 /** Say whether a run has not ended yet. */
-export const isActive = (state: State): boolean => state === 'PENDING' || state === 'RUNNING';
+export const isActive = (state: StateName): boolean => state === 'PENDING' || state === 'RUNNING';

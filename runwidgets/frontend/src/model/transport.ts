@@ -1,4 +1,4 @@
-import type { Json, RunEvent } from './types';
+import type { JsonValue, RunEvent } from './types';
 
 /** What the server answered when it refused, with the thing at fault where it says so. */
 export class ApiError extends Error {
@@ -14,10 +14,10 @@ export class ApiError extends Error {
 }
 
 /** Whose events are wanted: those of a run, of a group, of a sweep, or of all runs. */
-export type Query = { run?: string; group?: string; sweep?: string };
+export type EventQuery = { run?: string; group?: string; sweep?: string };
 
 /** Say whether an event is about what is asked for. */
-export const isAbout = ({ run, group, sweep }: Query, event: RunEvent): boolean =>
+export const isAbout = ({ run, group, sweep }: EventQuery, event: RunEvent): boolean =>
   (run === undefined || run === event.runId) &&
   (group === undefined || group === event.groupId) &&
   (sweep === undefined || sweep === event.sweepId);
@@ -36,9 +36,9 @@ export interface Follower {
 export interface Transport {
   get<Answer>(path: string): Promise<Answer>;
   text(path: string, limit: number): Promise<{ bytes: Uint8Array; isWhole: boolean }>;
-  send<Answer>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: Json): Promise<Answer>;
+  send<Answer>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: JsonValue): Promise<Answer>;
   upload<Answer>(path: string, file: File, progress: (fraction: number) => void, signal: AbortSignal): Promise<Answer>;
-  follow(query: Query, follower: Follower): () => void;
+  follow(query: EventQuery, follower: Follower): () => void;
   /** Address that a link or an image can have. */
   url(path: string): string;
   /** Load one of our bundles. */

@@ -1,41 +1,93 @@
-/** What crosses the wire, as `service/base.py` describes it. */
+/** What crosses the wire, as `runwidgets/schema` describes it, by the same names: what views read of it. */
 
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-export type State = 'PENDING' | 'RUNNING' | 'SUCCESS' | 'ERROR' | 'CANCELED';
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+export type StateName = 'PENDING' | 'RUNNING' | 'SUCCESS' | 'ERROR' | 'CANCELED';
 export type Dtype = 'int' | 'float' | 'bool' | 'string' | 'select' | 'list' | 'record' | 'file' | 'date' | 'datetime';
 
-export interface Parameter {
+// -- parameters --------------------------------------------------------------------------------------
+
+export interface SelectChoice {
+  name: string;
+  value: boolean | number | string;
+  isDefault?: boolean;
+}
+
+export interface ParameterHandle {
   name: string;
   dtype: Dtype;
-  index?: number;
+  index: number;
   isRequired: boolean;
   label?: string;
   help?: string;
-  defaultValue?: Json;
+  defaultValue?: JsonValue;
   group?: string;
   range?: string;
-  values?: { name: string; value: Json; isDefault?: boolean }[];
-  para?: Parameter;
-  fields?: Parameter[];
+  values?: SelectChoice[];
+  para?: ParameterHandle;
+  fields?: ParameterHandle[];
   target?: string;
   secret?: boolean;
 }
 
 export interface Argument {
   name: string;
-  value: Json;
+  value: JsonValue;
 }
 
-export interface Workflow {
+// -- workflows and groups ----------------------------------------------------------------------------
+
+export interface WorkflowDescriptor {
   id: string;
   name: string;
   description?: string;
-  parameters: Parameter[];
-  parameterGroups?: { name: string; title?: string }[];
-  groups: { id: string; name: string }[];
+  lastRunAt?: string;
+  activeRuns: number;
 }
 
-export interface ResultFile {
+export interface WorkflowList {
+  workflows: WorkflowDescriptor[];
+}
+
+export interface ParameterGroup {
+  name: string;
+  title?: string;
+  index?: number;
+}
+
+export interface GroupReference {
+  id: string;
+  name: string;
+}
+
+export interface WorkflowHandle {
+  id: string;
+  name: string;
+  description?: string;
+  parameters: ParameterHandle[];
+  parameterGroups?: ParameterGroup[];
+  groups: GroupReference[];
+}
+
+export interface UploadHandle {
+  id: string;
+  name: string;
+  createdAt: string;
+  size: number;
+}
+
+export interface UploadList {
+  files: UploadHandle[];
+}
+
+// -- runs --------------------------------------------------------------------------------------------
+
+export interface RunDescriptor {
+  id: string;
+  state: StateName;
+  createdAt: string;
+}
+
+export interface ResultFileHandle {
   id: string;
   name: string;
   title?: string;
@@ -48,49 +100,30 @@ export interface ResultFile {
 export interface Progress {
   cell?: number;
   cells?: number;
+  source?: string;
   fraction: number;
   text: string;
-  source?: string;
+  heartbeatAt: string;
 }
 
-export interface Run {
-  id: string;
-  state: State;
-  createdAt: string;
+export interface RunHandle extends RunDescriptor {
   workflowId: string;
   groupId: string;
   arguments: Argument[];
-  parameters: Parameter[];
-  notebook?: string;
+  parameters: ParameterHandle[];
+  metrics: { [name: string]: JsonValue };
+  notebook: string;
+  progress?: Progress;
   startedAt?: string;
   finishedAt?: string;
   messages?: string[];
-  files?: ResultFile[];
-  progress?: Progress;
-  metrics?: { [name: string]: Json };
+  files?: ResultFileHandle[];
 }
 
-export interface RunEvent {
-  seq: number;
-  runId: string;
-  groupId: string;
-  sweepId?: string;
-  kind: 'state' | 'progress' | 'metric' | 'log' | 'deleted' | 'paused';
-  data: { [key: string]: Json };
-  at: string;
-}
-
-export interface Sweep {
-  id: string;
-  name: string;
-  groupId: string;
-  workflowId: string;
-  createdAt: string;
-  total: number;
-  counts: { [state in State]: number };
-  varied: string[];
-  isDone: boolean;
-  isPaused: boolean;
+export interface TablePage {
+  columns: string[];
+  rows: JsonValue[][];
+  next?: string;
 }
 
 export interface LogPiece {
@@ -100,9 +133,102 @@ export interface LogPiece {
   size: number;
 }
 
-export interface Upload {
+export interface Series {
+  steps: number[];
+  values: (number | 'NaN' | 'Infinity' | '-Infinity')[];
+}
+
+export interface RunSeries {
+  series: { [name: string]: Series };
+}
+
+// -- sweeps ------------------------------------------------------------------------------------------
+
+export type StateCounts = { [state in StateName]: number };
+
+export interface SweepHandle {
   id: string;
   name: string;
+  groupId: string;
+  workflowId: string;
   createdAt: string;
+  total: number;
+  counts: StateCounts;
+  varied: string[];
+  isDone: boolean;
+  isPaused: boolean;
+}
+
+// -- events ------------------------------------------------------------------------------------------
+
+interface EventStem {
+  seq: number;
+  runId: string;
+  groupId: string;
+  sweepId?: string;
+  at: string;
+}
+
+export interface StateChange {
+  state: StateName;
+  startedAt?: string;
+  finishedAt?: string;
+  messages?: string[];
+}
+
+export interface MetricRecord {
+  name: string;
+  value: JsonValue;
+  step?: number;
+  attempt?: number;
+  points?: [number, JsonValue][];
+}
+
+export interface LogGrowth {
   size: number;
+}
+
+export interface PauseChange {
+  isPaused: boolean;
+}
+
+export interface StateEvent extends EventStem {
+  kind: 'state';
+  data: StateChange;
+}
+
+export interface ProgressEvent extends EventStem {
+  kind: 'progress';
+  data: Progress;
+}
+
+export interface MetricEvent extends EventStem {
+  kind: 'metric';
+  data: MetricRecord;
+}
+
+export interface LogEvent extends EventStem {
+  kind: 'log';
+  data: LogGrowth;
+}
+
+export interface DeletedEvent extends EventStem {
+  kind: 'deleted';
+  data: { [key: string]: never };
+}
+
+export interface PausedEvent extends EventStem {
+  kind: 'paused';
+  data: PauseChange;
+}
+
+export type RunEvent = StateEvent | ProgressEvent | MetricEvent | LogEvent | DeletedEvent | PausedEvent;
+
+// -- the service -------------------------------------------------------------------------------------
+
+export interface ErrorBody {
+  message: string;
+  error: string;
+  subject?: string;
+  problem?: string;
 }

@@ -1,6 +1,6 @@
 import { pauseAfter } from '../model/retry';
-import { ApiError, type Follower, isAbout, type Query, type Transport } from '../model/transport';
-import type { Json, RunEvent } from '../model/types';
+import { ApiError, type EventQuery, type Follower, isAbout, type Transport } from '../model/transport';
+import type { JsonValue, RunEvent } from '../model/types';
 import { toError } from './rest-transport';
 
 /** What addresses begin with that only `serveAddresses` can resolve. */
@@ -11,14 +11,14 @@ const PATIENCE = 45_000;
 
 /** The way to the widget in the kernel, as anywidget gives it. */
 export interface Channel {
-  send(content: Json, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
-  on(event: string, heard: Heard): void;
-  off(event: string, heard: Heard): void;
+  send(content: JsonValue, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+  on(event: string, heard: MessageListener): void;
+  off(event: string, heard: MessageListener): void;
 }
-export type Heard = (content: Json, buffers?: DataView[]) => void;
+export type MessageListener = (content: JsonValue, buffers?: DataView[]) => void;
 
 /** A message of the kernel: a piece of an answer, word of a piece that it got, or events. */
-interface Said {
+interface KernelMessage {
   id?: string;
   status?: number;
   at?: number;
@@ -31,18 +31,18 @@ interface Said {
   now: number;
 }
 
-interface Answer {
+interface Reply {
   status: number;
   type: string;
   name: string;
   bytes: Uint8Array;
 }
 
-interface Waiting {
+interface PendingRequest {
   pieces: Uint8Array[];
   size: number;
   got(bytes: number): void;
-  resolve(answer: Answer): void;
+  resolve(answer: Reply): void;
   reject(error: ApiError): void;
 }
 
@@ -64,15 +64,15 @@ export class CommTransport implements Transport {
   private asked = 0;
   private ahead = -Infinity;
   private count: number | null = null;
-  private readonly waiting = new Map<string, Waiting>();
+  private readonly waiting = new Map<string, PendingRequest>();
   private readonly modules = new Map<string, Promise<unknown>>();
-  private readonly followers = new Map<Follower, Query>();
+  private readonly followers = new Map<Follower, EventQuery>();
   private readonly hearing = new Set<Follower>();
   private failures = 0;
   private lostSince: Date | null = null;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
-  private readonly heard: Heard = (content, buffers) => this.hear(content, buffers ?? []);
+  private readonly heard: MessageListener = (content, buffers) => this.hear(content, buffers ?? []);
 
   constructor(private readonly channel: Channel) {
     channel.on('msg:custom', this.heard);
@@ -104,7 +104,7 @@ export class CommTransport implements Transport {
     return { bytes: bytes.subarray(0, limit), isWhole: bytes.length <= limit };
   }
 
-  async send<Given>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: Json): Promise<Given> {
+  async send<Given>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: JsonValue): Promise<Given> {
     const text = body === undefined ? {} : { body: JSON.stringify(body) };
     return this.parse<Given>(await this.ask({ kind: 'ask', verb, path, ...text }));
   }
@@ -167,7 +167,7 @@ export class CommTransport implements Transport {
     }
   }
 
-  follow(query: Query, follower: Follower): () => void {
+  follow(query: EventQuery, follower: Follower): () => void {
     this.followers.set(follower, query);
     void this.watch();
     return () => {
@@ -183,12 +183,12 @@ export class CommTransport implements Transport {
     return `${this.client}-${this.asked}`;
   }
 
-  private say(message: { [name: string]: Json }, buffers: ArrayBuffer[] = []): void {
+  private say(message: { [name: string]: JsonValue }, buffers: ArrayBuffer[] = []): void {
     this.channel.send({ runwidgets: message }, undefined, buffers);
   }
 
-  private expect(id: string): Promise<Answer> {
-    return new Promise<Answer>((resolve, reject) => {
+  private expect(id: string): Promise<Reply> {
+    return new Promise<Reply>((resolve, reject) => {
       this.waiting.set(id, {
         pieces: [],
         size: 0,
@@ -205,14 +205,14 @@ export class CommTransport implements Transport {
     });
   }
 
-  private ask(message: { [name: string]: Json }): Promise<Answer> {
+  private ask(message: { [name: string]: JsonValue }): Promise<Reply> {
     const id = this.newId();
     const answer = this.expect(id);
     this.say({ ...message, id });
     return answer;
   }
 
-  private parse<Given>({ bytes }: Answer): Given {
+  private parse<Given>({ bytes }: Reply): Given {
     return (bytes.length === 0 ? null : JSON.parse(new TextDecoder().decode(bytes))) as Given;
   }
 
@@ -228,8 +228,8 @@ export class CommTransport implements Transport {
 
   // -- answers and events ------------------------------------------------------------------------
 
-  private hear(content: Json, buffers: readonly DataView[]): void {
-    const said = (content as { runwidgets?: unknown } | null)?.runwidgets as Said | undefined;
+  private hear(content: JsonValue, buffers: readonly DataView[]): void {
+    const said = (content as { runwidgets?: unknown } | null)?.runwidgets as KernelMessage | undefined;
     if (!said) return;
     // A message that took long on its way makes the kernel's clock look late, never early.
     this.ahead = Math.max(this.ahead, said.now - Date.now());
@@ -241,7 +241,7 @@ export class CommTransport implements Transport {
     else this.collect(waiting, said, buffers);
   }
 
-  private collect(waiting: Waiting, said: Said, buffers: readonly DataView[]): void {
+  private collect(waiting: PendingRequest, said: KernelMessage, buffers: readonly DataView[]): void {
     const status = said.status ?? 0;
     const pieces = buffers.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength));
     if (status >= 400) {

@@ -1,5 +1,5 @@
 import { pauseAfter } from '../model/retry';
-import { type Connection, type Follower, isAbout, type Query } from '../model/transport';
+import { type Connection, type EventQuery, type Follower, isAbout } from '../model/transport';
 import type { RunEvent } from '../model/types';
 
 /**
@@ -52,13 +52,13 @@ export function followEvents(url: string, follower: Follower): () => void {
  * keeps one for as long as it lives, so that a seventh view would wait for ever.
  */
 class Hub {
-  private readonly followers = new Map<Follower, Query>();
+  private readonly followers = new Map<Follower, EventQuery>();
   private connection: Connection | null = null;
   private stop: (() => void) | null = null;
 
   constructor(private readonly url: string) {}
 
-  join(query: Query, follower: Follower): () => void {
+  join(query: EventQuery, follower: Follower): () => void {
     this.followers.set(follower, query);
     this.stop ??= followEvents(this.url, {
       connected: () => this.tell((each) => each.connected()),
@@ -83,7 +83,7 @@ class Hub {
     this.connection = null;
   }
 
-  private tell(say: (follower: Follower, query: Query) => void): void {
+  private tell(say: (follower: Follower, query: EventQuery) => void): void {
     for (const [follower, query] of [...this.followers]) say(follower, query);
   }
 }
@@ -91,7 +91,7 @@ class Hub {
 const HUBS = Symbol.for('runwidgets.hubs');
 
 /** Follow what a query asks for on the page's one stream; each widget is a bundle of its own, so it lives on the page. */
-export function joinStream(url: string, query: Query, follower: Follower): () => void {
+export function joinStream(url: string, query: EventQuery, follower: Follower): () => void {
   const page = globalThis as { [HUBS]?: Map<string, Hub> };
   page[HUBS] ??= new Map<string, Hub>();
   const hubs = page[HUBS];

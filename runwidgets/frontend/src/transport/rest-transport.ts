@@ -1,5 +1,5 @@
-import { ApiError, type Follower, type Query, type Transport } from '../model/transport';
-import type { Json } from '../model/types';
+import { ApiError, type EventQuery, type Follower, type Transport } from '../model/transport';
+import type { ErrorBody, JsonValue } from '../model/types';
 import { joinStream } from './event-stream';
 
 /** What the build puts here: another word for each state of the sources. */
@@ -25,7 +25,7 @@ export function readCookie(cookies: string, name: string): string {
 /** Make the error of a refusal; a body that is none of ours still gives a sentence. */
 export function toError(status: number, body: string): ApiError {
   try {
-    const told = JSON.parse(body) as { message?: string; error?: string; subject?: string; problem?: string };
+    const told = JSON.parse(body) as Partial<ErrorBody>;
     if (told.message) {
       return new ApiError(told.message, status, told.error ?? '', told.subject ?? null, told.problem ?? null);
     }
@@ -84,7 +84,7 @@ export class RestTransport implements Transport {
     return { bytes, isWhole };
   }
 
-  async send<Answer>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: Json): Promise<Answer> {
+  async send<Answer>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: JsonValue): Promise<Answer> {
     const answer = await this.ask(verb, path, body);
     return (answer.status === 204 ? null : await answer.json()) as Answer;
   }
@@ -115,7 +115,7 @@ export class RestTransport implements Transport {
     });
   }
 
-  follow(query: Query, follower: Follower): () => void {
+  follow(query: EventQuery, follower: Follower): () => void {
     return joinStream(this.url('events'), query, follower);
   }
 
@@ -127,7 +127,7 @@ export class RestTransport implements Transport {
     return readCookie(document.cookie, '_xsrf');
   }
 
-  private async ask(verb: string, path: string, body?: Json): Promise<Response> {
+  private async ask(verb: string, path: string, body?: JsonValue): Promise<Response> {
     if (verb === 'GET') return this.fetch(verb, path);
     await this.token();
     try {
@@ -139,7 +139,7 @@ export class RestTransport implements Transport {
     }
   }
 
-  private async fetch(verb: string, path: string, body?: Json): Promise<Response> {
+  private async fetch(verb: string, path: string, body?: JsonValue): Promise<Response> {
     const headers: Record<string, string> = { 'X-XSRFToken': readCookie(document.cookie, '_xsrf') };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     const began = Date.now();

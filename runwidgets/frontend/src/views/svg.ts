@@ -3,7 +3,7 @@
 import { visible } from '../model/ansi';
 import { t } from '../model/messages';
 import type { Axis } from '../model/sweep/axes';
-import type { Json } from '../model/types';
+import type { JsonValue } from '../model/types';
 
 const NS = 'http://www.w3.org/2000/svg';
 
@@ -24,8 +24,8 @@ export const frame = (width: number, height: number): SVGElement =>
 export interface Framed {
   drawing: SVGElement;
   /** Where a value lies across, and up. */
-  x(value: Json): number;
-  y(value: Json): number;
+  x(value: JsonValue): number;
+  y(value: JsonValue): number;
   left: number;
   right: number;
 }
@@ -35,8 +35,8 @@ const named = (axis: Axis): string => visible(axis.name, true) + (axis.isLog ? `
 /** Draw two axes with their ticks, rules and names. */
 export function axes(across: Axis, up: Axis, width: number, height: number): Framed {
   const [left, right, top, bottom] = [70, width - 20, 16, height - 44];
-  const x = (value: Json): number => left + (across.at(value) ?? 0) * (right - left);
-  const y = (value: Json): number => bottom - (up.at(value) ?? 0) * (bottom - top);
+  const x = (value: JsonValue): number => left + (across.at(value) ?? 0) * (right - left);
+  const y = (value: JsonValue): number => bottom - (up.at(value) ?? 0) * (bottom - top);
   const drawing = frame(width, height);
   for (const { at, text } of across.ticks) {
     const spot = left + at * (right - left);

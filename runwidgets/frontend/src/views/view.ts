@@ -1,11 +1,11 @@
 import type { Runs, RunsWatcher } from '../model/runs/live-runs';
 import type { Transport } from '../model/transport';
-import type { Json } from '../model/types';
+import type { JsonValue } from '../model/types';
 
 /** What a host keeps for a view: small values under names, and word of their changes. */
 export interface Model {
-  get(name: string): Json;
-  set(values: { [name: string]: Json }): void;
+  get(name: string): JsonValue;
+  set(values: { [name: string]: JsonValue }): void;
   /** Call on every change of a value; returns how to stop. */
   observe(name: string, changed: () => void): () => void;
 }
@@ -14,7 +14,7 @@ export interface Context {
   transport: Transport;
   model: Model;
   /** The views that a view may open inside itself. */
-  inner: Inner;
+  inner: InnerViews;
   /** Gives the runs that a table shows, where they are known already. */
   runs?(watcher: RunsWatcher): Runs;
   /** Shows a run somewhere else than inside the view that started or chose it. */
@@ -25,7 +25,7 @@ export interface Context {
  * Views that others open: those of widgets; `files`, the result files of the `run` of its model; `compare`, the
  * runs of `run_ids` side by side.
  */
-export interface Inner {
+export interface InnerViews {
   form: View;
   run: View;
   sweep: View;
@@ -37,7 +37,7 @@ export interface Inner {
 export type View = (root: HTMLElement, context: Context) => () => void;
 
 /** A model for a view inside another view. */
-export function innerModel(values: { [name: string]: Json }): Model {
+export function innerModel(values: { [name: string]: JsonValue }): Model {
   const observers = new Map<string, Set<() => void>>();
   return {
     get: (name) => values[name] ?? null,

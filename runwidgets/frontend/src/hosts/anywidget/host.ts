@@ -1,7 +1,7 @@
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { Json } from '../../model/types';
-import { type Channel, CommTransport, type Heard } from '../../transport/comm-transport';
+import type { JsonValue } from '../../model/types';
+import { type Channel, CommTransport, type MessageListener } from '../../transport/comm-transport';
 import { RestTransport } from '../../transport/rest-transport';
 import { h, keepKeys } from '../../views/dom';
 import type { Model, View } from '../../views/view';
@@ -11,11 +11,11 @@ import { serveAddresses } from './kernel-files';
 
 /** What anywidget gives: the model of the ipywidgets widget. */
 interface WidgetModel extends Channel {
-  get(name: string): Json;
-  set(name: string, value: Json): void;
+  get(name: string): JsonValue;
+  set(name: string, value: JsonValue): void;
   save_changes(): void;
-  on(event: string, heard: (() => void) | Heard): void;
-  off(event: string, heard: (() => void) | Heard): void;
+  on(event: string, heard: (() => void) | MessageListener): void;
+  off(event: string, heard: (() => void) | MessageListener): void;
 }
 
 function wrap(model: WidgetModel): Model {

@@ -5,7 +5,7 @@
  * webpack would make of it is written here by hand. Lumino's widget is taken from what the page shares:
  * a second one would not be known to the page's layouts. The view is loaded when a card is first shown.
  */
-import type { Json } from '../../model/types';
+import type { JsonValue } from '../../model/types';
 
 /** Name of the file with the view, beside this one; set by build.mjs. */
 declare const SAVED_OUTPUT: string;
@@ -18,7 +18,7 @@ interface Lumino {
 }
 type Shared = { [version: string]: { loaded?: unknown; get(): Promise<() => Lumino> | (() => Lumino) } };
 interface MimeModel {
-  readonly data: { readonly [type: string]: Json };
+  readonly data: { readonly [type: string]: JsonValue };
   readonly trusted: boolean;
 }
 

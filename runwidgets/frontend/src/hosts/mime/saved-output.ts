@@ -2,7 +2,7 @@
 
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
-import type { Json, State } from '../../model/types';
+import type { JsonValue, StateName } from '../../model/types';
 import { findBase, RestTransport } from '../../transport/rest-transport';
 import { h, keepKeys, replace } from '../../views/dom';
 import { runView } from '../../views/run/run-view';
@@ -13,7 +13,7 @@ import { lazyViews } from '../lazy-views';
 const STYLE = 'runwidgets-style';
 /** What an id may be: it becomes part of an address, and a notebook may hold anything. */
 const ID = /^[\w-]{1,64}$/;
-const STATES: readonly unknown[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'] satisfies State[];
+const STATES: readonly unknown[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'] satisfies StateName[];
 
 interface Saved {
   id: string;
@@ -23,7 +23,7 @@ interface Saved {
 }
 
 /** Read what a notebook says; null where it names neither a run nor a sweep. */
-export function readSaved(data: Json): Saved | null {
+export function readSaved(data: JsonValue): Saved | null {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return null;
   const { run_id: run, sweep_id: sweep, notebook, state, seen } = data;
   const isSweep = sweep !== undefined;
@@ -33,11 +33,11 @@ export function readSaved(data: Json): Saved | null {
   const moment = new Date(typeof seen === 'string' ? seen : NaN);
   if (!name || !STATES.includes(state) || Number.isNaN(moment.valueOf())) return { id, isSweep, told: '' };
   const time = moment.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
-  return { id, isSweep, told: t('savedAs', { name, state: t(state as State), time }) };
+  return { id, isSweep, told: t('savedAs', { name, state: t(state as StateName), time }) };
 }
 
 /** Show a run or a sweep in an element of a notebook; returns how to let go of everything. */
-export function show(node: HTMLElement, data: Json, isTrusted: boolean): () => void {
+export function show(node: HTMLElement, data: JsonValue, isTrusted: boolean): () => void {
   if (!document.getElementById(STYLE)) document.head.append(h('style', { id: STYLE }, style));
   const root = h('div', { class: 'rw' });
   replace(node, root);

@@ -1,8 +1,8 @@
 /** How two files of one name differ, away from any page: lines that one has and the other has not. */
 
 import { structuredPatch } from 'diff';
-import type { Json } from '../types';
-import { joined, type Notebook, type Output } from './notebook';
+import type { JsonValue } from '../types';
+import { joined, type Notebook, type NotebookOutput } from './notebook';
 
 const CONTEXT = 3;
 /** Lines lost and gained above which two texts count as too different to be shown line by line. */
@@ -45,7 +45,7 @@ function sumOf(text: string): string {
   return (sum >>> 0).toString(16).padStart(8, '0');
 }
 
-function linesOf(output: Output): string[] {
+function linesOf(output: NotebookOutput): string[] {
   if (output.output_type === 'stream') return [`[${output.name ?? 'stream'}]`, joined(output.text)];
   if (output.output_type === 'error') return ['[error]', `${output.ename ?? ''}: ${output.evalue ?? ''}`];
   return Object.entries(output.data ?? {}).flatMap(([type, content]) => {
@@ -58,7 +58,7 @@ function linesOf(output: Output): string[] {
 }
 
 /** Return facts about where a notebook was executed, a line each. */
-function factsOf(facts: Json | undefined, name: string): string[] {
+function factsOf(facts: JsonValue | undefined, name: string): string[] {
   if (facts === null || facts === undefined) return [];
   if (typeof facts !== 'object' || Array.isArray(facts)) return [`${name}: ${joined(facts)}`];
   return Object.entries(facts).flatMap(([key, value]) => factsOf(value, `${name}.${key}`));

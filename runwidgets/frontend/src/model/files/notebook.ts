@@ -1,41 +1,41 @@
 /** Notebooks as they are stored, and what is read from them. */
-import type { Json } from '../types';
+import type { JsonValue } from '../types';
 
 type Text = string | string[];
-export interface Output {
+export interface NotebookOutput {
   output_type: string;
   name?: string;
   text?: Text;
-  data?: { [type: string]: Json };
+  data?: { [type: string]: JsonValue };
   ename?: string;
   evalue?: string;
   traceback?: string[];
 }
-export interface Cell {
+export interface NotebookCell {
   cell_type: string;
   source: Text;
-  outputs?: Output[];
+  outputs?: NotebookOutput[];
   execution_count?: number | null;
   metadata?: { runwidgets?: { status?: string }; papermill?: { duration?: number | null } };
 }
 export interface Notebook {
-  cells: Cell[];
+  cells: NotebookCell[];
   metadata?: {
     kernelspec?: { name?: string };
     language_info?: { version?: string };
     /** Where it was executed, if that was not on the server's own machine. */
-    runwidgets?: { environment?: Json };
+    runwidgets?: { environment?: JsonValue };
   };
 }
 
 /** Return what a notebook holds for a type as text; whatever stands there in earnest is shown. */
-export function joined(given: Json | undefined): string {
+export function joined(given: JsonValue | undefined): string {
   if (Array.isArray(given)) return given.map(String).join('');
   return typeof given === 'string' ? given : given === undefined || given === null ? '' : JSON.stringify(given);
 }
 
 /** Return the traceback of an output that is an error, with its colours. */
-export const traceOf = (output: Output): string =>
+export const traceOf = (output: NotebookOutput): string =>
   (output.traceback ?? []).join('\n') || `${output.ename ?? ''}: ${output.evalue ?? ''}`;
 
 /** Return the traceback of the cell that failed, with its colours; null where no cell did. */

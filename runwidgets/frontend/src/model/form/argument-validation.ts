@@ -5,7 +5,7 @@
  * `tests/templates/cases.json`. The server judges again, and alone.
  */
 
-import type { Json, Parameter } from '../types';
+import type { JsonValue, ParameterHandle } from '../types';
 import { describeRange, parseRange, type Range } from './ranges';
 
 const WHOLE = /^[+-]?\d+$/;
@@ -14,7 +14,7 @@ const MAX_DIGITS = 100;
 const SHOWN = 60;
 
 /** Return a value as a person would write it, and not more than fits a line. */
-export function show(value: Json): string {
+export function show(value: JsonValue): string {
   const text = typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
   const short = [...text];
   return short.length <= SHOWN ? text : `${short.slice(0, SHOWN - 3).join('')}…`;
@@ -34,7 +34,7 @@ export const decimals = (step: number): number => Math.min(20, Math.max(0, -Math
 const plain = (text: string): string => String(Number(text.trim()));
 
 /** Return what is wrong with a value for a parameter, null when nothing is. */
-export function problemOf(parameter: Parameter, value: Json): string | null {
+export function problemOf(parameter: ParameterHandle, value: JsonValue): string | null {
   const takesNothing = !parameter.isRequired && (parameter.defaultValue ?? null) === null;
   if (value === null && takesNothing) return null;
   const isText = parameter.dtype === 'string' && typeof value === 'string';
@@ -67,16 +67,16 @@ export function problemOf(parameter: Parameter, value: Json): string | null {
   }
 }
 
-const textOf = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value));
+const textOf = (value: JsonValue): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
-function wholeProblem(parameter: Parameter, value: Json): string | null {
+function wholeProblem(parameter: ParameterHandle, value: JsonValue): string | null {
   const text = typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
   if (!WHOLE.test(text)) return `${show(value)} is not a whole number`;
   if (text.length > MAX_DIGITS) return `it has more than ${MAX_DIGITS} digits`;
   return outside(parseRange(parameter.range), Number(text), text.replace(/^\+/, '').replace(/^(-?)0+(?=\d)/, '$1'));
 }
 
-function numberProblem(parameter: Parameter, value: Json): string | null {
+function numberProblem(parameter: ParameterHandle, value: JsonValue): string | null {
   const text = typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
   if (!DECIMAL.test(text)) return `${show(value)} is not a number`;
   if (!Number.isFinite(Number(text))) return `${show(value)} is not a finite number`;

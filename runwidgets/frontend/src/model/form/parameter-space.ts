@@ -1,6 +1,6 @@
 /** Rows of numbers and their combinations: what a form's sweep runs over. */
 
-import type { Json, Parameter } from '../types';
+import type { JsonValue, ParameterHandle } from '../types';
 
 /** Runs that one sweep of a form may start; the service's queue takes no more either. */
 export const MOST_POINTS = 10_000;
@@ -22,16 +22,16 @@ export function logRow(first: number, last: number, count: number, isWhole: bool
 }
 
 /** What some parameters are set to: several values each, or one of each for a run. */
-export type Swept = [Parameter, Json[]][];
+export type Swept = [ParameterHandle, JsonValue[]][];
 
 /** Return how many runs all combinations make. */
 export const countPoints = (swept: Swept): number => swept.reduce((count, [, values]) => count * values.length, 1);
 
 /** Return all combinations of values; the last parameter changes fastest. */
-export function combine(swept: Swept): [Parameter, Json][][] {
-  return swept.reduce<[Parameter, Json][][]>(
+export function combine(swept: Swept): [ParameterHandle, JsonValue][][] {
+  return swept.reduce<[ParameterHandle, JsonValue][][]>(
     (points, [parameter, values]) =>
-      points.flatMap((point) => values.map((value): [Parameter, Json][] => [...point, [parameter, value]])),
+      points.flatMap((point) => values.map((value): [ParameterHandle, JsonValue][] => [...point, [parameter, value]])),
     [[]],
   );
 }

@@ -1,6 +1,6 @@
 /** A form's content as a call in Python. */
 
-import type { Json, Parameter } from '../types';
+import type { JsonValue, ParameterHandle } from '../types';
 import type { Swept } from './parameter-space';
 
 /** Names that `rw.run` and `rw.sweep` take for themselves; arguments of these names go into a mapping. */
@@ -18,7 +18,7 @@ export const literal = (text: string): string => visible(JSON.stringify(text));
 /** Return the call that starts the same run or sweep from Python; secrets are named, and left out. */
 export function asCode(
   source: string,
-  values: [Parameter, Json][],
+  values: [ParameterHandle, JsonValue][],
   options: { group?: string; fileName?: (id: string) => string | undefined; several?: Swept } = {},
 ): string {
   const several = options.several ?? [];
@@ -58,7 +58,7 @@ export function asCode(
   return [`rw.${call}(`, `    ${head},`, ...body, ...group.map(line('    ')), ')'].join('\n');
 }
 
-const fileOf = (value: Json): string => (value as { value?: { fileId?: string } } | null)?.value?.fileId ?? '';
+const fileOf = (value: JsonValue): string => (value as { value?: { fileId?: string } } | null)?.value?.fileId ?? '';
 
 /** Return a number as Python takes it, which allows no zeros before a whole one. */
 const number = (text: string): string =>
@@ -68,7 +68,7 @@ const number = (text: string): string =>
     .replace(/^(-?)0+(?=\d)/, '$1');
 
 /** Return the values of a sweep: whole numbers a step apart as a range. */
-function severalOf(parameter: Parameter, values: Json[]): string {
+function severalOf(parameter: ParameterHandle, values: JsonValue[]): string {
   const list = `[${values.map((each) => python(parameter, each)).join(', ')}]`;
   const numbers = values.map(Number);
   const [first = 0, second = 0, last = 0] = [numbers[0], numbers[1], numbers.at(-1)];
@@ -81,7 +81,7 @@ function severalOf(parameter: Parameter, values: Json[]): string {
   return isRange ? `range(${first}, ${last + 1}${step === 1 ? '' : `, ${step}`})` : list;
 }
 
-function python(parameter: Parameter | undefined, value: Json): string {
+function python(parameter: ParameterHandle | undefined, value: JsonValue): string {
   const dtype = parameter?.dtype;
   if ((dtype === 'int' || dtype === 'float') && typeof value === 'string') return number(value);
   if (dtype === 'bool' && typeof value === 'string') return value.trim().toLowerCase() === 'true' ? 'True' : 'False';

@@ -1,11 +1,11 @@
 import { ApiError, type Connection, type Transport } from '../transport';
-import type { LogPiece, Progress, Run, RunEvent, State } from '../types';
-import { type SeriesAnswer, SeriesOfRun } from './metric-series';
+import type { LogPiece, RunEvent, RunHandle, RunSeries, StateName } from '../types';
+import { MetricSeries } from './metric-series';
 
-export interface Watcher {
-  changed(run: Run): void;
+export interface RunWatcher {
+  changed(run: RunHandle): void;
   /** The series of the run have grown. */
-  recorded?(series: SeriesOfRun): void;
+  recorded?(series: MetricSeries): void;
   printed(text: string): void;
   connection(connection: Connection): void;
   gone(): void;
@@ -13,25 +13,27 @@ export interface Watcher {
 }
 
 /** Apply an event to a handle; says whether the handle must be asked for again, to be whole. */
-export function applyEvent(run: Run, event: RunEvent): boolean {
+export function applyEvent(run: RunHandle, event: RunEvent): boolean {
   if (event.kind === 'state') {
-    run.state = event.data.state as State;
+    run.state = event.data.state;
     for (const key of ['startedAt', 'finishedAt'] as const) {
-      if (event.data[key]) run[key] = event.data[key] as string;
+      const moment = event.data[key];
+      if (moment) run[key] = moment;
     }
-    if (event.data.messages) run.messages = event.data.messages as string[];
+    if (event.data.messages) run.messages = event.data.messages;
     return run.state === 'SUCCESS';
   }
-  if (event.kind === 'progress') run.progress = event.data as unknown as Progress;
+  if (event.kind === 'progress') run.progress = event.data;
   if (event.kind === 'metric') {
-    run.metrics = { ...run.metrics, [String(event.data.name)]: event.data.value ?? null };
+    run.metrics = { ...run.metrics, [event.data.name]: event.data.value };
   }
   return false;
 }
 
 /** Say whether a handle is from before another one: states only move on. */
-export function isOlder(run: Run, other: Run): boolean {
-  const rank = (state: State): number => (({ PENDING: 0, RUNNING: 1 }) as Partial<Record<State, number>>)[state] ?? 2;
+export function isOlder(run: RunHandle, other: RunHandle): boolean {
+  const rank = (state: StateName): number =>
+    (({ PENDING: 0, RUNNING: 1 }) as Partial<Record<StateName, number>>)[state] ?? 2;
   return rank(run.state) < rank(other.state);
 }
 
@@ -40,19 +42,19 @@ const MOST_POINTS = 2000;
 
 /** Keep a run's handle, log and series as the server has them. */
 export class LiveRun {
-  private run: Run | null = null;
+  private run: RunHandle | null = null;
   private offset: number | null = null;
   private size = 0;
   private isReading = false;
   private hasMissed = false;
   private isClosed = false;
-  private readonly series = new SeriesOfRun();
+  private readonly series = new MetricSeries();
   private unfollow: () => void;
 
   constructor(
     private readonly transport: Transport,
     private readonly id: string,
-    private readonly watcher: Watcher,
+    private readonly watcher: RunWatcher,
   ) {
     this.unfollow = transport.follow(
       { run: id },
@@ -71,7 +73,7 @@ export class LiveRun {
   }
 
   /** Take a handle that some answer brought, unless events have told more meanwhile. */
-  accept(run: Run): void {
+  accept(run: RunHandle): void {
     if (this.isClosed || (this.run !== null && isOlder(run, this.run))) return;
     this.run = run;
     this.watcher.changed(run);
@@ -79,10 +81,10 @@ export class LiveRun {
 
   async refresh(): Promise<void> {
     try {
-      this.accept(await this.transport.get<Run>(`runs/${this.id}`));
+      this.accept(await this.transport.get<RunHandle>(`runs/${this.id}`));
       if (this.hasMissed) {
         this.hasMissed = false;
-        this.accept(await this.transport.get<Run>(`runs/${this.id}`));
+        this.accept(await this.transport.get<RunHandle>(`runs/${this.id}`));
       }
       await this.read(true);
       await this.readSeries();
@@ -100,7 +102,7 @@ export class LiveRun {
       return;
     }
     if (event.kind === 'log') {
-      this.size = Number(event.data.size);
+      this.size = event.data.size;
       void this.read(false);
       return;
     }
@@ -118,7 +120,7 @@ export class LiveRun {
   private async readSeries(): Promise<void> {
     if (!this.watcher.recorded || !Object.values(this.run?.metrics ?? {}).some((each) => typeof each === 'number'))
       return;
-    this.series.read(await this.transport.get<SeriesAnswer>(`runs/${this.id}/series?limit=${MOST_POINTS}`));
+    this.series.read(await this.transport.get<RunSeries>(`runs/${this.id}/series?limit=${MOST_POINTS}`));
     if (!this.isClosed && this.series.names.length) this.watcher.recorded?.(this.series);
   }
 

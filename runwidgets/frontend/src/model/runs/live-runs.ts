@@ -6,8 +6,8 @@
  */
 
 import { ApiError, type Connection, type Transport } from '../transport';
-import type { RunEvent } from '../types';
-import { applyToRow, type Page, type Row, toRows } from './run-rows';
+import type { RunEvent, TablePage } from '../types';
+import { applyToRow, type RunRow, toRows } from './run-rows';
 
 const PAUSE = 250;
 const MARGIN = 50;
@@ -22,9 +22,9 @@ export interface RunsWatcher {
 
 /** What a table needs of runs, wherever they come from. */
 export interface Runs {
-  readonly rows: Row[];
+  readonly rows: RunRow[];
   readonly isComplete: boolean;
-  get(id: string): Row | undefined;
+  get(id: string): RunRow | undefined;
   close(): void;
 }
 
@@ -32,9 +32,9 @@ export type Source = { group: string } | { sweep: string };
 
 export class LiveRuns implements Runs {
   /** Newest first of a group, by their points of a sweep. */
-  rows: Row[] = [];
+  rows: RunRow[] = [];
   isComplete = false;
-  private readonly known = new Map<string, Row>();
+  private readonly known = new Map<string, RunRow>();
   private readonly unknown = new Set<string>();
   private readonly unfollow: () => void;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -56,7 +56,7 @@ export class LiveRuns implements Runs {
       event: (event) => {
         if (event.kind === 'paused') {
           // of the sweep, not of its runs
-          watcher.paused?.(event.data.isPaused === true);
+          watcher.paused?.(event.data.isPaused);
           return;
         }
         if (this.asking > 0) this.meanwhile.push(event);
@@ -66,7 +66,7 @@ export class LiveRuns implements Runs {
     void this.load();
   }
 
-  get(id: string): Row | undefined {
+  get(id: string): RunRow | undefined {
     return this.known.get(id);
   }
 
@@ -106,7 +106,7 @@ export class LiveRuns implements Runs {
     }
     this.isLoading = true;
     try {
-      const fresh: Row[] = [];
+      const fresh: RunRow[] = [];
       let before: string | undefined;
       do {
         const page = await this.page(2000, before);
@@ -154,7 +154,7 @@ export class LiveRuns implements Runs {
     if (this.asking === 0 && !this.isLoading) this.meanwhile.length = 0;
   }
 
-  private take(rows: Row[]): void {
+  private take(rows: RunRow[]): void {
     this.rows = rows;
     this.known.clear();
     for (const row of rows) this.known.set(row.id, row);
@@ -163,14 +163,14 @@ export class LiveRuns implements Runs {
     this.watcher.changed();
   }
 
-  private async page(limit: number, cursor?: string): Promise<Page> {
+  private async page(limit: number, cursor?: string): Promise<TablePage> {
     const [path, word] =
       'sweep' in this.source
         ? [`sweeps/${this.source.sweep}/points`, 'after']
         : [`groups/${this.source.group}/table`, 'before'];
     this.asking += 1;
     try {
-      return await this.transport.get<Page>(`${path}?limit=${limit}${cursor ? `&${word}=${cursor}` : ''}`);
+      return await this.transport.get<TablePage>(`${path}?limit=${limit}${cursor ? `&${word}=${cursor}` : ''}`);
     } finally {
       this.asking -= 1;
     }

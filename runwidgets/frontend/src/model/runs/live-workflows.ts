@@ -2,17 +2,10 @@
 
 import { pauseAfter } from '../retry';
 import { ApiError, type Connection, type Transport } from '../transport';
+import type { WorkflowDescriptor, WorkflowList } from '../types';
 
 const SOON = 500;
 const EVERY = 10_000;
-
-export interface Listed {
-  id: string;
-  name: string;
-  description?: string;
-  lastRunAt?: string;
-  activeRuns: number;
-}
 
 export interface WorkflowsWatcher {
   changed(): void;
@@ -21,7 +14,7 @@ export interface WorkflowsWatcher {
 }
 
 /** Return the workflows in whose name or description every word occurs. */
-export function matching(list: readonly Listed[], line: string): Listed[] {
+export function matching(list: readonly WorkflowDescriptor[], line: string): WorkflowDescriptor[] {
   const words = line.toLowerCase().split(/\s+/).filter(Boolean);
   return list.filter((each) => {
     const text = `${each.name} ${each.description ?? ''}`.toLowerCase();
@@ -31,7 +24,7 @@ export function matching(list: readonly Listed[], line: string): Listed[] {
 
 export class LiveWorkflows {
   /** Oldest first; null before the first answer. */
-  list: Listed[] | null = null;
+  list: WorkflowDescriptor[] | null = null;
   private readonly unfollow: () => void;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isSoon = false;
@@ -66,7 +59,7 @@ export class LiveWorkflows {
   async refresh(): Promise<void> {
     this.later(EVERY, false);
     try {
-      const { workflows } = await this.transport.get<{ workflows: Listed[] }>('workflows');
+      const { workflows } = await this.transport.get<WorkflowList>('workflows');
       if (this.isClosed) return;
       this.failures = 0;
       this.list = workflows;

@@ -1,15 +1,11 @@
 /** Values of metrics by step, as a run records them. */
 
-import type { Json } from '../types';
-
-export interface SeriesAnswer {
-  series: { [name: string]: { steps: number[]; values: Json[] } };
-}
+import type { MetricRecord, RunSeries } from '../types';
 
 export type Points = [number, number][];
 
 /** The series of one run: what was read, and what events have told since. */
-export class SeriesOfRun {
+export class MetricSeries {
   private byName = new Map<string, Map<number, number>>();
   private attempt = 0;
 
@@ -25,7 +21,7 @@ export class SeriesOfRun {
   }
 
   /** Take what was read; what events told meanwhile stays. */
-  read(answer: SeriesAnswer): void {
+  read(answer: RunSeries): void {
     for (const [name, { steps, values }] of Object.entries(answer.series)) {
       const told = this.byName.get(name) ?? new Map<number, number>();
       const read = new Map(steps.map((step, at) => [step, Number(values[at])]));
@@ -34,14 +30,12 @@ export class SeriesOfRun {
   }
 
   /** Take an event of a metric; says whether it tells of a series. A new attempt begins anew. */
-  take(data: { [name: string]: Json }): boolean {
-    if (!Array.isArray(data.points)) return false;
-    const attempt = Number(data.attempt);
+  take({ name, attempt = 0, points }: MetricRecord): boolean {
+    if (!points) return false;
     if (attempt > this.attempt && this.attempt > 0) this.byName.clear();
     this.attempt = Math.max(attempt, this.attempt);
-    const name = String(data.name);
     const known = this.byName.get(name) ?? new Map<number, number>();
-    for (const [step, value] of data.points as [number, Json][]) known.set(step, Number(value));
+    for (const [step, value] of points) known.set(step, Number(value));
     this.byName.set(name, known);
     return true;
   }

@@ -1,14 +1,14 @@
 /** The columns of a table of runs: which there are, which are shown, and how rows are sorted by one. */
 import { writeCsv } from '../files/csv';
-import type { Json } from '../types';
-import type { Row } from './run-rows';
+import type { JsonValue } from '../types';
+import type { RunRow } from './run-rows';
 
-export type Group = 'run' | 'argument' | 'metric';
+export type ColumnKind = 'run' | 'argument' | 'metric';
 
 export interface Column {
   /** `state`, `argument:lr`, `metric:loss`: unique, and what the traits name. */
   key: string;
-  group: Group;
+  group: ColumnKind;
   name: string;
 }
 
@@ -17,7 +17,7 @@ export const FIXED: Column[] = ['state', 'started', 'duration'].map((name) => ({
 export const MESSAGE: Column = { key: 'message', group: 'run', name: 'message' };
 
 /** Return all columns that rows could fill: the fixed ones, then arguments and metrics in order of appearance. */
-export function columnsOf(rows: Iterable<Row>): Column[] {
+export function columnsOf(rows: Iterable<RunRow>): Column[] {
   const given = new Set<string>();
   const measured = new Set<string>();
   for (const row of rows) {
@@ -35,7 +35,7 @@ export function columnsOf(rows: Iterable<Row>): Column[] {
 const SHOWN = 12;
 
 /** Return the columns that are shown where nobody chose: what is the same in every run tells nothing. */
-export function usualColumns(rows: readonly Row[], columns: readonly Column[]): Column[] {
+export function usualColumns(rows: readonly RunRow[], columns: readonly Column[]): Column[] {
   const isTelling = (column: Column): boolean => {
     if (column.group === 'metric') return true;
     if (column.group === 'run') return column !== MESSAGE || rows.some((row) => row.message);
@@ -56,19 +56,19 @@ export function moved(keys: readonly string[], key: string, to: number): string[
   return rest;
 }
 
-export interface Order {
+export interface SortOrder {
   key: string;
   isDescending: boolean;
 }
 
 /** Return an order out of its name, such as `metric:loss:asc`; null for newest first. */
-export function parseOrder(name: string): Order | null {
+export function parseOrder(name: string): SortOrder | null {
   const [, key, direction] = /^(.+):(asc|desc)$/.exec(name) ?? [];
   return key === undefined ? null : { key, isDescending: direction === 'desc' };
 }
 
 /** Return what a row has in a column; null for nothing. */
-export function cellOf(row: Row, column: Column): Json {
+export function cellOf(row: RunRow, column: Column): JsonValue {
   if (column.group === 'argument') return row.arguments[column.name] ?? null;
   if (column.group === 'metric') return row.metrics[column.name] ?? null;
   if (column.name === 'state') return row.state;
@@ -79,7 +79,7 @@ export function cellOf(row: Row, column: Column): Json {
 }
 
 /** Compare two values for sorting; missing ones are larger than all, whatever the direction. */
-export function compare(one: Json, other: Json, isDescending: boolean): number {
+export function compare(one: JsonValue, other: JsonValue, isDescending: boolean): number {
   if (one === null || other === null) return one === other ? 0 : one === null ? 1 : -1;
   const sign = isDescending ? -1 : 1;
   if (typeof one === 'number' && typeof other === 'number') return sign * (one - other);
@@ -91,7 +91,7 @@ export function compare(one: Json, other: Json, isDescending: boolean): number {
 }
 
 /** Return rows in an order; those that are equal stay newest first. */
-export function sorted(rows: readonly Row[], columns: readonly Column[], order: Order | null): Row[] {
+export function sorted(rows: readonly RunRow[], columns: readonly Column[], order: SortOrder | null): RunRow[] {
   const column = columns.find((each) => each.key === order?.key);
   if (!order || !column) return [...rows];
   const keyed = rows.map((row) => ({ row, value: cellOf(row, column) }));
@@ -100,8 +100,8 @@ export function sorted(rows: readonly Row[], columns: readonly Column[], order: 
 }
 
 /** Return rows as CSV. */
-export function runsToCsv(rows: readonly Row[], columns: readonly Column[]): string {
-  const text = (value: Json): string =>
+export function runsToCsv(rows: readonly RunRow[], columns: readonly Column[]): string {
+  const text = (value: JsonValue): string =>
     value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
   return writeCsv([
     ['id', ...columns.map((each) => each.name)],

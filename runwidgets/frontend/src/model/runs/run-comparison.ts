@@ -2,9 +2,9 @@
 import { writeCsv } from '../files/csv';
 import { bytes, took, value } from '../format';
 import { t } from '../messages';
-import type { Json, Run } from '../types';
+import type { JsonValue, RunHandle } from '../types';
 
-export interface Cell {
+export interface ComparisonCell {
   text: string;
   /** What decides whether it is the same as another; missing, null and empty are three things. */
   key: string;
@@ -12,35 +12,35 @@ export interface Cell {
   number: number | null;
 }
 
-export interface Line {
+export interface ComparisonLine {
   name: string;
-  cells: Cell[];
+  cells: ComparisonCell[];
 }
 
-export interface Section {
+export interface ComparisonSection {
   title: string;
-  lines: Line[];
+  lines: ComparisonLine[];
 }
 
-const NOTHING: Cell = { text: '–', key: '', number: null };
+const NOTHING: ComparisonCell = { text: '–', key: '', number: null };
 
 /** Return a value as a cell. */
-function cellOf(given: Json | undefined, text?: string): Cell {
+function cellOf(given: JsonValue | undefined, text?: string): ComparisonCell {
   if (given === undefined) return NOTHING;
   const shown = text ?? (given === '' ? t('emptyText') : value(given));
   return { text: shown, key: JSON.stringify(given), number: typeof given === 'number' ? given : null };
 }
 
 /** Return what runs have, side by side: times and state, arguments, metrics and files. */
-export function sectionsOf(runs: readonly Run[]): Section[] {
-  const of = (title: string, cellsOf: (run: Run) => { [name: string]: Cell }): Section => {
+export function sectionsOf(runs: readonly RunHandle[]): ComparisonSection[] {
+  const of = (title: string, cellsOf: (run: RunHandle) => { [name: string]: ComparisonCell }): ComparisonSection => {
     const picked = runs.map(cellsOf);
     const names = [...new Set(picked.flatMap((each) => Object.keys(each)))];
     return { title, lines: names.map((name) => ({ name, cells: picked.map((each) => each[name] ?? NOTHING) })) };
   };
-  const each = (values: { [name: string]: Json }): { [name: string]: Cell } =>
+  const each = (values: { [name: string]: JsonValue }): { [name: string]: ComparisonCell } =>
     Object.fromEntries(Object.entries(values).map(([name, given]) => [name, cellOf(given)]));
-  const seconds = (run: Run): number | undefined =>
+  const seconds = (run: RunHandle): number | undefined =>
     run.startedAt && run.finishedAt ? (Date.parse(run.finishedAt) - Date.parse(run.startedAt)) / 1000 : undefined;
   return [
     of(t('run'), (run) => {
@@ -53,7 +53,7 @@ export function sectionsOf(runs: readonly Run[]): Section[] {
       };
     }),
     of(t('arguments'), (run) => each(Object.fromEntries(run.arguments.map((given) => [given.name, given.value])))),
-    of(t('metrics'), (run) => each(run.metrics ?? {})),
+    of(t('metrics'), (run) => each(run.metrics)),
     of(t('files'), (run) =>
       Object.fromEntries(
         (run.files ?? []).map((file) => [file.name, { text: bytes(file.size), key: file.sha256, number: null }]),
@@ -63,18 +63,18 @@ export function sectionsOf(runs: readonly Run[]): Section[] {
 }
 
 /** Say whether two cells are the same; numbers also where they are as near as a share of the greater. */
-export function isSame(one: Cell, other: Cell, tolerance = 0): boolean {
+export function isSame(one: ComparisonCell, other: ComparisonCell, tolerance = 0): boolean {
   if (one.key === other.key) return true;
   if (one.number === null || other.number === null) return false;
   return Math.abs(one.number - other.number) <= tolerance * Math.max(Math.abs(one.number), Math.abs(other.number));
 }
 
 /** Say whether runs differ in a line. */
-export const differs = (line: Line, tolerance = 0): boolean =>
-  line.cells.some((cell) => !isSame(cell, line.cells[0] as Cell, tolerance));
+export const differs = (line: ComparisonLine, tolerance = 0): boolean =>
+  line.cells.some((cell) => !isSame(cell, line.cells[0] as ComparisonCell, tolerance));
 
 /** Say by how much a number is another than the one it is held against; empty where that means nothing. */
-export function deltaOf(cell: Cell, base: Cell): string {
+export function deltaOf(cell: ComparisonCell, base: ComparisonCell): string {
   if (cell.number === null || base.number === null || cell.number === base.number) return '';
   const by = cell.number - base.number;
   const ratio = base.number === 0 ? null : cell.number / base.number;
@@ -83,7 +83,7 @@ export function deltaOf(cell: Cell, base: Cell): string {
 }
 
 /** Return lines as a table of Markdown. */
-export function comparisonToMarkdown(names: readonly string[], sections: readonly Section[]): string {
+export function comparisonToMarkdown(names: readonly string[], sections: readonly ComparisonSection[]): string {
   const escaped = (text: string): string => text.replace(/[\\|<]/g, '\\$&').replace(/\s+/g, ' ');
   const row = (cells: readonly string[]): string => `| ${cells.map(escaped).join(' | ')} |`;
   const body = sections.flatMap(({ lines }) =>
@@ -93,8 +93,8 @@ export function comparisonToMarkdown(names: readonly string[], sections: readonl
 }
 
 /** Return lines as CSV, numbers with all of their digits. */
-export function comparisonToCsv(names: readonly string[], sections: readonly Section[]): string {
-  const full = (cell: Cell): string =>
+export function comparisonToCsv(names: readonly string[], sections: readonly ComparisonSection[]): string {
+  const full = (cell: ComparisonCell): string =>
     cell === NOTHING ? '' : cell.number === null ? cell.text : JSON.stringify(cell.number);
   const rows = sections.flatMap(({ title, lines }) =>
     lines.map(({ name, cells }) => [title, name, ...cells.map(full)]),

@@ -3,12 +3,12 @@
  * word is looked for everywhere in the row.
  */
 
-import type { Json, State } from '../types';
-import type { Row } from './run-rows';
+import type { JsonValue, StateName } from '../types';
+import type { RunRow } from './run-rows';
 
 const TERM = /^([^\s:<>=!]+)(:|<=|>=|!=|=|<|>)(.+)$/;
 
-const STATES: { [word: string]: State } = {
+const STATES: { [word: string]: StateName } = {
   waiting: 'PENDING',
   pending: 'PENDING',
   running: 'RUNNING',
@@ -21,12 +21,12 @@ const STATES: { [word: string]: State } = {
 };
 
 /** Return a test for rows out of a line of words. */
-export function parseFilter(line: string): (row: Row) => boolean {
+export function parseFilter(line: string): (row: RunRow) => boolean {
   const tests = (line.match(/"[^"]*"|\S+/g) ?? []).map((word) => parseWord(word.replace(/^"(.*)"$/, '$1')));
   return (row) => tests.every((test) => test(row));
 }
 
-function parseWord(word: string): (row: Row) => boolean {
+function parseWord(word: string): (row: RunRow) => boolean {
   const [, name, relation, text] = TERM.exec(word) ?? [];
   if (name === undefined || relation === undefined || text === undefined) {
     const wanted = word.toLowerCase();
@@ -43,7 +43,7 @@ function parseWord(word: string): (row: Row) => boolean {
   };
 }
 
-function relates(value: Json, relation: string, text: string): boolean {
+function relates(value: JsonValue, relation: string, text: string): boolean {
   const shown = typeof value === 'string' ? value : JSON.stringify(value);
   const [one, other] = [Number(shown), Number(text)];
   const isNumber = shown !== '' && !Number.isNaN(one) && !Number.isNaN(other);
@@ -65,10 +65,10 @@ function relates(value: Json, relation: string, text: string): boolean {
   }
 }
 
-const texts = new WeakMap<Row, { state: State; metrics: Row['metrics']; text: string }>();
+const texts = new WeakMap<RunRow, { state: StateName; metrics: RunRow['metrics']; text: string }>();
 
 /** Return everything in a row that a word may be found in; kept until the row changes. */
-function textOf(row: Row): string {
+function textOf(row: RunRow): string {
   const known = texts.get(row);
   if (known && known.state === row.state && known.metrics === row.metrics) return known.text;
   const text = [row.id, row.state, row.message ?? '', JSON.stringify(row.arguments), JSON.stringify(row.metrics)]

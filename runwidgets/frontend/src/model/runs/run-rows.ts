@@ -1,42 +1,36 @@
 /** The rows of a table of runs: what is kept of a run, and how events change it. */
 
-import type { Json, RunEvent, State } from '../types';
+import type { JsonValue, RunEvent, StateName, TablePage } from '../types';
 
-export interface Row {
+export interface RunRow {
   id: string;
-  state: State;
+  state: StateName;
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
-  arguments: { [name: string]: Json };
-  metrics: { [name: string]: Json };
+  arguments: { [name: string]: JsonValue };
+  metrics: { [name: string]: JsonValue };
   message: string | null;
 }
 
-export interface Page {
-  columns: string[];
-  rows: Json[][];
-  next?: string;
-}
-
 /** Return the rows of an answer. */
-export function toRows(page: Page): Row[] {
+export function toRows(page: TablePage): RunRow[] {
   return page.rows.map(
-    (cells) => Object.fromEntries(page.columns.map((name, at) => [name, cells[at]])) as unknown as Row,
+    (cells) => Object.fromEntries(page.columns.map((name, at) => [name, cells[at]])) as unknown as RunRow,
   );
 }
 
 /** Change a row by an event; says whether anything is different. */
-export function applyToRow(row: Row, event: RunEvent): boolean {
+export function applyToRow(row: RunRow, event: RunEvent): boolean {
   if (event.kind === 'metric') {
-    row.metrics = { ...row.metrics, [String(event.data.name)]: event.data.value ?? null };
+    row.metrics = { ...row.metrics, [event.data.name]: event.data.value };
     return true;
   }
   if (event.kind !== 'state') return false;
-  row.state = event.data.state as State;
-  row.startedAt = (event.data.startedAt as string | undefined) ?? row.startedAt;
-  row.finishedAt = (event.data.finishedAt as string | undefined) ?? row.finishedAt;
-  row.message = (event.data.messages as string[] | undefined)?.[0] ?? row.message;
+  row.state = event.data.state;
+  row.startedAt = event.data.startedAt ?? row.startedAt;
+  row.finishedAt = event.data.finishedAt ?? row.finishedAt;
+  row.message = event.data.messages?.[0] ?? row.message;
   return true;
 }
 

@@ -1,7 +1,7 @@
 /** Axes of a plot: the values of a parameter or metric, and their ticks. */
 import { visible } from '../ansi';
 import { compare } from '../runs/run-columns';
-import type { Json } from '../types';
+import type { JsonValue } from '../types';
 
 export type Direction = 'minimize' | 'maximize';
 
@@ -11,19 +11,19 @@ export interface Axis {
   isNumeric: boolean;
   isLog: boolean;
   /** Different values, in order. */
-  values: Json[];
+  values: JsonValue[];
   ticks: { at: number; text: string }[];
   /** Where a value lies; null where it is none of the axis. */
-  at(value: Json): number | null;
+  at(value: JsonValue): number | null;
 }
 
 const LOG_SPAN = 100;
 
 /** Return what tells a value from others. */
-export const keyOf = (value: Json): string => JSON.stringify(value);
+export const keyOf = (value: JsonValue): string => JSON.stringify(value);
 
 /** Return a number as a label: short, with a power of ten where it is far from 1. */
-export function label(value: Json): string {
+export function label(value: JsonValue): string {
   if (typeof value !== 'number')
     return value === null ? 'default' : visible(typeof value === 'string' ? value : JSON.stringify(value), true);
   const size = Math.abs(value);
@@ -56,7 +56,7 @@ export function powerTicks(low: number, high: number): number[] {
 }
 
 /** Make an axis of values: by number where all are numbers, by logarithm where they span much and that is wanted. */
-export function makeAxis(name: string, given: readonly Json[], mayBeLog = true): Axis {
+export function makeAxis(name: string, given: readonly JsonValue[], mayBeLog = true): Axis {
   const values = [...new Map(given.map((each) => [keyOf(each), each])).values()].sort((one, other) =>
     compare(one, other, false),
   );
@@ -64,7 +64,7 @@ export function makeAxis(name: string, given: readonly Json[], mayBeLog = true):
   const isNumeric = numbers.length > 0 && values.every((each) => typeof each === 'number' || each === null);
   if (!isNumeric) {
     const places = new Map(values.map((each, at) => [keyOf(each), values.length < 2 ? 0.5 : at / (values.length - 1)]));
-    const at = (value: Json): number | null => places.get(keyOf(value)) ?? null;
+    const at = (value: JsonValue): number | null => places.get(keyOf(value)) ?? null;
     return {
       name,
       isNumeric,
@@ -78,7 +78,7 @@ export function makeAxis(name: string, given: readonly Json[], mayBeLog = true):
   const isLog = mayBeLog && low > 0 && high / low >= LOG_SPAN;
   const scale = (value: number): number => (isLog ? Math.log10(value) : value);
   const span = scale(high) - scale(low);
-  const at = (value: Json): number | null =>
+  const at = (value: JsonValue): number | null =>
     typeof value !== 'number' ? null : span === 0 ? 0.5 : (scale(value) - scale(low)) / span;
   const ticks = (isLog ? powerTicks(low, high) : roundTicks(low, high)).map((each) => ({
     at: at(each) ?? 0,

@@ -1,21 +1,21 @@
 /** The runs of a sweep in a grid of two parameters. */
 
-import type { Row } from '../runs/run-rows';
-import type { Json } from '../types';
+import type { RunRow } from '../runs/run-rows';
+import type { JsonValue } from '../types';
 import { keyOf, makeAxis } from './axes';
 
 export interface Grid {
-  rows: Json[];
-  columns: Json[];
+  rows: JsonValue[];
+  columns: JsonValue[];
   /** Runs at a place of the grid; empty where there are none. */
-  at(row: Json, column: Json): readonly Row[];
+  at(row: JsonValue, column: JsonValue): readonly RunRow[];
   /** How many values there are beyond those of the grid. */
   leftOut: number;
 }
 
 /** Put runs into a grid of two parameters; what `fixed` names must have its value. */
 export function makeGrid(
-  rows: readonly Row[],
+  rows: readonly RunRow[],
   down: string | null,
   across: string,
   fixed: ReadonlyMap<string, string>,
@@ -34,7 +34,7 @@ export function makeGrid(
     across,
     kept.map((row) => row.arguments[across] ?? null),
   ).values;
-  const cells = new Map<string, Row[]>();
+  const cells = new Map<string, RunRow[]>();
   for (const row of kept) {
     const key = `${keyOf(down === null ? null : (row.arguments[down] ?? null))} ${keyOf(row.arguments[across] ?? null)}`;
     const known = cells.get(key);

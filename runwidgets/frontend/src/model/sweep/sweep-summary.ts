@@ -1,12 +1,12 @@
 /** What the runs of a sweep say together: the best one, why some failed, and when it will be done. */
 
 import { shortId } from '../format';
-import type { Row } from '../runs/run-rows';
+import type { RunRow } from '../runs/run-rows';
 import { isActive } from '../states';
 import { type Direction, keyOf, label } from './axes';
 
 /** Return the metrics that have a number in some run, in order of appearance. */
-export function numericMetrics(rows: readonly Row[]): string[] {
+export function numericMetrics(rows: readonly RunRow[]): string[] {
   const found = new Set<string>();
   for (const row of rows)
     for (const [name, value] of Object.entries(row.metrics)) if (typeof value === 'number') found.add(name);
@@ -14,9 +14,9 @@ export function numericMetrics(rows: readonly Row[]): string[] {
 }
 
 /** Return the successful run with the best number of a metric. */
-export function bestOf(rows: readonly Row[], metric: string, direction: Direction): Row | null {
+export function bestOf(rows: readonly RunRow[], metric: string, direction: Direction): RunRow | null {
   const sign = direction === 'minimize' ? 1 : -1;
-  let best: Row | null = null;
+  let best: RunRow | null = null;
   for (const row of rows) {
     const value = row.metrics[metric];
     if (row.state !== 'SUCCESS' || typeof value !== 'number') continue;
@@ -26,8 +26,8 @@ export function bestOf(rows: readonly Row[], metric: string, direction: Directio
 }
 
 /** Return failed runs by what was wrong, the most frequent first. */
-export function groupFailures(rows: readonly Row[]): { reason: string; rows: Row[] }[] {
-  const groups = new Map<string, Row[]>();
+export function groupFailures(rows: readonly RunRow[]): { reason: string; rows: RunRow[] }[] {
+  const groups = new Map<string, RunRow[]>();
   for (const row of rows) {
     if (row.state !== 'ERROR') continue;
     const reason = row.message ?? '';
@@ -41,7 +41,7 @@ export function groupFailures(rows: readonly Row[]): { reason: string; rows: Row
 }
 
 /** Return parameters by how many values they take, the most varied first; those with one value are left out. */
-export function mostVaried(rows: readonly Row[], names: readonly string[]): string[] {
+export function mostVaried(rows: readonly RunRow[], names: readonly string[]): string[] {
   const counts = names.map((name) => ({
     name,
     n: new Set(rows.map((row) => keyOf(row.arguments[name] ?? null))).size,
@@ -53,7 +53,7 @@ export function mostVaried(rows: readonly Row[], names: readonly string[]): stri
 }
 
 /** Return when the work began whose end is waited for, in milliseconds: runs that were reused are from before it. */
-export function begunAt(rows: readonly Row[], createdAt: string): number | null {
+export function begunAt(rows: readonly RunRow[], createdAt: string): number | null {
   const since = Date.parse(createdAt);
   let first: number | null = null;
   for (const row of rows) {
@@ -65,7 +65,7 @@ export function begunAt(rows: readonly Row[], createdAt: string): number | null 
 
 /** Return the seconds that are left and of how many ended runs that is known; null before the first, and at the end. */
 export function estimate(
-  rows: readonly Row[],
+  rows: readonly RunRow[],
   createdAt: string,
   now: number,
 ): { seconds: number; basis: number } | null {
@@ -84,13 +84,13 @@ export function estimate(
 }
 
 /** Return at most so many rows, evenly picked; `always` is among them. */
-export function sampled(rows: readonly Row[], most: number, always: Row | null): Row[] {
+export function sampled(rows: readonly RunRow[], most: number, always: RunRow | null): RunRow[] {
   if (rows.length <= most) return [...rows];
   const step = rows.length / most;
-  const picked = [...Array(most).keys()].map((at) => rows[Math.floor(at * step)] as Row);
+  const picked = [...Array(most).keys()].map((at) => rows[Math.floor(at * step)] as RunRow);
   return always && !picked.includes(always) ? [...picked.slice(0, -1), always] : picked;
 }
 
 /** Return what tells a run of a sweep apart. */
-export const describePoint = (row: Row, varied: readonly string[]): string =>
+export const describePoint = (row: RunRow, varied: readonly string[]): string =>
   varied.map((name) => `${name} = ${label(row.arguments[name] ?? null)}`).join(', ') || shortId(row.id);

@@ -1,6 +1,6 @@
 import { t } from '../../model/messages';
 import { ApiError, type Transport } from '../../model/transport';
-import type { Workflow } from '../../model/types';
+import type { WorkflowHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { browse } from '../fields/server-files';
 
@@ -8,7 +8,7 @@ import { browse } from '../fields/server-files';
 export function addNotebook(
   panel: HTMLElement,
   transport: Transport,
-  told: { added(workflow: Workflow): void; closed(): void },
+  told: { added(workflow: WorkflowHandle): void; closed(): void },
 ): void {
   const folders = h('div', {});
   const path = h('input', {
@@ -30,7 +30,7 @@ export function addNotebook(
     failure.hidden = true;
     busy.textContent = t('addingNotebook', { path: source });
     try {
-      told.added(await transport.send<Workflow>('POST', 'workflows', { source }));
+      told.added(await transport.send<WorkflowHandle>('POST', 'workflows', { source }));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       replace(failure, t('notAdded', { path: source, problem: error.message }));

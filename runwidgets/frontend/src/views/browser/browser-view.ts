@@ -1,7 +1,7 @@
 import { t } from '../../model/messages';
 import { LiveWorkflows } from '../../model/runs/live-workflows';
 import { ApiError } from '../../model/transport';
-import type { Json, Run, Workflow } from '../../model/types';
+import type { JsonValue, RunHandle, WorkflowHandle } from '../../model/types';
 import { append, h, replace } from '../dom';
 import { askingButton } from '../question';
 import { tableView } from '../table/table-view';
@@ -42,7 +42,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
   root.append(card);
 
   let shown = { workflow: '', group: '', run: '' };
-  let handle: Workflow | null = null;
+  let handle: WorkflowHandle | null = null;
   let turn = 0;
   let isClosed = false;
   let isIdle = true;
@@ -73,7 +73,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
   // -- what is shown ---------------------------------------------------------------------------------
 
   /** Bring into view what the model says, with changes; a run that is asked for brings its workflow. */
-  async function show(changes: { [name: string]: Json } = {}): Promise<void> {
+  async function show(changes: { [name: string]: JsonValue } = {}): Promise<void> {
     turn += 1;
     const mine = turn;
     let {
@@ -88,7 +88,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
     } as { workflow_id: string; group_id: string; run_id: string };
     try {
       if (wanted && wanted !== shown.run) {
-        const found = await transport.get<Run>(`runs/${wanted}`).catch(absent);
+        const found = await transport.get<RunHandle>(`runs/${wanted}`).catch(absent);
         if (found) [id, group] = [found.workflowId, found.groupId];
       } else if (id !== shown.workflow) wanted = '';
       if (mine !== turn || isClosed) return;
@@ -97,7 +97,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
         clear();
         isIdle = false;
         replace(work, skeleton());
-        const found = await transport.get<Workflow>(`workflows/${id}`).catch(absent);
+        const found = await transport.get<WorkflowHandle>(`workflows/${id}`).catch(absent);
         if (mine !== turn || isClosed) return;
         if (!found) return leave(id, t('workflowGone'));
         handle = found;
@@ -240,7 +240,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
     reached?.focus({ preventScroll: true });
   }
 
-  async function remove(workflow: Workflow): Promise<void> {
+  async function remove(workflow: WorkflowHandle): Promise<void> {
     try {
       await transport.send('DELETE', `workflows/${workflow.id}`);
       leave('');
@@ -275,7 +275,9 @@ export const browserView: View = (root, { transport, model, inner }) => {
 
   /** Ask whether a workflow that is no longer listed is gone. */
   async function check(id: string): Promise<void> {
-    const found = await transport.get<Workflow>(`workflows/${id}`).catch((error: ApiError) => error.status !== 404);
+    const found = await transport
+      .get<WorkflowHandle>(`workflows/${id}`)
+      .catch((error: ApiError) => error.status !== 404);
     if (!found && shown.workflow === id && !isClosed) leave(id, t('workflowGone'));
   }
 

@@ -1,16 +1,17 @@
 import { t } from '../../model/messages';
-import { type Listed, matching } from '../../model/runs/live-workflows';
+import { matching } from '../../model/runs/live-workflows';
+import type { WorkflowDescriptor } from '../../model/types';
 import { h, replace } from '../dom';
 import { moment } from '../form/earlier-runs';
 
 export interface WorkflowList {
   element: HTMLElement;
-  draw(list: readonly Listed[], chosen: string): void;
+  draw(list: readonly WorkflowDescriptor[], chosen: string): void;
 }
 
 /** The workflows by name, with what they do and how busy they are; arrows go through them. */
 export function workflowList(told: { chosen(id: string): void }): WorkflowList {
-  let known: readonly Listed[] = [];
+  let known: readonly WorkflowDescriptor[] = [];
   let chosen = '';
   let drawn = '';
   const filter = h('input', {
@@ -25,7 +26,7 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
   const none = h('div', { class: 'rw-dim', role: 'status' });
   const element = h('div', {}, filter, items, none);
 
-  function row(each: Listed, isReached: boolean): HTMLElement {
+  function row(each: WorkflowDescriptor, isReached: boolean): HTMLElement {
     const isChosen = each.id === chosen;
     const last = each.lastRunAt ? t('lastRun', { time: moment(each.lastRunAt) }) : t('neverRun');
     return h(

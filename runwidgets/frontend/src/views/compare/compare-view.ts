@@ -1,22 +1,22 @@
 import { visible } from '../../model/ansi';
 import { shortId } from '../../model/format';
 import { t } from '../../model/messages';
-import { type SeriesAnswer, SeriesOfRun } from '../../model/runs/metric-series';
+import { MetricSeries } from '../../model/runs/metric-series';
 import {
-  type Cell,
+  type ComparisonCell,
+  type ComparisonLine,
+  type ComparisonSection,
   comparisonToCsv,
   comparisonToMarkdown,
   deltaOf,
   differs,
   isSame,
-  type Line,
-  type Section,
   sectionsOf,
 } from '../../model/runs/run-comparison';
 import { ApiError } from '../../model/transport';
-import type { Run } from '../../model/types';
+import type { RunHandle, RunSeries } from '../../model/types';
 import { h, replace, saveAs } from '../dom';
-import { isPicture, preview, type Shown } from '../previews/preview';
+import { isPicture, preview, type ShownPreview } from '../previews/preview';
 import { seriesPlot } from '../run/series-plot';
 import type { View } from '../view';
 import { fileDifferences } from './file-differences';
@@ -30,7 +30,7 @@ export const compareView: View = (root, { transport, model }) => {
   const ids = (model.get('run_ids') ?? []) as string[];
   const body = h('div', { class: 'rw-compare' }, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
   root.append(body);
-  const previews: Shown[] = [];
+  const previews: ShownPreview[] = [];
   let isClosed = false;
   let onlyDifferences = true;
   let tolerance = 0;
@@ -38,7 +38,7 @@ export const compareView: View = (root, { transport, model }) => {
 
   async function show(): Promise<void> {
     try {
-      const runs = await Promise.all(ids.map((id) => transport.get<Run>(`runs/${id}`)));
+      const runs = await Promise.all(ids.map((id) => transport.get<RunHandle>(`runs/${id}`)));
       if (!isClosed) draw(runs);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -47,7 +47,7 @@ export const compareView: View = (root, { transport, model }) => {
   }
 
   /** Draw some of the runs, held against one of them. */
-  function draw(runs: Run[], heldAgainst = runs[0]): void {
+  function draw(runs: RunHandle[], heldAgainst = runs[0]): void {
     let base = heldAgainst;
     for (const each of previews.splice(0)) each.close();
     const box = h('input', {
@@ -86,9 +86,9 @@ export const compareView: View = (root, { transport, model }) => {
     const place = h('div', { class: 'rw-scroll rw-tall', tabindex: 0, role: 'region', 'aria-label': t('comparison') });
     const status = h('span', { class: 'rw-dim', role: 'status' });
     const names = runs.map((run) => shortId(run.id));
-    let shown: Section[] = [];
+    let shown: ComparisonSection[] = [];
 
-    const headOf = (run: Run): HTMLElement =>
+    const headOf = (run: RunHandle): HTMLElement =>
       h(
         'th',
         { scope: 'col' },
@@ -107,13 +107,13 @@ export const compareView: View = (root, { transport, model }) => {
               '✕',
             ),
       );
-    function leaveOut(run: Run): void {
+    function leaveOut(run: RunHandle): void {
       const rest = runs.filter((each) => each !== run);
       draw(rest, run === base ? rest[0] : base);
       body.querySelector<HTMLElement>('.rw-untag, .rw-tall')?.focus();
     }
-    function drawCell(cell: Cell, line: Line): HTMLElement {
-      const held = line.cells[base ? runs.indexOf(base) : 0] as Cell;
+    function drawCell(cell: ComparisonCell, line: ComparisonLine): HTMLElement {
+      const held = line.cells[base ? runs.indexOf(base) : 0] as ComparisonCell;
       const delta = isSame(cell, held, tolerance) ? '' : deltaOf(cell, held);
       return h(
         'td',
@@ -202,12 +202,12 @@ export const compareView: View = (root, { transport, model }) => {
   }
 
   /** Draw the series of all runs over each other. */
-  async function drawSeries(runs: readonly Run[], place: HTMLElement): Promise<void> {
+  async function drawSeries(runs: readonly RunHandle[], place: HTMLElement): Promise<void> {
     try {
       const all = await Promise.all(
         runs.map(async (run) => {
-          const series = new SeriesOfRun();
-          series.read(await transport.get<SeriesAnswer>(`runs/${run.id}/series?limit=1000`));
+          const series = new MetricSeries();
+          series.read(await transport.get<RunSeries>(`runs/${run.id}/series?limit=1000`));
           return { name: shortId(run.id), series };
         }),
       );
@@ -228,7 +228,7 @@ export const compareView: View = (root, { transport, model }) => {
     }
   }
 
-  function pictures(runs: Run[]): HTMLElement | null {
+  function pictures(runs: RunHandle[]): HTMLElement | null {
     const names = [...new Set(runs.flatMap((run) => (run.files ?? []).filter(isPicture).map((each) => each.name)))];
     if (names.length === 0) return null;
     return h(

@@ -4,7 +4,7 @@ import type { Notebook } from '../../model/files/notebook';
 import { bytes, shortId } from '../../model/format';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFile, Run } from '../../model/types';
+import type { ResultFileHandle, RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { executedFile, executedPath, isPicture, NOTEBOOK_TYPE, pathOf, WHOLE_LIMIT } from '../previews/preview';
 import { isTable, readTable } from '../previews/table';
@@ -14,13 +14,13 @@ const LINES_AT_ONCE = 300;
 
 /** A file that a run left, and where its content is. */
 interface Held {
-  run: Run;
-  file: ResultFile;
+  run: RunHandle;
+  file: ResultFileHandle;
   path: string;
 }
 
 /** Return what a run left, under names; pictures stand beside each other anyway. */
-function leftBy(run: Run): [string, Held][] {
+function leftBy(run: RunHandle): [string, Held][] {
   const files = (run.files ?? []).filter((file) => !isPicture(file) && file.name !== run.notebook);
   const left = files.map((file): [string, Held] => [visible(file.name, true), { run, file, path: pathOf(file, run) }]);
   return [...left, [t('executedNotebook'), { run, file: executedFile(), path: executedPath(run) }]];
@@ -30,7 +30,7 @@ function leftBy(run: Run): [string, Held][] {
 const isSame = ({ file }: Held, other: Held): boolean => file.sha256 !== '' && file.sha256 === other.file.sha256;
 
 /** Return what runs left under each name, where it is not the same in all of them; that of the base comes first. */
-function apart(runs: readonly Run[], base: Run): [string, Held[]][] {
+function apart(runs: readonly RunHandle[], base: RunHandle): [string, Held[]][] {
   const byName = new Map<string, Held[]>();
   for (const run of [base, ...runs.filter((each) => each !== base)]) {
     for (const [name, held] of leftBy(run)) byName.set(name, [...(byName.get(name) ?? []), held]);
@@ -39,7 +39,7 @@ function apart(runs: readonly Run[], base: Run): [string, Held[]][] {
 }
 
 /** Files of one name that differ, each with what it has more and less than that of the run they are held against. */
-export function fileDifferences(runs: readonly Run[], base: Run, transport: Transport): HTMLElement | null {
+export function fileDifferences(runs: readonly RunHandle[], base: RunHandle, transport: Transport): HTMLElement | null {
   const files = apart(runs, base);
   if (files.length === 0) return null;
   return h(

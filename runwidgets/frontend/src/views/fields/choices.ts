@@ -1,8 +1,8 @@
 import { show } from '../../model/form/argument-validation';
 import { t } from '../../model/messages';
-import type { Json, Parameter } from '../../model/types';
+import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h, replace, uniqueId } from '../dom';
-import { type Control, isSame, NOTHING, type Place, presetOf, type Reading, takesNone } from './control';
+import { type Control, type FormContext, isSame, NOTHING, presetOf, type Reading, takesNone } from './control';
 
 /** True or false, where one of them is the default. */
 export function toggle(changed: () => void): Control {
@@ -21,22 +21,22 @@ export function toggle(changed: () => void): Control {
 }
 
 /** One of a few values: radio buttons, or a native select. */
-export function choices(parameter: Parameter, changed: () => void, isOpen: boolean): Control {
+export function choices(parameter: ParameterHandle, changed: () => void, isOpen: boolean): Control {
   return isOpen ? radios(parameter, changed) : dropdown(parameter, changed);
 }
 
-const indexOf = (parameter: Parameter, value: Json): number =>
+const indexOf = (parameter: ParameterHandle, value: JsonValue): number =>
   (parameter.values ?? []).findIndex((each) => isSame(value, each.value));
 
 /** A value that is none of the choices is kept, so that it is told instead of forgotten. */
-function read(parameter: Parameter, at: number, odd: Json): Reading {
+function read(parameter: ParameterHandle, at: number, odd: JsonValue): Reading {
   const chosen = (parameter.values ?? [])[at];
   if (chosen) return { isGiven: true, value: chosen.value };
   return odd === null ? NOTHING : { isGiven: true, value: odd };
 }
 
-function radios(parameter: Parameter, changed: () => void): Control {
-  let odd: Json = null;
+function radios(parameter: ParameterHandle, changed: () => void): Control {
+  let odd: JsonValue = null;
   const name = uniqueId('choice');
   const take = (): void => {
     odd = null;
@@ -75,8 +75,8 @@ function radios(parameter: Parameter, changed: () => void): Control {
   };
 }
 
-function dropdown(parameter: Parameter, changed: () => void): Control {
-  let odd: Json = null;
+function dropdown(parameter: ParameterHandle, changed: () => void): Control {
+  let odd: JsonValue = null;
   const empty = takesNone(parameter) ? t('noValue') : t('choose');
   const input = h(
     'select',
@@ -118,7 +118,7 @@ export function search(names: string[], text: string): number[] {
 }
 
 /** One of many values: text that searches a list, by the combobox pattern of ARIA. */
-export function suggestions(parameter: Parameter, place: Place, changed: () => void): Control {
+export function suggestions(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
   const values = parameter.values ?? [];
   const names = values.map((each) => each.name);
   const listId = uniqueId('list');

@@ -1,9 +1,9 @@
 import type { Transport } from '../../model/transport';
-import type { Json, Parameter } from '../../model/types';
+import type { JsonValue, ParameterHandle } from '../../model/types';
 import type { Uploads } from './uploads';
 
 /** What a field holds: a value to send, or nothing because it was left as it is. */
-export type Reading = { isGiven: true; value: Json } | { isGiven: false };
+export type Reading = { isGiven: true; value: JsonValue } | { isGiven: false };
 
 export const NOTHING: Reading = { isGiven: false };
 
@@ -18,13 +18,13 @@ export interface Control {
   read(): Reading;
   /** What is wrong beyond the rules, such as text that is no JSON; `isShown` says it to parts too. */
   problem?(isShown: boolean): string | null;
-  write(value: Json): void;
+  write(value: JsonValue): void;
   clear(): void;
   focus?(): void;
 }
 
 /** Where a form is, for the controls that ask the server. */
-export interface Place {
+export interface FormContext {
   transport: Transport;
   groupId: string;
   uploads: Uploads;
@@ -36,16 +36,16 @@ export interface Place {
 }
 
 /** What is typed into a field, as text. */
-export const textOf = (value: Json): string =>
+export const textOf = (value: JsonValue): string =>
   typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
 
 /** Say whether typed text is still the default. */
-export function isSame(value: Json, preset: Json): boolean {
-  const text = (each: Json): string => (typeof each === 'string' ? each : JSON.stringify(each));
+export function isSame(value: JsonValue, preset: JsonValue): boolean {
+  const text = (each: JsonValue): string => (typeof each === 'string' ? each : JSON.stringify(each));
   if (Array.isArray(value) && Array.isArray(preset)) {
     return value.length === preset.length && value.every((each, at) => isSame(each, preset[at] ?? null));
   }
-  const isRecord = (each: Json): each is { [name: string]: Json } =>
+  const isRecord = (each: JsonValue): each is { [name: string]: JsonValue } =>
     typeof each === 'object' && each !== null && !Array.isArray(each);
   if (isRecord(value) && isRecord(preset)) {
     const names = Object.keys(value);
@@ -57,9 +57,9 @@ export function isSame(value: Json, preset: Json): boolean {
   return text(value) === text(preset);
 }
 
-/** Whether "no value" is a value for a parameter, as `Parameter.takes_none` says. */
-export const takesNone = (parameter: Parameter): boolean =>
+/** Whether "no value" is a value for a parameter, as `ParameterHandle.takes_none` says. */
+export const takesNone = (parameter: ParameterHandle): boolean =>
   !parameter.isRequired && (parameter.defaultValue ?? null) === null;
 
 /** The default, null where there is none. */
-export const presetOf = (parameter: Parameter): Json => parameter.defaultValue ?? null;
+export const presetOf = (parameter: ParameterHandle): JsonValue => parameter.defaultValue ?? null;

@@ -1,10 +1,10 @@
 import { problemOf, show } from '../../model/form/argument-validation';
 import { describeRange, parseRange } from '../../model/form/ranges';
 import { t } from '../../model/messages';
-import type { Json, Parameter } from '../../model/types';
+import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h, uniqueId } from '../dom';
 import { choices, suggestions, toggle } from './choices';
-import { type Control, isSame, NOTHING, type Place, presetOf, type Reading, takesNone } from './control';
+import { type Control, type FormContext, isSame, NOTHING, presetOf, type Reading, takesNone } from './control';
 import { files } from './file-field';
 import { isShort, rows, tags } from './lists';
 import { record } from './records';
@@ -28,8 +28,8 @@ export class Field {
   private wasLeft = false;
 
   constructor(
-    readonly parameter: Parameter,
-    private readonly place: Place,
+    readonly parameter: ParameterHandle,
+    private readonly place: FormContext,
     private readonly changed: () => void,
     isItem = false,
     isInside = false,
@@ -127,7 +127,7 @@ export class Field {
   }
 
   /** Return the values of a sweep, null where there is one value. */
-  values(): Json[] | null {
+  values(): JsonValue[] | null {
     if (!this.many) return null;
     const reading = this.many.read();
     return reading.isGiven && Array.isArray(reading.value) ? reading.value : [];
@@ -145,13 +145,13 @@ export class Field {
     return isDefault ? { isGiven: false } : reading;
   }
 
-  write(value: Json): void {
+  write(value: JsonValue): void {
     this.control.write(value);
     this.touch();
   }
 
   /** Hold several values. */
-  writeValues(values: Json[]): void {
+  writeValues(values: JsonValue[]): void {
     this.switchTo(true);
     this.many?.write(values);
     this.touch();
@@ -212,7 +212,7 @@ export class Field {
     if (isSeveral === (this.many !== null)) return;
     const shown = this.many ?? this.control;
     if (isSeveral) {
-      const nest = (inner: Parameter, told: () => void, isItem = false): Field =>
+      const nest = (inner: ParameterHandle, told: () => void, isItem = false): Field =>
         new Field(inner, this.place, told, isItem, true);
       this.many = several(this.parameter, this.place, nest, () => this.touch());
       if (!this.many.isGroup) this.many.input.setAttribute('aria-label', t('valuesOf', { name: this.title }));
@@ -253,13 +253,13 @@ export class Field {
 }
 
 /** Say what a field takes that looks like any other. */
-const kindOf = ({ dtype, isRequired, defaultValue }: Parameter): string | null => {
+const kindOf = ({ dtype, isRequired, defaultValue }: ParameterHandle): string | null => {
   const kind = dtype === 'int' ? t('wholeNumber') : dtype === 'float' ? t('aNumber') : null;
   const isOptional = !isRequired && (defaultValue === undefined || defaultValue === null);
   return isOptional && kind ? `${kind}, ${t('orNothing')}` : kind;
 };
 
-function helpOf(parameter: Parameter, control: Control, isItem: boolean): Node[] {
+function helpOf(parameter: ParameterHandle, control: Control, isItem: boolean): Node[] {
   const range = parseRange(parameter.range);
   const preset = presetOf(parameter);
   const parts = [
@@ -272,8 +272,8 @@ function helpOf(parameter: Parameter, control: Control, isItem: boolean): Node[]
 }
 
 /** Choose the control of a parameter, by its type and its constraints; what is not known is JSON. */
-export function controlFor(parameter: Parameter, place: Place, changed: () => void): Control {
-  const nest = (inner: Parameter, told: () => void, isItem = false): Field =>
+export function controlFor(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
+  const nest = (inner: ParameterHandle, told: () => void, isItem = false): Field =>
     new Field(inner, place, told, isItem, true);
   switch (parameter.dtype) {
     case 'bool':
@@ -306,7 +306,7 @@ export function controlFor(parameter: Parameter, place: Place, changed: () => vo
   }
 }
 
-const booleans = (parameter: Parameter): Parameter => ({
+const booleans = (parameter: ParameterHandle): ParameterHandle => ({
   ...parameter,
   values: [
     { name: 'true', value: true },

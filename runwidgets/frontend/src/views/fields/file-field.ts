@@ -1,9 +1,9 @@
 import { bytes } from '../../model/format';
 import { t } from '../../model/messages';
 import { ApiError } from '../../model/transport';
-import type { Json, Parameter, Upload } from '../../model/types';
+import type { JsonValue, ParameterHandle, UploadHandle } from '../../model/types';
 import { h, replace } from '../dom';
-import { type Control, NOTHING, type Place } from './control';
+import { type Control, type FormContext, NOTHING } from './control';
 import { browse } from './server-files';
 
 interface Chosen {
@@ -12,12 +12,12 @@ interface Chosen {
 }
 
 /** A file: an upload of the group, a file of this computer, or one of the server. */
-export function files(parameter: Parameter, place: Place, changed: () => void): Control {
+export function files(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
   const { transport, uploads } = place;
   let chosen: Chosen | null = null;
   let sending: AbortController | null = null;
   let failure: string | null = null;
-  let odd: Json = null;
+  let odd: JsonValue = null;
   const preset = typeof parameter.defaultValue === 'string' ? parameter.defaultValue : null;
   const title = parameter.label ?? parameter.name;
 
@@ -79,7 +79,7 @@ export function files(parameter: Parameter, place: Place, changed: () => void): 
     failure = problem;
     changed();
   }
-  async function store(name: string, work: () => Promise<Upload>): Promise<void> {
+  async function store(name: string, work: () => Promise<UploadHandle>): Promise<void> {
     failure = null;
     status.textContent = t('uploading', { name });
     try {
@@ -110,7 +110,7 @@ export function files(parameter: Parameter, place: Place, changed: () => void): 
     stop.setAttribute('aria-label', t('stopUploadOf', { name: file.name }));
     bar.value = 0;
     await store(file.name, () =>
-      transport.upload<Upload>(
+      transport.upload<UploadHandle>(
         uploads.path,
         file,
         (fraction) => {
@@ -129,7 +129,7 @@ export function files(parameter: Parameter, place: Place, changed: () => void): 
     opener.setAttribute('aria-expanded', 'true');
     browse(panel, transport, {
       chosen: (path) =>
-        void store(path, () => transport.send<Upload>('POST', uploads.path, { path })).then(() => opener.focus()),
+        void store(path, () => transport.send<UploadHandle>('POST', uploads.path, { path })).then(() => opener.focus()),
       closed: () => {
         close();
         opener.focus();

@@ -1,14 +1,14 @@
 import { problemOf } from '../../model/form/argument-validation';
 import { t } from '../../model/messages';
-import type { Json, Parameter } from '../../model/types';
+import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h, replace } from '../dom';
-import { type Control, NOTHING, type Place, presetOf, textOf } from './control';
-import type { Nest, Nested } from './records';
+import { type Control, type FormContext, NOTHING, presetOf, textOf } from './control';
+import type { NestedField, NestField } from './records';
 
 const LONG = 40;
 
 /** Say whether the items of a list are short enough for tags: numbers, and text that is not long. */
-export function isShort(parameter: Parameter): boolean {
+export function isShort(parameter: ParameterHandle): boolean {
   const para = parameter.para;
   if (!para) return false;
   if (para.dtype === 'int' || para.dtype === 'float') return true;
@@ -22,7 +22,7 @@ export function isShort(parameter: Parameter): boolean {
 }
 
 /** Return what is wrong with the items of a list, by the rules for its item; the first of it. */
-function itemProblem(para: Parameter, items: Json[]): string | null {
+function itemProblem(para: ParameterHandle, items: JsonValue[]): string | null {
   for (const [at, item] of items.entries()) {
     const problem = problemOf(para, item);
     if (problem !== null) return t('itemProblem', { n: at + 1, problem });
@@ -31,8 +31,8 @@ function itemProblem(para: Parameter, items: Json[]): string | null {
 }
 
 /** Short items as tags: typed one by one, or pasted as lines; numbers may have commas between them. */
-export function tags(parameter: Parameter, place: Place, changed: () => void): Control {
-  const para = parameter.para as Parameter;
+export function tags(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
+  const para = parameter.para as ParameterHandle;
   const isNumber = para.dtype === 'int' || para.dtype === 'float';
   const splits = isNumber ? /[\s,;]+/ : /\n+/;
   let items: string[] = [];
@@ -186,10 +186,10 @@ export function tags(parameter: Parameter, place: Place, changed: () => void): C
 }
 
 /** Longer items, and records, as rows: each a field of its own. */
-export function rows(parameter: Parameter, nest: Nest, changed: () => void): Control {
-  const para = parameter.para as Parameter;
+export function rows(parameter: ParameterHandle, nest: NestField, changed: () => void): Control {
+  const para = parameter.para as ParameterHandle;
   const title = parameter.label ?? parameter.name;
-  let fields: Nested[] = [];
+  let fields: NestedField[] = [];
   let isTouched = false;
   const list = h('ol', { class: 'rw-rows' });
   const button = h(
@@ -209,7 +209,7 @@ export function rows(parameter: Parameter, nest: Nest, changed: () => void): Con
   };
 
   /** Draw the rows anew: their numbers are part of their names. */
-  function draw(values: Json[], isFilled: boolean[] = values.map(() => true)): void {
+  function draw(values: JsonValue[], isFilled: boolean[] = values.map(() => true)): void {
     fields = values.map((value, at) => {
       const field = nest(
         { ...para, name: `${parameter.name}[${at}]`, label: t('itemOf', { name: title, n: at + 1 }) },
@@ -244,7 +244,7 @@ export function rows(parameter: Parameter, nest: Nest, changed: () => void): Con
     );
     list.hidden = fields.length === 0;
   }
-  function held(): { values: Json[]; isFilled: boolean[] } {
+  function held(): { values: JsonValue[]; isFilled: boolean[] } {
     const readings = fields.map((field) => field.read());
     return {
       values: readings.map((each) => (each.isGiven ? each.value : null)),

@@ -1,16 +1,16 @@
 import { t } from '../../model/messages';
-import type { Json, Parameter } from '../../model/types';
+import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h } from '../dom';
 import { type Control, NOTHING, presetOf, type Reading, takesNone } from './control';
 
 /** What a list or a record needs of the fields inside it. */
-export interface Nested {
+export interface NestedField {
   readonly name: string;
   readonly title: string;
   readonly element: HTMLElement;
   readonly isModified: boolean;
   read(): Reading;
-  write(value: Json): void;
+  write(value: JsonValue): void;
   reset(): void;
   focus(): void;
   problem(isShown?: boolean): string | null;
@@ -18,10 +18,10 @@ export interface Nested {
 }
 
 /** Make a field inside another one; an item of a list has no default of its own to go back to. */
-export type Nest = (parameter: Parameter, changed: () => void, isItem?: boolean) => Nested;
+export type NestField = (parameter: ParameterHandle, changed: () => void, isItem?: boolean) => NestedField;
 
 /** A record as the fields that it has. */
-export function record(parameter: Parameter, nest: Nest, changed: () => void): Control {
+export function record(parameter: ParameterHandle, nest: NestField, changed: () => void): Control {
   let isTouched = false;
   const fields = (parameter.fields ?? []).map((each) =>
     nest(each, () => {
@@ -30,8 +30,8 @@ export function record(parameter: Parameter, nest: Nest, changed: () => void): C
     }),
   );
   const element = h('div', { class: 'rw-record' }, ...fields.map((field) => field.element));
-  let odd: Json = null;
-  let others: { [name: string]: Json } = {};
+  let odd: JsonValue = null;
+  let others: { [name: string]: JsonValue } = {};
   const isLeft = (): boolean => !isTouched && (takesNone(parameter) || presetOf(parameter) !== null);
   return {
     element,
@@ -41,7 +41,7 @@ export function record(parameter: Parameter, nest: Nest, changed: () => void): C
     read: () => {
       if (odd !== null) return { isGiven: true, value: odd };
       if (isLeft()) return NOTHING;
-      const value: { [name: string]: Json } = {};
+      const value: { [name: string]: JsonValue } = {};
       for (const field of fields) {
         const reading = field.read();
         if (reading.isGiven) value[field.name] = reading.value;

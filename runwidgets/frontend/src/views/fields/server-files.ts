@@ -3,7 +3,8 @@ import { t } from '../../model/messages';
 import { ApiError, type Transport } from '../../model/transport';
 import { h, replace } from '../dom';
 
-interface Entry {
+/** A file or folder, as Jupyter's contents API describes it. */
+interface ContentsEntry {
   name: string;
   path: string;
   type: 'directory' | 'file' | 'notebook';
@@ -34,8 +35,9 @@ export function browse(
   async function show(folder: string): Promise<void> {
     status.textContent = t('loading');
     try {
-      const { content } = await transport.get<{ content: Entry[] }>(contentsPath(folder));
-      const order = (entry: Entry): string => `${entry.type === 'directory' ? 0 : 1}${entry.name.toLowerCase()}`;
+      const { content } = await transport.get<{ content: ContentsEntry[] }>(contentsPath(folder));
+      const order = (entry: ContentsEntry): string =>
+        `${entry.type === 'directory' ? 0 : 1}${entry.name.toLowerCase()}`;
       const offered = content.filter(
         (each) => !isNotebooks || each.type === 'directory' || each.name.endsWith('.ipynb'),
       );

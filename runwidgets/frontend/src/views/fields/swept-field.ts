@@ -1,17 +1,17 @@
 import { problemOf, show } from '../../model/form/argument-validation';
 import { logRow, MOST_POINTS, row } from '../../model/form/parameter-space';
 import { type MessageKey, t } from '../../model/messages';
-import type { Dtype, Json, Parameter } from '../../model/types';
+import type { Dtype, JsonValue, ParameterHandle } from '../../model/types';
 import { h, replace } from '../dom';
-import { type Control, isSame, type Place, textOf } from './control';
+import { type Control, type FormContext, isSame, textOf } from './control';
 import { rows, tags } from './lists';
-import type { Nest } from './records';
+import type { NestField } from './records';
 
 const MOST_CHECKS = 20;
 const SHOWN = 8;
 
 /** Several values of one parameter, each of which gets runs of its own; what it reads is a list. */
-export function several(parameter: Parameter, place: Place, nest: Nest, changed: () => void): Control {
+export function several(parameter: ParameterHandle, place: FormContext, nest: NestField, changed: () => void): Control {
   const listed = { ...parameter, para: parameter };
   const count = (parameter.values ?? []).length;
   if (parameter.dtype === 'int' || parameter.dtype === 'float') return numbers(parameter, place, changed);
@@ -29,14 +29,14 @@ export function several(parameter: Parameter, place: Place, nest: Nest, changed:
 }
 
 /** Some of a few values, each with a box to tick. */
-function checks(values: { name: string; value: Json }[], changed: () => void): Control {
+function checks(values: { name: string; value: JsonValue }[], changed: () => void): Control {
   const boxes = values.map(() => h('input', { type: 'checkbox', onchange: changed }));
   const element = h(
     'div',
     { class: 'rw-radios' },
     ...values.map(({ name }, at) => h('label', { class: 'rw-radio' }, boxes[at], h('bdi', {}, name))),
   );
-  const check = (isChecked: (value: Json) => boolean): void =>
+  const check = (isChecked: (value: JsonValue) => boolean): void =>
     values.forEach(({ value }, at) => {
       const box = boxes[at];
       if (box) box.checked = isChecked(value);
@@ -53,7 +53,7 @@ function checks(values: { name: string; value: Json }[], changed: () => void): C
 }
 
 /** Numbers: one by one, at equal distances, or at equal ratios. */
-function numbers(parameter: Parameter, place: Place, changed: () => void): Control {
+function numbers(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
   const isWhole = parameter.dtype === 'int';
   const title = parameter.label ?? parameter.name;
   const list = tags({ ...parameter, para: parameter }, place, told);
@@ -123,7 +123,7 @@ function numbers(parameter: Parameter, place: Place, changed: () => void): Contr
       [ofStep, partName, isRange ? parameter.dtype : 'int'],
     ];
     for (const [input, word, dtype] of parts) {
-      const problem = problemOf({ name: parameter.name, dtype, isRequired: true }, input.value);
+      const problem = problemOf({ name: parameter.name, dtype, index: 0, isRequired: true }, input.value);
       if (problem !== null) return `${t(word)}: ${problem}`;
     }
     const [begin, end, by] = [Number(first.value), Number(last.value), Number(ofStep.value)];

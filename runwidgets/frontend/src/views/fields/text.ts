@@ -1,7 +1,7 @@
 import { decimals } from '../../model/form/argument-validation';
 import { parseRange } from '../../model/form/ranges';
 import { t } from '../../model/messages';
-import type { Json, Parameter } from '../../model/types';
+import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h } from '../dom';
 import { type Control, NOTHING, presetOf, textOf } from './control';
 
@@ -11,7 +11,7 @@ const STEPS = 100;
 const WIDE = { int: 10_000, float: 1_000 };
 
 /** A line of text: what is typed is kept as it is, and judged as it is. */
-export function line(parameter: Parameter, changed: () => void): Control {
+export function line(parameter: ParameterHandle, changed: () => void): Control {
   const isNumber = parameter.dtype === 'int' || parameter.dtype === 'float';
   const preset = presetOf(parameter);
   const isLong = typeof preset === 'string' && preset.includes('\n');
@@ -61,7 +61,7 @@ interface Ends {
 }
 
 /** Return how a slider goes, null where an end is not known: a guess would be a limit that nobody set. */
-export function sliderOf(parameter: Parameter): Ends | null {
+export function sliderOf(parameter: ParameterHandle): Ends | null {
   const range = parseRange(parameter.range);
   if (!range || range.least === null || range.most === null || range.least >= range.most || parameter.secret)
     return null;
@@ -107,7 +107,7 @@ export function placeOf(ends: Ends, value: number): number {
 }
 
 /** A slider beside its text, which stays the truth: the slider writes it, and never corrects it. */
-export function slider(parameter: Parameter, ends: Ends, changed: () => void): Control {
+export function slider(parameter: ParameterHandle, ends: Ends, changed: () => void): Control {
   const isWhole = parameter.dtype === 'int';
   const count = ends.isWide ? STEPS : Math.max(1, Math.round((ends.most - ends.least) / ends.step));
   const text = line(parameter, follow);
@@ -170,10 +170,10 @@ export function lostNumber(text: string): string | null {
 /** Any value, as JSON. */
 export function json(changed: () => void): Control {
   const input = h('textarea', { class: 'rw-input rw-mono', rows: 3, oninput: changed, spellcheck: 'false' });
-  const parse = (): { value: Json } | { problem: string } => {
+  const parse = (): { value: JsonValue } | { problem: string } => {
     const lost = lostNumber(input.value);
     try {
-      const value = JSON.parse(input.value) as Json;
+      const value = JSON.parse(input.value) as JsonValue;
       return lost === null ? { value } : { problem: t('lostNumber', { number: lost }) };
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;

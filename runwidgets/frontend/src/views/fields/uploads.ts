@@ -1,9 +1,9 @@
 import { ApiError, type Transport } from '../../model/transport';
-import type { Upload } from '../../model/types';
+import type { UploadHandle } from '../../model/types';
 
 /** The uploads of a group, asked for once for all file fields of a form. */
 export class Uploads {
-  list: Upload[] = [];
+  list: UploadHandle[] = [];
   /** Bytes that one may have; null until the server has said. */
   limit: number | null = null;
   failure: string | null = null;
@@ -26,7 +26,7 @@ export class Uploads {
     if (!this.loading) void this.refresh();
   }
 
-  add(upload: Upload): void {
+  add(upload: UploadHandle): void {
     if (!this.list.some((each) => each.id === upload.id)) this.list = [...this.list, upload];
     this.tell();
   }
@@ -39,7 +39,7 @@ export class Uploads {
   private async load(): Promise<void> {
     try {
       const [{ files }, about] = await Promise.all([
-        this.transport.get<{ files: Upload[] }>(this.path),
+        this.transport.get<{ files: UploadHandle[] }>(this.path),
         this.transport.get<{ limits?: { upload?: number } }>(''),
       ]);
       this.list = files;

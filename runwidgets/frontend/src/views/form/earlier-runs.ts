@@ -2,7 +2,7 @@ import { show } from '../../model/form/argument-validation';
 import { type MessageKey, t } from '../../model/messages';
 import { STATE_SIGNS } from '../../model/states';
 import { ApiError, type Transport } from '../../model/transport';
-import type { Argument, Run } from '../../model/types';
+import type { Argument, RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
 
 const MOST = 10;
@@ -27,7 +27,7 @@ export function listEarlier(
   panel: HTMLElement,
   transport: Transport,
   groupId: string,
-  told: { chosen(run: Run): void; closed(): void },
+  told: { chosen(run: RunHandle): void; closed(): void },
   purpose: { word: 'useRun' | 'compareRun'; except?: string } = { word: 'useRun' },
 ): void {
   const status = h('div', { class: 'rw-dim', role: 'status' });
@@ -45,7 +45,7 @@ export function listEarlier(
     event.stopPropagation();
   };
 
-  function row(run: Run): HTMLElement {
+  function row(run: RunHandle): HTMLElement {
     const time = moment(run.createdAt);
     const what = describe(run.arguments);
     const state = t(run.state as MessageKey);
@@ -70,7 +70,7 @@ export function listEarlier(
     status.textContent = t('loading');
     try {
       const { runs } = await transport.get<{ runs: { id: string }[] }>(`groups/${groupId}/runs?limit=${MOST}`);
-      const whole = await Promise.all(runs.map(({ id }) => transport.get<Run>(`runs/${id}`).catch(gone)));
+      const whole = await Promise.all(runs.map(({ id }) => transport.get<RunHandle>(`runs/${id}`).catch(gone)));
       const known = whole
         .filter((run) => run !== null)
         .filter((run) => run.id !== purpose.except)

@@ -2,7 +2,7 @@ import { combine, type Swept } from '../../model/form/parameter-space';
 import { asCode } from '../../model/form/python-code';
 import { t } from '../../model/messages';
 import { ApiError } from '../../model/transport';
-import type { Json, Parameter, Run, Sweep, Workflow } from '../../model/types';
+import type { JsonValue, ParameterHandle, RunHandle, SweepHandle, WorkflowHandle } from '../../model/types';
 import { h, replace, uniqueId } from '../dom';
 import { Field } from '../fields/field';
 import { Uploads } from '../fields/uploads';
@@ -10,13 +10,13 @@ import { innerModel, type View } from '../view';
 import { listEarlier, moment } from './earlier-runs';
 import { startButton, tooManyOf, usualTime } from './start-button';
 
-type Values = { [name: string]: Json };
-type Several = { [name: string]: Json[] };
+type Values = { [name: string]: JsonValue };
+type Several = { [name: string]: JsonValue[] };
 
-const isEqual = (one: Json, other: Json): boolean => JSON.stringify(one) === JSON.stringify(other);
+const isEqual = (one: JsonValue, other: JsonValue): boolean => JSON.stringify(one) === JSON.stringify(other);
 /** What of a template a form is made of. */
-const asked = (of: Workflow | null): Json =>
-  of && ([of.name, of.description ?? '', of.parameters, of.parameterGroups ?? []] as unknown as Json);
+const asked = (of: WorkflowHandle | null): JsonValue =>
+  of && ([of.name, of.description ?? '', of.parameters, of.parameterGroups ?? []] as unknown as JsonValue);
 const PAUSE = 2000;
 const LONGEST_PAUSE = 30_000;
 
@@ -40,7 +40,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   const code = h('pre', { class: 'rw-text', tabindex: 0, hidden: true, 'aria-label': t('codeOf') });
   let fields: Field[] = [];
   let groupId = '';
-  let workflow: Workflow | null = null;
+  let workflow: WorkflowHandle | null = null;
   let uploads: Uploads | null = null;
   let key: string | null = null;
   let closeStarted: (() => void) | null = null;
@@ -129,7 +129,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     else if (!groupId) say(t('noGroup'));
   }
 
-  function groups(of: Workflow): HTMLElement[] {
+  function groups(of: WorkflowHandle): HTMLElement[] {
     const named = of.parameterGroups ?? [];
     const known = new Set(named.map((each) => each.name));
     const rest = fields.filter((field) => !field.parameter.group || !known.has(field.parameter.group));
@@ -162,8 +162,8 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   }
 
   /** The values to send: what is set and is not the default anyway. */
-  function given(): [Parameter, Json][] {
-    return fields.flatMap((field): [Parameter, Json][] => {
+  function given(): [ParameterHandle, JsonValue][] {
+    return fields.flatMap((field): [ParameterHandle, JsonValue][] => {
       const reading = field.change();
       return reading.isGiven ? [[field.parameter, reading.value]] : [];
     });
@@ -269,13 +269,14 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     isSending = true;
     start.busy(true);
     key ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
-    const named = (of: [Parameter, Json][]): Json => of.map(([parameter, value]) => ({ name: parameter.name, value }));
+    const named = (of: [ParameterHandle, JsonValue][]): JsonValue =>
+      of.map(([parameter, value]) => ({ name: parameter.name, value }));
     const fixed = given();
     try {
       const made = over.length
         ? {
             sweep_id: (
-              await transport.send<Sweep>('POST', `groups/${groupId}/sweeps`, {
+              await transport.send<SweepHandle>('POST', `groups/${groupId}/sweeps`, {
                 arguments: combine(over).map((point) => named([...fixed, ...point])),
                 config: { key },
               })
@@ -284,7 +285,10 @@ export const formView: View = (root, { transport, model, inner, open }) => {
           }
         : {
             run_id: (
-              await transport.send<Run>('POST', `groups/${groupId}/runs`, { arguments: named(fixed), config: { key } })
+              await transport.send<RunHandle>('POST', `groups/${groupId}/runs`, {
+                arguments: named(fixed),
+                config: { key },
+              })
             ).id,
             sweep_id: '',
           };
@@ -384,7 +388,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     clearTimeout(retry);
     if (!workflow) replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
     try {
-      const found = await transport.get<Workflow>(`workflows/${String(model.get('workflow_id'))}`);
+      const found = await transport.get<WorkflowHandle>(`workflows/${String(model.get('workflow_id'))}`);
       if (isClosed) return;
       pause = PAUSE;
       const isNew = workflow === null;

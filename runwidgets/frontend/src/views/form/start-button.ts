@@ -1,8 +1,9 @@
 import { countPoints, MOST_POINTS, type Swept } from '../../model/form/parameter-space';
 import { took } from '../../model/format';
 import { t } from '../../model/messages';
-import { type Page, toRows } from '../../model/runs/run-rows';
+import { toRows } from '../../model/runs/run-rows';
 import { ApiError, type Transport } from '../../model/transport';
+import type { TablePage } from '../../model/types';
 import { h, replace } from '../dom';
 import { question } from '../question';
 
@@ -29,15 +30,15 @@ export function tooManyOf(swept: Swept): string | null {
 }
 
 /** What a run of a group usually took, and of how many runs that is known. */
-export interface Usual {
+export interface UsualTime {
   seconds: number;
   n: number;
 }
 
 /** Ask for what the latest successful runs of a group took; null where there are none. */
-export async function usualTime(transport: Transport, groupId: string): Promise<Usual | null> {
+export async function usualTime(transport: Transport, groupId: string): Promise<UsualTime | null> {
   try {
-    const rows = toRows(await transport.get<Page>(`groups/${groupId}/table?limit=${LATEST}`));
+    const rows = toRows(await transport.get<TablePage>(`groups/${groupId}/table?limit=${LATEST}`));
     const seconds = rows
       .filter((row) => row.state === 'SUCCESS' && row.startedAt && row.finishedAt)
       .map((row) => (Date.parse(row.finishedAt ?? '') - Date.parse(row.startedAt ?? '')) / 1000)
@@ -51,7 +52,7 @@ export async function usualTime(transport: Transport, groupId: string): Promise<
 }
 
 /** Say how many runs values make, by which factors, what is among them twice, and how long they may take. */
-export function describeSweep(swept: Swept, usual: Usual | null): string {
+export function describeSweep(swept: Swept, usual: UsualTime | null): string {
   const n = countPoints(swept);
   if (n === 0 || swept.length === 0) return '';
   const factors = swept.map(([parameter, values]) => `${values.length} ${parameter.label ?? parameter.name}`);
@@ -73,7 +74,7 @@ export function describeSweep(swept: Swept, usual: Usual | null): string {
 export function startButton(
   lackId: string,
   agreed: () => void,
-  askUsual: () => Promise<Usual | null>,
+  askUsual: () => Promise<UsualTime | null>,
 ): {
   element: HTMLElement;
   tell(swept: Swept): void;
@@ -86,7 +87,7 @@ export function startButton(
   const place = h('span', { class: 'rw-ask' }, button);
   const element = h('span', { class: 'rw-ask' }, place, times);
   let word = t('start');
-  let usual: Usual | null = null;
+  let usual: UsualTime | null = null;
   let wasAsked = false;
   let latest: Swept = [];
   async function learn(): Promise<void> {

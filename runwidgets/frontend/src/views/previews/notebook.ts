@@ -1,7 +1,7 @@
 import { visible } from '../../model/ansi';
-import { type Cell, joined, type Notebook, type Output, traceOf } from '../../model/files/notebook';
+import { joined, type Notebook, type NotebookCell, type NotebookOutput, traceOf } from '../../model/files/notebook';
 import { t } from '../../model/messages';
-import type { Json } from '../../model/types';
+import type { JsonValue } from '../../model/types';
 import { ansiText } from '../ansi-text';
 import { h } from '../dom';
 import { frame } from './frames';
@@ -41,7 +41,7 @@ export function notebookPreview(notebook: Notebook, markdown: Markdown): HTMLEle
   return place;
 }
 
-function cellOf(cell: Cell, markdown: Markdown): HTMLElement {
+function cellOf(cell: NotebookCell, markdown: Markdown): HTMLElement {
   if (cell.cell_type === 'markdown') return markdown(joined(cell.source));
   if (cell.cell_type !== 'code') return h('pre', { class: 'rw-out' }, visible(joined(cell.source)));
   const status = cell.metadata?.runwidgets?.status;
@@ -59,7 +59,7 @@ function cellOf(cell: Cell, markdown: Markdown): HTMLElement {
   );
 }
 
-function outputOf(output: Output, markdown: Markdown): HTMLElement {
+function outputOf(output: NotebookOutput, markdown: Markdown): HTMLElement {
   if (output.output_type === 'stream') {
     return ansiText(joined(output.text), `rw-out ${output.name === 'stderr' ? 'rw-stderr' : ''}`);
   }
@@ -68,7 +68,7 @@ function outputOf(output: Output, markdown: Markdown): HTMLElement {
 }
 
 /** Show the richest of what an output offers; code that wants to run in the page is only shown. */
-function richest(data: { [type: string]: Json }, markdown: Markdown): HTMLElement {
+function richest(data: { [type: string]: JsonValue }, markdown: Markdown): HTMLElement {
   const plain = joined(data['text/plain']);
   const image = IMAGES.find((type) => type in data);
   if (image) return zoomable(`data:${image};base64,${joined(data[image]).replace(/\s/g, '')}`, plain || t('output'));

@@ -3,7 +3,7 @@ import type { Notebook } from '../../model/files/notebook';
 import { bytes } from '../../model/format';
 import { t } from '../../model/messages';
 import { ApiError, type Transport } from '../../model/transport';
-import type { ResultFile } from '../../model/types';
+import type { ResultFileHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { frame } from './frames';
 import { zoomable } from './images';
@@ -15,20 +15,20 @@ import { jsonPreview } from './tree';
 export const WHOLE_LIMIT = 20_000_000;
 export const NOTEBOOK_TYPE = 'application/x-ipynb+json';
 
-type Preview = (file: ResultFile, path: string, transport: Transport) => HTMLElement | Promise<HTMLElement>;
+type Preview = (file: ResultFileHandle, path: string, transport: Transport) => HTMLElement | Promise<HTMLElement>;
 
 /** A preview in its place, and how to let go of it. */
-export interface Shown {
+export interface ShownPreview {
   element: HTMLElement;
   close(): void;
 }
 
 /** Return where the content of a result file is, relative to the routes. */
-export const pathOf = (file: ResultFile, run: { id: string }): string =>
+export const pathOf = (file: ResultFileHandle, run: { id: string }): string =>
   `runs/${run.id}/downloads/files/${encodeURIComponent(file.id)}`;
 
 /** The notebook that a run executed, as far as it came: it is no result file where the run did not succeed. */
-export const executedFile = (): ResultFile => ({
+export const executedFile = (): ResultFileHandle => ({
   id: '',
   name: t('executed'),
   mimeType: NOTEBOOK_TYPE,
@@ -40,9 +40,11 @@ export const executedFile = (): ResultFile => ({
 export const executedPath = (run: { id: string }): string => `runs/${run.id}/notebook`;
 
 /** Say whether a file is a picture that the gallery shows. */
-export const isPicture = (file: ResultFile): boolean => file.mimeType.startsWith('image/') && file.size <= WHOLE_LIMIT;
+export const isPicture = (file: ResultFileHandle): boolean =>
+  file.mimeType.startsWith('image/') && file.size <= WHOLE_LIMIT;
 
-const isParquet = (file: ResultFile): boolean => /parquet/.test(file.mimeType) || /\.(parquet|pq)$/i.test(file.name);
+const isParquet = (file: ResultFileHandle): boolean =>
+  /parquet/.test(file.mimeType) || /\.(parquet|pq)$/i.test(file.name);
 
 const said = (words: string): HTMLElement => h('div', { class: 'rw-dim', role: 'status' }, words);
 
@@ -97,7 +99,7 @@ const parquetPreview: Preview = (file) => said(t('parquet', { name: JSON.stringi
 /** Previews of what people write, or could have written: they can also be read as text. */
 const WRITTEN = new Set<Preview>([tablePreview, executedPreview, jsonPreview, markdownPreview, framePreview]);
 
-function previewFor(file: ResultFile): Preview {
+function previewFor(file: ResultFileHandle): Preview {
   const type = file.mimeType;
   if (isTable(file)) return tablePreview;
   if (type === NOTEBOOK_TYPE || file.name.endsWith('.ipynb')) return executedPreview;
@@ -121,7 +123,12 @@ function previewFor(file: ResultFile): Preview {
  * Show one result file: at once an element, which says that it is loading until it shows the file or
  * says in its place why it cannot. Nothing above the limits is fetched whole.
  */
-export function preview(file: ResultFile, run: { id: string }, transport: Transport, path = pathOf(file, run)): Shown {
+export function preview(
+  file: ResultFileHandle,
+  run: { id: string },
+  transport: Transport,
+  path = pathOf(file, run),
+): ShownPreview {
   const chosen = previewFor(file);
   const place = h('div', {}, said(t('loading')));
   const raw = h(

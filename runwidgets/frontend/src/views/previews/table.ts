@@ -2,7 +2,7 @@ import { visible } from '../../model/ansi';
 import { numberOf, parseTable, separatorOf, sortRows } from '../../model/files/csv';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFile } from '../../model/types';
+import type { ResultFileHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { hexPreview, readText, TEXT_LIMIT } from './text';
 
@@ -20,7 +20,7 @@ interface Table {
 const TABS = 'text/tab-separated-values';
 
 /** Say whether a file is a table of separated values. */
-export const isTable = (file: ResultFile): boolean => file.mimeType === 'text/csv' || file.mimeType === TABS;
+export const isTable = (file: ResultFileHandle): boolean => file.mimeType === 'text/csv' || file.mimeType === TABS;
 
 /** Read a table out of text; of a file that was cut the last row may be half a row, and is left out. */
 export function readTable(text: string, type: string, isWhole: boolean): Table {
@@ -31,7 +31,7 @@ export function readTable(text: string, type: string, isWhole: boolean): Table {
 }
 
 /** A table that sorts by its columns; rows and columns above the limits come when they are asked for. */
-export async function tablePreview(file: ResultFile, path: string, transport: Transport): Promise<HTMLElement> {
+export async function tablePreview(file: ResultFileHandle, path: string, transport: Transport): Promise<HTMLElement> {
   const read = await readText(path, transport);
   if (read.text === null) return hexPreview(read.bytes, file.name);
   if (read.text === '') return h('div', { class: 'rw-dim' }, t('emptyFile'));

@@ -1,7 +1,7 @@
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { Json, ResultFile } from '../../model/types';
+import type { JsonValue, ResultFileHandle } from '../../model/types';
 import { append, h } from '../dom';
 import { readText, textPreview } from './text';
 
@@ -10,7 +10,7 @@ const OPEN_DEPTH = 2;
 const FEW = 50;
 
 /** JSON as a tree of native disclosures; what lies deeper is made when it is opened. */
-export function tree(given: Json, name = '', depth = 0): HTMLElement {
+export function tree(given: JsonValue, name = '', depth = 0): HTMLElement {
   const label = name === '' ? null : h('bdi', { class: 'rw-key' }, `${visible(name, true)}: `);
   if (given === null || typeof given !== 'object')
     return h('div', { class: 'rw-leaf' }, label, h('bdi', {}, visible(JSON.stringify(given))));
@@ -51,11 +51,11 @@ export function tree(given: Json, name = '', depth = 0): HTMLElement {
 }
 
 /** A JSON file as a tree; one that is too large, or no JSON after all, as text. */
-export async function jsonPreview(file: ResultFile, path: string, transport: Transport): Promise<HTMLElement> {
+export async function jsonPreview(file: ResultFileHandle, path: string, transport: Transport): Promise<HTMLElement> {
   const { text, isWhole } = await readText(path, transport);
   if (text === null || !isWhole) return textPreview(file, path, transport);
   try {
-    const root = tree(JSON.parse(text) as Json);
+    const root = tree(JSON.parse(text) as JsonValue);
     return h('div', { class: 'rw-tree', tabindex: 0, role: 'region', 'aria-label': visible(file.name, true) }, root);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;

@@ -2,9 +2,9 @@ import { visible } from '../../model/ansi';
 import { bytes } from '../../model/format';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFile, Run } from '../../model/types';
+import type { ResultFileHandle, RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
-import { isPicture, pathOf, preview, type Shown } from '../previews/preview';
+import { isPicture, pathOf, preview, type ShownPreview } from '../previews/preview';
 import type { View } from '../view';
 import { gallery } from './gallery';
 
@@ -14,17 +14,17 @@ const OPEN_AT_FIRST = 3;
 const lastPart = (name: string): string => name.split('/').pop() ?? name;
 
 /** Return files with the declared outputs first, each part in the order of the run. */
-export function inOrder(files: readonly ResultFile[]): ResultFile[] {
-  const isDeclared = (file: ResultFile): boolean => Boolean(file.title || file.caption);
+export function inOrder(files: readonly ResultFileHandle[]): ResultFileHandle[] {
+  const isDeclared = (file: ResultFileHandle): boolean => Boolean(file.title || file.caption);
   return [...files.filter(isDeclared), ...files.filter((file) => !isDeclared(file))];
 }
 
 /** Say whether a name holds what is looked for; case is no matter. */
-export const isNamed = (file: ResultFile, sought: string): boolean =>
+export const isNamed = (file: ResultFileHandle, sought: string): boolean =>
   `${file.title ?? ''} ${file.name}`.toLowerCase().includes(sought.trim().toLowerCase());
 
-interface Row {
-  file: ResultFile;
+interface FileRow {
+  file: ResultFileHandle;
   element: HTMLElement;
   chosen: HTMLInputElement;
   link: HTMLAnchorElement;
@@ -32,7 +32,7 @@ interface Row {
 }
 
 /** The result files of a run: a row each, chosen, filtered, shown and downloaded; pictures as a gallery. */
-export function fileList(run: Run, transport: Transport): Shown {
+export function fileList(run: RunHandle, transport: Transport): ShownPreview {
   const files = inOrder(run.files ?? []);
   if (files.length === 0) {
     return { element: h('div', { class: 'rw-dim', role: 'status' }, t('noFiles')), close: () => undefined };
@@ -65,7 +65,7 @@ export function fileList(run: Run, transport: Transport): Shown {
     { type: 'button', class: 'rw-button', 'aria-pressed': 'false', onclick: turn },
     t('gallery', { n: pictures.length }),
   );
-  let shownGallery: Shown | null = null;
+  let shownGallery: ShownPreview | null = null;
 
   function filter(): void {
     for (const row of rows) row.element.hidden = !isNamed(row.file, search.value);
@@ -74,7 +74,7 @@ export function fileList(run: Run, transport: Transport): Shown {
     count();
   }
 
-  const chosen = (): Row[] => rows.filter((row) => row.chosen.checked && !row.element.hidden);
+  const chosen = (): FileRow[] => rows.filter((row) => row.chosen.checked && !row.element.hidden);
 
   function count(): void {
     const some = chosen();
@@ -131,15 +131,21 @@ export function fileList(run: Run, transport: Transport): Shown {
 
 /** The files of a finished run, inside another view: its model has the `run`. */
 export const filesView: View = (root, { transport, model }) => {
-  const shown = fileList(model.get('run') as unknown as Run, transport);
+  const shown = fileList(model.get('run') as unknown as RunHandle, transport);
   root.append(shown.element);
   return shown.close;
 };
 
-function rowOf(file: ResultFile, run: Run, transport: Transport, isEarly: boolean, changed: () => void): Row {
+function rowOf(
+  file: ResultFileHandle,
+  run: RunHandle,
+  transport: Transport,
+  isEarly: boolean,
+  changed: () => void,
+): FileRow {
   const name = visible(file.name, true);
   const place = h('div', { class: 'rw-preview', hidden: true });
-  let shown: Shown | null = null;
+  let shown: ShownPreview | null = null;
   const toggle = h(
     'button',
     {

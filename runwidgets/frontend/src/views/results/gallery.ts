@@ -1,15 +1,15 @@
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFile } from '../../model/types';
+import type { ResultFileHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { frame } from '../previews/frames';
-import { pathOf, preview, type Shown } from '../previews/preview';
+import { pathOf, preview, type ShownPreview } from '../previews/preview';
 
 const THUMBNAIL_LIMIT = 1_000_000;
 
 /** All pictures of a run side by side; each opens large, and the arrow keys lead to its neighbours. */
-export function gallery(files: readonly ResultFile[], run: { id: string }, transport: Transport): Shown {
+export function gallery(files: readonly ResultFileHandle[], run: { id: string }, transport: Transport): ShownPreview {
   const dialog = h('dialog', { class: 'rw-dialog', onclose: shut });
   const title = h('strong', { class: 'rw-name' });
   const place = h('div', { class: 'rw-large' });
@@ -27,7 +27,7 @@ export function gallery(files: readonly ResultFile[], run: { id: string }, trans
     place,
   );
   let at = 0;
-  let large: Shown | null = null;
+  let large: ShownPreview | null = null;
   const watches: IntersectionObserver[] = [];
 
   function open(wanted: number): void {
@@ -74,7 +74,7 @@ export function gallery(files: readonly ResultFile[], run: { id: string }, trans
   });
 
   /** A drawing in a frame without scripts, fetched when it comes into view. */
-  function drawing(small: HTMLElement, file: ResultFile, name: string): void {
+  function drawing(small: HTMLElement, file: ResultFileHandle, name: string): void {
     const watch = new IntersectionObserver((seen) => {
       if (!seen.some((each) => each.isIntersecting)) return;
       watch.disconnect();

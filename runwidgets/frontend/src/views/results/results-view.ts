@@ -2,16 +2,16 @@ import { t } from '../../model/messages';
 import { LiveRun } from '../../model/runs/live-run';
 import { isActive } from '../../model/states';
 import type { Transport } from '../../model/transport';
-import type { Run } from '../../model/types';
+import type { RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
-import { executedFile, executedPath, preview, type Shown } from '../previews/preview';
+import { executedFile, executedPath, preview, type ShownPreview } from '../previews/preview';
 import type { View } from '../view';
 import { fileList } from './file-list';
 
 /** What a run left that did not succeed: its notebook, as far as it came. */
-function unfinished(run: Run, transport: Transport): Shown {
+function unfinished(run: RunHandle, transport: Transport): ShownPreview {
   const place = h('div', { class: 'rw-preview', hidden: true });
-  let shown: Shown | null = null;
+  let shown: ShownPreview | null = null;
   const toggle = h(
     'button',
     { type: 'button', class: 'rw-button', 'aria-expanded': 'false', onclick: flip },
@@ -44,9 +44,9 @@ export const resultsView: View = (root, { transport, model }) => {
   root.append(card);
   let live: LiveRun | null = null;
   let shown = '';
-  let content: Shown | null = null;
+  let content: ShownPreview | null = null;
 
-  function draw(run: Run): void {
+  function draw(run: RunHandle): void {
     const key = `${run.id} ${run.state} ${run.files?.length ?? 0}`;
     if (key === shown) return;
     shown = key;

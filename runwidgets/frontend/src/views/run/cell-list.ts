@@ -1,9 +1,9 @@
 import { visible } from '../../model/ansi';
-import { type Cell, joined, type Notebook } from '../../model/files/notebook';
+import { joined, type Notebook, type NotebookCell } from '../../model/files/notebook';
 import { t } from '../../model/messages';
 import { isActive } from '../../model/states';
 import { ApiError, type Transport } from '../../model/transport';
-import type { Run } from '../../model/types';
+import type { RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
 
 const PAUSE = 1000;
@@ -19,7 +19,7 @@ export interface CellTime {
   duration: number | null;
 }
 
-const firstLine = (cell: Cell): string => {
+const firstLine = (cell: NotebookCell): string => {
   const lines = joined(cell.source)
     .split('\n')
     .map((line) => line.trim());
@@ -64,7 +64,7 @@ export class CellsView {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isReading = false;
   private read = '';
-  private run: Run | null = null;
+  private run: RunHandle | null = null;
 
   constructor(private readonly transport: Transport) {
     this.element = h('details', { class: 'rw-section', hidden: true }, h('summary', {}, t('cells')), this.place);
@@ -72,7 +72,7 @@ export class CellsView {
   }
 
   /** Take a new handle of the run. */
-  accept(run: Run): void {
+  accept(run: RunHandle): void {
     this.run = run;
     this.element.hidden = run.state === 'PENDING';
     this.look();
@@ -91,7 +91,7 @@ export class CellsView {
     void this.show(this.run);
   }
 
-  private async show(run: Run): Promise<void> {
+  private async show(run: RunHandle): Promise<void> {
     this.isReading = true;
     try {
       const notebook = await this.transport.get<Notebook>(`runs/${run.id}/notebook`);
@@ -112,7 +112,7 @@ export class CellsView {
     }, PAUSE);
   }
 
-  private draw(cells: CellTime[], run: Run): void {
+  private draw(cells: CellTime[], run: RunHandle): void {
     if (cells.length === 0) {
       replace(this.place, h('div', { class: 'rw-dim' }, t('noCells')));
       return;

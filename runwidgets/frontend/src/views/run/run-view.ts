@@ -3,10 +3,10 @@ import { type Notebook, tracebackOf } from '../../model/files/notebook';
 import { bytes, clock, took, value } from '../../model/format';
 import { t } from '../../model/messages';
 import { LiveRun } from '../../model/runs/live-run';
-import type { SeriesOfRun } from '../../model/runs/metric-series';
+import type { MetricSeries } from '../../model/runs/metric-series';
 import { isActive, STATE_SIGNS } from '../../model/states';
 import { ApiError } from '../../model/transport';
-import type { Json, Run } from '../../model/types';
+import type { JsonValue, RunHandle } from '../../model/types';
 import { ansiText } from '../ansi-text';
 import { append, h, replace } from '../dom';
 import { listEarlier } from '../form/earlier-runs';
@@ -17,7 +17,7 @@ import { LogView } from './run-log';
 import { seriesPlot } from './series-plot';
 
 /** Say where a run is, in a line. */
-export function stageOf(run: Run): string {
+export function stageOf(run: RunHandle): string {
   if (run.state === 'PENDING') return t('waitingForSlot');
   const { cell, cells, text, source } = run.progress ?? { fraction: 0, text: '' };
   if (!cell || !cells) return run.state === 'RUNNING' ? t('startingKernel') : '';
@@ -27,7 +27,7 @@ export function stageOf(run: Run): string {
 }
 
 /** Return the share of a run that is done, 0 to 1; null where nothing is known yet. */
-export function shareOf(run: Run): number | null {
+export function shareOf(run: RunHandle): number | null {
   if (run.state === 'SUCCESS') return 1;
   if (run.state === 'PENDING' || !run.progress?.cells) return isActive(run.state) ? null : 0;
   return run.progress.fraction;
@@ -58,7 +58,7 @@ export const runView: View = (root, { transport, model, inner }) => {
 
   let live: LiveRun | null = null;
   let log: LogView | null = null;
-  let shown: Run | null = null;
+  let shown: RunHandle | null = null;
   let drawnFor = '';
   let cells: CellsView | null = null;
   let opened = '';
@@ -90,7 +90,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     elapsed.textContent = (shown.finishedAt ? took : clock)((end - Date.parse(shown.startedAt)) / 1000);
   }
 
-  function draw(run: Run): void {
+  function draw(run: RunHandle): void {
     shown = run;
     model.set({ state: run.state });
     if (!body.contains(badge)) {
@@ -116,7 +116,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     const word = `${STATE_SIGNS[run.state]} ${t(run.state)}`;
     if (badge.textContent !== word) badge.textContent = word;
     badge.title = run.state;
-    title.textContent = visible(run.notebook ?? '', true);
+    title.textContent = visible(run.notebook, true);
     title.title = run.id;
     stage.textContent = visible(stageOf(run), true);
     stage.hidden = stage.textContent === '' || run.state === 'SUCCESS';
@@ -135,14 +135,14 @@ export const runView: View = (root, { transport, model, inner }) => {
         closeFiles?.();
         const place = h('div', {});
         replace(results, h('h4', {}, t('results')), place);
-        closeFiles = inner.files(place, { transport, inner, model: innerModel({ run: run as unknown as Json }) });
+        closeFiles = inner.files(place, { transport, inner, model: innerModel({ run: run as unknown as JsonValue }) });
       } else if (run.state === 'SUCCESS') {
         drawnFor = '';
       }
     }
   }
 
-  function drawBar(run: Run): void {
+  function drawBar(run: RunHandle): void {
     const share = shareOf(run);
     bar.hidden = !isActive(run.state);
     bar.classList.toggle('rw-unknown', share === null);
@@ -152,7 +152,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     else bar.setAttribute('aria-valuenow', String(Math.round(share * 100)));
   }
 
-  function drawFailure(run: Run): void {
+  function drawFailure(run: RunHandle): void {
     const [sentence, traceback] = run.messages ?? [];
     failure.hidden = sentence === undefined;
     failure.classList.toggle('rw-calm', run.state === 'CANCELED');
@@ -179,8 +179,8 @@ export const runView: View = (root, { transport, model, inner }) => {
     }
   }
 
-  function drawMetrics(run: Run): void {
-    const known = Object.entries(run.metrics ?? {});
+  function drawMetrics(run: RunHandle): void {
+    const known = Object.entries(run.metrics);
     metrics.hidden = known.length === 0;
     replace(
       metrics,
@@ -195,12 +195,12 @@ export const runView: View = (root, { transport, model, inner }) => {
     );
   }
 
-  function drawSeries(series: SeriesOfRun): void {
+  function drawSeries(series: MetricSeries): void {
     charts.hidden = series.names.length === 0;
     replace(charts, ...series.names.map((name) => seriesPlot(name, [{ name, points: series.points(name) }])));
   }
 
-  function drawActions(run: Run): void {
+  function drawActions(run: RunHandle): void {
     replace(actions);
     const reason = model.get('read_only');
     if (typeof reason === 'string') {
@@ -212,7 +212,7 @@ export const runView: View = (root, { transport, model, inner }) => {
         actions,
         askingButton(
           { label: t('cancel'), ask: () => t('cancelAsk'), yes: t('cancelYes'), busy: t('cancelling'), no: t('no') },
-          () => act(async () => live?.accept(await transport.send<Run>('PUT', path(), {}))),
+          () => act(async () => live?.accept(await transport.send<RunHandle>('PUT', path(), {}))),
         ),
       );
       return;

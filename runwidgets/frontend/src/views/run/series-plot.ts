@@ -10,14 +10,14 @@ const MOST = 1000;
 /** Lines differ by more than their colour. */
 const DASHES = ['', '7 4', '2 3', '10 3 2 3', '14 4'];
 
-export interface Line {
+export interface PlottedSeries {
   /** What the line is of, where there are several. */
   name: string;
   points: Points;
 }
 
 /** Draw values by step: a line each; the pointer reads them. */
-export function seriesPlot(metric: string, lines: readonly Line[]): HTMLElement {
+export function seriesPlot(metric: string, lines: readonly PlottedSeries[]): HTMLElement {
   const drawn = lines
     .filter(({ points }) => points.length > 0)
     .map(({ name, points }) => ({ name, points: thinned(points, MOST) }));
@@ -49,7 +49,7 @@ export function seriesPlot(metric: string, lines: readonly Line[]): HTMLElement 
       }),
     );
   });
-  const says = ({ name, points }: Line, [step, value]: [number, number]): string =>
+  const says = ({ name, points }: PlottedSeries, [step, value]: [number, number]): string =>
     `${points && drawn.length > 1 ? `${name}: ` : ''}${t('atStep', { value: label(value), step: label(step) })}`;
   const lasts = drawn.map((line) => says(line, line.points[line.points.length - 1] as [number, number]));
   drawing.setAttribute('aria-label', `${visible(metric, true)}: ${lasts.join('; ')}`);

@@ -1,6 +1,6 @@
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
-import type { Row } from '../../model/runs/run-rows';
+import type { RunRow } from '../../model/runs/run-rows';
 import { describePoint, groupFailures } from '../../model/sweep/sweep-summary';
 import { h, replace } from '../dom';
 
@@ -9,7 +9,7 @@ const REASONS = 20;
 /** Draw why runs failed, each reason once, the most frequent first; `open` shows the first run of one. */
 export function drawFailures(
   place: HTMLElement,
-  rows: readonly Row[],
+  rows: readonly RunRow[],
   varied: readonly string[],
   open: (id: string) => void,
 ): void {
@@ -36,8 +36,8 @@ export function drawFailures(
             {
               type: 'button',
               class: 'rw-button rw-quiet',
-              'aria-label': t('openFirst', { where: describePoint(found[0] as Row, varied) }),
-              onclick: () => open((found[0] as Row).id),
+              'aria-label': t('openFirst', { where: describePoint(found[0] as RunRow, varied) }),
+              onclick: () => open((found[0] as RunRow).id),
             },
             t('open'),
           ),

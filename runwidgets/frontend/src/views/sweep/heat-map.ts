@@ -1,19 +1,19 @@
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
-import type { Row } from '../../model/runs/run-rows';
+import type { RunRow } from '../../model/runs/run-rows';
 import { STATE_SIGNS } from '../../model/states';
 import { type Direction, label, makeAxis } from '../../model/sweep/axes';
 import type { Grid } from '../../model/sweep/heat-map';
 import { bestOf, describePoint } from '../../model/sweep/sweep-summary';
-import type { State } from '../../model/types';
+import type { StateName } from '../../model/types';
 import { h } from '../dom';
 
-const ORDER: State[] = ['ERROR', 'RUNNING', 'PENDING', 'CANCELED', 'SUCCESS'];
+const ORDER: StateName[] = ['ERROR', 'RUNNING', 'PENDING', 'CANCELED', 'SUCCESS'];
 
-export interface Shown {
+export interface HeatMap {
   grid: Grid;
   /** The runs in their order, which decides between those that are equally good, as it does elsewhere. */
-  runs: readonly Row[];
+  runs: readonly RunRow[];
   down: string | null;
   across: string;
   varied: readonly string[];
@@ -24,7 +24,16 @@ export interface Shown {
 }
 
 /** The runs as a grid of two parameters: each place has the sign of its state, or its metric with a shade. */
-export function gridTable({ grid, runs: ordered, down, across, varied, metric, direction, open }: Shown): HTMLElement {
+export function gridTable({
+  grid,
+  runs: ordered,
+  down,
+  across,
+  varied,
+  metric,
+  direction,
+  open,
+}: HeatMap): HTMLElement {
   const all = grid.rows.flatMap((row) => grid.columns.flatMap((column) => grid.at(row, column)));
   const axis = metric
     ? makeAxis(
@@ -41,7 +50,7 @@ export function gridTable({ grid, runs: ordered, down, across, varied, metric, d
       )
     : null;
 
-  function cell(runs: readonly Row[], spot: string): HTMLElement {
+  function cell(runs: readonly RunRow[], spot: string): HTMLElement {
     const [only] = runs;
     if (!only) return h('td', {});
     const chosen = (metric ? bestOf(runs, metric, direction) : null) ?? only;

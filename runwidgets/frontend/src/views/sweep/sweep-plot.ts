@@ -1,9 +1,9 @@
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
-import type { Row } from '../../model/runs/run-rows';
+import type { RunRow } from '../../model/runs/run-rows';
 import { type Axis, type Direction, label, makeAxis } from '../../model/sweep/axes';
 import { bestOf, describePoint, sampled } from '../../model/sweep/sweep-summary';
-import type { Json } from '../../model/types';
+import type { JsonValue } from '../../model/types';
 import { h } from '../dom';
 import { axes, frame, s } from '../svg';
 import { brush, type Frame } from './brush';
@@ -14,7 +14,7 @@ const MOST_CHOSEN = 200;
 const MOST_AXES = 8;
 
 export interface Plotted {
-  rows: readonly Row[];
+  rows: readonly RunRow[];
   /** Parameters that vary, those that are drawn first. */
   varied: readonly string[];
   metric: string;
@@ -31,8 +31,8 @@ const NEAR = 12;
 
 /** Draw what came out: one parameter against the metric, or all of them beside each other. */
 export function plot(given: Plotted): HTMLElement {
-  const isLost = (row: Row): boolean => row.state === 'ERROR' || row.state === 'CANCELED';
-  const isWhole = (row: Row): boolean => given.varied.every((name) => name in row.arguments);
+  const isLost = (row: RunRow): boolean => row.state === 'ERROR' || row.state === 'CANCELED';
+  const isWhole = (row: RunRow): boolean => given.varied.every((name) => name in row.arguments);
   const measured = given.rows.filter(
     (row) => !isLost(row) && typeof row.metrics[given.metric] === 'number' && isWhole(row),
   );
@@ -77,11 +77,11 @@ export function plot(given: Plotted): HTMLElement {
   );
 }
 
-function describe(row: Row, given: Plotted): string {
+function describe(row: RunRow, given: Plotted): string {
   return `${describePoint(row, given.varied)}: ${visible(given.metric, true)} = ${label(row.metrics[given.metric] ?? null)}`;
 }
 
-function mark(element: SVGElement, row: Row, given: Plotted): SVGElement {
+function mark(element: SVGElement, row: RunRow, given: Plotted): SVGElement {
   element.append(s('title', {}, describe(row, given)));
   if (given.selected.has(row.id)) element.classList.add('rw-chosen');
   element.addEventListener('click', () => given.open(row.id));
@@ -102,7 +102,7 @@ const holds = ({ left, right, top, bottom }: Frame, [x, y]: Place): boolean =>
 
 /** Return what selects the runs that have a place in a frame. */
 const choosing =
-  (given: Plotted, measured: readonly Row[], placesOf: (row: Row) => Place[]) =>
+  (given: Plotted, measured: readonly RunRow[], placesOf: (row: RunRow) => Place[]) =>
   (frame: Frame, isNarrowing: boolean): void =>
     given.choose(
       measured.filter((row) => placesOf(row).some((place) => holds(frame, place))).map((row) => row.id),
@@ -112,9 +112,9 @@ const choosing =
 /** One parameter: a dot per run, joined in order where it is a number. */
 function points(
   given: Plotted,
-  measured: readonly Row[],
-  rows: readonly Row[],
-  best: Row | null,
+  measured: readonly RunRow[],
+  rows: readonly RunRow[],
+  best: RunRow | null,
   name: string,
 ): SVGElement {
   const across = makeAxis(
@@ -128,7 +128,7 @@ function points(
     given.isLog,
   );
   const { drawing, x, y } = axes(across, up, WIDTH, HEIGHT);
-  const place = (row: Row): Place => [x(row.arguments[name] ?? null), y(row.metrics[given.metric] ?? null)];
+  const place = (row: RunRow): Place => [x(row.arguments[name] ?? null), y(row.metrics[given.metric] ?? null)];
   if (across.isNumeric) {
     const ordered = [...rows].sort((one, other) => Number(one.arguments[name]) - Number(other.arguments[name]));
     drawing.append(s('polyline', { points: ordered.map((row) => place(row).join(',')).join(' '), class: 'rw-trace' }));
@@ -152,7 +152,7 @@ function points(
 }
 
 /** Several parameters: an axis each, the metric at the right, and a line per run, darker the better it is. */
-function lines(given: Plotted, measured: readonly Row[], rows: readonly Row[], best: Row | null): SVGElement {
+function lines(given: Plotted, measured: readonly RunRow[], rows: readonly RunRow[], best: RunRow | null): SVGElement {
   const names = given.varied.slice(0, MOST_AXES);
   const stems: Axis[] = names.map((name) =>
     makeAxis(
@@ -169,16 +169,16 @@ function lines(given: Plotted, measured: readonly Row[], rows: readonly Row[], b
   stems.push(metric);
   const [left, right, top, bottom] = [50, WIDTH - 90, 34, HEIGHT - 16];
   const x = (at: number): number => left + (at / (stems.length - 1)) * (right - left);
-  const y = (axis: Axis, value: Json): number => bottom - (axis.at(value) ?? 0.5) * (bottom - top);
+  const y = (axis: Axis, value: JsonValue): number => bottom - (axis.at(value) ?? 0.5) * (bottom - top);
   const drawing = frame(WIDTH, HEIGHT);
-  const goodness = (row: Row): number => {
+  const goodness = (row: RunRow): number => {
     const at = metric.at(row.metrics[given.metric] ?? null) ?? 0.5;
     return given.direction === 'minimize' ? 1 - at : at;
   };
-  const isChosen = (row: Row): number => Number(given.selected.has(row.id));
-  const axisValue = (row: Row, axis: Axis): Json =>
+  const isChosen = (row: RunRow): number => Number(given.selected.has(row.id));
+  const axisValue = (row: RunRow, axis: Axis): JsonValue =>
     (axis === metric ? row.metrics[given.metric] : row.arguments[axis.name]) ?? null;
-  const placesOf = (row: Row): Place[] => stems.map((axis, at) => [x(at), y(axis, axisValue(row, axis))]);
+  const placesOf = (row: RunRow): Place[] => stems.map((axis, at) => [x(at), y(axis, axisValue(row, axis))]);
   brush(
     drawing,
     (from, to) => {

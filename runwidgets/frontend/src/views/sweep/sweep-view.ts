@@ -2,13 +2,13 @@ import { visible } from '../../model/ansi';
 import { clock, shortId } from '../../model/format';
 import { t } from '../../model/messages';
 import { LiveRuns, type RunsWatcher } from '../../model/runs/live-runs';
-import type { Row } from '../../model/runs/run-rows';
+import type { RunRow } from '../../model/runs/run-rows';
 import { isActive, STATE_SIGNS } from '../../model/states';
 import { type Direction, label } from '../../model/sweep/axes';
 import { makeGrid } from '../../model/sweep/heat-map';
 import { begunAt, bestOf, describePoint, estimate, mostVaried, numericMetrics } from '../../model/sweep/sweep-summary';
 import { ApiError } from '../../model/transport';
-import type { Json, State, Sweep } from '../../model/types';
+import type { JsonValue, StateName, SweepHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { askingButton } from '../question';
 import { typedFor } from '../table/bulk-actions';
@@ -18,12 +18,12 @@ import { drawFailures } from './failures';
 import { focusPlace, gridTable } from './heat-map';
 import { plot } from './sweep-plot';
 
-const STATES: State[] = ['SUCCESS', 'ERROR', 'CANCELED', 'RUNNING', 'PENDING'];
+const STATES: StateName[] = ['SUCCESS', 'ERROR', 'CANCELED', 'RUNNING', 'PENDING'];
 
 /** A sweep, live: how far it is, what came out over its parameters, the best run, what failed, and all runs. */
 export const sweepView: View = (root, { transport, model, inner, open: openElsewhere }) => {
   let live: LiveRuns | null = null;
-  let sweep: Sweep | null = null;
+  let sweep: SweepHandle | null = null;
   let closeDetail: (() => void) | null = null;
   let closeTable: (() => void) | null = null;
   let ticking: ReturnType<typeof setInterval> | undefined;
@@ -103,7 +103,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   // -- data ------------------------------------------------------------------------------------------
 
   /** Show what the server says of the sweep, unless another is shown by now. */
-  function take(given: Sweep): void {
+  function take(given: SweepHandle): void {
     if (given.id !== model.get('sweep_id') || closeTable === null) return;
     sweep = given;
     draw();
@@ -112,7 +112,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   async function load(): Promise<void> {
     const id = String(model.get('sweep_id') ?? '');
     try {
-      take(await transport.get<Sweep>(`sweeps/${id}`));
+      take(await transport.get<SweepHandle>(`sweeps/${id}`));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (id !== model.get('sweep_id')) return;
@@ -205,7 +205,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     const isWhole = live?.isComplete ?? false; // until then the server knows better
     const counts = isWhole
       ? (Object.fromEntries(STATES.map((state) => [state, rows.filter((row) => row.state === state).length])) as Record<
-          State,
+          StateName,
           number
         >)
       : sweep.counts;
@@ -217,7 +217,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     drawBest(rows, varied);
     drawFailures(failures, rows, varied, open);
     if (live?.isComplete) drawing ??= setTimeout(() => drawLarge(varied), Math.max(0, rested - performance.now()));
-    model.set({ value: counts as unknown as Json });
+    model.set({ value: counts as unknown as JsonValue });
   }
 
   /** Draw what may be large; then rest for longer than it took, so that the page has time for everything else. */
@@ -234,7 +234,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     rested = performance.now() + Math.max(250, 5 * (performance.now() - begun));
   }
 
-  function drawProgress(rows: readonly Row[], counts: Record<State, number>, total: number): void {
+  function drawProgress(rows: readonly RunRow[], counts: Record<StateName, number>, total: number): void {
     const done = total - counts.PENDING - counts.RUNNING;
     const present = STATES.filter((state) => counts[state] > 0);
     replace(
@@ -276,7 +276,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     elapsed.textContent = begun === null ? '' : clock((end - begun) / 1000);
   }
 
-  function drawActions(counts: Record<State, number>, total: number): void {
+  function drawActions(counts: Record<StateName, number>, total: number): void {
     const [waiting, running, failed] = [counts.PENDING, counts.RUNNING, counts.ERROR + counts.CANCELED];
     const isPaused = sweep?.isPaused ?? false;
     const key = [waiting, running, failed, total, isPaused].join(' ');
@@ -361,12 +361,12 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     }
   }
 
-  const post = (what: string, body?: Json): Promise<void> =>
+  const post = (what: string, body?: JsonValue): Promise<void> =>
     attempt(async () =>
-      take(await transport.send<Sweep>('POST', `sweeps/${String(model.get('sweep_id'))}/${what}`, body)),
+      take(await transport.send<SweepHandle>('POST', `sweeps/${String(model.get('sweep_id'))}/${what}`, body)),
     );
 
-  function drawTools(rows: readonly Row[], varied: readonly string[]): void {
+  function drawTools(rows: readonly RunRow[], varied: readonly string[]): void {
     const metrics = numericMetrics(rows);
     const others = varied.filter((each) => each !== down(varied) && each !== across(varied));
     const key = JSON.stringify([
@@ -385,7 +385,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     choices = key;
     tools.hidden = varied.length === 0;
     const names = varied.map((each): [string, string] => [each, each]);
-    const change = (values: { [name: string]: Json }): void => {
+    const change = (values: { [name: string]: JsonValue }): void => {
       model.set(values);
       choices = '';
       rested = 0;
@@ -429,7 +429,10 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         const values = [...new Set(rows.map((row) => JSON.stringify(row.arguments[each] ?? null)))].slice(0, 200);
         return select(
           each,
-          [['', t('allValues')], ...values.map((value): [string, string] => [value, label(JSON.parse(value) as Json)])],
+          [
+            ['', t('allValues')],
+            ...values.map((value): [string, string] => [value, label(JSON.parse(value) as JsonValue)]),
+          ],
           fixed.get(each) ?? '',
           (value) => {
             if (value === '') fixed.delete(each);
@@ -466,7 +469,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     return free.includes(wanted) ? wanted : (free[0] ?? null);
   };
 
-  function drawBest(rows: readonly Row[], varied: readonly string[]): void {
+  function drawBest(rows: readonly RunRow[], varied: readonly string[]): void {
     const row = metricOf() ? bestOf(rows, metricOf(), direction()) : null;
     best.hidden = row === null;
     const key = row ? [row.id, metricOf(), ...varied].join(' ') : '';
@@ -487,7 +490,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     );
   }
 
-  function drawGrid(rows: readonly Row[], varied: readonly string[]): void {
+  function drawGrid(rows: readonly RunRow[], varied: readonly string[]): void {
     gridPlace.hidden = varied.length === 0;
     if (varied.length === 0) return;
     const grid = makeGrid(rows, down(varied), across(varied), fixed);
@@ -511,7 +514,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     gridNote.textContent = t('gridCut', { n: grid.leftOut });
   }
 
-  function drawPlot(rows: readonly Row[], varied: readonly string[]): void {
+  function drawPlot(rows: readonly RunRow[], varied: readonly string[]): void {
     const metric = metricOf();
     plotPlace.hidden = metric === '' || varied.length === 0;
     if (plotPlace.hidden) return;

@@ -2,9 +2,9 @@ import { visible } from '../../model/ansi';
 import { took, value } from '../../model/format';
 import { t } from '../../model/messages';
 import { type Column, cellOf } from '../../model/runs/run-columns';
-import type { Row } from '../../model/runs/run-rows';
+import type { RunRow } from '../../model/runs/run-rows';
 import { STATE_SIGNS } from '../../model/states';
-import type { Json } from '../../model/types';
+import type { JsonValue } from '../../model/types';
 import { h } from '../dom';
 
 const LOOKED_AT = 200;
@@ -13,7 +13,7 @@ const LOOKED_AT = 200;
 export const titleOf = (column: Column): string =>
   column.group === 'run' ? t(column.name as 'state') : visible(column.name, true);
 
-function textOf(cell: Json, column: Column): string {
+function textOf(cell: JsonValue, column: Column): string {
   if (cell === null) return '–';
   if (column.key === 'duration') return took(cell as number);
   if (column.key === 'started') return new Date(cell as string).toLocaleString();
@@ -21,7 +21,7 @@ function textOf(cell: Json, column: Column): string {
 }
 
 /** Say whether a column is one of numbers, by those of its rows that have something there. */
-export const isNumeric = (rows: readonly Row[], column: Column): boolean => {
+export const isNumeric = (rows: readonly RunRow[], column: Column): boolean => {
   const found = rows
     .slice(0, LOOKED_AT)
     .map((row) => cellOf(row, column))
@@ -30,7 +30,7 @@ export const isNumeric = (rows: readonly Row[], column: Column): boolean => {
 };
 
 /** Draw what a run has in a column. */
-export function drawCell(row: Row, column: Column, isNumeric: boolean, style: string | null = null): HTMLElement {
+export function drawCell(row: RunRow, column: Column, isNumeric: boolean, style: string | null = null): HTMLElement {
   const cell = cellOf(row, column);
   if (column.key === 'state') {
     return h(

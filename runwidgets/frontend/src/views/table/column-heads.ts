@@ -1,5 +1,5 @@
 import { t } from '../../model/messages';
-import { type Column, moved, type Order } from '../../model/runs/run-columns';
+import { type Column, moved, type SortOrder } from '../../model/runs/run-columns';
 import { h } from '../dom';
 import { titleOf } from './cells';
 
@@ -14,7 +14,7 @@ export type Widths = { [key: string]: number };
 
 export interface Heads {
   columns: readonly Column[];
-  order: Order | null;
+  order: SortOrder | null;
   numeric: ReadonlySet<Column>;
   widths: Widths;
   sortBy(column: Column): void;

@@ -1,10 +1,10 @@
 import { t } from '../../model/messages';
-import type { Row } from '../../model/runs/run-rows';
+import type { RunRow } from '../../model/runs/run-rows';
 import { STATE_SIGNS } from '../../model/states';
-import type { State } from '../../model/types';
+import type { StateName } from '../../model/types';
 import { h, replace } from '../dom';
 
-const STATES: State[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
+const STATES: StateName[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
 const MESSAGES = {
   PENDING: 'waiting',
   RUNNING: 'running',
@@ -16,11 +16,11 @@ const MESSAGES = {
 /** Draw how many runs are in each state; one that is pressed is what a filter leaves. */
 export function drawChips(
   chips: HTMLElement,
-  rows: readonly Row[],
+  rows: readonly RunRow[],
   filter: string,
   choose: (filter: string) => void,
 ): void {
-  const counts = new Map<State, number>();
+  const counts = new Map<StateName, number>();
   for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
   const present = STATES.filter((state) => counts.has(state));
   const key = present.map((state) => `${state} ${counts.get(state)}`).join() + filter;

@@ -5,14 +5,14 @@ import {
   type Column,
   chosenColumns,
   columnsOf,
-  type Order,
   parseOrder,
   runsToCsv,
+  type SortOrder,
   sorted,
   usualColumns,
 } from '../../model/runs/run-columns';
 import { parseFilter } from '../../model/runs/run-filter';
-import { inSight, type Row } from '../../model/runs/run-rows';
+import { inSight, type RunRow } from '../../model/runs/run-rows';
 import { isActive } from '../../model/states';
 import type { ApiError } from '../../model/transport';
 import { append, h, replace, saveAs } from '../dom';
@@ -29,11 +29,11 @@ const MOST_COMPARED = 10;
 /** Thousands of runs of a group, live: filtered, sorted, chosen, compared, cancelled and deleted. */
 export const tableView: View = (root, { transport, model, inner, runs: known, open: openElsewhere }) => {
   let live: Runs | null = null;
-  let shown: Row[] = [];
+  let shown: RunRow[] = [];
   let columns: Column[] = [];
   let all: Column[] = [];
   let numeric = new Set<Column>();
-  let order: Order | null = null;
+  let order: SortOrder | null = null;
   let active = '';
   let anchor = '';
   let closeDetail: (() => void) | null = null;
@@ -202,7 +202,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
         ?.focus({ preventScroll: true });
   }
 
-  function drawRow(row: Row, at: number, its: Widths): HTMLElement {
+  function drawRow(row: RunRow, at: number, its: Widths): HTMLElement {
     const name = shortId(row.id);
     const box = h('input', {
       type: 'checkbox',
@@ -345,7 +345,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   }
 
   function drawBulk(): void {
-    const rows = [...selected].map((id) => live?.get(id)).filter((row): row is Row => row !== undefined);
+    const rows = [...selected].map((id) => live?.get(id)).filter((row): row is RunRow => row !== undefined);
     const moving = rows.filter((row) => isActive(row.state));
     const ended = rows.filter((row) => !isActive(row.state));
     const chosen = rows.map((row) => row.id).join();
@@ -355,7 +355,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     if (drawnBulk === key || isAsking) return; // a run that ends meanwhile takes no question away
     bulk.dataset.chosen = chosen;
     drawnBulk = key;
-    const n = (of: readonly Row[]): { n: string } => ({ n: of.length.toLocaleString() });
+    const n = (of: readonly RunRow[]): { n: string } => ({ n: of.length.toLocaleString() });
     replace(bulk, h('span', { role: 'status' }, t('selectedCount', n(rows))));
     append(
       bulk,
@@ -423,7 +423,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     );
   }
 
-  async function each(rows: readonly Row[], act: (row: Row) => Promise<unknown>): Promise<void> {
+  async function each(rows: readonly RunRow[], act: (row: RunRow) => Promise<unknown>): Promise<void> {
     const refused = await forEach(rows, act);
     if (refused.length) say(t('refused', { n: refused.length, why: refused[0] ?? '' }), true);
   }
@@ -476,7 +476,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     );
   }
 
-  function showCompare(rows: readonly Row[]): void {
+  function showCompare(rows: readonly RunRow[]): void {
     showDetail(t('comparison'), (place) =>
       inner.compare(place, { transport, inner, model: innerModel({ run_ids: rows.map((row) => row.id) }) }),
     );

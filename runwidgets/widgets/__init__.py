@@ -1,1 +1,1 @@
-"""What people touch in a notebook: one view each, written in TypeScript and hosted by anywidget."""
+"""The widgets of a notebook: views written in TypeScript and hosted by anywidget."""

@@ -1,4 +1,4 @@
-"""Workflows, their forms, their runs and results in one place."""
+"""A browser of workflows, with their forms, runs and results."""
 
 import html
 import os
@@ -17,24 +17,24 @@ from runwidgets.widgets.view import View
 class RunBrowser(View):
     """All workflows: choose one or add a notebook, start runs, watch them, look at their results.
 
-    It is also what a page of Voilà shows: a notebook with ``rw.RunBrowser()`` in its only cell.
+    It also makes a page for Voilà: a notebook whose only cell is ``rw.RunBrowser()``.
 
     Parameters
     ----------
     source : str or path, optional
-        Path of a notebook, or the id of a workflow, to begin with; None for none.
+        Path of a notebook or id of the workflow that is selected first; None for none.
     api : Api, optional
-        None for what `connect` finds.
+        None for the result of `connect`.
 
     Attributes
     ----------
     workflow_id : str
-        The workflow that is chosen; empty for none. Can be set and observed.
+        The selected workflow; empty for none. Can be set and observed.
     group_id : str
-        The group of it whose runs are shown. Can be set and observed.
+        The group of that workflow whose runs are shown. Can be set and observed.
     run_id : str
-        The run that is open; empty where the table of runs is shown. Can be set, which also chooses its
-        workflow, and observed.
+        The run that is open; empty while the table of runs is shown. Can be observed and set; setting it
+        also selects the workflow of the run.
     selected : list of str
         Ids of the runs that are selected in the table; can be set and observed.
 
@@ -51,7 +51,7 @@ class RunBrowser(View):
     """
 
     _bundle = "browser"
-    workflow_id = traitlets.Unicode(help="Id of the workflow that is chosen.").tag(sync=True)
+    workflow_id = traitlets.Unicode(help="Id of the selected workflow.").tag(sync=True)
     group_id = traitlets.Unicode(help="Id of the group whose runs are shown.").tag(sync=True)
     run_id = traitlets.Unicode(help="Id of the run that is open.").tag(sync=True)
     selected = traitlets.List(traitlets.Unicode(), help="Ids of the selected runs.").tag(sync=True)
@@ -67,12 +67,12 @@ class RunBrowser(View):
 
     @property
     def run(self) -> Run | None:
-        """The run that is open; None where none is."""
+        """The run that is open, or None."""
         return Run(self._api, self.run_id) if self.run_id else None
 
     @property
     def value(self) -> list[Run]:
-        """The selected runs, as handles."""
+        """The selected runs."""
         return [Run(self._api, run_id) for run_id in self.selected]
 
     def __repr__(self) -> str:

@@ -22,37 +22,37 @@ from runwidgets.widgets.view import View
 
 
 class RunForm(View):
-    """A field per parameter, what is wrong beside each, and a button that starts the run.
+    """A field per parameter, with its problem beside it, and a button that starts the run.
 
     Parameters
     ----------
     source : str or path
         Path of a notebook, or the id of a workflow.
     api : Api, optional
-        None for what `connect` finds.
+        None for the result of `connect`.
     group : str, optional
-        Id of the group of the runs; None for the workflow's default one.
+        Id of the group of the runs; None for the default group of the workflow.
     arguments : mapping of str to Any, or Run, optional
-        Values to begin with, or an earlier run whose arguments they are; secrets are not among them.
+        Initial values, or an earlier run whose arguments are the initial values; without secret values.
     submit_on_enter : bool, optional
-        Whether Enter in a text field starts the run; Ctrl+Enter always does.
+        Whether Enter in a text field starts the run; Ctrl+Enter always starts it.
     several : mapping of str to iterable, optional
-        Parameters that have several values to begin with, and these; the form then starts a sweep.
+        Initial lists of values for parameters that take several values; the form then starts a sweep.
     read_only : bool, optional
-        Whether the form only shows what it holds.
+        Whether the form can only be read.
 
     Attributes
     ----------
     arguments : dict
-        What differs from the defaults, as typed; set it to fill the form. Of Python's own values dates,
-        paths, ranges and NumPy's numbers may be given. Secrets never are in it.
+        The values that differ from the defaults, as typed; set it to fill the form. Of Python's own types,
+        dates, paths, ranges and NumPy's numbers are accepted. Secret values are never included.
     several : dict of list
-        The values of parameters that are switched to several; set it to switch them. Every combination of
-        them is a run.
+        The values of parameters that are switched to several values; set it to switch them. The form starts
+        a run for every combination of them.
     errors : dict
-        What is wrong, by parameter; empty where the run can start. It can be observed, not set.
+        What is wrong, by parameter; empty if the run can be started. It can be observed, not set.
     run_id, sweep_id : str
-        The run or sweep that was started last; empty before.
+        The run or sweep that was started last; empty before the first start.
 
     Raises
     ------
@@ -61,9 +61,10 @@ class RunForm(View):
     UnknownWorkflowError
         There is no such workflow.
     UnknownParameterError
-        `arguments` or `several` names what the template does not have; so does setting the trait.
+        `arguments` or `several` names an unknown parameter; setting the trait raises it as well.
     InvalidArgumentError
-        One of them has a secret, a value without a JSON form, or no values; so does setting the trait.
+        A parameter in `several` is secret, has a value without a JSON form, or has no values; setting the
+        trait raises it as well.
 
     Examples
     --------
@@ -74,10 +75,10 @@ class RunForm(View):
     _bundle = "form"
     workflow_id = traitlets.Unicode(help="Id of the workflow.").tag(sync=True)
     group_id = traitlets.Unicode(help="Id of the group of the runs.").tag(sync=True)
-    source = traitlets.Unicode(help="What the code of a copied call names.").tag(sync=True)
-    arguments = traitlets.Dict(help="What differs from the defaults.").tag(sync=True)
+    source = traitlets.Unicode(help="The notebook or workflow that a copied call names.").tag(sync=True)
+    arguments = traitlets.Dict(help="The values that differ from the defaults.").tag(sync=True)
     several = traitlets.Dict(help="The values of parameters that have several.").tag(sync=True)
-    problems = traitlets.Dict(help="What the fields found wrong, by parameter.").tag(sync=True)
+    problems = traitlets.Dict(help="What the fields report as wrong, by parameter.").tag(sync=True)
     errors = traitlets.Dict(help="What is wrong, by parameter.", read_only=True)
     run_id = traitlets.Unicode(help="Id of the run that was started last.").tag(sync=True)
     sweep_id = traitlets.Unicode(help="Id of the sweep that was started last.").tag(sync=True)
@@ -111,7 +112,7 @@ class RunForm(View):
             several=dict(several or {}),
             **options,
         )
-        self._judge()
+        self._update_errors()
 
     def _is_secret(self, name: str) -> bool:
         return name in self._parameters and self._parameters[name].secret
@@ -131,48 +132,49 @@ class RunForm(View):
     def _check_names(self, given: Mapping[str, Any]) -> None:
         for name in given:
             if name not in self._parameters:
-                raise UnknownParameterError(shorten(str(name)), *_no_such(str(name), self._parameters))
+                problem, remedy = _unknown_parameter(str(name), self._parameters)
+                raise UnknownParameterError(shorten(str(name)), problem, remedy)
             if self._is_secret(name):
-                remedy = "type it in or give it to submit(): traits are saved in notebooks"
+                remedy = "type it into the form or pass it to submit(): traits are saved in notebooks"
                 raise InvalidArgumentError(name, "it is secret", remedy)
 
     @traitlets.observe("arguments", "several", "problems")
-    def _judge(self, _: Any = None) -> None:
-        """Say what is wrong by the service's own rules, and what only the fields can know."""
+    def _update_errors(self, _: Any = None) -> None:
+        """Combine the problems that the service's rules find with those that only the fields can detect."""
         found: dict[str, str] = {}
         for parameter in self._parameters.values():
-            problem = _problem(parameter, self.arguments, self.several)
+            problem = _find_problem(parameter, self.arguments, self.several)
             if problem is not None and not parameter.secret:
                 found[parameter.name] = problem
         self.set_trait("errors", {**found, **self.problems})
 
     @property
     def run(self) -> Run | None:
-        """The run that was started last; None before."""
+        """The run that was started last, or None."""
         return Run(self._api, self.run_id) if self.run_id else None
 
     @property
     def sweep(self) -> Sweep | None:
-        """The sweep that was started last; None before, and after a run was started."""
+        """The sweep that was started last; None before that, and after a run was started."""
         return Sweep(self._api, self.sweep_id) if self.sweep_id else None
 
     def submit(self, secrets: Mapping[str, Any] | None = None) -> Run | Sweep:
-        """Start what the form holds, from Python.
+        """Start a run or sweep with the values of the form, from Python.
 
         Parameters
         ----------
         secrets : mapping of str to Any, optional
-            Values of secret parameters, which the form does not tell.
+            Values of secret parameters, which the form does not contain.
 
         Returns
         -------
         Run or Sweep
-            The live handle: of a sweep where `several` has values.
+            A sweep if `several` has values.
 
         Raises
         ------
         ConstraintViolationError
-            An argument is wrong; see `RunService.start_run` and `SweepService.start_sweep`.
+            An argument is invalid; see `RunService.start_run` and `SweepService.start_sweep`.
         """
         fixed = {**self.arguments, **(secrets or {})}
         if self.several:
@@ -191,11 +193,11 @@ class RunForm(View):
         return f"RunForm({self._name!r})"
 
     def _static_html(self) -> str:
-        rows = {each.label or each.name: self._said(each) for each in self._parameters.values()}
+        rows = {each.label or each.name: self._value_html(each) for each in self._parameters.values()}
         return rows_html(f"<strong>Form</strong> {escape(self._name)}", rows)
 
-    def _said(self, parameter: Parameter) -> str:
-        """Return what a parameter's field would hold, as HTML."""
+    def _value_html(self, parameter: Parameter) -> str:
+        """Return the value of a parameter's field, as HTML."""
         if parameter.name in self.several:
             return escape(", ".join(value_text(each) for each in self.several[parameter.name]), LONGEST)
         if parameter.name in self.arguments:
@@ -207,30 +209,32 @@ class RunForm(View):
         )
 
 
-def _no_such(name: str, parameters: Mapping[str, Parameter]) -> tuple[str, str]:
-    """Return what is wrong with an unknown name, and what would be right."""
+def _unknown_parameter(name: str, parameters: Mapping[str, Parameter]) -> tuple[str, str]:
+    """Return the problem with an unknown name, and the remedy."""
     near = difflib.get_close_matches(name, parameters, 1)
-    known = f"there are {', '.join(parameters)}" if parameters else "the template takes none"
+    known = f"there are {', '.join(parameters)}" if parameters else "the template has no parameters"
     return "there is no such parameter", f"did you mean '{near[0]}'? {known}" if near else known
 
 
 def _plain_values(name: str, values: Any) -> list[Any]:
-    """Return several values of a parameter in their JSON forms."""
+    """Return several values of a parameter in their JSON form."""
     return [coerce_mapping({name: each})[0]["value"] for each in list_values(name, values)]
 
 
-def _problem(parameter: Parameter, given: Mapping[str, Any], several: Mapping[str, list[Any]]) -> str | None:
-    """Say what is wrong with the value of a parameter, or with the first of several."""
+def _find_problem(
+    parameter: Parameter, given: Mapping[str, Any], several: Mapping[str, list[Any]]
+) -> str | None:
+    """Return what is wrong with the value of a parameter, or with the first invalid one of several."""
     name = parameter.name
     if name in several:
-        problems = (_fault(parameter, value) for value in several[name])
+        problems = (_find_value_problem(parameter, value) for value in several[name])
         return next((f"item {at}: {each}" for at, each in enumerate(problems, 1) if each), None)
     if name not in given:
         return "no value was given" if parameter.is_required else None
-    return _fault(parameter, given[name])
+    return _find_value_problem(parameter, given[name])
 
 
-def _fault(parameter: Parameter, value: Any) -> str | None:
+def _find_value_problem(parameter: Parameter, value: Any) -> str | None:
     try:
         cast(parameter, value)
     except InvalidArgumentError as error:

@@ -1,23 +1,23 @@
-"""What a kernel answers where a view's page reaches no server of ours.
+"""The kernel as a substitute for the REST API, for views whose page cannot reach the server.
 
-The requests are those of the REST routes. They travel as custom messages of the widget, are read by the
-same route table, and are refused in the same words. A message of a view is ``{"runwidgets": {...}}``:
+The requests are those of the REST routes. They travel as custom messages of the widget, are parsed with the
+same route table, and fail with the same errors. A message of a view is ``{"runwidgets": {...}}``:
 
 =========  ================================================================================
-``ask``    ``id``, ``verb``, ``path``, ``body`` (JSON text)?, ``limit`` (bytes)?: a request
-``load``   ``id``, ``name``: the code of one of our bundles
-``piece``  ``id``, ``path``, ``name``, ``at``, ``isLast``, and bytes: a file on its way in
-``watch``  ``id``, ``client``, ``keys``: the runs, groups and sweeps of which it wants to hear
-``stop``   ``id``: whatever it was, it is not wanted any more
+``ask``    ``id``, ``verb``, ``path``, ``body`` (JSON_TYPE text)?, ``limit`` (bytes)?: a request
+``load``   ``id``, ``name``: the code of one of the front end's bundles
+``piece``  ``id``, ``path``, ``name``, ``at``, ``isLast``, and bytes: a chunk of an upload
+``watch``  ``id``, ``client``, ``keys``: the runs, groups and sweeps whose events it subscribes to
+``stop``   ``id``: cancels that request
 =========  ================================================================================
 
-An answer carries the id of its request and comes in pieces: ``status``, ``at``, ``isLast``, ``type``,
-``name``, ``size`` (bytes, null where not known), ``now`` (milliseconds), and bytes. A piece of a file is
-acknowledged with ``got``, so that one is on its way at a time. What is followed comes as ``events`` with
-a ``count``, by which the view sees that a message was lost on the way.
+A response carries the id of its request and arrives in chunks: ``status``, ``at``, ``isLast``, ``type``,
+``name``, ``size`` (bytes, null if unknown), ``now`` (milliseconds), and bytes. Each chunk of an upload is
+acknowledged with ``got``, so that one chunk is in flight at a time. Events arrive as ``events`` with a
+``count``, by which the view detects a lost message.
 
-A request that may block is answered in a thread of its own, so that neither the kernel waits for it nor
-one request for another; only taking a message waits for the kernel.
+A request that may block is served in a thread of its own, so that it delays neither the kernel nor other
+requests; only the receipt of a message waits for the kernel.
 """
 
 import io
@@ -45,19 +45,19 @@ from runwidgets.server.downloads import Download, open_download
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.routes.routes import BY_ID, ROUTES, find_route
 from runwidgets.store.files.disk import our_errors
-from runwidgets.widgets.live import follower
+from runwidgets.widgets.live import get_follower
 from runwidgets.widgets.static import read_static
 
-PIECE = 1_000_000
-"""Bytes of one message, at most."""
-RATE = 20_000_000
-"""Bytes per second of one answer, at most: what queues up between kernel and page would be dropped."""
-AT_ONCE = 8
-"""Requests of one widget that are worked on at once; more wait."""
-CONTENTS = "../../api/contents/"
-"""Where views look for files of the server."""
+MESSAGE_SIZE = 1_000_000
+"""Bytes of one message at most."""
+SEND_RATE = 20_000_000
+"""Bytes per second of one response at most: the kernel drops messages that queue up before the page."""
+MAX_REQUESTS = 8
+"""Requests of one widget that are served at once; more wait."""
+CONTENTS_PATH = "../../api/contents/"
+"""The route under which views ask for files of the server."""
 BUNDLES = {"form", "run", "results", "table", "sweep", "browser", "markdown"}
-JSON = "application/json"
+JSON_TYPE = "application/json"
 
 Json = dict[str, Any]
 Send = Callable[[Json, list[bytes]], None]
@@ -66,12 +66,12 @@ log = logging.getLogger(__name__)
 
 
 class KernelBridge:
-    """KernelBridge the messages of one widget's views.
+    """Serves the messages of one widget's views.
 
     Parameters
     ----------
     api : Api
-        The services that answer.
+        The services that respond to the requests.
     send : callable
         Takes the content of a message and its buffers; called from any thread.
     """
@@ -79,48 +79,48 @@ class KernelBridge:
     def __init__(self, api: Api, send: Send) -> None:
         self._api = api
         self._send = send
-        self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._turns = threading.BoundedSemaphore(MAX_REQUESTS)
         self._running: dict[str, threading.Event] = {}
         self._incoming: dict[str, IO[bytes]] = {}
         self._watches: dict[str, set[str]] = {}
-        self._heard: set[str] = set()
-        self._watching = threading.Lock()
+        self._subscribed: set[str] = set()
+        self._watch_lock = threading.Lock()
         self._count = 0
         self._is_closed = False
 
-    def take(self, content: Any, buffers: Sequence[Any] | None = None) -> None:
-        """Take a message of a view; never waits.
+    def on_message(self, content: Any, buffers: Sequence[Any] | None = None) -> None:
+        """Start serving a message of a view; never blocks.
 
         Parameters
         ----------
         content : object
-            What it says; messages that are not ours are left alone.
+            The content of the message; foreign messages are ignored.
         buffers : sequence of bytes-like, optional
-            What came with it.
+            The binary buffers of the message.
         """
         asked = content.get("runwidgets") if isinstance(content, dict) else None
         if not isinstance(asked, dict) or self._is_closed:
             return
         name, kind = str(asked.get("id")), asked.get("kind")
         if kind == "ask":
-            self._begin(name, lambda: answer(self._api, asked), asked.get("limit"))
+            self._start_request(name, lambda: serve_request(self._api, asked), asked.get("limit"))
         elif kind == "load":
-            self._begin(name, lambda: (200, _bundle(str(asked.get("name")))))
+            self._start_request(name, lambda: (200, _bundle(str(asked.get("name")))))
         elif kind == "piece":
-            self._keep(name, asked, buffers or [])
+            self._receive_chunk(name, asked, buffers or [])
         elif kind == "watch":
             self._watches[str(asked.get("client"))] = set(asked["keys"])
-            self._begin(name, self._watch)
+            self._start_request(name, self._update_subscriptions)
         elif kind == "stop":
             self._stop(name)
 
     def close(self) -> None:
-        """Stop all that is going on, and let go of it."""
+        """Cancel all requests and subscriptions."""
         self._is_closed = True
         for name in {*self._running, *self._incoming}:
             self._stop(name)
         if self._watches:
-            self._watch()
+            self._update_subscriptions()
 
     def _stop(self, name: str) -> None:
         running, incoming = self._running.get(name), self._incoming.pop(name, None)
@@ -129,13 +129,15 @@ class KernelBridge:
         if incoming is not None:
             incoming.close()
 
-    def _begin(self, name: str, work: Callable[[], tuple[int, Download]], limit: int | None = None) -> None:
+    def _start_request(
+        self, name: str, work: Callable[[], tuple[int, Download]], limit: int | None = None
+    ) -> None:
         stop = self._running[name] = threading.Event()
         threading.Thread(
-            target=self._work, args=(name, work, limit, stop), name="runwidgets-answer", daemon=True
+            target=self._serve, args=(name, work, limit, stop), name="runwidgets-request", daemon=True
         ).start()
 
-    def _work(
+    def _serve(
         self,
         name: str,
         work: Callable[[], tuple[int, Download]],
@@ -145,118 +147,122 @@ class KernelBridge:
         try:
             with self._turns:
                 status, download = work()
-            self._give(name, status, download, limit, stop)
+            self._send_download(name, status, download, limit, stop)
         except Exception as error:
-            self._refuse(name, error)
+            self._send_error(name, error)
         finally:
             self._running.pop(name, None)
 
-    def _give(
+    def _send_download(
         self, name: str, status: int, download: Download, limit: int | None, stop: threading.Event
     ) -> None:
-        """Send an answer in pieces, up to one byte more than its limit: the view sees that there is more."""
+        """Send a response in chunks, up to one byte more than the limit, so the view can detect the cut."""
         about = {"type": download.mime_type, "name": download.name, "size": download.size}
         end = download.size if limit is None else min(limit + 1, download.size or limit + 1)
         at, is_last = 0, False
         with download.file:
             while not is_last and not stop.is_set():
-                piece = download.file.read(PIECE if end is None else min(PIECE, end - at))
+                piece = download.file.read(MESSAGE_SIZE if end is None else min(MESSAGE_SIZE, end - at))
                 is_last = not piece or at + len(piece) == end
-                self._say({"id": name, "status": status, "at": at, "isLast": is_last, **about}, piece)
+                self._send_message(
+                    {"id": name, "status": status, "at": at, "isLast": is_last, **about}, piece
+                )
                 at += len(piece)
                 if not is_last:
-                    stop.wait(len(piece) / RATE)
+                    stop.wait(len(piece) / SEND_RATE)
 
-    def _refuse(self, name: str, error: Exception) -> None:
+    def _send_error(self, name: str, error: Exception) -> None:
         if not isinstance(error, RunWidgetsError):
             log.error("runwidgets: a request failed", exc_info=error)
             error = RunWidgetsError("", "the kernel failed; its log says why")
         body = json.dumps(error.to_response()).encode()
-        self._say({"id": name, "status": error.status, "at": 0, "isLast": True, "type": JSON}, body)
+        self._send_message(
+            {"id": name, "status": error.status, "at": 0, "isLast": True, "type": JSON_TYPE}, body
+        )
 
-    def _say(self, message: Json, *pieces: bytes) -> None:
+    def _send_message(self, message: Json, *pieces: bytes) -> None:
         self._send({"runwidgets": {**message, "now": round(time.time() * 1000)}}, list(pieces))
 
-    # -- files on their way in ---------------------------------------------------------------------
+    # -- uploads -----------------------------------------------------------------------------------
 
-    def _keep(self, name: str, asked: Json, buffers: Sequence[Any]) -> None:
-        """Keep a piece of a file, and give the file to the service when all of it is there."""
+    def _receive_chunk(self, name: str, asked: Json, buffers: Sequence[Any]) -> None:
+        """Store a chunk of an upload, and pass the file to the service after the last chunk."""
         try:
             if asked["at"] == 0:
                 self._incoming[name] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the upload
             file = self._incoming.get(name)
-            if file is None:  # it was stopped
+            if file is None:  # the upload was cancelled
                 return
             with our_errors("upload"):
                 if file.tell() != asked["at"]:
-                    raise InvalidArgumentError("upload", "a piece of it was lost", "send it again")
+                    raise InvalidArgumentError("upload", "a part of it was lost", "send it again")
                 file.write(b"".join(bytes(each) for each in buffers))
                 got = file.tell()
         except Exception as error:
             self._stop(name)
-            self._refuse(name, error)
+            self._send_error(name, error)
             return
         if not asked["isLast"]:
-            self._say({"id": name, "got": got})
+            self._send_message({"id": name, "got": got})
             return
         self._incoming.pop(name)
         file.seek(0)
-        self._begin(name, lambda: store(self._api, asked, file))
+        self._start_request(name, lambda: store_upload(self._api, asked, file))
 
-    # -- what is followed --------------------------------------------------------------------------
+    # -- events ------------------------------------------------------------------------------------
 
-    def _watch(self) -> tuple[int, Download]:
-        """Listen to what the views want to hear of now, and to nothing else."""
-        with self._watching:
+    def _update_subscriptions(self) -> tuple[int, Download]:
+        """Subscribe to the events that the views watch at present, and unsubscribe from all others."""
+        with self._watch_lock:
             wanted = set[str]().union(*([] if self._is_closed else self._watches.values()))
-            live = follower(self._api.events)
-            for key in wanted - self._heard:
-                live.listen(key, self._hear)
-                self._heard.add(key)
-            for key in self._heard - wanted:
-                live.ignore(key, self._hear)
-                self._heard.discard(key)
-        return 200, _json({})
+            live = get_follower(self._api.events)
+            for key in wanted - self._subscribed:
+                live.listen(key, self._on_events)
+                self._subscribed.add(key)
+            for key in self._subscribed - wanted:
+                live.ignore(key, self._on_events)
+                self._subscribed.discard(key)
+        return 200, _json_download({})
 
-    def _hear(self, events: list[Json]) -> None:
+    def _on_events(self, events: list[Json]) -> None:
         self._count += 1
-        self._say({"events": events, "count": self._count})
+        self._send_message({"events": events, "count": self._count})
 
 
-def answer(api: Api, asked: Json) -> tuple[int, Download]:
-    """Answer a request as the REST routes do. Blocks.
+def serve_request(api: Api, asked: Json) -> tuple[int, Download]:
+    """Respond to a request as the REST routes do. Blocks.
 
     Parameters
     ----------
     api : Api
         The services.
     asked : dict
-        ``verb``, ``path`` with its query, and ``body``, JSON text, where there is one.
+        ``verb``, ``path`` with its query, and optionally ``body``, a JSON_TYPE text.
 
     Returns
     -------
     status : int
-        As of HTTP.
+        The HTTP status.
     download : Download
-        What comes back; the caller closes its file.
+        The response; the caller closes its file.
 
     Raises
     ------
     InvalidArgumentError
-        It asks for the stream, or its path, query or body cannot be read.
+        The request is for the event stream, or its path, query or body is invalid.
     RequestTooLargeError
-        Its body is over the limit.
+        The body exceeds the limit.
     RunWidgetsError
-        What the service raised.
+        Any error of the service.
     """
     path, _, query = str(asked.get("path")).partition("?")
-    if path.startswith(CONTENTS) and not api.url:
-        return 200, _json(list_folder(unquote(path.removeprefix(CONTENTS))))
+    if path.startswith(CONTENTS_PATH) and not api.url:
+        return 200, _json_download(list_folder(unquote(path.removeprefix(CONTENTS_PATH))))
     route, parts = find_route(str(asked.get("verb")), path)
     if not route.service:
-        return 200, _json(_descriptor(api))
+        return 200, _json_download(_descriptor(api))
     if route.answer == "stream":
-        raise InvalidArgumentError("path", "the stream is no request", "watch it")
+        raise InvalidArgumentError("path", "the event stream is not a request", "send a 'watch' message")
     values = {name.decode(): each for name, each in parse_qs(query.encode()).items()}
     given = read_path(route, parts) | read_query(route, values)
     if route.answer == "file":
@@ -266,14 +272,14 @@ def answer(api: Api, asked: Json) -> tuple[int, Download]:
         if len(content) > limit:
             raise RequestTooLargeError("body", f"{len(content):,} bytes are more than the limit of {limit:,}")
         given |= read_body(route, content)
-    is_copy = route.id == "files:upload"  # as JSON it names a file of the server
+    is_copy = route.id == "files:upload"  # a JSON_TYPE body names a file of the server
     method = api.uploads.take_file if is_copy else getattr(getattr(api, route.service), route.method)
-    told = method(**given)
-    return route.status, _json(None if route.answer == "nothing" else told)
+    data = method(**given)
+    return route.status, _json_download(None if route.answer == "nothing" else data)
 
 
-def store(api: Api, asked: Json, file: IO[bytes]) -> tuple[int, Download]:
-    """Store a file that came in pieces. Blocks.
+def store_upload(api: Api, asked: Json, file: IO[bytes]) -> tuple[int, Download]:
+    """Store an upload that arrived in chunks. Blocks.
 
     Parameters
     ----------
@@ -282,49 +288,51 @@ def store(api: Api, asked: Json, file: IO[bytes]) -> tuple[int, Download]:
     asked : dict
         ``path`` of the route, and ``name`` of the file.
     file : IO
-        Its content; closed at the end.
+        The content of the file; closed at the end.
 
     Returns
     -------
     status : int
-        As of HTTP.
+        The HTTP status.
     download : Download
-        The upload's handle.
+        The handle of the upload.
 
     Raises
     ------
     InvalidArgumentError
-        The path is not that of a group's uploads.
+        The path is not the path of a group's uploads.
     RunWidgetsError
-        What the service raised.
+        Any error of the service.
     """
     with file:
         route, parts = find_route("POST", str(asked.get("path")))
         if route != BY_ID["files:upload"]:
-            raise InvalidArgumentError("path", "no file is taken here")
+            raise InvalidArgumentError("path", "this route accepts no file")
         given = read_path(route, parts)
-        return route.status, _json(api.uploads.upload_file(**given, file=file, name=str(asked.get("name"))))
+        return route.status, _json_download(
+            api.uploads.upload_file(**given, file=file, name=str(asked.get("name")))
+        )
 
 
 def list_folder(folder: str) -> Json:
-    """Return what is in a folder, in the words of Jupyter's contents API.
+    """Return the content of a folder, in the format of Jupyter's contents API.
 
     Parameters
     ----------
     folder : str
-        Relative to the folder in which the kernel works, and in it.
+        Path relative to the working directory of the kernel, which must contain the folder.
 
     Returns
     -------
     dict
-        ``{"content": [{"name", "path", "type", "size"}, …]}``; what begins with a dot is not told.
+        ``{"content": [{"name", "path", "type", "size"}, …]}``; names that begin with a dot are omitted.
 
     Raises
     ------
     UnknownFileError
         There is no such folder.
     UnauthorizedAccessError
-        It may not be read.
+        The folder cannot be read for lack of permission.
     """
     root = Path.cwd().resolve()
     place = (root / folder).resolve()
@@ -333,7 +341,7 @@ def list_folder(folder: str) -> Json:
     try:
         entries = [entry for entry in os.scandir(place) if not entry.name.startswith(".")]
     except PermissionError as error:
-        raise UnauthorizedAccessError(f"folder {folder!a:.80}", "it may not be read") from error
+        raise UnauthorizedAccessError(f"folder {folder!a:.80}", "permission denied") from error
     return {"content": [_entry(entry, Path(entry).relative_to(root).as_posix()) for entry in entries]}
 
 
@@ -344,7 +352,7 @@ def _entry(entry: os.DirEntry[str], path: str) -> Json:
 
 
 def _descriptor(api: Api) -> Json:
-    """Return the service descriptor; the limits of a server that is asked over HTTP are its own."""
+    """Return the service descriptor, without the limits that apply only to a server."""
     limits = {} if api.url else {"limits": {"upload": Limits().upload}}
     return {
         "name": "runwidgets",
@@ -356,13 +364,13 @@ def _descriptor(api: Api) -> Json:
 
 def _bundle(name: str) -> Download:
     if name not in BUNDLES:
-        raise UnknownFileError(f"bundle {name!a:.80}", "there is no such thing")
-    return _made(read_static(f"{name}.js").encode(), "text/javascript")
+        raise UnknownFileError(f"bundle {name!a:.80}", "there is no such bundle")
+    return _make_download(read_static(f"{name}.js").encode(), "text/javascript")
 
 
-def _json(told: Any) -> Download:
-    return _made(b"" if told is None else json.dumps(told, allow_nan=False).encode(), JSON)
+def _json_download(data: Any) -> Download:
+    return _make_download(b"" if data is None else json.dumps(data, allow_nan=False).encode(), JSON_TYPE)
 
 
-def _made(content: bytes, mime_type: str) -> Download:
+def _make_download(content: bytes, mime_type: str) -> Download:
     return Download(io.BytesIO(content), "", mime_type, len(content))

@@ -12,19 +12,19 @@ from runwidgets.widgets.view import View
 
 
 class Results(View):
-    """The result files of a run: pictures, tables, text and the executed notebook in place, and downloads.
+    """The result files of a run: pictures, tables, text and the executed notebook, with downloads.
 
     Parameters
     ----------
     run : Run or str
-        The run, or its id; while it is active the files are waited for.
+        The run, or its id; while the run is active, the view waits for its files.
     api : Api, optional
-        Where a run given by its id is; None for what `connect` finds.
+        The services, if the run is given by its id; None for the result of `connect`.
 
     Attributes
     ----------
     run_id : str
-        The run whose files are shown; set it to show another's.
+        The run whose files are shown; set it to show those of another run.
 
     Raises
     ------
@@ -41,7 +41,7 @@ class Results(View):
 
     @property
     def value(self) -> list[str]:
-        """Names of the files."""
+        """The names of the files."""
         return list(Run(self._api, self.run_id).files)
 
     def __repr__(self) -> str:

@@ -8,26 +8,26 @@ from runwidgets.client.connect import connect
 from runwidgets.client.run import Run, static_bundle
 from runwidgets.errors import RunWidgetsError
 from runwidgets.service.contracts.runs import Api
-from runwidgets.widgets.live import follower
+from runwidgets.widgets.live import get_follower
 from runwidgets.widgets.view import View
 
 
 class RunView(View):
-    """A run, live: where it is, what it prints and measures, what it left, and how to stop it.
+    """A live view of a run: its progress, output, metrics and results, and a button to cancel it.
 
     Parameters
     ----------
     run : Run or str
         The run, or its id.
     api : Api, optional
-        Where a run given by its id is; None for what `connect` finds.
+        The services, if the run is given by its id; None for the result of `connect`.
 
     Attributes
     ----------
     run_id : str
-        The run that is shown; set it to show another.
+        The run that is shown; set it to show another run.
     value : str
-        Its state; ``"DELETED"`` when it is gone.
+        State of the run; ``"DELETED"`` after its removal.
     progress : dict
         ``cell`` of ``cells``, ``fraction`` (0 to 1), ``text``.
 
@@ -41,8 +41,8 @@ class RunView(View):
     run_id = traitlets.Unicode(help="Id of the run that is shown.").tag(sync=True)
     state = traitlets.Unicode(help="State of the run.").tag(sync=True)
     value = traitlets.Unicode(help="State of the run.")
-    progress = traitlets.Dict(help="How far the run is.")
-    _listening = ""
+    progress = traitlets.Dict(help="Progress of the run.")
+    _listened_run = ""
 
     def __init__(self, run: Run | str, *, api: Api | None = None, **options: Any) -> None:
         shown = run if isinstance(run, Run) else Run(api or connect(), run)
@@ -56,14 +56,14 @@ class RunView(View):
             progress=shown.progress,
             **options,
         )
-        self._listening = shown.id
-        follower(self._api.events).listen(shown.id, self._hear)
-        self.observe(self._follow, names="run_id")
-        self.observe(self._copy, names="state")
+        self._listened_run = shown.id
+        get_follower(self._api.events).listen(shown.id, self._on_events)
+        self.observe(self._subscribe, names="run_id")
+        self.observe(self._copy_state, names="state")
 
     @property
     def run(self) -> Run:
-        """The run, as a handle."""
+        """The run that is shown."""
         if self._run.id != self.run_id:
             self._run = Run(self._api, self.run_id)
         return self._run
@@ -73,10 +73,10 @@ class RunView(View):
         return self.run.wait(timeout)
 
     def close(self) -> None:
-        """Take the view away; the run goes on."""
-        if self._listening:
-            follower(self._api.events).ignore(self._listening, self._hear)
-            self._listening = ""
+        """Remove the view; the run continues."""
+        if self._listened_run:
+            get_follower(self._api.events).ignore(self._listened_run, self._on_events)
+            self._listened_run = ""
         super().close()
 
     def __repr__(self) -> str:
@@ -88,23 +88,23 @@ class RunView(View):
         except RunWidgetsError:
             return super()._static_html()
 
-    def _hear(self, events: list[dict[str, Any]]) -> None:
+    def _on_events(self, events: list[dict[str, Any]]) -> None:
         news = {event["kind"]: event["data"] for event in events}
-        with self._guarding():
+        with self._show_errors():
             if "progress" in news:
                 self.progress = news["progress"]
-        with self._guarding():
+        with self._show_errors():
             if "state" in news:
                 self.state = news["state"]["state"]
             if "deleted" in news:
                 self.state = "DELETED"
 
-    def _copy(self, _: Any) -> None:
+    def _copy_state(self, _: Any) -> None:
         self.value = self.state
 
-    def _follow(self, _: Any) -> None:
-        live = follower(self._api.events)
-        live.ignore(self._listening, self._hear)
-        self._listening = self.run_id
-        live.listen(self.run_id, self._hear)
+    def _subscribe(self, _: Any) -> None:
+        live = get_follower(self._api.events)
+        live.ignore(self._listened_run, self._on_events)
+        self._listened_run = self.run_id
+        live.listen(self.run_id, self._on_events)
         self.state, self.progress = self.run.state.value, self.run.progress

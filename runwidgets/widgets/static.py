@@ -8,9 +8,10 @@ STATIC = Path(__file__).parent.parent / "static"
 
 @lru_cache
 def read_static(name: str) -> str:
-    """Return a file of the built front end.
+    """Return the content of a file of the built front end.
 
-    It is given to the browser as text: a widget of a file keeps itself alive to watch it.
+    The content is passed to the browser as text: an anywidget whose code is a file watches that file, and the
+    watch keeps the widget alive.
 
     Raises
     ------

@@ -13,27 +13,27 @@ from runwidgets.widgets.view import View
 
 
 class SweepView(View):
-    """A sweep, live: how far it is, what came out over its parameters, the best run, what failed, all runs.
+    """A live view of a sweep: progress, results over the parameters, best run, failures, and all runs.
 
     Parameters
     ----------
     sweep : Sweep or str
         The sweep, or its id.
     api : Api, optional
-        Where a sweep given by its id is; None for what `connect` finds.
+        The services, if the sweep is given by its id; None for the result of `connect`.
 
     Attributes
     ----------
     sweep_id : str
-        The sweep that is shown; set it to show another.
+        The sweep that is shown; set it to show another sweep.
     metric : str
-        The metric that is drawn and of which the best is told; empty for the first that there is.
+        The metric that is drawn and that ranks the runs; empty for the first one.
     direction : {"minimize", "maximize"}
-        Which value of it is the best.
+        Whether the least or the greatest value of the metric is the best.
     selected : list of str
         Ids of the runs that are selected in the table.
     value : dict
-        Number of runs by state, as the view has seen it last.
+        Number of runs by state, as last received by the view.
 
     Raises
     ------
@@ -47,16 +47,22 @@ class SweepView(View):
 
     _bundle = "sweep"
     sweep_id = traitlets.Unicode(help="Id of the sweep that is shown.").tag(sync=True)
-    metric = traitlets.Unicode(help="Which metric is drawn.").tag(sync=True)
-    direction = traitlets.Enum(["minimize", "maximize"], "minimize", help="Which value is best.").tag(
-        sync=True
-    )
+    metric = traitlets.Unicode(help="The metric that is drawn.").tag(sync=True)
+    direction = traitlets.Enum(
+        ["minimize", "maximize"], "minimize", help="Whether the least or the greatest value is the best."
+    ).tag(sync=True)
     selected = traitlets.List(traitlets.Unicode(), help="Ids of the selected runs.").tag(sync=True)
     value = traitlets.Dict(help="Number of runs by state.").tag(sync=True)
-    shows = traitlets.Unicode(help="What the grid shows: state, metric, or what suits.").tag(sync=True)
-    down = traitlets.Unicode(help="The parameter down the grid; empty for what suits.").tag(sync=True)
-    across = traitlets.Unicode(help="The parameter across the grid; empty for what suits.").tag(sync=True)
-    is_log = traitlets.Bool(True, help="Whether scales are logarithmic where it helps.").tag(sync=True)
+    shows = traitlets.Unicode(
+        help="What the grid shows: state or metric; empty to choose automatically."
+    ).tag(sync=True)
+    down = traitlets.Unicode(help="The parameter down the grid; empty to choose automatically.").tag(
+        sync=True
+    )
+    across = traitlets.Unicode(help="The parameter across the grid; empty to choose automatically.").tag(
+        sync=True
+    )
+    is_log = traitlets.Bool(True, help="Whether scales may be logarithmic.").tag(sync=True)
 
     def __init__(self, sweep: Sweep | str, *, api: Api | None = None, **options: Any) -> None:
         shown = sweep if isinstance(sweep, Sweep) else Sweep(api or connect(), sweep)
@@ -64,7 +70,7 @@ class SweepView(View):
 
     @property
     def sweep(self) -> Sweep:
-        """The sweep, as a handle."""
+        """The sweep that is shown."""
         return Sweep(self._api, self.sweep_id)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The runs of a group as a table, thousands of them."""
+"""The runs of a group as a table, which may have thousands of rows."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -18,40 +18,39 @@ if TYPE_CHECKING:
     import pandas
 
 STATIC_ROWS = 20
-"""Runs that are shown where nothing is live."""
+"""Rows of the static representation."""
 
 
 class RunTable(View):
-    """Runs, live: filtered, sorted and chosen; compared side by side; cancelled and deleted, many at once.
+    """A live table of runs: filter, sort and select them; compare, cancel and delete many at once.
 
     Parameters
     ----------
     source : str or path
         Path of a notebook, or the id of a workflow.
     api : Api, optional
-        None for what `connect` finds.
+        None for the result of `connect`.
     group : str, optional
-        Id of the group whose runs are shown; None for the workflow's default one.
+        Id of the group whose runs are shown; None for the default group of the workflow.
     filter : str, optional
-        What the filter says at the beginning, such as ``"state:failed lr>0.01"``.
+        The initial filter, such as ``"state:failed lr>0.01"``.
 
     Attributes
     ----------
     selected : list of str
         Ids of the runs that are selected; can be set and observed.
     filter : str
-        Words that a run must fulfil: ``state:failed``, ``lr>0.01``, ``model=tree``, ``model:tre``, or any
-        text that occurs in it. Can be set and observed.
+        Conditions that a run must meet: ``state:failed``, ``lr>0.01``, ``model=tree``, ``model:tre``, or any
+        text that occurs in the row. Can be set and observed.
     columns : list of str
-        What is shown, in this order, such as ``["state", "argument:lr", "metric:loss"]``; empty for what
-        tells runs apart.
+        The columns, in order, such as ``["state", "argument:lr", "metric:loss"]``; empty for the columns in
+        which runs differ.
     widths : dict of str to float
-        Width in pixels of each column that was made wider or narrower than its cells.
+        Width in pixels of each column whose width was changed.
     order_by : str
-        What the rows are sorted by, such as ``"metric:loss:asc"`` or ``"argument:lr:desc"``; empty for the
-        newest first.
+        The sort key, such as ``"metric:loss:asc"`` or ``"argument:lr:desc"``; empty for newest first.
     run_id : str
-        The run that was opened last; empty before.
+        The run that was opened last; empty before the first.
 
     Raises
     ------
@@ -68,8 +67,8 @@ class RunTable(View):
     _bundle = "table"
     group_id = traitlets.Unicode(help="Id of the group whose runs are shown.").tag(sync=True)
     selected = traitlets.List(traitlets.Unicode(), help="Ids of the selected runs.").tag(sync=True)
-    filter = traitlets.Unicode(help="What a run must fulfil to be shown.").tag(sync=True)
-    columns = traitlets.List(traitlets.Unicode(), help="What is shown of each run.").tag(sync=True)
+    filter = traitlets.Unicode(help="Conditions that a run must meet to be shown.").tag(sync=True)
+    columns = traitlets.List(traitlets.Unicode(), help="The columns that are shown.").tag(sync=True)
     widths = traitlets.Dict(
         key_trait=traitlets.Unicode(), value_trait=traitlets.Float(), help="Widths of columns in pixels."
     ).tag(sync=True)
@@ -92,25 +91,26 @@ class RunTable(View):
 
     @property
     def value(self) -> list[Run]:
-        """The selected runs, as handles."""
+        """The selected runs."""
         return [Run(self._api, run_id) for run_id in self.selected]
 
     def to_frame(self) -> "pandas.DataFrame":
-        """Return all runs of the group, newest first, whatever the filter says.
+        """Return all runs of the group, newest first, regardless of the filter.
 
         Returns
         -------
         pandas.DataFrame
-            Indexed by the run's id; columns ``state``, ``created``, ``started``, ``finished`` (UTC),
-            ``duration`` (seconds), one per argument and one per metric (``metric.<name>`` where an argument
-            has that name), and ``message``. Missing values are missing; numbers are numbers.
+            Indexed by the id of the run; columns ``state``, ``created``, ``started``, ``finished`` (UTC),
+            ``duration`` (seconds), one per argument and one per metric (``metric.<name>`` if an argument
+            has the same name), and ``message``. Missing values are NaN or None; columns of numbers have
+            a numeric dtype.
 
         Raises
         ------
         ImportError
             pandas is not installed.
         UnauthorizedAccessError
-            The group may not be read.
+            The user may not read the group.
         """
         return make_frame(self._rows(), "id")
 
@@ -118,7 +118,7 @@ class RunTable(View):
         return f"RunTable({self._name!r})"
 
     def _rows(self, limit: int | None = None) -> list[dict[str, Any]]:
-        """Return the rows of the table, or only the newest."""
+        """Return the rows of the table, or only the newest ones."""
         if limit is not None:
             page = self._api.runs.get_table(self.group_id, limit=limit)
             return [dict(zip(page["columns"], row, strict=True)) for row in page["rows"]]

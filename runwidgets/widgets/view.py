@@ -1,4 +1,4 @@
-"""What all widgets share: the built front end, and a text for where nothing is live."""
+"""The base class of all widgets: loads the built front end, and provides a static representation."""
 
 import html
 import logging
@@ -17,18 +17,18 @@ log = logging.getLogger(__name__)
 
 
 class View(anywidget.AnyWidget):
-    """A widget whose view talks to the server by itself, or where its page reaches none, to this kernel.
+    """A widget whose view talks to the server directly, or to this kernel if the page cannot reach it.
 
-    What an observer of its traits raises is shown in the view, and stops nothing.
+    An exception raised by an observer of its traits is shown in the view, and has no other effect.
     """
 
     _bundle: str
-    """Name of the view's own code among the built front end."""
+    """Name of the bundle of the built front end that draws the view."""
     _css = traitlets.Unicode().tag(sync=True)
-    _store = traitlets.Unicode(help="Where what it shows is kept, as `Api.store` says.").tag(sync=True)
-    _failure = traitlets.Unicode(help="What an observer raised last.").tag(sync=True)
+    _store = traitlets.Unicode(help="Where its runs are stored: the result of `Api.store`.").tag(sync=True)
+    _failure = traitlets.Unicode(help="The exception that an observer raised last.").tag(sync=True)
 
-    _answers: KernelBridge | None = None
+    _bridge: KernelBridge | None = None
     _own_layout: Any = None
 
     def __init__(self, api: Api, **options: Any) -> None:
@@ -36,30 +36,30 @@ class View(anywidget.AnyWidget):
         self._esm = read_static(f"{self._bundle}.js")
         super().__init__(_css=read_static("style.css"), _store=api.store(), **options)
         self._own_layout = None if "layout" in options else self.layout
-        self.on_msg(self._take)
+        self.on_msg(self._on_message)
 
     def close(self) -> None:
-        """Take the view away, and what ipywidgets made for it."""
-        if self._answers is not None:
-            self._answers.close()
+        """Remove the view, and the layout that ipywidgets created for it."""
+        if self._bridge is not None:
+            self._bridge.close()
         super().close()
         if self._own_layout is not None:
             self._own_layout.close()
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take what the view sends; called by ipywidgets."""
-        with self._guarding():
+        """Apply the state that the view sends; called by ipywidgets."""
+        with self._show_errors():
             super().set_state(sync_data)
 
-    def _take(self, _: Any, content: Any, buffers: Any) -> None:
-        """Take a message of the view's own."""
-        if self._answers is None:
-            self._answers = KernelBridge(self._api, self.send)
-        self._answers.take(content, buffers)
+    def _on_message(self, _: Any, content: Any, buffers: Any) -> None:
+        """Pass a custom message of the view to the kernel bridge."""
+        if self._bridge is None:
+            self._bridge = KernelBridge(self._api, self.send)
+        self._bridge.on_message(content, buffers)
 
     @contextmanager
-    def _guarding(self) -> Iterator[None]:
-        """Show what goes wrong inside, where no cell waits for it."""
+    def _show_errors(self) -> Iterator[None]:
+        """Show exceptions in the view, because no cell would display them."""
         try:
             yield
         except Exception as error:
@@ -67,7 +67,7 @@ class View(anywidget.AnyWidget):
             self._failure = f"{type(error).__name__}: {error}"
 
     def _static_html(self) -> str:
-        """Return what stands in its place where nothing is live."""
+        """Return the static representation of the widget."""
         return f"<pre>{html.escape(repr(self))}</pre>"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:

@@ -12,7 +12,7 @@ import runwidgets as rw
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.factory import Instance
 from runwidgets.service.routes.routes import ROUTES
-from runwidgets.widgets.kernel_bridge import PIECE, KernelBridge
+from runwidgets.widgets.kernel_bridge import MESSAGE_SIZE, KernelBridge
 from tests.builders import SLEEP, Json, ended, finished, group_of, running, wait_until, workflow
 
 
@@ -20,7 +20,7 @@ class Page:
     """The page of one view: it asks, and keeps what it is told."""
 
     def __init__(self, api: Api) -> None:
-        self.answers = KernelBridge(api, self._hear)
+        self.bridge = KernelBridge(api, self._hear)
         self.told: list[tuple[Json, bytes]] = []
         self._asked = 0
 
@@ -31,7 +31,7 @@ class Page:
         """Send a message; return its id."""
         self._asked += 1
         message = {"kind": kind, "id": f"a{self._asked}", **asked}
-        self.answers.take({"runwidgets": message}, [memoryview(content)])
+        self.bridge.take({"runwidgets": message}, [memoryview(content)])
         return str(message["id"])
 
     def pieces(self, name: str) -> list[tuple[Json, bytes]]:
@@ -59,8 +59,8 @@ def page(api: Api) -> Iterator[Page]:
     """Open a page whose kernel has the services in itself, or asks a server."""
     page = Page(api)
     yield page
-    page.answers.close()
-    live = ("runwidgets-live", "runwidgets-answer")
+    page.bridge.close()
+    live = ("runwidgets-live", "runwidgets-request")
     wait_until(lambda: not [each.name for each in threading.enumerate() if each.name in live])
 
 
@@ -139,33 +139,33 @@ def test_files_to_choose_from_are_those_where_the_kernel_works(
 
 def test_a_file_comes_in_pieces_or_only_as_much_as_is_wanted(page: Page, api: Api, folder: Path) -> None:
     """Of at most a megabyte each; with a limit one byte more comes, so that it is seen that there is more."""
-    run = finished(api, folder, f"open('x.bin', 'wb').write(b'abcde' * {PIECE // 2})")
+    run = finished(api, folder, f"open('x.bin', 'wb').write(b'abcde' * {MESSAGE_SIZE // 2})")
     path = f"runs/{run['id']}/downloads/files/{run['files'][0]['id']}"
 
     whole = page.pieces(page.say("ask", verb="GET", path=path))
-    part = page.pieces(page.say("ask", verb="GET", path=path, limit=PIECE))
+    part = page.pieces(page.say("ask", verb="GET", path=path, limit=MESSAGE_SIZE))
     archive = page.pieces(page.say("ask", verb="GET", path=f"runs/{run['id']}/downloads/archive"))
 
-    assert b"".join(piece for _, piece in whole) == b"abcde" * (PIECE // 2)
+    assert b"".join(piece for _, piece in whole) == b"abcde" * (MESSAGE_SIZE // 2)
     assert [(said["at"], len(piece)) for said, piece in whole] == [
-        (0, PIECE),
-        (PIECE, PIECE),
-        (2 * PIECE, PIECE // 2),
+        (0, MESSAGE_SIZE),
+        (MESSAGE_SIZE, MESSAGE_SIZE),
+        (2 * MESSAGE_SIZE, MESSAGE_SIZE // 2),
     ]
     assert {said["name"] for said, _ in whole} == {"x.bin"}
-    assert sum(len(piece) for _, piece in part) == PIECE + 1
+    assert sum(len(piece) for _, piece in part) == MESSAGE_SIZE + 1
     assert b"".join(piece for _, piece in archive)[:2] == b"\x1f\x8b"
 
 
 def test_a_download_that_is_stopped_sends_no_more(page: Page, api: Api, folder: Path) -> None:
     """Its file is closed, its thread ends."""
-    run = finished(api, folder, f"open('x.bin', 'wb').write(bytes({20 * PIECE}))")
+    run = finished(api, folder, f"open('x.bin', 'wb').write(bytes({20 * MESSAGE_SIZE}))")
     name = page.say("ask", verb="GET", path=f"runs/{run['id']}/downloads/files/{run['files'][0]['id']}")
     wait_until(lambda: page.told)
 
     page.say("stop", id=name)
 
-    wait_until(lambda: "runwidgets-answer" not in {each.name for each in threading.enumerate()})
+    wait_until(lambda: "runwidgets-request" not in {each.name for each in threading.enumerate()})
     assert len(page.told) < 20
 
 

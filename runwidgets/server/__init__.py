@@ -1,10 +1,10 @@
-"""The Jupyter Server extension: REST, the live stream, and their place in a Jupyter server."""
+"""The Jupyter Server extension: the REST API and the event stream in a Jupyter server."""
 
 from typing import Any
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    """Tell Jupyter Server which app this package adds to it."""
+    """Tell Jupyter Server which application this package adds to it."""
     from runwidgets.server.extension import RunWidgetsApp
 
     return [{"module": "runwidgets.server.extension", "app": RunWidgetsApp}]

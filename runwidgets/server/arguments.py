@@ -1,8 +1,8 @@
-"""What a request says becomes the arguments of a service method.
+"""Parsing of requests into the arguments of a service method.
 
-Nothing of the web framework is in here: text and bytes go in, keyword arguments come out, or an error
-that names the field at fault. What a value *means* is for the service to judge; here it is only read,
-strictly: no duplicate keys, no bare NaN, no unknown fields.
+This module does not depend on the web framework: it turns text and bytes into keyword arguments, or raises
+an error that names the invalid field. The service decides what a value *means*; the parser is strict:
+no duplicate keys, no bare NaN, no unknown fields.
 """
 
 import json
@@ -23,73 +23,73 @@ from runwidgets.errors import (
 )
 from runwidgets.service.routes.routes import Argument, Route
 
-NESTING = 100
-"""Levels of a body; far above what arguments may have, far below what Python can walk."""
-TOO_DEEP = f"it is nested more than {NESTING} levels deep"
-SHOWN = 80
-"""Characters of a wrong value that an error repeats."""
-IDENTIFIER = re.compile(r"[A-Za-z0-9._~:@-]{1,255}")
-WHOLE = re.compile(r"-?[0-9]{1,18}")
+MAX_NESTING = 100
+"""Levels of a body; far above what arguments may have, far below Python's recursion limit."""
+TOO_DEEP = f"it is nested more than {MAX_NESTING} levels deep"
+EXCERPT_LENGTH = 80
+"""Characters of a wrong value that an error message repeats."""
+PATH_IDENTIFIER = re.compile(r"[A-Za-z0-9._~:@-]{1,255}")
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
-"""NUL, and halves of characters."""
+"""NUL, and unpaired surrogates."""
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
-UNKNOWN: dict[str, tuple[str, type[UnknownObjectError]]] = {
+UNKNOWN_ERRORS: dict[str, tuple[str, type[UnknownObjectError]]] = {
     "workflow_id": ("workflow", UnknownWorkflowError),
     "group_id": ("group", UnknownWorkflowGroupError),
     "run_id": ("run", UnknownRunError),
     "sweep_id": ("sweep", UnknownSweepError),
     "file_id": ("file", UnknownFileError),
 }
-"""What an identifier is called, and the error where it cannot exist."""
+"""The name of the kind of object behind an identifier, and the error for identifiers that cannot exist."""
 
 
 def read_path(route: Route, parts: tuple[str, ...]) -> dict[str, Any]:
-    """Return the arguments that stand in the path.
+    """Return the arguments in the path.
 
     Parameters
     ----------
     route : Route
         The route.
     parts : tuple of str
-        The parts of the path that matched, unescaped, in the pattern's order.
+        The parts of the path that matched, unescaped, in the order of the pattern.
 
     Returns
     -------
     dict
-        Identifiers by their Python names.
+        Identifiers by parameter name.
 
     Raises
     ------
     UnknownObjectError
-        A part is no identifier, so nothing can have it.
+        A part is not a valid identifier, so no object can have it.
     """
     return {each.name: _identifier(each, part) for each, part in zip(route.path, parts, strict=True)}
 
 
 def read_query(route: Route, query: Mapping[str, list[bytes]]) -> dict[str, Any]:
-    """Return the arguments that stand in the query.
+    """Return the arguments in the query.
 
-    A value of ``None`` or nothing means that it was not given. Names that the route does not know are
-    left alone: tokens and cache breakers travel there too.
+    A value of ``None`` or an empty value means that the argument is not given. Unknown names are ignored,
+    because tokens and cache breakers are sent in the query too.
 
     Parameters
     ----------
     route : Route
         The route.
     query : dict
-        Values by name; the last one of a name counts.
+        Values by name; the last value of a name counts.
 
     Returns
     -------
     dict
-        Values by their Python names, only those that were given.
+        Values by parameter name, without those that are not given.
 
     Raises
     ------
     InvalidArgumentError
-        A value is not what its name asks for.
+        A value has the wrong type.
     UnknownObjectError
-        An identifier cannot exist.
+        An identifier is not valid, so no object can have it.
     """
     given: dict[str, Any] = {}
     for each in route.query:
@@ -105,7 +105,7 @@ def read_query(route: Route, query: Mapping[str, list[bytes]]) -> dict[str, Any]
             given[each.name] = read_whole(each.wire, text)
         elif each.kind == "flag":
             if text.lower() not in FLAGS:
-                raise InvalidArgumentError(each.wire, f"{text!a:.{SHOWN}} is neither true nor false")
+                raise InvalidArgumentError(each.wire, f"{text!a:.{EXCERPT_LENGTH}} is neither true nor false")
             given[each.name] = FLAGS[text.lower()]
         elif each.kind == "names":
             given[each.name] = [name.strip() for name in text.split(",") if name.strip()]
@@ -120,46 +120,48 @@ def read_whole(wire: str, text: str) -> int:
     Raises
     ------
     InvalidArgumentError
-        It is none.
+        The text is not such a number.
     """
-    if not WHOLE.fullmatch(text):
-        raise InvalidArgumentError(wire, f"{text!a:.{SHOWN}} is not a whole number")
+    if not WHOLE_NUMBER.fullmatch(text):
+        raise InvalidArgumentError(wire, f"{text!a:.{EXCERPT_LENGTH}} is not a whole number")
     return int(text)
 
 
 def check_content_type(content_type: str) -> None:
-    """Refuse a body that does not call itself JSON.
+    """Reject a body whose content type is not JSON.
 
     Raises
     ------
     UnsupportedMediaTypeError
-        It is something else.
+        The content type is another one.
     """
     if content_type.split(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaTypeError(
-            "Content-Type", f"{content_type!a:.{SHOWN}} is not taken here", "send application/json"
+            "Content-Type",
+            f"{content_type!a:.{EXCERPT_LENGTH}} is not accepted here",
+            "send application/json",
         )
 
 
 def read_body(route: Route, content: bytes) -> dict[str, Any]:
-    """Return the arguments that stand in a JSON body.
+    """Return the arguments in a JSON body.
 
     Parameters
     ----------
     route : Route
         The route.
     content : bytes
-        The body; empty is the same as ``{}`` where no field is required.
+        The body; an empty body equals ``{}`` if no field is required.
 
     Returns
     -------
     dict
-        Values by their Python names; null counts as not given.
+        Values by parameter name; null means that a value is not given.
 
     Raises
     ------
     InvalidArgumentError
-        The body is no JSON object, or a field is unknown, missing or of the wrong type.
+        The body is not a JSON object, or a field is unknown, missing or of the wrong type.
     """
     if not content.strip():
         if any(each.required for each in route.body):
@@ -171,7 +173,9 @@ def read_body(route: Route, content: bytes) -> dict[str, Any]:
     fields = {each.wire: each for each in route.body}
     for name in body:
         if name not in fields:
-            raise InvalidArgumentError(f"{name!a:.{SHOWN}}", "this request has no such field", _remedy(route))
+            raise InvalidArgumentError(
+                f"{name!a:.{EXCERPT_LENGTH}}", "this request has no such field", _remedy(route)
+            )
     for each in route.body:
         if each.required and body.get(each.wire) is None:
             raise InvalidArgumentError(each.wire, "it is missing from the body", _remedy(route))
@@ -181,7 +185,7 @@ def read_body(route: Route, content: bytes) -> dict[str, Any]:
 
 
 def parse_json(content: bytes) -> Any:
-    """Parse strict JSON: UTF-8, no duplicate keys, finite numbers, few levels.
+    """Parse strict JSON: UTF-8, no duplicate keys, finite numbers, limited nesting.
 
     Parameters
     ----------
@@ -191,12 +195,12 @@ def parse_json(content: bytes) -> Any:
     Returns
     -------
     object
-        What it says.
+        The parsed value.
 
     Raises
     ------
     InvalidArgumentError
-        It is anything else.
+        The text is not strict JSON.
     """
     try:
         parsed = json.loads(
@@ -211,12 +215,12 @@ def parse_json(content: bytes) -> Any:
         raise InvalidArgumentError("body", TOO_DEEP) from None
     except InvalidArgumentError:
         raise
-    except ValueError:  # Python refuses integers of more than 4,300 digits
+    except ValueError:  # Python rejects integers of more than 4,300 digits
         raise InvalidArgumentError("body", "a number in it has too many digits") from None
     level, depth = [parsed], 0
     while level:
         depth += 1
-        if depth > NESTING:
+        if depth > MAX_NESTING:
             raise InvalidArgumentError("body", TOO_DEEP)
         level = [
             child
@@ -233,7 +237,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidArgumentError(f"{twice!a:.{SHOWN}}", "the body has this key twice in one object")
+        raise InvalidArgumentError(
+            f"{twice!a:.{EXCERPT_LENGTH}}", "the body has this key twice in one object"
+        )
     return found
 
 
@@ -244,7 +250,7 @@ def _constant(text: str) -> float:
 def _float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise InvalidArgumentError("body", f"{text:.{SHOWN}} is beyond what a number can hold")
+        raise InvalidArgumentError("body", f"{text:.{EXCERPT_LENGTH}} is too large for a number")
     return number
 
 
@@ -265,16 +271,16 @@ def _checked(argument: Argument, value: Any) -> Any:
 
 
 def _storable(argument: Argument, text: str) -> str:
-    """Return a text that a database and a file system can hold."""
+    """Return the text, if a database and a file system can store it."""
     if UNSTORABLE.search(text):
         raise InvalidArgumentError(argument.wire, "it holds a character that cannot be stored")
     return text
 
 
 def _identifier(argument: Argument, text: str) -> str:
-    if not IDENTIFIER.fullmatch(text):
-        kind, error = UNKNOWN[argument.name]
-        raise error(f"{kind} {text!a:.{SHOWN}}", "there is no such thing")
+    if not PATH_IDENTIFIER.fullmatch(text):
+        kind, error = UNKNOWN_ERRORS[argument.name]
+        raise error(f"{kind} {text!a:.{EXCERPT_LENGTH}}", f"there is no such {kind}")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Files on their way out: what a route offers for download, with its name, type and size."""
+"""Downloads: the file of a route, with its name, type and size."""
 
 import mimetypes
 import re
@@ -17,22 +17,22 @@ NOTEBOOK_TYPE = "application/x-ipynb+json"
 
 @dataclass
 class Download:
-    """A file on its way out."""
+    """A file to be sent to a client."""
 
     file: IO[bytes]
-    """Readable; seekable where it has a size."""
+    """Readable; seekable if it has a size."""
     name: str
-    """Without a folder."""
+    """Name without a folder."""
     mime_type: str
-    """As the handle says."""
+    """MIME type as in the handle."""
     size: int | None = None
-    """Bytes; None for a stream that is made while it is read."""
+    """Size in bytes; None for a stream that is created while it is read."""
     tag: str | None = None
-    """Its entity tag, where its content never changes."""
+    """The entity tag, if the content never changes."""
 
 
 def open_download(api: Api, route: Route, given: dict[str, Any]) -> Download:
-    """Open what a route offers for download, with its name and type. Blocks.
+    """Open the file that a route offers for download, with its name and type. Blocks.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def open_download(api: Api, route: Route, given: dict[str, Any]) -> Download:
     route : Route
         The route.
     given : dict
-        Its arguments.
+        The arguments of the service method.
 
     Returns
     -------
     Download
-        Open; the caller closes the file.
+        The open download; the caller closes the file.
     """
     file: IO[bytes] = getattr(getattr(api, route.service), route.method)(**given)
     try:

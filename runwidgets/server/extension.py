@@ -1,8 +1,8 @@
-"""The extension: its life in a Jupyter server. No logic.
+"""The server extension: its life cycle in a Jupyter server, without other logic.
 
-The instance is opened beside the loop once the server listens, and closed when the server stops; between
-the two, `RunWidgetsApp` holds what handlers need: the services, the limits, the threads, the hub of
-the live stream.
+The instance is opened without blocking the loop once the server listens, and closed when the server stops.
+In between, `RunWidgetsApp` holds what handlers need: the services, the limits, the threads, and the hub of
+the event stream.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from traitlets import default
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
 from runwidgets.server.events import EventsHandler, Hub, state_change
 from runwidgets.server.handlers import BASE
-from runwidgets.server.identity import KernelIdentityProvider, knows_people
+from runwidgets.server.identity import KernelIdentityProvider, authenticates_people
 from runwidgets.server.multipart import Pipe
 from runwidgets.server.settings import Settings
 from runwidgets.server.table import make_handlers
@@ -35,14 +35,14 @@ from runwidgets.service.factory import Instance, open_instance
 Result = TypeVar("Result")
 
 SCHEMA = "https://events.jupyter.org/runwidgets/run_state/v1"
-THREADS = 16
-"""Requests that are answered at once; more wait."""
-UPLOADS = 8
+REQUEST_THREADS = 16
+"""Requests that are served at once; more wait."""
+UPLOAD_THREADS = 8
 """Uploads that are stored at once; more wait."""
-ACTIVITY = 30.0
-"""Seconds between two looks at when a run last did something."""
-GOODBYE = 8.0
-"""Seconds in which the instance must be closed; the server has promised to exit within 10."""
+ACTIVITY_INTERVAL = 30.0
+"""Seconds between two updates of the time at which a run was last active."""
+SHUTDOWN_TIMEOUT = 8.0
+"""Seconds within which the instance must be closed; Jupyter's limit for the exit is 10."""
 URL_VARIABLE = "RUNWIDGETS_URL"
 TOKEN_VARIABLE = "RUNWIDGETS_TOKEN"
 
@@ -58,39 +58,39 @@ class RunWidgetsApp(Settings, ExtensionApp):
 
     hosted: Instance | None = None
     hub: Hub | None = None
-    _problem = "the server is starting; ask again in a moment"
+    _problem = "the server is not ready yet; try again in a moment"
     _is_stopped = False
     _stopping: "asyncio.Future[None] | None" = None
 
     @default("static_paths")
     def _default_static_paths(self) -> list[str]:
-        return [str(Path(__file__).parents[1] / "static")]  # views that others open are loaded from here
+        return [str(Path(__file__).parents[1] / "static")]  # views in other pages load their code from here
 
-    # -- what handlers need ------------------------------------------------------------------------
+    # -- for the handlers --------------------------------------------------------------------------
 
     @property
     def release(self) -> str:
         """Version of runwidgets."""
         try:
             return version("runwidgets")
-        except PackageNotFoundError:  # a checkout that was never installed
+        except PackageNotFoundError:  # a source tree that is not installed
             return "0"
 
     @functools.cached_property
     def policy(self) -> Literal["open", "members"]:
-        """How access is given: what `access` says, with `auto` resolved."""
+        """The access policy: the trait `access`, with `auto` resolved."""
         if self.access == "auto":
-            return "members" if knows_people(self._server.identity_provider) else "open"
+            return "members" if authenticates_people(self._server.identity_provider) else "open"
         return cast(Literal["open", "members"], self.access)
 
     @functools.cached_property
     def kernel_identity(self) -> KernelIdentityProvider:
-        """Who shows the token that kernels inherit."""
+        """The identity provider for requests with the token that kernels inherit."""
         return KernelIdentityProvider(secrets.token_urlsafe(32))
 
     @functools.cached_property
     def pipes(self) -> "WeakSet[Pipe]":
-        """Uploads on their way, so that none holds up the server's end."""
+        """Uploads in progress, which the shutdown ends so that they do not delay it."""
         return WeakSet()
 
     @property
@@ -100,56 +100,56 @@ class RunWidgetsApp(Settings, ExtensionApp):
         Raises
         ------
         ServiceUnavailableError
-            It is not open: not yet, not any more, or it could not be opened.
+            The instance is not open yet, is closed, or could not be opened.
         """
         if self.hosted is None:
             raise ServiceUnavailableError("runwidgets", self._problem)
         return self.hosted
 
     def user_of(self, user: User | None) -> str | None:
-        """Return the name under which a user of Jupyter is known to the services.
+        """Return the user name that the services use for a user of Jupyter.
 
         Parameters
         ----------
         user : User
-            Of a request.
+            The user of a request.
 
         Returns
         -------
         str or None
-            None where access is open: all are one person then.
+            None with the access policy `open`, where all users are one person.
         """
         return user.username if user is not None and self.policy == "members" else None
 
     async def in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call what blocks in a thread and wait for it without blocking the loop."""
+        """Call a blocking function in a thread, and await its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def in_upload_thread(self, function: Callable[[], Result]) -> "asyncio.Future[Result]":
-        """Call what reads an upload in a thread of its own kind: it may take as long as its sender."""
+        """Call a function that reads an upload in a separate pool: it may wait for a slow sender."""
         return asyncio.get_running_loop().run_in_executor(self._upload_threads, function)
 
     @functools.cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(THREADS, "runwidgets-rest")
+        return ThreadPoolExecutor(REQUEST_THREADS, "runwidgets-rest")
 
     @functools.cached_property
     def _upload_threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(UPLOADS, "runwidgets-upload")
+        return ThreadPoolExecutor(UPLOAD_THREADS, "runwidgets-upload")
 
     @property
     def _server(self) -> Any:
         return self.serverapp
 
-    # -- life --------------------------------------------------------------------------------------
+    # -- life cycle --------------------------------------------------------------------------------
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
         self.handlers.extend(make_handlers(self, EventsHandler))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Open the instance and tell kernels where it is. Called once the server listens."""
-        self.tell_kernels()
+        """Open the instance and publish its address to kernels. Called once the server listens."""
+        self.publish_address()
         schema = files("runwidgets.server") / "schemas" / "run_state" / "v1.yaml"
         serverapp.event_logger.register_event_schema(schema.read_text("utf-8"))
         started = time.monotonic()
@@ -165,14 +165,14 @@ class RunWidgetsApp(Settings, ExtensionApp):
             self._problem = "it could not be opened; the server's log says why"
             self.log.critical("runwidgets | could not be opened", exc_info=True)
             return
-        if self._is_stopped:  # the server was told to stop meanwhile
+        if self._is_stopped:  # the server was stopped in the meantime
             hub.stop()
             await self.in_thread(instance.close)
             return
         self.hosted, self.hub = instance, hub
-        self._activity = PeriodicCallback(self._note_activity, ACTIVITY * 1000)
+        self._activity = PeriodicCallback(self._update_activity, ACTIVITY_INTERVAL * 1000)
         self._activity.start()
-        await self._note_activity()
+        await self._update_activity()
         self.log.info(
             "runwidgets | open on %s in %.1f s, access: %s",
             self.root,
@@ -180,8 +180,8 @@ class RunWidgetsApp(Settings, ExtensionApp):
             self.policy,
         )
 
-    def tell_kernels(self) -> None:
-        """Put the address of the routes, and a token for them, where kernels that start inherit it."""
+    def publish_address(self) -> None:
+        """Set the address of the routes and a token for them in the environment that new kernels inherit."""
         os.environ[URL_VARIABLE] = self._url()
         os.environ[TOKEN_VARIABLE] = self.kernel_identity.secret
 
@@ -202,7 +202,7 @@ class RunWidgetsApp(Settings, ExtensionApp):
         )
 
     async def stop_extension(self) -> None:
-        """Close the instance. Called when the server stops; who calls it again waits for the first call."""
+        """Close the instance. Called when the server stops; a second call awaits the first."""
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._close())
         await asyncio.shield(self._stopping)
@@ -219,12 +219,12 @@ class RunWidgetsApp(Settings, ExtensionApp):
         if hub is not None:
             self._activity.stop()
             hub.stop()
-            await self.in_thread(hub.wait, GOODBYE / 4)
+            await self.in_thread(hub.wait, SHUTDOWN_TIMEOUT / 4)
         if instance is not None:
             try:
-                await asyncio.wait_for(self.in_thread(instance.close), GOODBYE)
+                await asyncio.wait_for(self.in_thread(instance.close), SHUTDOWN_TIMEOUT)
             except asyncio.TimeoutError:
-                self.log.warning("runwidgets | not closed after %.0f s; leaving anyway", GOODBYE)
+                self.log.warning("runwidgets | not closed after %.0f s; leaving anyway", SHUTDOWN_TIMEOUT)
         for threads in (self._threads, self._upload_threads):
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -233,7 +233,7 @@ class RunWidgetsApp(Settings, ExtensionApp):
         origin = "/".join(local.split("/")[:3])
         return f"{origin}{self._server.base_url}{BASE}"
 
-    async def _note_activity(self) -> None:
+    async def _update_activity(self) -> None:
         if self.hosted is not None:
             newest = await self.in_thread(self.hosted.last_activity)
             if newest is not None:

@@ -1,8 +1,8 @@
-"""REST: one generic handler over the route table.
+"""REST: one generic handler for the whole route table.
 
-Handlers hold no logic. They read a request (`arguments`), call the service in a thread, and write
-what it returns. Errors become answers in one method, `RestHandler.write_error`. The body of a request
-is taken while it streams in, so that its limits are kept without keeping the body.
+Handlers hold no logic. They parse a request (`arguments`), call the service in a thread, and write
+its result. Errors become responses in one method, `RestHandler.write_error`. The body of a request is
+received as a stream, so that its limit is enforced before the body is held in memory.
 """
 
 import json
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from runwidgets.server.extension import RunWidgetsApp
 
 BASE = "runwidgets/api/"
-"""Where the routes are, below the server's base URL."""
+"""Path of the routes, below the server's base URL."""
 RESOURCE = "runwidgets"
-"""What the Authorizer is asked about."""
-CHUNK = 256 * 1024
-"""Bytes of a file read and sent at once."""
+"""The resource of which Jupyter's Authorizer is asked."""
+SEND_CHUNK = 256 * 1024
+"""Bytes of a file that are read and sent at once."""
 RETRY_AFTER = {QueueFullError: 5, ServiceUnavailableError: 1}
-"""Seconds after which to ask again."""
+"""Seconds after which the client should try again."""
 HTTP_ERRORS: dict[int, type[RunWidgetsError]] = {
     401: UnauthenticatedAccessError,
     403: UnauthorizedAccessError,
@@ -54,21 +54,23 @@ HTTP_ERRORS: dict[int, type[RunWidgetsError]] = {
     415: UnsupportedMediaTypeError,
     503: ServiceUnavailableError,
 }
-"""Names for what Jupyter and Tornado refuse; anything else below 500 is a `ConstraintViolationError`."""
+"""Error classes for errors of Jupyter and Tornado; any other below 500 is a `ConstraintViolationError`."""
 
 
-def nobody() -> UnauthenticatedAccessError:
-    """Return the error for a request that shows neither a token nor a cookie."""
-    return UnauthenticatedAccessError("", "nobody is known to ask", "send a token or log in to the server")
+def unauthenticated() -> UnauthenticatedAccessError:
+    """Return the error for a request without a token and without a cookie."""
+    return UnauthenticatedAccessError(
+        "", "the request is not authenticated", "send a token or log in to the server"
+    )
 
 
 class RestHandler(APIHandler):
-    """KernelBridge one pattern of the route table."""
+    """Serve one pattern of the route table."""
 
     app: "RunWidgetsApp"
 
     def initialize(self, app: "RunWidgetsApp") -> None:
-        """Take the extension, which has the service, the limits and the threads."""
+        """Store the extension, which has the services, the limits and the threads."""
         self.app = app
         self._is_kernel = False
         self._content: list[bytes] = []
@@ -77,46 +79,46 @@ class RestHandler(APIHandler):
 
     @property
     def identity_provider(self) -> IdentityProvider:
-        """Who says who asks: the server's provider, or ours for the token of kernels."""
+        """The provider that authenticates the request: the server's, or ours for the token of kernels."""
         return self.app.kernel_identity if self._is_kernel else super().identity_provider
 
     @property
     def api(self) -> Api:
-        """The services of the user; refuses while the instance is not open."""
+        """The services of the user; raises `ServiceUnavailableError` while the instance is not open."""
         return self.app.open_instance.api(self.app.user_of(self.current_user))
 
     @property
     def limit(self) -> int:
-        """Bytes that the body of this request may have."""
+        """Bytes that the body of this request may have at most."""
         return self.app.limits.json_body
 
     async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
-        """Find out who asks, and refuse before the body is read what can be refused then."""
+        """Authenticate the request, and reject it before the body is read where possible."""
         translate_token(self.request.headers)
-        self._is_kernel = self.app.kernel_identity.is_shown(self.request.headers)
+        self._is_kernel = self.app.kernel_identity.is_authenticated(self.request.headers)
         await super().prepare()
         if self.request.method == "OPTIONS":
             return
         if self.current_user is None:
-            raise nobody()
-        # Bodies over the limit are refused below; Tornado's own limit would answer without a sentence.
+            raise unauthenticated()
+        # Bodies over the limit are rejected below; Tornado's own limit would respond without a message.
         self.request.connection.set_max_body_size(2**62)  # type: ignore[union-attr]
         length = self.request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > self.limit:
             raise self.too_large(int(length))
 
     def too_large(self, size: int) -> RunWidgetsError:
-        """Return the error for a body over the limit.
+        """Return the error for a body that exceeds the limit.
 
         Parameters
         ----------
         size : int
-            Bytes that were announced, or came so far.
+            Bytes that were announced, or received so far.
         """
         return RequestTooLargeError("body", f"{size:,} bytes are more than the limit of {self.limit:,}")
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Keep a piece of the body, up to the limit."""
+        """Store a chunk of the body, up to the limit."""
         self._size += len(chunk)
         if self._size > self.limit:
             self._content.clear()
@@ -126,35 +128,35 @@ class RestHandler(APIHandler):
         return None
 
     def refuse(self, error: Exception) -> None:
-        """Answer with an error before the body has come; the connection is closed then."""
+        """Respond with an error before the body has arrived, and close the connection."""
         if not self._finished:
             self.log_exception(type(error), error, None)
             self.send_error(500, exc_info=(type(error), error, None))
 
     def check_xsrf_cookie(self) -> None:
-        """Check as Jupyter does, but let who is nobody be refused as such."""
+        """Check as Jupyter does, but leave requests without authentication to the authentication error."""
         if getattr(self, "_jupyter_current_user", None) is not None:
             super().check_xsrf_cookie()
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
-        """Refuse pages of other sites, with a sentence instead of Jupyter's 404."""
+        """Reject pages of other sites, with a message instead of Jupyter's 404."""
         if not super().check_origin(origin_to_satisfy_tornado):
-            raise UnauthorizedAccessError("Origin", "a page of another site may not ask")
+            raise UnauthorizedAccessError("Origin", "requests from pages of other sites are not allowed")
         return True
 
     def get_login_url(self) -> str:
-        """Say that nobody asks, instead of sending an API client to a login page."""
-        raise nobody()
+        """Raise the authentication error instead of redirecting an API client to a login page."""
+        raise unauthenticated()
 
     async def answer(self, route: Route, parts: tuple[str, ...]) -> None:
-        """Answer a request for a route whose verb and user are settled.
+        """Serve a request whose route and user are known.
 
         Parameters
         ----------
         route : Route
             The route.
         parts : tuple of str
-            What stood for the ``{name}`` parts of its pattern.
+            The parts of the path that match the ``{name}`` parts of the pattern.
         """
         if not route.service:
             self.xsrf_token  # noqa: B018  # sets the cookie, which a page of Voilà does not have yet
@@ -178,7 +180,7 @@ class RestHandler(APIHandler):
         self.finish(text) if text else self.finish()
 
     def _descriptor(self) -> dict[str, Any]:
-        assert self.app.open_instance, "whoever reads the descriptor may rely on the other routes"
+        assert self.app.open_instance, "a client that reads the descriptor may rely on the other routes"
         url = f"{self.request.protocol}://{self.request.host}{self.base_url}{BASE}"
         user = self.app.user_of(self.current_user)
         return {
@@ -197,7 +199,7 @@ class RestHandler(APIHandler):
         is_inline = self.request.query_arguments.get("inline", [b""])[-1] in {b"1", b"true"}
         download = await self.app.in_thread(open_download, self.api, route, given)
         try:
-            self._transforms = []  # no gzip: it would take Content-Length, ranges and the bytes themselves
+            self._transforms = []  # no gzip: it would remove Content-Length and ranges and change the bytes
             begin, length = self._choose_range(download, is_inline)
             if self.get_status() == 304:
                 await self.finish(set_content_type=download.mime_type)
@@ -206,7 +208,7 @@ class RestHandler(APIHandler):
                 await self.app.in_thread(download.file.seek, begin)
             await self.flush()
             while length is None or length > 0:
-                size = CHUNK if length is None else min(CHUNK, length)
+                size = SEND_CHUNK if length is None else min(SEND_CHUNK, length)
                 piece = await self.app.in_thread(download.file.read, size)
                 if not piece:
                     break
@@ -215,7 +217,7 @@ class RestHandler(APIHandler):
                 await self.flush()
             await self.finish(set_content_type=download.mime_type)
         except StreamClosedError:
-            self.log.debug("The client of a download went away.")
+            self.log.debug("The client disconnected during a download.")
         finally:
             await self.app.in_thread(download.file.close)
 
@@ -257,10 +259,10 @@ class RestHandler(APIHandler):
     # -- errors ------------------------------------------------------------------------------------
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Turn whatever went wrong into ``{"message", "error", "subject"?, "problem"?}``.
+        """Convert any exception into ``{"message", "error", "subject"?, "problem"?}``.
 
-        The only place where errors become HTTP. What is not an error of ours, nor one that Jupyter or
-        Tornado meant for the client, is a 500 of which the client learns nothing more.
+        This is the only place where errors become HTTP. An exception that is neither an error of runwidgets
+        nor one that Jupyter or Tornado meant for the client becomes a 500 without details.
         """
         exception = (kwargs.get("exc_info") or (None, None))[1]
         error, status = self._named(exception, status_code)
@@ -269,7 +271,7 @@ class RestHandler(APIHandler):
             self.set_cors_headers()
         body_read = getattr(self.request, "_body_future", None)
         if body_read is not None and not body_read.done():
-            # Tornado closes a connection whose body it did not read, and does not say so.
+            # Tornado closes a connection whose body was not read, without announcing it.
             self.set_header("Connection", "close")
         if status == 416:
             self.set_header("Content-Range", self._outside)
@@ -288,7 +290,7 @@ class RestHandler(APIHandler):
         if status == 403 and getattr(self, "_jupyter_current_user", self) is None:
             status = 401
         if status == 401:
-            return nobody(), status
+            return unauthenticated(), status
         message = responses.get(status, "refused")
         if isinstance(exception, web.HTTPError) and exception.log_message:
             args = exception.args
@@ -301,10 +303,10 @@ class RestHandler(APIHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Log what the client got wrong in a line, and what we got wrong with its traceback."""
+        """Log an error of the client in one line, and an internal error with its traceback."""
         what = f"{self.request.method} {self.request.path!a}"
         if isinstance(value, StreamClosedError):
-            self.log.debug("%s: the client went away", what)
+            self.log.debug("%s: the client disconnected", what)
         elif isinstance(value, (RunWidgetsError, web.HTTPError)):
             status = value.status if isinstance(value, RunWidgetsError) else value.status_code
             self.log.log(30 if status >= 500 else 20, "%s: %d %a", what, status, str(value))
@@ -312,7 +314,7 @@ class RestHandler(APIHandler):
             self.log.error("%s failed", what, exc_info=value)
 
     def update_api_activity(self) -> None:
-        """Note the activity, whatever the query is made of."""
+        """Record the activity, even if the query is malformed."""
         try:
             super().update_api_activity()
         except web.HTTPError:

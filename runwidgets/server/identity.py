@@ -1,9 +1,9 @@
-"""Who asks: Jupyter's own identity provider, and beside it the token that kernels inherit.
+"""Authentication: Jupyter's own identity provider, and in addition the token that kernels inherit.
 
 There is no second login. A header ``api_key`` is read like ``Authorization: token …``, and so is the
-password of ``Authorization: Basic …``, because that is how clients of flowserv, and ``.netrc``, can
-carry a token. The extension's own token opens its own routes and nothing else of the server; who
-shows it is the owner of the server.
+password of ``Authorization: Basic …``, because clients of flowserv, and ``.netrc``, send a token that way.
+The extension's own token grants access to its own routes and to nothing else on the server; it
+authenticates the owner of the server.
 """
 
 import base64
@@ -17,49 +17,49 @@ from jupyter_server.auth.identity import PasswordIdentityProvider
 from tornado import web
 from tornado.httputil import HTTPHeaders
 
-PREFIX = "token "
-"""How Jupyter's own ``Authorization`` header begins."""
-SHARED: tuple[type[IdentityProvider], ...] = (IdentityProvider, PasswordIdentityProvider)
-"""Providers that give every browser a random name: all who know the secret are one person."""
+TOKEN_PREFIX = "token "
+"""Prefix of a token in Jupyter's own ``Authorization`` header."""
+ANONYMOUS_PROVIDERS: tuple[type[IdentityProvider], ...] = (IdentityProvider, PasswordIdentityProvider)
+"""Providers that give every browser a random name: everybody who knows the secret is the same person."""
 
 
-def knows_people(provider: IdentityProvider) -> bool:
-    """Say whether the names that a provider gives belong to people.
+def authenticates_people(provider: IdentityProvider) -> bool:
+    """Return whether the names from an identity provider belong to people.
 
     Parameters
     ----------
     provider : IdentityProvider
-        The server's.
+        The identity provider of the server.
 
     Returns
     -------
     bool
-        False for Jupyter's defaults, whose names are random.
+        False for Jupyter's default providers, whose names are random.
     """
-    return type(provider) not in SHARED
+    return type(provider) not in ANONYMOUS_PROVIDERS
 
 
 def translate_token(headers: HTTPHeaders) -> None:
-    """Write a token that came in another header into ``Authorization``, where Jupyter looks.
+    """Copy a token from another header into ``Authorization``, where Jupyter looks for it.
 
     Parameters
     ----------
     headers : HTTPHeaders
-        Of the request; changed in place.
+        The headers of the request; changed in place.
     """
     given = headers.get("Authorization", "")
     if not given and headers.get("api_key"):
-        headers["Authorization"] = PREFIX + headers["api_key"]
+        headers["Authorization"] = TOKEN_PREFIX + headers["api_key"]
     elif given[:6].lower() == "basic ":
         try:
             _, _, password = base64.b64decode(given[6:], validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return
-        headers["Authorization"] = PREFIX + password
+        headers["Authorization"] = TOKEN_PREFIX + password
 
 
 class KernelIdentityProvider(IdentityProvider):
-    """Knows one user, the owner of the server, by the extension's token.
+    """Authenticates one user, the owner of the server, by the extension's token.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ class KernelIdentityProvider(IdentityProvider):
         self.secret = secret
         self._owner = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
 
-    def is_shown(self, headers: HTTPHeaders) -> bool:
-        """Say whether a request carries the token; takes the same time for every wrong one."""
+    def is_authenticated(self, headers: HTTPHeaders) -> bool:
+        """Return whether a request carries the token; the time is the same for every wrong token."""
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         return scheme.lower() in {"token", "bearer"} and hmac.compare_digest(
             token.strip().encode("utf-8", "replace"), self.secret.encode()
@@ -84,5 +84,5 @@ class KernelIdentityProvider(IdentityProvider):
         return User(username=self._owner)
 
     def is_token_authenticated(self, handler: web.RequestHandler) -> bool:
-        """Say yes, so that XSRF and origin, which protect cookies, are not asked for."""
+        """Return True, so that the XSRF and origin checks, which protect cookies, are skipped."""
         return True

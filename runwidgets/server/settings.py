@@ -1,4 +1,4 @@
-"""The settings of the extension: traits that say what they do and refuse what makes no sense."""
+"""The settings of the extension: traits with a help text, which validate their values."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from runwidgets.service.local.retention import MAX_DAYS
 from runwidgets.store.files.layout import folder_of, is_url
 
 RENAMED = {"log": "log_size"}
-"""Limits whose trait has another name, because every Jupyter application has a `log` already."""
+"""Limits whose trait has another name, because every Jupyter application already has a trait `log`."""
 
 
 def _limit(name: str, text: str, least: int = 1) -> Any:
@@ -27,20 +27,21 @@ def _limit(name: str, text: str, least: int = 1) -> Any:
 
 
 class Settings(Configurable):
-    """What a server may be told about its instance; the traits of `RunWidgetsApp`."""
+    """The settings of a server's instance; the traits of `RunWidgetsApp`."""
 
     root = Unicode(
         help=(
-            "Folder in which runs, uploads and the database are stored; made where it is missing. "
-            "Several servers may share one. Empty means `runwidgets` in Jupyter's data folder. "
-            "Or the URL of an object store, which several machines may share, with a `db_url` that they "
-            'share too. Example: "/data/runwidgets", or "s3://bucket/runwidgets".'
+            "Folder in which runs, uploads and the database are stored; created if missing. Several "
+            "servers may share one. Empty means `runwidgets` in Jupyter's data folder. "
+            "Also the URL of an object store, which several machines may share, together with the same "
+            "`db_url`. "
+            'Example: "/data/runwidgets", or "s3://bucket/runwidgets".'
         )
     ).tag(config=True)
     cache = Unicode(
         help=(
-            "Folder of this machine for what is needed here of a root that is a URL; made where it is "
-            "missing. Empty means one below `runwidgets-cache` in Jupyter's data folder. "
+            "Folder on this machine for local copies of a root that is a URL; created if "
+            "missing. Empty means a folder in `runwidgets-cache` in Jupyter's data folder. "
             'Example: "/var/cache/runwidgets".'
         )
     ).tag(config=True)
@@ -52,7 +53,8 @@ class Settings(Configurable):
     ).tag(config=True)
     templates_root = Unicode(
         help=(
-            "Folder in which notebooks must lie to become workflows. Empty means the server's root folder. "
+            "Folder in which notebooks must be stored to become workflows. "
+            "Empty means the server's root folder. "
             'Example: "/home/ada/notebooks".'
         )
     ).tag(config=True)
@@ -60,16 +62,16 @@ class Settings(Configurable):
         0,
         min=0,
         help=(
-            "Runs that this machine, or the Dask cluster, executes at once, a number. 0 means as many as the "
-            "machine has CPUs, or the cluster threads; give a number where a cluster grows with its work."
+            "Number of runs that this machine, or the Dask cluster, executes at once. 0 means the number of "
+            "CPUs of the machine, or of threads of the cluster; set a number for a cluster that scales."
         ),
     ).tag(config=True)
     backend = Enum(
         ("local", "dask"),
         "local",
         help=(
-            "Where runs execute: `local`, in processes of this machine, or `dask`, on the workers of the "
-            "cluster that `dask_scheduler`, `dask_scheduler_file` or `dask_cluster` names."
+            "Where runs execute: `local` means processes on this machine, `dask` means the workers of the "
+            "cluster given by `dask_scheduler`, `dask_scheduler_file` or `dask_cluster`."
         ),
     ).tag(config=True)
     dask_scheduler = Unicode(
@@ -77,7 +79,7 @@ class Settings(Configurable):
     ).tag(config=True)
     dask_scheduler_file = Unicode(
         help=(
-            "Path of the file in which a Dask scheduler says where it is. Empty means none. "
+            "Path of the file to which a Dask scheduler writes its address. Empty means none. "
             'Example: "/shared/scheduler.json".'
         )
     ).tag(config=True)
@@ -86,7 +88,7 @@ class Settings(Configurable):
         allow_none=True,
         help=(
             "A function without arguments that returns a Dask cluster, or `module:function`. The cluster is "
-            "made when the server starts and closed when it stops, and its runs end with it. Empty means "
+            "created when the server starts and closed when it stops, which ends its runs. Empty means "
             'none. Example: "dask.distributed:LocalCluster".'
         ),
     ).tag(config=True)
@@ -94,22 +96,22 @@ class Settings(Configurable):
         ("auto", "open", "members"),
         "auto",
         help=(
-            "Who may do what. `open`: everybody who reaches the server may do everything. `members`: the "
-            "owner and the members of a group act in it, others get 403; the token that kernels inherit "
-            "counts as the owner of the server. `auto` means members where the identity provider knows "
-            "people (JupyterHub, or one of your own), and open with Jupyter's default one, whose names "
-            "are random."
+            "Access policy. `open`: everybody with access to the server may do everything. `members`: only "
+            "the owner and the members of a group may use it, others get 403; the token that kernels inherit "
+            "counts as the owner of the server. `auto` means `members` if the identity provider "
+            "authenticates people (JupyterHub, or a custom one), and `open` with Jupyter's default one, "
+            "whose names are random."
         ),
     ).tag(config=True)
     on_shutdown = Enum(
         ("keep", "cancel"),
         "keep",
-        help="What becomes of active runs when the server stops: `keep` lets them go on, `cancel` ends them.",
+        help="What happens to active runs at shutdown: `keep` lets them continue, `cancel` ends them.",
     ).tag(config=True)
     environment = List(
         Unicode(),
         help=(
-            "Names of environment variables that runs inherit beside the usual ones. "
+            "Names of environment variables that runs inherit in addition to the default ones. "
             'Empty means none. Example: ["AWS_PROFILE"].'
         ),
     ).tag(config=True)
@@ -118,44 +120,46 @@ class Settings(Configurable):
         min=0,
         max=MAX_DAYS,
         help=(
-            "Days for which a run is kept after its end; older ones are removed with their files, at start "
-            "and every hour. 0 means for ever. Example: 30."
+            "Days for which a run is kept after its end; older runs are removed with their files, at startup "
+            "and every hour. 0 means forever. Example: 30."
         ),
     ).tag(config=True)
     keep_runs = Integer(
         0,
         min=0,
         help=(
-            "Number of newest runs of each group that are kept; other ones that have ended are removed with "
-            "their files, at start and every hour, even where `keep_days` would keep them. 0 means all. "
+            "Number of newest runs of each group that are kept; other ended runs are removed with "
+            "their files, at startup and every hour, even if `keep_days` would keep them. 0 means all. "
             "Example: 100."
         ),
     ).tag(config=True)
 
-    json_body = _limit("json_body", "Bytes of a request's JSON body, at most.")
-    upload = _limit("upload", "Bytes of one uploaded file, at most.")
-    template_size = _limit("template_size", "Bytes of a notebook that becomes a workflow, at most.")
-    parameters = _limit("parameters", "Number of parameters of one template, at most.")
-    string_size = _limit("string_size", "Bytes of one string argument in UTF-8, at most.")
-    nesting = _limit("nesting", "Number of levels of lists and records inside one argument, at most.")
-    outputs = _limit("outputs", "Bytes of cell outputs that one run stores in its notebook, at most.")
-    log_size = _limit("log", "Bytes of one run's log, at most.")
-    result_files = _limit("result_files", "Number of result files of one run, at most.")
-    result_size = _limit("result_size", "Bytes of all result files of one run, at most.")
-    link_size = _limit("link_size", "Bytes from which a static file is linked into a run instead of copied.")
+    json_body = _limit("json_body", "Bytes of a request's JSON body; a maximum.")
+    upload = _limit("upload", "Bytes of one uploaded file; a maximum.")
+    template_size = _limit("template_size", "Bytes of a notebook that becomes a workflow; a maximum.")
+    parameters = _limit("parameters", "Number of parameters of one template; a maximum.")
+    string_size = _limit("string_size", "Bytes of one string argument in UTF-8; a maximum.")
+    nesting = _limit("nesting", "Number of levels of lists and records inside one argument; a maximum.")
+    outputs = _limit("outputs", "Bytes of cell outputs that one run stores in its notebook; a maximum.")
+    log_size = _limit("log", "Bytes of one run's log; a maximum.")
+    result_files = _limit("result_files", "Number of result files of one run; a maximum.")
+    result_size = _limit("result_size", "Bytes of all result files of one run; a maximum.")
+    link_size = _limit(
+        "link_size", "Bytes from which a static file is linked into a run instead of being copied."
+    )
     queue = _limit("queue", "Number of runs that may wait at once.")
-    page = _limit("page", "Number of runs in one answer, where the client does not say.")
-    page_max = _limit("page_max", "Number of runs in one answer, at most.")
-    name_length = _limit("name_length", "Characters of a name of a workflow, group or file, at most.")
+    page = _limit("page", "Number of runs in one response if the client sets no limit.")
+    page_max = _limit("page_max", "Number of runs in one response; a maximum.")
+    name_length = _limit("name_length", "Characters of a name of a workflow, group or file; a maximum.")
     cancel_grace = _limit(
         "cancel_grace",
-        "Seconds between the interrupt and the kill of a cancelled run. 0 means that it is killed at once.",
+        "Seconds between the interrupt and the kill of a cancelled run. 0 means to kill it at once.",
         0,
     )
-    start_timeout = _limit("start_timeout", "Seconds in which a kernel must answer after its start.")
+    start_timeout = _limit("start_timeout", "Seconds within which a kernel must reply after its start.")
     disk_floor = _limit(
         "disk_floor",
-        "Bytes that must stay free on the disk for a run to be accepted. 0 means that nothing must.",
+        "Bytes that must remain free on the disk for a run to be accepted. 0 means no minimum.",
         0,
     )
 
@@ -185,7 +189,7 @@ class Settings(Configurable):
         given = cast(str, proposal["value"])
         if given and "://" not in given:
             raise TraitError(
-                "RunWidgetsApp.db_url: this is no SQLAlchemy URL; "
+                "RunWidgetsApp.db_url: this is not an SQLAlchemy URL; "
                 "give one such as postgresql+psycopg://user@host/runs"
             )
         return given
@@ -202,19 +206,19 @@ class Settings(Configurable):
 
     @functools.cached_property
     def limits(self) -> Limits:
-        """The limits that the traits say."""
+        """The limits set by the traits."""
         return Limits(
             **{each.name: getattr(self, RENAMED.get(each.name, each.name)) for each in fields(Limits)}
         )
 
     @property
     def cluster(self) -> "str | Callable[[], object] | None":
-        """The Dask cluster that the traits name; None where runs execute on this machine.
+        """The Dask cluster set by the traits; None if runs execute on this machine.
 
         Raises
         ------
         ServiceUnavailableError
-            Dask is wanted, but not exactly one cluster is named.
+            The backend is Dask, but not exactly one cluster is named.
         """
         named = [each for each in (self.dask_scheduler, self.dask_scheduler_file, self.dask_cluster) if each]
         if self.backend == "local":

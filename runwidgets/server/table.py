@@ -1,4 +1,4 @@
-"""The handlers that Tornado gets: one per pattern of the route table."""
+"""The handlers for Tornado: one per pattern of the route table."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -33,10 +33,10 @@ def _method(route: Route) -> Callable[..., Any]:
 
 @web.stream_request_body
 class MissingHandler(RestHandler):
-    """KernelBridge for paths that are no route."""
+    """Serve paths that match no route."""
 
     async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
-        """Refuse, once it is known who asks."""
+        """Reject the request, after its authentication."""
         await super().prepare()
         if self.request.method != "OPTIONS":
             raise UnknownObjectError("path", "there is no such route", "GET the base for a list")
@@ -45,19 +45,19 @@ class MissingHandler(RestHandler):
 def make_handlers(
     app: "RunWidgetsApp", stream: type[RestHandler]
 ) -> list[tuple[str, type[RestHandler], dict[str, Any]]]:
-    """Return Tornado's rules for the whole table.
+    """Return Tornado's rules for the whole route table.
 
     Parameters
     ----------
     app : RunWidgetsApp
         The extension.
     stream : type
-        The handler whose `answer` serves the live stream.
+        The handler whose `answer` serves the event stream.
 
     Returns
     -------
     list of (str, type, dict)
-        Patterns relative to the server's base URL.
+        Patterns relative to the server's base URL, with handlers and their arguments.
     """
     rules: list[tuple[str, type[RestHandler], dict[str, Any]]] = []
     for pattern, routes in by_pattern():

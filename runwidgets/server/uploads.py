@@ -1,6 +1,6 @@
-"""Files on their way in: stored while they stream, with their limit kept on the way.
+"""Uploads: a file is stored while it is received, and its size limit is enforced meanwhile.
 
-A file comes as a form. Where JSON comes instead, it names a file of the server, which is copied.
+A file is sent as a form. A JSON body names a file on the server instead, which is copied.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 from runwidgets.server.handlers import RESOURCE, RestHandler
 
 FRAMING = 64 * 1024
-"""Bytes of a form beside the file in it."""
+"""Bytes of a form in addition to the file in it."""
 
 
 class UploadHandler(RestHandler):
-    """Takes a file while it comes, and gives it to the service meanwhile."""
+    """Receives a file, and passes it to the service at the same time."""
 
     def initialize(self, app: "RunWidgetsApp") -> None:
-        """Take the extension."""
+        """Store the extension."""
         super().initialize(app)
         self._form: Form | None = None
         self._pipe: Pipe | None = None
@@ -50,18 +50,18 @@ class UploadHandler(RestHandler):
 
     @property
     def limit(self) -> int:
-        """Bytes of the file and what frames it."""
+        """Bytes that the file and the form around it may have at most."""
         return super().limit if self._is_json else self.app.limits.upload + FRAMING
 
     def too_large(self, size: int) -> RunWidgetsError:
-        """Return the error for a file over the limit."""
+        """Return the error for a file that exceeds the limit."""
         if self._is_json:
             return super().too_large(size)
         limit = self.app.limits.upload
         return FileTooLargeError("file", f"{size:,} bytes are more than the limit of {limit:,}")
 
     async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
-        """Refuse who may not, before the file is read."""
+        """Reject requests without permission before the file is read."""
         await super().prepare()
         if self.request.method != "POST":
             return
@@ -76,7 +76,7 @@ class UploadHandler(RestHandler):
         self._uploads = self.api.uploads
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Pass a piece on to the service; waits while the service is behind."""
+        """Pass a chunk on to the service; waits while the service is slower than the sender."""
         return self._receive(chunk) if self._form is not None else super().data_received(chunk)
 
     async def _receive(self, chunk: bytes) -> None:
@@ -121,13 +121,13 @@ class UploadHandler(RestHandler):
         self.refuse(error)
 
     def on_connection_close(self) -> None:
-        """Let the service forget what came of a file whose sender went away."""
+        """Make the service discard the incomplete file of a client that disconnected."""
         super().on_connection_close()
         if self._pipe is not None:
-            self._pipe.fail(ServiceUnavailableError("upload", "its sender went away"))
+            self._pipe.fail(ServiceUnavailableError("upload", "the sender disconnected"))
 
     async def store(self, route: Route) -> None:
-        """Answer with the upload's handle, once all of it has come and is stored."""
+        """Respond with the handle of the upload, after all of it has been received and stored."""
         if self._is_json:
             given = read_path(route, tuple(self.path_args)) | read_body(route, b"".join(self._content))
             take = functools.partial(self.api.uploads.take_file, **given)

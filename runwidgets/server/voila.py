@@ -1,13 +1,14 @@
 """The routes in a standalone Voilà, which loads no server extensions.
 
-Voilà's `page_config_hook` is called before a page's kernel starts and is given the application. The first
-call adds the routes to it and tells kernels where they are. In a file ``voila.py``, in the folder where
-Voilà is started, in Jupyter's configuration folder, or where ``--Voila.config_file_paths`` says::
+Voilà calls its `page_config_hook` with the application before the kernel of a page starts. The first
+call adds the routes to the application, and publishes their address to kernels. Put this into a file
+``voila.py`` in the folder where Voilà is started, in Jupyter's configuration folder, or in one of
+``--Voila.config_file_paths``::
 
     from runwidgets.server.voila import open_routes
     c.VoilaConfiguration.page_config_hook = open_routes
 
-Whoever reaches the page may then do what the routes offer; Voilà's own `token` keeps others out.
+Everybody with access to the page may then use the routes; Voilà's own `token` restricts the access.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from runwidgets.server.extension import RunWidgetsApp
 from runwidgets.server.table import make_handlers
 
 KEY = "runwidgets"
-"""Under which the settings of Voilà hold the extension."""
+"""Key of the extension in Voilà's settings."""
 
 
 def open_routes(
@@ -35,20 +36,20 @@ def open_routes(
     Parameters
     ----------
     current_page_config : dict
-        What the page is told; returned as it is.
+        The configuration of the page; returned unchanged.
     base_url : str
-        Where Voilà is served.
+        Base URL of Voilà.
     settings : dict
-        Of Voilà's web application.
+        Settings of Voilà's web application.
     **others
-        What else a hook is given: ``log``, ``voila_configuration``, ``notebook_path``.
+        Further arguments of a hook: ``log``, ``voila_configuration``, ``notebook_path``.
 
     Returns
     -------
     dict
         `current_page_config`.
     """
-    if KEY not in settings and "voila" in settings:  # in a Jupyter server the extension is there already
+    if KEY not in settings and "voila" in settings:  # a Jupyter server has already loaded the extension
         voila = settings["voila"]
         settings[KEY] = _open(voila, base_url, settings, others["voila_configuration"])
     return current_page_config
@@ -68,15 +69,15 @@ def _open(voila: Any, base_url: str, settings: dict[str, Any], configuration: An
         web_app=voila.app,
     )
     app.serverapp = server
-    app.tell_kernels()  # now: Voilà takes the environment of its first kernel before the loop goes on
+    app.publish_address()  # now: Voilà reads the environment of its first kernel before the loop continues
     prefix = voila.server_url.rstrip("/")
     rules = [(f"{prefix}{pattern}", *rest) for pattern, *rest in make_handlers(app, EventsHandler)]
     about = {"voila_configuration": configuration}
-    listing = (rf"{prefix}/api/contents{path_regex}", VoilaContentsHandler, about)  # it only reads
+    listing = (rf"{prefix}/api/contents{path_regex}", VoilaContentsHandler, about)  # read-only
     views = (rf"{prefix}/static/{KEY}/(.*)", StaticFileHandler, {"path": app.static_paths[0]})
     voila.app.add_handlers(".*$", [*rules, listing, views])
     known = voila.app.default_router.rules
-    known.insert(0, known.pop(-2))  # before Voilà's rules, of which one takes whatever is left
+    known.insert(0, known.pop(-2))  # before Voilà's rules, one of which matches every path
     settings[f"{KEY}.start"] = asyncio.ensure_future(app._start_jupyter_server_extension(server))
     atexit.register(_close, app)
     return app

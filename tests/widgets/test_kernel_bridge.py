@@ -31,7 +31,7 @@ class Page:
         """Send a message; return its id."""
         self._asked += 1
         message = {"kind": kind, "id": f"a{self._asked}", **asked}
-        self.bridge.take({"runwidgets": message}, [memoryview(content)])
+        self.bridge.on_message({"runwidgets": message}, [memoryview(content)])
         return str(message["id"])
 
     def pieces(self, name: str) -> list[tuple[Json, bytes]]:

@@ -1,44 +1,14 @@
-"""The command `jupyter runwidgets`."""
+"""The entry point of `jupyter runwidgets`."""
 
+import sys
 from collections.abc import Sequence
-from importlib.metadata import version as installed_version
 from typing import Any
 
-from jupyter_core.application import JupyterApp
-
-from runwidgets.cli.clean import CleanApp
-from runwidgets.cli.demo import DemoApp
-from runwidgets.cli.doctor import DoctorApp
-from runwidgets.server.extension import RunWidgetsApp
-
-
-class RunWidgetsCommand(JupyterApp):
-    """Notebooks as workflows."""
-
-    name = "jupyter-runwidgets"
-    version = installed_version("runwidgets")
-    description = (
-        "Turns notebooks into workflows that anyone on the server can run.\n\n"
-        "The settings below are those of the server extension; set them in jupyter_server_config.py, "
-        "or on the command line of Jupyter."
-    )
-    classes = [RunWidgetsApp]  # noqa: RUF012
-    subcommands = {  # noqa: RUF012
-        "clean": (CleanApp, "Remove old runs and orphans."),
-        "demo": (DemoApp, "Open JupyterLab on the quickstart."),
-        "doctor": (DoctorApp, "Check the invariants of the runs and their files."),
-    }
-
-    def start(self) -> Any:
-        """Run the subcommand, or print the help if there is none."""
-        if self.subapp is None:
-            self.print_help()
-            return None
-        return self.subapp.start()
+from runwidgets.errors import ServiceUnavailableError
 
 
 def main(arguments: Sequence[str] | None = None) -> Any:
-    """Run the command.
+    """Run the command; on a system where nothing of it works, say so and exit.
 
     Parameters
     ----------
@@ -48,6 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     Returns
     -------
     Any
-        The return value of the subcommand.
+        The return value of the verb.
     """
+    try:
+        from runwidgets.cli.command import RunWidgetsCommand
+    except ServiceUnavailableError as error:  # Windows: see `runwidgets.store.locks`
+        sys.exit(error.message)
     return RunWidgetsCommand.launch_instance(list(arguments) if arguments is not None else None)

@@ -128,7 +128,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
 
     def _waitables(self) -> list[Any]:
         """Return what is readable when a fork server speaks or a spawned runner has ended."""
-        exits = [followed.pidfd for followed in self._followed.values() if followed.pidfd is not None]
+        exits = [followed.exit_fd for followed in self._followed.values() if followed.exit_fd is not None]
         return [*self._servers.sockets(), *exits]
 
     def _note_all(self) -> None:

@@ -2,16 +2,32 @@
 
 Everything that a runner starts carries the run's id in its environment, and on Linux the runner is the
 reaper of its orphans, so that neither a new session nor a double fork hides a process from it.
+
+What only Linux has is asked for here and nowhere else on the way of a spawned run:
+
+=====================  ================================  =====================================================
+what                   Linux                             macOS and other Unix systems
+=====================  ================================  =====================================================
+the end of a process   a pidfd, which is readable then   a thread waits (``kqueue``) and writes into a pipe
+descendants            ``/proc``, and a subreaper        psutil: children, and whoever carries the run's id
+the runner is killed   the kernel gets a death signal    ipykernel ends itself; the instance kills the others
+out of memory          ``/proc/vmstat`` counts it        the message only says SIGKILL
+=====================  ================================  =====================================================
+
+Without a subreaper a process escapes that has lost its parent and does not show the run's id: because it
+cleared its environment, or because macOS hides the environment of the programs in ``/bin`` and ``/usr/bin``.
 """
 
 import ctypes
+import math
 import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import psutil
 
@@ -30,7 +46,24 @@ PR_SET_CHILD_SUBREAPER = 36
 KILL_TIMEOUT = 2.0
 """Seconds in which a killed process must be gone; one that is not cannot be killed now."""
 
-_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+LOOK_PAUSE = 0.02
+"""Seconds between two looks at a process where the system does not tell of its end."""
+
+_is_linux = sys.platform == "linux"
+_prctl = ctypes.CDLL(None).prctl if _is_linux else None
+
+
+def _can_open_pidfds() -> bool:
+    """Say whether processes have descriptors here; a kernel before 5.3, or a sandbox, refuses them."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+HAS_PIDFD = _can_open_pidfds()
+"""Whether the system has a descriptor for a process."""
 
 
 def become_reaper() -> None:
@@ -99,9 +132,12 @@ def kill_descendants() -> None:
 
     A process may start another between the look and the kill: looked for until there is none, or those
     left can't be killed: they wait for a device, or belong to somebody else. Safe in any thread; the dead
-    are left to `reap_children`.
+    are left to `reap_children`. Where orphans do not become children of this process, those that carry the id
+    of its run are killed too.
     """
     _kill_all(lambda: [pid for pid in _descendants(os.getpid()) if not _is_dead(pid)])
+    if _prctl is None and RUN_VARIABLE in os.environ:
+        kill_run(os.environ[RUN_VARIABLE])
 
 
 def reap_children() -> None:
@@ -114,7 +150,7 @@ def reap_children() -> None:
 
 
 def kill_run(run_id: str) -> None:
-    """Kill every process of a run whose runner died, and wait until those that can be killed are gone."""
+    """Kill every process of a run but this one, and wait until those that can be killed are gone."""
     _kill_all(lambda: [process.pid for process in find_processes(run_id)])
 
 
@@ -175,9 +211,8 @@ def wait_for_end(pid: int, timeout: float | None = None) -> None:
     timeout : float, optional
         Seconds to wait at most; None for ever.
     """
-    if not hasattr(os, "pidfd_open"):
-        with suppress(psutil.NoSuchProcess):
-            psutil.wait_procs([psutil.Process(pid)], timeout=timeout)
+    if not HAS_PIDFD:
+        _wait_without_pidfd(pid, timeout)
         return
     try:
         descriptor = os.pidfd_open(pid)
@@ -189,6 +224,47 @@ def wait_for_end(pid: int, timeout: float | None = None) -> None:
         poll.poll(None if timeout is None else max(0.0, timeout) * 1000)
     finally:
         os.close(descriptor)
+
+
+def watch_for_end(pid: int) -> int:
+    """Return a descriptor that is readable once a process has ended, reaped or not.
+
+    Parameters
+    ----------
+    pid : int
+        The process, a child that is not reaped yet.
+
+    Returns
+    -------
+    int
+        For `select` and event loops; the caller closes it.
+    """
+    if HAS_PIDFD:
+        return os.pidfd_open(pid)
+    readable, writable = os.pipe()
+    threading.Thread(target=_tell_of_end, args=[pid, writable], daemon=True).start()
+    return readable
+
+
+def _tell_of_end(pid: int, writable: int) -> None:
+    wait_for_end(pid)
+    with suppress(BrokenPipeError):  # nobody watches any more
+        os.write(writable, b"!")
+    os.close(writable)
+
+
+def _wait_without_pidfd(pid: int, timeout: float | None) -> None:
+    """Wait for an end where processes have no descriptors; does not reap, so that the exit code stays."""
+    if sys.platform != "linux":
+        exits = select.kevent(
+            pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD | select.KQ_EV_ONESHOT, select.KQ_NOTE_EXIT
+        )
+        with suppress(ProcessLookupError), closing(select.kqueue()) as queue:
+            queue.control([exits], 1, None if timeout is None else max(0.0, timeout))
+        return
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    while not _is_dead(pid) and time.monotonic() < deadline:
+        time.sleep(LOOK_PAUSE)
 
 
 def _children(pid: int | str) -> list[int]:
@@ -207,7 +283,7 @@ def _children(pid: int | str) -> list[int]:
 
 
 def _descendants(pid: int) -> list[int]:
-    if not os.path.isdir("/proc/self/task"):
+    if not _is_linux:
         return [process.pid for process in psutil.Process(pid).children(recursive=True)]
     waiting, found = _children(pid), []
     while waiting:

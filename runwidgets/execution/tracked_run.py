@@ -18,6 +18,7 @@ from runwidgets.errors import (
     UnknownRunError,
 )
 from runwidgets.execution.journal import JournalReader
+from runwidgets.execution.processes import watch_for_end
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.states import RunState
 from runwidgets.store.database.database import now
@@ -72,7 +73,8 @@ class TrackedRun:
         self.stops: str | None = self.description.get("stops")
         """The sweep that an error of this run stops."""
         self.process: subprocess.Popen[bytes] | None = None
-        self.pidfd: int | None = None
+        self.exit_fd: int | None = None
+        """Descriptor that is readable once a spawned runner has ended."""
         self.code: int | None = None
         self.failures = 0
         self.kill_at: float | None = None
@@ -105,8 +107,7 @@ class TrackedRun:
     def watch(self, process: "subprocess.Popen[bytes]") -> None:
         """Remember the runner that was spawned."""
         self.process = process
-        if hasattr(os, "pidfd_open"):
-            self.pidfd = os.pidfd_open(process.pid)
+        self.exit_fd = watch_for_end(process.pid)
 
     def reap(self) -> None:
         """Take the exit code of a spawned runner that is gone."""
@@ -117,9 +118,9 @@ class TrackedRun:
 
     def unwatch(self) -> None:
         """Close what tells of the end of a spawned runner."""
-        if self.pidfd is not None:
-            os.close(self.pidfd)
-            self.pidfd = None
+        if self.exit_fd is not None:
+            os.close(self.exit_fd)
+            self.exit_fd = None
 
     def read(self) -> None:
         """Take what the journal says by now."""

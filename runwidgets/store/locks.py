@@ -2,12 +2,26 @@
 
 A runner holds the lock of its run as long as it lives, and so does an instance until the run that it
 accepts has its row; an instance holds one of its own.
+
+Whoever opens an instance imports this module, so here Windows is refused, which has no such locks and none of
+the processes and signals of Unix; forms, widgets and `connect` to a server elsewhere work there.
 """
 
-import fcntl
 import os
+import sys
 import uuid
 from pathlib import Path
+
+from runwidgets.errors import ServiceUnavailableError
+
+if sys.platform == "win32":
+    raise ServiceUnavailableError(
+        "Windows",
+        "runs cannot be stored or executed here",
+        "use Linux, macOS or the Windows Subsystem for Linux, or connect to a server there by its URL",
+    )
+
+import fcntl
 
 _own: set[int] = set()
 

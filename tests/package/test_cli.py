@@ -55,3 +55,11 @@ def test_the_command_says_what_there_is() -> None:
 
     assert "demo" in plain
     assert "--RunWidgetsApp.slots=" in every
+
+
+def test_an_unknown_verb_is_refused() -> None:
+    """The command exits with 2, names what it was given and says which verbs there are."""
+    done = subprocess.run([COMMAND, "nonsense"], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "nonsense: the first argument is one of the verbs clean, demo, doctor\n"

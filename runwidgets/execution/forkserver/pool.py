@@ -3,7 +3,8 @@
 There is a server for each set of modules that templates import. A run goes to the server that has
 exactly what its template imports; while that one starts, to one that has a part of it. A server is
 replaced when packages were installed or removed since it started, or when it has grown too large, and
-ends when it was idle for long. What a server cannot do is left to the caller, who spawns the run.
+ends when it was idle for long. What a server cannot do is left to the caller, who spawns the run; so are all
+runs on a system other than Linux, whose libraries do not survive a fork.
 """
 
 import importlib.util
@@ -30,7 +31,7 @@ from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_core.paths import jupyter_path
 
 from runwidgets.execution.kernels.zmq import HISTORY, find_kernelspec
-from runwidgets.execution.processes import RUN_VARIABLE, UNMARKED
+from runwidgets.execution.processes import HAS_PIDFD, RUN_VARIABLE, UNMARKED
 
 MAX_SERVERS = 4
 """Servers at once; each takes some 50 MB of its own, beside the modules that it holds."""
@@ -89,7 +90,7 @@ class ForkServers:
         self._failed_at: dict[Key, float] = {}
         self._again: set[str] = set()
         self._next_look = 0.0
-        self._is_able = sys.platform == "linux" and hasattr(os, "pidfd_open")
+        self._is_able = sys.platform == "linux" and HAS_PIDFD
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
         """Start the server for a template ahead, if there is none.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from runwidgets.execution.processes import count_oom_kills, signal_name
+from runwidgets.execution.processes import count_oom_kills, signal_name, watch_for_end
 
 SHUTDOWN_WAIT = 5.0
 """Seconds in which a kernel that was asked to end must be gone. **Source:** jupyter_client 8,
@@ -33,7 +33,7 @@ class Kernel:
 
     def __init__(self) -> None:
         self._code: int | None = None
-        self._pidfd = -1
+        self._exit_fd = -1
         self._oom_kills = count_oom_kills()
         self._has_ended = asyncio.Event()
 
@@ -58,8 +58,8 @@ class Kernel:
         ready = None
         try:
             await asyncio.wait_for(self._start(), timeout)
-            self._pidfd = os.pidfd_open(self.pid)
-            asyncio.get_running_loop().add_reader(self._pidfd, self._see_end)
+            self._exit_fd = watch_for_end(self.pid)
+            asyncio.get_running_loop().add_reader(self._exit_fd, self._see_end)
             ready, ended = asyncio.create_task(self._greet()), asyncio.create_task(self._has_ended.wait())
             done, _ = await asyncio.wait({ready, ended}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             ready.cancel()
@@ -88,7 +88,7 @@ class Kernel:
 
     async def shut_down(self) -> None:
         """Ask the kernel to end, and see that it does."""
-        if self._pidfd >= 0 and not self._has_ended.is_set():
+        if self._exit_fd >= 0 and not self._has_ended.is_set():
             self._ask()
             try:
                 await asyncio.wait_for(self._has_ended.wait(), SHUTDOWN_WAIT)
@@ -96,9 +96,9 @@ class Kernel:
                 os.kill(self.pid, signal.SIGKILL)
                 await self._has_ended.wait()
         await self._close()
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-            self._pidfd = -1
+        if self._exit_fd >= 0:
+            os.close(self._exit_fd)
+            self._exit_fd = -1
 
     def last_words(self) -> str:
         """Say how the process ended."""
@@ -111,7 +111,7 @@ class Kernel:
         return f"the kernel was killed by {name}{': out of memory' if is_oom else ''}"
 
     def _see_end(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._pidfd)
+        asyncio.get_running_loop().remove_reader(self._exit_fd)
         self._code = self._reap()
         self._has_ended.set()
 

@@ -27,13 +27,21 @@ STATUS_WAIT = 0.05
 """Seconds in which the first idle status follows the first reply, unless the subscription came too late."""
 RECONNECT_PAUSE = 2
 """Milliseconds between two tries to connect to a kernel that has not bound its sockets yet."""
+SOCKET_NAME = "kernel-ipc-5"
+"""The longest name that jupyter_client gives to a socket beside ``kernel.json``."""
 DRAIN_WAIT = 100
 """Milliseconds of silence after which nothing more comes from a kernel that has ended."""
 
 
 def private_folder(run_id: str) -> Path:
-    """Return where the sockets of a run's kernel are; their paths must be short."""
-    return Path(tempfile.gettempdir(), f"runwidgets-{run_id}")
+    """Return where the sockets of a run's kernel are.
+
+    Their paths must be short: where the folder for temporary files is too deep, as macOS's own is, they are
+    in ``/tmp``.
+    """
+    folder = Path(tempfile.gettempdir(), f"runwidgets-{run_id}")
+    is_short = len(os.fsencode(folder / SOCKET_NAME)) <= zmq.IPC_PATH_MAX_LEN
+    return folder if is_short else Path("/tmp", folder.name)
 
 
 def find_kernelspec(name: str) -> KernelSpec:

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +20,8 @@ CHUNK = 1 << 20
 """Bytes read or written at once."""
 FEW = 12
 """Paths that are made durable one by one."""
-_sync_file_system = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-"""Of Linux. **Source:** ``syncfs(2)``."""
+_sync_file_system = ctypes.CDLL(None, use_errno=True).syncfs if sys.platform == "linux" else None
+"""**Source:** ``syncfs(2)``."""
 
 
 def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:

@@ -26,8 +26,10 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import closing, suppress
+from typing import NoReturn
 
 import psutil
 
@@ -64,6 +66,18 @@ def _can_open_pidfds() -> bool:
 
 HAS_PIDFD = _can_open_pidfds()
 """Whether the system has a descriptor for a process."""
+
+
+def become(function: Callable[[], int]) -> NoReturn:
+    """Call a function in a forked child, and end with the code that it returns."""
+    code = 1
+    try:
+        code = function()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def become_reaper() -> None:

@@ -4,9 +4,9 @@ import datetime
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import (
     AfterValidator,
@@ -25,9 +25,6 @@ from runwidgets.limits import Limits
 from runwidgets.templates.ranges import DECIMAL, WHOLE, Range
 from runwidgets.templates.texts import MAX_DIGITS, leaves_folder, shorten, show, text_problem
 
-if TYPE_CHECKING:
-    from runwidgets.templates.parameters import Parameter
-
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
@@ -38,7 +35,63 @@ MOMENT = re.compile(
 SECRET_PROBLEM = "its value, which is secret and not shown, does not fit"
 
 
-def cast_value(parameter: "Parameter", value: Any, limits: Limits) -> Any:
+class Option(Protocol):
+    """One value of a select."""
+
+    @property
+    def value(self) -> Any:
+        """What the notebook gets."""
+
+
+class Declaration(Protocol):
+    """What a cast has to know of a parameter."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def dtype(self) -> str:
+        """What kind of value it takes."""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a record must have it."""
+
+    @property
+    def default(self) -> Any:
+        """What a record without it has."""
+
+    @property
+    def values(self) -> Sequence[Option] | None:
+        """What may be chosen from, if it is a select."""
+
+    @property
+    def para(self) -> "Declaration | None":
+        """A list's item; None for any JSON value."""
+
+    @property
+    def fields(self) -> "Sequence[Declaration] | None":
+        """A record's fields; None for any JSON object."""
+
+    @property
+    def secret(self) -> bool:
+        """Whether its value may not be shown."""
+
+    @property
+    def takes_none(self) -> bool:
+        """Whether None is a value for it."""
+
+    @property
+    def bounds(self) -> Range:
+        """Which numbers it takes."""
+
+    @property
+    def adapters(self) -> dict[Limits, TypeAdapter[Any]]:
+        """The types that it was already made into, by limits."""
+
+
+def cast_value(parameter: Declaration, value: Any, limits: Limits) -> Any:
     """Cast a value; see `runwidgets.templates.parameters.cast`."""
     if _depth(value) > limits.nesting:
         raise InvalidArgumentError(parameter.name, f"it is nested deeper than {limits.nesting} levels")
@@ -54,7 +107,7 @@ def cast_value(parameter: "Parameter", value: Any, limits: Limits) -> Any:
         raise InvalidArgumentError(parameter.name + where, problem) from error
 
 
-def _adapter(parameter: "Parameter", limits: Limits) -> TypeAdapter[Any]:
+def _adapter(parameter: Declaration, limits: Limits) -> TypeAdapter[Any]:
     """Return the type of a parameter, built once: that is most of what a cast costs."""
     known = parameter.adapters
     if limits not in known:
@@ -79,7 +132,7 @@ def first_problem(error: ValidationError) -> str:
     return f"{where}: {found['msg']}"
 
 
-def _type(parameter: "Parameter", limits: Limits) -> Any:
+def _type(parameter: Declaration, limits: Limits) -> Any:
     """Return the type that a declaration stands for."""
     casts: dict[str, Callable[[Any], Any]] = {
         "int": functools.partial(_int, bounds=parameter.bounds),
@@ -111,7 +164,7 @@ def _or_none(plain: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else plain(value)
 
 
-def _record(parameter: "Parameter", limits: Limits) -> Any:
+def _record(parameter: Declaration, limits: Limits) -> Any:
     check = BeforeValidator(_object)
     if parameter.fields is None:
         key = Annotated[str, AfterValidator(functools.partial(_string, limit=limits.string_size))]

@@ -9,7 +9,7 @@ import uuid
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nbformat.v4
 from jupyter_client.session import Session
@@ -17,12 +17,11 @@ from papermill.parameterize import parameterize_notebook
 
 from runwidgets.execution.forkserver.import_isolation import ImportIsolation
 from runwidgets.execution.forkserver.reseed import Generators
-from runwidgets.execution.forkserver.server import become
 from runwidgets.execution.kernels.client import InProcessKernel
 from runwidgets.execution.kernels.in_process import ForkableApp
 from runwidgets.execution.kernels.kernel import Kernel
 from runwidgets.execution.kernels.zmq import ZmqKernel
-from runwidgets.execution.processes import die_with, mark_process
+from runwidgets.execution.processes import become, die_with, mark_process
 from runwidgets.execution.runner.recorder import serialise
 from runwidgets.execution.runner.runner import execute_run, read_stored
 from runwidgets.states import RunState
@@ -67,8 +66,8 @@ class ForkedRunner:
         self._threshold = gc.get_threshold()
         _warm_up()
 
-    def run(self, request: dict[str, Any]) -> int:
-        """Be a runner; return its exit code.
+    def run(self, request: dict[str, Any]) -> NoReturn:
+        """Be a runner, and end with its exit code; called in a forked process.
 
         Parameters
         ----------
@@ -76,6 +75,10 @@ class ForkedRunner:
             ``run``, its id, ``folder``, its directory, ``copies``, the folder of static files, and
             ``keeper``, a process with which it ends, if there is one.
         """
+        become(lambda: self._be_runner(request))
+
+    def _be_runner(self, request: dict[str, Any]) -> int:
+        """Execute the run; return the exit code."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()

@@ -13,8 +13,7 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from types import ModuleType
 from typing import Any
 
-EVERY_KERNEL = ("IPython.core.logger", "faulthandler", "tornado.platform.asyncio")
-"""What a kernel that was spawned imports only once it runs."""
+from runwidgets.execution.kernels.in_process import EVERY_KERNEL
 
 
 class ImportIsolation(MetaPathFinder, Loader):

@@ -2,7 +2,7 @@
 
 It makes a kernel without channels, imports the modules of the templates it is for, then what a runner needs,
 and waits. For each request it forks a runner in a new session; the runner forks its kernel before it
-has a loop or a thread of its own (`forked`). The server itself stays single-threaded and never opens a ZeroMQ
+has a loop or a thread of its own (`child`). The server itself stays single-threaded and never opens a ZeroMQ
 context.
 
 A request is one packet: JSON with ``run``, ``folder`` and ``copies``, and the descriptor that holds the run's
@@ -10,9 +10,10 @@ lock. The server answers ``{"run", "code"}`` when a runner has ended; its first 
 ``{"unfit": module, "reason"}`` when a module cannot be imported ahead, after which it ends. When the other
 end is closed it waits for its runners, and ends too.
 
-What a child renews and hides is in `renewal`. Modules that print or warn while they are imported, or that
-leave threads behind, are not fit to be imported ahead, because a notebook would see the difference. This
-module imports little itself, for what is loaded before the kernel is made stays visible to notebooks.
+What a child seeds afresh is in `reseed`, what it hides in `import_isolation`. Modules that print or warn
+while they are imported, or that leave threads behind, are not fit to be imported ahead, because a notebook
+would see the difference. This module imports little itself, for what is loaded before the kernel is made
+stays visible to notebooks.
 """
 
 import contextlib
@@ -24,9 +25,8 @@ import select
 import signal
 import socket
 import sys
-import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runwidgets.execution.forkserver.huge_pages import collapse_pages
@@ -115,7 +115,7 @@ class ForkServer:
         pid = os.fork()
         if pid == 0:
             self._control.close()
-            become(lambda: self._runner.run(request))
+            self._runner.run(request)
         os.close(lock)
         self._runners[pid] = request["run"]
 
@@ -142,7 +142,7 @@ class ForkServer:
             self._refuse(name, f"it leaves threads behind: {', '.join(threads)}")
 
     def _import_runner(self) -> "type[ForkedRunner]":
-        from runwidgets.execution.forkserver.slim_imports import lean_imports
+        from runwidgets.execution.runner.slim_imports import lean_imports
 
         with lean_imports():
             from runwidgets.execution.forkserver.child import ForkedRunner
@@ -171,18 +171,6 @@ class _Said:
 
     def isatty(self) -> bool:
         return False
-
-
-def become(function: Callable[[], int]) -> NoReturn:
-    """Call a function in a forked child, and end with the code that it returns."""
-    code = 1
-    try:
-        code = function()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def _import(name: str) -> None:

@@ -35,8 +35,10 @@ from IPython.core.application import BaseIPythonApplication
 from tornado.ioloop import IOLoop
 from traitlets import Any as AnyTrait
 
-from runwidgets.execution.forkserver.import_isolation import EVERY_KERNEL
 from runwidgets.execution.kernels.socket_channel import IOPUB, SHELL, Receiver, Sender
+
+EVERY_KERNEL = ("IPython.core.logger", "faulthandler", "tornado.platform.asyncio")
+"""What a kernel that was spawned imports only once it runs."""
 
 
 class Publisher(IOPubThread):

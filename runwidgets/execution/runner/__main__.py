@@ -2,7 +2,7 @@
 
 import sys
 
-from runwidgets.execution.forkserver.slim_imports import lean_imports
+from runwidgets.execution.runner.slim_imports import lean_imports
 
 with lean_imports():
     from runwidgets.execution.runner.runner import main

@@ -3,14 +3,10 @@
 import mimetypes
 import re
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.routes.routes import Route
-
-if TYPE_CHECKING:
-    pass
-
 
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 

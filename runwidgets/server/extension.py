@@ -1,44 +1,32 @@
 """The server extension: its life cycle in a Jupyter server, without other logic.
 
 The instance is opened without blocking the loop once the server listens, and closed when the server stops.
-In between, `RunWidgetsApp` holds what handlers need: the services, the limits, the threads, and the hub of
-the event stream.
+In between it is part of the `Context` that the handlers share.
 """
 
 import asyncio
 import functools
 import os
-import secrets
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
-from weakref import WeakSet
+from typing import Any, Literal, cast
 
-from jupyter_server.auth import User
 from jupyter_server.extension.application import ExtensionApp
 from tornado.ioloop import PeriodicCallback
 from traitlets import default
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
-from runwidgets.server.events import EventsHandler, Hub, state_change
+from runwidgets.server.context import Context
+from runwidgets.server.events import EventsHandler
 from runwidgets.server.handlers import BASE
-from runwidgets.server.identity import KernelIdentityProvider, authenticates_people
-from runwidgets.server.multipart import Pipe
+from runwidgets.server.hub import Hub, state_change
+from runwidgets.server.identity import authenticates_people
 from runwidgets.server.settings import Settings
 from runwidgets.server.table import make_handlers
 from runwidgets.service.factory import Instance, open_instance
 
-Result = TypeVar("Result")
-
 SCHEMA = "https://events.jupyter.org/runwidgets/run_state/v1"
-REQUEST_THREADS = 16
-"""Requests that are served at once; more wait."""
-UPLOAD_THREADS = 8
-"""Uploads that are stored at once; more wait."""
 ACTIVITY_INTERVAL = 30.0
 """Seconds between two updates of the time at which a run was last active."""
 SHUTDOWN_TIMEOUT = 8.0
@@ -56,25 +44,12 @@ class RunWidgetsApp(Settings, ExtensionApp):
     load_other_extensions = True
     extension_url = f"/{BASE}"
 
-    hosted: Instance | None = None
-    hub: Hub | None = None
-    _problem = "the server is not ready yet; try again in a moment"
     _is_stopped = False
     _stopping: "asyncio.Future[None] | None" = None
 
     @default("static_paths")
     def _default_static_paths(self) -> list[str]:
         return [str(Path(__file__).parents[1] / "static")]  # views in other pages load their code from here
-
-    # -- for the handlers --------------------------------------------------------------------------
-
-    @property
-    def release(self) -> str:
-        """Version of runwidgets."""
-        try:
-            return version("runwidgets")
-        except PackageNotFoundError:  # a source tree that is not installed
-            return "0"
 
     @functools.cached_property
     def policy(self) -> Literal["open", "members"]:
@@ -84,58 +59,9 @@ class RunWidgetsApp(Settings, ExtensionApp):
         return cast(Literal["open", "members"], self.access)
 
     @functools.cached_property
-    def kernel_identity(self) -> KernelIdentityProvider:
-        """The identity provider for requests with the token that kernels inherit."""
-        return KernelIdentityProvider(secrets.token_urlsafe(32))
-
-    @functools.cached_property
-    def pipes(self) -> "WeakSet[Pipe]":
-        """Uploads in progress, which the shutdown ends so that they do not delay it."""
-        return WeakSet()
-
-    @property
-    def open_instance(self) -> Instance:
-        """The open instance.
-
-        Raises
-        ------
-        ServiceUnavailableError
-            The instance is not open yet, is closed, or could not be opened.
-        """
-        if self.hosted is None:
-            raise ServiceUnavailableError("runwidgets", self._problem)
-        return self.hosted
-
-    def user_of(self, user: User | None) -> str | None:
-        """Return the user name that the services use for a user of Jupyter.
-
-        Parameters
-        ----------
-        user : User
-            The user of a request.
-
-        Returns
-        -------
-        str or None
-            None with the access policy `open`, where all users are one person.
-        """
-        return user.username if user is not None and self.policy == "members" else None
-
-    async def in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Call a blocking function in a thread, and await its result."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-
-    def in_upload_thread(self, function: Callable[[], Result]) -> "asyncio.Future[Result]":
-        """Call a function that reads an upload in a separate pool: it may wait for a slow sender."""
-        return asyncio.get_running_loop().run_in_executor(self._upload_threads, function)
-
-    @functools.cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(REQUEST_THREADS, "runwidgets-rest")
-
-    @functools.cached_property
-    def _upload_threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(UPLOAD_THREADS, "runwidgets-upload")
+    def context(self) -> Context:
+        """What the handlers share."""
+        return Context(self.limits, self.policy)
 
     @property
     def _server(self) -> Any:
@@ -145,7 +71,7 @@ class RunWidgetsApp(Settings, ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
-        self.handlers.extend(make_handlers(self, EventsHandler))
+        self.handlers.extend(make_handlers(self.context, EventsHandler))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Open the instance and publish its address to kernels. Called once the server listens."""
@@ -154,22 +80,22 @@ class RunWidgetsApp(Settings, ExtensionApp):
         serverapp.event_logger.register_event_schema(schema.read_text("utf-8"))
         started = time.monotonic()
         try:
-            instance = await self.in_thread(self._open)
+            instance = await self.context.in_thread(self._open)
             hub = Hub(instance.events, self._emit)
-            await self.in_thread(hub.start)
+            await self.context.in_thread(hub.start)
         except RunWidgetsError as error:
-            self._problem = f"it could not be opened: {error.message}"
-            self.log.critical("runwidgets | %s", self._problem)
+            self.context.problem = f"it could not be opened: {error.message}"
+            self.log.critical("runwidgets | %s", self.context.problem)
             return
         except Exception:
-            self._problem = "it could not be opened; the server's log says why"
+            self.context.problem = "it could not be opened; the server's log says why"
             self.log.critical("runwidgets | could not be opened", exc_info=True)
             return
         if self._is_stopped:  # the server was stopped in the meantime
             hub.stop()
-            await self.in_thread(instance.close)
+            await self.context.in_thread(instance.close)
             return
-        self.hosted, self.hub = instance, hub
+        self.context.instance, self.context.hub = instance, hub
         self._activity = PeriodicCallback(self._update_activity, ACTIVITY_INTERVAL * 1000)
         self._activity.start()
         await self._update_activity()
@@ -183,7 +109,7 @@ class RunWidgetsApp(Settings, ExtensionApp):
     def publish_address(self) -> None:
         """Set the address of the routes and a token for them in the environment that new kernels inherit."""
         os.environ[URL_VARIABLE] = self._url()
-        os.environ[TOKEN_VARIABLE] = self.kernel_identity.secret
+        os.environ[TOKEN_VARIABLE] = self.context.kernel_identity.secret
 
     def _open(self) -> Instance:
         return open_instance(
@@ -209,24 +135,24 @@ class RunWidgetsApp(Settings, ExtensionApp):
 
     async def _close(self) -> None:
         self._is_stopped = True
-        self._problem = "the server is stopping"
-        if os.environ.get(TOKEN_VARIABLE) == self.kernel_identity.secret:
+        self.context.problem = "the server is stopping"
+        if os.environ.get(TOKEN_VARIABLE) == self.context.kernel_identity.secret:
             del os.environ[TOKEN_VARIABLE]
             os.environ.pop(URL_VARIABLE, None)
-        instance, hub, self.hosted, self.hub = self.hosted, self.hub, None, None
-        for pipe in list(self.pipes):
-            pipe.fail(ServiceUnavailableError("upload", self._problem))
+        instance, hub = self.context.instance, self.context.hub
+        self.context.instance = self.context.hub = None
+        for pipe in list(self.context.pipes):
+            pipe.fail(ServiceUnavailableError("upload", self.context.problem))
         if hub is not None:
             self._activity.stop()
             hub.stop()
-            await self.in_thread(hub.wait, SHUTDOWN_TIMEOUT / 4)
+            await self.context.in_thread(hub.wait, SHUTDOWN_TIMEOUT / 4)
         if instance is not None:
             try:
-                await asyncio.wait_for(self.in_thread(instance.close), SHUTDOWN_TIMEOUT)
+                await asyncio.wait_for(self.context.in_thread(instance.close), SHUTDOWN_TIMEOUT)
             except asyncio.TimeoutError:
                 self.log.warning("runwidgets | not closed after %.0f s; leaving anyway", SHUTDOWN_TIMEOUT)
-        for threads in (self._threads, self._upload_threads):
-            threads.shutdown(wait=False, cancel_futures=True)
+        self.context.close()
 
     def _url(self) -> str:
         local = cast(str, self._server.local_url).partition("?")[0]
@@ -234,8 +160,8 @@ class RunWidgetsApp(Settings, ExtensionApp):
         return f"{origin}{self._server.base_url}{BASE}"
 
     async def _update_activity(self) -> None:
-        if self.hosted is not None:
-            newest = await self.in_thread(self.hosted.last_activity)
+        if self.context.instance is not None:
+            newest = await self.context.in_thread(self.context.instance.last_activity)
             if newest is not None:
                 self._server.web_app.settings["last_activity_times"][self.name] = newest
 

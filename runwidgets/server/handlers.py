@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable
 from http.client import responses
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from jupyter_server.auth import IdentityProvider
@@ -30,13 +30,11 @@ from runwidgets.errors import (
     UnsupportedMediaTypeError,
 )
 from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query
+from runwidgets.server.context import Context
 from runwidgets.server.downloads import Download, open_download
 from runwidgets.server.identity import translate_token
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.routes.routes import ROUTES, Route
-
-if TYPE_CHECKING:
-    from runwidgets.server.extension import RunWidgetsApp
 
 BASE = "runwidgets/api/"
 """Path of the routes, below the server's base URL."""
@@ -67,11 +65,11 @@ def unauthenticated() -> UnauthenticatedAccessError:
 class RestHandler(APIHandler):
     """Serve one pattern of the route table."""
 
-    app: "RunWidgetsApp"
+    context: Context
 
-    def initialize(self, app: "RunWidgetsApp") -> None:
-        """Store the extension, which has the services, the limits and the threads."""
-        self.app = app
+    def initialize(self, context: Context) -> None:
+        """Store what the handlers share: the services, the limits and the threads."""
+        self.context = context
         self._is_kernel = False
         self._content: list[bytes] = []
         self._size = 0
@@ -80,22 +78,22 @@ class RestHandler(APIHandler):
     @property
     def identity_provider(self) -> IdentityProvider:
         """The provider that authenticates the request: the server's, or ours for the token of kernels."""
-        return self.app.kernel_identity if self._is_kernel else super().identity_provider
+        return self.context.kernel_identity if self._is_kernel else super().identity_provider
 
     @property
     def api(self) -> Api:
         """The services of the user; raises `ServiceUnavailableError` while the instance is not open."""
-        return self.app.open_instance.api(self.app.user_of(self.current_user))
+        return self.context.api(self.current_user)
 
     @property
     def limit(self) -> int:
         """Bytes that the body of this request may have at most."""
-        return self.app.limits.json_body
+        return self.context.limits.json_body
 
     async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
         """Authenticate the request, and reject it before the body is read where possible."""
         translate_token(self.request.headers)
-        self._is_kernel = self.app.kernel_identity.is_authenticated(self.request.headers)
+        self._is_kernel = self.context.kernel_identity.is_authenticated(self.request.headers)
         await super().prepare()
         if self.request.method == "OPTIONS":
             return
@@ -170,9 +168,9 @@ class RestHandler(APIHandler):
             content = b"".join(self._content)
             if content.strip():
                 check_content_type(self.request.headers.get("Content-Type", ""))
-            given |= await self.app.in_thread(read_body, route, content)
+            given |= await self.context.in_thread(read_body, route, content)
         method = getattr(getattr(self.api, route.service), route.method)
-        text = await self.app.in_thread(lambda: json.dumps(method(**given), allow_nan=False))
+        text = await self.context.in_thread(lambda: json.dumps(method(**given), allow_nan=False))
         self._write_json(route.status, "" if route.answer == "nothing" else text)
 
     def _write_json(self, status: int, text: str) -> None:
@@ -180,15 +178,15 @@ class RestHandler(APIHandler):
         self.finish(text) if text else self.finish()
 
     def _descriptor(self) -> dict[str, Any]:
-        assert self.app.open_instance, "a client that reads the descriptor may rely on the other routes"
+        api = self.api  # a client that reads the descriptor may rely on the other routes
         url = f"{self.request.protocol}://{self.request.host}{self.base_url}{BASE}"
-        user = self.app.user_of(self.current_user)
+        user = self.context.user_of(self.current_user)
         return {
             "name": "runwidgets",
-            "store": self.api.store(),
-            "version": self.app.release,
+            "store": api.store(),
+            "version": self.context.release,
             "url": url,
-            "limits": {"upload": self.app.limits.upload},
+            "limits": {"upload": self.context.limits.upload},
             "routes": [route.description for route in ROUTES],
             **({"username": user} if user is not None else {}),
         }
@@ -197,7 +195,7 @@ class RestHandler(APIHandler):
 
     async def _send(self, route: Route, given: dict[str, Any]) -> None:
         is_inline = self.request.query_arguments.get("inline", [b""])[-1] in {b"1", b"true"}
-        download = await self.app.in_thread(open_download, self.api, route, given)
+        download = await self.context.in_thread(open_download, self.api, route, given)
         try:
             self._transforms = []  # no gzip: it would remove Content-Length and ranges and change the bytes
             begin, length = self._choose_range(download, is_inline)
@@ -205,11 +203,11 @@ class RestHandler(APIHandler):
                 await self.finish(set_content_type=download.mime_type)
                 return
             if begin:
-                await self.app.in_thread(download.file.seek, begin)
+                await self.context.in_thread(download.file.seek, begin)
             await self.flush()
             while length is None or length > 0:
                 size = SEND_CHUNK if length is None else min(SEND_CHUNK, length)
-                piece = await self.app.in_thread(download.file.read, size)
+                piece = await self.context.in_thread(download.file.read, size)
                 if not piece:
                     break
                 self.write(piece)
@@ -219,7 +217,7 @@ class RestHandler(APIHandler):
         except StreamClosedError:
             self.log.debug("The client disconnected during a download.")
         finally:
-            await self.app.in_thread(download.file.close)
+            await self.context.in_thread(download.file.close)
 
     def _choose_range(self, download: Download, is_inline: bool) -> tuple[int, int | None]:
         fallback = re.sub(r"[^ !#-$&-.0-:<-\[\]-~]", "_", download.name)

@@ -1,22 +1,16 @@
 """The handlers for Tornado: one per pattern of the route table."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from runwidgets.errors import (
-    UnknownObjectError,
-)
-from runwidgets.service.routes.routes import BY_ID, Route, by_pattern, expression
-
-if TYPE_CHECKING:
-    from runwidgets.server.extension import RunWidgetsApp
-
-
+from runwidgets.errors import UnknownObjectError
+from runwidgets.server.context import Context
 from runwidgets.server.handlers import BASE, RESOURCE, RestHandler
 from runwidgets.server.uploads import UploadHandler
+from runwidgets.service.routes.routes import BY_ID, Route, by_pattern, expression
 
 
 def _method(route: Route) -> Callable[..., Any]:
@@ -43,14 +37,14 @@ class MissingHandler(RestHandler):
 
 
 def make_handlers(
-    app: "RunWidgetsApp", stream: type[RestHandler]
+    context: Context, stream: type[RestHandler]
 ) -> list[tuple[str, type[RestHandler], dict[str, Any]]]:
     """Return Tornado's rules for the whole route table.
 
     Parameters
     ----------
-    app : RunWidgetsApp
-        The extension.
+    context : Context
+        What the handlers share.
     stream : type
         The handler whose `answer` serves the event stream.
 
@@ -70,6 +64,6 @@ def make_handlers(
         handler: type[RestHandler] = type(f"{base.__name__}_{len(rules)}", (base,), methods)
         handler = web.stream_request_body(handler)
         path = expression(pattern) or "?"
-        rules.append((f"/{BASE}{path}", handler, {"app": app}))
-    rules.append((f"/{BASE}.*", MissingHandler, {"app": app}))
+        rules.append((f"/{BASE}{path}", handler, {"context": context}))
+    rules.append((f"/{BASE}.*", MissingHandler, {"context": context}))
     return rules

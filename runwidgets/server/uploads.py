@@ -7,7 +7,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Awaitable
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, cast
 
 from jupyter_core.utils import ensure_async
 
@@ -19,14 +19,10 @@ from runwidgets.errors import (
     UnauthorizedAccessError,
 )
 from runwidgets.server.arguments import read_body, read_path
+from runwidgets.server.context import Context
+from runwidgets.server.handlers import RESOURCE, RestHandler
 from runwidgets.server.multipart import Form, Part, Pipe
 from runwidgets.service.routes.routes import BY_ID, Route
-
-if TYPE_CHECKING:
-    from runwidgets.server.extension import RunWidgetsApp
-
-
-from runwidgets.server.handlers import RESOURCE, RestHandler
 
 FRAMING = 64 * 1024
 """Bytes of a form in addition to the file in it."""
@@ -35,9 +31,9 @@ FRAMING = 64 * 1024
 class UploadHandler(RestHandler):
     """Receives a file, and passes it to the service at the same time."""
 
-    def initialize(self, app: "RunWidgetsApp") -> None:
-        """Store the extension."""
-        super().initialize(app)
+    def initialize(self, context: Context) -> None:
+        """Store what the handlers share."""
+        super().initialize(context)
         self._form: Form | None = None
         self._pipe: Pipe | None = None
         self._stored: asyncio.Future[str] | None = None
@@ -51,13 +47,13 @@ class UploadHandler(RestHandler):
     @property
     def limit(self) -> int:
         """Bytes that the file and the form around it may have at most."""
-        return super().limit if self._is_json else self.app.limits.upload + FRAMING
+        return super().limit if self._is_json else self.context.limits.upload + FRAMING
 
     def too_large(self, size: int) -> RunWidgetsError:
         """Return the error for a file that exceeds the limit."""
         if self._is_json:
             return super().too_large(size)
-        limit = self.app.limits.upload
+        limit = self.context.limits.upload
         return FileTooLargeError("file", f"{size:,} bytes are more than the limit of {limit:,}")
 
     async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
@@ -97,7 +93,7 @@ class UploadHandler(RestHandler):
         if isinstance(piece, bytes):
             if self._is_in_file and self._pipe is not None:
                 self._size += len(piece)
-                if self._size > self.app.limits.upload:
+                if self._size > self.context.limits.upload:
                     raise self.too_large(self._size)
                 await self._pipe.put(piece)
             return
@@ -107,11 +103,11 @@ class UploadHandler(RestHandler):
         if self._pipe is not None:
             raise InvalidArgumentError("body", "it has more than one file", "send one file per request")
         pipe = self._pipe = Pipe()
-        self.app.pipes.add(pipe)
+        self.context.pipes.add(pipe)
         store = functools.partial(
             self._uploads.upload_file, **self._arguments, file=cast("IO[bytes]", pipe), name=piece.filename
         )
-        self._stored = self.app.in_upload_thread(lambda: json.dumps(store()))
+        self._stored = self.context.in_upload_thread(lambda: json.dumps(store()))
         self._stored.add_done_callback(lambda _: pipe.abandon())
         self._stored.add_done_callback(lambda future: future.cancelled() or future.exception())
 
@@ -131,7 +127,7 @@ class UploadHandler(RestHandler):
         if self._is_json:
             given = read_path(route, tuple(self.path_args)) | read_body(route, b"".join(self._content))
             take = functools.partial(self.api.uploads.take_file, **given)
-            self._write_json(route.status, await self.app.in_upload_thread(lambda: json.dumps(take())))
+            self._write_json(route.status, await self.context.in_upload_thread(lambda: json.dumps(take())))
             return
         if self._pipe is None or self._stored is None or self._form is None or not self._form.finish():
             problem = "it has no file" if self._pipe is None else "it ends in the middle of the file"

@@ -71,7 +71,7 @@ def _open(voila: Any, base_url: str, settings: dict[str, Any], configuration: An
     app.serverapp = server
     app.publish_address()  # now: Voilà reads the environment of its first kernel before the loop continues
     prefix = voila.server_url.rstrip("/")
-    rules = [(f"{prefix}{pattern}", *rest) for pattern, *rest in make_handlers(app, EventsHandler)]
+    rules = [(f"{prefix}{pattern}", *rest) for pattern, *rest in make_handlers(app.context, EventsHandler)]
     about = {"voila_configuration": configuration}
     listing = (rf"{prefix}/api/contents{path_regex}", VoilaContentsHandler, about)  # read-only
     views = (rf"{prefix}/static/{KEY}/(.*)", StaticFileHandler, {"path": app.static_paths[0]})
@@ -84,5 +84,5 @@ def _open(voila: Any, base_url: str, settings: dict[str, Any], configuration: An
 
 
 def _close(app: RunWidgetsApp) -> None:
-    if app.hosted is not None:
-        app.hosted.close()
+    if app.context.instance is not None:
+        app.context.instance.close()

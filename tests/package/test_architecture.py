@@ -1,8 +1,12 @@
+import copy
 import json
 import subprocess
 import sys
+from collections import defaultdict
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import runwidgets
@@ -18,6 +22,43 @@ def test_arrows_go_downwards_only() -> None:
     checked = subprocess.run(lint, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert checked.returncode == 0, checked.stdout
+
+
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    """Who imports whom, for types also."""
+    return grimp.build_graph("runwidgets", cache_dir=None)
+
+
+def find_cycle(imports: grimp.ImportGraph, depth: int) -> list[str] | None:
+    """Return modules that import each other in a circle; those below a depth count as their package."""
+    imported: dict[str, set[str]] = defaultdict(set)
+    for importer in imports.modules:
+        for module in imports.find_modules_directly_imported_by(importer):
+            one, other = (".".join(name.split(".")[:depth]) for name in (importer, module))
+            if one != other:
+                imported[one].add(other)
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return None
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 5])
+def test_no_import_comes_back(imports: grimp.ImportGraph, depth: int) -> None:
+    """No modules, and no packages of any depth, import each other in a circle."""
+    assert find_cycle(imports, depth) is None
+
+
+def test_a_circle_is_found(imports: grimp.ImportGraph) -> None:
+    """An import against the arrows would be seen, between modules and between packages."""
+    imports = copy.deepcopy(imports)
+
+    imports.add_import(importer="runwidgets.errors", imported="runwidgets.store.files.disk")
+
+    assert {"runwidgets.errors", "runwidgets.store.files.disk"} <= set(find_cycle(imports, 5) or ())
+    assert {"runwidgets.errors", "runwidgets.store"} <= set(find_cycle(imports, 2) or ())
 
 
 def test_the_public_names_are_sorted_and_exist() -> None:

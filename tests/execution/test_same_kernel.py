@@ -58,7 +58,7 @@ STATE_MASKS: list[Mask] = [
     (r"/tmp/(tmp\w+\.json|runwidgets-[\w<>]+/kernel\.json)", "connection.json"),
     # Which program a kernel's process was started as, and what stands below it on the stack.
     (
-        r"\['-m', '(ipykernel_launcher|runwidgets\.execution\.forkserver)'(, '(-f|\d+)')?\]",
+        r"\['-m', '(ipykernel_launcher|runwidgets\.execution\.forkserver\.server)'(, '(-f|\d+)')?\]",
         "['the launcher']",
     ),
     (r"'_run_module_as_main'.*?'run_forever'", "'run_forever'"),
@@ -70,7 +70,8 @@ STATE_MASKS: list[Mask] = [
     # What was imported before the fork is not collected, and comes from a finder of its own.
     (r"(\(700, 10, 10\) )\d+", r"\1…"),
     (
-        r"<class 'runwidgets\.execution\.renewal\.ImportIsolation'>, |, <class 'six\._SixMetaPathImporter'>",
+        r"<class 'runwidgets\.execution\.forkserver\.import_isolation\.ImportIsolation'>, "
+        r"|, <class 'six\._SixMetaPathImporter'>",
         "",
     ),
     # Whether a module was looked for in the working folder yet.

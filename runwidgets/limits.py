@@ -9,6 +9,8 @@ from dataclasses import dataclass
 KIB = 1024
 MB = 1000 * 1000
 GB = 1000 * MB
+MAX_DAYS = 36_500
+"""Days for which a run may be kept; the calendar ends in the year 9999."""
 
 
 @dataclass(frozen=True)

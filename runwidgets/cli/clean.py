@@ -6,8 +6,8 @@ from traitlets import Bool, Integer
 
 from runwidgets.cli.root import RootApp
 from runwidgets.errors import RunWidgetsError
+from runwidgets.limits import MAX_DAYS
 from runwidgets.service.factory import clean_root
-from runwidgets.service.local.retention import MAX_DAYS
 
 
 class CleanApp(RootApp):

@@ -19,7 +19,7 @@ from runwidgets.spaces.space import as_space, grid
 if TYPE_CHECKING:
     import pandas
 
-    from runwidgets.execution.dask.connection import Cluster
+    from runwidgets.execution.backend import Cluster
     from runwidgets.service.factory import Instance
 
 __all__ = ["Api", "Run", "Sweep", "connect", "default_root", "leaderboard", "run", "sweep"]

@@ -1,7 +1,12 @@
 """The interface of a place where runs execute."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Cluster = str | Callable[[], Any]
+"""The address of a scheduler, the path of a scheduler file, ``module:function``, or a function that returns
+a cluster of Dask."""
 
 
 class Backend(ABC):

@@ -12,8 +12,7 @@ from traitlets import Enum, Float, Integer, List, TraitError, TraitType, Unicode
 from traitlets.config import Configurable
 
 from runwidgets.errors import ServiceUnavailableError
-from runwidgets.limits import Limits
-from runwidgets.service.local.retention import MAX_DAYS
+from runwidgets.limits import MAX_DAYS, Limits
 from runwidgets.store.files.layout import folder_of, is_url
 
 RENAMED = {"log": "log_size"}

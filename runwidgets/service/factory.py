@@ -5,12 +5,11 @@ import socket
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jupyter_core.paths import jupyter_data_dir
 
 from runwidgets.errors import ServiceUnavailableError
-from runwidgets.execution.backend import Backend
+from runwidgets.execution.backend import Backend, Cluster
 from runwidgets.execution.local import LocalBackend
 from runwidgets.limits import Limits
 from runwidgets.service.contracts.runs import Api
@@ -34,9 +33,6 @@ from runwidgets.store.files.local import Files
 from runwidgets.store.files.object_store import ObjectStore
 from runwidgets.store.files.remote import StoredFiles
 from runwidgets.store.liveness import HeartbeatLiveness, LockLiveness
-
-if TYPE_CHECKING:
-    from runwidgets.execution.dask.connection import Cluster
 
 DATABASE = "runwidgets.db"
 DRAIN_TIMEOUT = 8.0
@@ -164,7 +160,7 @@ def open_instance(
     environment: Iterable[str] = (),
     keep_days: int = 0,
     keep_runs: int = 0,
-    cluster: "Cluster | None" = None,
+    cluster: Cluster | None = None,
 ) -> Instance:
     """Open the instance at a root; its runs of before go on.
 
@@ -216,7 +212,7 @@ def make_backend(
     limits: Limits,
     slots: int | None,
     environment: Iterable[str],
-    cluster: "Cluster | None",
+    cluster: Cluster | None,
 ) -> Backend:
     """Return where runs execute; see `open_instance`."""
     if cluster is None:

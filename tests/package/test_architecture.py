@@ -1,5 +1,6 @@
 import copy
 import json
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -15,13 +16,52 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted(path for path in (ROOT / "runwidgets").rglob("*.py") if "node_modules" not in path.parts)
 
 
-def test_arrows_go_downwards_only() -> None:
-    """No room imports one above it."""
-    lint = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+CONTRACTS = {
+    "Arrows go downwards only": ("errors", "runwidgets.store.locks"),
+    "Below the server nobody knows Tornado, Jupyter Server or ipywidgets": ("store.locks", "tornado.web"),
+    "Only the factory and Dask's workers know the local backend": (
+        "execution.dispatcher",
+        "runwidgets.execution.local",
+    ),
+    "Only the factory knows the Dask backend": (
+        "service.contracts.runs",
+        "runwidgets.execution.dask.connection",
+    ),
+    "Only the factory knows the local services": ("cli.clean", "runwidgets.service.local.retention"),
+    "Only connect knows the HTTP services": ("client.run", "runwidgets.service.http.client"),
+}
+"""By contract, a module and an import that breaks it."""
 
-    checked = subprocess.run(lint, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert checked.returncode == 0, checked.stdout
+def lint_imports(folder: Path) -> str:
+    """Return what the contracts say of the package in a folder."""
+    lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    checked = subprocess.run(
+        [sys.executable, "-c", lint, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return checked.stdout
+
+
+def test_the_contracts_are_kept() -> None:
+    """No module imports one above it, or a concrete class that only the factory may know."""
+    assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in lint_imports(ROOT)
+
+
+def test_a_forbidden_import_is_refused(tmp_path: Path) -> None:
+    """Each contract reports an import that breaks it, also one for types."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    package = tmp_path / "runwidgets"
+    shutil.copytree(
+        ROOT / "runwidgets", package, ignore=shutil.ignore_patterns("frontend", "static", "*.pyc")
+    )
+    for module, imported in CONTRACTS.values():
+        path = package / f"{module.replace('.', '/')}.py"
+        forbidden = f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import {imported}\n"
+        path.write_text(path.read_text("utf-8") + forbidden, "utf-8")
+
+    said = lint_imports(tmp_path)
+
+    assert [name for name in CONTRACTS if f"{name} BROKEN" not in said] == []
 
 
 @pytest.fixture(scope="module")

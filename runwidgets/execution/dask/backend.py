@@ -18,7 +18,8 @@ from functools import partial
 from typing import Any
 
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
-from runwidgets.execution.dask.connection import Cluster, Connection
+from runwidgets.execution.backend import Cluster
+from runwidgets.execution.dask.connection import Connection
 from runwidgets.execution.dask.scheduler_plugin import PREFIX
 from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin
 from runwidgets.execution.dispatcher import IDLE_PAUSE, Dispatcher

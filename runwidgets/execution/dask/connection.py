@@ -18,6 +18,7 @@ import cloudpickle
 from distributed import Client, fire_and_forget
 
 from runwidgets.errors import ServiceUnavailableError
+from runwidgets.execution.backend import Cluster
 from runwidgets.execution.dask import scheduler_plugin as scheduler_plugin
 from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
 from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin, execute
@@ -27,9 +28,6 @@ CONNECT_TIMEOUT = 3.0
 ANSWER_TIMEOUT = 5.0
 """Seconds in which a scheduler that we are connected to must answer."""
 
-Cluster = str | Callable[[], Any]
-"""The address of a scheduler, the path of a scheduler file, ``module:function``, or a function that returns
-a cluster of Dask."""
 Json = dict[str, Any]
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,6 @@ from runwidgets.store.database.integrity_queries import find_expired, find_orpha
 from runwidgets.store.database.runs import RunRow, Runs
 from runwidgets.store.files.local import Files
 
-MAX_DAYS = 36_500
-"""Days for which a run may be asked to be kept; calendars end."""
 HOUR = 3600.0
 GOODBYE = 2.0
 """Seconds that the end waits for the folder that is being removed; it goes on by itself."""
@@ -50,7 +48,7 @@ def clean(
     database : Database
         Its index.
     keep_days : int, optional
-        Days for which a run is kept after its end, 0 to `MAX_DAYS`; 0 for ever.
+        Days for which a run is kept after its end, 0 to `limits.MAX_DAYS`; 0 for ever.
     keep_runs : int, optional
         Newest runs of each group that are kept, at least 0; 0 for all.
     is_dry : bool, optional

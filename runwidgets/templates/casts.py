@@ -124,7 +124,7 @@ def first_problem(error: ValidationError) -> str:
     if found["type"] == "extra_forbidden":
         return f"there is no field '{shorten(str(found['loc'][-1]))}'"
     if found["type"] == "literal_error":
-        return f"{where}: {show(found['input'])} is none of {found['ctx']['expected']}"
+        return f"{where}: {show(found['input'])} is not one of {found['ctx']['expected']}"
     if found["type"] == "value_error":
         return str(found["ctx"]["error"])
     if found["type"] == "runwidgets":
@@ -277,7 +277,7 @@ def _select(value: Any, choices: list[Any]) -> Any:
             if value == (choice if isinstance(choice, str) else show(choice)):
                 return choice
     _given(value)
-    raise _problem(f"{show(value)} is none of {', '.join(show(choice) for choice in choices)}")
+    raise _problem(f"{show(value)} is not one of {', '.join(show(choice) for choice in choices)}")
 
 
 def _date(value: Any) -> str:

@@ -63,7 +63,7 @@ def test_a_notebook_is_added_run_and_looked_at(lab: Lab, tmp_path: Path) -> None
     (lab.server.folder / "mine" / "table.csv").touch()
     write_notebook(lab.server.folder / "mine" / "double.ipynb", WRITES, parameters="x: int = 1")
     card = lab.show("app_mouse.ipynb", "browser = rw.RunBrowser()\nbrowser")
-    expect(card.get_by_text("No workflow yet.")).to_be_visible()
+    expect(card.get_by_text("No workflows yet.")).to_be_visible()
 
     card.get_by_role("button", name="Add a notebook…").click()
     card.get_by_role("button", name="Open folder mine").click()

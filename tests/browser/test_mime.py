@@ -127,7 +127,7 @@ def test_an_untrusted_notebook_shows_runs_and_can_do_nothing_to_them(lab: Lab, a
     expect(first.locator(".rw-badge")).to_have_text("▶ Running")
     expect(first).to_contain_text("This notebook is not trusted")
     assert first.locator(".rw-actions").get_by_role("button").count() == 0
-    expect(nowhere).to_have_text("This output names no run.")
+    expect(nowhere).to_have_text("This output does not name a run.")
     expect(gone).to_contain_text('<img src=x onerror="window.hacked=1">⟨U+202E⟩␛[31m</script>, Succeeded')
     expect(gone).to_contain_text("This server has no such run")
     assert lab.page.evaluate("window.hacked") is None

@@ -215,7 +215,7 @@ def test_a_sweep_is_paused_and_cancelled_with_one_question(lab: Lab) -> None:
     expect(card.get_by_text("▶ 2 running · ◷ 3 waiting")).to_be_visible()
 
     card.get_by_role("button", name="Pause").click()
-    expect(card.get_by_text("◷ 3 waiting · paused: nothing more is started")).to_be_visible()
+    expect(card.get_by_text("◷ 3 waiting · paused: no further runs are started")).to_be_visible()
     expect(card.get_by_role("button", name="Resume")).to_be_focused()
     with lab.server.api() as api:
         known = [
@@ -226,7 +226,7 @@ def test_a_sweep_is_paused_and_cancelled_with_one_question(lab: Lab) -> None:
         api.sweeps.pause_sweep(paused, paused=False)
     expect(card.get_by_text("paused")).to_have_count(0)
     card.get_by_role("button", name="Cancel 3 waiting").click()
-    expect(card.get_by_text("Cancel the 3 runs that wait?")).to_be_visible()
+    expect(card.get_by_text("Cancel the 3 waiting runs?")).to_be_visible()
     card.get_by_role("button", name="Yes, cancel").click()
     expect(card.get_by_text("■ 3 cancelled · ▶ 2 running")).to_be_visible()
     card.get_by_role("button", name="Cancel all 2").click()

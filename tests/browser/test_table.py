@@ -132,7 +132,7 @@ def test_runs_are_chosen_opened_and_compared_by_keyboard_alone(lab: Lab, many: s
     detail = card.get_by_role("region", name="Comparison of runs").first
     expect(detail.locator("tr.rw-differs", has_text="loss")).to_be_visible()
     assert detail.locator(".rw-delta").count() > 0
-    card.get_by_role("button", name="Leave run").first.focus()
+    card.get_by_role("button", name="Remove run").first.focus()
     page.keyboard.press("Enter")
     expect(detail.locator("thead code")).to_have_count(2)
     card.get_by_label("Numbers are the same within").select_option("5 %")
@@ -218,16 +218,16 @@ def test_a_comparison_says_how_files_differ(lab: Lab) -> None:
     expect(files.locator("summary")).to_have_text(["long.txt", "raw.bin", "table.csv", "Executed notebook"])
 
     files.get_by_text("table.csv", exact=True).click()
-    expect(files).to_contain_text("1 against 2 rows, 2 against 3 columns; fewer columns: y")
+    expect(files).to_contain_text("1 rows instead of 2, 2 columns instead of 3; fewer columns: y")
     changed = files.locator(".rw-added, .rw-removed")
     expect(changed).to_have_text(["- n,x,y", "- 1,3,4", "- 2,3,4", "+ n,x", "+ 1,2"])
-    card.get_by_label("Against").select_option(index=1)
+    card.get_by_label("Compared with").select_option(index=1)
     files.get_by_text("table.csv", exact=True).click()
     expect(changed).to_have_text(["- n,x", "- 1,2", "+ n,x,y", "+ 1,3,4", "+ 2,3,4"])
     files.get_by_text("table.csv", exact=True).click()
 
     files.get_by_text("raw.bin", exact=True).click()
-    expect(files).to_contain_text("This is no text: 3 B against 3 B.")
+    expect(files).to_contain_text("This is not text: 3 B compared with 3 B.")
     files.get_by_text("long.txt", exact=True).click()
     expect(files).to_contain_text("These files are too different to be shown line by line.")
     files.get_by_text("Executed notebook").click()

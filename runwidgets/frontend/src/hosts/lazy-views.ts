@@ -3,7 +3,7 @@ import type { Transport } from '../model/transport';
 import { h, replace } from '../views/dom';
 import type { InnerViews, View } from '../views/view';
 
-/** The bundle that has a view. */
+/** The bundle of each view. */
 const BUNDLES: { [name in keyof InnerViews]: string } = {
   form: 'form',
   run: 'run',
@@ -12,7 +12,7 @@ const BUNDLES: { [name in keyof InnerViews]: string } = {
   compare: 'results',
 };
 
-/** Return the views that others open, each loaded when it is first opened: a widget carries only its own. */
+/** Return the views that others open, each loaded when it is first opened: a bundle contains only its own. */
 export function lazyViews(transport: Transport): InnerViews {
   const lazy =
     (name: keyof InnerViews): View =>

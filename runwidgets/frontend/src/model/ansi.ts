@@ -12,7 +12,7 @@ export interface Piece {
 const SEQUENCE = /\x1b(?:\[([0-9;:?]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g;
 const UNSEEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Make controls visible, those that turn the direction of text too; line ends and tabs stay in text. */
+/** Make control characters visible, also those that change the direction of text; line ends and tabs are kept. */
 export function visible(text: string, isOneLine = false): string {
   const shown = text.replace(UNSEEN, (sign) => {
     const code = sign.charCodeAt(0);
@@ -25,7 +25,7 @@ export function visible(text: string, isOneLine = false): string {
 const PLAIN: Omit<Piece, 'text'> = { colour: null, ground: null, isBold: false, isItalic: false, isUnderlined: false };
 const LEVELS = [0, 95, 135, 175, 215, 255];
 
-/** Return a colour of the 256 as CSS; the first sixteen are the theme's. */
+/** Return one of the 256 colours as CSS; the first sixteen are those of the theme. */
 function indexed(index: number): string {
   if (index < 16) return `var(--rw-ansi-${index})`;
   if (index >= 232)
@@ -62,7 +62,7 @@ function applyCodes(style: Omit<Piece, 'text'>, codes: number[]): void {
   }
 }
 
-/** Cut text at its ANSI sequences; sequences that set no colour are left out. */
+/** Cut text at its ANSI sequences; sequences that do not set a colour are dropped. */
 export function readAnsi(text: string): Piece[] {
   const pieces: Piece[] = [];
   const style = { ...PLAIN };

@@ -1,6 +1,6 @@
 /** Numbers, times and values as people read them. */
 
-/** Return an id as far as people read it. */
+/** Return the first characters of an id, for people. */
 export const shortId = (id: string): string => id.slice(0, 8);
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];

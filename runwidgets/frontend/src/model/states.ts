@@ -1,7 +1,7 @@
-/** What the states of a run mean to a view. */
+/** The states of a run, as views show them. */
 import type { StateName } from './types';
 
-/** A sign beside the word of each state: colour is never alone. */
+/** A symbol beside the name of each state, since colour alone is not enough. */
 export const STATE_SIGNS: { [state in StateName]: string } = {
   PENDING: '◷',
   RUNNING: '▶',
@@ -10,5 +10,5 @@ export const STATE_SIGNS: { [state in StateName]: string } = {
   CANCELED: '■',
 };
 
-/** Say whether a run has not ended yet. */
+/** Say whether a run in a state is active. */
 export const isActive = (state: StateName): boolean => state === 'PENDING' || state === 'RUNNING';

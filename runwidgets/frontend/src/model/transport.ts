@@ -1,6 +1,6 @@
 import type { JsonValue, RunEvent } from './types';
 
-/** What the server answered when it refused, with the thing at fault where it says so. */
+/** The error body of a refused request, with the thing at fault where it has a name. */
 export class ApiError extends Error {
   constructor(
     message: string,
@@ -22,26 +22,26 @@ export const isAbout = ({ run, group, sweep }: EventQuery, event: RunEvent): boo
   (group === undefined || group === event.groupId) &&
   (sweep === undefined || sweep === event.sweepId);
 
-/** How the live stream is: `live`, or not reached since a moment. */
+/** The state of the live stream: connected, or not since a moment. */
 export type Connection = { isLive: true } | { isLive: false; since: Date };
 
 export interface Follower {
-  /** Called on every connection, before its events: whatever was known may be old. */
+  /** Called on every connection, before its events: whatever is known may be out of date. */
   connected(): void;
   event(event: RunEvent): void;
   connection(connection: Connection): void;
 }
 
-/** A way from a view to the service; paths are relative to the routes of the extension. */
+/** Carries requests of a view to the service; paths are relative to the routes of the extension. */
 export interface Transport {
   get<Answer>(path: string): Promise<Answer>;
   text(path: string, limit: number): Promise<{ bytes: Uint8Array; isWhole: boolean }>;
   send<Answer>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: JsonValue): Promise<Answer>;
   upload<Answer>(path: string, file: File, progress: (fraction: number) => void, signal: AbortSignal): Promise<Answer>;
   follow(query: EventQuery, follower: Follower): () => void;
-  /** Address that a link or an image can have. */
+  /** Return a URL for a link or an image. */
   url(path: string): string;
-  /** Load one of our bundles. */
+  /** Load one of the bundles by its name. */
   load<Module>(name: string): Promise<Module>;
   /** Milliseconds that the server's clock is ahead of this one. */
   readonly clockAhead: number;

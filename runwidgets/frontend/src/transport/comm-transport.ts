@@ -3,13 +3,13 @@ import { ApiError, type EventQuery, type Follower, isAbout, type Transport } fro
 import type { JsonValue, RunEvent } from '../model/types';
 import { toError } from './rest-transport';
 
-/** What addresses begin with that only `serveAddresses` can resolve. */
+/** The scheme of URLs that only `serveKernelFiles` can resolve. */
 export const SCHEME = 'runwidgets:';
 const PIECE = 1_000_000;
-/** Milliseconds without a sign of life after which the kernel counts as away; it gives one every 15 seconds. */
+/** Milliseconds without a message after which the kernel counts as away; it sends one every 15 seconds. */
 const PATIENCE = 45_000;
 
-/** The way to the widget in the kernel, as anywidget gives it. */
+/** The comm to the widget in the kernel, as anywidget provides it. */
 export interface Channel {
   send(content: JsonValue, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
   on(event: string, heard: MessageListener): void;
@@ -17,7 +17,7 @@ export interface Channel {
 }
 export type MessageListener = (content: JsonValue, buffers?: DataView[]) => void;
 
-/** A message of the kernel: a piece of an answer, word of a piece that it got, or events. */
+/** A message of the kernel: a piece of a reply, the acknowledgement of a piece, or events. */
 interface KernelMessage {
   id?: string;
   status?: number;
@@ -46,7 +46,7 @@ interface PendingRequest {
   reject(error: ApiError): void;
 }
 
-/** Put pieces together, up to a number of bytes. */
+/** Join pieces, up to a number of bytes. */
 function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   let at = 0;
@@ -57,7 +57,7 @@ function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
   return bytes;
 }
 
-/** Asks the widget in the kernel, where the page reaches no server with our routes. */
+/** Sends requests to the widget in the kernel, if the page reaches no server with our routes. */
 export class CommTransport implements Transport {
   clockAhead = 0;
   private readonly client = `${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
@@ -78,7 +78,7 @@ export class CommTransport implements Transport {
     channel.on('msg:custom', this.heard);
   }
 
-  /** Let go of the widget; what is under way is stopped. */
+  /** Close the comm; requests that are under way are stopped. */
   close(): void {
     for (const [id, { reject }] of [...this.waiting]) {
       this.say({ kind: 'stop', id });
@@ -133,7 +133,7 @@ export class CommTransport implements Transport {
   ): Promise<Given> {
     const id = this.newId();
     const answer = this.expect(id);
-    answer.catch(() => undefined); // it may come while a piece is waited for
+    answer.catch(() => undefined); // it may come while a piece is awaited
     const end = (error: ApiError): void => {
       this.say({ kind: 'stop', id });
       this.waiting.get(id)?.reject(error);
@@ -149,7 +149,7 @@ export class CommTransport implements Transport {
           .slice(at, at + PIECE)
           .arrayBuffer()
           .catch((error: Error) => {
-            end(new ApiError(error.message, 0, '')); // the file is not there any more
+            end(new ApiError(error.message, 0, '')); // the file no longer exists
             return null;
           });
         const waiting = this.waiting.get(id);
@@ -226,12 +226,12 @@ export class CommTransport implements Transport {
     }
   }
 
-  // -- answers and events ------------------------------------------------------------------------
+  // -- replies and events ------------------------------------------------------------------------
 
   private hear(content: JsonValue, buffers: readonly DataView[]): void {
     const said = (content as { runwidgets?: unknown } | null)?.runwidgets as KernelMessage | undefined;
     if (!said) return;
-    // A message that took long on its way makes the kernel's clock look late, never early.
+    // A delayed message makes the kernel's clock look late, never early.
     this.ahead = Math.max(this.ahead, said.now - Date.now());
     this.clockAhead = Math.abs(this.ahead) > 2000 ? this.ahead : 0;
     if (said.events) this.tell(said.events, said.count ?? 0);
@@ -282,7 +282,7 @@ export class CommTransport implements Transport {
     }
   }
 
-  /** Note a sign of life, and wait for the next. */
+  /** Note that the kernel has sent a message, and wait for the next. */
   private listenOn(): void {
     this.lostSince = null;
     clearTimeout(this.silence);
@@ -295,7 +295,7 @@ export class CommTransport implements Transport {
     for (const follower of [...this.followers.keys()]) follower.connection({ isLive: false, since });
   }
 
-  /** Tell the kernel of what the followers want to hear; those that it did not know of may ask now. */
+  /** Tell the kernel which events are wanted; new followers are then connected. */
   private async watch(): Promise<void> {
     clearTimeout(this.retry);
     const wanted = new Map(this.followers);

@@ -5,7 +5,7 @@ import type { RunEvent } from '../model/types';
 /**
  * Follow a stream of server-sent events, resuming after the last one seen.
  *
- * The browser's own resumption is not relied on: it gives up for good on some errors, and says nothing.
+ * The browser's own reconnection is not used: it gives up for good on some errors, without telling.
  */
 export function followEvents(url: string, follower: Follower): () => void {
   let source: EventSource | null = null;
@@ -49,7 +49,7 @@ export function followEvents(url: string, follower: Follower): () => void {
 
 /**
  * One stream for all views of a page: a browser opens at most six connections to a host, and a stream
- * keeps one for as long as it lives, so that a seventh view would wait for ever.
+ * keeps one open for as long as it lives, so a seventh view would wait for ever.
  */
 class Hub {
   private readonly followers = new Map<Follower, EventQuery>();
@@ -90,7 +90,7 @@ class Hub {
 
 const HUBS = Symbol.for('runwidgets.hubs');
 
-/** Follow what a query asks for on the page's one stream; each widget is a bundle of its own, so it lives on the page. */
+/** Follow a query on the only stream of the page, which is a global, since each widget is a bundle of its own. */
 export function joinStream(url: string, query: EventQuery, follower: Follower): () => void {
   const page = globalThis as { [HUBS]?: Map<string, Hub> };
   page[HUBS] ??= new Map<string, Hub>();

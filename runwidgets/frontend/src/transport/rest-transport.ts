@@ -2,10 +2,10 @@ import { ApiError, type EventQuery, type Follower, type Transport } from '../mod
 import type { ErrorBody, JsonValue } from '../model/types';
 import { joinStream } from './event-stream';
 
-/** What the build puts here: another word for each state of the sources. */
+/** A hash of the sources; set by build.mjs. */
 declare const BUILD: string;
 
-/** Return where the extension's routes are for this page, null where the page has no Jupyter server. */
+/** Return the URL of the routes for this page, null if the page has no Jupyter server. */
 export function findBase(page: Document): string | null {
   const config = page.getElementById('jupyter-config-data')?.textContent;
   if (!config) return null;
@@ -13,7 +13,7 @@ export function findBase(page: Document): string | null {
   return `${base.endsWith('/') ? base : `${base}/`}runwidgets/api/`;
 }
 
-/** Return the value of a cookie, empty where there is none. */
+/** Return the value of a cookie, empty if there is none. */
 export function readCookie(cookies: string, name: string): string {
   for (const each of cookies.split(';')) {
     const [key, ...rest] = each.trim().split('=');
@@ -22,12 +22,12 @@ export function readCookie(cookies: string, name: string): string {
   return '';
 }
 
-/** Make the error of a refusal; a body that is none of ours still gives a sentence. */
+/** Make an error of the response to a refused request, also if its body is not an error body. */
 export function toError(status: number, body: string): ApiError {
   try {
-    const told = JSON.parse(body) as Partial<ErrorBody>;
-    if (told.message) {
-      return new ApiError(told.message, status, told.error ?? '', told.subject ?? null, told.problem ?? null);
+    const parsed = JSON.parse(body) as Partial<ErrorBody>;
+    if (parsed.message) {
+      return new ApiError(parsed.message, status, parsed.error ?? '', parsed.subject ?? null, parsed.problem ?? null);
     }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
@@ -35,10 +35,7 @@ export function toError(status: number, body: string): ApiError {
   return new ApiError(`the server answered ${status}`, status, '');
 }
 
-/** Say whether a refusal is about the XSRF token: the page has none yet, or the server has a new one. */
-export const isAboutXsrf = (status: number, message: string): boolean => status === 403 && /xsrf/i.test(message);
-
-/** Asks the routes of the server that served this page. */
+/** Sends requests to the server of this page. */
 export class RestTransport implements Transport {
   clockAhead = 0;
 
@@ -50,7 +47,7 @@ export class RestTransport implements Transport {
 
   load<Module>(name: string): Promise<Module> {
     const path = `${this.base.replace(/runwidgets\/api\/$/, '')}static/runwidgets/${name}.js?v=${BUILD}`;
-    // A widget's own code has no place that a path could be relative to.
+    // The code of a widget has no URL to which a path could be relative.
     return import(/* @vite-ignore */ new URL(path, location.href).href) as Promise<Module>;
   }
 
@@ -96,7 +93,7 @@ export class RestTransport implements Transport {
     signal: AbortSignal,
   ): Promise<Answer> {
     const token = await this.token();
-    // `fetch` does not tell how much it has sent.
+    // `fetch` does not tell the progress of an upload.
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       const form = new FormData();
@@ -119,7 +116,7 @@ export class RestTransport implements Transport {
     return joinStream(this.url('events'), query, follower);
   }
 
-  /** Return the XSRF token; a page that has none (of Voilà) is given one with the answer to a GET of ours. */
+  /** Return the XSRF token; a page without one (of Voilà) gets it with the response to a GET request. */
   private async token(): Promise<string> {
     const known = readCookie(document.cookie, '_xsrf');
     if (known) return known;
@@ -129,12 +126,13 @@ export class RestTransport implements Transport {
 
   private async ask(verb: string, path: string, body?: JsonValue): Promise<Response> {
     if (verb === 'GET') return this.fetch(verb, path);
-    await this.token();
+    const sent = await this.token();
     try {
       return await this.fetch(verb, path, body);
     } catch (error) {
-      if (!(error instanceof ApiError) || !isAboutXsrf(error.status, error.message)) throw error;
-      await this.fetch('GET', '');
+      if (!(error instanceof ApiError) || error.status !== 403) throw error;
+      await this.fetch('GET', ''); // sets another token if the server no longer takes the one that was sent
+      if (readCookie(document.cookie, '_xsrf') === sent) throw error;
       return this.fetch(verb, path, body);
     }
   }

@@ -2,10 +2,10 @@
 import { type Piece, readAnsi, visible } from '../model/ansi';
 import { h } from './dom';
 
-/** Show a piece of text with its colours. A ground is a line below: words keep the theme's contrast. */
+/** Show a piece of text with its colours. A background colour becomes a line below, so that the contrast is kept. */
 export function spanOf(piece: Piece): HTMLElement {
   const span = h('span', {}, visible(piece.text));
-  // A colour of the notebook's own is mixed with the ink, so that it can be read in every theme.
+  // An RGB colour is mixed with that of the text, so that it is legible in every theme.
   if (piece.colour?.startsWith('rgb')) span.style.color = `color-mix(in srgb, ${piece.colour} 35%, var(--rw-ink))`;
   else if (piece.colour) span.style.color = piece.colour;
   if (piece.ground) span.style.boxShadow = `inset 0 -2px ${piece.ground}`;

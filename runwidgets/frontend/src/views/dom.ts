@@ -1,4 +1,4 @@
-/** Elements from data: text is always text, never markup. */
+/** Building of elements: text is always text, never markup. */
 
 type Child = Node | string | null | undefined | false;
 type Listener = (event: never) => void;
@@ -42,14 +42,14 @@ export function replace(element: Element, ...children: Child[]): void {
   append(element, ...children);
 }
 
-/** Give the browser a file to keep. */
+/** Let the browser download content as a file. */
 export function saveAs(content: Blob, name: string): void {
   const address = URL.createObjectURL(content);
   h('a', { href: address, download: name }).click();
   URL.revokeObjectURL(address);
 }
 
-/** Keep plain keys from the notebook: `d` `d` on a focused button would delete the cell. */
+/** Keep plain key presses from the notebook: `d` `d` on a focused button would delete the cell. */
 export function keepKeys(root: HTMLElement): () => void {
   const stop = (event: KeyboardEvent): void => {
     const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;

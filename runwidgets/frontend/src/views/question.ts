@@ -1,13 +1,13 @@
-/** Questions that are asked in place, before something is cancelled or deleted. */
+/** Confirmations in place, before something is cancelled or deleted. */
 import { h, replace } from './dom';
 
-/** What must be typed before a question can be answered with yes. */
+/** What must be typed to confirm. */
 export interface Typed {
   text: string;
   label: string;
 }
 
-/** Ask in a place, instead of what is there; focus goes to "no", Escape means no. */
+/** Ask for confirmation in an element, whose content is replaced; "no" gets the focus, Escape means no. */
 export function question(
   place: HTMLElement,
   words: { ask: string; yes: string; no: string; kind: string; typed?: Typed | undefined },
@@ -52,7 +52,7 @@ export function question(
   no.focus();
 }
 
-/** A button that asks once more in its own place; focus goes to "no", Escape means no. */
+/** A button that is replaced by a confirmation when it is pressed. */
 export function askingButton(
   words: {
     label: string;

@@ -1,4 +1,4 @@
-/** Drawings: elements of SVG, and a frame with an axis across and one up. */
+/** Drawings in SVG: elements, and a frame with a horizontal and a vertical axis. */
 
 import { visible } from '../model/ansi';
 import { t } from '../model/messages';
@@ -9,7 +9,7 @@ const NS = 'http://www.w3.org/2000/svg';
 
 type Attributes = { [name: string]: string | number };
 
-/** Make an element of a drawing. */
+/** Make an SVG element. */
 export function s(tag: string, attributes: Attributes, ...children: (Node | string)[]): SVGElement {
   const element = document.createElementNS(NS, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
@@ -17,13 +17,13 @@ export function s(tag: string, attributes: Attributes, ...children: (Node | stri
   return element;
 }
 
-/** Make an empty drawing, which grows with its place. */
+/** Make an empty drawing that grows with its container. */
 export const frame = (width: number, height: number): SVGElement =>
   s('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', class: 'rw-plot' });
 
 export interface Framed {
   drawing: SVGElement;
-  /** Where a value lies across, and up. */
+  /** Return the coordinate of a value on the horizontal, or vertical axis. */
   x(value: JsonValue): number;
   y(value: JsonValue): number;
   left: number;
@@ -32,7 +32,7 @@ export interface Framed {
 
 const named = (axis: Axis): string => visible(axis.name, true) + (axis.isLog ? ` (${t('logScale')})` : '');
 
-/** Draw two axes with their ticks, rules and names. */
+/** Draw two axes with their ticks, grid lines and names. */
 export function axes(across: Axis, up: Axis, width: number, height: number): Framed {
   const [left, right, top, bottom] = [70, width - 20, 16, height - 44];
   const x = (value: JsonValue): number => left + (across.at(value) ?? 0) * (right - left);

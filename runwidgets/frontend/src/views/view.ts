@@ -2,22 +2,22 @@ import type { Runs, RunsWatcher } from '../model/runs/live-runs';
 import type { Transport } from '../model/transport';
 import type { JsonValue } from '../model/types';
 
-/** What a host keeps for a view: small values under names, and word of their changes. */
+/** The state that a host keeps for a view: values by name, which can be observed. */
 export interface Model {
   get(name: string): JsonValue;
   set(values: { [name: string]: JsonValue }): void;
-  /** Call on every change of a value; returns how to stop. */
+  /** Call a function on every change of a value; returns a function that ends this. */
   observe(name: string, changed: () => void): () => void;
 }
 
 export interface Context {
   transport: Transport;
   model: Model;
-  /** The views that a view may open inside itself. */
+  /** The views that this view may open inside itself. */
   inner: InnerViews;
-  /** Gives the runs that a table shows, where they are known already. */
+  /** Returns the runs that a table shows, where another view has them already. */
   runs?(watcher: RunsWatcher): Runs;
-  /** Shows a run somewhere else than inside the view that started or chose it. */
+  /** Shows a run elsewhere than inside the view that started or selected it. */
   open?(runId: string): void;
 }
 
@@ -33,10 +33,10 @@ export interface InnerViews {
   compare: View;
 }
 
-/** Fill an element; returns how to let go of everything. */
+/** Fill an element; returns a function that releases everything. */
 export type View = (root: HTMLElement, context: Context) => () => void;
 
-/** A model for a view inside another view. */
+/** Make a model for a view inside another view. */
 export function innerModel(values: { [name: string]: JsonValue }): Model {
   const observers = new Map<string, Set<() => void>>();
   return {

@@ -3,19 +3,19 @@ import { findBase, RestTransport } from '../../transport/rest-transport';
 
 const STORES = Symbol.for('runwidgets.stores');
 
-/** Ask a server where it keeps runs; null where it does not know our routes. */
+/** Ask a server where it stores runs; null if it does not have our routes. */
 async function askStore(base: string): Promise<string | null> {
   try {
     return (await new RestTransport(base).get<{ store?: string }>('')).store ?? null;
   } catch (error) {
-    if (error instanceof SyntaxError) return null; // a page for people
+    if (error instanceof SyntaxError) return null; // an HTML page
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 0 || error.status >= 500) throw error;
     return null;
   }
 }
 
-/** Ask once per page; each widget is a bundle of its own, so the answer lives on the page. */
+/** Ask once per page; each widget is a bundle of its own, so the response is kept in a global. */
 function storeOf(base: string): Promise<string | null> {
   const page = globalThis as { [STORES]?: Map<string, Promise<string | null>> };
   page[STORES] ??= new Map<string, Promise<string | null>>();
@@ -29,14 +29,14 @@ function storeOf(base: string): Promise<string | null> {
   return answer;
 }
 
-/** Return where the routes are that answer for what a kernel shows, null where only the kernel itself can. */
+/** Return the URL of the routes that have the runs of a kernel, null if only the kernel itself has them. */
 export async function findRoutes(page: Document, store: string): Promise<string | null> {
   const base = findBase(page);
   if (base === null) return null;
   try {
     return (await storeOf(base)) === store ? base : null;
   } catch (error) {
-    if (error instanceof ApiError) return base; // it is away, and so is the way to the kernel: wait for it there
+    if (error instanceof ApiError) return base; // the server is away, and with it the kernel: wait for it
     throw error;
   }
 }

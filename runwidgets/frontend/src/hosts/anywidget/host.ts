@@ -7,9 +7,9 @@ import { h, keepKeys } from '../../views/dom';
 import type { Model, View } from '../../views/view';
 import { lazyViews } from '../lazy-views';
 import { findRoutes } from './find-routes';
-import { serveAddresses } from './kernel-files';
+import { serveKernelFiles } from './kernel-files';
 
-/** What anywidget gives: the model of the ipywidgets widget. */
+/** The model of the ipywidgets widget, as anywidget provides it. */
 interface WidgetModel extends Channel {
   get(name: string): JsonValue;
   set(name: string, value: JsonValue): void;
@@ -34,12 +34,12 @@ function wrap(model: WidgetModel): Model {
   };
 }
 
-/** Make a way to the kernel, and say in the view what that means. */
-function viaKernel(model: WidgetModel, root: HTMLElement): { transport: Transport; leave(): void } {
+/** Make a transport to the kernel, and say in the view what that means. */
+function connectKernel(model: WidgetModel, root: HTMLElement): { transport: Transport; leave(): void } {
   const transport = new CommTransport(model);
   const status = h('div', { class: 'rw-dim', role: 'status' });
   root.append(h('div', { class: 'rw-dim', role: 'note' }, t('byKernel')), status);
-  const free = serveAddresses(root, transport, (words) => {
+  const free = serveKernelFiles(root, transport, (words) => {
     status.textContent = words;
   });
   return {
@@ -51,7 +51,7 @@ function viaKernel(model: WidgetModel, root: HTMLElement): { transport: Transpor
   };
 }
 
-/** Make an anywidget of a view. */
+/** Make an anywidget module of a view. */
 export function host(view: View): { render(context: { model: WidgetModel; el: HTMLElement }): () => void } {
   return {
     render({ model, el }) {
@@ -60,31 +60,35 @@ export function host(view: View): { render(context: { model: WidgetModel; el: HT
       const free = keepKeys(root);
       const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
       root.append(failure);
-      const told = (): void => {
+      const showFailure = (): void => {
         const problem = String(model.get('_failure') ?? '');
         failure.hidden = problem === '';
         failure.textContent = problem && t('observerFailed', { problem });
       };
-      model.on('change:_failure', told);
-      told();
+      model.on('change:_failure', showFailure);
+      showFailure();
       let isClosed = false;
       let leave = (): void => undefined;
       async function show(): Promise<void> {
         const base = await findRoutes(document, String(model.get('_store') ?? ''));
         if (isClosed) return;
-        const way =
-          base === null ? viaKernel(model, root) : { transport: new RestTransport(base), leave: () => undefined };
-        const close = view(root, { transport: way.transport, model: wrap(model), inner: lazyViews(way.transport) });
+        const connection =
+          base === null ? connectKernel(model, root) : { transport: new RestTransport(base), leave: () => undefined };
+        const close = view(root, {
+          transport: connection.transport,
+          model: wrap(model),
+          inner: lazyViews(connection.transport),
+        });
         leave = () => {
           close();
-          way.leave();
+          connection.leave();
         };
       }
       void show();
       return () => {
         isClosed = true;
         free();
-        model.off('change:_failure', told);
+        model.off('change:_failure', showFailure);
         leave();
       };
     },

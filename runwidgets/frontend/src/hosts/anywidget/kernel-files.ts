@@ -3,17 +3,21 @@ import { ApiError } from '../../model/transport';
 import { type CommTransport, SCHEME } from '../../transport/comm-transport';
 import { saveAs } from '../../views/dom';
 
-/** Return the path that an address of `CommTransport.url` stands for, null for other addresses. */
+/** Return the path in a URL of `CommTransport.url`, null for other URLs. */
 const pathIn = (address: string | null): string | null =>
   address?.startsWith(SCHEME) ? address.slice(SCHEME.length) : null;
 
 /**
- * Give pictures, media and links of a view what their addresses stand for, when it is wanted.
+ * Serve the pictures, media and links of a view through the kernel, when they are needed.
  *
- * A browser cannot load such an address: it says so by an event at the picture, once it wants to show it.
- * That event is caught here, on its way down, and the picture gets the address of what was fetched.
+ * A browser cannot load the URLs of `CommTransport.url`: it fires an error event at the picture, once it wants to show it.
+ * That event is captured here, and the picture gets the URL of the fetched blob.
  */
-export function serveAddresses(root: HTMLElement, transport: CommTransport, say: (words: string) => void): () => void {
+export function serveKernelFiles(
+  root: HTMLElement,
+  transport: CommTransport,
+  say: (words: string) => void,
+): () => void {
   const made = new Set<string>();
 
   function lend(content: Blob): string {
@@ -35,7 +39,7 @@ export function serveAddresses(root: HTMLElement, transport: CommTransport, say:
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       shown.removeAttribute('src');
-      shown.dispatchEvent(new Event('error')); // now it is for the view to say
+      shown.dispatchEvent(new Event('error')); // the view tells the error
     }
   }
 

@@ -1,2 +1,2 @@
-/** What renders Markdown: loaded when there is some, since its parser is as large as a view. */
+/** The bundle that renders Markdown: loaded on demand, since its parser is as large as a view. */
 export { markdown } from '../../views/previews/markdown';

@@ -1,13 +1,13 @@
 /**
- * The JupyterLab extension: cards of runs and sweeps that outlive kernel and page.
+ * The JupyterLab extension: a mime renderer for runs and sweeps, whose outputs outlive kernel and page.
  *
- * JupyterLab asks of a prebuilt extension a script that sets a container with `init` and `get`; what
- * webpack would make of it is written here by hand. Lumino's widget is taken from what the page shares:
- * a second one would not be known to the page's layouts. The view is loaded when a card is first shown.
+ * JupyterLab expects of a prebuilt extension a script that sets a container with `init` and `get`; what
+ * webpack would generate is written here by hand. Lumino's widget class is that of the page:
+ * the layouts of the page would not know a second one. The view is loaded when an output is first shown.
  */
 import type { JsonValue } from '../../model/types';
 
-/** Name of the file with the view, beside this one; set by build.mjs. */
+/** The name of the file with the view, in the folder of this one; set by build.mjs. */
 declare const SAVED_OUTPUT: string;
 
 const NAME = 'runwidgets';
@@ -25,7 +25,7 @@ interface MimeModel {
 const home = (document.currentScript as HTMLScriptElement).src;
 let shared: Shared = {};
 
-/** Return the page's own Lumino: the one that is loaded already. */
+/** Return the Lumino of the page, which is loaded already. */
 async function lumino(): Promise<Lumino> {
   const versions = Object.values(shared);
   const chosen = versions.find((each) => each.loaded) ?? versions[versions.length - 1];
@@ -45,7 +45,7 @@ async function makePlugin(): Promise<object> {
       this.node.dataset.mimeType = type; // as JupyterLab's own renderers do
     }
 
-    /** Show what a model says; called again when the notebook becomes trusted, or the output is updated. */
+    /** Show a model; called again when the notebook becomes trusted, or the output is updated. */
     async renderModel(model: MimeModel): Promise<void> {
       this.latest = model;
       const { show } = (await import(new URL(SAVED_OUTPUT, home).href)) as typeof import('./saved-output');

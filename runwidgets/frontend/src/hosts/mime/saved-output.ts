@@ -1,4 +1,4 @@
-/** A run or a sweep as a saved output shows it: the view of its widget, for a page that may have no kernel. */
+/** The saved output of a run or a sweep: the view of its widget, in a page that may have no kernel. */
 
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
@@ -11,18 +11,18 @@ import { innerModel } from '../../views/view';
 import { lazyViews } from '../lazy-views';
 
 const STYLE = 'runwidgets-style';
-/** What an id may be: it becomes part of an address, and a notebook may hold anything. */
+/** The form of an id: it becomes part of a URL, and a notebook may contain anything. */
 const ID = /^[\w-]{1,64}$/;
 const STATES: readonly unknown[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'] satisfies StateName[];
 
 interface Saved {
   id: string;
   isSweep: boolean;
-  /** What is told of the run when the server has it no longer; empty where nothing was saved. */
-  told: string;
+  /** What is shown if the server no longer has the run; empty if nothing was saved. */
+  description: string;
 }
 
-/** Read what a notebook says; null where it names neither a run nor a sweep. */
+/** Read the data of an output; null if it names neither a run nor a sweep. */
 export function readSaved(data: JsonValue): Saved | null {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return null;
   const { run_id: run, sweep_id: sweep, notebook, state, seen } = data;
@@ -31,12 +31,12 @@ export function readSaved(data: JsonValue): Saved | null {
   if (typeof id !== 'string' || !ID.test(id)) return null;
   const name = typeof notebook === 'string' ? visible(notebook, true) : '';
   const moment = new Date(typeof seen === 'string' ? seen : NaN);
-  if (!name || !STATES.includes(state) || Number.isNaN(moment.valueOf())) return { id, isSweep, told: '' };
+  if (!name || !STATES.includes(state) || Number.isNaN(moment.valueOf())) return { id, isSweep, description: '' };
   const time = moment.toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
-  return { id, isSweep, told: t('savedAs', { name, state: t(state as StateName), time }) };
+  return { id, isSweep, description: t('savedAs', { name, state: t(state as StateName), time }) };
 }
 
-/** Show a run or a sweep in an element of a notebook; returns how to let go of everything. */
+/** Show a run or a sweep in an element of a notebook; returns a function that releases everything. */
 export function show(node: HTMLElement, data: JsonValue, isTrusted: boolean): () => void {
   if (!document.getElementById(STYLE)) document.head.append(h('style', { id: STYLE }, style));
   const root = h('div', { class: 'rw' });
@@ -52,8 +52,8 @@ export function show(node: HTMLElement, data: JsonValue, isTrusted: boolean): ()
     read_only: isTrusted ? null : t('notTrusted'),
   });
   const unobserve = model.observe('state', () => {
-    if (model.get('state') === 'DELETED' && saved.told) {
-      root.firstElementChild?.append(h('div', { class: 'rw-dim' }, saved.told));
+    if (model.get('state') === 'DELETED' && saved.description) {
+      root.firstElementChild?.append(h('div', { class: 'rw-dim' }, saved.description));
     }
   });
   const free = keepKeys(root);

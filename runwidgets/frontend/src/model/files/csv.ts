@@ -1,4 +1,4 @@
-/** Read separated values: quotes, doubled quotes, line ends inside quotes; at most so many rows. */
+/** Parse separated values with quotes, doubled quotes and line ends inside quotes; at most `mostRows` rows. */
 export function parseTable(text: string, separator: string, mostRows: number): { rows: string[][]; isWhole: boolean } {
   const rows: string[][] = [];
   let row: string[] = [];
@@ -31,7 +31,7 @@ export function parseTable(text: string, separator: string, mostRows: number): {
   return { rows, isWhole: true };
 }
 
-/** Return the sign between the values of a file that calls itself CSV: many are written with semicolons. */
+/** Return the separator of a CSV file: many are written with semicolons. */
 export function separatorOf(text: string): string {
   const line = text.slice(0, text.search(/\n|$/));
   return !line.includes(',') && line.includes(';') ? ';' : ',';
@@ -41,7 +41,7 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const INFINITE = /^([+-]?)inf(inity)?$/i;
 const collator = new Intl.Collator(undefined, { numeric: true });
 
-/** Return a cell as a number, null where it is none; NaN is none. */
+/** Return a cell as a number; null if it is not one, or NaN. */
 export function numberOf(cell: string): number | null {
   const text = cell.trim();
   const infinite = INFINITE.exec(text);

@@ -1,11 +1,11 @@
-/** How two files of one name differ, away from any page: lines that one has and the other has not. */
+/** How two files of the same name differ, line by line. */
 
 import { structuredPatch } from 'diff';
 import type { JsonValue } from '../types';
 import { joined, type Notebook, type NotebookOutput } from './notebook';
 
 const CONTEXT = 3;
-/** Lines lost and gained above which two texts count as too different to be shown line by line. */
+/** The number of removed and added lines above which two texts are not compared line by line. */
 const MOST_CHANGED = 1000;
 
 export interface Change {
@@ -21,7 +21,7 @@ export interface Hunk {
 
 const KINDS: { [sign: string]: Change['kind'] } = { ' ': 'same', '+': 'added', '-': 'removed' };
 
-/** Return what one text has to lose and to gain to be the other; null where that is too much to say. */
+/** Return the hunks of the difference between two texts; null if they are too different. */
 export function hunksOf(one: string, other: string): Hunk[] | null {
   const patch = structuredPatch('', '', one, other, '', '', {
     context: CONTEXT,
@@ -31,14 +31,14 @@ export function hunksOf(one: string, other: string): Hunk[] | null {
   if (!patch) return null;
   return patch.hunks.map(({ oldStart, oldLines, newStart, newLines, lines }) => ({
     place: `@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`,
-    // What begins with a backslash says that the last line has no end.
+    // A line that begins with a backslash says that the last line has no line end.
     changes: lines
       .filter((line) => !line.startsWith('\\'))
       .map((line) => ({ kind: KINDS[line.charAt(0)] ?? 'same', text: line.slice(1) })),
   }));
 }
 
-/** Return a short sum by which long contents are told apart (**Source:** FNV-1a, 32 bits). */
+/** Return a checksum that tells long contents apart (**Source:** FNV-1a, 32 bits). */
 function sumOf(text: string): string {
   let sum = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) sum = Math.imul(sum ^ text.charCodeAt(at), 0x01000193);
@@ -64,7 +64,7 @@ function factsOf(facts: JsonValue | undefined, name: string): string[] {
   return Object.entries(facts).flatMap(([key, value]) => factsOf(value, `${name}.${key}`));
 }
 
-/** Return a notebook as lines that can be compared: where it was executed, its cells, and what they left. */
+/** Return a notebook as lines that can be compared: where it was executed, its cells and their outputs. */
 export function notebookLines({ cells, metadata }: Notebook): string {
   const about = [
     ...factsOf(metadata?.kernelspec?.name, 'kernel'),
@@ -84,7 +84,7 @@ export interface Shape {
   columns: string[];
 }
 
-/** Return which columns a table has that another has not, and which it lacks. */
+/** Return which columns a table has and another lacks, and the other way round. */
 export function columnsApart(base: Shape, other: Shape): { more: string[]; less: string[] } {
   return {
     more: other.columns.filter((name) => !base.columns.includes(name)),

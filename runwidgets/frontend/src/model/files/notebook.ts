@@ -1,4 +1,4 @@
-/** Notebooks as they are stored, and what is read from them. */
+/** The notebook format, and what views read from it. */
 import type { JsonValue } from '../types';
 
 type Text = string | string[];
@@ -28,7 +28,7 @@ export interface Notebook {
   };
 }
 
-/** Return what a notebook holds for a type as text; whatever stands there in earnest is shown. */
+/** Return the data of an output as text, whatever its type. */
 export function joined(given: JsonValue | undefined): string {
   if (Array.isArray(given)) return given.map(String).join('');
   return typeof given === 'string' ? given : given === undefined || given === null ? '' : JSON.stringify(given);

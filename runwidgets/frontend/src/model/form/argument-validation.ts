@@ -1,8 +1,8 @@
 /**
- * The rules for values, for an answer while one types.
+ * Validation of arguments while they are typed.
  *
- * They say what `templates/casts.py` says, in the same words, of the raw text; both are held to
- * `tests/templates/cases.json`. The server judges again, and alone.
+ * It gives the same messages as `templates/casts.py`; both are tested with
+ * `tests/templates/cases.json`. The server validates again, and decides.
  */
 
 import type { JsonValue, ParameterHandle } from '../types';
@@ -13,7 +13,7 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const MAX_DIGITS = 100;
 const SHOWN = 60;
 
-/** Return a value as a person would write it, and not more than fits a line. */
+/** Return a value as a person would write it, shortened to fit on a line. */
 export function show(value: JsonValue): string {
   const text = typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
   const short = [...text];
@@ -28,7 +28,7 @@ function outside(range: Range | null, value: number, shown: string): string | nu
   return isLow || isHigh ? `must be ${describeRange(range)}, got ${shown}` : null;
 }
 
-/** Return how many digits stand after the point of a power of ten. */
+/** Return the number of decimal places of a power of ten. */
 export const decimals = (step: number): number => Math.min(20, Math.max(0, -Math.floor(Math.log10(step))));
 
 const plain = (text: string): string => String(Number(text.trim()));
@@ -57,7 +57,7 @@ export function problemOf(parameter: ParameterHandle, value: JsonValue): string 
     case 'select':
       return isChosen || (parameter.values ?? []).some((each) => textOf(each.value) === value)
         ? null
-        : `${show(value)} is none of ${(parameter.values ?? []).map((each) => show(each.value)).join(', ')}`;
+        : `${show(value)} is not one of ${(parameter.values ?? []).map((each) => show(each.value)).join(', ')}`;
     case 'list':
       return Array.isArray(value) ? null : `${show(value)} is not a list`;
     case 'record':

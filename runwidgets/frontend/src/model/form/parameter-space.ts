@@ -1,14 +1,14 @@
-/** Rows of numbers and their combinations: what a form's sweep runs over. */
+/** The space of a form's sweep: evenly spaced numbers, and the combinations of values. */
 
 import type { JsonValue, ParameterHandle } from '../types';
 
-/** Runs that one sweep of a form may start; the service's queue takes no more either. */
+/** The number of runs that one sweep of a form may start; the queue of the service has the same limit. */
 export const MOST_POINTS = 10_000;
 
-/** Without the last digits, which are those of the arithmetic: 0.30000000000000004 is 0.3. */
+/** Return a number without its last digits, which come from floating point: 0.30000000000000004 is 0.3. */
 const tidy = (value: number): number => Number(value.toPrecision(12));
 
-/** Return numbers a step apart; the last one is the end where steps lead to it. */
+/** Return numbers a step apart; the end is among them if the steps lead to it. */
 export function row(first: number, last: number, step: number): number[] {
   const count = Math.floor((last - first) / step + 1e-9) + 1;
   return Array.from({ length: count }, (_, at) => tidy(first + at * step));
@@ -21,10 +21,10 @@ export function logRow(first: number, last: number, count: number, isWhole: bool
   return isWhole ? [...new Set(values.map(Math.round))] : values;
 }
 
-/** What some parameters are set to: several values each, or one of each for a run. */
+/** Parameters with the several values that each of them takes. */
 export type Swept = [ParameterHandle, JsonValue[]][];
 
-/** Return how many runs all combinations make. */
+/** Return the number of combinations. */
 export const countPoints = (swept: Swept): number => swept.reduce((count, [, values]) => count * values.length, 1);
 
 /** Return all combinations of values; the last parameter changes fastest. */

@@ -1,4 +1,4 @@
-/** A form's content as a call in Python. */
+/** The content of a form as a call in Python. */
 
 import type { JsonValue, ParameterHandle } from '../types';
 import type { Swept } from './parameter-space';
@@ -6,7 +6,7 @@ import type { Swept } from './parameter-space';
 /** Names that `rw.run` and `rw.sweep` take for themselves; arguments of these names go into a mapping. */
 const TAKEN = { run: new Set(['api', 'group', 'config']), sweep: new Set(['api', 'group', 'config', 'name']) };
 const WIDTH = 88;
-/** Line ends and signs that turn the direction of text: code must read as it runs. */
+/** Line ends and characters that change the direction of text: code must read as it runs. */
 const UNSEEN = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 const visible = (text: string): string =>
@@ -15,7 +15,7 @@ const visible = (text: string): string =>
 /** Return a text as a Python literal. */
 export const literal = (text: string): string => visible(JSON.stringify(text));
 
-/** Return the call that starts the same run or sweep from Python; secrets are named, and left out. */
+/** Return the call that starts the same run or sweep from Python; secrets are named and omitted. */
 export function asCode(
   source: string,
   values: [ParameterHandle, JsonValue][],

@@ -9,7 +9,7 @@ export interface Range {
   includesMost: boolean;
 }
 
-/** Read a range such as `[0,1)`; null where there is none. */
+/** Parse a range such as `[0,1)`; null if there is none. */
 export function parseRange(text: string | undefined): Range | null {
   const found = text === undefined ? null : RANGE.exec(text);
   if (!found) return null;

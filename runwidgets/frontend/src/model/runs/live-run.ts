@@ -12,7 +12,7 @@ export interface RunWatcher {
   failed(error: ApiError): void;
 }
 
-/** Apply an event to a handle; says whether the handle must be asked for again, to be whole. */
+/** Apply an event to a run handle; says whether the handle must be fetched again to be complete. */
 export function applyEvent(run: RunHandle, event: RunEvent): boolean {
   if (event.kind === 'state') {
     run.state = event.data.state;
@@ -30,17 +30,17 @@ export function applyEvent(run: RunHandle, event: RunEvent): boolean {
   return false;
 }
 
-/** Say whether a handle is from before another one: states only move on. */
+/** Say whether a run handle is older than another one: a state never moves back. */
 export function isOlder(run: RunHandle, other: RunHandle): boolean {
   const rank = (state: StateName): number =>
     (({ PENDING: 0, RUNNING: 1 }) as Partial<Record<StateName, number>>)[state] ?? 2;
   return rank(run.state) < rank(other.state);
 }
 
-/** Points of a series that are read at once: more than a plot can show. */
+/** The number of points of a series that are fetched: more than a plot can show. */
 const MOST_POINTS = 2000;
 
-/** Keep a run's handle, log and series as the server has them. */
+/** Keeps the handle, log and series of a run up to date. */
 export class LiveRun {
   private run: RunHandle | null = null;
   private offset: number | null = null;
@@ -72,7 +72,7 @@ export class LiveRun {
     this.unfollow();
   }
 
-  /** Take a handle that some answer brought, unless events have told more meanwhile. */
+  /** Take over a run handle from a response, unless events have brought a newer state meanwhile. */
   accept(run: RunHandle): void {
     if (this.isClosed || (this.run !== null && isOlder(run, this.run))) return;
     this.run = run;
@@ -107,7 +107,7 @@ export class LiveRun {
       return;
     }
     if (!this.run) {
-      this.hasMissed = true; // the answer that is on its way may be from before it
+      this.hasMissed = true; // the response on its way may be older than the event
       return;
     }
     if (event.kind === 'metric' && this.series.take(event.data)) this.watcher.recorded?.(this.series);
@@ -116,7 +116,7 @@ export class LiveRun {
     if (event.kind === 'state') void this.read(true);
   }
 
-  /** Read the series of a run that has recorded numbers. */
+  /** Fetch the series of a run that has recorded numbers. */
   private async readSeries(): Promise<void> {
     if (!this.watcher.recorded || !Object.values(this.run?.metrics ?? {}).some((each) => typeof each === 'number'))
       return;
@@ -129,7 +129,7 @@ export class LiveRun {
     this.watcher.gone();
   }
 
-  /** Read what the log has that was not shown; of a long one only the end. */
+  /** Fetch what is new in the log; of a long one only the end. */
   private async read(isForced: boolean): Promise<void> {
     if (this.isReading) return;
     this.isReading = true;
@@ -144,7 +144,7 @@ export class LiveRun {
         more = piece.text !== '' && this.size > piece.next;
       }
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // the stream says when the server is away
+      if (!(error instanceof ApiError)) throw error; // the stream tells when the server cannot be reached
     } finally {
       this.isReading = false;
     }

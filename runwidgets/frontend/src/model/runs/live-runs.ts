@@ -1,8 +1,8 @@
 /**
- * The runs of a group or of a sweep, as the server has them: fetched page by page, then kept by its events.
+ * The runs of a group or of a sweep: fetched page by page, then kept up to date by events.
  *
  * A run that an event names for the first time is fetched: of a group with the page of the newest, of a sweep
- * with all of it, since it may have taken another's place. Whoever watches is told at most four times a second.
+ * with all of it, since it may have replaced another one. Watchers are told at most four times a second.
  */
 
 import { ApiError, type Connection, type Transport } from '../transport';
@@ -16,11 +16,11 @@ export interface RunsWatcher {
   changed(): void;
   connection(connection: Connection): void;
   failed(error: ApiError): void;
-  /** The sweep was paused or resumed, by whomever. */
+  /** The sweep was paused or resumed. */
   paused?(isPaused: boolean): void;
 }
 
-/** What a table needs of runs, wherever they come from. */
+/** What a table needs of runs, whatever their source. */
 export interface Runs {
   readonly rows: RunRow[];
   readonly isComplete: boolean;
@@ -31,7 +31,7 @@ export interface Runs {
 export type Source = { group: string } | { sweep: string };
 
 export class LiveRuns implements Runs {
-  /** Newest first of a group, by their points of a sweep. */
+  /** Of a group newest first, of a sweep in the order of its points. */
   rows: RunRow[] = [];
   isComplete = false;
   private readonly known = new Map<string, RunRow>();
@@ -41,7 +41,7 @@ export class LiveRuns implements Runs {
   private isLoading = false;
   private mustReload = false;
   private isClosed = false;
-  /** Events that came while answers were on their way, which may be from before them. */
+  /** Events that came while a response was on its way, which may be older than they are. */
   private readonly meanwhile: RunEvent[] = [];
   private asking = 0;
 
@@ -76,7 +76,7 @@ export class LiveRuns implements Runs {
     this.unfollow();
   }
 
-  /** Apply an event to what is known; says whether that changed something. */
+  /** Apply an event to the known runs; says whether that changed something. */
   private apply(event: RunEvent): boolean {
     const row = this.known.get(event.runId);
     if (event.kind === 'deleted') this.drop(event.runId);
@@ -98,7 +98,7 @@ export class LiveRuns implements Runs {
     }, PAUSE);
   }
 
-  /** Fetch everything; what is there already is brought up to date. */
+  /** Fetch all runs; known ones are updated. */
   private async load(): Promise<void> {
     if (this.isLoading) {
       this.mustReload = true;
@@ -149,7 +149,7 @@ export class LiveRuns implements Runs {
     }
   }
 
-  /** Forget the events that every answer to come will know. */
+  /** Forget the events that are part of every later response. */
   private forget(): void {
     if (this.asking === 0 && !this.isLoading) this.meanwhile.length = 0;
   }

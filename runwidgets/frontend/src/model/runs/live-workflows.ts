@@ -1,4 +1,4 @@
-/** The workflows of the server, as it lists them: asked for again as runs come and go, and now and then. */
+/** The list of workflows, kept up to date: fetched again when runs start or end, and periodically. */
 
 import { pauseAfter } from '../retry';
 import { ApiError, type Connection, type Transport } from '../transport';
@@ -13,7 +13,7 @@ export interface WorkflowsWatcher {
   failed(error: ApiError): void;
 }
 
-/** Return the workflows in whose name or description every word occurs. */
+/** Return the workflows whose name or description contains every word. */
 export function matching(list: readonly WorkflowDescriptor[], line: string): WorkflowDescriptor[] {
   const words = line.toLowerCase().split(/\s+/).filter(Boolean);
   return list.filter((each) => {
@@ -23,7 +23,7 @@ export function matching(list: readonly WorkflowDescriptor[], line: string): Wor
 }
 
 export class LiveWorkflows {
-  /** Oldest first; null before the first answer. */
+  /** Oldest first; null before the first response. */
   list: WorkflowDescriptor[] | null = null;
   private readonly unfollow: () => void;
   private timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,6 +1,6 @@
 /** The lines of a log. */
 
-/** Add printed text to lines; a carriage return goes back to the line's beginning, as on a terminal. */
+/** Add printed text to lines; a carriage return goes back to the beginning of the line, as on a terminal. */
 export function addText(lines: string[], text: string): void {
   const pieces = text.replace(/\r\n/g, '\n').split('\n');
   pieces.forEach((piece, at) => {

@@ -1,10 +1,10 @@
-/** Values of metrics by step, as a run records them. */
+/** The series of a run: values of metrics by step. */
 
 import type { MetricRecord, RunSeries } from '../types';
 
 export type Points = [number, number][];
 
-/** The series of one run: what was read, and what events have told since. */
+/** The series of one run: as fetched, and as events have extended them since. */
 export class MetricSeries {
   private byName = new Map<string, Map<number, number>>();
   private attempt = 0;
@@ -20,16 +20,16 @@ export class MetricSeries {
       .sort(([one], [other]) => one - other);
   }
 
-  /** Take what was read; what events told meanwhile stays. */
+  /** Add fetched series; points that events brought meanwhile are kept. */
   read(answer: RunSeries): void {
     for (const [name, { steps, values }] of Object.entries(answer.series)) {
-      const told = this.byName.get(name) ?? new Map<number, number>();
+      const known = this.byName.get(name) ?? new Map<number, number>();
       const read = new Map(steps.map((step, at) => [step, Number(values[at])]));
-      this.byName.set(name, new Map([...read, ...told]));
+      this.byName.set(name, new Map([...read, ...known]));
     }
   }
 
-  /** Take an event of a metric; says whether it tells of a series. A new attempt begins anew. */
+  /** Add the points of an event; says whether it has any. A new attempt replaces the points of the last. */
   take({ name, attempt = 0, points }: MetricRecord): boolean {
     if (!points) return false;
     if (attempt > this.attempt && this.attempt > 0) this.byName.clear();
@@ -41,7 +41,7 @@ export class MetricSeries {
   }
 }
 
-/** Return points that are as many as can be seen, the first and the last among them. */
+/** Return at most `most` points, the first and the last among them. */
 export function thinned(points: Points, most: number): Points {
   if (points.length <= most) return points;
   const last = points.length - 1;

@@ -6,7 +6,7 @@ import type { RunRow } from './run-rows';
 export type ColumnKind = 'run' | 'argument' | 'metric';
 
 export interface Column {
-  /** `state`, `argument:lr`, `metric:loss`: unique, and what the traits name. */
+  /** `state`, `argument:lr`, `metric:loss`: unique; the traits of the widget use it. */
   key: string;
   group: ColumnKind;
   name: string;
@@ -16,7 +16,7 @@ export const FIXED: Column[] = ['state', 'started', 'duration'].map((name) => ({
 
 export const MESSAGE: Column = { key: 'message', group: 'run', name: 'message' };
 
-/** Return all columns that rows could fill: the fixed ones, then arguments and metrics in order of appearance. */
+/** Return all columns: the fixed ones, then arguments and metrics in order of appearance. */
 export function columnsOf(rows: Iterable<RunRow>): Column[] {
   const given = new Set<string>();
   const measured = new Set<string>();
@@ -34,7 +34,7 @@ export function columnsOf(rows: Iterable<RunRow>): Column[] {
 
 const SHOWN = 12;
 
-/** Return the columns that are shown where nobody chose: what is the same in every run tells nothing. */
+/** Return the columns that are shown by default: those that are not the same in every run. */
 export function usualColumns(rows: readonly RunRow[], columns: readonly Column[]): Column[] {
   const isTelling = (column: Column): boolean => {
     if (column.group === 'metric') return true;
@@ -45,11 +45,11 @@ export function usualColumns(rows: readonly RunRow[], columns: readonly Column[]
   return columns.filter(isTelling).slice(0, SHOWN);
 }
 
-/** Return the columns that were chosen, in the order in which they were; those that no row could fill are left out. */
+/** Return the chosen columns in the chosen order; those that do not exist are dropped. */
 export const chosenColumns = (columns: readonly Column[], keys: readonly string[]): Column[] =>
   keys.flatMap((key) => columns.find((each) => each.key === key) ?? []);
 
-/** Return keys with one of them at another place. */
+/** Return keys with one of them moved. */
 export function moved(keys: readonly string[], key: string, to: number): string[] {
   const rest = keys.filter((each) => each !== key);
   rest.splice(Math.max(0, to), 0, key);
@@ -61,13 +61,13 @@ export interface SortOrder {
   isDescending: boolean;
 }
 
-/** Return an order out of its name, such as `metric:loss:asc`; null for newest first. */
+/** Parse a sort order such as `metric:loss:asc`; null for newest first. */
 export function parseOrder(name: string): SortOrder | null {
   const [, key, direction] = /^(.+):(asc|desc)$/.exec(name) ?? [];
   return key === undefined ? null : { key, isDescending: direction === 'desc' };
 }
 
-/** Return what a row has in a column; null for nothing. */
+/** Return the cell of a row in a column; null if it is empty. */
 export function cellOf(row: RunRow, column: Column): JsonValue {
   if (column.group === 'argument') return row.arguments[column.name] ?? null;
   if (column.group === 'metric') return row.metrics[column.name] ?? null;
@@ -78,7 +78,7 @@ export function cellOf(row: RunRow, column: Column): JsonValue {
   return (Date.parse(row.finishedAt) - Date.parse(row.startedAt)) / 1000;
 }
 
-/** Compare two values for sorting; missing ones are larger than all, whatever the direction. */
+/** Compare two values for sorting; missing ones come last in both directions. */
 export function compare(one: JsonValue, other: JsonValue, isDescending: boolean): number {
   if (one === null || other === null) return one === other ? 0 : one === null ? 1 : -1;
   const sign = isDescending ? -1 : 1;
@@ -90,7 +90,7 @@ export function compare(one: JsonValue, other: JsonValue, isDescending: boolean)
   return sign * (first ?? '').localeCompare(second ?? '', 'en', { numeric: true });
 }
 
-/** Return rows in an order; those that are equal stay newest first. */
+/** Return rows in a sort order; equal ones stay newest first. */
 export function sorted(rows: readonly RunRow[], columns: readonly Column[], order: SortOrder | null): RunRow[] {
   const column = columns.find((each) => each.key === order?.key);
   if (!order || !column) return [...rows];

@@ -1,4 +1,4 @@
-/** What runs have side by side, away from any page: lines of cells, what differs, and by how much. */
+/** Runs side by side: lines of cells, which of them differ, and by how much. */
 import { writeCsv } from '../files/csv';
 import { bytes, took, value } from '../format';
 import { t } from '../messages';
@@ -6,9 +6,9 @@ import type { JsonValue, RunHandle } from '../types';
 
 export interface ComparisonCell {
   text: string;
-  /** What decides whether it is the same as another; missing, null and empty are three things. */
+  /** Equal for equal cells; missing, null and empty are different. */
   key: string;
-  /** Where it can be reckoned with. */
+  /** The value of a number, null otherwise. */
   number: number | null;
 }
 
@@ -31,7 +31,7 @@ function cellOf(given: JsonValue | undefined, text?: string): ComparisonCell {
   return { text: shown, key: JSON.stringify(given), number: typeof given === 'number' ? given : null };
 }
 
-/** Return what runs have, side by side: times and state, arguments, metrics and files. */
+/** Return the sections of a comparison: times and state, arguments, metrics and files. */
 export function sectionsOf(runs: readonly RunHandle[]): ComparisonSection[] {
   const of = (title: string, cellsOf: (run: RunHandle) => { [name: string]: ComparisonCell }): ComparisonSection => {
     const picked = runs.map(cellsOf);
@@ -62,7 +62,7 @@ export function sectionsOf(runs: readonly RunHandle[]): ComparisonSection[] {
   ];
 }
 
-/** Say whether two cells are the same; numbers also where they are as near as a share of the greater. */
+/** Say whether two cells are equal; numbers also if they differ by at most a share of the greater one. */
 export function isSame(one: ComparisonCell, other: ComparisonCell, tolerance = 0): boolean {
   if (one.key === other.key) return true;
   if (one.number === null || other.number === null) return false;
@@ -73,7 +73,7 @@ export function isSame(one: ComparisonCell, other: ComparisonCell, tolerance = 0
 export const differs = (line: ComparisonLine, tolerance = 0): boolean =>
   line.cells.some((cell) => !isSame(cell, line.cells[0] as ComparisonCell, tolerance));
 
-/** Say by how much a number is another than the one it is held against; empty where that means nothing. */
+/** Return the difference of a number from the baseline; empty if the cells are not both numbers. */
 export function deltaOf(cell: ComparisonCell, base: ComparisonCell): string {
   if (cell.number === null || base.number === null || cell.number === base.number) return '';
   const by = cell.number - base.number;

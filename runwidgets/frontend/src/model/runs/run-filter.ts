@@ -1,6 +1,6 @@
 /**
  * The filter of a table of runs: a line of words such as `state:failed`, `lr>0.01` and `model=tree`; any other
- * word is looked for everywhere in the row.
+ * word is searched for in the whole row.
  */
 
 import type { JsonValue, StateName } from '../types';
@@ -20,7 +20,7 @@ const STATES: { [word: string]: StateName } = {
   canceled: 'CANCELED',
 };
 
-/** Return a test for rows out of a line of words. */
+/** Parse a filter; returns a predicate for rows. */
 export function parseFilter(line: string): (row: RunRow) => boolean {
   const tests = (line.match(/"[^"]*"|\S+/g) ?? []).map((word) => parseWord(word.replace(/^"(.*)"$/, '$1')));
   return (row) => tests.every((test) => test(row));
@@ -67,7 +67,7 @@ function relates(value: JsonValue, relation: string, text: string): boolean {
 
 const texts = new WeakMap<RunRow, { state: StateName; metrics: RunRow['metrics']; text: string }>();
 
-/** Return everything in a row that a word may be found in; kept until the row changes. */
+/** Return the searchable text of a row; cached until the row changes. */
 function textOf(row: RunRow): string {
   const known = texts.get(row);
   if (known && known.state === row.state && known.metrics === row.metrics) return known.text;

@@ -13,14 +13,14 @@ export interface RunRow {
   message: string | null;
 }
 
-/** Return the rows of an answer. */
+/** Return the rows of a page. */
 export function toRows(page: TablePage): RunRow[] {
   return page.rows.map(
     (cells) => Object.fromEntries(page.columns.map((name, at) => [name, cells[at]])) as unknown as RunRow,
   );
 }
 
-/** Change a row by an event; says whether anything is different. */
+/** Apply an event to a row; says whether the row has changed. */
 export function applyToRow(row: RunRow, event: RunEvent): boolean {
   if (event.kind === 'metric') {
     row.metrics = { ...row.metrics, [event.data.name]: event.data.value };
@@ -34,7 +34,7 @@ export function applyToRow(row: RunRow, event: RunEvent): boolean {
   return true;
 }
 
-/** Return which rows of a list are in sight, with some above and below. */
+/** Return which rows of a list are visible, with some above and below. */
 export function inSight(top: number, height: number, rowHeight: number, count: number): [number, number] {
   const begin = Math.max(0, Math.floor(top / rowHeight) - 8);
   return [Math.min(begin, Math.max(0, count - 1)), Math.min(count, Math.ceil((top + height) / rowHeight) + 8)];

@@ -13,16 +13,16 @@ export interface Axis {
   /** Different values, in order. */
   values: JsonValue[];
   ticks: { at: number; text: string }[];
-  /** Where a value lies; null where it is none of the axis. */
+  /** Where a value lies; null if it is not on the axis. */
   at(value: JsonValue): number | null;
 }
 
 const LOG_SPAN = 100;
 
-/** Return what tells a value from others. */
+/** Return a key that is equal for equal values. */
 export const keyOf = (value: JsonValue): string => JSON.stringify(value);
 
-/** Return a number as a label: short, with a power of ten where it is far from 1. */
+/** Return a value as a label: numbers are short, with a power of ten if they are far from 1. */
 export function label(value: JsonValue): string {
   if (typeof value !== 'number')
     return value === null ? 'default' : visible(typeof value === 'string' ? value : JSON.stringify(value), true);
@@ -35,7 +35,7 @@ export function label(value: JsonValue): string {
   return String(Number(value.toPrecision(4)));
 }
 
-/** Return round numbers between two bounds, about as many as are wanted. */
+/** Return round numbers between two bounds, about `wanted` of them. */
 export function roundTicks(low: number, high: number, wanted = 5): number[] {
   if (!(high > low)) return [low];
   const raw = (high - low) / wanted;
@@ -55,7 +55,7 @@ export function powerTicks(low: number, high: number): number[] {
   return powers.length >= 2 ? powers : [...new Set([low, high])];
 }
 
-/** Make an axis of values: by number where all are numbers, by logarithm where they span much and that is wanted. */
+/** Make an axis of values: linear if all are numbers, logarithmic if they span orders of magnitude, else ordinal. */
 export function makeAxis(name: string, given: readonly JsonValue[], mayBeLog = true): Axis {
   const values = [...new Map(given.map((each) => [keyOf(each), each])).values()].sort((one, other) =>
     compare(one, other, false),
@@ -63,8 +63,10 @@ export function makeAxis(name: string, given: readonly JsonValue[], mayBeLog = t
   const numbers = values.filter((each): each is number => typeof each === 'number');
   const isNumeric = numbers.length > 0 && values.every((each) => typeof each === 'number' || each === null);
   if (!isNumeric) {
-    const places = new Map(values.map((each, at) => [keyOf(each), values.length < 2 ? 0.5 : at / (values.length - 1)]));
-    const at = (value: JsonValue): number | null => places.get(keyOf(value)) ?? null;
+    const positions = new Map(
+      values.map((each, at) => [keyOf(each), values.length < 2 ? 0.5 : at / (values.length - 1)]),
+    );
+    const at = (value: JsonValue): number | null => positions.get(keyOf(value)) ?? null;
     return {
       name,
       isNumeric,

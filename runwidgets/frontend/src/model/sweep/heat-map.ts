@@ -7,13 +7,13 @@ import { keyOf, makeAxis } from './axes';
 export interface Grid {
   rows: JsonValue[];
   columns: JsonValue[];
-  /** Runs at a place of the grid; empty where there are none. */
+  /** The runs in a cell of the grid. */
   at(row: JsonValue, column: JsonValue): readonly RunRow[];
-  /** How many values there are beyond those of the grid. */
+  /** The number of values that the grid has no space for. */
   leftOut: number;
 }
 
-/** Put runs into a grid of two parameters; what `fixed` names must have its value. */
+/** Put runs into a grid of two parameters; the parameters in `fixed` must have the value that is given there. */
 export function makeGrid(
   rows: readonly RunRow[],
   down: string | null,

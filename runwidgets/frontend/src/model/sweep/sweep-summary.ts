@@ -5,7 +5,7 @@ import type { RunRow } from '../runs/run-rows';
 import { isActive } from '../states';
 import { type Direction, keyOf, label } from './axes';
 
-/** Return the metrics that have a number in some run, in order of appearance. */
+/** Return the metrics that are a number in at least one run, in order of appearance. */
 export function numericMetrics(rows: readonly RunRow[]): string[] {
   const found = new Set<string>();
   for (const row of rows)
@@ -25,22 +25,22 @@ export function bestOf(rows: readonly RunRow[], metric: string, direction: Direc
   return best;
 }
 
-/** Return failed runs by what was wrong, the most frequent first. */
-export function groupFailures(rows: readonly RunRow[]): { reason: string; rows: RunRow[] }[] {
+/** Return failed runs by their message, the most frequent first. */
+export function groupFailures(rows: readonly RunRow[]): { message: string; rows: RunRow[] }[] {
   const groups = new Map<string, RunRow[]>();
   for (const row of rows) {
     if (row.state !== 'ERROR') continue;
-    const reason = row.message ?? '';
-    const known = groups.get(reason);
+    const message = row.message ?? '';
+    const known = groups.get(message);
     if (known) known.push(row);
-    else groups.set(reason, [row]);
+    else groups.set(message, [row]);
   }
   return [...groups]
-    .map(([reason, found]) => ({ reason, rows: found }))
+    .map(([message, found]) => ({ message, rows: found }))
     .sort((one, other) => other.rows.length - one.rows.length);
 }
 
-/** Return parameters by how many values they take, the most varied first; those with one value are left out. */
+/** Return the parameters with more than one value, the most varied first. */
 export function mostVaried(rows: readonly RunRow[], names: readonly string[]): string[] {
   const counts = names.map((name) => ({
     name,
@@ -52,7 +52,7 @@ export function mostVaried(rows: readonly RunRow[], names: readonly string[]): s
     .map(({ name }) => name);
 }
 
-/** Return when the work began whose end is waited for, in milliseconds: runs that were reused are from before it. */
+/** Return when the first run of a sweep began, in milliseconds; reused runs, which are older, do not count. */
 export function begunAt(rows: readonly RunRow[], createdAt: string): number | null {
   const since = Date.parse(createdAt);
   let first: number | null = null;
@@ -63,7 +63,7 @@ export function begunAt(rows: readonly RunRow[], createdAt: string): number | nu
   return first;
 }
 
-/** Return the seconds that are left and of how many ended runs that is known; null before the first, and at the end. */
+/** Estimate the remaining seconds, and say on how many ended runs that is based; null before the first and at the end. */
 export function estimate(
   rows: readonly RunRow[],
   createdAt: string,
@@ -83,7 +83,7 @@ export function estimate(
   return { seconds: left / rate / 1000, basis: ended.length };
 }
 
-/** Return at most so many rows, evenly picked; `always` is among them. */
+/** Return at most `most` rows, evenly picked; `always` is among them. */
 export function sampled(rows: readonly RunRow[], most: number, always: RunRow | null): RunRow[] {
   if (rows.length <= most) return [...rows];
   const step = rows.length / most;
@@ -91,6 +91,6 @@ export function sampled(rows: readonly RunRow[], most: number, always: RunRow | 
   return always && !picked.includes(always) ? [...picked.slice(0, -1), always] : picked;
 }
 
-/** Return what tells a run of a sweep apart. */
+/** Describe the point of a run by the parameters that vary. */
 export const describePoint = (row: RunRow, varied: readonly string[]): string =>
   varied.map((name) => `${name} = ${label(row.arguments[name] ?? null)}`).join(', ') || shortId(row.id);

@@ -4,11 +4,11 @@ import type { WorkflowHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { browse } from '../fields/server-files';
 
-/** Choose a notebook of the server, or name its path, and make a workflow of it. */
+/** A panel that makes a workflow of a notebook of the server, chosen in a list or by its path. */
 export function addNotebook(
   panel: HTMLElement,
   transport: Transport,
-  told: { added(workflow: WorkflowHandle): void; closed(): void },
+  on: { added(workflow: WorkflowHandle): void; closed(): void },
 ): void {
   const folders = h('div', {});
   const path = h('input', {
@@ -30,7 +30,7 @@ export function addNotebook(
     failure.hidden = true;
     busy.textContent = t('addingNotebook', { path: source });
     try {
-      told.added(await transport.send<WorkflowHandle>('POST', 'workflows', { source }));
+      on.added(await transport.send<WorkflowHandle>('POST', 'workflows', { source }));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       replace(failure, t('notAdded', { path: source, problem: error.message }));
@@ -48,8 +48,8 @@ export function addNotebook(
   named.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') return;
     event.stopPropagation();
-    told.closed();
+    on.closed();
   });
   replace(panel, folders, named, busy, failure);
-  browse(folders, transport, { chosen: (chosen) => void add(chosen), closed: told.closed }, true);
+  browse(folders, transport, { chosen: (chosen) => void add(chosen), closed: on.closed }, true);
 }

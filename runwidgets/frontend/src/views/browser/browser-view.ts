@@ -17,7 +17,7 @@ const skeleton = (): HTMLElement =>
     ...Array.from({ length: 3 }, () => h('div', { class: 'rw-bone', 'aria-hidden': 'true' })),
   );
 
-/** Workflows, the form of the chosen one, its runs and their results, in one place. */
+/** The view of all workflows, with the form of the selected one, its runs and their results. */
 export const browserView: View = (root, { transport, model, inner }) => {
   const adder = (kind = ''): HTMLButtonElement =>
     h('button', { type: 'button', class: `rw-button ${kind}`, onclick: openPanel }, t('addNotebook'));
@@ -72,7 +72,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
 
   // -- what is shown ---------------------------------------------------------------------------------
 
-  /** Bring into view what the model says, with changes; a run that is asked for brings its workflow. */
+  /** Show what the model names, with changes; a run brings its workflow with it. */
   async function show(changes: { [name: string]: JsonValue } = {}): Promise<void> {
     turn += 1;
     const mine = turn;
@@ -138,7 +138,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
     shown = { workflow: '', group: '', run: '' };
   }
 
-  /** Show no workflow: why, or what can be done. */
+  /** Show why there is no workflow, or what can be done. */
   function leave(id: string, why = ''): void {
     clear();
     isIdle = id === '';
@@ -230,9 +230,9 @@ export const browserView: View = (root, { transport, model, inner }) => {
       return;
     }
     if (!had || !rows) return;
-    rows.scrollTop = scrolled; // what is hidden forgets it
+    rows.scrollTop = scrolled; // hidden elements forget it
     rows.dispatchEvent(new Event('scroll'));
-    if (isAsked) requestAnimationFrame(focusRuns); // once the table has drawn what is in sight again
+    if (isAsked) requestAnimationFrame(focusRuns); // once the table has drawn its visible rows again
   }
 
   function focusRuns(): void {
@@ -273,7 +273,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
     );
   }
 
-  /** Ask whether a workflow that is no longer listed is gone. */
+  /** Check whether a workflow that is no longer listed was deleted. */
   async function check(id: string): Promise<void> {
     const found = await transport
       .get<WorkflowHandle>(`workflows/${id}`)
@@ -318,8 +318,8 @@ export const browserView: View = (root, { transport, model, inner }) => {
       stale.textContent = connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() });
     },
     failed(error) {
-      if (live.list !== null || error.status === 0) return; // the stream says when the server is away
-      const isOurs = error.kind !== '' || error.status >= 500; // Voilà alone sends it elsewhere: 403, with a page
+      if (live.list !== null || error.status === 0) return; // the stream tells when the server cannot be reached
+      const isOurs = error.kind !== '' || error.status >= 500; // Voilà without the extension responds with 403 and a page
       const why = isOurs ? error.message : t('noRoutes');
       if (work.querySelector('.rw-failure')?.textContent === why) return;
       replace(

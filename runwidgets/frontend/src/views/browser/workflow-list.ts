@@ -9,8 +9,8 @@ export interface WorkflowList {
   draw(list: readonly WorkflowDescriptor[], chosen: string): void;
 }
 
-/** The workflows by name, with what they do and how busy they are; arrows go through them. */
-export function workflowList(told: { chosen(id: string): void }): WorkflowList {
+/** The list of workflows with their descriptions and active runs; arrow keys move in it. */
+export function workflowList(on: { chosen(id: string): void }): WorkflowList {
   let known: readonly WorkflowDescriptor[] = [];
   let chosen = '';
   let drawn = '';
@@ -40,7 +40,7 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
           'data-workflow': each.id,
           tabindex: isReached ? 0 : -1,
           'aria-current': isChosen ? 'true' : null,
-          onclick: () => told.chosen(each.id),
+          onclick: () => on.chosen(each.id),
         },
         h('bdi', { class: 'rw-name-of' }, each.name),
         each.description ? h('bdi', { class: 'rw-about', title: each.description }, each.description) : null,
@@ -72,7 +72,7 @@ export function workflowList(told: { chosen(id: string): void }): WorkflowList {
   const find = (id: string): HTMLElement | undefined =>
     [...items.querySelectorAll<HTMLElement>('[data-workflow]')].find((each) => each.dataset.workflow === id);
 
-  /** Scroll the list, and nothing around it. */
+  /** Scroll the list only, not the page. */
   function bringInSight(row: HTMLElement | undefined): void {
     if (!row) return;
     const [place, all] = [row.getBoundingClientRect(), items.getBoundingClientRect()];

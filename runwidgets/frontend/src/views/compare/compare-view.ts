@@ -22,10 +22,10 @@ import type { View } from '../view';
 import { fileDifferences } from './file-differences';
 
 const NOTHING = '–';
-/** Shares by which numbers may differ and still count as the same. */
+/** Relative differences up to which numbers may count as the same. */
 const TOLERANCES = [0, 0.001, 0.01, 0.05];
 
-/** Runs next to each other: what they were given, what they measured and left, and their pictures. */
+/** The comparison of runs: arguments, metrics, files and pictures side by side. */
 export const compareView: View = (root, { transport, model }) => {
   const ids = (model.get('run_ids') ?? []) as string[];
   const body = h('div', { class: 'rw-compare' }, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
@@ -46,7 +46,7 @@ export const compareView: View = (root, { transport, model }) => {
     }
   }
 
-  /** Draw some of the runs, held against one of them. */
+  /** Draw some of the runs, compared with one of them. */
   function draw(runs: RunHandle[], heldAgainst = runs[0]): void {
     let base = heldAgainst;
     for (const each of previews.splice(0)) each.close();
@@ -179,7 +179,7 @@ export const compareView: View = (root, { transport, model }) => {
         'div',
         { class: 'rw-tools' },
         h('label', { class: 'rw-choice' }, box, t('onlyDifferences')),
-        pick(t('against'), against),
+        pick(t('comparedWith'), against),
         pick(t('sameWithin'), within),
         h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: () => void copy() }, t('copyMarkdown')),
         h(
@@ -201,7 +201,7 @@ export const compareView: View = (root, { transport, model }) => {
     void drawSeries(runs, charts);
   }
 
-  /** Draw the series of all runs over each other. */
+  /** Draw the series of all runs in common plots. */
   async function drawSeries(runs: readonly RunHandle[], place: HTMLElement): Promise<void> {
     try {
       const all = await Promise.all(

@@ -12,24 +12,24 @@ import { readText, TEXT_LIMIT } from '../previews/text';
 
 const LINES_AT_ONCE = 300;
 
-/** A file that a run left, and where its content is. */
+/** A file of a run, and where its content is. */
 interface Held {
   run: RunHandle;
   file: ResultFileHandle;
   path: string;
 }
 
-/** Return what a run left, under names; pictures stand beside each other anyway. */
+/** Return the files of a run by name, without pictures, which are shown side by side. */
 function leftBy(run: RunHandle): [string, Held][] {
   const files = (run.files ?? []).filter((file) => !isPicture(file) && file.name !== run.notebook);
   const left = files.map((file): [string, Held] => [visible(file.name, true), { run, file, path: pathOf(file, run) }]);
   return [...left, [t('executedNotebook'), { run, file: executedFile(), path: executedPath(run) }]];
 }
 
-/** Say whether two files are the same; of executed notebooks nobody knows without reading them. */
+/** Say whether two files are the same; executed notebooks must be read to know. */
 const isSame = ({ file }: Held, other: Held): boolean => file.sha256 !== '' && file.sha256 === other.file.sha256;
 
-/** Return what runs left under each name, where it is not the same in all of them; that of the base comes first. */
+/** Return the files that differ between runs, by name; that of the baseline comes first. */
 function apart(runs: readonly RunHandle[], base: RunHandle): [string, Held[]][] {
   const byName = new Map<string, Held[]>();
   for (const run of [base, ...runs.filter((each) => each !== base)]) {
@@ -38,7 +38,7 @@ function apart(runs: readonly RunHandle[], base: RunHandle): [string, Held[]][] 
   return [...byName].filter(([, [first, ...others]]) => first && others.some((other) => !isSame(first, other)));
 }
 
-/** Files of one name that differ, each with what it has more and less than that of the run they are held against. */
+/** The files that differ, each with its difference from that of the baseline. */
 export function fileDifferences(runs: readonly RunHandle[], base: RunHandle, transport: Transport): HTMLElement | null {
   const files = apart(runs, base);
   if (files.length === 0) return null;
@@ -92,7 +92,7 @@ async function fill(place: HTMLElement, [base, ...others]: Held[], transport: Tr
 
 interface Content {
   size: number;
-  /** Null where it cannot be read as lines. */
+  /** Null if it cannot be read as lines. */
   text: string | null;
   isWhole: boolean;
   shape: Shape | null;

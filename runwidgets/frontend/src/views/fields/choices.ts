@@ -4,7 +4,7 @@ import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h, replace, uniqueId } from '../dom';
 import { type Control, type FormContext, isSame, NOTHING, presetOf, type Reading, takesNone } from './control';
 
-/** True or false, where one of them is the default. */
+/** The control of true or false, for a parameter with a default. */
 export function toggle(changed: () => void): Control {
   const input = h('input', { type: 'checkbox', class: 'rw-toggle', onchange: changed });
   return {
@@ -20,7 +20,7 @@ export function toggle(changed: () => void): Control {
   };
 }
 
-/** One of a few values: radio buttons, or a native select. */
+/** The control of one of a few values: radio buttons, or a native select. */
 export function choices(parameter: ParameterHandle, changed: () => void, isOpen: boolean): Control {
   return isOpen ? radios(parameter, changed) : dropdown(parameter, changed);
 }
@@ -28,7 +28,7 @@ export function choices(parameter: ParameterHandle, changed: () => void, isOpen:
 const indexOf = (parameter: ParameterHandle, value: JsonValue): number =>
   (parameter.values ?? []).findIndex((each) => isSame(value, each.value));
 
-/** A value that is none of the choices is kept, so that it is told instead of forgotten. */
+/** Return the selected value; one that is not among the choices is kept, so that it is reported. */
 function read(parameter: ParameterHandle, at: number, odd: JsonValue): Reading {
   const chosen = (parameter.values ?? [])[at];
   if (chosen) return { isGiven: true, value: chosen.value };
@@ -108,7 +108,7 @@ function dropdown(parameter: ParameterHandle, changed: () => void): Control {
 
 const MOST_SHOWN = 100;
 
-/** Return the choices whose names hold a text, those that begin with it first. */
+/** Return the choices whose names contain a text, those that begin with it first. */
 export function search(names: string[], text: string): number[] {
   const sought = text.trim().toLowerCase();
   const found = names
@@ -117,7 +117,7 @@ export function search(names: string[], text: string): number[] {
   return [...found.filter(({ place }) => place === 0), ...found.filter(({ place }) => place > 0)].map(({ at }) => at);
 }
 
-/** One of many values: text that searches a list, by the combobox pattern of ARIA. */
+/** The control of one of many values: a searchable list, by the combobox pattern of ARIA. */
 export function suggestions(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
   const values = parameter.values ?? [];
   const names = values.map((each) => each.name);

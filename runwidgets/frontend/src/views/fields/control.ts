@@ -2,35 +2,35 @@ import type { Transport } from '../../model/transport';
 import type { JsonValue, ParameterHandle } from '../../model/types';
 import type { Uploads } from './uploads';
 
-/** What a field holds: a value to send, or nothing because it was left as it is. */
+/** What a control holds: a value to send, or nothing because it was not changed. */
 export type Reading = { isGiven: true; value: JsonValue } | { isGiven: false };
 
 export const NOTHING: Reading = { isGiven: false };
 
 export interface Control {
   element: HTMLElement;
-  /** The element that takes the focus and that the label names. */
+  /** The element that gets the focus and that the label names. */
   input: HTMLElement;
   /** Whether it is made of several controls, which a fieldset with a legend names. */
   isGroup?: boolean;
-  /** What one should know of how to fill it. */
+  /** A hint for filling it in. */
   hint?: string | undefined;
   read(): Reading;
-  /** What is wrong beyond the rules, such as text that is no JSON; `isShown` says it to parts too. */
+  /** What is wrong beside the argument's type, such as invalid JSON; `isShown` shows it in nested fields too. */
   problem?(isShown: boolean): string | null;
   write(value: JsonValue): void;
   clear(): void;
   focus?(): void;
 }
 
-/** Where a form is, for the controls that ask the server. */
+/** What controls need of the form that they are in. */
 export interface FormContext {
   transport: Transport;
   groupId: string;
   uploads: Uploads;
   /**
-   * Do something that moves what stands below, once no button is held down: a click that leaves a field
-   * would otherwise end somewhere else than it began, and be none.
+   * Do something that moves elements once no button is held down: a click that leaves a field
+   * would otherwise end on another element than it began, and would be lost.
    */
   settled(act: () => void): void;
 }
@@ -39,7 +39,7 @@ export interface FormContext {
 export const textOf = (value: JsonValue): string =>
   typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
 
-/** Say whether typed text is still the default. */
+/** Say whether two values are the same, whether typed or declared. */
 export function isSame(value: JsonValue, preset: JsonValue): boolean {
   const text = (each: JsonValue): string => (typeof each === 'string' ? each : JSON.stringify(each));
   if (Array.isArray(value) && Array.isArray(preset)) {
@@ -61,5 +61,5 @@ export function isSame(value: JsonValue, preset: JsonValue): boolean {
 export const takesNone = (parameter: ParameterHandle): boolean =>
   !parameter.isRequired && (parameter.defaultValue ?? null) === null;
 
-/** The default, null where there is none. */
+/** Return the default, null if there is none. */
 export const presetOf = (parameter: ParameterHandle): JsonValue => parameter.defaultValue ?? null;

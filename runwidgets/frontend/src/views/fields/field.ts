@@ -14,13 +14,13 @@ import { json, line, slider, sliderOf } from './text';
 const MOST_RADIOS = 4;
 const MOST_OPTIONS = 20;
 
-/** A parameter of the form: its label, its control, its help and what is wrong with it. */
+/** The field of a parameter: its label, its control, its help and its problem. */
 export class Field {
   readonly element: HTMLElement;
   private readonly control: Control;
   private readonly severalButton: HTMLButtonElement;
   private readonly label: HTMLLabelElement | null;
-  /** What holds several values, once the parameter is switched to them. */
+  /** The control of several values, once the field was switched to it. */
   private many: Control | null = null;
   private readonly error = h('div', { class: 'rw-problem', id: uniqueId('problem'), hidden: true });
   private readonly resetButton: HTMLButtonElement;
@@ -110,7 +110,7 @@ export class Field {
     return this.parameter.label ?? this.parameter.name;
   }
 
-  /** Whether it holds something else than at the beginning. */
+  /** Whether it holds another value than at the beginning. */
   get isModified(): boolean {
     return !this.resetButton.hidden;
   }
@@ -121,19 +121,19 @@ export class Field {
     else control.input.focus();
   }
 
-  /** Return the value to send: nothing where the default stands anyway. */
+  /** Return the value to send: nothing if it is the default. */
   read(): Reading {
     return this.control.read();
   }
 
-  /** Return the values of a sweep, null where there is one value. */
+  /** Return the values of a sweep, null if the field has one value. */
   values(): JsonValue[] | null {
     if (!this.many) return null;
     const reading = this.many.read();
     return reading.isGiven && Array.isArray(reading.value) ? reading.value : [];
   }
 
-  /** Return the value to send, or nothing where it is that of the beginning anyway, or where there are several. */
+  /** Return the value to send, or nothing if it is the initial one or if there are several. */
   change(): Reading {
     if (this.many) return NOTHING;
     const reading = this.read();
@@ -169,7 +169,7 @@ export class Field {
     this.resetButton.hidden = true;
   }
 
-  /** Return what is wrong now, without a word of it. */
+  /** Return what is wrong, without showing it. */
   problem(isShown = false): string | null {
     const own = (this.many ?? this.control).problem?.(isShown) ?? null;
     if (own !== null) return own;
@@ -179,7 +179,7 @@ export class Field {
     return this.parameter.isRequired ? t('missing') : null;
   }
 
-  /** Return what is wrong now, and show it. */
+  /** Return what is wrong, and show it. */
   judge(): string | null {
     const problem = this.problem(true);
     this.wasLeft = true;
@@ -196,7 +196,7 @@ export class Field {
     else this.control.input.setAttribute('aria-invalid', 'true');
   }
 
-  /** Switch between one value and several; what one holds begins the other. */
+  /** Switch between one value and several; the value is taken over. */
   private turn(): void {
     const [only] = this.values() ?? [];
     const reading = this.control.read();
@@ -212,8 +212,8 @@ export class Field {
     if (isSeveral === (this.many !== null)) return;
     const shown = this.many ?? this.control;
     if (isSeveral) {
-      const nest = (inner: ParameterHandle, told: () => void, isItem = false): Field =>
-        new Field(inner, this.place, told, isItem, true);
+      const nest = (inner: ParameterHandle, changed: () => void, isItem = false): Field =>
+        new Field(inner, this.place, changed, isItem, true);
       this.many = several(this.parameter, this.place, nest, () => this.touch());
       if (!this.many.isGroup) this.many.input.setAttribute('aria-label', t('valuesOf', { name: this.title }));
     } else this.many = null;
@@ -252,7 +252,7 @@ export class Field {
   }
 }
 
-/** Say what a field takes that looks like any other. */
+/** Return a help text for fields whose control does not show what they take. */
 const kindOf = ({ dtype, isRequired, defaultValue }: ParameterHandle): string | null => {
   const kind = dtype === 'int' ? t('wholeNumber') : dtype === 'float' ? t('aNumber') : null;
   const isOptional = !isRequired && (defaultValue === undefined || defaultValue === null);
@@ -271,10 +271,10 @@ function helpOf(parameter: ParameterHandle, control: Control, isItem: boolean): 
   return parts.flatMap((part, at) => [...(at ? [document.createTextNode(' · ')] : []), h('bdi', {}, part)]);
 }
 
-/** Choose the control of a parameter, by its type and its constraints; what is not known is JSON. */
+/** Choose the control of a parameter by its type and constraints; an unknown type is JSON. */
 export function controlFor(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
-  const nest = (inner: ParameterHandle, told: () => void, isItem = false): Field =>
-    new Field(inner, place, told, isItem, true);
+  const nest = (inner: ParameterHandle, changed: () => void, isItem = false): Field =>
+    new Field(inner, place, changed, isItem, true);
   switch (parameter.dtype) {
     case 'bool':
       return typeof presetOf(parameter) === 'boolean' ? toggle(changed) : choices(booleans(parameter), changed, true);

@@ -11,7 +11,7 @@ interface Chosen {
   targetPath?: string;
 }
 
-/** A file: an upload of the group, a file of this computer, or one of the server. */
+/** The control of a file: an upload of the group, a local file, or a file of the server. */
 export function files(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
   const { transport, uploads } = place;
   let chosen: Chosen | null = null;

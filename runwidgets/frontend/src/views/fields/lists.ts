@@ -21,7 +21,7 @@ export function isShort(parameter: ParameterHandle): boolean {
   );
 }
 
-/** Return what is wrong with the items of a list, by the rules for its item; the first of it. */
+/** Return the first problem of the items of a list. */
 function itemProblem(para: ParameterHandle, items: JsonValue[]): string | null {
   for (const [at, item] of items.entries()) {
     const problem = problemOf(para, item);
@@ -30,7 +30,7 @@ function itemProblem(para: ParameterHandle, items: JsonValue[]): string | null {
   return null;
 }
 
-/** Short items as tags: typed one by one, or pasted as lines; numbers may have commas between them. */
+/** The control of short items: tags, typed one by one or pasted as lines; commas may separate numbers. */
 export function tags(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
   const para = parameter.para as ParameterHandle;
   const isNumber = para.dtype === 'int' || para.dtype === 'float';
@@ -116,7 +116,7 @@ export function tags(parameter: ParameterHandle, place: FormContext, changed: ()
     event.preventDefault();
     event.stopPropagation();
   }
-  /** What is typed but not yet a tag counts too; a separator makes it one. */
+  /** Text that is typed but not yet a tag counts too; a separator makes it a tag. */
   function typed(): void {
     isTouched = true;
     if (isNumber && splits.test(input.value)) {
@@ -185,7 +185,7 @@ export function tags(parameter: ParameterHandle, place: FormContext, changed: ()
   };
 }
 
-/** Longer items, and records, as rows: each a field of its own. */
+/** The control of longer items and of records: rows, each with a field of its own. */
 export function rows(parameter: ParameterHandle, nest: NestField, changed: () => void): Control {
   const para = parameter.para as ParameterHandle;
   const title = parameter.label ?? parameter.name;
@@ -203,17 +203,17 @@ export function rows(parameter: ParameterHandle, nest: NestField, changed: () =>
     `+ ${t('add')}`,
   );
   const element = h('div', { class: 'rw-list' }, list, button);
-  const told = (): void => {
+  const update = (): void => {
     isTouched = true;
     changed();
   };
 
-  /** Draw the rows anew: their numbers are part of their names. */
+  /** Redraw the rows, whose numbers are part of their names. */
   function draw(values: JsonValue[], isFilled: boolean[] = values.map(() => true)): void {
     fields = values.map((value, at) => {
       const field = nest(
         { ...para, name: `${parameter.name}[${at}]`, label: t('itemOf', { name: title, n: at + 1 }) },
-        told,
+        update,
         true,
       );
       if (isFilled[at]) field.write(value);
@@ -256,7 +256,7 @@ export function rows(parameter: ParameterHandle, nest: NestField, changed: () =>
     values.splice(at, 0, null);
     isFilled.splice(at, 0, false);
     draw(values, isFilled);
-    told();
+    update();
     fields[at]?.focus();
   }
   function remove(at: number): void {
@@ -264,7 +264,7 @@ export function rows(parameter: ParameterHandle, nest: NestField, changed: () =>
     values.splice(at, 1);
     isFilled.splice(at, 1);
     draw(values, isFilled);
-    told();
+    update();
     (
       list.children[Math.min(at, fields.length - 1)]?.querySelector<HTMLElement>('input, select, textarea, button') ??
       button

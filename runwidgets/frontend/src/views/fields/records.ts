@@ -3,7 +3,7 @@ import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h } from '../dom';
 import { type Control, NOTHING, presetOf, type Reading, takesNone } from './control';
 
-/** What a list or a record needs of the fields inside it. */
+/** What a list or a record needs of its nested fields. */
 export interface NestedField {
   readonly name: string;
   readonly title: string;
@@ -17,10 +17,10 @@ export interface NestedField {
   show(problem: string | null): void;
 }
 
-/** Make a field inside another one; an item of a list has no default of its own to go back to. */
+/** Make a nested field; an item of a list has no default of its own. */
 export type NestField = (parameter: ParameterHandle, changed: () => void, isItem?: boolean) => NestedField;
 
-/** A record as the fields that it has. */
+/** The control of a record: its fields. */
 export function record(parameter: ParameterHandle, nest: NestField, changed: () => void): Control {
   let isTouched = false;
   const fields = (parameter.fields ?? []).map((each) =>

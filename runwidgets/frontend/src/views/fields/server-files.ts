@@ -11,24 +11,24 @@ interface ContentsEntry {
   size: number | null;
 }
 
-/** Where Jupyter's contents are, from our own routes: both lie below the server's base URL. */
+/** Jupyter's contents API, relative to our routes: both are below the base URL of the server. */
 const CONTENTS = '../../api/contents/';
 
-/** Return the address of a folder in Jupyter's contents API. */
+/** Return the path of a folder in Jupyter's contents API. */
 export const contentsPath = (folder: string): string =>
   `${CONTENTS}${folder.split('/').map(encodeURIComponent).join('/')}?type=directory&content=1`;
 
-/** Walk through the folders of the server, and choose a file, or a notebook only. */
+/** A panel with the folders of the server, in which a file, or only a notebook, is chosen. */
 export function browse(
   panel: HTMLElement,
   transport: Transport,
-  told: { chosen(path: string): void; closed(): void },
+  on: { chosen(path: string): void; closed(): void },
   isNotebooks = false,
 ): void {
   const where = h('div', { class: 'rw-where' });
   const list = h('ul', { class: 'rw-entries', 'aria-label': t(isNotebooks ? 'serverNotebooks' : 'serverFiles') });
   const status = h('div', { class: 'rw-dim', role: 'status' });
-  const closer = h('button', { type: 'button', class: 'rw-button', onclick: told.closed }, t('closePanel'));
+  const closer = h('button', { type: 'button', class: 'rw-button', onclick: on.closed }, t('closePanel'));
   replace(panel, h('div', { class: 'rw-panelhead' }, where, closer), list, status);
   panel.onkeydown = press;
 
@@ -50,7 +50,7 @@ export function browse(
         ...entries.map((each) =>
           each.type === 'directory'
             ? row(`${each.name}/`, t('openFolder', { name: each.name }), '', () => void show(each.path))
-            : row(each.name, each.name, each.size === null ? '' : bytes(each.size), () => told.chosen(each.path)),
+            : row(each.name, each.name, each.size === null ? '' : bytes(each.size), () => on.chosen(each.path)),
         ),
       );
       status.textContent =
@@ -79,7 +79,7 @@ export function browse(
     const at = buttons.indexOf(event.target as HTMLButtonElement);
     if (event.key === 'ArrowDown') buttons[Math.min(buttons.length - 1, at + 1)]?.focus();
     else if (event.key === 'ArrowUp') buttons[Math.max(0, at - 1)]?.focus();
-    else if (event.key === 'Escape') told.closed();
+    else if (event.key === 'Escape') on.closed();
     else return;
     event.preventDefault();
     event.stopPropagation();

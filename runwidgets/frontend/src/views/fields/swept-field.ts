@@ -10,7 +10,7 @@ import type { NestField } from './records';
 const MOST_CHECKS = 20;
 const SHOWN = 8;
 
-/** Several values of one parameter, each of which gets runs of its own; what it reads is a list. */
+/** The control of several values of a parameter, for a sweep; it reads a list. */
 export function several(parameter: ParameterHandle, place: FormContext, nest: NestField, changed: () => void): Control {
   const listed = { ...parameter, para: parameter };
   const count = (parameter.values ?? []).length;
@@ -28,7 +28,7 @@ export function several(parameter: ParameterHandle, place: FormContext, nest: Ne
   return isLine ? tags(listed, place, changed) : rows(listed, nest, changed);
 }
 
-/** Some of a few values, each with a box to tick. */
+/** Several of a few values, as checkboxes. */
 function checks(values: { name: string; value: JsonValue }[], changed: () => void): Control {
   const boxes = values.map(() => h('input', { type: 'checkbox', onchange: changed }));
   const element = h(
@@ -56,7 +56,7 @@ function checks(values: { name: string; value: JsonValue }[], changed: () => voi
 function numbers(parameter: ParameterHandle, place: FormContext, changed: () => void): Control {
   const isWhole = parameter.dtype === 'int';
   const title = parameter.label ?? parameter.name;
-  const list = tags({ ...parameter, para: parameter }, place, told);
+  const list = tags({ ...parameter, para: parameter }, place, update);
   list.input.setAttribute('aria-label', t('valuesOf', { name: title }));
   const line = (word: MessageKey): HTMLInputElement =>
     h('input', {
@@ -64,7 +64,7 @@ function numbers(parameter: ParameterHandle, place: FormContext, changed: () => 
       type: 'text',
       inputmode: 'decimal',
       autocomplete: 'off',
-      oninput: told,
+      oninput: update,
       'aria-label': t('partOf', { part: t(word), name: title }),
     });
   const [first, last, step, count] = [line('rangeFrom'), line('rangeTo'), line('rangeStep'), line('rangeCount')];
@@ -93,7 +93,7 @@ function numbers(parameter: ParameterHandle, place: FormContext, changed: () => 
     );
     tell();
   }
-  /** Another kind begins with what the list holds: its least and its greatest number. */
+  /** A range begins with the least and the greatest number of the list. */
   function turn(): void {
     const reading = list.read();
     const held = (reading.isGiven && Array.isArray(reading.value) ? reading.value : [])
@@ -104,7 +104,7 @@ function numbers(parameter: ParameterHandle, place: FormContext, changed: () => 
     draw();
     changed();
   }
-  function told(): void {
+  function update(): void {
     tell();
     changed();
   }

@@ -7,10 +7,10 @@ import { type Control, NOTHING, presetOf, textOf } from './control';
 
 const TYPES: { [dtype: string]: string } = { date: 'date', datetime: 'datetime-local' };
 const STEPS = 100;
-/** From this ratio of its ends on, a slider goes by orders of magnitude. */
+/** A slider is logarithmic if the ratio of its ends is at least this. */
 const WIDE = { int: 10_000, float: 1_000 };
 
-/** A line of text: what is typed is kept as it is, and judged as it is. */
+/** The control of a line of text, which is kept and validated as it is typed. */
 export function line(parameter: ParameterHandle, changed: () => void): Control {
   const isNumber = parameter.dtype === 'int' || parameter.dtype === 'float';
   const preset = presetOf(parameter);
@@ -33,7 +33,7 @@ export function line(parameter: ParameterHandle, changed: () => void): Control {
   return {
     element: input,
     input,
-    // An emptied field with a default is told as empty: to use the default instead would be silent.
+    // An emptied field with a default is reported as empty: using the default would be silent.
     read: () =>
       input.value === '' && (preset === null || preset === '') ? NOTHING : { isGiven: true, value: input.value },
     problem: () => (isHalf() ? t('halfDate') : null),
@@ -42,7 +42,7 @@ export function line(parameter: ParameterHandle, changed: () => void): Control {
       if (input instanceof HTMLInputElement && picker) input.type = picker;
       input.value = text;
       if (input instanceof HTMLInputElement && picker && text !== '' && input.value === '') {
-        input.type = 'text'; // a picker would drop what it cannot show, such as a time zone
+        input.type = 'text'; // a date picker would drop what it cannot show, such as a time zone
         input.value = text;
       }
     },
@@ -60,7 +60,7 @@ interface Ends {
   isWide: boolean;
 }
 
-/** Return how a slider goes, null where an end is not known: a guess would be a limit that nobody set. */
+/** Return the ends of a slider; null if one is not known, since a guess would be a limit that nobody set. */
 export function sliderOf(parameter: ParameterHandle): Ends | null {
   const range = parseRange(parameter.range);
   if (!range || range.least === null || range.most === null || range.least >= range.most || parameter.secret)
@@ -87,7 +87,7 @@ export function sliderOf(parameter: ParameterHandle): Ends | null {
   };
 }
 
-/** Return the number at a place of a slider, as one would write it. */
+/** Return the number at a position of a slider, as people write it. */
 export function atPlace(ends: Ends, place: number, isWhole: boolean): string {
   if (place <= 0) return String(ends.least);
   if (place >= 1) return String(ends.most);
@@ -106,7 +106,7 @@ export function placeOf(ends: Ends, value: number): number {
   return ends.isWide ? Math.log(inside / least) / Math.log(most / least) : (inside - least) / (most - least);
 }
 
-/** A slider beside its text, which stays the truth: the slider writes it, and never corrects it. */
+/** The control of a number with a range: a slider beside a text, whose value counts. */
 export function slider(parameter: ParameterHandle, ends: Ends, changed: () => void): Control {
   const isWhole = parameter.dtype === 'int';
   const count = ends.isWide ? STEPS : Math.max(1, Math.round((ends.most - ends.least) / ends.step));
@@ -156,7 +156,7 @@ export function slider(parameter: ParameterHandle, ends: Ends, changed: () => vo
 
 const TOKENS = /"(?:\\.|[^"\\])*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** Return a number of a JSON text that would be another one after it was read, null where there is none. */
+/** Return a number of a JSON text that parsing would change, null if there is none. */
 export function lostNumber(text: string): string | null {
   for (const [token] of text.matchAll(TOKENS)) {
     if (token.startsWith('"')) continue;
@@ -167,7 +167,7 @@ export function lostNumber(text: string): string | null {
   return null;
 }
 
-/** Any value, as JSON. */
+/** The control of any value, as JSON. */
 export function json(changed: () => void): Control {
   const input = h('textarea', { class: 'rw-input rw-mono', rows: 3, oninput: changed, spellcheck: 'false' });
   const parse = (): { value: JsonValue } | { problem: string } => {

@@ -1,10 +1,10 @@
 import { ApiError, type Transport } from '../../model/transport';
 import type { UploadHandle } from '../../model/types';
 
-/** The uploads of a group, asked for once for all file fields of a form. */
+/** The uploads of a group, fetched once for all file fields of a form. */
 export class Uploads {
   list: UploadHandle[] = [];
-  /** Bytes that one may have; null until the server has said. */
+  /** The limit of their size in bytes; null until the server has told it. */
   limit: number | null = null;
   failure: string | null = null;
   isLoaded = false;
@@ -20,7 +20,7 @@ export class Uploads {
     return `uploads/${this.groupId}/files`;
   }
 
-  /** Call on every change of what is known; asks for it the first time. */
+  /** Call a function on every change; the first call fetches the uploads. */
   observe(listener: () => void): void {
     this.listeners.add(listener);
     if (!this.loading) void this.refresh();

@@ -8,7 +8,7 @@ import { h, replace } from '../dom';
 const MOST = 10;
 const MOST_ARGUMENTS = 4;
 
-/** Say in a line which arguments a run had; those that it had not were its defaults. */
+/** Describe the arguments of a run in a line, without its defaults. */
 export function describe(given: Argument[]): string {
   if (given.length === 0) return t('onlyDefaults');
   const isFile = (each: Argument): boolean =>
@@ -18,20 +18,20 @@ export function describe(given: Argument[]): string {
   return [...shown, ...(more > 0 ? [t('moreArguments', { n: more })] : [])].join(', ');
 }
 
-/** Return a moment as people here write it. */
+/** Return a time in the format of the user's locale. */
 export const moment = (iso: string): string =>
   new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-/** List the latest runs of a group, to choose one of them for what a word says. */
+/** A list of the latest runs of a group, from which one is selected. */
 export function listEarlier(
   panel: HTMLElement,
   transport: Transport,
   groupId: string,
-  told: { chosen(run: RunHandle): void; closed(): void },
+  on: { chosen(run: RunHandle): void; closed(): void },
   purpose: { word: 'useRun' | 'compareRun'; except?: string } = { word: 'useRun' },
 ): void {
   const status = h('div', { class: 'rw-dim', role: 'status' });
-  const closer = h('button', { type: 'button', class: 'rw-button', onclick: told.closed }, t('closePanel'));
+  const closer = h('button', { type: 'button', class: 'rw-button', onclick: on.closed }, t('closePanel'));
   const list = h('ul', { class: 'rw-entries', 'aria-label': t('earlierRuns') });
   replace(panel, h('div', { class: 'rw-panelhead' }, h('strong', {}, t('earlierRuns')), closer), list, status);
   panel.onkeydown = (event) => {
@@ -39,7 +39,7 @@ export function listEarlier(
     const at = buttons.indexOf(event.target as HTMLButtonElement);
     if (event.key === 'ArrowDown') buttons[Math.min(buttons.length - 1, at + 1)]?.focus();
     else if (event.key === 'ArrowUp') buttons[Math.max(0, at - 1)]?.focus();
-    else if (event.key === 'Escape') told.closed();
+    else if (event.key === 'Escape') on.closed();
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -58,7 +58,7 @@ export function listEarlier(
           type: 'button',
           class: 'rw-entryrow',
           'aria-label': t(purpose.word, { time, state, what }),
-          onclick: () => told.chosen(run),
+          onclick: () => on.chosen(run),
         },
         h('span', { class: 'rw-when' }, time),
         h('span', { class: `rw-badge rw-${run.state.toLowerCase()}` }, `${STATE_SIGNS[run.state]} ${state}`),
@@ -85,7 +85,7 @@ export function listEarlier(
     }
   }
   function gone(error: unknown): null {
-    if (error instanceof ApiError && error.status === 404) return null; // deleted since it was listed
+    if (error instanceof ApiError && error.status === 404) return null; // deleted after it was listed
     throw error;
   }
   void load();

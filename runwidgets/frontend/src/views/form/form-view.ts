@@ -14,13 +14,13 @@ type Values = { [name: string]: JsonValue };
 type Several = { [name: string]: JsonValue[] };
 
 const isEqual = (one: JsonValue, other: JsonValue): boolean => JSON.stringify(one) === JSON.stringify(other);
-/** What of a template a form is made of. */
+/** The parts of a template from which a form is built. */
 const asked = (of: WorkflowHandle | null): JsonValue =>
   of && ([of.name, of.description ?? '', of.parameters, of.parameterGroups ?? []] as unknown as JsonValue);
 const PAUSE = 2000;
 const LONGEST_PAUSE = 30_000;
 
-/** A field per parameter, what is wrong beside each, and a button that starts the run. */
+/** The form of a workflow: a field per parameter with its problem, and the start button. */
 export const formView: View = (root, { transport, model, inner, open }) => {
   const body = h('form', { class: 'rw-card rw-form', novalidate: true });
   const started = h('div', { class: 'rw-started' });
@@ -65,7 +65,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     });
   };
 
-  /** The parameters that are switched to several values. */
+  /** The parameters that take several values. */
   const swept = (): Swept =>
     fields.flatMap((field): Swept => {
       const values = field.values();
@@ -148,7 +148,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     return [plain, ...made].filter((each) => each !== null);
   }
 
-  /** Set every field: what is not given holds its default. Returns the names that no field has. */
+  /** Set every field, to its default if no value is given. Returns the names that no field has. */
   function fill(values: Values, several: Several): string[] {
     for (const field of fields) {
       field.reset();
@@ -161,7 +161,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     return Object.keys(values).filter((name) => !fields.some((field) => field.name === name));
   }
 
-  /** The values to send: what is set and is not the default anyway. */
+  /** The values to send: those that are not the default. */
   function given(): [ParameterHandle, JsonValue][] {
     return fields.flatMap((field): [ParameterHandle, JsonValue][] => {
       const reading = field.change();
@@ -308,7 +308,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     }
   }
 
-  /** Show what was started last. */
+  /** Show the run or sweep that was started last. */
   function show(): void {
     const [run, sweep] = [String(model.get('run_id') ?? ''), String(model.get('sweep_id') ?? '')];
     closeStarted?.();
@@ -383,7 +383,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     }
   }
 
-  /** Ask for the template; one that is shown already is drawn anew only where it has changed. */
+  /** Fetch the template; the form is built again only if the template has changed. */
   async function load(): Promise<void> {
     clearTimeout(retry);
     if (!workflow) replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
@@ -399,7 +399,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       if (isNew) follow();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (isClosed || workflow) return; // the stream says when the server is away
+      if (isClosed || workflow) return; // the stream tells when the server cannot be reached
       replace(
         body,
         h('div', { class: 'rw-failure', role: 'alert' }, error.message),
@@ -426,7 +426,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     );
   }
 
-  /** Hold what was set from outside. */
+  /** Take over the values that were set from Python. */
   function take(): void {
     const [values, several] = [(model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several];
     if (!isEqual(shownValues(), values) || !isEqual(shownSeveral(), several)) refill(values, several);
@@ -446,7 +446,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       event.preventDefault();
       void submit();
     } else if (event.target instanceof HTMLInputElement) {
-      event.preventDefault(); // Enter in a field starts a run only where that was asked for
+      event.preventDefault(); // Enter in a field must not start a run
       if (model.get('submit_on_enter') === true && !event.shiftKey) void submit();
     }
   });

@@ -7,9 +7,9 @@ import type { TablePage } from '../../model/types';
 import { h, replace } from '../dom';
 import { question } from '../question';
 
-/** From more runs than these on, the button asks. */
+/** The button asks for confirmation above this number of runs. */
 const MANY = 100;
-/** Runs by which it is reckoned how long others will take. */
+/** The number of runs from which the duration of others is estimated. */
 const LATEST = 50;
 
 const wordOf = (swept: Swept): string => {
@@ -21,7 +21,7 @@ const wordOf = (swept: Swept): string => {
       : t('startMany', { n: n.toLocaleString('en') });
 };
 
-/** Return what is wrong with the number of runs that values make, null when nothing is. */
+/** Return what is wrong with the number of runs, null when nothing is. */
 export function tooManyOf(swept: Swept): string | null {
   const n = countPoints(swept);
   return n > MOST_POINTS
@@ -29,13 +29,13 @@ export function tooManyOf(swept: Swept): string | null {
     : null;
 }
 
-/** What a run of a group usually took, and of how many runs that is known. */
+/** The usual duration of a run of a group, and the number of runs on which that is based. */
 export interface UsualTime {
   seconds: number;
   n: number;
 }
 
-/** Ask for what the latest successful runs of a group took; null where there are none. */
+/** Fetch how long the latest successful runs of a group took; null if there are none. */
 export async function usualTime(transport: Transport, groupId: string): Promise<UsualTime | null> {
   try {
     const rows = toRows(await transport.get<TablePage>(`groups/${groupId}/table?limit=${LATEST}`));
@@ -47,11 +47,11 @@ export async function usualTime(transport: Transport, groupId: string): Promise<
     return middle === undefined ? null : { seconds: middle, n: seconds.length };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return null; // it is told where a run is started
+    return null; // starting a run tells it
   }
 }
 
-/** Say how many runs values make, by which factors, what is among them twice, and how long they may take. */
+/** Describe a sweep: the number of runs, its factors, duplicate values, and the estimated duration. */
 export function describeSweep(swept: Swept, usual: UsualTime | null): string {
   const n = countPoints(swept);
   if (n === 0 || swept.length === 0) return '';
@@ -70,7 +70,7 @@ export function describeSweep(swept: Swept, usual: UsualTime | null): string {
     .join(' · ');
 }
 
-/** The button that starts: it says how many runs, and asks where they are many. */
+/** The start button: it shows the number of runs, and asks for confirmation if there are many. */
 export function startButton(
   lackId: string,
   agreed: () => void,
@@ -78,7 +78,7 @@ export function startButton(
 ): {
   element: HTMLElement;
   tell(swept: Swept): void;
-  /** Ask where there are many; returns whether there was something to ask. */
+  /** Ask for confirmation if there are many runs; returns whether it asks. */
   asks(swept: Swept): boolean;
   busy(isBusy: boolean): void;
 } {
@@ -125,7 +125,7 @@ export function startButton(
     },
     busy(isBusy) {
       button.disabled = isBusy;
-      button.textContent = isBusy ? t('starting') : word;
+      button.textContent = isBusy ? t('submitting') : word;
     },
   };
 }

@@ -3,7 +3,7 @@ import { h } from '../dom';
 const LEAST_HEIGHT = 40;
 const MOST_HEIGHT = 640;
 
-/** Told to the frame's parent, by a script of the frame itself: nobody else can look into it. */
+/** The frame tells its height to its parent by a script of its own, since the parent cannot look into it. */
 const MEASURE = `<script>{const tell=()=>parent.postMessage({runwidgetsHeight:document.documentElement.scrollHeight},'*');
 addEventListener('load',tell);new ResizeObserver(tell).observe(document.documentElement)}</script>`;
 
@@ -16,10 +16,10 @@ interface FrameOptions {
 }
 
 /**
- * A frame of no origin: it reaches neither the page nor its cookies.
+ * A frame with an opaque origin: it reaches neither the page nor its cookies.
  *
- * Its address is a blob's and not `srcdoc`: a frame of `srcdoc` knows the address of the page, in
- * which a token may stand.
+ * It shows a blob, not `srcdoc`: a frame with `srcdoc` knows the URL of the page, which may contain
+ * a token.
  */
 export function frame(content: string | Uint8Array, title: string, options: FrameOptions = {}): HTMLIFrameElement {
   const { type = 'text/html', hasScripts = true, isFitted = false } = options;
@@ -34,8 +34,8 @@ export function frame(content: string | Uint8Array, title: string, options: Fram
     src: address,
     title,
   });
-  // JupyterLab may move an output about, which loads its frames again: the address stays good for as
-  // long as the frame has a place.
+  // JupyterLab may move an output, which reloads its frames: the URL stays valid for as
+  // long as the frame is in the page.
   const release = (): void => {
     if (element.isConnected) setTimeout(release, 30_000);
     else URL.revokeObjectURL(address);
@@ -54,9 +54,9 @@ function fit(element: HTMLIFrameElement): void {
       return;
     }
     if (event.source === null || event.source !== element.contentWindow) return;
-    const told = (event.data as { runwidgetsHeight?: unknown } | null)?.runwidgetsHeight;
-    if (typeof told !== 'number' || !Number.isFinite(told)) return;
-    element.style.height = `${Math.min(MOST_HEIGHT, Math.max(LEAST_HEIGHT, told + 4))}px`;
+    const height = (event.data as { runwidgetsHeight?: unknown } | null)?.runwidgetsHeight;
+    if (typeof height !== 'number' || !Number.isFinite(height)) return;
+    element.style.height = `${Math.min(MOST_HEIGHT, Math.max(LEAST_HEIGHT, height + 4))}px`;
   };
   addEventListener('message', listen);
 }

@@ -6,7 +6,7 @@ const STEP = 1.25;
 const MOST = 16;
 const LEAST = 0.05;
 
-/** A picture that zooms: fits at first, then by buttons, by keys, by wheel and drag once it has the focus. */
+/** A picture that can be zoomed: by buttons, and once it has the focus by keys, wheel and drag. */
 export function zoomable(address: string, alt: string): HTMLElement {
   let scale: number | null = null;
   const image = h('img', { class: 'rw-image', alt: visible(alt, true), src: address, draggable: 'false' });

@@ -1,14 +1,14 @@
-/** Markdown as elements. The parser gives tokens only: markup in the text stays text, nothing is loaded. */
+/** Markdown as elements. Only the tokens of the parser are used: HTML stays text, and nothing is loaded. */
 import { Lexer, type Token, type Tokens } from 'marked';
 import { visible } from '../../model/ansi';
 import { h } from '../dom';
 
 type Tag = keyof HTMLElementTagNameMap;
 
-/** Only addresses that one can go to: no scripts, nothing of this server. */
+/** Only absolute web and mail addresses become links: no scripts, nothing of this server. */
 const isSafe = (address: string): boolean => /^(https?:\/\/|mailto:)/i.test(address);
 
-/** Return text with the characters that its entities stand for. */
+/** Return text with its entities decoded. */
 function decode(text: string): string {
   return text.replace(
     /&(#\d{1,7}|#x[\da-f]{1,6}|\w{1,31});/gi,

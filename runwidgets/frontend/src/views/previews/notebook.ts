@@ -11,10 +11,10 @@ import { tree } from './tree';
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/bmp'];
 const CELLS_AT_ONCE = 100;
 
-/** Makes elements of Markdown. */
+/** Renders Markdown as elements. */
 export type Markdown = (text: string) => HTMLElement;
 
-/** The executed notebook, to read: source, prints, pictures; HTML only in a frame of no origin. */
+/** The executed notebook, read-only: source, text and pictures; HTML only in a frame with an opaque origin. */
 export function notebookPreview(notebook: Notebook, markdown: Markdown): HTMLElement {
   const place = h('div', { class: 'rw-notebook', tabindex: 0, role: 'region', 'aria-label': t('notebook') });
   const cells = Array.isArray(notebook.cells) ? notebook.cells : [];
@@ -67,7 +67,7 @@ function outputOf(output: NotebookOutput, markdown: Markdown): HTMLElement {
   return richest(output.data ?? {}, markdown);
 }
 
-/** Show the richest of what an output offers; code that wants to run in the page is only shown. */
+/** Show the richest representation of an output; scripts are never run in the page. */
 function richest(data: { [type: string]: JsonValue }, markdown: Markdown): HTMLElement {
   const plain = joined(data['text/plain']);
   const image = IMAGES.find((type) => type in data);

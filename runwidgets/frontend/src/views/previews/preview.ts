@@ -17,7 +17,7 @@ export const NOTEBOOK_TYPE = 'application/x-ipynb+json';
 
 type Preview = (file: ResultFileHandle, path: string, transport: Transport) => HTMLElement | Promise<HTMLElement>;
 
-/** A preview in its place, and how to let go of it. */
+/** A preview, and how to release it. */
 export interface ShownPreview {
   element: HTMLElement;
   close(): void;
@@ -27,7 +27,7 @@ export interface ShownPreview {
 export const pathOf = (file: ResultFileHandle, run: { id: string }): string =>
   `runs/${run.id}/downloads/files/${encodeURIComponent(file.id)}`;
 
-/** The notebook that a run executed, as far as it came: it is no result file where the run did not succeed. */
+/** The executed notebook of a run, up to where it ended; it is not a result file unless the run succeeded. */
 export const executedFile = (): ResultFileHandle => ({
   id: '',
   name: t('executed'),
@@ -36,7 +36,7 @@ export const executedFile = (): ResultFileHandle => ({
   sha256: '',
 });
 
-/** Return where the notebook is that a run executed. */
+/** Return the path of the executed notebook of a run, relative to the routes. */
 export const executedPath = (run: { id: string }): string => `runs/${run.id}/notebook`;
 
 /** Say whether a file is a picture that the gallery shows. */
@@ -55,7 +55,7 @@ const framePreview: Preview = async (file, path, transport) => {
 
 const pdfPreview: Preview = async (file, path, transport) => {
   const { bytes: content } = await transport.text(path, WHOLE_LIMIT);
-  // The reader of PDF works in no sandbox; it is one itself, and the type of a blob cannot be another.
+  // The PDF viewer of browsers does not work in a sandboxed frame; the type of the blob makes sure that it is used.
   const address = URL.createObjectURL(new Blob([content as BlobPart], { type: 'application/pdf' }));
   return h('iframe', { class: 'rw-frame', src: address, title: visible(file.name, true), 'data-blob': true });
 };
@@ -96,7 +96,7 @@ const markdownPreview: Preview = async (file, path, transport) => {
 
 const parquetPreview: Preview = (file) => said(t('parquet', { name: JSON.stringify(visible(file.name, true)) }));
 
-/** Previews of what people write, or could have written: they can also be read as text. */
+/** Previews of file types that can also be shown as text. */
 const WRITTEN = new Set<Preview>([tablePreview, executedPreview, jsonPreview, markdownPreview, framePreview]);
 
 function previewFor(file: ResultFileHandle): Preview {
@@ -120,8 +120,8 @@ function previewFor(file: ResultFileHandle): Preview {
 }
 
 /**
- * Show one result file: at once an element, which says that it is loading until it shows the file or
- * says in its place why it cannot. Nothing above the limits is fetched whole.
+ * Show one result file. Returns an element at once, which says that it is loading until it shows the file or
+ * says why it cannot. Files above the limits are not fetched as a whole.
  */
 export function preview(
   file: ResultFileHandle,
@@ -175,7 +175,7 @@ export function preview(
   };
 }
 
-/** Let go of what a preview holds beside its elements: addresses of blobs, sound, connections. */
+/** Release what a preview holds beside its elements: URLs of blobs, sound, connections. */
 function release(element: HTMLElement): void {
   for (const media of element.querySelectorAll<HTMLMediaElement>('audio, video')) {
     media.pause();

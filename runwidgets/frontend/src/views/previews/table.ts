@@ -22,7 +22,7 @@ const TABS = 'text/tab-separated-values';
 /** Say whether a file is a table of separated values. */
 export const isTable = (file: ResultFileHandle): boolean => file.mimeType === 'text/csv' || file.mimeType === TABS;
 
-/** Read a table out of text; of a file that was cut the last row may be half a row, and is left out. */
+/** Parse a table; of a truncated file the last row may be incomplete, and is dropped. */
 export function readTable(text: string, type: string, isWhole: boolean): Table {
   const separator = type === TABS ? '\t' : separatorOf(text);
   const [head = [], ...rows] = parseTable(text.replace(/^\ufeff/, ''), separator, Infinity).rows;
@@ -30,7 +30,7 @@ export function readTable(text: string, type: string, isWhole: boolean): Table {
   return { head, rows, isWhole };
 }
 
-/** A table that sorts by its columns; rows and columns above the limits come when they are asked for. */
+/** A preview of a table, sortable by column; rows and columns above the limits are shown on request. */
 export async function tablePreview(file: ResultFileHandle, path: string, transport: Transport): Promise<HTMLElement> {
   const read = await readText(path, transport);
   if (read.text === null) return hexPreview(read.bytes, file.name);

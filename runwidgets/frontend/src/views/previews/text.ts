@@ -11,12 +11,12 @@ const WIDTH = 16;
 
 export interface Read {
   bytes: Uint8Array;
-  /** Null where the file is no text in UTF-8. */
+  /** Null if the file is not text in UTF-8. */
   text: string | null;
   isWhole: boolean;
 }
 
-/** Read at most so many bytes of a file, as text where it is text; NUL is in no text. */
+/** Read the beginning of a file, as text if it is text, which has no NUL. */
 export async function readText(path: string, transport: Transport, limit = TEXT_LIMIT): Promise<Read> {
   const read = await transport.text(path, limit);
   try {
@@ -28,7 +28,7 @@ export async function readText(path: string, transport: Transport, limit = TEXT_
   }
 }
 
-/** Return the first bytes as editors for bytes show them: offset, sixteen numbers, what they are as ASCII. */
+/** Return the first bytes as a hex dump: offset, sixteen bytes, the same as ASCII. */
 export function hexHead(content: Uint8Array): string {
   const lines: string[] = [];
   for (let at = 0; at < Math.min(content.length, HEAD); at += WIDTH) {
@@ -43,7 +43,7 @@ export function hexHead(content: Uint8Array): string {
   return lines.join('\n');
 }
 
-/** The head of a file that is no text. */
+/** The beginning of a file that is not text. */
 export function hexPreview(content: Uint8Array, name: string): HTMLElement {
   return h(
     'div',
@@ -57,7 +57,7 @@ export function hexPreview(content: Uint8Array, name: string): HTMLElement {
   );
 }
 
-/** Text with the numbers of its lines, which are no part of what is selected and copied. */
+/** Text with line numbers, which are not selected or copied with it. */
 export function numbered(text: string, name: string): HTMLElement {
   const lines = text.replace(/\r\n?/g, '\n').replace(/\n$/, '').split('\n');
   const numbers = lines.map((_, at) => String(at + 1)).join('\n');
@@ -69,7 +69,7 @@ export function numbered(text: string, name: string): HTMLElement {
   );
 }
 
-/** A text file, its beginning first; more of it when asked for. */
+/** A preview of a text file: its beginning, and more on request. */
 export async function textPreview(file: ResultFileHandle, path: string, transport: Transport): Promise<HTMLElement> {
   const place = h('div', {});
   const draw = async (limit: number): Promise<void> => {

@@ -9,7 +9,7 @@ const AT_ONCE = 100;
 const OPEN_DEPTH = 2;
 const FEW = 50;
 
-/** JSON as a tree of native disclosures; what lies deeper is made when it is opened. */
+/** JSON as a tree of native disclosures; deeper levels are built when they are opened. */
 export function tree(given: JsonValue, name = '', depth = 0): HTMLElement {
   const label = name === '' ? null : h('bdi', { class: 'rw-key' }, `${visible(name, true)}: `);
   if (given === null || typeof given !== 'object')
@@ -50,7 +50,7 @@ export function tree(given: JsonValue, name = '', depth = 0): HTMLElement {
   return details;
 }
 
-/** A JSON file as a tree; one that is too large, or no JSON after all, as text. */
+/** A JSON file as a tree; as text if it is too large or not valid JSON. */
 export async function jsonPreview(file: ResultFileHandle, path: string, transport: Transport): Promise<HTMLElement> {
   const { text, isWhole } = await readText(path, transport);
   if (text === null || !isWhole) return textPreview(file, path, transport);

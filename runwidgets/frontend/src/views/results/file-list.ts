@@ -13,13 +13,13 @@ const OPEN_AT_FIRST = 3;
 
 const lastPart = (name: string): string => name.split('/').pop() ?? name;
 
-/** Return files with the declared outputs first, each part in the order of the run. */
+/** Return files with the declared outputs first, otherwise in their order. */
 export function inOrder(files: readonly ResultFileHandle[]): ResultFileHandle[] {
   const isDeclared = (file: ResultFileHandle): boolean => Boolean(file.title || file.caption);
   return [...files.filter(isDeclared), ...files.filter((file) => !isDeclared(file))];
 }
 
-/** Say whether a name holds what is looked for; case is no matter. */
+/** Say whether the name or title of a file contains a text; case is ignored. */
 export const isNamed = (file: ResultFileHandle, sought: string): boolean =>
   `${file.title ?? ''} ${file.name}`.toLowerCase().includes(sought.trim().toLowerCase());
 
@@ -31,7 +31,7 @@ interface FileRow {
   close(): void;
 }
 
-/** The result files of a run: a row each, chosen, filtered, shown and downloaded; pictures as a gallery. */
+/** The list of the result files of a run: filtered, selected, previewed and downloaded; pictures as a gallery. */
 export function fileList(run: RunHandle, transport: Transport): ShownPreview {
   const files = inOrder(run.files ?? []);
   if (files.length === 0) {
@@ -129,7 +129,7 @@ export function fileList(run: RunHandle, transport: Transport): ShownPreview {
   };
 }
 
-/** The files of a finished run, inside another view: its model has the `run`. */
+/** The files of a finished run inside another view, whose model has the `run`. */
 export const filesView: View = (root, { transport, model }) => {
   const shown = fileList(model.get('run') as unknown as RunHandle, transport);
   root.append(shown.element);

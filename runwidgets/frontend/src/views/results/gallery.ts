@@ -8,7 +8,7 @@ import { pathOf, preview, type ShownPreview } from '../previews/preview';
 
 const THUMBNAIL_LIMIT = 1_000_000;
 
-/** All pictures of a run side by side; each opens large, and the arrow keys lead to its neighbours. */
+/** The pictures of a run side by side; each opens large, and arrow keys move to the next. */
 export function gallery(files: readonly ResultFileHandle[], run: { id: string }, transport: Transport): ShownPreview {
   const dialog = h('dialog', { class: 'rw-dialog', onclose: shut });
   const title = h('strong', { class: 'rw-name' });
@@ -73,7 +73,7 @@ export function gallery(files: readonly ResultFileHandle[], run: { id: string },
     );
   });
 
-  /** A drawing in a frame without scripts, fetched when it comes into view. */
+  /** An SVG file in a frame without scripts, fetched when it becomes visible. */
   function drawing(small: HTMLElement, file: ResultFileHandle, name: string): void {
     const watch = new IntersectionObserver((seen) => {
       if (!seen.some((each) => each.isIntersecting)) return;

@@ -8,7 +8,7 @@ import { executedFile, executedPath, preview, type ShownPreview } from '../previ
 import type { View } from '../view';
 import { fileList } from './file-list';
 
-/** What a run left that did not succeed: its notebook, as far as it came. */
+/** The notebook of a run that did not succeed, up to where it ended. */
 function unfinished(run: RunHandle, transport: Transport): ShownPreview {
   const place = h('div', { class: 'rw-preview', hidden: true });
   let shown: ShownPreview | null = null;
@@ -36,7 +36,7 @@ function unfinished(run: RunHandle, transport: Transport): ShownPreview {
   };
 }
 
-/** The result files of a run, as soon as there are any. */
+/** The view of the result files of a run. */
 export const resultsView: View = (root, { transport, model }) => {
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const body = h('div', {});

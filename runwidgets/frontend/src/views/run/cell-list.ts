@@ -11,7 +11,7 @@ const MOST = 500;
 
 /** A code cell of a run: what it is, and how long it took. */
 export interface CellTime {
-  /** Its number among all cells, from 1, as the run's progress counts. */
+  /** Its number among all cells, from 1. */
   number: number;
   line: string;
   status: string;
@@ -26,7 +26,7 @@ const firstLine = (cell: NotebookCell): string => {
   return lines.find((line) => line !== '' && !line.startsWith('%%')) ?? '';
 };
 
-/** Return what the code cells of an executed notebook took. */
+/** Return the code cells of an executed notebook with their durations. */
 export function cellTimes(notebook: Notebook): CellTime[] {
   return notebook.cells.flatMap((cell, at) => {
     if (cell.cell_type !== 'code' || joined(cell.source).trim() === '') return [];
@@ -42,7 +42,7 @@ export function cellTimes(notebook: Notebook): CellTime[] {
   });
 }
 
-/** Write seconds as short as they can be read. */
+/** Return seconds in a short format. */
 export function seconds(duration: number): string {
   if (duration < 0.9995) return `${Math.round(duration * 1000)} ms`;
   if (duration < 59.95) return `${duration.toFixed(1)} s`;
@@ -71,7 +71,7 @@ export class CellsView {
     this.element.addEventListener('toggle', () => this.look());
   }
 
-  /** Take a new handle of the run. */
+  /** Take over a new run handle. */
   accept(run: RunHandle): void {
     this.run = run;
     this.element.hidden = run.state === 'PENDING';

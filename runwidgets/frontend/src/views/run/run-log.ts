@@ -9,7 +9,7 @@ import { h, saveAs } from '../dom';
 
 const MOST_LINES = 2000;
 
-/** The log of a run: appended to, never sent again; follows its end until one scrolls up. */
+/** The log of a run; it follows its end until the user scrolls up. */
 export class LogView {
   readonly element: HTMLElement;
   private readonly lines: string[] = [];
@@ -84,7 +84,7 @@ export class LogView {
     this.frame ||= requestAnimationFrame(() => this.draw());
   }
 
-  /** Say whether the run has ended: a log that then is empty is not worth its place. */
+  /** Note whether the run has ended: an empty log is hidden then. */
   settle(hasEnded: boolean): void {
     this.element.hidden = hasEnded && this.lines.length === 0;
   }
@@ -93,7 +93,7 @@ export class LogView {
     cancelAnimationFrame(this.frame);
   }
 
-  /** Draw what is new: lines that left the beginning go, the last one is drawn again, others are added. */
+  /** Draw what is new: dropped lines are removed, the last one is redrawn, others are added. */
   private draw(): void {
     this.frame = 0;
     this.output.hidden = this.row.hidden = this.element.hidden = false;
@@ -115,7 +115,7 @@ export class LogView {
     if (isFollowing) this.output.scrollTop = this.output.scrollHeight;
   }
 
-  /** Leave only the lines with the text that is looked for. */
+  /** Show only the lines that contain the text of the search. */
   private find(): void {
     const sought = this.search.value.toLowerCase();
     let found = 0;
@@ -134,7 +134,7 @@ export class LogView {
     if (this.note.textContent !== words) this.note.textContent = words;
   }
 
-  /** Read the log from its beginning and give it to the browser as a file. */
+  /** Fetch the whole log and download it as a file. */
   private async download(): Promise<void> {
     const pieces: string[] = [];
     try {

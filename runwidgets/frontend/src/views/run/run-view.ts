@@ -16,24 +16,24 @@ import { CellsView } from './cell-list';
 import { LogView } from './run-log';
 import { seriesPlot } from './series-plot';
 
-/** Say where a run is, in a line. */
+/** Describe the progress of a run in a line. */
 export function stageOf(run: RunHandle): string {
   if (run.state === 'PENDING') return t('waitingForSlot');
   const { cell, cells, text, source } = run.progress ?? { fraction: 0, text: '' };
-  if (!cell || !cells) return run.state === 'RUNNING' ? t('startingKernel') : '';
+  if (!cell || !cells) return run.state === 'RUNNING' ? t('waitingForKernel') : '';
   const place = t('cellOf', { cell, cells });
   const said = text || source;
   return said ? `${place}: ${said}` : place;
 }
 
-/** Return the share of a run that is done, 0 to 1; null where nothing is known yet. */
+/** Return the share of a run that is done, 0 to 1; null if it is not known. */
 export function shareOf(run: RunHandle): number | null {
   if (run.state === 'SUCCESS') return 1;
   if (run.state === 'PENDING' || !run.progress?.cells) return isActive(run.state) ? null : 0;
   return run.progress.fraction;
 }
 
-/** A run, live: where it is, what it prints and measures, what it left, and how to stop it. */
+/** The live view of a run: progress, log, metrics and results, and the buttons to cancel and delete it. */
 export const runView: View = (root, { transport, model, inner }) => {
   const badge = h('span', { class: 'rw-badge', role: 'status' });
   const title = h('span', { class: 'rw-title' });
@@ -169,7 +169,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     replace(failure, visible(sentence ?? ''), details);
   }
 
-  /** Put the traceback as the kernel coloured it, which the executed notebook has, in the plain one's place. */
+  /** Replace the plain traceback by the coloured one of the executed notebook. */
   async function colour(place: HTMLElement): Promise<void> {
     try {
       const trace = tracebackOf(await transport.get<Notebook>(`${path()}/notebook`));
@@ -238,7 +238,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     return t('deleteAsk', { files: what });
   }
 
-  /** A button that opens something below the run, instead of what is open there, and closes it. */
+  /** A button that opens and closes a panel below the run; only one is open. */
   function toggle(name: string, label: string, closing: string, fill: () => () => void): HTMLElement {
     const button = h('button', {
       type: 'button',
@@ -335,7 +335,7 @@ export const runView: View = (root, { transport, model, inner }) => {
       connection: (connection) => {
         body.classList.toggle('rw-stale', !connection.isLive);
         say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
-        if (!notice.parentNode) body.append(notice); // nothing was ever reached
+        if (!notice.parentNode) body.append(notice); // the first request failed
       },
       gone: () => {
         replace(body, h('div', { class: 'rw-dim', role: 'status' }, t(shown?.id === id ? 'gone' : 'noSuchRun')));

@@ -7,16 +7,16 @@ import { axes, s } from '../svg';
 
 const [WIDTH, HEIGHT] = [480, 220];
 const MOST = 1000;
-/** Lines differ by more than their colour. */
+/** Dash patterns: lines differ by more than their colour. */
 const DASHES = ['', '7 4', '2 3', '10 3 2 3', '14 4'];
 
 export interface PlottedSeries {
-  /** What the line is of, where there are several. */
+  /** The name in the legend, where there are several lines. */
   name: string;
   points: Points;
 }
 
-/** Draw values by step: a line each; the pointer reads them. */
+/** Plot metrics by step, a line for each; the pointer shows the values. */
 export function seriesPlot(metric: string, lines: readonly PlottedSeries[]): HTMLElement {
   const drawn = lines
     .filter(({ points }) => points.length > 0)

@@ -1,6 +1,6 @@
 import { s } from '../svg';
 
-/** A frame in the drawing's own units. */
+/** A selected range, in the units of the drawing. */
 export interface Frame {
   left: number;
   right: number;
@@ -8,14 +8,14 @@ export interface Frame {
   bottom: number;
 }
 
-/** What is nearer to where the pointer went down than this was a click. */
+/** A movement of the pointer that is shorter than this is a click. */
 const CLICK = 4;
 
 /**
- * Let a frame be drawn with the pointer.
+ * Let the pointer select a range on an axis.
  *
- * `hold` says which frame is meant where it is drawn between two places, and null where none can begin; `done`
- * is told the last one, and whether Shift was held.
+ * `hold` returns the frame between two points, null if none can begin there; `done`
+ * is called with the last one, and whether Shift was pressed.
  */
 export function brush(
   drawing: SVGElement,
@@ -30,14 +30,14 @@ export function brush(
   drawing.addEventListener('pointerdown', (down: PointerEvent) => {
     const from = placeOf(down);
     if (down.button !== 0 || hold(from, from) === null) return;
-    down.preventDefault(); // no text is selected
+    down.preventDefault(); // so that no text is selected
     const band = s('rect', { class: 'rw-band' });
     let frame: Frame | null = null;
     const move = (event: PointerEvent): void => {
       const to = placeOf(event);
       if (!frame && Math.hypot(to[0] - from[0], to[1] - from[1]) < CLICK) return;
       if (!frame) {
-        drawing.setPointerCapture(down.pointerId); // the lines below are no longer clicked
+        drawing.setPointerCapture(down.pointerId); // so that the lines below receive no click
         drawing.append(band);
       }
       frame = hold(from, to);

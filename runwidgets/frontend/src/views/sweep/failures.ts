@@ -6,7 +6,7 @@ import { h, replace } from '../dom';
 
 const REASONS = 20;
 
-/** Draw why runs failed, each reason once, the most frequent first; `open` shows the first run of one. */
+/** List the failures by message, the most frequent first; `open` shows the first run of one. */
 export function drawFailures(
   place: HTMLElement,
   rows: readonly RunRow[],
@@ -15,7 +15,7 @@ export function drawFailures(
 ): void {
   const groups = groupFailures(rows);
   place.hidden = groups.length === 0;
-  const key = groups.map(({ reason, rows: found }) => `${found.length} ${reason}`).join('\n');
+  const key = groups.map(({ message, rows: found }) => `${found.length} ${message}`).join('\n');
   if (place.dataset.key === key) return;
   place.dataset.key = key;
   const n = groups.reduce((sum, { rows: found }) => sum + found.length, 0);
@@ -25,12 +25,12 @@ export function drawFailures(
     h(
       'ul',
       { class: 'rw-reasons' },
-      ...groups.slice(0, REASONS).map(({ reason, rows: found }) =>
+      ...groups.slice(0, REASONS).map(({ message, rows: found }) =>
         h(
           'li',
           {},
           h('span', {}, `${found.length} × `),
-          h('bdi', { class: 'rw-what' }, visible(reason) || t('noReason')),
+          h('bdi', { class: 'rw-what' }, visible(message) || t('noReason')),
           h(
             'button',
             {

@@ -12,19 +12,19 @@ const ORDER: StateName[] = ['ERROR', 'RUNNING', 'PENDING', 'CANCELED', 'SUCCESS'
 
 export interface HeatMap {
   grid: Grid;
-  /** The runs in their order, which decides between those that are equally good, as it does elsewhere. */
+  /** The runs in their order, which decides between equally good ones, as in the other views. */
   runs: readonly RunRow[];
   down: string | null;
   across: string;
   varied: readonly string[];
-  /** Empty where states are shown. */
+  /** Empty if states are shown. */
   metric: string;
   direction: Direction;
   open(id: string): void;
 }
 
-/** The runs as a grid of two parameters: each place has the sign of its state, or its metric with a shade. */
-export function gridTable({
+/** The heat map: runs in a grid of two parameters; each cell has the symbol of its state, or its metric with a shade. */
+export function heatMapTable({
   grid,
   runs: ordered,
   down,
@@ -119,8 +119,8 @@ export function gridTable({
   return table;
 }
 
-/** Focus a place of a grid that was drawn anew, by its values. */
-export function focusPlace(grid: HTMLElement, at: string): void {
+/** Focus a cell of a grid that was redrawn, by its values. */
+export function focusCell(grid: HTMLElement, at: string): void {
   const buttons = [...grid.querySelectorAll('button')];
   const target = buttons.find((each) => each.dataset.at === at);
   if (!target) return;
@@ -128,7 +128,7 @@ export function focusPlace(grid: HTMLElement, at: string): void {
   target.focus({ preventScroll: true });
 }
 
-/** One stop for Tab; arrows go from place to place. */
+/** One stop for Tab; arrow keys move between the cells. */
 function walkable(body: HTMLElement): void {
   body.querySelector('button')?.setAttribute('tabindex', '0');
   body.addEventListener('keydown', (event) => {

@@ -15,21 +15,21 @@ const MOST_AXES = 8;
 
 export interface Plotted {
   rows: readonly RunRow[];
-  /** Parameters that vary, those that are drawn first. */
+  /** The parameters that vary, in the order in which they are drawn. */
   varied: readonly string[];
   metric: string;
   direction: Direction;
   isLog: boolean;
-  /** Runs that are selected in the table. */
+  /** The runs that are selected in the table. */
   selected: ReadonlySet<string>;
   open(id: string): void;
-  /** Select runs in the table, or keep only these of those that are. */
+  /** Select runs in the table, or narrow the selection to these. */
   choose(ids: readonly string[], isNarrowing: boolean): void;
 }
 
 const NEAR = 12;
 
-/** Draw what came out: one parameter against the metric, or all of them beside each other. */
+/** Plot the metric by one parameter, or as parallel coordinates if several vary. */
 export function plot(given: Plotted): HTMLElement {
   const isLost = (row: RunRow): boolean => row.state === 'ERROR' || row.state === 'CANCELED';
   const isWhole = (row: RunRow): boolean => given.varied.every((name) => name in row.arguments);
@@ -88,24 +88,24 @@ function mark(element: SVGElement, row: RunRow, given: Plotted): SVGElement {
   return element;
 }
 
-type Place = [number, number];
+type Point = [number, number];
 
-const frameOf = ([x, y]: Place, [toX, toY]: Place): Frame => ({
+const frameOf = ([x, y]: Point, [toX, toY]: Point): Frame => ({
   left: Math.min(x, toX),
   right: Math.max(x, toX),
   top: Math.min(y, toY),
   bottom: Math.max(y, toY),
 });
 
-const holds = ({ left, right, top, bottom }: Frame, [x, y]: Place): boolean =>
+const holds = ({ left, right, top, bottom }: Frame, [x, y]: Point): boolean =>
   left <= x && x <= right && top <= y && y <= bottom;
 
-/** Return what selects the runs that have a place in a frame. */
+/** Return the handler that selects the runs with a point inside a frame. */
 const choosing =
-  (given: Plotted, measured: readonly RunRow[], placesOf: (row: RunRow) => Place[]) =>
+  (given: Plotted, measured: readonly RunRow[], pointsOf: (row: RunRow) => Point[]) =>
   (frame: Frame, isNarrowing: boolean): void =>
     given.choose(
-      measured.filter((row) => placesOf(row).some((place) => holds(frame, place))).map((row) => row.id),
+      measured.filter((row) => pointsOf(row).some((point) => holds(frame, point))).map((row) => row.id),
       isNarrowing,
     );
 
@@ -128,18 +128,18 @@ function points(
     given.isLog,
   );
   const { drawing, x, y } = axes(across, up, WIDTH, HEIGHT);
-  const place = (row: RunRow): Place => [x(row.arguments[name] ?? null), y(row.metrics[given.metric] ?? null)];
+  const point = (row: RunRow): Point => [x(row.arguments[name] ?? null), y(row.metrics[given.metric] ?? null)];
   if (across.isNumeric) {
     const ordered = [...rows].sort((one, other) => Number(one.arguments[name]) - Number(other.arguments[name]));
-    drawing.append(s('polyline', { points: ordered.map((row) => place(row).join(',')).join(' '), class: 'rw-trace' }));
+    drawing.append(s('polyline', { points: ordered.map((row) => point(row).join(',')).join(' '), class: 'rw-trace' }));
   }
   brush(
     drawing,
     frameOf,
-    choosing(given, measured, (row) => [place(row)]),
+    choosing(given, measured, (row) => [point(row)]),
   );
   for (const row of rows) {
-    const [cx, cy] = place(row);
+    const [cx, cy] = point(row);
     drawing.append(
       mark(
         s('circle', { cx, cy, r: row === best ? 6 : 3.5, class: row === best ? 'rw-dot rw-best' : 'rw-dot' }),
@@ -151,7 +151,7 @@ function points(
   return drawing;
 }
 
-/** Several parameters: an axis each, the metric at the right, and a line per run, darker the better it is. */
+/** Parallel coordinates: an axis per parameter, the metric at the right, and a line per run, darker for better ones. */
 function lines(given: Plotted, measured: readonly RunRow[], rows: readonly RunRow[], best: RunRow | null): SVGElement {
   const names = given.varied.slice(0, MOST_AXES);
   const stems: Axis[] = names.map((name) =>
@@ -178,14 +178,14 @@ function lines(given: Plotted, measured: readonly RunRow[], rows: readonly RunRo
   const isChosen = (row: RunRow): number => Number(given.selected.has(row.id));
   const axisValue = (row: RunRow, axis: Axis): JsonValue =>
     (axis === metric ? row.metrics[given.metric] : row.arguments[axis.name]) ?? null;
-  const placesOf = (row: RunRow): Place[] => stems.map((axis, at) => [x(at), y(axis, axisValue(row, axis))]);
+  const pointsOf = (row: RunRow): Point[] => stems.map((axis, at) => [x(at), y(axis, axisValue(row, axis))]);
   brush(
     drawing,
     (from, to) => {
       const at = stems.findIndex((_, each) => Math.abs(x(each) - from[0]) <= NEAR);
       return at < 0 ? null : frameOf([x(at) - NEAR / 2, from[1]], [x(at) + NEAR / 2, to[1]]);
     },
-    choosing(given, measured, placesOf),
+    choosing(given, measured, pointsOf),
   );
   const ordered = [...rows].sort((one, other) => isChosen(one) - isChosen(other) || goodness(one) - goodness(other));
   for (const row of ordered) {
@@ -194,7 +194,7 @@ function lines(given: Plotted, measured: readonly RunRow[], rows: readonly RunRo
     drawing.append(
       mark(
         s('polyline', {
-          points: placesOf(row).join(' '),
+          points: pointsOf(row).join(' '),
           class: isBest ? 'rw-trace rw-best' : 'rw-trace',
           style: isBest ? '' : `stroke: color-mix(in srgb, var(--rw-brand) ${share}%, var(--rw-line))`,
         }),

@@ -15,12 +15,12 @@ import { typedFor } from '../table/bulk-actions';
 import { tableView } from '../table/table-view';
 import { innerModel, type View } from '../view';
 import { drawFailures } from './failures';
-import { focusPlace, gridTable } from './heat-map';
+import { focusCell, heatMapTable } from './heat-map';
 import { plot } from './sweep-plot';
 
 const STATES: StateName[] = ['SUCCESS', 'ERROR', 'CANCELED', 'RUNNING', 'PENDING'];
 
-/** A sweep, live: how far it is, what came out over its parameters, the best run, what failed, and all runs. */
+/** The live view of a sweep: progress, heat map, plot, best run, failures, and the table of all runs. */
 export const sweepView: View = (root, { transport, model, inner, open: openElsewhere }) => {
   let live: LiveRuns | null = null;
   let sweep: SweepHandle | null = null;
@@ -48,13 +48,13 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const best = h('div', { class: 'rw-bestline', hidden: true });
   const failures = h('details', { class: 'rw-section', hidden: true });
   const tools = h('div', { class: 'rw-tools', hidden: true });
-  const gridScroll = h('div', { class: 'rw-scroll', tabindex: 0, role: 'region', 'aria-label': t('gridOf') });
+  const gridScroll = h('div', { class: 'rw-scroll', tabindex: 0, role: 'region', 'aria-label': t('heatMapOf') });
   const gridNote = h('div', { class: 'rw-dim', hidden: true });
-  const gridPlace = h('section', { class: 'rw-section', 'aria-label': t('gridOf') }, gridScroll, gridNote);
-  const plotPlace = h('section', { class: 'rw-section', 'aria-label': t('plotOf') });
+  const heatMapSection = h('section', { class: 'rw-section', 'aria-label': t('heatMapOf') }, gridScroll, gridNote);
+  const plotSection = h('section', { class: 'rw-section', 'aria-label': t('plotOf') });
   const detail = h('section', { class: 'rw-detail', hidden: true });
-  const tablePlace = h('div', {});
-  const table = h('details', { class: 'rw-section', open: true }, h('summary', {}, t('runs')), tablePlace);
+  const tableBody = h('div', {});
+  const table = h('details', { class: 'rw-section', open: true }, h('summary', {}, t('runs')), tableBody);
   const parts = [
     h('div', { class: 'rw-head' }, name, elapsed),
     bar,
@@ -64,8 +64,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     best,
     failures,
     tools,
-    gridPlace,
-    plotPlace,
+    heatMapSection,
+    plotSection,
     detail,
     table,
   ];
@@ -102,7 +102,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
 
   // -- data ------------------------------------------------------------------------------------------
 
-  /** Show what the server says of the sweep, unless another is shown by now. */
+  /** Fetch and show the sweep, unless another one is shown meanwhile. */
   function take(given: SweepHandle): void {
     if (given.id !== model.get('sweep_id') || closeTable === null) return;
     sweep = given;
@@ -147,7 +147,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
       { sweep: String(model.get('sweep_id') ?? '') },
       {
         changed: () => {
-          if (live?.isComplete && live.rows.length === 0) void load(); // which says whether it is still there
+          if (live?.isComplete && live.rows.length === 0) void load(); // tells whether it still exists
           draw();
           for (const each of [...watchers]) each.changed();
         },
@@ -165,7 +165,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
       },
     );
     const shared = live;
-    closeTable = tableView(tablePlace, {
+    closeTable = tableView(tableBody, {
       transport,
       inner,
       open,
@@ -202,7 +202,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     const rows = live?.rows ?? [];
     if (!sweep) return;
     name.textContent = visible(sweep.name, true);
-    const isWhole = live?.isComplete ?? false; // until then the server knows better
+    const isWhole = live?.isComplete ?? false; // until then the counts of the server are better
     const counts = isWhole
       ? (Object.fromEntries(STATES.map((state) => [state, rows.filter((row) => row.state === state).length])) as Record<
           StateName,
@@ -220,11 +220,11 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     model.set({ value: counts as unknown as JsonValue });
   }
 
-  /** Draw what may be large; then rest for longer than it took, so that the page has time for everything else. */
+  /** Draw the expensive parts; then wait for longer than that took, so that the page stays responsive. */
   function drawLarge(varied: readonly string[]): void {
     drawing = undefined;
     if (isPressed) {
-      // a click on what is drawn anew meanwhile would go nowhere
+      // an element that is replaced during a click does not receive it
       drawing = setTimeout(() => drawLarge(varied), 100);
       return;
     }
@@ -350,7 +350,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     if (hasFocus) pauser.focus({ preventScroll: true });
   }
 
-  /** Ask the server for something; a refusal is shown. */
+  /** Send a request; an error is shown. */
   async function attempt(act: () => Promise<unknown>): Promise<void> {
     try {
       await act();
@@ -491,14 +491,14 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   }
 
   function drawGrid(rows: readonly RunRow[], varied: readonly string[]): void {
-    gridPlace.hidden = varied.length === 0;
+    heatMapSection.hidden = varied.length === 0;
     if (varied.length === 0) return;
     const grid = makeGrid(rows, down(varied), across(varied), fixed);
     const focused = root.ownerDocument.activeElement;
     const at = focused && gridScroll.contains(focused) ? (focused as HTMLElement).dataset.at : undefined;
     replace(
       gridScroll,
-      gridTable({
+      heatMapTable({
         grid,
         runs: rows,
         down: down(varied),
@@ -509,17 +509,17 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         open,
       }),
     );
-    if (at !== undefined) focusPlace(gridScroll, at);
+    if (at !== undefined) focusCell(gridScroll, at);
     gridNote.hidden = grid.leftOut === 0;
     gridNote.textContent = t('gridCut', { n: grid.leftOut });
   }
 
   function drawPlot(rows: readonly RunRow[], varied: readonly string[]): void {
     const metric = metricOf();
-    plotPlace.hidden = metric === '' || varied.length === 0;
-    if (plotPlace.hidden) return;
+    plotSection.hidden = metric === '' || varied.length === 0;
+    if (plotSection.hidden) return;
     replace(
-      plotPlace,
+      plotSection,
       plot({
         rows,
         varied,
@@ -578,7 +578,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     replace(detail);
   }
 
-  /** The selectors are not drawn while one has the focus, but when that goes elsewhere. */
+  // The selectors are redrawn only when none of them has the focus.
   tools.addEventListener('focusout', (event) => {
     if (!tools.contains(event.relatedTarget as Node | null))
       setTimeout(() => {
@@ -588,7 +588,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const release = (): void => {
     isPressed = false;
   };
-  for (const place of [gridPlace, plotPlace])
+  for (const place of [heatMapSection, plotSection])
     place.addEventListener('pointerdown', () => {
       isPressed = true;
     });

@@ -3,10 +3,10 @@ import { ApiError } from '../../model/transport';
 import type { Typed } from '../question';
 
 const AT_ONCE = 6;
-/** From more runs than these on, deleting them asks for their number to be typed. */
+/** Above this number of runs, deleting them must be confirmed by typing the number. */
 const MANY = 50;
 
-/** Return what is to be typed before so many runs are deleted; undefined where a click is enough. */
+/** Return what must be typed before runs are deleted; undefined if a click is enough. */
 export const typedFor = (n: number): Typed | undefined =>
   n > MANY ? { text: String(n), label: t('typeCount', { n }) } : undefined;
 

@@ -6,10 +6,10 @@ import { titleOf } from './cells';
 const NARROWEST = 40;
 const WIDEST = 1200;
 const STEP = 24;
-/** The type under which a column that is dragged names itself: nothing else can be dropped. */
+/** The type of a dragged column: nothing else can be dropped. */
 const TYPE = 'application/x-runwidgets-column';
 
-/** Widths in pixels of the columns that somebody made wider or narrower; the others are as wide as their cells. */
+/** Widths in pixels of the resized columns; the others are as wide as their cells. */
 export type Widths = { [key: string]: number };
 
 export interface Heads {
@@ -18,9 +18,9 @@ export interface Heads {
   numeric: ReadonlySet<Column>;
   widths: Widths;
   sortBy(column: Column): void;
-  /** Put the columns into another order. */
+  /** Show the columns in another order. */
   arrange(keys: string[]): void;
-  /** Show a width, for now while it is drawn out; 0 for as wide as the cells. */
+  /** Set a width, temporarily while it is dragged; 0 for as wide as the cells. */
   widen(key: string, width: number, isForNow: boolean): void;
 }
 
@@ -28,7 +28,7 @@ export interface Heads {
 export const widthOf = (width: number | undefined): string | null =>
   width ? `width: ${width}px; min-width: ${width}px; max-width: ${width}px` : null;
 
-/** The head of a column: a click sorts, dragging moves it, its right edge widens it; keys do all three. */
+/** The head of a column: a click sorts, dragging moves it, its right edge resizes it; keys do all three. */
 export function headOf(column: Column, given: Heads): HTMLElement {
   const { order, numeric, widths } = given;
   const isChosen = order?.key === column.key;
@@ -109,7 +109,7 @@ export function headOf(column: Column, given: Heads): HTMLElement {
     grip.addEventListener(
       'lostpointercapture',
       () => {
-        // however it ended
+        // whether it was dropped or not
         grip.removeEventListener('pointermove', move);
         if (width) given.widen(column.key, width, false);
       },

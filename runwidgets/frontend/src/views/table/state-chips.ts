@@ -13,7 +13,7 @@ const MESSAGES = {
   CANCELED: 'cancelled',
 };
 
-/** Draw how many runs are in each state; one that is pressed is what a filter leaves. */
+/** Draw the number of runs in each state as buttons, which filter the table. */
 export function drawChips(
   chips: HTMLElement,
   rows: readonly RunRow[],

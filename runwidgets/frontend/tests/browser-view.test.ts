@@ -2,7 +2,6 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { LiveWorkflows, matching } from '../src/model/runs/live-workflows';
 import { ApiError, type Follower } from '../src/model/transport';
 import type { JsonValue, WorkflowDescriptor } from '../src/model/types';
-import { isAboutXsrf, RestTransport } from '../src/transport/rest-transport';
 import { browserView } from '../src/views/browser/browser-view';
 import { innerModel } from '../src/views/view';
 
@@ -24,39 +23,7 @@ test('workflows are found by words of their name and description, in any order',
   expect([found(''), found('TRAINS digits'), found('epi'), found('digits epidemic')]).toEqual(['ab', 'a', 'b', '']);
 });
 
-/** A page with a cookie jar and a server that wants the token which its GET gave. */
-function page(cookie: string): { asked: string[] } {
-  const asked: string[] = [];
-  const document = { cookie };
-  vi.stubGlobal('document', document);
-  vi.stubGlobal('fetch', (url: string, init: { method: string; headers: Record<string, string> }) => {
-    asked.push(`${init.method} ${url}`);
-    const isRight = init.headers['X-XSRFToken'] === 'right';
-    if (init.method === 'GET') document.cookie = '_xsrf=right';
-    const body = init.method === 'GET' || isRight ? '{}' : '{"message": "XSRF cookie does not match POST argument"}';
-    return Promise.resolve(new Response(body, { status: init.method === 'GET' || isRight ? 200 : 403 }));
-  });
-  return { asked };
-}
-
-test('a page without an XSRF token is given one before its first change', async () => {
-  const { asked } = page('');
-  await new RestTransport('/api/').send('POST', 'workflows', {});
-  expect(asked).toEqual(['GET /api/', 'POST /api/workflows']);
-});
-
-test('a token that the server no longer takes is renewed once', async () => {
-  const { asked } = page('_xsrf=old');
-  await new RestTransport('/api/').send('DELETE', 'runs/r');
-  expect(asked).toEqual(['DELETE /api/runs/r', 'GET /api/', 'DELETE /api/runs/r']);
-});
-
-test('another refusal is not tried again', () => {
-  expect(isAboutXsrf(403, 'you are no member')).toBe(false);
-  expect(isAboutXsrf(400, "'_xsrf' argument missing")).toBe(false);
-});
-
-test('many changes of state ask for the list once, and nothing asks after the end', async () => {
+test('many changes of state fetch the list once, and nothing is fetched after the end', async () => {
   vi.useFakeTimers();
   vi.stubGlobal('document', { hidden: false, addEventListener: () => undefined, removeEventListener: () => undefined });
   let follower: Follower | null = null;
@@ -89,7 +56,7 @@ test('many changes of state ask for the list once, and nothing asks after the en
   expect(get).toHaveBeenCalledTimes(2);
 });
 
-test('a page whose server has no routes says so, and what a server of ours says is said as it is', async () => {
+test('a page whose server has no routes says so, and errors of a server of ours are shown', async () => {
   const said = async (error: ApiError): Promise<string> => {
     const root = document.createElement('div');
     const transport = { get: () => Promise.reject(error), follow: () => () => undefined };
@@ -104,8 +71,8 @@ test('a page whose server has no routes says so, and what a server of ours says 
   expect(await said(new ApiError('you may not', 403, 'UnauthorizedAccessError'))).toBe('you may not');
 });
 
-test('a run that is asked for brings its workflow and its group, and choosing another workflow leaves it', async () => {
-  const answers: { [path: string]: unknown } = {
+test('a run brings its workflow and its group, and selecting another workflow leaves it', async () => {
+  const responses: { [path: string]: unknown } = {
     workflows: { workflows: LISTED },
     'workflows/a': {
       ...LISTED[0],
@@ -119,7 +86,7 @@ test('a run that is asked for brings its workflow and its group, and choosing an
     'runs/r': { id: 'r', workflowId: 'a', groupId: 'h' },
   };
   const get = (path: string): Promise<unknown> =>
-    path in answers ? Promise.resolve(answers[path]) : Promise.reject(new ApiError('gone', 404, 'Unknown'));
+    path in responses ? Promise.resolve(responses[path]) : Promise.reject(new ApiError('gone', 404, 'Unknown'));
   const transport = { get, follow: () => () => undefined };
   const nothing = (): (() => void) => () => undefined;
   const inner = { form: nothing, run: nothing, sweep: nothing, files: nothing, compare: nothing };

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { columnsApart, hunksOf, notebookLines } from '../src/model/files/file-differences';
 import type { Notebook } from '../src/model/files/notebook';
 
-test('lines that were changed stand between some that were not', () => {
+test('changed lines are shown between unchanged ones', () => {
   const numbers = Array.from({ length: 20 }, (_, at) => `${at + 1}\n`).join('');
   expect(hunksOf(numbers, numbers.replace('10\n', 'ten\n'))).toEqual([
     {
@@ -17,7 +17,7 @@ test('lines that were changed stand between some that were not', () => {
   ]);
 });
 
-test('a last line without an end and the ends of Windows are no differences of their own', () => {
+test('a missing line end at the end and the line ends of Windows are not differences', () => {
   expect(hunksOf('a\r\nb\r\n', 'a\nb\n')).toEqual([]);
   expect(hunksOf('a\nb', 'a\nc')?.[0]?.changes).toEqual([
     { kind: 'same', text: 'a' },
@@ -26,13 +26,13 @@ test('a last line without an end and the ends of Windows are no differences of t
   ]);
 });
 
-test('what has nothing in common is not compared for ever', () => {
+test('texts without anything in common are not compared for ever', () => {
   const words = (seed: number): string =>
     Array.from({ length: 60_000 }, (_, at) => `${(at * seed) % 1_000_003}\n`).join('');
   expect(hunksOf(words(7919), words(104_729))).toBeNull();
 });
 
-test('a notebook is compared by its cells, what they left and where it was executed, not by times', () => {
+test('a notebook is compared by its cells, their outputs and where it was executed, not by times', () => {
   const notebook = (loss: string, version: string, picture: string): Notebook => ({
     metadata: {
       kernelspec: { name: 'python3' },
@@ -82,7 +82,7 @@ test('a notebook is compared by its cells, what they left and where it was execu
   expect(notebookLines(notebook('0.5', '2.1', 'abcd'))).toBe(one);
 });
 
-test('columns that one table has and another has not are named', () => {
+test('columns that only one of two tables has are named', () => {
   expect(columnsApart({ rows: 2, columns: ['x', 'y'] }, { rows: 2, columns: ['y', 'z'] })).toEqual({
     more: ['z'],
     less: ['x'],

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { readAnsi, visible } from '../src/model/ansi';
-import { numberOf, separatorOf, sortRows } from '../src/model/files/csv';
+import { numberOf, parseTable, separatorOf, sortRows } from '../src/model/files/csv';
 import type { Notebook } from '../src/model/files/notebook';
 import { ApiError, type Transport } from '../src/model/transport';
 import type { ResultFileHandle } from '../src/model/types';
@@ -59,13 +59,13 @@ test('a column of numbers sorts by their values, words after numbers, empty cell
   expect([numberOf(' 1.5 '), numberOf('0x10'), numberOf('1,5'), numberOf('')]).toEqual([1.5, null, null, null]);
 });
 
-test('a table cut in the middle of a row leaves that row out, and semicolons separate where there are no commas', () => {
+test('a table truncated in the middle of a row is shown without that row, and semicolons separate where there are no commas', () => {
   expect(readTable('a,b\n1,2\n3,', 'text/csv', false).rows).toEqual([['1', '2']]);
   expect(readTable('\ufeffa;b\n1,5;2\n', 'text/csv', true)).toMatchObject({ head: ['a', 'b'], rows: [['1,5', '2']] });
   expect(separatorOf('a,b;c')).toBe(',');
 });
 
-test('a table shows 200 rows and 50 columns, says of how many, and the next when asked', async () => {
+test('a table shows 200 rows and 50 columns, says of how many, and more on request', async () => {
   const lines = [...Array(230).keys()].map((row) => [...Array(52).keys()].map((column) => row * column).join(','));
   const element = await shown(file('t.csv', 'text/csv'), [Array(52).fill('c').join(','), ...lines].join('\n'));
   const size = () => [element.querySelectorAll('tbody tr').length, element.querySelectorAll('th').length];
@@ -79,7 +79,7 @@ test('a table shows 200 rows and 50 columns, says of how many, and the next when
   expect(size()).toEqual([230, 52]);
 });
 
-test('nothing above its limit is asked for, and a picture too large is not asked for at all', async () => {
+test('nothing is fetched beyond its limit, and a picture that is too large is not fetched at all', async () => {
   const long = serving('x\n'.repeat(900_000));
   const { element } = preview(file('log.txt', 'text/plain', { size: 1_800_000 }), { id: 'r' }, long);
   await vi.waitFor(() => expect(element.textContent).toContain('showing the first 1.0 MB of 1.8 MB'));
@@ -90,7 +90,7 @@ test('nothing above its limit is asked for, and a picture too large is not asked
   expect(large.textContent).toContain('too large to preview (30.0 MB)');
 });
 
-test('a file that is gone or refused says so in its place', async () => {
+test('a file that is gone or refused is reported where it would be shown', async () => {
   const gone = await shown(file('a.txt', 'text/plain'), new ApiError('no such file', 404, 'UnknownFileError'));
   const refused = await shown(file('a.txt', 'text/plain'), new ApiError('not yours', 403, ''));
 
@@ -98,14 +98,14 @@ test('a file that is gone or refused says so in its place', async () => {
   expect(refused.querySelector('[role=alert]')?.textContent).toContain('not yours');
 });
 
-test('what is no text is shown as bytes', async () => {
+test('a file that is not text is shown as bytes', async () => {
   const element = await shown(file('a.txt', 'text/plain'), new Uint8Array([0xff, 0x41, 0x0a]));
 
   expect(element.textContent).toContain('Its first 3 bytes:');
   expect(hexHead(new Uint8Array([0xff, 0x41, 0x0a]))).toMatch(/^000000 {2}ff 41 0a +·A·$/);
 });
 
-test('colours of a terminal become spans; sequences never stand in the text', () => {
+test('colours of a terminal become spans; sequences are never shown', () => {
   const pieces = readAnsi('a\x1b[1;31mb\x1b[0mc\x1b[38;5;196md\x1b[38;2;1;2;3me\x1b[2Kf\x1b]0;title\x07g');
 
   expect(pieces.map((piece) => [piece.text, piece.colour, piece.isBold])).toEqual([
@@ -120,7 +120,7 @@ test('colours of a terminal become spans; sequences never stand in the text', ()
   expect(ansiText('\x1b[38;2;1;url(x);3mq', 'k').textContent).toContain('q');
 });
 
-test('controls and turns of direction are seen', () => {
+test('control characters and changes of direction are visible', () => {
   expect(visible('a\u202eb\x1b\x07\n')).toBe('a⟨U+202E⟩b␛␇\n');
   expect(visible('a\nb', true)).toBe('a␊b');
 });
@@ -160,7 +160,7 @@ test('hostile strings in cells, keys, Markdown, outputs and names stay text', as
   expect(frames.map((each) => each.getAttribute('sandbox'))).toEqual(['allow-scripts']);
 });
 
-test('Markdown has headings, lists, tables, code and links, and entities are read', () => {
+test('Markdown has headings, lists, tables, code and links, and entities are decoded', () => {
   const element = markdown(
     '# T &amp; <b>\n\n- one\n- **two**\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\n```\nx < y\n```\n\n<https://a.example>',
   );
@@ -177,4 +177,15 @@ test('declared outputs come first, and names are found whatever their case', () 
 
   expect(inOrder(files).map((each) => each.name)).toEqual(['Plot.png', 'a', 'b']);
   expect([isNamed(declared, ' plot'), isNamed(plain, 'plot')]).toEqual([true, false]);
+});
+
+test('separated values keep quotes, line ends and separators inside quotes', () => {
+  const text = 'a,b\n"x, ""y""\nz",2\r\n3,\n';
+
+  expect(parseTable(text, ',', 100).rows).toEqual([
+    ['a', 'b'],
+    ['x, "y"\nz', '2'],
+    ['3', ''],
+  ]);
+  expect(parseTable(text, ',', 1)).toEqual({ rows: [['a', 'b']], isWhole: false });
 });

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { findRoutes } from '../src/hosts/anywidget/find-routes';
-import { serveAddresses } from '../src/hosts/anywidget/kernel-files';
+import { serveKernelFiles } from '../src/hosts/anywidget/kernel-files';
 import type { Connection } from '../src/model/transport';
 import type { JsonValue, RunEvent } from '../src/model/types';
 import { type Channel, CommTransport, type MessageListener } from '../src/transport/comm-transport';
@@ -85,7 +85,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test('answers find their requests, in whatever order they come', async () => {
+test('replies belong to their requests, in whatever order they come', async () => {
   const { kernel, transport } = pair();
   const first = transport.get('runs/a');
   const second = transport.send('POST', 'groups/g/runs', { arguments: [] });
@@ -100,7 +100,7 @@ test('answers find their requests, in whatever order they come', async () => {
   expect(await Promise.all([first, second, third])).toEqual([{ id: 'a' }, { id: 'b' }, null]);
 });
 
-test('a refusal keeps its status, kind, subject and problem', async () => {
+test('an error keeps its status, kind, subject and problem', async () => {
   const { kernel, transport } = pair();
   kernel.answer = ({ id }) =>
     kernel.give(id, '{"message": "x: wrong", "error": "InvalidArgumentError", "subject": "x", "problem": "wrong"}', {
@@ -116,7 +116,7 @@ test('a refusal keeps its status, kind, subject and problem', async () => {
   });
 });
 
-test('an answer in pieces is put together, and one that lost a piece is refused and stopped', async () => {
+test('a reply in pieces is joined, and one that lost a piece is refused and stopped', async () => {
   const { kernel, transport } = pair();
   const whole = transport.text('runs/a/notebook', 4);
   const id = kernel.asked[0]?.id ?? '';
@@ -132,7 +132,7 @@ test('an answer in pieces is put together, and one that lost a piece is refused 
   expect(kernel.kinds()).toEqual(['ask', 'ask', 'stop']);
 });
 
-test('a file goes in pieces, each after word of the one before', async () => {
+test('a file goes in pieces, each after the one before was acknowledged', async () => {
   const { kernel, transport } = pair();
   const told: number[] = [];
   const file = new File([new Uint8Array(2_500_000)], 'big.bin');
@@ -180,7 +180,7 @@ test('an empty file is sent too; a stopped or refused one is sent no further', a
   expect(kernel.kinds()).toHaveLength(4);
 });
 
-test('each follower hears of what it asked for, and the kernel is told of what is wanted', async () => {
+test('each follower receives the events of its query, and the kernel knows which are wanted', async () => {
   const { kernel, transport } = pair();
   kernel.answer = ({ id, kind }) => kind === 'watch' && kernel.give(id, '{}');
   const [one, all] = [listener(), listener()];
@@ -199,7 +199,7 @@ test('each follower hears of what it asked for, and the kernel is told of what i
   expect(kernel.asked.map(({ keys }) => keys)).toEqual([['r'], ['r', 'g'], ['g'], []]);
 });
 
-test('after a message that was lost, followers look again', async () => {
+test('after a lost message, followers fetch again', async () => {
   const { kernel, transport } = pair();
   kernel.answer = ({ id, kind }) => kind === 'watch' && kernel.give(id, '{}');
   const one = listener();
@@ -212,7 +212,7 @@ test('after a message that was lost, followers look again', async () => {
   expect(one.told.slice(2)).toEqual(['event 1', 'connected']);
 });
 
-test('a kernel that is silent is away until it says something', async () => {
+test('a silent kernel counts as away until it sends a message', async () => {
   vi.useFakeTimers();
   const { kernel, transport } = pair();
   kernel.answer = ({ id, kind }) => kind === 'watch' && kernel.give(id, '{}');
@@ -231,7 +231,7 @@ test('a kernel that is silent is away until it says something', async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('a view that closes stops what is under way, and hears no more', async () => {
+test('a view that is closed stops its requests, and receives nothing more', async () => {
   const { kernel, transport } = pair();
   const asking = transport.get('runs/a');
   transport.close();
@@ -243,14 +243,14 @@ test('a view that closes stops what is under way, and hears no more', async () =
   ]);
 });
 
-test('a picture gets what its address stands for; the view hears only of what cannot be had', async () => {
+test('a picture is loaded through the kernel; the view learns only of errors', async () => {
   const { kernel, transport } = pair();
   vi.stubGlobal('URL', Object.assign(URL, { createObjectURL: () => 'blob:made', revokeObjectURL: () => undefined }));
   const [root, image, broken] = [document.createElement('div'), document.createElement('img'), vi.fn()];
   image.addEventListener('error', broken);
   image.src = transport.url('runs/a/downloads/files/1');
   root.append(image);
-  const free = serveAddresses(root, transport, () => undefined);
+  const free = serveKernelFiles(root, transport, () => undefined);
 
   image.dispatchEvent(new Event('error'));
   expect(kernel.asked[0]).toMatchObject({ verb: 'GET', path: 'runs/a/downloads/files/1' });
@@ -265,7 +265,7 @@ test('a picture gets what its address stands for; the view hears only of what ca
   free();
 });
 
-test('a page is asked once where its server keeps runs; a server that is away is no answer', async () => {
+test('a server is asked once where it stores runs; an error is not remembered', async () => {
   const asked = vi.fn();
   document.body.innerHTML = '<script id="jupyter-config-data" type="application/json">{"baseUrl": "/a/"}</script>';
   vi.stubGlobal('fetch', async () => {
@@ -283,14 +283,14 @@ test.each([
   ['a page that wants a password', () => new Response('<html>', { status: 403 })],
   ['a page for people', () => new Response('<html>')],
   ['other routes', () => Response.json({})],
-])('a page whose server answers with %s leaves it to the kernel', async (what, answer) => {
+])('a page whose server responds with %s uses the kernel', async (what, answer) => {
   const base = what.replace(/ /g, '-');
   document.body.innerHTML = `<script id="jupyter-config-data" type="application/json">{"baseUrl": "/${base}/"}</script>`;
   vi.stubGlobal('fetch', async () => answer());
   expect(await findRoutes(document, 'here')).toBe(null);
 });
 
-test('a page without a server leaves it to the kernel', async () => {
+test('a page without a server uses the kernel', async () => {
   document.body.innerHTML = '';
   expect(await findRoutes(document, 'here')).toBe(null);
 });

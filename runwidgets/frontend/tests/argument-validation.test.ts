@@ -18,7 +18,7 @@ function parameterOf(given: ParameterHandle): ParameterHandle {
   return { ...given, isRequired: given.isRequired ?? given.defaultValue === undefined };
 }
 
-test.each(CASES)('the browser judges as the server does: $parameter.dtype $value', (each) => {
+test.each(CASES)('the browser validates as the server does: $parameter.dtype $value', (each) => {
   const problem = problemOf(parameterOf(each.parameter), each.value);
 
   if (each.judge === 'server') expect(problem === null || problem === each.problem).toBe(true);

@@ -30,7 +30,7 @@ const NOTEBOOK: Notebook = {
   ],
 };
 
-test('the cells of a run are told by their number, their first line, their state and what they took', () => {
+test('the cells of a run have their number, first line, status and duration', () => {
   expect(cellTimes(NOTEBOOK)).toEqual([
     { number: 2, line: 'import numpy', status: 'ok', duration: 1.25 },
     { number: 4, line: 'fail()', status: 'error', duration: 0.004 },
@@ -68,7 +68,7 @@ test('the notebook is read when the cells are opened, and once per cell that is 
   view.close();
 });
 
-test('a log keeps the lines that are drawn, drops the oldest, and leaves those that are looked for', async () => {
+test('a log keeps the lines that are drawn, drops the oldest, and shows those that are searched for', async () => {
   const view = new LogView({} as Transport, 'r');
   const output = view.element.querySelector('pre') as HTMLElement;
   view.append('first\n\x1b[31mred');

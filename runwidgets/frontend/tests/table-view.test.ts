@@ -37,7 +37,7 @@ const ROWS = [
 const ids = (rows: RunRow[]): string => rows.map((each) => each.id).join('');
 
 describe('columns', () => {
-  it('are those that tell runs apart, and every metric', () => {
+  it('are those that differ between runs, and every metric', () => {
     const all = columnsOf(ROWS);
     expect(all.map((each) => each.key)).toEqual([
       'state',
@@ -58,12 +58,12 @@ describe('columns', () => {
   });
 });
 
-describe('columns that were chosen', () => {
-  it('stand in the order in which they were, those that no run fills left out', () => {
+describe('chosen columns', () => {
+  it('are in the chosen order, without those that do not exist', () => {
     const keys = ['metric:loss', 'metric:to_come', 'state'];
     expect(chosenColumns(columnsOf(ROWS), keys).map((each) => each.key)).toEqual(['metric:loss', 'state']);
   });
-  it('are moved to the place of another, and no further than the ends', () => {
+  it('are moved to the position of another, and no further than the ends', () => {
     expect(moved(['a', 'b', 'c'], 'c', 0)).toEqual(['c', 'a', 'b']);
     expect(moved(['a', 'b', 'c'], 'a', 1)).toEqual(['b', 'a', 'c']);
     expect(moved(['a', 'b', 'c'], 'a', -1)).toEqual(['a', 'b', 'c']);
@@ -78,11 +78,11 @@ describe('columns that were chosen', () => {
 
 describe('cells', () => {
   const column = (key: string) => columnsOf(ROWS).find((each) => each.key === key) as ReturnType<typeof columnsOf>[0];
-  it('say nothing of a start that is still to come', () => {
+  it('are empty before the run starts', () => {
     const waiting = { ...row('w', {}), startedAt: null };
     expect(drawCell(waiting, column('started'), false).textContent).toBe('–');
   });
-  it('stand at the right where all that is there is numbers', () => {
+  it('are right-aligned if all of a column are numbers', () => {
     expect(['argument:lr', 'argument:model', 'metric:loss'].map((key) => isNumeric(ROWS, column(key)))).toEqual([
       true,
       false,
@@ -90,15 +90,15 @@ describe('cells', () => {
     ]);
     expect(isNumeric([], column('metric:loss'))).toBe(false);
   });
-  it('show what would turn the direction of the text around it', () => {
+  it('show what would change the direction of the text around it', () => {
     expect(drawCell(row('x', { model: '\u202egnp.exe' }), column('argument:model'), false).textContent).toBe(
       '⟨U+202E⟩gnp.exe',
     );
   });
 });
 
-describe('many at once', () => {
-  it('are all done, and what was refused is told', async () => {
+describe('bulk actions', () => {
+  it('are applied to every run, and return the errors', async () => {
     const done: number[] = [];
     const refused = await forEach([...Array(20).keys()], async (each) => {
       if (each % 7 === 3) throw new ApiError(`no ${each}`, 409, 'X');
@@ -106,7 +106,7 @@ describe('many at once', () => {
     });
     expect([done.length, refused]).toEqual([17, ['no 3', 'no 10', 'no 17']]);
   });
-  it('are asked for by their number from fifty on', () => {
+  it('are confirmed by typing the number from fifty on', () => {
     expect(typedFor(50)).toBeUndefined();
     expect(typedFor(51)).toEqual({ text: '51', label: 'Type 51 to confirm' });
     let acts = 0;
@@ -132,11 +132,11 @@ describe('many at once', () => {
 
 describe('sorting', () => {
   const all = columnsOf(ROWS);
-  it('compares numbers as numbers and leaves what is missing to the end, either way', () => {
+  it('compares numbers as numbers and puts missing values last in both directions', () => {
     expect(ids(sorted(ROWS, all, { key: 'metric:loss', isDescending: false }))).toBe('cab');
     expect(ids(sorted(ROWS, all, { key: 'metric:loss', isDescending: true }))).toBe('acb');
   });
-  it('keeps the order of what is equal, and of everything where nothing is asked', () => {
+  it('keeps the order of equal rows, and of all rows without a sort order', () => {
     expect(ids(sorted(ROWS, all, { key: 'argument:model', isDescending: true }))).toBe('cba');
     expect(ids(sorted(ROWS, all, null))).toBe('cba');
   });
@@ -177,8 +177,8 @@ describe('events', () => {
   });
 });
 
-describe('what is in sight', () => {
-  it('is a window with a margin, never beyond the ends', () => {
+describe('visible rows', () => {
+  it('are a window with a margin, never beyond the ends', () => {
     expect(inSight(0, 280, 28, 10_000)).toEqual([0, 18]);
     expect(inSight(2800, 280, 28, 10_000)).toEqual([92, 118]);
     expect(inSight(99_999_999, 280, 28, 50)).toEqual([49, 50]);

@@ -5,7 +5,7 @@ import { MetricSeries, nearest, thinned } from '../src/model/runs/metric-series'
 import type { Follower, Transport } from '../src/model/transport';
 import type { RunEvent, RunHandle } from '../src/model/types';
 
-/** A server whose answers come when they are told to, and whose events come when they are given. */
+/** A server whose responses and events come when the test says so. */
 class Server {
   follower: Follower | null = null;
   readonly waiting: { path: string; answer: (body: unknown) => void }[] = [];
@@ -34,7 +34,7 @@ class Server {
 const COLUMNS = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
 const row = (id: string, state: string) => [id, state, '', null, null, {}, {}, null];
 
-test('an end that comes before the first answer is not lost', async () => {
+test('an end that comes before the first response is not lost', async () => {
   const server = new Server();
   const seen: string[] = [];
   const live = new LiveRun(server.transport, 'r', {
@@ -53,7 +53,7 @@ test('an end that comes before the first answer is not lost', async () => {
   live.close();
 });
 
-test('what happens to the runs of a table while an answer is on its way is not lost', async () => {
+test('what happens to the runs of a table while a response is on its way is not lost', async () => {
   const server = new Server();
   const changed = vi.fn();
   const live = new LiveRuns(
@@ -76,7 +76,7 @@ test('what happens to the runs of a table while an answer is on its way is not l
   live.close();
 });
 
-test('a series holds what was read and what was told meanwhile, by step', () => {
+test('a series holds what was fetched and what events brought meanwhile, by step', () => {
   const series = new MetricSeries();
 
   expect(

@@ -32,7 +32,7 @@ const line = (runs: RunHandle[], name: string): ComparisonLine =>
     .flatMap(({ lines }) => lines)
     .find((each) => each.name === name) as ComparisonLine;
 
-test('what is missing, what is null and what is empty are three things', () => {
+test('what is missing, what is null and what is empty are different', () => {
   const runs = [run({}, {}), run({ note: null }, {}), run({ note: '' }, {})];
   expect(line(runs, 'note').cells.map(({ text }) => text)).toEqual(['–', 'null', 'empty text']);
   expect(differs(line(runs.slice(0, 2), 'note'))).toBe(true);
@@ -44,7 +44,7 @@ test('files differ by what is in them, whatever their size', () => {
   expect(differs(line([run({}, {}, 'a'), run({}, {}, 'b')], 'x.csv'))).toBe(true);
 });
 
-test('numbers are held against one of them, and are the same where they are near enough', () => {
+test('numbers are compared with a baseline, and are the same if they are near enough', () => {
   const loss = line([run({}, { loss: 0.5 }), run({}, { loss: 0.505 }), run({}, { loss: -1 })], 'loss');
   const [base, near, far] = loss.cells as [
     ComparisonLine['cells'][0],
@@ -58,7 +58,7 @@ test('numbers are held against one of them, and are the same where they are near
   expect([differs(two), differs(two, 0.01), differs(loss, 0.01)]).toEqual([true, false, true]);
 });
 
-test('a comparison is copied as Markdown and kept as CSV, whatever is in it', () => {
+test('a comparison is copied as Markdown and saved as CSV, whatever is in it', () => {
   const sections = sectionsOf([run({ note: 'a|<b>\nc' }, {}), run({ note: '"q", r' }, { loss: 0.123456789 })]);
   const markdown = comparisonToMarkdown(['one', 'two'], sections).split('\n');
   expect(markdown[0]).toBe('|  | one | two |');

@@ -54,7 +54,7 @@ test('copied code reads as it runs, and parameters may have the names of options
   expect(asCode('n', [])).toBe('rw.run("n")');
 });
 
-test('a slider is there only where both ends are known, and goes by orders of magnitude where they are far apart', () => {
+test('a slider is there only where both ends are known, and is logarithmic if they are far apart', () => {
   expect(sliderOf(parameter('n', 'int', { range: '[1,)' }))).toBe(null);
   expect(sliderOf(parameter('n', 'int', { range: '(1,9)' }))).toMatchObject({ least: 2, most: 8, isWide: false });
   const plain = sliderOf(parameter('x', 'float', { range: '[0,1]' }));
@@ -65,12 +65,12 @@ test('a slider is there only where both ends are known, and goes by orders of ma
   expect(wide && placeOf(wide, 0.0001)).toBeCloseTo(0.2);
 });
 
-test('a number that would be another one after it was read is told', () => {
+test('a number that parsing would change is reported', () => {
   expect(['[1, 2.5, "9007199254740993"]', '{"a": -3}'].map(lostNumber)).toEqual([null, null]);
   expect(['9007199254740993', '[1e999]'].map(lostNumber)).toEqual(['9007199254740993', '1e999']);
 });
 
-test('a search puts first what begins with the text', () => {
+test('a search lists first what begins with the text', () => {
   expect(search(['maroon', 'Aroma', 'ROMA'], 'rom')).toEqual([2, 1]);
 });
 
@@ -124,7 +124,7 @@ test('a list can be emptied, and a record keeps what it has no field for', () =>
   ]);
 });
 
-test('a value that is none of the choices is told, not forgotten', () => {
+test('a value that is not one of the choices is reported, not forgotten', () => {
   const values = ['a', 'b'].map((name) => ({ name, value: name }));
   for (const many of [
     values,
@@ -136,11 +136,11 @@ test('a value that is none of the choices is told, not forgotten', () => {
   ]) {
     const field = fieldOf(parameter('c', 'select', { values: many }));
     field.write('z');
-    expect(field.problem()).toMatch(/^'z' is none of /);
+    expect(field.problem()).toMatch(/^'z' is not one of /);
   }
 });
 
-test('a field of numbers says what it takes, where nothing else does', () => {
+test('a field of numbers says what it takes if nothing else does', () => {
   const help = (of: ParameterHandle): string => fieldOf(of).element.querySelector('.rw-help')?.textContent ?? '';
   expect(help(parameter('a', 'int'))).toBe('whole number');
   expect(help(optional('a', 'float', null))).toBe('number, or nothing');
@@ -148,12 +148,12 @@ test('a field of numbers says what it takes, where nothing else does', () => {
   expect(help(optional('a', 'float', 0.5, { range: '[0,1]' }))).toBe('0 to 1 · default 0.5');
 });
 
-test('what is not known is a field of JSON text', () => {
+test('an unknown type gets a field of JSON text', () => {
   const field = fieldOf(parameter('odd', 'tensor'));
   const [input] = field.element.querySelectorAll('textarea');
   if (input) input.value = '[1,';
 
-  expect(field.problem()).toMatch(/^this is no JSON: /);
+  expect(field.problem()).toMatch(/^this is not valid JSON: /);
 });
 
 test('hostile texts are text', () => {
@@ -166,7 +166,7 @@ test('hostile texts are text', () => {
   expect(field.element.textContent).toContain(evil);
 });
 
-test('an earlier run says what was not its default', () => {
+test('an earlier run is described by what is not its default', () => {
   expect(describe([])).toBe('only defaults');
   expect(
     describe([
@@ -181,7 +181,7 @@ test('paths of the server are escaped part by part', () => {
   expect(contentsPath('a b/ü#')).toBe('../../api/contents/a%20b/%C3%BC%23?type=directory&content=1');
 });
 
-test('numbers of a range are as one would write them, and those of a log range as Python has them', () => {
+test('numbers of a range are as people write them, and those of a log range as Python has them', () => {
   expect(row(0, 0.3, 0.1)).toEqual([0, 0.1, 0.2, 0.3]);
   expect(row(2, 7, 2)).toEqual([2, 4, 6]);
   expect(logRow(0.001, 10, 5, false)).toEqual([0.001, 0.01, 0.1, 1, 10]);
@@ -204,7 +204,7 @@ test('all combinations are made, the last parameter changing fastest', () => {
   ]);
 });
 
-test('copied code of a sweep says ranges shortly, and lists that are one value as one', () => {
+test('copied code of a sweep has short ranges, and lists that are one value as one', () => {
   const code = asCode('n.ipynb', [[parameter('sizes', 'list', { para: parameter('i', 'int') }), ['1', '2']]], {
     several: [
       [parameter('depth', 'int'), [2, 4, 6, 8]],
@@ -241,7 +241,7 @@ test.each([
   ['range', ['1', 'x', '4'], [], "to: 'x' is not a whole number"],
   ['range', ['9', '1', '4'], [], 'it goes from 9 to 1; the second must be greater'],
   ['range', ['1', '9', '0'], [], 'the step must be above 0'],
-  ['log', ['0', '9', '3'], [], 'a log range begins above 0'],
+  ['log', ['0', '9', '3'], [], 'a log range must begin above 0'],
   ['log', ['1', '9', '1'], [], 'how many: 2 to 10000'],
 ])('a %s of numbers from %o is told as it is', (kind, parts, values, problem) => {
   const field = swept(optional('n', 'int', 5, { range: '[1,9]' }));
@@ -270,7 +270,7 @@ test('choices of several values are ticked', () => {
   expect(field.values()).toBe(null);
 });
 
-test('a sweep says how many runs it makes, what is there twice, and how long others took', async () => {
+test('a sweep is described by its number of runs, duplicate values, and how long others took', async () => {
   const of = (name: string, ...values: number[]): [ParameterHandle, number[]] => [
     { name, dtype: 'int', index: 0, isRequired: false },
     values,
@@ -278,7 +278,7 @@ test('a sweep says how many runs it makes, what is there twice, and how long oth
   expect(describeSweep([], null)).toBe('');
   expect(describeSweep([of('a', 1, 2)], null)).toBe('');
   expect(describeSweep([of('a', 1, 2), of('b', 1, 1, 3)], { seconds: 2, n: 4 })).toBe(
-    '2 a × 3 b = 6 runs · the same value is there twice: b · about 12 s of work, going by 4 earlier runs',
+    '2 a × 3 b = 6 runs · the same value is given twice: b · about 12 s of work, based on 4 earlier runs',
   );
   expect(describeSweep([of('a', 1), of('b', 1)], { seconds: 2, n: 4 })).toBe('1 a × 1 b = 1 run');
 
@@ -304,7 +304,13 @@ test('a sweep says how many runs it makes, what is there twice, and how long oth
   start.tell([of('a', 1, 2)]);
   start.tell([of('a', 1, 2, 3)]);
   await vi.waitFor(() =>
-    expect(start.element.textContent).toBe('Start 3 runsabout 15 s of work, going by 3 earlier runs'),
+    expect(start.element.textContent).toBe('Start 3 runsabout 15 s of work, based on 3 earlier runs'),
   );
   expect(asked.length).toBe(2);
+});
+
+test('typed text that equals the default is not a change', () => {
+  expect(isSame('100', 100)).toBe(true);
+  expect(isSame(['1', '2'], [1, 2])).toBe(true);
+  expect(isSame('100.0', 100)).toBe(false);
 });

@@ -34,7 +34,7 @@ class Stream {
   }
 }
 
-/** A page of a server that answers with runs as told; requests are kept. */
+/** A page whose server has the given runs; its requests are recorded. */
 function page(answer: () => Response): string[] {
   document.body.innerHTML = '<script id="jupyter-config-data" type="application/json">{"baseUrl": "/hub/"}</script>';
   const asked: string[] = [];
@@ -63,17 +63,17 @@ const labels = (node: HTMLElement): (string | null)[] =>
 
 afterEach(() => vi.unstubAllGlobals());
 
-describe('what a notebook says of a run', () => {
-  it('is read where it names one', () => {
+describe('the data of an output', () => {
+  it('is read if it names a run', () => {
     expect(readSaved(saved)?.id).toBe('a1b2');
-    expect(readSaved(saved)?.told).toContain('train.ipynb, Succeeded, ');
-    expect(readSaved({ run_id: 'a1b2' })).toEqual({ id: 'a1b2', isSweep: false, told: '' });
-    expect(readSaved({ sweep_id: 's1' })).toEqual({ id: 's1', isSweep: true, told: '' });
-    expect(readSaved({ ...saved, state: '<b>' })?.told).toBe('');
-    expect(readSaved({ ...saved, notebook: 'a\u202eb' })?.told).toContain('a⟨U+202E⟩b');
+    expect(readSaved(saved)?.description).toContain('train.ipynb, Succeeded, ');
+    expect(readSaved({ run_id: 'a1b2' })).toEqual({ id: 'a1b2', isSweep: false, description: '' });
+    expect(readSaved({ sweep_id: 's1' })).toEqual({ id: 's1', isSweep: true, description: '' });
+    expect(readSaved({ ...saved, state: '<b>' })?.description).toBe('');
+    expect(readSaved({ ...saved, notebook: 'a\u202eb' })?.description).toContain('a⟨U+202E⟩b');
   });
 
-  it('is nothing that could become another address', () => {
+  it('is refused if it could become another URL', () => {
     for (const id of ['', '../../api/contents', 'a/b', 'a?b', 'a b', 'x'.repeat(65), 7, null, ['a']]) {
       expect(readSaved({ run_id: id as string })).toBeNull();
     }
@@ -81,7 +81,7 @@ describe('what a notebook says of a run', () => {
   });
 });
 
-describe('a card', () => {
+describe('a saved output', () => {
   it('acts in a trusted notebook, and asks the server of the page', async () => {
     const asked = page(() => Response.json(finished));
     const { node, close } = await shown(saved, true, 'Succeeded');
@@ -101,21 +101,21 @@ describe('a card', () => {
     close();
   });
 
-  it('tells how the run was, where the server has it no longer', async () => {
+  it('tells how the run was, if the server no longer has it', async () => {
     page(() => Response.json({ message: 'no', error: 'UnknownRunError' }, { status: 404 }));
     const { node, close } = await shown(saved, true, 'This server has no such run');
     expect(node.textContent).toContain('When this was saved: train.ipynb, Succeeded');
     close();
   });
 
-  it('says so where the server does not know runs at all, and asks no more', async () => {
+  it('says so if the server does not have our routes, and sends no more requests', async () => {
     page(() => new Response('<html>', { status: 404 }));
     const { close } = await shown(saved, true, 'Live views need the Jupyter server extension');
     expect(Stream.open).toBe(0);
     close();
   });
 
-  it('says since when the server is away, and goes on when it is back', async () => {
+  it('says since when the server is away, and continues when it is back', async () => {
     let isAway = true;
     page(() => {
       if (isAway) throw new TypeError('away');

@@ -13,7 +13,7 @@ import {
   sampled,
 } from '../src/model/sweep/sweep-summary';
 import type { JsonValue, StateName } from '../src/model/types';
-import { focusPlace, gridTable } from '../src/views/sweep/heat-map';
+import { focusCell, heatMapTable } from '../src/views/sweep/heat-map';
 
 const row = (
   id: string,
@@ -41,7 +41,7 @@ test('ticks are round and lie between the bounds', () => {
   expect(powerTicks(2, 30)).toEqual([2, 30]);
 });
 
-test('an axis of numbers goes by their size, by logarithm where they span much, and others by their order', () => {
+test('an axis of numbers is linear, or logarithmic if they span orders of magnitude; others are ordinal', () => {
   const plain = makeAxis('a', [3, 1, 2, 1]);
   expect([plain.at(1), plain.at(2), plain.at(3), plain.at('x')]).toEqual([0, 0.5, 1, null]);
   const wide = makeAxis('a', [0.001, 0.1, 1]);
@@ -77,20 +77,20 @@ test('the best run is the successful one with the least or greatest number', () 
   expect(numericMetrics(rows)).toEqual(['loss']);
 });
 
-test('failures are grouped by their reason, the most frequent first', () => {
+test('failures are grouped by their message, the most frequent first', () => {
   const rows = [
     row('a', {}, null, 'ERROR', 'no'),
     row('b', {}, null, 'ERROR', 'oh'),
     row('c', {}, null, 'ERROR', 'oh'),
     row('d', {}),
   ];
-  expect(groupFailures(rows).map(({ reason, rows: found }) => [reason, found.length])).toEqual([
+  expect(groupFailures(rows).map(({ message, rows: found }) => [message, found.length])).toEqual([
     ['oh', 2],
     ['no', 1],
   ]);
 });
 
-test('a grid has the runs at their values, those that a choice leaves, and says how many values it leaves out', () => {
+test('a grid has the selected runs at their values, and says how many values it has no space for', () => {
   const rows = [1, 2, 3].flatMap((a) => ['x', 'y'].map((b) => row(`${a}${b}`, { a, b, c: a % 2 })));
   const grid = makeGrid(rows, 'b', 'a', new Map());
   expect([grid.rows, grid.columns, grid.at('y', 2).map(({ id }) => id), grid.leftOut]).toEqual([
@@ -108,7 +108,7 @@ test('a grid has the runs at their values, those that a choice leaves, and says 
   expect(describePoint(rows[0] as RunRow, ['a', 'b'])).toBe('a = 1, b = x');
 });
 
-test('the end is estimated from how fast runs ended lately', () => {
+test('the remaining time is estimated from how fast runs ended lately', () => {
   const made = '2026-01-01T00:00:00Z';
   const begun = Date.parse(made);
   const old = { ...row('o', {}), startedAt: '2025-01-01T00:00:00Z', finishedAt: '2025-01-01T00:00:01Z' };
@@ -143,10 +143,10 @@ test('of many runs some are drawn, the best among them', () => {
   expect(sampled(rows, 100, best)).toHaveLength(100);
 });
 
-test('of runs that are equally good the grid marks the one that is told as the best, and a place has its focus again', () => {
+test('of equally good runs the heat map marks the one that is named as the best, and a cell gets its focus back', () => {
   const runs = [row('a', { x: 2, y: 2 }, 1), row('b', { x: 1, y: 1 }, 1), row('c', { x: 1, y: 2 }, 3)];
   const draw = (): HTMLElement =>
-    gridTable({
+    heatMapTable({
       grid: makeGrid(runs, 'y', 'x', new Map()),
       runs,
       down: 'y',
@@ -161,7 +161,7 @@ test('of runs that are equally good the grid marks the one that is told as the b
   expect(place.querySelector('.rw-best button')?.getAttribute('data-run')).toBe(bestOf(runs, 'loss', 'minimize')?.id);
   const at = place.querySelector<HTMLElement>('[data-run=c]')?.dataset.at ?? '';
   place.replaceChildren(draw());
-  focusPlace(place, at);
+  focusCell(place, at);
   expect((document.activeElement as HTMLElement).dataset.run).toBe('c');
   expect([...place.querySelectorAll('button[tabindex="0"]')].length).toBe(1);
 });

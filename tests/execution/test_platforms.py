@@ -26,7 +26,7 @@ import runwidgets
 from runwidgets.limits import Limits
 from runwidgets.service.factory import open_instance
 from tests.builders import DOUBLE, SLEEP, accepted, ended, group_of, running, workflow
-from tests.execution.test_local import STUBBORN, pid_of
+from tests.execution.test_local import STUBBORN, journal, pid_of
 
 folder = Path(sys.argv[1])
 instance = open_instance(folder / "root", slots=2, limits=Limits(cancel_grace=1.0))
@@ -39,7 +39,9 @@ runs = {
 }
 api.runs.cancel_run(runs["cancelled"])
 os.kill(pid_of(folder / "root", runs["lost"], "started"), signal.SIGKILL)
-print(json.dumps({"platform": sys.platform} | {name: ended(api, run_id) for name, run_id in runs.items()}))
+outcome = {name: ended(api, run_id) for name, run_id in runs.items()}
+kernels = [each for each in journal(folder / "root", runs["finished"]) if each["kind"] == "kernel"]
+print(json.dumps({"platform": sys.platform, "way": kernels[0]["way"], **outcome}))
 instance.close()
 """
 
@@ -81,7 +83,7 @@ def test_a_run_succeeds_without_what_only_linux_has(outcome: dict[str, Any]) -> 
     """It is spawned, records its metrics and leaves its result files."""
     run = outcome["finished"]
 
-    assert outcome["platform"] == "darwin"
+    assert (outcome["platform"], outcome["way"]) == ("darwin", "spawned")
     assert (run["state"], run["metrics"]["double"]) == ("SUCCESS", 4)
     assert "x.csv" in {each["name"] for each in run["files"]}
 

@@ -1,7 +1,13 @@
 """The verb `doctor`: checks the invariants of a root."""
 
+import sys
+
 from runwidgets.cli.root import RootApp
 from runwidgets.service.integrity.doctor import examine
+from runwidgets.service.integrity.invariants import INVARIANTS
+
+PAGE = "docs/reference/invariants.md"
+"""The page of the documentation that explains the invariants, in the sources of the package."""
 
 
 class DoctorApp(RootApp):
@@ -10,7 +16,8 @@ class DoctorApp(RootApp):
     name = "jupyter-runwidgets-doctor"
     description = (
         "Checks the invariants of runs and their files, at rest or while a server uses the root. "
-        "Changes nothing; prints a line for each violation, and exits with status 1 if there is one."
+        "Changes nothing; prints a line for each violation, explains the invariants that are violated on the "
+        "error stream, and exits with status 1 if there is one."
     )
     examples = "jupyter runwidgets doctor --root=/data/runwidgets"
 
@@ -19,6 +26,10 @@ class DoctorApp(RootApp):
         report = examine(self.location, self.db_url or None)
         for finding in report.findings:
             print(finding)
+        for number in sorted({finding.invariant for finding in report.findings}):
+            print(f"invariant {number}: {INVARIANTS[number]}", file=sys.stderr)
+        if report.findings:
+            print(f"what to do about each: {PAGE}", file=sys.stderr)
         if not report.findings:
             print(f"no problem found: {report.runs:,} runs, {report.files:,} files checked")
         self.exit(1 if report.findings else 0)

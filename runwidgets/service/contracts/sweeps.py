@@ -11,7 +11,8 @@ class SweepService(ABC):
 
     ==========================  ==================================================================
     ``id``, ``name``            always, like the following ones
-    ``groupId``, ``workflowId``
+    ``groupId``                 the group that its runs belong to
+    ``workflowId``              the workflow of the group
     ``createdAt``               ISO 8601, UTC
     ``createdBy``               if the user is known
     ``config``                  as given

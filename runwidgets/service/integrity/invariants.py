@@ -1,8 +1,8 @@
-"""What must be true of every run, as rules that look at the evidence.
+"""What must be true of every run: the invariants with their numbers, and the rules that check them.
 
-The numbers are those of the list of invariants. A rule yields what is wrong, in words that follow the
-name of the run; one that yields nothing is content. A rule that needs a damaged thing is silent about
-it: that it is damaged is said by the rule whose thing it is.
+A rule yields what is wrong, in words that follow the name of the run; a rule that yields nothing is
+satisfied. A rule that needs a damaged thing is silent about it: the rule whose thing it is reports the
+damage.
 """
 
 import hashlib
@@ -31,6 +31,28 @@ SKIPPED = "skip-execution"
 """Tag of a cell that nbclient leaves out. **Source:** ``NotebookClient.skip_cells_with_tag``."""
 BY_ITSELF = {RunState.SUCCESS, RunState.ERROR}
 """Ends that the journal and the row must agree on; a cancel may win against any."""
+
+INVARIANTS: dict[int, str] = {
+    1: "An accepted run is on disk before its start is confirmed, and what is on disk can be read.",
+    2: "A run ends in exactly one terminal state, which never changes.",
+    3: "A run moves only as the state machine allows.",
+    4: "A run is not lost when the server, its runner or its kernel is killed: somebody ends it.",
+    5: "A run is executed at most once, unless `config.retries` allows further attempts.",
+    6: "No process of a run, and none that it started, exists 5 seconds after its end.",
+    7: "SUCCESS means that every declared output and every result file is there, with the size and the "
+    "SHA-256 that were recorded.",
+    8: "A run that is not SUCCESS offers no result files; its log and its partial notebook are there.",
+    9: "The executed notebook is valid, is strict JSON, and says of each cell what became of it.",
+    10: "A run is created, started and finished in this order, whatever the clock does.",
+    11: "Every file under the root belongs to a row of the database, and every row has its files.",
+    12: "Nothing remains of a run that was deleted: no row, no file, no process.",
+    13: "The events of a run are ordered, without a gap, and end in what its row says.",
+    14: "No more runs execute than there are slots, and a run that has ended gives its slot back.",
+    15: "The recorded arguments and the recorded template give the cell that was injected, byte for byte.",
+    16: "A request that is wrong is answered with a status below 500, and no answer holds a traceback, a "
+    "path of the server, SQL or the content of a file.",
+}
+"""What must always be true, by number. 16 is about answers over HTTP, which only the tests can check."""
 
 Problems = Iterator[str]
 
@@ -252,7 +274,7 @@ RULES: dict[int, Callable[[ObservedRun], Problems]] = {
     14: gives_its_slot_back,
     15: can_be_reproduced,
 }
-"""By the number of the invariant; 12 is about runs that are gone, 16 about answers."""
+"""By the number of the invariant. 12 is checked by `doctor`, for there is no row to begin with."""
 
 
 def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:

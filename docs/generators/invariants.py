@@ -1,0 +1,8 @@
+"""The invariants with their numbers, from the rules that `jupyter runwidgets doctor` checks."""
+
+from runwidgets.service.integrity.invariants import INVARIANTS
+
+
+def list_invariants() -> str:
+    """Return a section for each invariant."""
+    return "\n".join(f"## Invariant {number}\n\n{sentence}\n" for number, sentence in INVARIANTS.items())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runwidgets.cli.main import RunWidgetsCommand
+from runwidgets.cli.command import RunWidgetsCommand
 
 
 def list_commands() -> str:

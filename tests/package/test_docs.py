@@ -10,7 +10,7 @@ from sphinx.util.inventory import InventoryFile
 
 import runwidgets
 from runwidgets import errors
-from runwidgets.cli.main import RunWidgetsCommand
+from runwidgets.cli.command import RunWidgetsCommand
 from runwidgets.errors import RunWidgetsError
 from runwidgets.schema import RunConfig, SweepConfig
 from runwidgets.server.settings import Settings

@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
 
 from runwidgets.client.dataframes import Row, read_rows
 from runwidgets.client.run import Run
+from runwidgets.schema import RunEvent
 from runwidgets.service.contracts.runs import Api
 from runwidgets.states import TERMINAL, RunState
 
@@ -78,5 +78,5 @@ class AsCompleted:
             )
 
 
-def _has_ended(event: Mapping[str, Any]) -> bool:
+def _has_ended(event: RunEvent) -> bool:
     return event["kind"] == "state" and RunState(event["data"]["state"]) in TERMINAL

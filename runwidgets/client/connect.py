@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from jupyter_core.paths import jupyter_data_dir
@@ -12,9 +12,10 @@ from jupyter_core.paths import jupyter_data_dir
 from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, make_arguments, open_workflow, start_notebook_run
 from runwidgets.client.sweep import Sweep
+from runwidgets.schema import RunConfig, SweepConfig
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.http.services import open_remote
-from runwidgets.spaces.space import as_space, grid
+from runwidgets.spaces.space import SpaceLike, as_space, grid
 
 if TYPE_CHECKING:
     import pandas
@@ -123,13 +124,13 @@ def _running_servers() -> Iterator[tuple[str, str | None]]:
 
 def run(
     source: str | os.PathLike[str],
-    arguments: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, object] | None = None,
     /,
     *,
     api: Api | None = None,
     group: str | None = None,
-    config: dict[str, Any] | None = None,
-    **kwargs: Any,
+    config: RunConfig | None = None,
+    **kwargs: object,
 ) -> Run:
     """Start a run of a notebook.
 
@@ -169,14 +170,14 @@ def run(
 
 def sweep(
     source: str | os.PathLike[str],
-    space: Any = None,
+    space: SpaceLike | None = None,
     /,
     *,
     api: Api | None = None,
     group: str | None = None,
     name: str | None = None,
-    config: dict[str, Any] | None = None,
-    **kwargs: Any,
+    config: SweepConfig | None = None,
+    **kwargs: object,
 ) -> Sweep:
     """Start a run of a notebook at every point of a parameter space: at all points, or at none.
 

@@ -8,7 +8,7 @@ import builtins
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nbformat
 from IPython.core.error import UsageError
@@ -20,6 +20,7 @@ from runwidgets.client.connect import run, sweep
 from runwidgets.client.run import Run
 from runwidgets.client.sweep import Sweep
 from runwidgets.errors import RunWidgetsError
+from runwidgets.schema import SweepConfig
 from runwidgets.spaces import distributions as values
 from runwidgets.spaces import space as spaces
 from runwidgets.spaces.space import Space, as_space
@@ -87,7 +88,7 @@ class RunMagics(Magics):
             if not space.names:
                 raise UsageError("%%sweep: give at least one parameter, such as lr=[0.1, 0.01]")
             path = write_cell(Path.cwd() / f"{name}.sweep.ipynb", name, cell, space)
-            begun = sweep(path, space, name=name, config=options)
+            begun = sweep(path, space, name=name, config=cast(SweepConfig, options))
         except RunWidgetsError as error:
             raise UsageError(f"%%sweep: {error}") from error
         if is_named:
@@ -223,11 +224,11 @@ def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:
     return path
 
 
-def _typical(name: str, space: Space) -> Any:
+def _typical(name: str, space: Space) -> object:
     """Return the first value of a parameter, as a float if others are: the default determines the type."""
     column = [point[name] for point in space if name in point]
-    is_mixed = {type(value) for value in column} == {int, float}
-    return float(column[0]) if is_mixed else column[0]
+    first, is_mixed = column[0], {type(value) for value in column} == {int, float}
+    return float(first) if is_mixed and isinstance(first, int) else first
 
 
 def _literal(value: Any) -> str:

@@ -16,6 +16,7 @@ from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, make_arguments, open_workflow
 from runwidgets.client.sweep import Direction, Sweep, is_number
 from runwidgets.errors import InvalidArgumentError, InvalidRunStateError
+from runwidgets.schema import Argument, JsonValue, RunEvent, SweepConfig
 from runwidgets.service.contracts.runs import Api
 from runwidgets.spaces.distributions import (
     Choice,
@@ -31,6 +32,7 @@ from runwidgets.states import TERMINAL, RunState
 if TYPE_CHECKING:
     import optuna
     import pandas
+    from optuna.distributions import BaseDistribution
 
 PRUNED = "pruned: "
 """What the message of a run begins with that was stopped because it promised little."""
@@ -79,7 +81,7 @@ class Search:
 
 def optimize(
     source: str | os.PathLike[str],
-    arguments: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, object] | None = None,
     /,
     *,
     objective: str,
@@ -93,8 +95,8 @@ def optimize(
     resume: str | bool = False,
     api: Api | None = None,
     group: str | None = None,
-    config: dict[str, Any] | None = None,
-    **kwargs: Any,
+    config: SweepConfig | None = None,
+    **kwargs: object,
 ) -> Search:
     """Search for the arguments with the best value of a metric; wait until all trials have ended.
 
@@ -177,7 +179,7 @@ def optimize(
     )
     fixed = {key: each for key, each in values.items() if key not in space}
 
-    def to_arguments(points: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    def to_arguments(points: list[dict[str, JsonValue]]) -> list[list[Argument]]:
         return make_arguments(service, group_id, workflow, [{**fixed, **point} for point in points])
 
     searcher = Searcher(study, space, objective)
@@ -221,7 +223,9 @@ class Searcher:
         Name of the metric.
     """
 
-    def __init__(self, study: "optuna.Study", space: Mapping[str, Any], objective: str) -> None:
+    def __init__(
+        self, study: "optuna.Study", space: Mapping[str, "BaseDistribution"], objective: str
+    ) -> None:
         self._study = study
         self._space = dict(space)
         self._objective = objective
@@ -240,7 +244,7 @@ class Searcher:
         """Trials whose runs have not ended."""
         return len(self._active)
 
-    def ask(self, count: int) -> list[dict[str, Any]]:
+    def ask(self, count: int) -> list[dict[str, JsonValue]]:
         """Return the searched arguments of new trials; pass the ids of their runs to `begun`.
 
         Returns fewer than `count` if the sampler has no further point.
@@ -264,29 +268,31 @@ class Searcher:
             if RunState(row["state"]) in TERMINAL:
                 self._end(row["id"], row["state"], row["metrics"], row["message"] or "")
 
-    def on_event(self, event: Mapping[str, Any], api: Api) -> None:
+    def on_event(self, event: RunEvent, api: Api) -> None:
         """Report an event of the sweep to the study: an intermediate value, or the end of a run."""
-        run_id, data = event["runId"], event["data"]
+        run_id = event["runId"]
         trial = self._active.get(run_id)
         if trial is None:
             return
-        if event["kind"] == "metric" and data["name"] == self._objective:
-            self._report(run_id, trial, data.get("points") or [[None, data["value"]]], api)
+        if event["kind"] == "metric":
+            if (data := event["data"])["name"] == self._objective:
+                self._report(run_id, trial, data.get("points") or [[None, data["value"]]], api)
         elif event["kind"] == "deleted":
             self._end(run_id, RunState.CANCELED.value, {}, "it was deleted")
-        elif event["kind"] == "state" and RunState(data["state"]) in TERMINAL:
+        elif event["kind"] == "state" and RunState(event["data"]["state"]) in TERMINAL:
             handle = api.runs.get_run(run_id)
             messages = handle.get("messages") or [""]
             self._end(run_id, handle["state"], handle.get("metrics", {}), messages[0])
 
-    def _report(self, run_id: str, trial: "optuna.Trial", points: list[list[Any]], api: Api) -> None:
+    def _report(self, run_id: str, trial: "optuna.Trial", points: list[list[JsonValue]], api: Api) -> None:
         """Report intermediate values to the trial, with their own steps if those increase from 0."""
         for given, value in points:
             if not is_number(value):
                 continue
-            counted = self._steps.get(run_id, -1) + 1
-            is_step = is_number(given) and given == int(given) and given >= counted
-            step = self._steps[run_id] = int(given) if is_step else counted
+            step = self._steps.get(run_id, -1) + 1
+            if is_number(given) and given == int(given) and given >= step:
+                step = int(given)
+            self._steps[run_id] = step
             trial.report(float(value), step)
         if trial.should_prune():
             self._prune(run_id, api, self._steps[run_id])
@@ -304,7 +310,7 @@ class Searcher:
         except InvalidRunStateError:
             return  # the run has just ended; its own event reports the result
 
-    def _end(self, run_id: str, state: str, metrics: Mapping[str, Any], message: str) -> None:
+    def _end(self, run_id: str, state: str, metrics: Mapping[str, JsonValue], message: str) -> None:
         """Tell the study the result of a trial.
 
         Raises
@@ -317,7 +323,7 @@ class Searcher:
         from optuna.trial import TrialState
 
         trial = self._active.pop(run_id)
-        value: Any = metrics.get(self._objective)
+        value = metrics.get(self._objective)
         if state == RunState.SUCCESS.value and is_number(value):
             self._successes += 1
             self._study.tell(trial, float(value))
@@ -336,7 +342,7 @@ class Searcher:
             raise InvalidRunStateError("search", f"the first {MAX_FAILED} runs all failed", message)
 
 
-def make_distribution(name: str, given: Any) -> Any:
+def make_distribution(name: str, given: object) -> "BaseDistribution":
     """Return Optuna's distribution for the values given for a parameter.
 
     Raises
@@ -351,12 +357,14 @@ def make_distribution(name: str, given: Any) -> Any:
     if isinstance(given, Integers):
         return distributions.IntDistribution(given.low, given.high, log=given.log, step=given.step)
     values = given.values if isinstance(given, Choice) else list_values(name, given)
+    allowed: list[bool | int | float | str | None] = []
     for value in values:
         if value is not None and not isinstance(value, (bool, int, float, str)):
             raise InvalidArgumentError(
                 name, f"{value!r:.80} cannot be chosen", "give numbers, text, True or None"
             )
-    return distributions.CategoricalDistribution(tuple(values))
+        allowed.append(value)
+    return distributions.CategoricalDistribution(allowed)
 
 
 def _find(api: Api, group_id: str, name: str | None) -> str | None:
@@ -367,7 +375,7 @@ def _find(api: Api, group_id: str, name: str | None) -> str | None:
     return named[-1] if named else None
 
 
-def _is_searched(given: Any) -> bool:
+def _is_searched(given: object) -> bool:
     return isinstance(given, Distribution) or is_several(given)
 
 

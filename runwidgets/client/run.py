@@ -3,13 +3,14 @@
 import asyncio
 import os
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, overload
 
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
 from runwidgets.report import card_html
+from runwidgets.schema import JsonValue, Progress, ResultFileHandle, RunHandle
 from runwidgets.service.contracts.runs import Api
 from runwidgets.states import TERMINAL, RunState
 
@@ -32,7 +33,7 @@ class ResultFile:
         As in the run handle.
     """
 
-    def __init__(self, api: Api, run_id: str, handle: Mapping[str, Any]) -> None:
+    def __init__(self, api: Api, run_id: str, handle: ResultFileHandle) -> None:
         self._api = api
         self._run_id = run_id
         self.id: str = handle["id"]
@@ -91,17 +92,17 @@ class Run:
         There is no such run.
     """
 
-    def __init__(self, api: Api, handle: Mapping[str, Any] | str) -> None:
+    def __init__(self, api: Api, handle: RunHandle | str) -> None:
         self.api = api
-        self._handle = dict(api.runs.get_run(handle) if isinstance(handle, str) else handle)
+        self._handle = api.runs.get_run(handle) if isinstance(handle, str) else handle
 
     @property
     def id(self) -> str:
         """The id of the run."""
-        return str(self._handle["id"])
+        return self._handle["id"]
 
     @property
-    def handle(self) -> dict[str, Any]:
+    def handle(self) -> RunHandle:
         """The run handle; requested again as long as the run is active."""
         if RunState(self._handle["state"]) not in TERMINAL:
             self._handle = self.api.runs.get_run(self.id)
@@ -113,19 +114,21 @@ class Run:
         return RunState(self.handle["state"])
 
     @property
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, JsonValue]:
         """The arguments that the run was started with, by name."""
         return {each["name"]: each["value"] for each in self._handle["arguments"]}
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> dict[str, JsonValue]:
         """The recorded metrics, by name."""
-        return dict(self.handle.get("metrics", {}))
+        return dict(self.handle["metrics"])
 
     @property
-    def progress(self) -> dict[str, Any]:
+    def progress(self) -> Progress:
         """The progress of the run: ``cell`` of ``cells``, ``fraction`` (0 to 1), ``text``."""
-        return dict(self.handle.get("progress") or {})
+        handle = self.handle
+        nothing: Progress = {"fraction": 0.0, "text": "", "heartbeatAt": handle["createdAt"]}
+        return handle.get("progress", nothing)
 
     def series(self, name: str) -> list[tuple[float, float]]:
         """Return the values of a metric that the run has recorded by step so far.
@@ -227,7 +230,7 @@ class Run:
             timer.cancel()
         raise TimeoutError(f"run {self.id} is still {self.state} after {timeout:g} s")
 
-    def __await__(self) -> Generator[Any, None, "Run"]:
+    def __await__(self) -> Generator[object, None, "Run"]:
         return asyncio.to_thread(self.wait).__await__()
 
     def cancel(self, reason: str | None = None) -> "Run":

@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowGroupError
+from runwidgets.schema import Argument, FileArgument, RunConfig, RunHandle, WorkflowHandle
 from runwidgets.service.contracts.runs import Api
 from runwidgets.templates.parameters import coerce_mapping
 
 
-def open_workflow(api: Api, source: str | os.PathLike[str]) -> dict[str, Any]:
+def open_workflow(api: Api, source: str | os.PathLike[str]) -> WorkflowHandle:
     """Return the handle of a workflow; the path of a notebook is registered as a workflow first.
 
     Parameters
@@ -31,7 +31,7 @@ def open_workflow(api: Api, source: str | os.PathLike[str]) -> dict[str, Any]:
     return api.workflows.get_workflow(text)
 
 
-def default_group(workflow: Mapping[str, Any]) -> str:
+def default_group(workflow: WorkflowHandle) -> str:
     """Return the id of the default group of a workflow.
 
     Parameters
@@ -59,8 +59,8 @@ def default_group(workflow: Mapping[str, Any]) -> str:
 
 
 def make_arguments(
-    api: Api, group_id: str, workflow: Mapping[str, Any], points: Iterable[Mapping[str, Any]]
-) -> list[list[dict[str, Any]]]:
+    api: Api, group_id: str, workflow: WorkflowHandle, points: Iterable[Mapping[str, object]]
+) -> list[list[Argument]]:
     """Return the arguments of each point in the form of the services, and upload each local file once.
 
     Parameters
@@ -85,13 +85,13 @@ def make_arguments(
         There is no such local file.
     """
     files = {each["name"] for each in workflow["parameters"] if each["dtype"] == "file"}
-    references: dict[str, dict[str, Any]] = {}
+    references: dict[str, FileArgument] = {}
     made = []
     for point in points:
         values = dict(point)
         for name in files & values.keys():
-            if isinstance(values[name], (str, os.PathLike)):
-                path = os.fspath(values[name])
+            if isinstance(value := values[name], (str, os.PathLike)):
+                path = os.fspath(value)
                 if path not in references:
                     references[path] = _upload(api, group_id, name, Path(path))
                 values[name] = references[path]
@@ -102,10 +102,10 @@ def make_arguments(
 def start_notebook_run(
     api: Api,
     source: str | os.PathLike[str],
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     group: str | None,
-    config: dict[str, Any] | None,
-) -> dict[str, Any]:
+    config: RunConfig | None,
+) -> RunHandle:
     """Start a run of a notebook; see `runwidgets.run`.
 
     Returns
@@ -119,7 +119,7 @@ def start_notebook_run(
     return api.runs.start_run(group_id, arguments, config)
 
 
-def _upload(api: Api, group_id: str, name: str, path: Path) -> dict[str, Any]:
+def _upload(api: Api, group_id: str, name: str, path: Path) -> FileArgument:
     try:
         with path.expanduser().open("rb") as stream:
             uploaded = api.uploads.upload_file(group_id, stream, path.name)

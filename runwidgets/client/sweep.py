@@ -3,8 +3,8 @@
 import asyncio
 import math
 import os
-from collections.abc import Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from runwidgets.client.as_completed import AsCompleted, read_points
 from runwidgets.client.dataframes import Row, make_frame
@@ -12,6 +12,7 @@ from runwidgets.client.run import Run
 from runwidgets.client.submit import start_notebook_run
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownFileError
 from runwidgets.report import Pictures, sweep_html
+from runwidgets.schema import RunConfig, StateCounts, SweepHandle
 from runwidgets.service.contracts.runs import Api
 from runwidgets.states import RunState
 
@@ -43,38 +44,38 @@ class Sweep:
         There is no such sweep.
     """
 
-    def __init__(self, api: Api, handle: Mapping[str, Any] | str) -> None:
+    def __init__(self, api: Api, handle: SweepHandle | str) -> None:
         self.api = api
-        self._handle = dict(api.sweeps.get_sweep(handle) if isinstance(handle, str) else handle)
+        self._handle = api.sweeps.get_sweep(handle) if isinstance(handle, str) else handle
 
     @property
     def id(self) -> str:
         """The id of the sweep."""
-        return str(self._handle["id"])
+        return self._handle["id"]
 
     @property
     def name(self) -> str:
         """The name of the sweep."""
-        return str(self._handle["name"])
+        return self._handle["name"]
 
     @property
-    def handle(self) -> dict[str, Any]:
+    def handle(self) -> SweepHandle:
         """The sweep handle, requested anew each time."""
         self._handle = self.api.sweeps.get_sweep(self.id)
         return self._handle
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> StateCounts:
         """The number of points by state."""
-        return dict(self.handle["counts"])
+        return self.handle["counts"]
 
     @property
     def is_done(self) -> bool:
         """Whether no run of the sweep is active."""
-        return bool(self.handle["isDone"])
+        return self.handle["isDone"]
 
     def __len__(self) -> int:
-        return int(self.handle["total"])
+        return self.handle["total"]
 
     def __iter__(self) -> Iterator[Run]:
         return (Run(self.api, row["id"]) for row in self.points())
@@ -134,7 +135,7 @@ class Sweep:
             pass
         return self
 
-    def __await__(self) -> Generator[Any, None, "Sweep"]:
+    def __await__(self) -> Generator[object, None, "Sweep"]:
         return asyncio.to_thread(self.wait).__await__()
 
     def cancel(self, reason: str | None = None, *, pending_only: bool = False) -> "Sweep":
@@ -163,7 +164,7 @@ class Sweep:
     @property
     def is_paused(self) -> bool:
         """Whether the waiting runs are held back."""
-        return bool(self.handle["isPaused"])
+        return self.handle["isPaused"]
 
     def pause(self) -> "Sweep":
         """Hold back the waiting runs; those that are RUNNING continue.
@@ -305,8 +306,8 @@ class Sweep:
         /,
         *,
         group: str | None = None,
-        config: dict[str, Any] | None = None,
-        **kwargs: Any,
+        config: RunConfig | None = None,
+        **kwargs: object,
     ) -> Run:
         """Start a run of a notebook that reads the results of all successful runs.
 
@@ -341,7 +342,7 @@ class Sweep:
         --------
         >>> sweep.wait().summarize("report.ipynb").wait()  # doctest: +SKIP
         """
-        settings = {**(config or {}), "results_of": self.id}
+        settings: RunConfig = {**(config or {}), "results_of": self.id}
         return Run(self.api, start_notebook_run(self.api, source, kwargs, group, settings))
 
     def __repr__(self) -> str:
@@ -357,6 +358,6 @@ class Sweep:
         return {SWEEP_TYPE: saved, "text/plain": repr(self), "text/html": sweep_html(handle)}
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Return whether a metric is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -22,13 +22,79 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypeAlias, cast
 
+from typing_extensions import NotRequired, TypedDict
+
+from runwidgets.schema import FoundResult, JsonValue, StateName
 from runwidgets.store.files.disk_reserve import release_space, reserve_space
 from runwidgets.store.files.local import RESERVE
 
 RESERVED = 64 * 1024
 """Bytes that are kept free for the last line."""
+
+
+class StartedRecord(TypedDict):
+    """An attempt began."""
+
+    kind: Literal["started"]
+    pid: int
+    """Of the runner."""
+
+
+class KernelRecord(TypedDict):
+    """The kernel is there."""
+
+    kind: Literal["kernel"]
+    pid: int
+    """Of the kernel."""
+    way: Literal["direct", "forked", "spawned"]
+    """How it came to be."""
+
+
+class CellRecord(TypedDict):
+    """A cell began."""
+
+    kind: Literal["cell"]
+    cell: int
+    """Its number, from 1."""
+    cells: int
+    """Number of code cells."""
+    source: str
+    """First line of the cell."""
+
+
+class ProgressRecord(TypedDict):
+    """The template reported how far it is."""
+
+    kind: Literal["progress"]
+    fraction: float
+    text: str
+
+
+class RecordedMetric(TypedDict):
+    """The template recorded a metric."""
+
+    kind: Literal["metric"]
+    name: str
+    value: JsonValue
+    step: NotRequired[float]
+    """Where it belongs to a series."""
+
+
+class FinishedRecord(TypedDict):
+    """The attempt ended."""
+
+    kind: Literal["finished"]
+    state: StateName
+    messages: list[str]
+    files: list[FoundResult]
+
+
+JournalRecord: TypeAlias = (
+    StartedRecord | KernelRecord | CellRecord | ProgressRecord | RecordedMetric | FinishedRecord
+)
+"""A line of the journal."""
 
 
 class JournalWriter:
@@ -50,7 +116,7 @@ class JournalWriter:
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
             os.write(self._descriptor, b"\n")  # a crash cut the line before
 
-    def write(self, kind: str, **values: Any) -> None:
+    def write(self, kind: str, **values: object) -> None:
         """Append a record, or nothing of it; ``finished`` is on disk when this returns."""
         line = (json.dumps({"kind": kind, **values}, ensure_ascii=True) + "\n").encode()
         if kind == "finished":
@@ -89,7 +155,7 @@ class JournalReader:
         self._path = path
         self._offset = 0
 
-    def read(self) -> Iterator[dict[str, Any]]:
+    def read(self) -> Iterator[JournalRecord]:
         """Yield the records that were added since.
 
         A record counts as read when the next one is asked for: one whose handling failed comes again.
@@ -113,5 +179,5 @@ class JournalReader:
             except ValueError:
                 record = None  # a crash cut it short
             if isinstance(record, dict):
-                yield record
+                yield cast(JournalRecord, record)
             self._offset += len(line)

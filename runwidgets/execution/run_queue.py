@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from runwidgets.schema import Progress
 from runwidgets.states import RunState
+from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metric_series import Recorded
 
 
@@ -26,7 +28,7 @@ class RunQueue(Protocol):
     def note(
         self,
         run_id: str,
-        progress: dict[str, Any] | None = None,
+        progress: Progress | None = None,
         metrics: Sequence[Recorded] = (),
         log_size: int | None = None,
     ) -> None:
@@ -37,7 +39,7 @@ class RunQueue(Protocol):
         run_id: str,
         target: RunState,
         messages: Sequence[str] = (),
-        results: Iterable[dict[str, Any]] = (),
+        results: Iterable[NewFile] = (),
         holds_slot: bool = True,
     ) -> Any:
         """Bring a run into a terminal state."""

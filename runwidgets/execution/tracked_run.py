@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from typing_extensions import Unpack
 
 from runwidgets.errors import (
     InvalidRunStateError,
@@ -17,10 +18,12 @@ from runwidgets.errors import (
     StorageFullError,
     UnknownRunError,
 )
-from runwidgets.execution.journal import JournalReader
+from runwidgets.execution.journal import JournalReader, JournalRecord
 from runwidgets.execution.processes import watch_for_end
 from runwidgets.execution.run_queue import RunQueue
+from runwidgets.schema import FoundResult, Progress, ProgressReport, RunDescription
 from runwidgets.states import RunState
+from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.database import now
 from runwidgets.store.database.metric_series import Recorded
 from runwidgets.store.files.local import JOURNAL, LOCK, LOG, RUN_FILE
@@ -40,7 +43,7 @@ class Outcome:
 
     state: RunState
     messages: list[str]
-    files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[FoundResult] = field(default_factory=list)
 
 
 class TrackedRun:
@@ -57,7 +60,7 @@ class TrackedRun:
     def __init__(self, run_id: str, folder: Path) -> None:
         self.run_id = run_id
         self.lock = folder / LOCK
-        self.description: dict[str, Any] = json.loads((folder / RUN_FILE).read_text("utf-8"))
+        self.description: RunDescription = json.loads((folder / RUN_FILE).read_text("utf-8"))
         self.runner: int | None = None
         """Process of the attempt that is under way, once its journal says so."""
         self.is_told = False
@@ -84,7 +87,7 @@ class TrackedRun:
         self._log = folder / LOG
         self._log_size = 0
         self._next_note = time.monotonic() + NOTE_PAUSE
-        self._progress: dict[str, Any] = {}
+        self._progress = ProgressReport()
         self._is_changed = False
         self._metrics: list[Recorded] = []
 
@@ -134,7 +137,7 @@ class TrackedRun:
         grown = self._grown()
         if not self._is_changed and not self._metrics and grown is None:
             return
-        progress = {"fraction": 0.0, "text": "", **self._progress, "heartbeatAt": now()}
+        progress: Progress = {"fraction": 0.0, "text": "", **self._progress, "heartbeatAt": now()}
         runs.note(self.run_id, progress if self._is_changed else None, self._metrics, grown)
         self._is_changed, self._metrics = False, []
         self._log_size = self._log_size if grown is None else grown
@@ -180,7 +183,7 @@ class TrackedRun:
             False when the run has its end already: the first writer won.
         """
         assert self.outcome is not None
-        results = [
+        results: list[NewFile] = [
             {
                 "id": each["id"],
                 "name": each["name"],
@@ -202,25 +205,25 @@ class TrackedRun:
         self.has_ended = True
         return True
 
-    def _take(self, record: dict[str, Any]) -> None:
-        kind = record.pop("kind")
-        if kind == "started":
+    def _take(self, record: JournalRecord) -> None:
+        if record["kind"] == "started":
             self.runner, self.is_told = record["pid"], False
             self.attempts += 1
             self.outcome = None
             if self.attempts > 1:
-                self._progress.clear()
-        elif kind == "cell":
-            done = {} if "text" in self._progress else {"fraction": (record["cell"] - 1) / record["cells"]}
-            self._report(**record, **done)
-        elif kind == "progress":
-            self._report(**record)
-        elif kind == "metric":
+                self._progress = ProgressReport()
+        elif record["kind"] == "cell":
+            self._report(cell=record["cell"], cells=record["cells"], source=record["source"])
+            if "text" not in self._progress:
+                self._report(fraction=(record["cell"] - 1) / record["cells"])
+        elif record["kind"] == "progress":
+            self._report(fraction=record["fraction"], text=record["text"])
+        elif record["kind"] == "metric":
             self._metrics.append(Recorded(record["name"], record["value"], record.get("step"), self.attempts))
-        elif kind == "finished":
+        elif record["kind"] == "finished":
             self.outcome = Outcome(RunState(record["state"]), record["messages"], record["files"])
 
-    def _report(self, **values: Any) -> None:
+    def _report(self, **values: Unpack[ProgressReport]) -> None:
         self._progress.update(values)
         self._is_changed = True
 

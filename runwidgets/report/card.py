@@ -5,9 +5,9 @@ Plain elements and a few inline styles, because that is all these places leave o
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any
 
 from runwidgets.report.texts import STATES, escape, moment_text, size_text, times_of, value_text
+from runwidgets.schema import RunHandle, SweepHandle
 
 MOST = 20
 """Arguments, metrics or files that a card names, each."""
@@ -39,7 +39,7 @@ def rows_html(title: str, rows: Mapping[str, str]) -> str:
     return f'<table><caption style="text-align:left">{title}</caption><tbody>{cells}</tbody></table>'
 
 
-def card_html(handle: Mapping[str, Any]) -> str:
+def card_html(handle: RunHandle) -> str:
     """Return a small table that says what a run is and what became of it.
 
     Parameters
@@ -76,7 +76,7 @@ def _lines(given: Iterable[str]) -> str:
     return "<br>".join([escape(line, LONGEST) for line in lines[:MOST]] + rest)
 
 
-def sweep_html(handle: Mapping[str, Any]) -> str:
+def sweep_html(handle: SweepHandle) -> str:
     """Return a small table that says what a sweep is and how far it was.
 
     Parameters

@@ -23,6 +23,7 @@ from runwidgets.report.texts import (
     value_text,
     visible,
 )
+from runwidgets.schema import RunHandle
 from runwidgets.service.contracts.runs import Api
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -43,7 +44,7 @@ SHOWN = (
 """Types of output that stay in the notebook; what needs scripts gives way to its plain form."""
 
 
-def report_html(api: Api, handle: Mapping[str, Any]) -> str:
+def report_html(api: Api, handle: RunHandle) -> str:
     """Return a run as one HTML document without scripts, and without addresses that load anything.
 
     It has the state, the failure with its traceback, times, arguments, metrics, result files with
@@ -121,7 +122,7 @@ def _pairs(rows: Mapping[str, str]) -> str:
     return f'<table class="pairs"><tbody>{lines}</tbody></table>' if lines else ""
 
 
-def _failure(handle: Mapping[str, Any], notebook: Any) -> str:
+def _failure(handle: RunHandle, notebook: Any) -> str:
     messages = handle.get("messages", [])
     if not messages:
         return ""
@@ -144,33 +145,32 @@ def _coloured(traceback: str, notebook: Any) -> str:
     return traceback
 
 
-def _progress(handle: Mapping[str, Any]) -> str:
+def _progress(handle: RunHandle) -> str:
     if "finishedAt" in handle:
         return ""
-    progress = handle.get("progress") or {}
-    place = (
-        f"in cell {progress['cell']} of {progress['cells']}"
-        if progress.get("cell")
-        else "before its first cell"
-    )
-    text = f": {progress['text']}" if progress.get("text") else ""
+    progress = handle.get("progress")
+    place, text = "before its first cell", ""
+    if progress is not None:
+        if progress.get("cell"):
+            place = f"in cell {progress['cell']} of {progress['cells']}"
+        text = f": {progress['text']}" if progress["text"] else ""
     return note(f"The run was active when this was made, {place}{text}.")
 
 
-def _arguments(api: Api, handle: Mapping[str, Any]) -> str:
+def _arguments(api: Api, handle: RunHandle) -> str:
     given = {each["name"]: each["value"] for each in handle["arguments"]}
     uploads = _uploads(api, handle["groupId"]) if "$file" in str(given) else {}
     declared = {each["name"]: each for each in handle["parameters"]}
     rows = {}
     for name in {**declared, **given}:
-        parameter = declared.get(name, {})
-        label = f"{parameter['label']} ({name})" if parameter.get("label") else name
+        parameter = declared.get(name)
+        label = f"{parameter['label']} ({name})" if parameter and parameter.get("label") else name
         if name in given:
             text = value_text(given[name])
             for identifier, title in uploads.items():
                 text = text.replace(f"upload {identifier}", f"upload {title}")
             rows[label] = f"<code>{escape(text)}</code>"
-        elif parameter.get("defaultValue") is not None:
+        elif parameter and parameter.get("defaultValue") is not None:
             rows[label] = (
                 f"<code>{escape(value_text(parameter['defaultValue']))}</code> <small>default</small>"
             )
@@ -185,7 +185,7 @@ def _uploads(api: Api, group_id: str) -> dict[str, str]:
         return {}
 
 
-def _files(api: Api, handle: Mapping[str, Any], executed: bytes) -> str:
+def _files(api: Api, handle: RunHandle, executed: bytes) -> str:
     files = handle.get("files", [])
     previews = Previews(api, handle["id"], hashlib.sha256(executed).hexdigest())
     shown = []

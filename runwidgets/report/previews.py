@@ -6,11 +6,10 @@ import csv
 import html
 import io
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report.texts import escape, size_text
+from runwidgets.schema import ResultFileHandle
 from runwidgets.service.contracts.runs import Api
 
 PICTURES = {
@@ -49,7 +48,7 @@ class Previews:
         self._room = WHOLE
         self._shown = 0
 
-    def show(self, file: Mapping[str, Any]) -> str:
+    def show(self, file: ResultFileHandle) -> str:
         """Return the content of a file as HTML, or why it is not there.
 
         Parameters

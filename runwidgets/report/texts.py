@@ -3,9 +3,9 @@
 import html
 import json
 import re
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+
+from runwidgets.schema import JsonValue, RunHandle
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -45,17 +45,14 @@ def escape(given: object, limit: int | None = None) -> str:
     return html.escape(text)
 
 
-def value_text(given: Any) -> str:
+def value_text(given: JsonValue) -> str:
     """Return a value as its JSON, text as it is; an upload by its id."""
     if isinstance(given, str):
         return given or '""'
-    if (
-        isinstance(given, Mapping)
-        and given.get("type") == "$file"
-        and isinstance(given.get("value"), Mapping)
-    ):
-        target = given["value"].get("targetPath")
-        return f"upload {given['value'].get('fileId')}" + (f" as {target}" if target else "")
+    reference = given.get("value") if isinstance(given, dict) and given.get("type") == "$file" else None
+    if isinstance(reference, dict):
+        target = reference.get("targetPath")
+        return f"upload {reference.get('fileId')}" + (f" as {target}" if target else "")
     if isinstance(given, float):
         return f"{given:.10g}"
     return json.dumps(given, ensure_ascii=False, default=str)
@@ -88,12 +85,13 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def times_of(handle: Mapping[str, Any]) -> dict[str, str]:
+def times_of(handle: RunHandle) -> dict[str, str]:
     """Return when a run was created, started and finished, and how long it took."""
-    times = {part: moment_text(handle[f"{part}At"]) for part in PARTS if handle.get(f"{part}At")}
-    if handle.get("startedAt") and handle.get("finishedAt"):
+    times = {"created": moment_text(handle["createdAt"])}
+    if "startedAt" in handle:
+        times["started"] = moment_text(handle["startedAt"])
+    if "finishedAt" in handle:
+        times["finished"] = moment_text(handle["finishedAt"])
+    if "startedAt" in handle and "finishedAt" in handle:
         times["took"] = duration_text(handle["startedAt"], handle["finishedAt"])
     return times
-
-
-PARTS = ("created", "started", "finished")

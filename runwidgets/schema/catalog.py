@@ -1,10 +1,13 @@
 """Workflows, groups, uploads and leaderboards."""
 
+from typing import TypeAlias
+
 from typing_extensions import NotRequired, TypedDict
 
 from runwidgets.schema.config import RunConfig
 from runwidgets.schema.json_value import JsonValue
 from runwidgets.schema.parameters import Dtype, ParameterHandle
+from runwidgets.schema.runs import FileDisplay
 
 
 class WorkflowDescriptor(TypedDict):
@@ -36,17 +39,11 @@ class ParameterGroup(TypedDict):
     """Where it stands among the others."""
 
 
-class OutputDeclaration(TypedDict):
+class OutputDeclaration(FileDisplay):
     """Files that every successful run writes."""
 
     source: str
     """A path or glob, relative to the working folder."""
-    title: NotRequired[str]
-    caption: NotRequired[str]
-    widget: NotRequired[str]
-    """What shows them."""
-    format: NotRequired[JsonValue]
-    """How they are shown."""
 
 
 class MetricDeclaration(TypedDict):
@@ -63,6 +60,25 @@ class ResultsDeclaration(TypedDict):
     """What runs are ranked by."""
 
     schema: NotRequired[list[MetricDeclaration]]
+
+
+Declared: TypeAlias = dict[str, JsonValue]
+"""Keys of a `ParameterDeclaration`, as somebody wrote them down: not checked yet, and not complete."""
+
+
+class TemplateSection(TypedDict, total=False):
+    """What a sidecar, or the metadata of a notebook, says of a template; everything may be omitted."""
+
+    name: str
+    """Instead of the first heading of the notebook."""
+    description: str
+    parameters: list[Declared]
+    """They complete, and correct, what the cell of parameters says."""
+    parameterGroups: list[ParameterGroup]
+    outputs: list[OutputDeclaration]
+    results: ResultsDeclaration
+    files: list[str]
+    """Static files: paths or globs, relative to the notebook."""
 
 
 class TemplateHandle(TypedDict):

@@ -43,8 +43,8 @@ class MetricRecord(TypedDict):
     """Step of the value; absent, as the following two, where it is not of a series."""
     attempt: NotRequired[int]
     """Which attempt at the run recorded it, from 1."""
-    points: NotRequired[list[tuple[float, JsonValue]]]
-    """All that this event tells of the series: step and value of each."""
+    points: NotRequired[list[list[JsonValue]]]
+    """All that this event tells of the series: a step and a value each."""
 
 
 class LogGrowth(TypedDict):
@@ -110,6 +110,13 @@ RunEvent: TypeAlias = StateEvent | ProgressEvent | MetricEvent | LogEvent | Dele
 """Any event; its ``kind`` is an `EventKind`."""
 EventData: TypeAlias = StateChange | Progress | MetricRecord | LogGrowth | Deletion | PauseChange
 """What an event tells."""
+
+
+class StreamPosition(TypedDict):
+    """Where a live stream begins: its first message."""
+
+    seq: int
+    """Number of the newest event; what comes after it follows."""
 
 
 class StateNotice(TypedDict):

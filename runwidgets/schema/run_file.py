@@ -6,6 +6,7 @@ from runwidgets.schema.catalog import OutputDeclaration, ResultsDeclaration, Tem
 from runwidgets.schema.config import RunConfig
 from runwidgets.schema.json_value import JsonValue
 from runwidgets.schema.parameters import Argument
+from runwidgets.schema.runs import FileDisplay
 
 
 class PlacedFile(TypedDict):
@@ -60,35 +61,38 @@ class RunTemplate(RunnerTemplate):
     """SHA-256 of the stored copy of the notebook."""
 
 
-class RunDescription(TypedDict):
+class SharedDescription(TypedDict):
+    """What the descriptions of runs that are accepted together have in common."""
+
+    workflowId: str
+    groupId: str
+    config: RunConfig
+    stops: str | None
+    """The sweep that is stopped when a run ends in ERROR."""
+    template: RunTemplate
+    inputs: list[PlacedFile]
+    """Static files of the template."""
+    limits: dict[str, float]
+    """The fields of `Limits`."""
+
+
+class RunDescription(SharedDescription):
     """Content of ``run.json``."""
 
     id: str
-    workflowId: str
-    groupId: str
     arguments: list[Argument]
     """As the handle shows them: a secret one is masked."""
     values: dict[str, JsonValue]
     """What the notebook is given, by name; without what is secret."""
     files: list[PlacedUpload]
-    inputs: list[PlacedFile]
+    """Uploads that its arguments name."""
     fingerprint: str | None
     """Equal for runs that must come to the same; null where that cannot be known."""
-    config: RunConfig
-    stops: str | None
-    """The sweep that is stopped when this run ends in ERROR."""
-    template: RunTemplate
-    limits: dict[str, float]
-    """The fields of `Limits`."""
 
 
-class ResultDisplay(TypedDict, total=False):
-    """How a result file is shown, as the template declares it."""
+class ResultDisplay(FileDisplay, total=False):
+    """How a result file is shown, and whether it is the executed notebook."""
 
-    title: str
-    caption: str
-    widget: str
-    format: JsonValue
     isNotebook: bool
     """True for the executed notebook."""
 

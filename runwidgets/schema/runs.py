@@ -21,34 +21,52 @@ class RunDescriptor(TypedDict):
     """When it was accepted: ISO 8601, UTC, as all times are."""
 
 
-class ResultFileHandle(TypedDict):
+class FileDisplay(TypedDict, total=False):
+    """How a file is shown, as far as the template says so."""
+
+    title: str
+    caption: str
+    widget: str
+    """What shows it."""
+    format: JsonValue
+    """Settings of what shows it."""
+
+
+class ResultFileHandle(FileDisplay):
     """A file that a run left behind."""
 
     id: str
     name: str
     """Relative to the working folder."""
-    title: NotRequired[str]
-    """As the template declares it, as the following three; absent where it does not."""
-    caption: NotRequired[str]
-    widget: NotRequired[str]
-    """What shows it."""
-    format: NotRequired[JsonValue]
-    """How it is shown."""
     mimeType: str
     size: int
     """Bytes."""
     sha256: str
 
 
-class Progress(TypedDict):
+class CellProgress(TypedDict, total=False):
+    """The code cell that a run is on; nothing before the first begins."""
+
+    cell: int
+    """Its number, from 1."""
+    cells: int
+    """Number of code cells."""
+    source: str
+    """First line of the cell."""
+
+
+class ProgressReport(CellProgress, total=False):
+    """What has been said of how far a run is."""
+
+    fraction: float
+    """Between 0 and 1."""
+    text: str
+    """What the notebook reported."""
+
+
+class Progress(CellProgress):
     """How far a run is."""
 
-    cell: NotRequired[int]
-    """The code cell that it is on, from 1; absent, as the following two, before the first begins."""
-    cells: NotRequired[int]
-    """Number of its code cells."""
-    source: NotRequired[str]
-    """First line of the cell."""
     fraction: float
     """Between 0 and 1: what the notebook reported, or the share of the cells that have ended."""
     text: str
@@ -119,12 +137,16 @@ class LogPiece(TypedDict):
     """Bytes that the log has now."""
 
 
+SeriesValue: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
+"""A number; what JSON has no number for is text."""
+
+
 class Series(TypedDict):
     """The values of a metric by step; both lists are equally long."""
 
     steps: list[float]
     """They grow."""
-    values: list[float | Literal["NaN", "Infinity", "-Infinity"]]
+    values: list[SeriesValue]
 
 
 class RunSeries(TypedDict):

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
 from runwidgets.errors import (
     InvalidArgumentError,
@@ -21,7 +21,11 @@ from runwidgets.errors import (
     UnknownWorkflowGroupError,
     UnsupportedMediaTypeError,
 )
-from runwidgets.service.routes.routes import Argument, Route
+from runwidgets.schema import JsonValue
+from runwidgets.service.routes.route import Route, RouteArgument
+
+Given: TypeAlias = dict[str, object]
+"""Arguments of a service method by their Python names, as a request gives them."""
 
 MAX_NESTING = 100
 """Levels of a body; far above what arguments may have, far below Python's recursion limit."""
@@ -43,7 +47,7 @@ UNKNOWN_ERRORS: dict[str, tuple[str, type[UnknownObjectError]]] = {
 """The name of the kind of object behind an identifier, and the error for identifiers that cannot exist."""
 
 
-def read_path(route: Route, parts: tuple[str, ...]) -> dict[str, Any]:
+def read_path(route: Route, parts: tuple[str, ...]) -> dict[str, str]:
     """Return the arguments in the path.
 
     Parameters
@@ -66,7 +70,7 @@ def read_path(route: Route, parts: tuple[str, ...]) -> dict[str, Any]:
     return {each.name: _identifier(each, part) for each, part in zip(route.path, parts, strict=True)}
 
 
-def read_query(route: Route, query: Mapping[str, list[bytes]]) -> dict[str, Any]:
+def read_query(route: Route, query: Mapping[str, list[bytes]]) -> Given:
     """Return the arguments in the query.
 
     A value of ``None`` or an empty value means that the argument is not given. Unknown names are ignored,
@@ -91,7 +95,7 @@ def read_query(route: Route, query: Mapping[str, list[bytes]]) -> dict[str, Any]
     UnknownObjectError
         An identifier is not valid, so no object can have it.
     """
-    given: dict[str, Any] = {}
+    given: Given = {}
     for each in route.query:
         try:
             text = query.get(each.wire, [b""])[-1].decode().strip()
@@ -143,7 +147,7 @@ def check_content_type(content_type: str) -> None:
         )
 
 
-def read_body(route: Route, content: bytes) -> dict[str, Any]:
+def read_body(route: Route, content: bytes) -> Given:
     """Return the arguments in a JSON body.
 
     Parameters
@@ -184,7 +188,7 @@ def read_body(route: Route, content: bytes) -> dict[str, Any]:
     }
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes) -> JsonValue:
     """Parse strict JSON: UTF-8, no duplicate keys, finite numbers, limited nesting.
 
     Parameters
@@ -203,7 +207,7 @@ def parse_json(content: bytes) -> Any:
         The text is not strict JSON.
     """
     try:
-        parsed = json.loads(
+        parsed: JsonValue = json.loads(
             content.decode(), object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
         )
     except UnicodeDecodeError:
@@ -232,7 +236,7 @@ def parse_json(content: bytes) -> Any:
     return parsed
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
@@ -254,13 +258,13 @@ def _float(text: str) -> float:
     return number
 
 
-def _checked(argument: Argument, value: Any) -> Any:
+def _checked(argument: RouteArgument, value: JsonValue) -> object:
     if argument.kind == "any":
         return value
     if argument.kind == "names":
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise InvalidArgumentError(argument.wire, "it must be a list of strings")
-        return [_storable(argument, each) for each in value]
+        return [_storable(argument, str(each)) for each in value]
     if argument.kind == "flag":
         if not isinstance(value, bool):
             raise InvalidArgumentError(argument.wire, "it must be true or false")
@@ -270,14 +274,14 @@ def _checked(argument: Argument, value: Any) -> Any:
     return _storable(argument, value)
 
 
-def _storable(argument: Argument, text: str) -> str:
+def _storable(argument: RouteArgument, text: str) -> str:
     """Return the text, if a database and a file system can store it."""
     if UNSTORABLE.search(text):
         raise InvalidArgumentError(argument.wire, "it holds a character that cannot be stored")
     return text
 
 
-def _identifier(argument: Argument, text: str) -> str:
+def _identifier(argument: RouteArgument, text: str) -> str:
     if not PATH_IDENTIFIER.fullmatch(text):
         kind, error = UNKNOWN_ERRORS[argument.name]
         raise error(f"{kind} {text!a:.{EXCERPT_LENGTH}}", f"there is no such {kind}")

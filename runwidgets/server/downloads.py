@@ -2,11 +2,13 @@
 
 import mimetypes
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, cast
 
 from runwidgets.service.contracts.runs import Api
-from runwidgets.service.routes.routes import Route
+from runwidgets.service.routes import catalog, runs
+from runwidgets.service.routes.route import Route
 
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 
@@ -27,7 +29,7 @@ class Download:
     """The entity tag, if the content never changes."""
 
 
-def open_download(api: Api, route: Route, given: dict[str, Any]) -> Download:
+def open_download(api: Api, route: Route, given: Mapping[str, str]) -> Download:
     """Open the file that a route offers for download, with its name and type. Blocks.
 
     Parameters
@@ -44,18 +46,18 @@ def open_download(api: Api, route: Route, given: dict[str, Any]) -> Download:
     Download
         The open download; the caller closes the file.
     """
-    file: IO[bytes] = getattr(getattr(api, route.service), route.method)(**given)
+    file = cast("IO[bytes]", route.call(api, **given))
     try:
         name, mime_type, tag = "file", "application/octet-stream", None
-        if route.id == "runs:download:file":
-            files = api.runs.get_run(given["run_id"])["files"]
+        if route == runs.GET_RESULT_FILE:
+            files = api.runs.get_run(given["run_id"]).get("files", [])
             entry = next(each for each in files if each["id"] == given["file_id"])
             name, mime_type, tag = entry["name"], entry["mimeType"], f'"{entry["sha256"]}"'
-        elif route.id == "runs:download:archive":
+        elif route == runs.GET_RESULT_ARCHIVE:
             name, mime_type = f"{given['run_id']}.tar.gz", "application/gzip"
-        elif route.id == "runs:notebook":
+        elif route == runs.GET_NOTEBOOK:
             name, mime_type = f"{given['run_id']}.ipynb", NOTEBOOK_TYPE
-        elif route.id == "files:download":
+        elif route == catalog.GET_UPLOADED_FILE:
             uploads = api.uploads.list_uploaded_files(given["group_id"])["files"]
             name = next(each["name"] for each in uploads if each["id"] == given["file_id"])
             mime_type = mimetypes.guess_type(name)[0] or mime_type

@@ -14,15 +14,16 @@ Notes
 
 import asyncio
 import time
-from typing import Any
+from typing import cast
 
 from tornado.iostream import StreamClosedError
 
 from runwidgets.errors import ServiceUnavailableError
+from runwidgets.schema import RunEvent
 from runwidgets.server.arguments import read_query, read_whole
 from runwidgets.server.handlers import RestHandler
 from runwidgets.server.hub import Hub, encode
-from runwidgets.service.routes.routes import Route
+from runwidgets.service.routes.route import Route
 
 HEARTBEAT_INTERVAL = 15.0
 """Seconds without an event after which a comment is sent; proxies cut streams that are silent for 60."""
@@ -40,8 +41,10 @@ class EventsHandler(RestHandler):
     async def answer(self, route: Route, parts: tuple[str, ...]) -> None:
         """Send the events that the client missed, then new ones, until either side disconnects."""
         given = read_query(route, self.request.query_arguments)
-        group_id, run_id, sweep_id = (given.get(name) for name in ("group_id", "run_id", "sweep_id"))
-        after = given.get("after")
+        group_id, run_id, sweep_id = (
+            cast("str | None", given.get(name)) for name in ("group_id", "run_id", "sweep_id")
+        )
+        after = cast("int | None", given.get("after"))
         if resumed := self.request.headers.get("Last-Event-ID", "").strip():
             after = read_whole("Last-Event-ID", resumed)
         api = self.api
@@ -99,7 +102,7 @@ class EventsHandler(RestHandler):
                 return
             seen = max(seen, events[-1][0]["seq"])
 
-    async def _write(self, events: list[tuple[dict[str, Any], bytes]]) -> None:
+    async def _write(self, events: list[tuple[RunEvent, bytes]]) -> None:
         group_id, run_id, sweep_id = self._filter
         wanted = [
             (event, text)

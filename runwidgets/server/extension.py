@@ -17,10 +17,11 @@ from tornado.ioloop import PeriodicCallback
 from traitlets import default
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
+from runwidgets.schema import RunEvent
 from runwidgets.server.context import Context
 from runwidgets.server.events import EventsHandler
 from runwidgets.server.handlers import BASE
-from runwidgets.server.hub import Hub, state_change
+from runwidgets.server.hub import Hub, state_notice
 from runwidgets.server.identity import authenticates_people
 from runwidgets.server.settings import Settings
 from runwidgets.server.table import make_handlers
@@ -165,8 +166,8 @@ class RunWidgetsApp(Settings, ExtensionApp):
             if newest is not None:
                 self._server.web_app.settings["last_activity_times"][self.name] = newest
 
-    def _emit(self, event: dict[str, Any]) -> None:
-        change = state_change(event)
+    def _emit(self, event: RunEvent) -> None:
+        change = state_notice(event)
         if change is not None:
             try:
                 self._server.event_logger.emit(schema_id=SCHEMA, data=change)

@@ -7,7 +7,7 @@ received as a stream, so that its limit is enforced before the body is held in m
 
 import json
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from http.client import responses
 from types import TracebackType
 from typing import Any
@@ -29,12 +29,14 @@ from runwidgets.errors import (
     UnknownObjectError,
     UnsupportedMediaTypeError,
 )
+from runwidgets.schema import ServiceDescriptor
 from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query
 from runwidgets.server.context import Context
 from runwidgets.server.downloads import Download, open_download
 from runwidgets.server.identity import translate_token
 from runwidgets.service.contracts.runs import Api
-from runwidgets.service.routes.routes import ROUTES, Route
+from runwidgets.service.routes.route import Route
+from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES
 
 BASE = "runwidgets/api/"
 """Path of the routes, below the server's base URL."""
@@ -156,44 +158,47 @@ class RestHandler(APIHandler):
         parts : tuple of str
             The parts of the path that match the ``{name}`` parts of the pattern.
         """
-        if not route.service:
+        if route == DESCRIBE_SERVICE:
             self.xsrf_token  # noqa: B018  # sets the cookie, which a page of Voilà does not have yet
             self._write_json(200, json.dumps(self._descriptor()))
             return
-        given = read_path(route, parts) | read_query(route, self.request.query_arguments)
+        path = read_path(route, parts)
         if route.answer == "file":
-            await self._send(route, given)
+            await self._send(route, path)
             return
+        given = read_query(route, self.request.query_arguments) | path
         if route.body:
             content = b"".join(self._content)
             if content.strip():
                 check_content_type(self.request.headers.get("Content-Type", ""))
             given |= await self.context.in_thread(read_body, route, content)
-        method = getattr(getattr(self.api, route.service), route.method)
-        text = await self.context.in_thread(lambda: json.dumps(method(**given), allow_nan=False))
+        api = self.api
+        text = await self.context.in_thread(lambda: json.dumps(route.call(api, **given), allow_nan=False))
         self._write_json(route.status, "" if route.answer == "nothing" else text)
 
     def _write_json(self, status: int, text: str) -> None:
         self.set_status(status)
         self.finish(text) if text else self.finish()
 
-    def _descriptor(self) -> dict[str, Any]:
+    def _descriptor(self) -> ServiceDescriptor:
         api = self.api  # a client that reads the descriptor may rely on the other routes
         url = f"{self.request.protocol}://{self.request.host}{self.base_url}{BASE}"
         user = self.context.user_of(self.current_user)
-        return {
+        told: ServiceDescriptor = {
             "name": "runwidgets",
             "store": api.store(),
             "version": self.context.release,
             "url": url,
             "limits": {"upload": self.context.limits.upload},
-            "routes": [route.description for route in ROUTES],
-            **({"username": user} if user is not None else {}),
+            "routes": [route.descriptor for route in ROUTES],
         }
+        if user is not None:
+            told["username"] = user
+        return told
 
     # -- downloads ---------------------------------------------------------------------------------
 
-    async def _send(self, route: Route, given: dict[str, Any]) -> None:
+    async def _send(self, route: Route, given: Mapping[str, str]) -> None:
         is_inline = self.request.query_arguments.get("inline", [b""])[-1] in {b"1", b"true"}
         download = await self.context.in_thread(open_download, self.api, route, given)
         try:

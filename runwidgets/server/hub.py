@@ -9,8 +9,10 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from runwidgets.schema import RunEvent, StateNotice, StreamPosition
 
 QUEUE_SIZE = 1_000
 """Events in the queue of a client before it is disconnected."""
@@ -31,7 +33,7 @@ class EventSource(Protocol):
         group_id: str | None = None,
         run_id: str | None = None,
         sweep_id: str | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[RunEvent]:
         """Return the next events, at most `limit`, without waiting."""
 
     def follow_events(
@@ -40,7 +42,7 @@ class EventSource(Protocol):
         group_id: str | None = None,
         run_id: str | None = None,
         stop: threading.Event | None = None,
-    ) -> Any:
+    ) -> Iterator[RunEvent]:
         """Yield events, waiting for new ones; see `EventService`."""
 
 
@@ -50,10 +52,10 @@ class Client:
     def __init__(self, position: int, cut: Callable[[], None]) -> None:
         self.position = position
         """The queue contains every event after this one."""
-        self.queue: asyncio.Queue[tuple[dict[str, Any], bytes] | None] = asyncio.Queue(QUEUE_SIZE)
+        self.queue: asyncio.Queue[tuple[RunEvent, bytes] | None] = asyncio.Queue(QUEUE_SIZE)
         self._cut = cut
 
-    def offer(self, event: dict[str, Any], text: bytes) -> None:
+    def offer(self, event: RunEvent, text: bytes) -> None:
         """Queue an event, or disconnect a client that is too slow."""
         try:
             self.queue.put_nowait((event, text))
@@ -79,7 +81,7 @@ class Hub:
         Called in the loop with every event, before it is passed to the clients.
     """
 
-    def __init__(self, source: EventSource, emit: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, source: EventSource, emit: Callable[[RunEvent], None]) -> None:
         self.source = source
         self.position = 0
         self.clients: set[Client] = set()
@@ -137,7 +139,7 @@ class Hub:
                 logging.getLogger(__name__).warning("The events could not be read.", exc_info=True)
             self._stop.wait(READ_RETRY_DELAY)
 
-    def _publish(self, event: dict[str, Any]) -> None:
+    def _publish(self, event: RunEvent) -> None:
         self._credit.release()
         self.position = event["seq"]
         self._emit(event)
@@ -147,7 +149,7 @@ class Hub:
                 client.offer(event, text)
 
 
-def encode(name: str, seq: int, data: dict[str, Any]) -> bytes:
+def encode(name: str, seq: int, data: StreamPosition | RunEvent) -> bytes:
     """Return a server-sent event.
 
     Parameters
@@ -162,7 +164,7 @@ def encode(name: str, seq: int, data: dict[str, Any]) -> bytes:
     return f"event: {name}\nid: {seq}\ndata: {json.dumps(data, allow_nan=False)}\n\n".encode()
 
 
-def state_change(event: dict[str, Any]) -> dict[str, Any] | None:
+def state_notice(event: RunEvent) -> StateNotice | None:
     """Return an event in the schema of Jupyter's event system, or None if it is not a change of state.
 
     Parameters

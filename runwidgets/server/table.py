@@ -10,7 +10,9 @@ from runwidgets.errors import UnknownObjectError
 from runwidgets.server.context import Context
 from runwidgets.server.handlers import BASE, RESOURCE, RestHandler
 from runwidgets.server.uploads import UploadHandler
-from runwidgets.service.routes.routes import BY_ID, Route, by_pattern, expression
+from runwidgets.service.routes.catalog import TAKE_FILE
+from runwidgets.service.routes.route import Route
+from runwidgets.service.routes.routes import by_pattern, expression
 
 
 def _method(route: Route) -> Callable[..., Any]:
@@ -58,7 +60,7 @@ def make_handlers(
         base: type[RestHandler] = RestHandler
         if any(route.answer == "stream" for route in routes):
             base = stream
-        elif BY_ID["files:upload"] in routes:
+        elif TAKE_FILE in routes:
             base = UploadHandler
         methods = {verb.lower(): _method(route) for route in routes for verb in (route.verb, *route.aliases)}
         handler: type[RestHandler] = type(f"{base.__name__}_{len(rules)}", (base,), methods)

@@ -22,7 +22,8 @@ from runwidgets.server.arguments import read_body, read_path
 from runwidgets.server.context import Context
 from runwidgets.server.handlers import RESOURCE, RestHandler
 from runwidgets.server.multipart import Form, Part, Pipe
-from runwidgets.service.routes.routes import BY_ID, Route
+from runwidgets.service.routes.catalog import TAKE_FILE
+from runwidgets.service.routes.route import Route
 
 FRAMING = 64 * 1024
 """Bytes of a form in addition to the file in it."""
@@ -68,7 +69,7 @@ class UploadHandler(RestHandler):
             return
         self._form = Form(self.request.headers.get("Content-Type", ""))
         (part,) = self.path_args
-        self._arguments = read_path(BY_ID["files:upload"], (part,))
+        self._arguments = read_path(TAKE_FILE, (part,))
         self._uploads = self.api.uploads
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -125,8 +126,8 @@ class UploadHandler(RestHandler):
     async def store(self, route: Route) -> None:
         """Respond with the handle of the upload, after all of it has been received and stored."""
         if self._is_json:
-            given = read_path(route, tuple(self.path_args)) | read_body(route, b"".join(self._content))
-            take = functools.partial(self.api.uploads.take_file, **given)
+            given = read_body(route, b"".join(self._content)) | read_path(route, tuple(self.path_args))
+            take = functools.partial(route.call, self.api, **given)
             self._write_json(route.status, await self.context.in_upload_thread(lambda: json.dumps(take())))
             return
         if self._pipe is None or self._stored is None or self._form is None or not self._form.finish():

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, TypeGuard
 
 from runwidgets.errors import InvalidArgumentError
 
@@ -58,9 +58,9 @@ class Integers:
 class Choice:
     """Some values, all equally likely."""
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
 
-    def draw(self, source: Random) -> Any:
+    def draw(self, source: Random) -> object:
         """Return a value drawn from a source of randomness."""
         return source.choice(self.values)
 
@@ -147,7 +147,7 @@ def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Intege
     return Integers(low, high, step, log)
 
 
-def choice(values: Sequence[Any]) -> Choice:
+def choice(values: Sequence[object]) -> Choice:
     """Return a distribution of given values.
 
     Parameters
@@ -239,18 +239,19 @@ def _row(name: str, first: float, last: float, count: int, at: Callable[[float],
     return [int(each) for each in row] if is_whole else row
 
 
-def is_several(given: Any) -> bool:
+def is_several(given: object) -> TypeGuard[Iterable[object]]:
     """Say whether what was given for a parameter is several values: text and mappings are one."""
     return not isinstance(given, (str, bytes, Mapping)) and isinstance(given, Iterable)
 
 
-def list_values(name: str, given: Any) -> Sequence[Any]:
+def list_values(name: str, given: object) -> Sequence[object]:
     """Return what was given for a parameter as a sequence of plain values."""
     if isinstance(given, (set, frozenset)):
         raise InvalidArgumentError(name, "a set has no order", "give a list")
-    if not is_several(given):
-        return [plain(given)]
-    values = given if isinstance(given, range) else [plain(each) for each in given]
+    if isinstance(given, range):
+        values: Sequence[object] = given
+    else:
+        values = [plain(each) for each in given] if is_several(given) else [plain(given)]
     if not len(values):
         raise InvalidArgumentError(name, "it has no values", "give at least one")
     return values
@@ -261,7 +262,7 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Say whether a value of a data frame is missing: None, NaN, or pandas' own."""
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return True

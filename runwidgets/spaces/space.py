@@ -14,12 +14,21 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from random import Random
-from typing import Any, overload
+from typing import Any, Protocol, TypeAlias, overload
 
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.spaces.distributions import Choice, Distribution, is_missing, is_several, list_values, plain
 
-Point = dict[str, Any]
+Point: TypeAlias = dict[str, object]
+"""Values by parameter."""
+
+
+class Frame(Protocol):
+    """A data frame of pandas or polars."""
+
+    @property
+    def columns(self) -> Iterable[str]:
+        """The names of its columns."""
 
 
 class Space(Sequence[Point]):
@@ -56,7 +65,7 @@ class Space(Sequence[Point]):
     def __mul__(self, other: "Space") -> "Space":
         return _Product(self, as_space(other))
 
-    def where(self, condition: Callable[..., Any]) -> "Space":
+    def where(self, condition: Callable[..., object]) -> "Space":
         """Return the points that fulfil a condition; all are tried once, when the first is asked for.
 
         Parameters
@@ -89,7 +98,7 @@ class Space(Sequence[Point]):
 class _Grid(Space):
     """All combinations; the last parameter changes fastest."""
 
-    def __init__(self, values: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(self, values: Mapping[str, Sequence[object]]) -> None:
         self._values = dict(values)
 
     @property
@@ -127,7 +136,7 @@ class _Listed(Space):
 class _Sample(Space):
     """Points drawn at random: a value depends on seed, name and number only, so each can be drawn alone."""
 
-    def __init__(self, count: int, seed: int | str, sources: Mapping[str, Any]) -> None:
+    def __init__(self, count: int, seed: int | str, sources: Mapping[str, object]) -> None:
         self._count = count
         self._seed = seed
         self._sources = dict(sources)
@@ -142,7 +151,7 @@ class _Sample(Space):
     def _point(self, index: int) -> Point:
         return {name: self._draw(name, source, index) for name, source in self._sources.items()}
 
-    def _draw(self, name: str, source: Any, index: int) -> Any:
+    def _draw(self, name: str, source: Any, index: int) -> object:
         seed = hashlib.sha256(f"{self._seed} {index} {name}".encode()).digest()
         if isinstance(source, Distribution):
             return source.draw(Random(seed))
@@ -194,7 +203,7 @@ class _Product(Space):
 class _Filter(Space):
     """The points of a space that fulfil a condition."""
 
-    def __init__(self, base: Space, condition: Callable[..., Any]) -> None:
+    def __init__(self, base: Space, condition: Callable[..., object]) -> None:
         self._base = base
         self._condition = condition
         asked = inspect.signature(condition).parameters.values()
@@ -228,7 +237,7 @@ class _Filter(Space):
         return self._base[self._kept[index]]
 
 
-def grid(**values: Any) -> Space:
+def grid(**values: object) -> Space:
     """Return all combinations of values; the last parameter changes fastest.
 
     Parameters
@@ -255,7 +264,7 @@ def grid(**values: Any) -> Space:
     return _Grid({name: list_values(name, each) for name, each in values.items()})
 
 
-def zip(**values: Any) -> Space:
+def zip(**values: object) -> Space:
     """Return the first values together, then the second ones, and so on.
 
     Parameters
@@ -292,7 +301,7 @@ def zip(**values: Any) -> Space:
     )
 
 
-def sample(n: int, *, seed: int | str | None = None, **distributions: Any) -> Space:
+def sample(n: int, *, seed: int | str | None = None, **distributions: object) -> Space:
     """Return points drawn at random.
 
     A value depends on the seed, its parameter's name and the point's number only: a further parameter or
@@ -335,7 +344,7 @@ def sample(n: int, *, seed: int | str | None = None, **distributions: Any) -> Sp
     return _Sample(n, secrets.randbits(32) if seed is None else seed, sources)
 
 
-def points(given: Any) -> Space:
+def points(given: Iterable[Mapping[str, object]] | Frame) -> Space:
     """Return points as they are given.
 
     Parameters
@@ -360,10 +369,11 @@ def points(given: Any) -> Space:
     <2 points over lr, depth>
     """
     is_frame = hasattr(given, "columns")
+    rows: Any = given
     if is_frame:
-        given = given.to_dicts() if hasattr(given, "to_dicts") else given.to_dict("records")
+        rows = rows.to_dicts() if hasattr(rows, "to_dicts") else rows.to_dict("records")
     listed: list[Point] = []
-    for number, point in enumerate(given):
+    for number, point in enumerate(rows):
         if not isinstance(point, Mapping) or not all(isinstance(name, str) for name in point):
             raise InvalidArgumentError(f"point {number}", f"{point!r:.80} is no mapping of names to values")
         kept = {name: value for name, value in point.items() if not (is_frame and is_missing(value))}
@@ -371,7 +381,11 @@ def points(given: Any) -> Space:
     return _Listed(listed)
 
 
-def as_space(given: Any) -> Space:
+SpaceLike: TypeAlias = Space | Mapping[str, object] | Iterable[Mapping[str, object]] | Frame
+"""What stands for a space; see `as_space`."""
+
+
+def as_space(given: SpaceLike) -> Space:
     """Return what stands for a space as one.
 
     Parameters

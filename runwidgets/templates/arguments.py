@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from runwidgets.errors import InvalidArgumentError
+from runwidgets.schema import Argument
 
-Json = dict[str, Any]
 MAX_NESTING = 100
 """Levels after which a value is taken to hold itself; the limit for arguments is far below."""
 
 
-def coerce_mapping(values: Mapping[str, Any]) -> list[Json]:
+def coerce_mapping(values: Mapping[str, Any]) -> list[Argument]:
     """Return Python values as a list of arguments.
 
     Parameters

@@ -14,9 +14,8 @@ from nbformat import NotebookNode
 
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.limits import Limits
+from runwidgets.schema import JsonValue, TemplateSection
 from runwidgets.templates.texts import shorten, text_problem
-
-Json = dict[str, Any]
 
 SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files"}
 SIDECAR_SIZE = 1_000_000
@@ -68,7 +67,7 @@ def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode
     return notebook
 
 
-def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Json, Path | None]:
+def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[TemplateSection, Path | None]:
     """Read what stands beside a notebook: ``train.ipynb.yaml``, or else ``train.yaml``.
 
     The first is always a sidecar. The second may just as well be a file that the notebook reads, so it
@@ -114,7 +113,7 @@ def sidecars(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + ".yaml"), path.with_suffix(".yaml")
 
 
-def check_section(content: Any, where: str) -> Json:
+def check_section(content: Any, where: str) -> TemplateSection:
     """Check the outline of a ``runwidgets`` section.
 
     Parameters
@@ -208,7 +207,7 @@ def _read_bytes(path: Path, limit: int) -> bytes:
     return content
 
 
-def _read_json(path: Path, content: bytes) -> Json:
+def _read_json(path: Path, content: bytes) -> dict[str, JsonValue]:
     try:
         read = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -222,7 +221,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _upgrade(content: Json) -> NotebookNode:
+def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
     """Bring a notebook to format 4.5; ids are the same at each reading, so that its hash is, too."""
     notebook: NotebookNode = nbformat.reader.reads(json.dumps(content))
     minor = content.get("nbformat_minor", 0)

@@ -23,13 +23,20 @@ from papermill.translators import papermill_translators
 
 from runwidgets.errors import InvalidParameterError, InvalidTemplateError
 from runwidgets.limits import Limits
+from runwidgets.schema import (
+    Declared,
+    JsonValue,
+    OutputDeclaration,
+    ParameterGroup,
+    ResultsDeclaration,
+    TemplateHandle,
+    TemplateSection,
+)
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
 from runwidgets.templates.inputs import find_imports, find_inputs
 from runwidgets.templates.parameters import Parameter, parse_parameters
 from runwidgets.templates.signature import COMPUTED, Signature, read_signature
 from runwidgets.templates.texts import leaves_folder, text_problem
-
-Json = dict[str, Any]
 
 OUTPUT_KEYS = {"source", "title", "caption", "widget", "format"}
 RESULT_KEYS = {"name", "label", "dtype"}
@@ -44,10 +51,10 @@ class Template:
     name: str
     description: str | None
     parameters: list[Parameter]
-    parameter_groups: list[Json]
-    outputs: list[Json]
+    parameter_groups: list[ParameterGroup]
+    outputs: list[OutputDeclaration]
     """``[{source, title?, caption?, widget?, format?}]``."""
-    results: Json
+    results: ResultsDeclaration
     """``{"schema": [{name, label?, dtype?}]}``, or empty."""
     notebook: NotebookNode
     """Format 4.5, valid, without outputs."""
@@ -60,23 +67,28 @@ class Template:
     folder: Path
     inputs: list[str]
     """Static files, relative to the folder."""
-    defaults: Json
+    defaults: dict[str, JsonValue]
     """Values that are declared, but that the parameters cell does not set."""
     imports: list[str]
     """Modules that its code imports from elsewhere than the folder; may be imported ahead."""
     constructors: dict[str, str]
     """dtype of the parameters that the notebook wants as Python objects, by name."""
 
-    def to_json(self) -> Json:
+    def to_json(self) -> TemplateHandle:
         """Return what the workflow's handle shows of it."""
-        shown: Json = {"name": self.name, "parameters": [each.to_json() for each in self.parameters]}
-        optional = {
-            "description": self.description,
-            "parameterGroups": self.parameter_groups,
-            "outputs": self.outputs,
-            "results": self.results,
+        shown: TemplateHandle = {
+            "name": self.name,
+            "parameters": [each.to_json() for each in self.parameters],
         }
-        return shown | {key: value for key, value in optional.items() if value}
+        if self.description:
+            shown["description"] = self.description
+        if self.parameter_groups:
+            shown["parameterGroups"] = self.parameter_groups
+        if self.outputs:
+            shown["outputs"] = self.outputs
+        if self.results:
+            shown["results"] = self.results
+        return shown
 
 
 def read_template(path: Path, limits: Limits | None = None, root: Path | None = None) -> Template:
@@ -189,7 +201,7 @@ def _hash(path: Path) -> bytes:
     return digest.digest()
 
 
-def _must_inject(parameter: Parameter, assigned: Json) -> bool:
+def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue]) -> bool:
     """Say whether the notebook would run with another value than the default, or with none."""
     if parameter.is_required:
         return False
@@ -245,7 +257,7 @@ def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: s
         return Signature()
     if language.lower() != "python":
         declared = _inspected(notebook, kernel_name, language)
-        assigned = {each["name"]: each.get("defaultValue", COMPUTED) for each in declared}
+        assigned = {str(each["name"]): each.get("defaultValue", COMPUTED) for each in declared}
         return Signature(declared, assigned=assigned)
     try:
         return read_signature(tagged[0].source)
@@ -253,7 +265,7 @@ def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: s
         raise InvalidTemplateError(f"{path.name}, {error.subject}", error.problem) from error
 
 
-def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[Json]:
+def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[Declared]:
     """Read a cell of another language, as far as papermill can."""
     declared = []
     try:
@@ -263,7 +275,7 @@ def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[
             "parameters cell", f"parameters of a notebook in {language} cannot be set", "remove the tag"
         ) from error
     for at, found in enumerate(inferred):
-        each: Json = {"name": found.name, "index": at, "isRequired": False}
+        each: Declared = {"name": found.name, "index": at, "isRequired": False}
         try:
             default = json.loads(found.default)
         except ValueError:
@@ -278,12 +290,12 @@ def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[
     return declared
 
 
-def _merge(path: Path, parameters: list[Json], *sections: Json) -> Json:
+def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -> TemplateSection:
     """Lay the sections over each other; declarations are merged by name, key by key."""
-    merged: Json = {}
+    merged: TemplateSection = {}
     by_name = {each["name"]: dict(each) for each in parameters}
     for section in sections:
-        merged |= {key: value for key, value in section.items() if key != "parameters"}
+        merged |= section
         for each in section.get("parameters", []):
             if not isinstance(each, dict) or not isinstance(each.get("name"), str):
                 raise InvalidParameterError(f"{path.name}: parameter", "its declaration needs a name")
@@ -298,7 +310,7 @@ def _merge(path: Path, parameters: list[Json], *sections: Json) -> Json:
     return merged
 
 
-def _check_declared(declared: Json, path: Path) -> None:
+def _check_declared(declared: TemplateSection, path: Path) -> None:
     """Check outputs, groups of parameters and the leaderboard's schema."""
     _check_entries(path, "outputs", declared.get("outputs", []), "source", OUTPUT_KEYS)
     for each in declared.get("outputs", []):

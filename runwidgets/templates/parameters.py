@@ -9,10 +9,11 @@ import difflib
 import functools
 import keyword
 import math
+import typing
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -36,15 +37,21 @@ from runwidgets.errors import (
     UnknownParameterError,
 )
 from runwidgets.limits import Limits
+from runwidgets.schema import Dtype, FileArgument, FileReference, JsonValue, ParameterHandle
 from runwidgets.templates.arguments import coerce_mapping, read_pairs
 from runwidgets.templates.casts import cast_value, first_problem
 from runwidgets.templates.ranges import Range, parse_range
 from runwidgets.templates.texts import leaves_folder, shorten, text_problem
 
-__all__ = ["Choice", "Parameter", "cast", "check_arguments", "coerce_mapping", "parse_parameters"]
-
-Dtype = Literal["int", "float", "bool", "string", "select", "list", "record", "file", "date", "datetime"]
-Json = dict[str, Any]
+__all__ = [
+    "Choice",
+    "Parameter",
+    "cast",
+    "check_arguments",
+    "coerce_mapping",
+    "file_reference",
+    "parse_parameters",
+]
 
 
 def _storable(text: str) -> str:
@@ -214,22 +221,22 @@ class Parameter(BaseModel):
             raise InvalidParameterError(subject, f"its default{said}") from error
         return whole.model_copy(update={"default": fitting})
 
-    def to_json(self) -> Json:
+    def to_json(self) -> ParameterHandle:
         """Return the declaration; keys that say nothing are left away, and a secret's default too."""
-        declared = self.model_dump(by_alias=True, exclude_none=True, exclude={"para", "fields"})
+        dumped = self.model_dump(by_alias=True, exclude_none=True, exclude={"para", "fields"})
+        declared = typing.cast(ParameterHandle, dumped)
         if self.para is not None:
             declared["para"] = self.para.to_json()
         if self.fields is not None:
             declared["fields"] = [each.to_json() for each in self.fields]
         if self.values is not None:
-            declared["values"] = [
-                {key: item for key, item in choice.items() if key != "isDefault" or item}
-                for choice in declared["values"]
-            ]
+            for choice in declared["values"]:
+                if not choice.get("isDefault"):
+                    choice.pop("isDefault", None)
         if self.secret:
             declared.pop("defaultValue", None)
         else:
-            del declared["secret"]
+            declared.pop("secret", None)
         return declared
 
     @property
@@ -312,7 +319,7 @@ def check_arguments(
     arguments: Any,
     is_file: Callable[[str], bool],
     limits: Limits | None = None,
-) -> Json:
+) -> dict[str, JsonValue | FileArgument]:
     """Check the arguments of a run, in this order: shape, duplicates, names, files, values, missing.
 
     Parameters
@@ -362,15 +369,22 @@ def check_arguments(
     values = {parameter.name: cast(parameter, value, limits) for parameter, value in given}
     targets: set[str] = set()
     for parameter, _ in given:
-        if parameter.dtype == "file" and values[parameter.name]:
-            _resolve_target(parameter, values[parameter.name]["value"], targets)
+        reference = file_reference(values[parameter.name]) if parameter.dtype == "file" else None
+        if reference is not None:
+            _resolve_target(parameter, reference, targets)
     for name, parameter in declared.items():
         if parameter.is_required and name not in values:
             raise MissingArgumentError(name, "it is required, but no value was given")
     return values
 
 
-def _resolve_target(parameter: Parameter, file: Json, taken: set[str]) -> None:
+def file_reference(value: JsonValue | FileArgument) -> FileReference | None:
+    """Return which upload a checked value means, None where it is not that of a file."""
+    is_file = isinstance(value, dict) and value.get("type") == "$file"
+    return typing.cast(FileArgument, value)["value"] if is_file else None
+
+
+def _resolve_target(parameter: Parameter, file: FileReference, taken: set[str]) -> None:
     target = file.get("targetPath") or parameter.target
     if target is None:
         return

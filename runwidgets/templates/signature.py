@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runwidgets.errors import InvalidTemplateError
+from runwidgets.schema import Declared, JsonValue
 
 Json = dict[str, Any]
 
@@ -65,9 +66,9 @@ class Signature:
         The value that the cell itself gives to a name, as JSON; `COMPUTED` where nobody knows it.
     """
 
-    parameters: list[Json] = field(default_factory=list)
+    parameters: list[Declared] = field(default_factory=list)
     constructors: dict[str, str] = field(default_factory=dict)
-    assigned: Json = field(default_factory=dict)
+    assigned: dict[str, JsonValue] = field(default_factory=dict)
 
 
 def read_signature(source: str) -> Signature:
@@ -95,9 +96,9 @@ def read_signature(source: str) -> Signature:
         where = f"line {line} of the parameters cell" if line else "parameters cell"
         raise InvalidTemplateError(where, f"it is no Python ({getattr(error, 'msg', error)})") from error
     comments = _comments(code)
-    found: dict[str, Json] = {}
+    found: dict[str, Declared] = {}
     constructors: dict[str, str] = {}
-    assigned: Json = {}
+    assigned: dict[str, JsonValue] = {}
     for statement in tree.body:
         for target, annotation, value in _assignments(statement):
             if target.startswith("__"):
@@ -201,7 +202,7 @@ def _is_field(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and _name(node.func) == "Field"
 
 
-def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> Json | None:
+def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> Declared | None:
     """Return a declaration, None for what is no parameter."""
     is_literal, default = _literal(value)
     declared = _annotated(annotation) if annotation is not None else None
@@ -224,7 +225,7 @@ def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> 
     return declared
 
 
-def _annotated(node: ast.expr) -> Json | None:
+def _annotated(node: ast.expr) -> Declared | None:
     """Return the dtype and constraints that an annotation stands for, None where it says nothing."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         try:
@@ -242,8 +243,9 @@ def _annotated(node: ast.expr) -> Json | None:
     name = _name(node.value)
     if name == "Literal":
         read = [_literal(item)[1] for item in items]
-        values = [{"name": str(each), "value": each} for each in read if each is not None]
-        return {"dtype": "select", "values": values} | ({"isOptional": True} if None in read else {})
+        values: list[JsonValue] = [{"name": str(each), "value": each} for each in read if each is not None]
+        chosen: Declared = {"dtype": "select", "values": values}
+        return {**chosen, "isOptional": True} if None in read else chosen
     if name == "Optional":
         return _optional([*items, ast.Constant(None)])
     if name == "Union":
@@ -262,7 +264,7 @@ def _is_ellipsis(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is Ellipsis
 
 
-def _item(declared: Json) -> Json:
+def _item(declared: Declared) -> Declared:
     """Return the declaration of a list's item; a path in a list is text, since files come one by one."""
     item = {"name": "item", **declared}
     if item.pop("isOptional", False):
@@ -270,7 +272,7 @@ def _item(declared: Json) -> Json:
     return {**item, "dtype": "string"} if item["dtype"] == "file" else item
 
 
-def _optional(nodes: list[ast.expr]) -> Json | None:
+def _optional(nodes: list[ast.expr]) -> Declared | None:
     kinds = [node for node in nodes if not (isinstance(node, ast.Constant) and node.value is None)]
     declared = [_annotated(kind) for kind in kinds]
     known = [each for each in declared if each is not None]
@@ -283,7 +285,7 @@ def _optional(nodes: list[ast.expr]) -> Json | None:
     return {**chosen, "isOptional": True} if len(kinds) < len(nodes) else chosen
 
 
-def _constraints(nodes: list[ast.expr]) -> Json:
+def _constraints(nodes: list[ast.expr]) -> Declared:
     """Read what stands beside the type in ``Annotated``."""
     options: Json = {}
     for node in nodes:
@@ -298,7 +300,7 @@ def _constraints(nodes: list[ast.expr]) -> Json:
     return _described(options)
 
 
-def _described(options: Json) -> Json:
+def _described(options: Declared) -> Declared:
     declared: Json = {}
     low, high = options.get("ge", options.get("gt")), options.get("le", options.get("lt"))
     if low is not None or high is not None:
@@ -310,14 +312,14 @@ def _described(options: Json) -> Json:
     return declared
 
 
-def _options(call: ast.Call) -> Json:
+def _options(call: ast.Call) -> Declared:
     options = {each.arg: _literal(each.value)[1] for each in call.keywords if each.arg}
     if call.args and not _is_ellipsis(call.args[0]):
         options["default"] = _literal(call.args[0])[1]
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _inferred(node: ast.expr, value: Any) -> Json:
+def _inferred(node: ast.expr, value: Any) -> Declared:
     """Return the dtype of a literal."""
     if isinstance(node, ast.Call):
         return {"dtype": SIMPLE[_name(node.func)]}

@@ -40,10 +40,12 @@ from runwidgets.errors import (
     UnknownFileError,
 )
 from runwidgets.limits import Limits
+from runwidgets.schema import FolderContent, FolderEntry, KernelDescriptor, RunEvent
 from runwidgets.server.arguments import read_body, read_path, read_query
 from runwidgets.server.downloads import Download, open_download
 from runwidgets.service.contracts.runs import Api
-from runwidgets.service.routes.routes import BY_ID, ROUTES, find_route
+from runwidgets.service.routes.catalog import TAKE_FILE
+from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES, find_route
 from runwidgets.store.files.disk import our_errors
 from runwidgets.widgets.live import get_follower
 from runwidgets.widgets.static import read_static
@@ -224,7 +226,7 @@ class KernelBridge:
                 self._subscribed.discard(key)
         return 200, _json_download({})
 
-    def _on_events(self, events: list[Json]) -> None:
+    def _on_events(self, events: list[RunEvent]) -> None:
         self._count += 1
         self._send_message({"events": events, "count": self._count})
 
@@ -259,22 +261,21 @@ def serve_request(api: Api, asked: Json) -> tuple[int, Download]:
     if path.startswith(CONTENTS_PATH) and not api.url:
         return 200, _json_download(list_folder(unquote(path.removeprefix(CONTENTS_PATH))))
     route, parts = find_route(str(asked.get("verb")), path)
-    if not route.service:
+    if route == DESCRIBE_SERVICE:
         return 200, _json_download(_descriptor(api))
     if route.answer == "stream":
         raise InvalidArgumentError("path", "the event stream is not a request", "send a 'watch' message")
     values = {name.decode(): each for name, each in parse_qs(query.encode()).items()}
-    given = read_path(route, parts) | read_query(route, values)
+    at = read_path(route, parts)
     if route.answer == "file":
-        return route.status, open_download(api, route, given)
+        return route.status, open_download(api, route, at)
+    given = read_query(route, values) | at
     if route.body:
         content, limit = str(asked.get("body") or "").encode("utf-8", "replace"), Limits().json_body
         if len(content) > limit:
             raise RequestTooLargeError("body", f"{len(content):,} bytes are more than the limit of {limit:,}")
         given |= read_body(route, content)
-    is_copy = route.id == "files:upload"  # a JSON_TYPE body names a file of the server
-    method = api.uploads.take_file if is_copy else getattr(getattr(api, route.service), route.method)
-    data = method(**given)
+    data = route.call(api, **given)
     return route.status, _json_download(None if route.answer == "nothing" else data)
 
 
@@ -306,7 +307,7 @@ def store_upload(api: Api, asked: Json, file: IO[bytes]) -> tuple[int, Download]
     """
     with file:
         route, parts = find_route("POST", str(asked.get("path")))
-        if route != BY_ID["files:upload"]:
+        if route != TAKE_FILE:
             raise InvalidArgumentError("path", "this route accepts no file")
         given = read_path(route, parts)
         return route.status, _json_download(
@@ -314,7 +315,7 @@ def store_upload(api: Api, asked: Json, file: IO[bytes]) -> tuple[int, Download]
         )
 
 
-def list_folder(folder: str) -> Json:
+def list_folder(folder: str) -> FolderContent:
     """Return the content of a folder, in the format of Jupyter's contents API.
 
     Parameters
@@ -345,21 +346,21 @@ def list_folder(folder: str) -> Json:
     return {"content": [_entry(entry, Path(entry).relative_to(root).as_posix()) for entry in entries]}
 
 
-def _entry(entry: os.DirEntry[str], path: str) -> Json:
-    kind = "directory" if entry.is_dir() else "file"
+def _entry(entry: os.DirEntry[str], path: str) -> FolderEntry:
     size = entry.stat().st_size if entry.is_file() else None
-    return {"name": entry.name, "path": path, "type": kind, "size": size}
+    return {"name": entry.name, "path": path, "type": "directory" if entry.is_dir() else "file", "size": size}
 
 
-def _descriptor(api: Api) -> Json:
+def _descriptor(api: Api) -> KernelDescriptor:
     """Return the service descriptor, without the limits that apply only to a server."""
-    limits = {} if api.url else {"limits": {"upload": Limits().upload}}
-    return {
+    told: KernelDescriptor = {
         "name": "runwidgets",
         "store": api.store(),
-        **limits,
-        "routes": [route.description for route in ROUTES],
+        "routes": [route.descriptor for route in ROUTES],
     }
+    if not api.url:
+        told["limits"] = {"upload": Limits().upload}
+    return told
 
 
 def _bundle(name: str) -> Download:
@@ -368,7 +369,7 @@ def _bundle(name: str) -> Download:
     return _make_download(read_static(f"{name}.js").encode(), "text/javascript")
 
 
-def _json_download(data: Any) -> Download:
+def _json_download(data: object) -> Download:
     return _make_download(b"" if data is None else json.dumps(data, allow_nan=False).encode(), JSON_TYPE)
 
 

@@ -9,10 +9,12 @@ service is unavailable, the follower reconnects after increasing delays, from th
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary, WeakMethod
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
+from runwidgets.schema import RunEvent
 from runwidgets.service.contracts.events import EventService
 
 UPDATE_INTERVAL = 0.25
@@ -25,8 +27,6 @@ URGENT_KINDS = {"state", "deleted"}
 """Kinds of events that are passed on without delay."""
 ALL_RUNS = ""
 """Subscription to the events of all runs."""
-
-Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ class Follower:
     def __init__(self, events: EventService) -> None:
         self._events = events
         self._listeners: dict[str, list[WeakMethod[Any]]] = {}
-        self._pending: dict[str, dict[tuple[str, str], Json]] = {}
+        self._pending: dict[str, dict[tuple[str, str], RunEvent]] = {}
         self._urgent: set[str] = set()
         self._condition = threading.Condition()
         self._stop: threading.Event | None = None
 
-    def listen(self, subject: str, listener: Any) -> None:
+    def listen(self, subject: str, listener: Callable[[list[RunEvent]], None]) -> None:
         """Call a bound method on events of a subject, until its object is deleted or `ignore` is called.
 
         Parameters
@@ -71,7 +71,7 @@ class Follower:
                     ).start()
             self._listeners.setdefault(subject, []).append(WeakMethod(listener))
 
-    def ignore(self, subject: str, listener: Any) -> None:
+    def ignore(self, subject: str, listener: Callable[[list[RunEvent]], None]) -> None:
         """Stop calling a method on events of a subject."""
         with self._condition:
             kept = [each for each in self._listeners.get(subject, []) if each() not in (None, listener)]
@@ -99,10 +99,10 @@ class Follower:
                 log.warning("runwidgets: live updates stopped: %s", error)
                 return
 
-    def _on_event(self, event: Json) -> None:
+    def _on_event(self, event: RunEvent) -> None:
         with self._condition:
             if any(subject in self._listeners for subject in _subjects(event)):
-                kind = event["kind"], event["data"].get("name", "")
+                kind = event["kind"], event["data"]["name"] if event["kind"] == "metric" else ""
                 self._pending.setdefault(event["runId"], {})[kind] = event
                 if event["kind"] in URGENT_KINDS:
                     self._urgent.add(event["runId"])
@@ -121,7 +121,7 @@ class Follower:
                 if time.monotonic() >= next_round:
                     next_round = time.monotonic() + UPDATE_INTERVAL
                     due |= self._pending.keys()
-                calls: dict[Any, list[Json]] = {}
+                calls: dict[Any, list[RunEvent]] = {}
                 if time.monotonic() >= next_heartbeat:
                     next_heartbeat = time.monotonic() + HEARTBEAT_INTERVAL
                     calls = {each(): [] for heard in self._listeners.values() for each in heard}
@@ -138,7 +138,7 @@ class Follower:
                     log.exception("runwidgets: a listener of live updates failed")
 
 
-def _subjects(event: Json) -> tuple[str, ...]:
+def _subjects(event: RunEvent) -> tuple[str, ...]:
     """Return the subjects of an event under which listeners may be registered."""
     about = event["runId"], event["groupId"], ALL_RUNS
     return (*about, event["sweepId"]) if "sweepId" in event else about

@@ -7,6 +7,7 @@ import traitlets
 from runwidgets.client.connect import connect
 from runwidgets.client.run import Run, static_bundle
 from runwidgets.errors import RunWidgetsError
+from runwidgets.schema import RunEvent
 from runwidgets.service.contracts.runs import Api
 from runwidgets.widgets.live import get_follower
 from runwidgets.widgets.view import View
@@ -53,7 +54,7 @@ class RunView(View):
             run_id=shown.id,
             state=state,
             value=state,
-            progress=shown.progress,
+            progress=dict(shown.handle.get("progress", {})),
             **options,
         )
         self._listened_run = shown.id
@@ -88,16 +89,15 @@ class RunView(View):
         except RunWidgetsError:
             return super()._static_html()
 
-    def _on_events(self, events: list[dict[str, Any]]) -> None:
-        news = {event["kind"]: event["data"] for event in events}
-        with self._show_errors():
-            if "progress" in news:
-                self.progress = news["progress"]
-        with self._show_errors():
-            if "state" in news:
-                self.state = news["state"]["state"]
-            if "deleted" in news:
-                self.state = "DELETED"
+    def _on_events(self, events: list[RunEvent]) -> None:
+        for event in events:
+            with self._show_errors():
+                if event["kind"] == "progress":
+                    self.progress = dict(event["data"])
+                elif event["kind"] == "state":
+                    self.state = event["data"]["state"]
+                elif event["kind"] == "deleted":
+                    self.state = "DELETED"
 
     def _copy_state(self, _: Any) -> None:
         self.value = self.state
@@ -107,4 +107,4 @@ class RunView(View):
         live.ignore(self._listened_run, self._on_events)
         self._listened_run = self.run_id
         live.listen(self.run_id, self._on_events)
-        self.state, self.progress = self.run.state.value, self.run.progress
+        self.state, self.progress = self.run.state.value, dict(self.run.handle.get("progress", {}))

@@ -6,7 +6,8 @@ import pytest
 from runwidgets.errors import UnauthenticatedAccessError, UnauthorizedAccessError
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.http.services import open_remote
-from runwidgets.service.routes.routes import ROUTES, Route
+from runwidgets.service.routes.route import Route
+from runwidgets.service.routes.routes import ROUTES
 from tests.builders import finished, group_of, workflow
 from tests.conftest import JupyterServer
 from tests.server.requests import headers_only

@@ -4,7 +4,8 @@ from typing import Any
 import httpx
 import pytest
 
-from runwidgets.service.routes.routes import ROUTES, Route
+from runwidgets.service.routes.route import Route
+from runwidgets.service.routes.routes import ROUTES
 from tests.conftest import JupyterServer
 from tests.server.requests import headers_only
 

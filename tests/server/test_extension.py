@@ -15,7 +15,7 @@ from traitlets import Float, Integer, TraitError
 
 from runwidgets.limits import Limits
 from runwidgets.server.extension import SCHEMA, RunWidgetsApp
-from runwidgets.server.hub import state_change
+from runwidgets.server.hub import state_notice
 from runwidgets.server.settings import RENAMED, Settings
 from runwidgets.service.contracts.runs import Api
 from tests.builders import ended, finished, running, wait_until
@@ -186,17 +186,17 @@ class TestJupyterEvents:
     def test_a_change_fits_the_schema_and_other_events_are_none(self) -> None:
         """Jupyter refuses an event that does not."""
         schema = (
-            Path(sys.modules[state_change.__module__].__file__ or "").parent / "schemas/run_state/v1.yaml"
+            Path(sys.modules[state_notice.__module__].__file__ or "").parent / "schemas/run_state/v1.yaml"
         )
         logger = EventLogger()
         logger.register_event_schema(schema)
         event = {"seq": 1, "runId": "r", "groupId": "g", "kind": "state", "at": "2026-01-01T00:00:00Z"}
 
-        change = state_change({**event, "data": {"state": "RUNNING", "startedAt": "x"}})
+        change = state_notice({**event, "data": {"state": "RUNNING", "startedAt": "x"}})
 
         assert change is not None
         logger.schemas.validate_event(SCHEMA, change)
-        assert state_change({**event, "kind": "log", "data": {"size": 3}}) is None
+        assert state_notice({**event, "kind": "log", "data": {"size": 3}}) is None
 
 
 def test_nothing_of_the_extension_stays_in_this_environment() -> None:

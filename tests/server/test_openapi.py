@@ -10,7 +10,8 @@ from openapi_spec_validator import validate
 
 from runwidgets import errors
 from runwidgets.errors import RunWidgetsError
-from runwidgets.service.routes.routes import ROUTES, Route
+from runwidgets.service.routes.route import Route
+from runwidgets.service.routes.routes import ROUTES
 
 ERRORS = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, RunWidgetsError)]
 BY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.id)

@@ -30,7 +30,9 @@ from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnav
 from runwidgets.execution.local import KILL_PAUSE, LocalBackend
 from runwidgets.execution.runner.stop import WORKER_LOST
 from runwidgets.limits import Limits
+from runwidgets.schema import Progress
 from runwidgets.states import RunState
+from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metric_series import Recorded
 from runwidgets.store.files.disk import write_atomically
 from runwidgets.store.files.layout import ENVIRONMENT
@@ -128,7 +130,7 @@ class WorkerRunQueue:
     def note(
         self,
         run_id: str,
-        progress: Json | None = None,
+        progress: Progress | None = None,
         metrics: Sequence[Recorded] = (),
         log_size: int | None = None,
     ) -> None:
@@ -144,7 +146,7 @@ class WorkerRunQueue:
         run_id: str,
         target: RunState,
         messages: Sequence[str] = (),
-        results: Iterable[Json] = (),
+        results: Iterable[NewFile] = (),
         holds_slot: bool = True,
     ) -> None:
         """Keep the end of a run, which is over where no process of it is left; the first counts."""
@@ -258,7 +260,7 @@ class RunWorkerPlugin(WorkerPlugin):
         else:
             self._tell({"run": run_id, "notes": task.said, "end": task.end})
 
-    def _publish(self, run_id: str, results: Sequence[Json], place: Staging) -> None:
+    def _publish(self, run_id: str, results: Sequence[NewFile], place: Staging) -> None:
         """Put what a run left where others find it, as soon as the store answers."""
         deadline = time.monotonic() + PUBLISH_PATIENCE
         while True:

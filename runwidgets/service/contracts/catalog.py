@@ -3,6 +3,18 @@
 from abc import ABC, abstractmethod
 from typing import IO
 
+from runwidgets.schema import (
+    GroupHandle,
+    GroupList,
+    Leaderboard,
+    ParameterDeclaration,
+    RunConfig,
+    UploadHandle,
+    UploadList,
+    WorkflowHandle,
+    WorkflowList,
+)
+
 
 class WorkflowService(ABC):
     """Register notebooks as workflows.
@@ -17,7 +29,7 @@ class WorkflowService(ABC):
         name: str | None = None,
         description: str | None = None,
         identifier: str | None = None,
-    ) -> dict:
+    ) -> WorkflowHandle:
         """Register a notebook, together with its default group.
 
         Registering the same source again returns the same workflow, with a new version of its template if the
@@ -50,7 +62,7 @@ class WorkflowService(ABC):
         """
 
     @abstractmethod
-    def list_workflows(self) -> dict:
+    def list_workflows(self) -> WorkflowList:
         """List the workflows.
 
         Returns
@@ -62,7 +74,7 @@ class WorkflowService(ABC):
         """
 
     @abstractmethod
-    def get_workflow(self, workflow_id: str) -> dict:
+    def get_workflow(self, workflow_id: str) -> WorkflowHandle:
         """Return the handle of a workflow; its template is read again if the notebook has changed.
 
         Parameters
@@ -84,7 +96,7 @@ class WorkflowService(ABC):
     @abstractmethod
     def get_leaderboard(
         self, workflow_id: str, order_by: list[str] | None = None, include_all: bool = False
-    ) -> dict:
+    ) -> Leaderboard:
         """Rank the successful runs of a workflow by their metrics.
 
         Parameters
@@ -144,10 +156,10 @@ class GroupService(ABC):
         workflow_id: str,
         name: str,
         members: list[str] | None = None,
-        parameters: list[dict] | None = None,
-        engine_config: dict | None = None,
+        parameters: list[ParameterDeclaration] | None = None,
+        engine_config: RunConfig | None = None,
         identifier: str | None = None,
-    ) -> dict:
+    ) -> GroupHandle:
         """Add a group to a workflow.
 
         Parameters
@@ -181,7 +193,7 @@ class GroupService(ABC):
         """
 
     @abstractmethod
-    def list_groups(self, workflow_id: str | None = None) -> dict:
+    def list_groups(self, workflow_id: str | None = None) -> GroupList:
         """List the groups that the user may read.
 
         Parameters
@@ -201,7 +213,7 @@ class GroupService(ABC):
         """
 
     @abstractmethod
-    def get_group(self, group_id: str) -> dict:
+    def get_group(self, group_id: str) -> GroupHandle:
         """Return the handle of a group.
 
         Parameters
@@ -223,7 +235,9 @@ class GroupService(ABC):
         """
 
     @abstractmethod
-    def update_group(self, group_id: str, name: str | None = None, members: list[str] | None = None) -> dict:
+    def update_group(
+        self, group_id: str, name: str | None = None, members: list[str] | None = None
+    ) -> GroupHandle:
         """Rename a group, or set its members.
 
         Parameters
@@ -276,7 +290,7 @@ class UploadService(ABC):
     """Store the files that runs take as arguments; an upload's handle is ``{id, name, createdAt, size}``."""
 
     @abstractmethod
-    def upload_file(self, group_id: str, file: IO, name: str) -> dict:
+    def upload_file(self, group_id: str, file: IO[bytes], name: str) -> UploadHandle:
         """Store a file with a group.
 
         Parameters
@@ -308,7 +322,7 @@ class UploadService(ABC):
         """
 
     @abstractmethod
-    def take_file(self, group_id: str, path: str) -> dict:
+    def take_file(self, group_id: str, path: str) -> UploadHandle:
         """Store a copy of a file from the folder that holds the templates.
 
         Parameters
@@ -342,7 +356,7 @@ class UploadService(ABC):
         """
 
     @abstractmethod
-    def list_uploaded_files(self, group_id: str) -> dict:
+    def list_uploaded_files(self, group_id: str) -> UploadList:
         """List the uploads of a group.
 
         Parameters
@@ -364,7 +378,7 @@ class UploadService(ABC):
         """
 
     @abstractmethod
-    def get_uploaded_file(self, group_id: str, file_id: str) -> IO:
+    def get_uploaded_file(self, group_id: str, file_id: str) -> IO[bytes]:
         """Open an upload.
 
         Parameters

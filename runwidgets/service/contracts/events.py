@@ -4,6 +4,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from runwidgets.schema import RunEvent
+
 
 class EventService(ABC):
     """Report what happens to runs, as it happens.
@@ -39,7 +41,7 @@ class EventService(ABC):
         run_id: str | None = None,
         stop: threading.Event | None = None,
         sweep_id: str | None = None,
-    ) -> Iterator[dict]:
+    ) -> Iterator[RunEvent]:
         """Yield events in order, waiting for new ones, until `stop` is set.
 
         Only events of runs that the user may read are yielded.

@@ -26,8 +26,9 @@ is 0 before the first one.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Protocol
 
+from runwidgets.schema import Argument, LogPiece, RunConfig, RunHandle, RunList, RunSeries, TablePage
 from runwidgets.service.contracts.catalog import GroupService, UploadService, WorkflowService
 from runwidgets.service.contracts.events import EventService
 from runwidgets.service.contracts.sweeps import SweepService
@@ -47,7 +48,9 @@ class RunService(ABC):
     """Start, watch, stop and delete runs."""
 
     @abstractmethod
-    def start_run(self, group_id: str, arguments: list[dict], config: dict | None = None) -> dict:
+    def start_run(
+        self, group_id: str, arguments: list[Argument], config: RunConfig | None = None
+    ) -> RunHandle:
         """Validate every argument, then accept the run.
 
         Acceptance is atomic: a refused call leaves no row, no directory and no process; an accepted run is on
@@ -98,7 +101,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def get_run(self, run_id: str) -> dict:
+    def get_run(self, run_id: str) -> RunHandle:
         """Return the handle of a run.
 
         Parameters
@@ -120,7 +123,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def list_runs(self, group_id: str, state: str | None = None) -> dict:
+    def list_runs(self, group_id: str, state: str | None = None) -> RunList:
         """List the runs of a group, oldest first.
 
         Both implementations accept two further keyword arguments: `limit`, the number of runs in the
@@ -150,7 +153,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> dict:
+    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> TablePage:
         """Return the runs of a group as the rows of a table, newest first.
 
         Parameters
@@ -180,7 +183,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def cancel_run(self, run_id: str, reason: str | None = None) -> dict:
+    def cancel_run(self, run_id: str, reason: str | None = None) -> RunHandle:
         """Stop an active run.
 
         The returned handle is CANCELED already; the processes end within the grace period.
@@ -208,7 +211,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def rerun(self, run_id: str) -> dict:
+    def rerun(self, run_id: str) -> RunHandle:
         """Start a run with the arguments and config of an earlier one, with the current template.
 
         Parameters
@@ -233,7 +236,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def delete_run(self, run_id: str) -> dict:
+    def delete_run(self, run_id: str) -> RunHandle:
         """Remove a run and its files.
 
         Parameters
@@ -257,7 +260,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def get_result_file(self, run_id: str, file_id: str) -> IO:
+    def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:
         """Open a result file of a SUCCESS run.
 
         Parameters
@@ -283,7 +286,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def get_result_archive(self, run_id: str) -> IO:
+    def get_result_archive(self, run_id: str) -> IO[bytes]:
         """Open a ``.tar.gz`` of all result files of a SUCCESS run, as one stream.
 
         Parameters
@@ -305,7 +308,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def get_log(self, run_id: str, offset: int = 0) -> dict:
+    def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
         """Return a part of what the notebook printed.
 
         Parameters
@@ -332,7 +335,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def get_series(self, run_id: str, limit: int | None = None) -> dict:
+    def get_series(self, run_id: str, limit: int | None = None) -> RunSeries:
         """Return the series that a run recorded: values of metrics by step.
 
         Parameters
@@ -359,7 +362,7 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def get_notebook(self, run_id: str) -> IO:
+    def get_notebook(self, run_id: str) -> IO[bytes]:
         """Open the executed notebook, up to the cell that the run has reached.
 
         Parameters
@@ -379,6 +382,20 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user may not read the run's group.
         """
+
+
+class PagedRuns(Protocol):
+    """`RunService.list_runs` as both implementations have it: a page at a time."""
+
+    def __call__(
+        self,
+        group_id: str,
+        state: str | None = None,
+        *,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> RunList:
+        """List the runs of a group, oldest first; see `RunService.list_runs`."""
 
 
 @dataclass(frozen=True)

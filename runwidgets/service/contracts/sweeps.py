@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 
+from runwidgets.schema import Argument, SweepAddition, SweepConfig, SweepHandle, SweepList, TablePage
+
 
 class SweepService(ABC):
     """Start, watch, stop and delete many runs as one object.
@@ -31,10 +33,10 @@ class SweepService(ABC):
     def start_sweep(
         self,
         group_id: str,
-        arguments: list[list[dict]],
-        config: dict | None = None,
+        arguments: list[list[Argument]],
+        config: SweepConfig | None = None,
         name: str | None = None,
-    ) -> dict:
+    ) -> SweepHandle:
         """Validate every point, then accept a run for each: all points or none.
 
         A refused call leaves nothing; an accepted one is on disk before the call returns. Points are
@@ -91,7 +93,7 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def get_sweep(self, sweep_id: str) -> dict:
+    def get_sweep(self, sweep_id: str) -> SweepHandle:
         """Return the handle of a sweep.
 
         Parameters
@@ -113,7 +115,7 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def list_sweeps(self, group_id: str) -> dict:
+    def list_sweeps(self, group_id: str) -> SweepList:
         """List the sweeps of a group, oldest first.
 
         Parameters
@@ -135,7 +137,7 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> dict:
+    def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> TablePage:
         """Return the points of a sweep as the rows of a table, in ascending order of their numbers.
 
         Parameters
@@ -164,7 +166,7 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def add_points(self, sweep_id: str, arguments: list[list[dict]]) -> dict:
+    def add_points(self, sweep_id: str, arguments: list[list[Argument]]) -> SweepAddition:
         """Add points to a sweep, all of them or none, with the settings of the sweep.
 
         Parameters
@@ -199,7 +201,9 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def cancel_sweep(self, sweep_id: str, reason: str | None = None, pending_only: bool = False) -> dict:
+    def cancel_sweep(
+        self, sweep_id: str, reason: str | None = None, pending_only: bool = False
+    ) -> SweepHandle:
         """Stop the active runs of a sweep, all at once.
 
         Parameters
@@ -229,7 +233,7 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def pause_sweep(self, sweep_id: str, paused: bool = True) -> dict:
+    def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
         """Hold back the waiting runs of a sweep, or release them; runs that are RUNNING continue.
 
         Meanwhile, other runs take the slots.
@@ -257,7 +261,7 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def rerun_failed(self, sweep_id: str) -> dict:
+    def rerun_failed(self, sweep_id: str) -> SweepHandle:
         """Give each point whose run ended in ERROR or CANCELED a new run, with the current template.
 
         All such points or none get one. The earlier runs stay in the group.
@@ -290,7 +294,7 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def delete_sweep(self, sweep_id: str) -> dict:
+    def delete_sweep(self, sweep_id: str) -> SweepHandle:
         """Remove a sweep with the runs that it started, and their files.
 
         Runs that it reused are kept, and so are its own runs that another sweep reuses.

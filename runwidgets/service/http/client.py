@@ -3,7 +3,7 @@
 import contextlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, Protocol, cast
 from urllib.parse import quote, urlsplit
 from weakref import WeakSet
@@ -11,9 +11,9 @@ from weakref import WeakSet
 import httpx
 
 from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError, from_json
-from runwidgets.service.routes.routes import BY_ID, Route
-
-Json = dict[str, Any]
+from runwidgets.schema import UploadHandle
+from runwidgets.service.routes.catalog import TAKE_FILE
+from runwidgets.service.routes.route import P, R, Route
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Seconds; a start may wait for the database's busy timeout and a slow disk."""
@@ -58,23 +58,28 @@ class Wire:
             listener.stop()
         self.client.close()
 
-    def call(self, route_id: str, **arguments: Any) -> Any:
+    def call(self, route: Route[P, R], *_: P.args, **arguments: P.kwargs) -> R:
         """Ask for a route and return the JSON of the answer, None where it is empty.
 
         Parameters
         ----------
-        route_id : str
-            Id of the route.
+        route : Route
+            The route.
         **arguments
-            By their Python names; what is None is not sent.
+            Those of the method behind it, all by name; what is None is not sent.
+
+        Returns
+        -------
+        object
+            What the method returns on the other side.
 
         Raises
         ------
         RunWidgetsError
             What the other side raised, or `ServiceUnavailableError` where none answered.
         """
-        route = BY_ID[route_id]
-        body = {each.wire: arguments[each.name] for each in route.body if arguments[each.name] is not None}
+        given = {each.wire: arguments.get(each.name) for each in route.body}
+        body = {name: value for name, value in given.items() if value is not None}
         content = None
         if route.body:
             content = json.dumps(body, default=_not_json).encode()
@@ -87,9 +92,9 @@ class Wire:
                 headers={"Content-Type": "application/json"} if content is not None else {},
             )
             check(answer)
-            return answer.json() if answer.content else None
+            return cast(R, answer.json() if answer.content else None)
 
-    def query(self, route: Route, arguments: Json) -> dict[str, str]:
+    def query(self, route: Route, arguments: Mapping[str, object]) -> dict[str, str]:
         """Return the query of a route for arguments; what is None is left out."""
         found: dict[str, str] = {}
         for each in route.query:
@@ -100,36 +105,36 @@ class Wire:
                 found[each.wire] = str(value).lower() if isinstance(value, bool) else str(value)
         return found
 
-    def open(self, route_id: str, **arguments: Any) -> IO[bytes]:
+    def open(self, route: Route[P, IO[bytes]], *_: P.args, **arguments: P.kwargs) -> IO[bytes]:
         """Open what a route offers for download; nothing is read ahead of the reader.
 
         Parameters
         ----------
-        route_id : str
-            Id of the route.
+        route : Route
+            The route.
         **arguments
-            By their Python names.
+            Those of the method behind it, all by name.
 
         Returns
         -------
         IO
             A readable binary file, seekable where the server serves ranges.
         """
-        download = Download(self, BY_ID[route_id].url(arguments))
+        download = Download(self, route.url(arguments))
         return cast("IO[bytes]", io.BufferedReader(download, CHUNK))
 
-    def upload(self, route_id: str, file: IO[bytes], name: str, **arguments: Any) -> Any:
-        """Send a file as it is read and return the JSON of the answer."""
+    def upload(self, group_id: str, file: IO[bytes], name: str) -> UploadHandle:
+        """Send a file to a group as it is read, and return its handle."""
         exact = quote(name.encode("utf-8", "surrogatepass"), safe="")
         content_type = f"application/octet-stream; name*=UTF-8''{exact}"
         with self.our_errors():
             answer = self.client.request(
                 "POST",
-                BY_ID[route_id].url(arguments),
+                TAKE_FILE.url({"group_id": group_id}),
                 files={"file": ("file", cast("IO[bytes]", _Unsized(file)), content_type)},
             )
             check(answer)
-            return answer.json()
+            return cast(UploadHandle, answer.json())
 
     def stream(self, path: str, headers: dict[str, str]) -> httpx.Response:
         """Begin a GET whose content is read later."""

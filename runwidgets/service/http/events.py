@@ -7,16 +7,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import cast
 
 import httpx
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
+from runwidgets.schema import RunEvent, StreamPosition
 from runwidgets.service.contracts.events import EventService
 from runwidgets.service.http.client import Wire
-from runwidgets.service.routes.routes import BY_ID
-
-Json = dict[str, Any]
+from runwidgets.service.routes.routes import FOLLOW_EVENTS
 
 BACK_OFF = (0.1, 5.0)
 """Seconds before the live stream connects again: at first, and at most."""
@@ -36,7 +35,7 @@ class RemoteEventService(EventService):
 
     def last_event(self) -> int:
         """Return the number of the newest event; see `EventService`."""
-        answer = self._wire.stream(BY_ID["events"].pattern, {"Accept": "text/event-stream"})
+        answer = self._wire.stream(FOLLOW_EVENTS.pattern, {"Accept": "text/event-stream"})
         with contextlib.closing(answer), self._wire.our_errors():
             for name, data in read_stream(answer):
                 if name == "hello":
@@ -50,21 +49,21 @@ class RemoteEventService(EventService):
         run_id: str | None = None,
         stop: threading.Event | None = None,
         sweep_id: str | None = None,
-    ) -> Iterator[Json]:
+    ) -> Iterator[RunEvent]:
         """Yield events in order, waiting for new ones; see `EventService`.
 
         A stream that was cut is connected again from the last event seen, until nothing answered for
         a minute.
         """
         arguments = {"group_id": group_id, "run_id": run_id, "sweep_id": sweep_id}
-        query = self._wire.query(BY_ID["events"], arguments)
-        path = str(httpx.URL(BY_ID["events"].pattern, params=query))
+        query = self._wire.query(FOLLOW_EVENTS, arguments)
+        path = str(httpx.URL(FOLLOW_EVENTS.pattern, params=query))
         listener = _Listener(self._wire, path, after)
         # The first connection is made here, so that a group that is unknown is said to be at once.
         listener.connect()
         return self._take(listener, stop or threading.Event())
 
-    def _take(self, listener: "_Listener", stop: threading.Event) -> Iterator[Json]:
+    def _take(self, listener: "_Listener", stop: threading.Event) -> Iterator[RunEvent]:
         listener.start()
         try:
             while not stop.is_set():
@@ -87,7 +86,7 @@ class _Listener:
     """A thread that reads the live stream into a queue, and connects again when it is cut."""
 
     def __init__(self, wire: Wire, path: str, after: int) -> None:
-        self.items: queue.Queue[Json | RunWidgetsError] = queue.Queue(AHEAD)
+        self.items: queue.Queue[RunEvent | RunWidgetsError] = queue.Queue(AHEAD)
         self._wire = wire
         self._path = path
         self._after = after
@@ -151,12 +150,12 @@ class _Listener:
             self._stop.wait(pause)
             pause = min(2 * pause, BACK_OFF[1])
 
-    def _pass_on(self, name: str, data: Json) -> None:
-        self._after = int(data["seq"])
+    def _pass_on(self, name: str, data: StreamPosition | RunEvent) -> None:
+        self._after = data["seq"]
         if name == "run":
-            self._put(data)
+            self._put(cast(RunEvent, data))
 
-    def _put(self, item: Json | RunWidgetsError) -> None:
+    def _put(self, item: RunEvent | RunWidgetsError) -> None:
         while not self._stop.is_set():
             try:
                 self.items.put(item, timeout=TICK)
@@ -165,7 +164,7 @@ class _Listener:
             return
 
 
-def read_stream(answer: httpx.Response) -> Iterator[tuple[str, Json]]:
+def read_stream(answer: httpx.Response) -> Iterator[tuple[str, StreamPosition | RunEvent]]:
     """Cut a stream of server-sent events into its events.
 
     Parameters

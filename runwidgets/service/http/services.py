@@ -1,8 +1,29 @@
 """The services over HTTP: the route table in, requests out."""
 
 from functools import lru_cache
-from typing import IO, Any, cast
+from typing import IO
 
+from runwidgets.schema import (
+    Argument,
+    GroupHandle,
+    GroupList,
+    Leaderboard,
+    LogPiece,
+    ParameterDeclaration,
+    RunConfig,
+    RunHandle,
+    RunList,
+    RunSeries,
+    SweepAddition,
+    SweepConfig,
+    SweepHandle,
+    SweepList,
+    TablePage,
+    UploadHandle,
+    UploadList,
+    WorkflowHandle,
+    WorkflowList,
+)
 from runwidgets.service.contracts.runs import (
     Api,
     GroupService,
@@ -13,8 +34,8 @@ from runwidgets.service.contracts.runs import (
 )
 from runwidgets.service.http.client import Wire
 from runwidgets.service.http.events import RemoteEventService
-
-Json = dict[str, Any]
+from runwidgets.service.routes import catalog, runs, sweeps
+from runwidgets.service.routes.routes import DESCRIBE_SERVICE
 
 
 class RemoteRunService(RunService):
@@ -23,15 +44,15 @@ class RemoteRunService(RunService):
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def start_run(self, group_id: str, arguments: list[Json], config: Json | None = None) -> Json:
+    def start_run(
+        self, group_id: str, arguments: list[Argument], config: RunConfig | None = None
+    ) -> RunHandle:
         """Accept a run; see `RunService`."""
-        return cast(
-            Json, self._wire.call("runs:start", group_id=group_id, arguments=arguments, config=config)
-        )
+        return self._wire.call(runs.START_RUN, group_id=group_id, arguments=arguments, config=config)
 
-    def get_run(self, run_id: str) -> Json:
+    def get_run(self, run_id: str) -> RunHandle:
         """Return the handle of a run; see `RunService`."""
-        return cast(Json, self._wire.call("runs:get", run_id=run_id))
+        return self._wire.call(runs.GET_RUN, run_id=run_id)
 
     def list_runs(
         self,
@@ -40,50 +61,47 @@ class RemoteRunService(RunService):
         *,
         limit: int | None = None,
         before: str | None = None,
-    ) -> Json:
+    ) -> RunList:
         """List the runs of a group, oldest first; see `RunService`."""
-        return cast(
-            Json,
-            self._wire.call("groups:runs", group_id=group_id, state=state, limit=limit, before=before),
-        )
+        return self._wire.call(runs.LIST_RUNS, group_id=group_id, state=state, limit=limit, before=before)
 
-    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> Json:
+    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> TablePage:
         """Return the runs of a group as rows, newest first; see `RunService`."""
-        return cast(Json, self._wire.call("groups:table", group_id=group_id, before=before, limit=limit))
+        return self._wire.call(runs.GET_TABLE, group_id=group_id, before=before, limit=limit)
 
-    def cancel_run(self, run_id: str, reason: str | None = None) -> Json:
+    def cancel_run(self, run_id: str, reason: str | None = None) -> RunHandle:
         """Stop an active run; see `RunService`."""
-        return cast(Json, self._wire.call("runs:cancel", run_id=run_id, reason=reason))
+        return self._wire.call(runs.CANCEL_RUN, run_id=run_id, reason=reason)
 
-    def rerun(self, run_id: str) -> Json:
+    def rerun(self, run_id: str) -> RunHandle:
         """Start a run with the arguments and settings of an earlier one; see `RunService`."""
-        return cast(Json, self._wire.call("runs:rerun", run_id=run_id))
+        return self._wire.call(runs.RERUN, run_id=run_id)
 
-    def delete_run(self, run_id: str) -> Json:
+    def delete_run(self, run_id: str) -> RunHandle:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
-        self._wire.call("runs:delete", run_id=run_id)
+        self._wire.call(runs.DELETE_RUN, run_id=run_id)
         return handle
 
     def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:
         """Open a result file of a SUCCESS run; see `RunService`."""
-        return self._wire.open("runs:download:file", run_id=run_id, file_id=file_id)
+        return self._wire.open(runs.GET_RESULT_FILE, run_id=run_id, file_id=file_id)
 
     def get_result_archive(self, run_id: str) -> IO[bytes]:
         """Open an archive of all result files of a SUCCESS run; see `RunService`."""
-        return self._wire.open("runs:download:archive", run_id=run_id)
+        return self._wire.open(runs.GET_RESULT_ARCHIVE, run_id=run_id)
 
-    def get_log(self, run_id: str, offset: int = 0) -> Json:
+    def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
         """Return a piece of what the notebook printed; see `RunService`."""
-        return cast(Json, self._wire.call("runs:log", run_id=run_id, offset=offset))
+        return self._wire.call(runs.GET_LOG, run_id=run_id, offset=offset)
 
-    def get_series(self, run_id: str, limit: int | None = None) -> Json:
+    def get_series(self, run_id: str, limit: int | None = None) -> RunSeries:
         """Return the series that a run recorded; see `RunService`."""
-        return cast(Json, self._wire.call("runs:series", run_id=run_id, limit=limit))
+        return self._wire.call(runs.GET_SERIES, run_id=run_id, limit=limit)
 
     def get_notebook(self, run_id: str) -> IO[bytes]:
         """Open the executed notebook, as far as the run has come; see `RunService`."""
-        return self._wire.open("runs:notebook", run_id=run_id)
+        return self._wire.open(runs.GET_NOTEBOOK, run_id=run_id)
 
 
 class RemoteSweepService(SweepService):
@@ -95,47 +113,51 @@ class RemoteSweepService(SweepService):
     def start_sweep(
         self,
         group_id: str,
-        arguments: list[list[Json]],
-        config: Json | None = None,
+        arguments: list[list[Argument]],
+        config: SweepConfig | None = None,
         name: str | None = None,
-    ) -> Json:
+    ) -> SweepHandle:
         """Accept a sweep; see `SweepService`."""
-        sent = {"arguments": arguments, "config": config, "name": name}
-        return cast(Json, self._wire.call("sweeps:start", group_id=group_id, **sent))
+        return self._wire.call(
+            sweeps.START_SWEEP, group_id=group_id, arguments=arguments, config=config, name=name
+        )
 
-    def get_sweep(self, sweep_id: str) -> Json:
+    def get_sweep(self, sweep_id: str) -> SweepHandle:
         """Return the handle of a sweep; see `SweepService`."""
-        return cast(Json, self._wire.call("sweeps:get", sweep_id=sweep_id))
+        return self._wire.call(sweeps.GET_SWEEP, sweep_id=sweep_id)
 
-    def list_sweeps(self, group_id: str) -> Json:
+    def list_sweeps(self, group_id: str) -> SweepList:
         """List the sweeps of a group; see `SweepService`."""
-        return cast(Json, self._wire.call("sweeps:list", group_id=group_id))
+        return self._wire.call(sweeps.LIST_SWEEPS, group_id=group_id)
 
-    def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> Json:
+    def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> TablePage:
         """Return the points of a sweep as rows; see `SweepService`."""
-        return cast(Json, self._wire.call("sweeps:points", sweep_id=sweep_id, after=after, limit=limit))
+        return self._wire.call(sweeps.GET_POINTS, sweep_id=sweep_id, after=after, limit=limit)
 
-    def add_points(self, sweep_id: str, arguments: list[list[Json]]) -> Json:
+    def add_points(self, sweep_id: str, arguments: list[list[Argument]]) -> SweepAddition:
         """Add points to a sweep; see `SweepService`."""
-        return cast(Json, self._wire.call("sweeps:add", sweep_id=sweep_id, arguments=arguments))
+        return self._wire.call(sweeps.ADD_POINTS, sweep_id=sweep_id, arguments=arguments)
 
-    def cancel_sweep(self, sweep_id: str, reason: str | None = None, pending_only: bool = False) -> Json:
+    def cancel_sweep(
+        self, sweep_id: str, reason: str | None = None, pending_only: bool = False
+    ) -> SweepHandle:
         """Stop the active runs of a sweep; see `SweepService`."""
-        sent = {"reason": reason, "pending_only": pending_only}
-        return cast(Json, self._wire.call("sweeps:cancel", sweep_id=sweep_id, **sent))
+        return self._wire.call(
+            sweeps.CANCEL_SWEEP, sweep_id=sweep_id, reason=reason, pending_only=pending_only
+        )
 
-    def pause_sweep(self, sweep_id: str, paused: bool = True) -> Json:
+    def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
         """Leave what waits of a sweep waiting, or let it go on; see `SweepService`."""
-        return cast(Json, self._wire.call("sweeps:pause", sweep_id=sweep_id, paused=paused))
+        return self._wire.call(sweeps.PAUSE_SWEEP, sweep_id=sweep_id, paused=paused)
 
-    def rerun_failed(self, sweep_id: str) -> Json:
+    def rerun_failed(self, sweep_id: str) -> SweepHandle:
         """Give each point that failed a new run; see `SweepService`."""
-        return cast(Json, self._wire.call("sweeps:rerun", sweep_id=sweep_id))
+        return self._wire.call(sweeps.RERUN_FAILED, sweep_id=sweep_id)
 
-    def delete_sweep(self, sweep_id: str) -> Json:
+    def delete_sweep(self, sweep_id: str) -> SweepHandle:
         """Remove a sweep with the runs that it started; see `SweepService`."""
         handle = self.get_sweep(sweep_id)
-        self._wire.call("sweeps:delete", sweep_id=sweep_id)
+        self._wire.call(sweeps.DELETE_SWEEP, sweep_id=sweep_id)
         return handle
 
 
@@ -151,41 +173,35 @@ class RemoteWorkflowService(WorkflowService):
         name: str | None = None,
         description: str | None = None,
         identifier: str | None = None,
-    ) -> Json:
+    ) -> WorkflowHandle:
         """Register a notebook; see `WorkflowService`."""
-        return cast(
-            Json,
-            self._wire.call(
-                "workflows:create",
-                source=source,
-                name=name,
-                description=description,
-                identifier=identifier,
-            ),
+        return self._wire.call(
+            catalog.CREATE_WORKFLOW,
+            source=source,
+            name=name,
+            description=description,
+            identifier=identifier,
         )
 
-    def list_workflows(self) -> Json:
+    def list_workflows(self) -> WorkflowList:
         """List the workflows; see `WorkflowService`."""
-        return cast(Json, self._wire.call("workflows:list"))
+        return self._wire.call(catalog.LIST_WORKFLOWS)
 
-    def get_workflow(self, workflow_id: str) -> Json:
+    def get_workflow(self, workflow_id: str) -> WorkflowHandle:
         """Return the handle of a workflow; see `WorkflowService`."""
-        return cast(Json, self._wire.call("workflows:get", workflow_id=workflow_id))
+        return self._wire.call(catalog.GET_WORKFLOW, workflow_id=workflow_id)
 
     def get_leaderboard(
         self, workflow_id: str, order_by: list[str] | None = None, include_all: bool = False
-    ) -> Json:
+    ) -> Leaderboard:
         """Rank the successful runs of a workflow; see `WorkflowService`."""
-        return cast(
-            Json,
-            self._wire.call(
-                "leaderboard", workflow_id=workflow_id, order_by=order_by, include_all=include_all
-            ),
+        return self._wire.call(
+            catalog.GET_LEADERBOARD, workflow_id=workflow_id, order_by=order_by, include_all=include_all
         )
 
     def delete_workflow(self, workflow_id: str) -> None:
         """Remove a workflow with all that belongs to it; see `WorkflowService`."""
-        self._wire.call("workflows:delete", workflow_id=workflow_id)
+        self._wire.call(catalog.DELETE_WORKFLOW, workflow_id=workflow_id)
 
 
 class RemoteGroupService(GroupService):
@@ -199,41 +215,40 @@ class RemoteGroupService(GroupService):
         workflow_id: str,
         name: str,
         members: list[str] | None = None,
-        parameters: list[Json] | None = None,
-        engine_config: Json | None = None,
+        parameters: list[ParameterDeclaration] | None = None,
+        engine_config: RunConfig | None = None,
         identifier: str | None = None,
-    ) -> Json:
+    ) -> GroupHandle:
         """Add a group to a workflow; see `GroupService`."""
-        return cast(
-            Json,
-            self._wire.call(
-                "groups:create",
-                workflow_id=workflow_id,
-                name=name,
-                members=members,
-                parameters=parameters,
-                engine_config=engine_config,
-                identifier=identifier,
-            ),
+        return self._wire.call(
+            catalog.CREATE_GROUP,
+            workflow_id=workflow_id,
+            name=name,
+            members=members,
+            parameters=parameters,
+            engine_config=engine_config,
+            identifier=identifier,
         )
 
-    def list_groups(self, workflow_id: str | None = None) -> Json:
+    def list_groups(self, workflow_id: str | None = None) -> GroupList:
         """List the groups that the user may read; see `GroupService`."""
         if workflow_id is None:
-            return cast(Json, self._wire.call("groups:list"))
-        return cast(Json, self._wire.call("workflows:groups", workflow_id=workflow_id))
+            return self._wire.call(catalog.LIST_GROUPS)
+        return self._wire.call(catalog.LIST_GROUPS_OF_WORKFLOW, workflow_id=workflow_id)
 
-    def get_group(self, group_id: str) -> Json:
+    def get_group(self, group_id: str) -> GroupHandle:
         """Return the handle of a group; see `GroupService`."""
-        return cast(Json, self._wire.call("groups:get", group_id=group_id))
+        return self._wire.call(catalog.GET_GROUP, group_id=group_id)
 
-    def update_group(self, group_id: str, name: str | None = None, members: list[str] | None = None) -> Json:
+    def update_group(
+        self, group_id: str, name: str | None = None, members: list[str] | None = None
+    ) -> GroupHandle:
         """Rename a group, or set its members; see `GroupService`."""
-        return cast(Json, self._wire.call("groups:update", group_id=group_id, name=name, members=members))
+        return self._wire.call(catalog.UPDATE_GROUP, group_id=group_id, name=name, members=members)
 
     def delete_group(self, group_id: str) -> None:
         """Remove a group with its uploads and runs; see `GroupService`."""
-        self._wire.call("groups:delete", group_id=group_id)
+        self._wire.call(catalog.DELETE_GROUP, group_id=group_id)
 
 
 class RemoteUploadService(UploadService):
@@ -242,25 +257,25 @@ class RemoteUploadService(UploadService):
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def upload_file(self, group_id: str, file: IO[bytes], name: str) -> Json:
+    def upload_file(self, group_id: str, file: IO[bytes], name: str) -> UploadHandle:
         """Store a file with a group; see `UploadService`."""
-        return cast(Json, self._wire.upload("files:upload", file, name, group_id=group_id))
+        return self._wire.upload(group_id, file, name)
 
-    def take_file(self, group_id: str, path: str) -> Json:
+    def take_file(self, group_id: str, path: str) -> UploadHandle:
         """Store a copy of a file of the server with a group; see `UploadService`."""
-        return cast(Json, self._wire.call("files:upload", group_id=group_id, path=path))
+        return self._wire.call(catalog.TAKE_FILE, group_id=group_id, path=path)
 
-    def list_uploaded_files(self, group_id: str) -> Json:
+    def list_uploaded_files(self, group_id: str) -> UploadList:
         """List the uploads of a group; see `UploadService`."""
-        return cast(Json, self._wire.call("files:list", group_id=group_id))
+        return self._wire.call(catalog.LIST_UPLOADED_FILES, group_id=group_id)
 
     def get_uploaded_file(self, group_id: str, file_id: str) -> IO[bytes]:
         """Open an upload; see `UploadService`."""
-        return self._wire.open("files:download", group_id=group_id, file_id=file_id)
+        return self._wire.open(catalog.GET_UPLOADED_FILE, group_id=group_id, file_id=file_id)
 
     def delete_file(self, group_id: str, file_id: str) -> None:
         """Remove an upload; see `UploadService`."""
-        self._wire.call("files:delete", group_id=group_id, file_id=file_id)
+        self._wire.call(catalog.DELETE_FILE, group_id=group_id, file_id=file_id)
 
 
 def open_remote(url: str, token: str | None) -> Api:
@@ -287,6 +302,6 @@ def open_remote(url: str, token: str | None) -> Api:
         sweeps=RemoteSweepService(wire),
         events=RemoteEventService(wire),
         url=wire.url,
-        store=lru_cache(lambda: str(wire.call("service")["store"])),
+        store=lru_cache(lambda: wire.call(DESCRIBE_SERVICE)["store"]),
         close=wire.close,
     )

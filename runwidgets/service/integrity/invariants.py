@@ -21,7 +21,7 @@ from runwidgets.service.integrity.run_state import ObservedRun
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
 from runwidgets.store.files.local import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
-from runwidgets.templates.parameters import check_arguments, parse_parameters
+from runwidgets.templates.parameters import check_arguments, file_reference, parse_parameters
 from runwidgets.templates.signature import construct
 
 GRACE = 5.0
@@ -291,8 +291,8 @@ def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:
     values = check_arguments(parameters, arguments, lambda _: True, Limits(**description["limits"]))
     places = {each["fileId"]: each["path"] for each in description["files"]}
     for name, value in values.items():
-        if isinstance(value, dict) and value.get("type") == "$file":
-            values[name] = str(PurePosixPath(places[value["value"]["fileId"]]))
+        if (reference := file_reference(value)) is not None:
+            values[name] = str(PurePosixPath(places[reference["fileId"]]))
     return {**run.version["template"]["defaults"], **values}
 
 

@@ -3,16 +3,15 @@
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Row
 
+from runwidgets.schema import RunEvent
 from runwidgets.service.contracts.events import EventService
 from runwidgets.service.local.components import Components
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import events_after, last_event
-
-Json = dict[str, Any]
 
 PIECE = 500
 """Events read at once."""
@@ -45,7 +44,7 @@ class InstanceEvents:
         group_id: str | None = None,
         run_id: str | None = None,
         sweep_id: str | None = None,
-    ) -> list[Json]:
+    ) -> list[RunEvent]:
         """Return the next events, at most `limit`, without waiting."""
         rows = events_after(self._database, after, limit, group_id, run_id, sweep_id)
         return [event_json(row) for row in rows]
@@ -57,7 +56,7 @@ class InstanceEvents:
         run_id: str | None = None,
         stop: threading.Event | None = None,
         sweep_id: str | None = None,
-    ) -> Iterator[Json]:
+    ) -> Iterator[RunEvent]:
         """Yield events, waiting for new ones; see `EventService`."""
         while stop is None or not stop.is_set():
             seen = self._database.changes
@@ -95,7 +94,7 @@ class LocalEventService(EventService):
         run_id: str | None = None,
         stop: threading.Event | None = None,
         sweep_id: str | None = None,
-    ) -> Iterator[Json]:
+    ) -> Iterator[RunEvent]:
         """Yield events in order; see `EventService`."""
         parts = self._parts
         if run_id is not None:
@@ -114,9 +113,8 @@ class LocalEventService(EventService):
         return any(group.id == group_id for group in mine)
 
 
-def event_json(row: Row[Any]) -> Json:
+def event_json(row: Row[Any]) -> RunEvent:
     """Return an event as it crosses the wire."""
-    event: Json = {"seq": row.seq, "runId": row.run_id, "groupId": row.group_id}
-    if row.sweep_id is not None:
-        event["sweepId"] = row.sweep_id
-    return {**event, "kind": row.kind, "data": row.data, "at": row.at}
+    sweep = {} if row.sweep_id is None else {"sweepId": row.sweep_id}
+    event = {"seq": row.seq, "runId": row.run_id, "groupId": row.group_id, **sweep}
+    return cast(RunEvent, {**event, "kind": row.kind, "data": row.data, "at": row.at})

@@ -1,25 +1,28 @@
 """Groups, over the store, in this process."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 from runwidgets.errors import (
     ConstraintViolationError,
     InvalidParameterError,
 )
+from runwidgets.schema import GroupHandle, GroupList, ParameterDeclaration, RunConfig
 from runwidgets.service.contracts.runs import GroupService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.uploads import upload_handle
 from runwidgets.service.local.validation import check_identifier, check_name, check_usernames
+from runwidgets.store.database.columns import NewGroup
 from runwidgets.templates.parameters import parse_parameters
 
-Json = dict[str, Any]
+CheckConfig: TypeAlias = Callable[[object, str], RunConfig]
+"""`check_config` of `submission`."""
 
 
 class LocalGroupService(GroupService):
     """Groups of the store, for one user."""
 
-    def __init__(self, parts: Components, user: str | None, check_config: Callable[[Any, str], Json]) -> None:
+    def __init__(self, parts: Components, user: str | None, check_config: CheckConfig) -> None:
         self._parts = parts
         self._user = user
         self._check_config = check_config
@@ -29,10 +32,10 @@ class LocalGroupService(GroupService):
         workflow_id: str,
         name: str,
         members: list[str] | None = None,
-        parameters: list[Json] | None = None,
-        engine_config: Json | None = None,
+        parameters: list[ParameterDeclaration] | None = None,
+        engine_config: RunConfig | None = None,
         identifier: str | None = None,
-    ) -> Json:
+    ) -> GroupHandle:
         """Add a group to a workflow; see `GroupService`."""
         parts = self._parts
         version = parts.templates.current(parts.catalog.get_workflow(workflow_id))
@@ -43,7 +46,7 @@ class LocalGroupService(GroupService):
                 raise InvalidParameterError(parameter.name, "the template declares it already")
         self._check_name(workflow_id, name)
         group_id = check_identifier(identifier, "group", parts.catalog)
-        values = {
+        values: NewGroup = {
             "id": group_id,
             "workflow_id": workflow_id,
             "name": check_name(name, parts.limits),
@@ -56,7 +59,7 @@ class LocalGroupService(GroupService):
         )
         return self.get_group(group_id)
 
-    def list_groups(self, workflow_id: str | None = None) -> Json:
+    def list_groups(self, workflow_id: str | None = None) -> GroupList:
         """List the groups that the user may read; see `GroupService`."""
         parts = self._parts
         if workflow_id is not None:
@@ -64,7 +67,7 @@ class LocalGroupService(GroupService):
         rows = parts.catalog.list_groups(workflow_id, parts.policy.reader(self._user))
         return {"groups": [{"id": row.id, "name": row.name, "workflow": row.workflow_id} for row in rows]}
 
-    def get_group(self, group_id: str) -> Json:
+    def get_group(self, group_id: str) -> GroupHandle:
         """Return the handle of a group; see `GroupService`."""
         parts = self._parts
         row = parts.group(self._user, group_id)
@@ -80,7 +83,9 @@ class LocalGroupService(GroupService):
             "config": row.config,
         }
 
-    def update_group(self, group_id: str, name: str | None = None, members: list[str] | None = None) -> Json:
+    def update_group(
+        self, group_id: str, name: str | None = None, members: list[str] | None = None
+    ) -> GroupHandle:
         """Rename a group, or set its members; see `GroupService`."""
         parts = self._parts
         row = parts.group(self._user, group_id)

@@ -1,6 +1,6 @@
 """Runs, over the store and a backend, in this process."""
 
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
@@ -8,6 +8,17 @@ from sqlalchemy.exc import IntegrityError
 from runwidgets.errors import InvalidArgumentError, UnknownFileError, UnknownRunError
 from runwidgets.execution.backend import Backend
 from runwidgets.failpoints import reach
+from runwidgets.schema import (
+    Argument,
+    FileDisplay,
+    LogPiece,
+    ResultFileHandle,
+    RunConfig,
+    RunHandle,
+    RunList,
+    RunSeries,
+    TablePage,
+)
 from runwidgets.service.contracts.runs import RunService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
@@ -16,8 +27,6 @@ from runwidgets.service.local.submission import Acceptance, refuse_lost_secrets
 from runwidgets.service.local.validation import text, whole
 from runwidgets.states import RunState
 from runwidgets.store.database.runs import RunRow
-
-Json = dict[str, Any]
 
 LOG_PIECE = 256 * 1024
 """Bytes of the log in one answer."""
@@ -41,7 +50,9 @@ class LocalRunService(RunService):
         self._backend = backend
         self._user = user
 
-    def start_run(self, group_id: str, arguments: list[Json], config: Json | None = None) -> Json:
+    def start_run(
+        self, group_id: str, arguments: list[Argument], config: RunConfig | None = None
+    ) -> RunHandle:
         """Validate every argument, then accept the run; see `RunService`."""
         parts = self._parts
         acceptance = Acceptance(parts, self._user, group_id, config)
@@ -61,7 +72,7 @@ class LocalRunService(RunService):
         self._backend.submit(accepted.id)
         return self._handle(accepted, acceptance.version, acceptance.group)
 
-    def get_run(self, run_id: str) -> Json:
+    def get_run(self, run_id: str) -> RunHandle:
         """Return the handle of a run; see `RunService`."""
         return self._handle(self._run(run_id))
 
@@ -72,27 +83,27 @@ class LocalRunService(RunService):
         *,
         limit: int | None = None,
         before: str | None = None,
-    ) -> Json:
+    ) -> RunList:
         """List the runs of a group, oldest first; see `RunService`."""
         parts = self._parts
         parts.group(self._user, group_id)
         size = parts.limits.page if limit is None else whole("limit", limit, 1, parts.limits.page_max)
         cursor = None if before is None else whole("before", before, 1, 2**62)
         rows, following = parts.runs.list(group_id, _state(state), size, cursor)
-        answer: Json = {
+        answer: RunList = {
             "runs": [{"id": row.id, "state": row.state, "createdAt": row.created_at} for row in rows]
         }
         if following is not None:
             answer["next"] = str(following)
         return answer
 
-    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> Json:
+    def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> TablePage:
         """Return the runs of a group as rows, newest first; see `RunService`."""
         self._parts.group(self._user, group_id)
         rows, following = self._parts.runs.list(group_id, None, *read_page(limit, before, "before"))
         return make_table(rows[::-1], following)
 
-    def cancel_run(self, run_id: str, reason: str | None = None) -> Json:
+    def cancel_run(self, run_id: str, reason: str | None = None) -> RunHandle:
         """Stop an active run; see `RunService`."""
         self._run(run_id)
         message = (
@@ -105,15 +116,16 @@ class LocalRunService(RunService):
         self._backend.cancel(run_id)
         return self._handle(row)
 
-    def rerun(self, run_id: str) -> Json:
+    def rerun(self, run_id: str) -> RunHandle:
         """Start a run with the arguments and settings of an earlier one; see `RunService`."""
         row = self._run(run_id)
         version = self._parts.catalog.get_version(row.version_id)
         refuse_lost_secrets(row, version, self._parts.catalog.get_group(row.group_id))
-        settings = {name: value for name, value in row.config.items() if name != "key"}
+        settings: RunConfig = row.config.copy()
+        settings.pop("key", None)
         return self.start_run(row.group_id, row.arguments, settings)
 
-    def delete_run(self, run_id: str) -> Json:
+    def delete_run(self, run_id: str) -> RunHandle:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
         if delete_row(self._parts.runs, self._parts.files, run_id).holds_slot:
@@ -139,14 +151,14 @@ class LocalRunService(RunService):
         names = [(each.name, _stored_name(each)) for each in self._parts.runs.get_files(run_id)]
         return self._parts.files.open_archive(run_id, names)
 
-    def get_log(self, run_id: str, offset: int = 0) -> Json:
+    def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
         """Return a piece of what the notebook printed; see `RunService`."""
         self._run(run_id)
         begin = whole("offset", offset, -(2**62), 2**62)
         content, begin, size = self._parts.files.read_log(run_id, begin, LOG_PIECE)
         return _log_piece(content, begin, size)
 
-    def get_series(self, run_id: str, limit: int | None = None) -> Json:
+    def get_series(self, run_id: str, limit: int | None = None) -> RunSeries:
         """Return the series that a run recorded; see `RunService`."""
         self._run(run_id)
         most = None if limit is None else whole("limit", limit, 2, 2**31)
@@ -162,11 +174,13 @@ class LocalRunService(RunService):
         self._parts.policy.check(self._user, self._parts.catalog.get_group(row.group_id))
         return row
 
-    def _handle(self, row: RunRow, version: Row[Any] | None = None, group: Row[Any] | None = None) -> Json:
+    def _handle(
+        self, row: RunRow, version: Row[Any] | None = None, group: Row[Any] | None = None
+    ) -> RunHandle:
         parts = self._parts
         version = version or parts.catalog.get_version(row.version_id)
         group = group or parts.catalog.get_group(row.group_id)
-        handle: Json = {
+        handle: RunHandle = {
             "id": row.id,
             "state": row.state,
             "createdAt": row.created_at,
@@ -193,13 +207,13 @@ class LocalRunService(RunService):
         return handle
 
 
-def file_handle(row: Row[Any]) -> Json:
+def file_handle(row: Row[Any]) -> ResultFileHandle:
     """Return the handle of a result file."""
     shown = {key: value for key, value in row.display.items() if key != "isNotebook"}
     return {
         "id": row.id,
         "name": row.name,
-        **shown,
+        **cast(FileDisplay, shown),
         "mimeType": row.mime_type,
         "size": row.size,
         "sha256": row.sha256,
@@ -210,7 +224,7 @@ def _stored_name(row: Row[Any]) -> str | None:
     return None if row.display.get("isNotebook") else row.name
 
 
-def _log_piece(content: bytes, begin: int, size: int) -> Json:
+def _log_piece(content: bytes, begin: int, size: int) -> LogPiece:
     """Cut a piece to whole characters: what the next piece will have whole is left to it."""
     start = 0
     while start < min(4, len(content)) and content[start] & 0xC0 == 0x80:

@@ -8,8 +8,9 @@ then the folders of all drafts are made, and the rows of all are committed.
 import hashlib
 import json
 import math
+import typing
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
@@ -17,16 +18,26 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from sqlalchemy import Row
+from typing_extensions import Unpack
 
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, StorageFullError
 from runwidgets.failpoints import reach
+from runwidgets.schema import (
+    Argument,
+    FileArgument,
+    JsonValue,
+    PlacedUpload,
+    RunConfig,
+    RunDescription,
+    RunnerTemplate,
+    SharedDescription,
+)
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.sweep_results import PARAMETER, SweepResults, gather
+from runwidgets.store.database.columns import NewRun, SweepPlace
 from runwidgets.store.database.runs import RunRow
 from runwidgets.store.files.local import NewRunDirectory
-from runwidgets.templates.parameters import Parameter, cast, check_arguments, parse_parameters
-
-Json = dict[str, Any]
+from runwidgets.templates.parameters import Parameter, cast, check_arguments, file_reference, parse_parameters
 
 MASK = "***"
 MAX_RETRIES = 10
@@ -50,7 +61,7 @@ RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "construct
 class Draft:
     """A run that may be accepted; nothing of it is stored yet."""
 
-    row: Json
+    row: NewRun
     """Columns of its row."""
     directory: NewRunDirectory
     """Its folder."""
@@ -71,8 +82,8 @@ class Acceptance:
         Their settings; those of the group hold where these say nothing.
     stops : str, optional
         The sweep that is stopped when one of them ends in ERROR.
-    **columns
-        Further columns of their rows.
+    **place
+        Where they stand in a sweep.
 
     Raises
     ------
@@ -89,16 +100,17 @@ class Acceptance:
         parts: Components,
         user: str | None,
         group_id: str,
-        config: Json | None,
+        config: RunConfig | None,
         stops: str | None = None,
-        **columns: Any,
+        **place: Unpack[SweepPlace],
     ) -> None:
         self._parts = parts
         self._stops = stops
-        self._columns = {"created_by": user, **columns}
+        self._user = user
+        self._place_in_sweep = place
         self.group = parts.group(user, group_id)
         self.version = parts.templates.current(parts.catalog.get_workflow(self.group.workflow_id))
-        self.settings = {**self.group.config, **check_config(config, "config")}
+        self.settings: RunConfig = self.group.config | check_config(config, "config")
         if "resources" in self.settings and not parts.has_resources:
             raise InvalidArgumentError(
                 "config.resources", "runs of this server execute on its own machine", "leave it away"
@@ -124,7 +136,7 @@ class Acceptance:
         return {row.id: row for row in self._parts.catalog.list_uploads(self.group.id)}
 
     @cached_property
-    def _defaults(self) -> Json:
+    def _defaults(self) -> dict[str, JsonValue]:
         """Values that arguments which are not given come to, as far as they can be known."""
         return {
             each.name: cast(each, each.default, self._parts.limits)
@@ -133,7 +145,7 @@ class Acceptance:
         }
 
     @cached_property
-    def _common(self) -> Json:
+    def _common(self) -> SharedDescription:
         """What every ``run.json`` has."""
         template = self.version.template
         return {
@@ -141,13 +153,16 @@ class Acceptance:
             "groupId": self.group.id,
             "config": self.settings,
             "stops": self._stops,
-            "template": {key: template[key] for key in RUNNER_KEYS}
-            | {"sha256": self.version.sha256, "notebook": self.version.notebook},
+            "template": {
+                **typing.cast(RunnerTemplate, {key: template[key] for key in RUNNER_KEYS}),
+                "sha256": self.version.sha256,
+                "notebook": self.version.notebook,
+            },
             "inputs": template["inputs"],
             "limits": asdict(self._parts.limits),
         }
 
-    def draft(self, arguments: list[Json]) -> Draft:
+    def draft(self, arguments: list[Argument]) -> Draft:
         """Check the arguments of a run; see `RunService.start_run` for the order and the errors."""
         values = check_arguments(
             self._parameters, arguments, lambda file_id: file_id in self._uploads, self._parts.limits
@@ -158,13 +173,13 @@ class Acceptance:
             plain[PARAMETER] = PARAMETER
             files, sources = files + self._sweep_results.files, self._sweep_results.sources
         run_id = uuid.uuid4().hex
-        shown = [
+        shown: list[Argument] = [
             {"name": each["name"], "value": MASK if each["name"] in self._secret else each["value"]}
             for each in arguments
         ]
         secrets = {name: plain[name] for name in plain if name in self._secret}
         told = {name: value for name, value in plain.items() if name not in secrets}
-        description = {
+        description: RunDescription = {
             "id": run_id,
             "arguments": shown,
             "values": {**self.version.template["defaults"], **told},
@@ -172,7 +187,7 @@ class Acceptance:
             "fingerprint": None if secrets or sources else self._fingerprint(told, files),
             **self._common,
         }
-        row = {
+        row: NewRun = {
             "id": run_id,
             "group_id": self.group.id,
             "workflow_id": self.group.workflow_id,
@@ -181,7 +196,8 @@ class Acceptance:
             "config": self.settings,
             "fingerprint": description["fingerprint"],
             "idempotency_key": self.settings.get("key"),
-            **self._columns,
+            "created_by": self._user,
+            **self._place_in_sweep,
         }
         given = {
             each["fileId"]: self._parts.files.upload(
@@ -210,23 +226,28 @@ class Acceptance:
             yield
             reach("accepted")
 
-    def _place(self, values: Json) -> tuple[list[Json], Json]:
+    def _place(
+        self, values: Mapping[str, JsonValue | FileArgument]
+    ) -> tuple[list[PlacedUpload], dict[str, JsonValue]]:
         """Return where each uploaded argument goes, and the values with paths in place of files."""
-        files, plain = [], {}
+        files: list[PlacedUpload] = []
+        plain: dict[str, JsonValue] = {}
         for name, value in values.items():
-            if isinstance(value, dict) and value.get("type") == "$file":
-                upload = self._uploads[value["value"]["fileId"]]
-                target = value["value"].get("targetPath") or upload.name
+            reference = file_reference(value)
+            if reference is None:
+                plain[name] = typing.cast(JsonValue, value)
+            else:
+                upload = self._uploads[reference["fileId"]]
+                target = reference.get("targetPath") or upload.name
                 if target.endswith("/"):
                     target += upload.name
                 files.append(
                     {"fileId": upload.id, "path": target, "sha256": upload.sha256, "size": upload.size}
                 )
-                value = str(PurePath(target))
-            plain[name] = value
+                plain[name] = str(PurePath(target))
         return files, plain
 
-    def _fingerprint(self, values: Json, files: list[Json]) -> str:
+    def _fingerprint(self, values: Mapping[str, JsonValue], files: list[PlacedUpload]) -> str:
         """Return a digest of all that decides over what comes out."""
         decisive = [
             self.version.sha256,
@@ -237,7 +258,7 @@ class Acceptance:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def check_config(config: Any, subject: str, further: Collection[str] = ()) -> Json:
+def check_config(config: object, subject: str, further: Collection[str] = ()) -> RunConfig:
     """Return the settings of a run, checked.
 
     Parameters
@@ -286,19 +307,20 @@ def check_config(config: Any, subject: str, further: Collection[str] = ()) -> Js
         else:
             known = ", ".join([*further, *KNOWN])
             raise InvalidArgumentError(where, "there is no such setting", f"there are {known}")
-    return dict(config)
+    return typing.cast(RunConfig, dict(config))
 
 
-def _check_resources(where: str, given: Any) -> None:
+def _check_resources(where: str, given: object) -> None:
     if not isinstance(given, dict) or not all(map(_is_positive, given.values())):
         raise InvalidArgumentError(
             where, "it must be an object with a number above 0 by name", 'such as {"GPU": 1}'
         )
 
 
-def _is_positive(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value > 0
+def _is_positive(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and value > 0
 
 
 def refuse_lost_secrets(row: RunRow, version: Row[Any], group: Row[Any]) -> None:

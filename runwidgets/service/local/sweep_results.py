@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runwidgets.errors import InvalidArgumentError
+from runwidgets.schema import PlacedUpload
 from runwidgets.service.local.components import Components
 from runwidgets.states import RunState
 
@@ -15,14 +15,12 @@ ABOUT = "run.json"
 """What a sub-folder says of its run."""
 PAGE = 1_000
 
-Json = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class SweepResults:
     """Files for a run that has not begun."""
 
-    files: list[Json]
+    files: list[PlacedUpload]
     """``{fileId, path, sha256, size}`` of each, as in ``run.json``."""
     sources: dict[str, Path]
     """Where each lies now, by ``fileId``."""
@@ -53,7 +51,7 @@ def gather(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
         None of its runs has succeeded.
     """
     parts.group(user, parts.sweeps.get(sweep_id).group_id)
-    files: list[Json] = []
+    files: list[PlacedUpload] = []
     sources: dict[str, Path] = {}
 
     def add(path: str, sha256: str, size: int, source: Path) -> None:

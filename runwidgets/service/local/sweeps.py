@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
@@ -10,16 +10,27 @@ from sqlalchemy.exc import IntegrityError
 from runwidgets.errors import InvalidArgumentError, InvalidRunStateError, RunWidgetsError, StorageFullError
 from runwidgets.execution.backend import Backend
 from runwidgets.failpoints import reach
+from runwidgets.schema import (
+    AddedPoint,
+    Argument,
+    JsonValue,
+    RunConfig,
+    StateCounts,
+    SweepAddition,
+    SweepConfig,
+    SweepHandle,
+    SweepList,
+    TablePage,
+)
 from runwidgets.service.contracts.runs import SweepService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
 from runwidgets.service.local.submission import Acceptance, Draft, check_config, refuse_lost_secrets
 from runwidgets.service.local.validation import check_name, text
-from runwidgets.states import ACTIVE
+from runwidgets.states import ACTIVE, RunState
+from runwidgets.store.database.columns import NewSweep
 from runwidgets.store.database.runs import RunRow
 from runwidgets.store.database.sweeps import Point, SweepRow
-
-Json = dict[str, Any]
 
 OWN_KEYS = ("on_error", "reuse", "parallel", "priority", "key")
 """Settings of a sweep that are none of its runs."""
@@ -48,10 +59,10 @@ class LocalSweepService(SweepService):
     def start_sweep(
         self,
         group_id: str,
-        arguments: list[list[Json]],
-        config: Json | None = None,
+        arguments: list[list[Argument]],
+        config: SweepConfig | None = None,
         name: str | None = None,
-    ) -> Json:
+    ) -> SweepHandle:
         """Validate every point, then accept all of them; see `SweepService`."""
         parts = self._parts
         group = parts.group(self._user, group_id)
@@ -60,7 +71,7 @@ class LocalSweepService(SweepService):
         if found is not None:
             return self._handle(found, group)
         sweep_id = uuid.uuid4().hex
-        values = {
+        values: NewSweep = {
             "id": sweep_id,
             "group_id": group_id,
             "name": None if name is None else check_name(name, parts.limits),
@@ -85,18 +96,18 @@ class LocalSweepService(SweepService):
         self._submit(new)
         return self._handle(row, group)
 
-    def get_sweep(self, sweep_id: str) -> Json:
+    def get_sweep(self, sweep_id: str) -> SweepHandle:
         """Return the handle of a sweep; see `SweepService`."""
         return self._handle(*self._sweep(sweep_id))
 
-    def list_sweeps(self, group_id: str) -> Json:
+    def list_sweeps(self, group_id: str) -> SweepList:
         """List the sweeps of a group; see `SweepService`."""
         group = self._parts.group(self._user, group_id)
         rows = self._parts.sweeps.list(group_id)
         counts = self._parts.sweeps.count([row.id for row in rows])
         return {"sweeps": [sweep_handle(row, group, counts[row.id]) for row in rows]}
 
-    def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> Json:
+    def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> TablePage:
         """Return the points of a sweep as rows; see `SweepService`."""
         row, _ = self._sweep(sweep_id)
         size, cursor = read_page(limit, after, "after")
@@ -105,7 +116,7 @@ class LocalSweepService(SweepService):
         self._tell_defaults(row, found, answer)
         return answer
 
-    def add_points(self, sweep_id: str, arguments: list[list[Json]]) -> Json:
+    def add_points(self, sweep_id: str, arguments: list[list[Argument]]) -> SweepAddition:
         """Add points to a sweep; see `SweepService`."""
         parts = self._parts
         row, group = self._sweep(sweep_id)
@@ -122,13 +133,15 @@ class LocalSweepService(SweepService):
         self._submit(new)
         begin = row.last_number - len(added)
         points, _ = parts.sweeps.get_points(sweep_id, begin, len(added))
-        told = [
+        told: list[AddedPoint] = [
             {"number": each.number, "id": each.id, "state": each.state, "createdAt": each.created_at}
             for each in points
         ]
         return {"sweep": self._handle(row, group), "runs": told}
 
-    def cancel_sweep(self, sweep_id: str, reason: str | None = None, pending_only: bool = False) -> Json:
+    def cancel_sweep(
+        self, sweep_id: str, reason: str | None = None, pending_only: bool = False
+    ) -> SweepHandle:
         """Stop the active runs of a sweep; see `SweepService`."""
         parts = self._parts
         row, group = self._sweep(sweep_id)
@@ -144,7 +157,7 @@ class LocalSweepService(SweepService):
         parts.files.forget_secrets(*(each.id for each in canceled if each.started_at is None))
         return handle
 
-    def pause_sweep(self, sweep_id: str, paused: bool = True) -> Json:
+    def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
         """Leave what waits of a sweep waiting, or let it go on; see `SweepService`."""
         _, group = self._sweep(sweep_id)
         row, waiting = self._parts.sweeps.pause(sweep_id, paused)
@@ -152,7 +165,7 @@ class LocalSweepService(SweepService):
             self._backend.submit(waiting.id)
         return self._handle(row, group)
 
-    def rerun_failed(self, sweep_id: str) -> Json:
+    def rerun_failed(self, sweep_id: str) -> SweepHandle:
         """Give each point that failed a new run; see `SweepService`."""
         parts = self._parts
         row, group = self._sweep(sweep_id)
@@ -175,7 +188,7 @@ class LocalSweepService(SweepService):
         self._submit(drafts)
         return self._handle(row, group)
 
-    def delete_sweep(self, sweep_id: str) -> Json:
+    def delete_sweep(self, sweep_id: str) -> SweepHandle:
         """Remove a sweep with the runs that it started; see `SweepService`."""
         parts = self._parts
         handle = self.get_sweep(sweep_id)
@@ -197,10 +210,12 @@ class LocalSweepService(SweepService):
         row = self._parts.sweeps.get(sweep_id)
         return row, self._parts.group(self._user, row.group_id)
 
-    def _acceptance(self, sweep_id: str, group_id: str, own: Json, shared: Json) -> Acceptance:
+    def _acceptance(self, sweep_id: str, group_id: str, own: SweepConfig, shared: RunConfig) -> Acceptance:
         stops = sweep_id if own.get("on_error") == "stop" else None
-        columns = {"sweep_id": sweep_id, "rank": -own.get("priority", 0)}
-        acceptance = Acceptance(self._parts, self._user, group_id, shared, stops, **columns)
+        rank = -own.get("priority", 0)
+        acceptance = Acceptance(
+            self._parts, self._user, group_id, shared, stops, sweep_id=sweep_id, rank=rank
+        )
         acceptance.settings.pop("key", None)  # of the group: it would make one run of all
         return acceptance
 
@@ -221,7 +236,7 @@ class LocalSweepService(SweepService):
         return drafts
 
     def _reuse(
-        self, group_id: str, drafts: Sequence[Draft], own: Json
+        self, group_id: str, drafts: Sequence[Draft], own: SweepConfig
     ) -> tuple[list[Point], Sequence[Draft]]:
         """Return the points, and the drafts that need a run of their own."""
         known: dict[str, RunRow] = {}
@@ -232,19 +247,20 @@ class LocalSweepService(SweepService):
         self._parts.runs.check_queue_limit(len(new), self._parts.limits.queue)
         points = []
         for draft in drafts:
-            found = known.get(draft.row["fingerprint"])
+            found = known.get(draft.row["fingerprint"] or "")
             points.append(Point(found.id if found else draft.row["id"], draft.row["arguments"]))
         return points, new
 
-    def _tell_defaults(self, row: SweepRow, found: Sequence[Row[Any]], answer: Json) -> None:
+    def _tell_defaults(self, row: SweepRow, found: Sequence[Row[Any]], answer: TablePage) -> None:
         """Give runs that were reused the defaults that they ran with, where the sweep varies a parameter.
 
         Such a run may have been started without an argument that the point has: it came to the same value.
         """
-        defaults: dict[int, Json] = {}
+        defaults: dict[int, dict[str, JsonValue]] = {}
         column = answer["columns"].index("arguments")
         for run, cells in zip(found, answer["rows"], strict=True):
-            lacks = [name for name in row.varied if name not in cells[column]]
+            given = cast("dict[str, JsonValue]", cells[column])
+            lacks = [name for name in row.varied if name not in given]
             if run.sweep_id == row.id or not lacks:
                 continue
             if run.version_id not in defaults:
@@ -255,7 +271,7 @@ class LocalSweepService(SweepService):
                     if "defaultValue" in each
                 }
             known = defaults[run.version_id]
-            cells[column].update({name: known[name] for name in lacks if name in known})
+            given.update({name: known[name] for name in lacks if name in known})
 
     def _submit(self, drafts: Sequence[Draft]) -> None:
         if drafts:
@@ -266,20 +282,20 @@ class LocalSweepService(SweepService):
         self._parts.catalog.get_group(group_id)
         return InvalidRunStateError("arguments", "a run that they would reuse was deleted", "try again")
 
-    def _handle(self, row: SweepRow, group: Row[Any]) -> Json:
+    def _handle(self, row: SweepRow, group: Row[Any]) -> SweepHandle:
         return sweep_handle(row, group, self._parts.sweeps.count([row.id])[row.id])
 
 
-def sweep_handle(row: SweepRow, group: Row[Any], counts: dict[str, int]) -> Json:
+def sweep_handle(row: SweepRow, group: Row[Any], counts: StateCounts) -> SweepHandle:
     """Return the handle of a sweep; see `SweepService`."""
-    handle: Json = {
+    handle: SweepHandle = {
         "id": row.id,
         "name": row.name or ", ".join(row.varied) or "sweep",
         "groupId": row.group_id,
         "workflowId": group.workflow_id,
         "createdAt": row.created_at,
         "config": row.config,
-        "total": sum(counts.values()),
+        "total": sum(counts[state.value] for state in RunState),
         "counts": counts,
         "varied": row.varied,
         "isDone": not any(counts[state.value] for state in ACTIVE),
@@ -290,7 +306,7 @@ def sweep_handle(row: SweepRow, group: Row[Any], counts: dict[str, int]) -> Json
     return handle
 
 
-def split_config(config: Any) -> tuple[Json, Json]:
+def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
     """Return the settings of a sweep itself, and those of its runs, checked.
 
     Parameters
@@ -307,7 +323,7 @@ def split_config(config: Any) -> tuple[Json, Json]:
         return {}, check_config(config, "config")
     own = {name: value for name, value in config.items() if name in OWN_KEYS}
     rest = {name: value for name, value in config.items() if name not in OWN_KEYS}
-    check_config(rest, "config", OWN_KEYS[:-1])
+    shared = check_config(rest, "config", OWN_KEYS[:-1])
     if "key" in own:
         check_config({"key": own["key"]}, "config")
     if own.get("on_error", "continue") not in ("continue", "stop"):
@@ -320,4 +336,4 @@ def split_config(config: Any) -> tuple[Json, Json]:
             raise InvalidArgumentError(
                 f"config.{name}", f"it must be a whole number from {least} to {most:,}"
             )
-    return own, rest
+    return cast(SweepConfig, own), shared

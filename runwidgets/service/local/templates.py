@@ -8,7 +8,9 @@ from sqlalchemy import Row
 
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, UnknownFileError
 from runwidgets.limits import Limits
+from runwidgets.schema import PlacedFile
 from runwidgets.store.database.catalog import Catalog
+from runwidgets.store.database.columns import NewVersion, WorkflowChange
 from runwidgets.store.files.local import Files
 from runwidgets.templates.notebook import Template, fingerprint, read_template
 from runwidgets.templates.texts import shorten
@@ -111,7 +113,7 @@ class Templates:
         except (OSError, RuntimeError) as error:  # resolve() says of a circle of links that it is one
             raise InvalidArgumentError("path", f"{where} cannot be read") from error
 
-    def read(self, path: Path) -> tuple[Template, dict[str, Any], str]:
+    def read(self, path: Path) -> tuple[Template, NewVersion, str]:
         """Read a notebook and store copies of it and of the files beside it.
 
         Returns
@@ -119,7 +121,7 @@ class Templates:
         template : Template
             What was read.
         version : dict
-            Columns ``sha256``, ``notebook`` and ``template`` of a version.
+            What there is to store of it.
         fingerprint : str
             Changes when the notebook does.
         """
@@ -128,11 +130,11 @@ class Templates:
             template = read_template(path, self._limits, self.root)
             seen = fingerprint(path, template.inputs)
         self._prepare(template.kernel_name, template.imports)
-        inputs = []
+        inputs: list[PlacedFile] = []
         for name in template.inputs:
             digest, size = self._files.keep_file(template.folder / name)
             inputs.append({"path": name, "sha256": digest, "size": size})
-        version = {
+        version: NewVersion = {
             "sha256": template.sha256,
             "notebook": self._files.keep(template.content),
             "template": {
@@ -166,7 +168,7 @@ class Templates:
         inputs = [each["path"] for each in version.template["inputs"]]
         if path.is_file() and fingerprint(path, inputs) != workflow.fingerprint:
             template, changed, seen = self.read(path)
-            values: dict[str, Any] = {"fingerprint": seen}
+            values: WorkflowChange = {"fingerprint": seen}
             if not workflow.is_named:
                 values["name"] = template.name
             if not workflow.is_described:

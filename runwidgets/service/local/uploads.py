@@ -10,11 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from runwidgets.errors import (
     UnknownWorkflowGroupError,
 )
+from runwidgets.schema import UploadHandle, UploadList
 from runwidgets.service.contracts.runs import UploadService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.validation import check_file_name
-
-Json = dict[str, Any]
+from runwidgets.store.database.columns import NewUpload
 
 
 class LocalUploadService(UploadService):
@@ -24,14 +24,20 @@ class LocalUploadService(UploadService):
         self._parts = parts
         self._user = user
 
-    def upload_file(self, group_id: str, file: IO[bytes], name: str) -> Json:
+    def upload_file(self, group_id: str, file: IO[bytes], name: str) -> UploadHandle:
         """Store a file with a group; see `UploadService`."""
         parts = self._parts
         parts.group(self._user, group_id)
         check_file_name(name, parts.limits)
         file_id = uuid.uuid4().hex
         digest, size = parts.files.store_upload(group_id, file_id, name, file, parts.limits.upload)
-        values = {"id": file_id, "group_id": group_id, "name": name, "size": size, "sha256": digest}
+        values: NewUpload = {
+            "id": file_id,
+            "group_id": group_id,
+            "name": name,
+            "size": size,
+            "sha256": digest,
+        }
         try:
             return upload_handle(parts.catalog.add_upload(values))
         except IntegrityError:
@@ -41,13 +47,13 @@ class LocalUploadService(UploadService):
             parts.files.delete_upload(group_id, file_id)
             raise
 
-    def take_file(self, group_id: str, path: str) -> Json:
+    def take_file(self, group_id: str, path: str) -> UploadHandle:
         """Store a copy of a file of the server; see `UploadService`."""
         self._parts.group(self._user, group_id)
         with self._parts.templates.open_file(path, self._parts.files.root) as stream:
             return self.upload_file(group_id, stream, PurePath(path).name)
 
-    def list_uploaded_files(self, group_id: str) -> Json:
+    def list_uploaded_files(self, group_id: str) -> UploadList:
         """List the uploads of a group; see `UploadService`."""
         self._parts.group(self._user, group_id)
         return {"files": [upload_handle(row) for row in self._parts.catalog.list_uploads(group_id)]}
@@ -66,6 +72,6 @@ class LocalUploadService(UploadService):
         self._parts.files.delete_upload(group_id, file_id)
 
 
-def upload_handle(row: Row[Any]) -> Json:
+def upload_handle(row: Row[Any]) -> UploadHandle:
     """Return the handle of an upload."""
     return {"id": row.id, "name": row.name, "createdAt": row.created_at, "size": row.size}

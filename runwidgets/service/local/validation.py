@@ -110,8 +110,3 @@ def check_file_name(name: str, limits: Limits) -> None:
         raise InvalidArgumentError(
             "name", f"it must have at most {limits.name_length} bytes of printable characters"
         )
-
-
-def without_none(**values: Any) -> Json:
-    """Return the values that are not None, by name."""
-    return {key: value for key, value in values.items() if value is not None}

@@ -3,19 +3,29 @@
 import uuid
 from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
 from runwidgets.errors import (
     ConstraintViolationError,
     InvalidArgumentError,
 )
+from runwidgets.schema import (
+    JsonValue,
+    Leaderboard,
+    LeaderboardMetric,
+    TemplateHandle,
+    WorkflowDescriptor,
+    WorkflowHandle,
+    WorkflowList,
+)
 from runwidgets.service.contracts.runs import WorkflowService
 from runwidgets.service.local.components import Components
-from runwidgets.service.local.validation import check_identifier, check_name, without_none
+from runwidgets.service.local.validation import check_identifier, check_name
+from runwidgets.store.database.columns import NewGroup, NewWorkflow, WorkflowChange
 
 BOARD = 10_000
 """Runs on a leaderboard that has more than the best of each group, at most."""
-Json = dict[str, Any]
 
 
 class LocalWorkflowService(WorkflowService):
@@ -31,7 +41,7 @@ class LocalWorkflowService(WorkflowService):
         name: str | None = None,
         description: str | None = None,
         identifier: str | None = None,
-    ) -> Json:
+    ) -> WorkflowHandle:
         """Register a notebook; see `WorkflowService`."""
         parts = self._parts
         path = parts.templates.locate(source)
@@ -40,7 +50,7 @@ class LocalWorkflowService(WorkflowService):
         found = parts.catalog.find_workflow(where)
         if found is None:
             workflow_id = check_identifier(identifier, "workflow", parts.catalog)
-            values = {
+            values: NewWorkflow = {
                 "id": workflow_id,
                 "source": where,
                 "name": check_name(name or template.name, parts.limits),
@@ -61,7 +71,7 @@ class LocalWorkflowService(WorkflowService):
             raise ConstraintViolationError(
                 f"workflow {identifier}", f"the notebook is registered already, as {found.id}"
             )
-        changes: Json = {"fingerprint": seen}
+        changes: WorkflowChange = {"fingerprint": seen}
         if name is not None or not found.is_named:
             changes |= {"name": check_name(name or template.name, parts.limits), "is_named": name is not None}
         if description is not None or not found.is_described:
@@ -72,38 +82,50 @@ class LocalWorkflowService(WorkflowService):
         parts.catalog.update_workflow(found.id, changes, version)
         reader = parts.policy.reader(self._user)
         if reader is not None and not parts.catalog.list_groups(found.id, reader):
-            own = {"id": uuid.uuid4().hex, "workflow_id": found.id, "name": reader, "owner": reader}
-            parts.catalog.add_group({**own, "parameters": [], "config": {}}, [reader])
+            own: NewGroup = {
+                "id": uuid.uuid4().hex,
+                "workflow_id": found.id,
+                "name": reader,
+                "owner": reader,
+                "parameters": [],
+                "config": {},
+            }
+            parts.catalog.add_group(own, [reader])
         return self.get_workflow(found.id)
 
-    def list_workflows(self) -> Json:
+    def list_workflows(self) -> WorkflowList:
         """List the workflows; see `WorkflowService`."""
         catalog = self._parts.catalog
         busy = catalog.get_activity(self._parts.policy.reader(self._user))
-        keys = ("id", "name", "description", "lastRunAt", "activeRuns")
-        rows = [(r.id, r.name, r.description, *busy.get(r.id, (None, 0))) for r in catalog.list_workflows()]
-        return {"workflows": [without_none(**dict(zip(keys, row, strict=True))) for row in rows]}
+        return {
+            "workflows": [_descriptor(row, *busy.get(row.id, (None, 0))) for row in catalog.list_workflows()]
+        }
 
-    def get_workflow(self, workflow_id: str) -> Json:
+    def get_workflow(self, workflow_id: str) -> WorkflowHandle:
         """Return the handle of a workflow; see `WorkflowService`."""
         parts = self._parts
         version = parts.templates.current(parts.catalog.get_workflow(workflow_id))
         row = parts.catalog.get_workflow(workflow_id)
         groups = parts.catalog.list_groups(workflow_id, parts.policy.reader(self._user))
-        return {
-            **version.template["handle"],
-            **without_none(id=row.id, name=row.name, description=row.description),
+        template: TemplateHandle = version.template["handle"]
+        handle: WorkflowHandle = {
+            **template,
+            "id": row.id,
+            "name": row.name,
             "groups": [{"id": group.id, "name": group.name} for group in groups],
         }
+        if row.description is not None:
+            handle["description"] = row.description
+        return handle
 
     def get_leaderboard(
         self, workflow_id: str, order_by: list[str] | None = None, include_all: bool = False
-    ) -> Json:
+    ) -> Leaderboard:
         """Rank the successful runs of a workflow; see `WorkflowService`."""
         parts = self._parts
         workflow = parts.catalog.get_workflow(workflow_id)
         declared = parts.catalog.get_version(workflow.version_id).template["results"].get("schema", [])
-        schema = [
+        schema: list[LeaderboardMetric] = [
             {
                 "name": each["name"],
                 "label": each.get("label", each["name"]),
@@ -150,6 +172,15 @@ class LocalWorkflowService(WorkflowService):
                 parts.files.discard(orphan.path, orphan.touched)
 
 
+def _descriptor(row: Row[Any], last_run_at: str | None, active_runs: int) -> WorkflowDescriptor:
+    shown: WorkflowDescriptor = {"id": row.id, "name": row.name, "activeRuns": active_runs}
+    if row.description is not None:
+        shown["description"] = row.description
+    if last_run_at is not None:
+        shown["lastRunAt"] = last_run_at
+    return shown
+
+
 def _order(given: str, names: list[str]) -> tuple[str, bool]:
     name, _, direction = given.partition(":")
     if name not in names or direction not in {"", "asc", "desc"}:
@@ -159,7 +190,7 @@ def _order(given: str, names: list[str]) -> tuple[str, bool]:
     return name, direction != "asc"
 
 
-def _rank(value: Any, is_descending: bool) -> tuple[int, float]:
+def _rank(value: JsonValue, is_descending: bool) -> tuple[int, float]:
     """Sort numbers as asked, and what is no number last."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 1, 0.0

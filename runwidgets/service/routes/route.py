@@ -1,18 +1,31 @@
-"""What one row of the route table says; the table is `runwidgets.service.routes.routes`."""
+"""What one row of the route table says; the table is `runwidgets.service.routes.routes`.
 
-from dataclasses import dataclass
-from typing import Literal
+A row holds the service method that is behind it, with its type: `Route[P, R]` takes the arguments `P` and
+returns `R`, on both sides of the wire.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Generic, Literal, TypeAlias
 from urllib.parse import quote
 
-Kind = Literal["id", "text", "whole", "flag", "names", "any"]
+from typing_extensions import ParamSpec, TypeVar
+
+from runwidgets.schema import RouteDescriptor
+from runwidgets.service.contracts.runs import Api
+
+P = ParamSpec("P", default=...)
+R = TypeVar("R", covariant=True, default=object)
+
+Kind: TypeAlias = Literal["id", "text", "whole", "flag", "names", "any"]
 """What an argument must be: an identifier, text, a whole number, true or false, a list of text, or
 whatever the service makes of it."""
-Answer = Literal["json", "nothing", "file", "stream"]
+Answer: TypeAlias = Literal["json", "nothing", "file", "stream"]
 """What comes back: JSON, an empty body, a file, or the live stream."""
 
 
 @dataclass(frozen=True)
-class Argument:
+class RouteArgument:
     """One argument of a service method, and its name on the wire."""
 
     wire: str
@@ -26,7 +39,7 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Route:
+class Route(Generic[P, R]):
     """One verb of one pattern."""
 
     id: str
@@ -35,17 +48,16 @@ class Route:
     """GET, POST, PUT or DELETE."""
     pattern: str
     """Its path below the base, with ``{name}`` parts."""
-    service: str
-    """The field of `Api` that answers; empty for the descriptor."""
-    method: str
-    """The method of that service."""
+    method: Callable[[Api], Callable[P, R]] | None
+    """Picks the method of the services that is behind it; None for the descriptor."""
+    _: KW_ONLY
     action: Literal["read", "write", "execute"]
     """What Jupyter's Authorizer is asked for."""
-    path: tuple[Argument, ...] = ()
+    path: tuple[RouteArgument, ...] = ()
     """Arguments from the path, in the order of the pattern."""
-    query: tuple[Argument, ...] = ()
+    query: tuple[RouteArgument, ...] = ()
     """Arguments from the query."""
-    body: tuple[Argument, ...] = ()
+    body: tuple[RouteArgument, ...] = ()
     """Fields of the JSON body."""
     status: int = 200
     """Status of a success."""
@@ -56,7 +68,25 @@ class Route:
     advertised: tuple[str, ...] = ()
     """Names of the query that the descriptor's pattern shows, all of which a client must then fill."""
 
-    def url(self, arguments: dict[str, object]) -> str:
+    def call(self, api: Api, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the service method that is behind it.
+
+        Parameters
+        ----------
+        api : Api
+            The services of who asks.
+        *args, **kwargs
+            The method's arguments; by name where they were read from a request.
+
+        Returns
+        -------
+        object
+            What the method returns.
+        """
+        assert self.method is not None, "the descriptor is no service's"
+        return self.method(api)(*args, **kwargs)
+
+    def url(self, arguments: Mapping[str, object]) -> str:
         """Return the path for arguments by their Python names, escaped.
 
         Parameters
@@ -73,7 +103,14 @@ class Route:
         return self.pattern.format(**values)
 
     @property
-    def description(self) -> dict[str, str]:
-        """The route in the service descriptor: ``{id, pattern}``."""
+    def descriptor(self) -> RouteDescriptor:
+        """The route in the service descriptor."""
         query = "&".join(f"{name}={{{name}}}" for name in self.advertised)
         return {"id": self.id, "pattern": f"{self.pattern}?{query}" if query else self.pattern}
+
+
+WORKFLOW = RouteArgument("workflowId", "workflow_id", "id", required=True)
+GROUP = RouteArgument("userGroupId", "group_id", "id", required=True)
+RUN = RouteArgument("runId", "run_id", "id", required=True)
+FILE = RouteArgument("fileId", "file_id", "id", required=True)
+SWEEP = RouteArgument("sweepId", "sweep_id", "id", required=True)

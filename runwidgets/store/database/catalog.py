@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, up
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowError, UnknownWorkflowGroupError
 from runwidgets.states import ACTIVE
+from runwidgets.store.database.columns import NewGroup, NewUpload, NewVersion, NewWorkflow, WorkflowChange
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.tables import events, groups, members, runs, uploads, versions, workflows
 
@@ -26,7 +27,7 @@ class Catalog:
     # -- workflows ---------------------------------------------------------------------------------
 
     def add_workflow(
-        self, values: dict[str, Any], version: dict[str, Any], group_id: str, username: str | None
+        self, values: NewWorkflow, version: NewVersion, group_id: str, username: str | None
     ) -> None:
         """Add a workflow with its first version and its default group.
 
@@ -35,7 +36,7 @@ class Catalog:
         values : dict
             Columns of `workflows`, without those that the database knows.
         version : dict
-            ``sha256``, ``notebook`` and ``template`` of its first version.
+            Its first version.
         group_id : str
             Id of its default group.
         username : str or None
@@ -64,7 +65,7 @@ class Catalog:
             if username is not None:
                 connection.execute(insert(members).values(group_id=group_id, username=username))
 
-    def update_workflow(self, workflow_id: str, values: dict[str, Any], version: dict[str, Any]) -> None:
+    def update_workflow(self, workflow_id: str, values: WorkflowChange, version: NewVersion) -> None:
         """Make a version the current one of a workflow, adding it where it is new."""
         with self._database.write() as connection:
             same = select(versions.c.id).where(
@@ -155,7 +156,7 @@ class Catalog:
 
     # -- groups ------------------------------------------------------------------------------------
 
-    def add_group(self, values: dict[str, Any], usernames: Sequence[str]) -> None:
+    def add_group(self, values: NewGroup, usernames: Sequence[str]) -> None:
         """Add a group with its members."""
         with self._database.write() as connection:
             connection.execute(insert(groups).values(is_default=False, created_at=now(), **values))
@@ -234,7 +235,7 @@ class Catalog:
 
     # -- uploads -----------------------------------------------------------------------------------
 
-    def add_upload(self, values: dict[str, Any]) -> Row[Any]:
+    def add_upload(self, values: NewUpload) -> Row[Any]:
         """Add an upload; return its row."""
         with self._database.write() as connection:
             return connection.execute(

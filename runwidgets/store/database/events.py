@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
 
+from runwidgets.schema import EventData, EventKind
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.tables import events
 
 
-def emit(connection: Connection, run: Row[Any], kind: str, data: dict[str, Any]) -> None:
+def emit(connection: Connection, run: Row[Any], kind: EventKind, data: EventData) -> None:
     """Write an event of a run, in the transaction of what it tells.
 
     Parameters
@@ -18,23 +19,23 @@ def emit(connection: Connection, run: Row[Any], kind: str, data: dict[str, Any])
         The open transaction.
     run : Row
         The run.
-    kind : str
-        One of those of `EventService`.
+    kind : EventKind
+        What happened.
     data : dict
         What there is to say.
     """
     emit_all(connection, kind, [(run, data)])
 
 
-def emit_all(connection: Connection, kind: str, told: Iterable[tuple[Row[Any], dict[str, Any]]]) -> None:
+def emit_all(connection: Connection, kind: EventKind, told: Iterable[tuple[Row[Any], EventData]]) -> None:
     """Write an event of each of many runs, in order; see `emit`.
 
     Parameters
     ----------
     connection : Connection
         The open transaction.
-    kind : str
-        One of those of `EventService`.
+    kind : EventKind
+        What happened.
     told : iterable of (Row, dict)
         The runs, and what there is to say of each.
     """
@@ -44,7 +45,7 @@ def emit_all(connection: Connection, kind: str, told: Iterable[tuple[Row[Any], d
             "run_id": run.id,
             "group_id": run.group_id,
             "sweep_id": run.sweep_id,
-            "kind": kind,
+            "kind": kind.value,
             "data": data,
             "at": moment,
         }

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, true, union_all
 
+from runwidgets.schema import JsonValue
 from runwidgets.states import RunState
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.run_batches import PIECE, RunRow
@@ -31,7 +32,7 @@ def keep_scores(connection: Connection, row: RunRow) -> None:
         connection.execute(insert(scores), rows)
 
 
-def score_rows(seq: int, group_id: str, metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def score_rows(seq: int, group_id: str, metrics: Mapping[str, JsonValue]) -> Iterator[dict[str, str | float]]:
     """Yield the rows of a run's metrics; those that are no numbers have none."""
     for name, value in metrics.items():
         if _is_kept(name) and isinstance(value, (int, float)) and not isinstance(value, bool):

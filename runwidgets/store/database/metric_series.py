@@ -6,10 +6,10 @@ and what is read later cannot differ.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 
+from runwidgets.schema import JsonValue, MetricRecord, Series, SeriesValue
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.tables import events
 
@@ -19,12 +19,12 @@ class Recorded:
     """A value that a run recorded: with its step where it belongs to a series."""
 
     name: str
-    value: Any
+    value: JsonValue
     step: float | None = None
     attempt: int = 1
 
 
-def tell_metrics(recorded: Sequence[Recorded]) -> list[dict[str, Any]]:
+def tell_metrics(recorded: Sequence[Recorded]) -> list[MetricRecord]:
     """Return what events say of recorded values, in order: values of a series that follow each other in one.
 
     Parameters
@@ -38,15 +38,15 @@ def tell_metrics(recorded: Sequence[Recorded]) -> list[dict[str, Any]]:
         ``name`` and the last ``value``; of a series also its ``step``, the ``attempt``, and ``points``, a
         list of ``[step, value]``.
     """
-    told: list[dict[str, Any]] = []
-    latest: dict[str, dict[str, Any]] = {}
+    told: list[MetricRecord] = []
+    latest: dict[str, MetricRecord] = {}
     for each in recorded:
-        last = latest.get(each.name, {})
-        if each.step is not None and last.get("attempt") == each.attempt:
-            last.update(value=each.value, step=each.step)
+        last = latest.get(each.name)
+        if last is not None and each.step is not None and last.get("attempt") == each.attempt:
+            last["value"], last["step"] = each.value, each.step
             last["points"].append([each.step, each.value])
             continue
-        said = {"name": each.name, "value": each.value}
+        said: MetricRecord = {"name": each.name, "value": each.value}
         if each.step is not None:
             said |= {"step": each.step, "attempt": each.attempt, "points": [[each.step, each.value]]}
         told.append(said)
@@ -54,7 +54,7 @@ def tell_metrics(recorded: Sequence[Recorded]) -> list[dict[str, Any]]:
     return told
 
 
-def read_series(database: Database, run_id: str, most: int | None = None) -> dict[str, dict[str, list[Any]]]:
+def read_series(database: Database, run_id: str, most: int | None = None) -> dict[str, Series]:
     """Return the series of a run: those of its last attempt that recorded any, by step.
 
     Parameters
@@ -75,14 +75,14 @@ def read_series(database: Database, run_id: str, most: int | None = None) -> dic
     with database.read() as connection:
         told = connection.execute(chosen.order_by(events.c.seq)).scalars().all()
     attempt = max((each.get("attempt", 0) for each in told), default=0)
-    series: dict[str, dict[float, Any]] = {}
+    series: dict[str, dict[float, SeriesValue]] = {}
     for each in told:
         if each.get("attempt") == attempt:
             series.setdefault(each["name"], {}).update((step, value) for step, value in each["points"])
     return {name: _lists(points.items(), most) for name, points in series.items()}
 
 
-def _lists(points: Iterable[tuple[float, Any]], most: int | None) -> dict[str, list[Any]]:
+def _lists(points: Iterable[tuple[float, SeriesValue]], most: int | None) -> Series:
     ordered = sorted(points, key=lambda point: point[0])
     if most is not None and len(ordered) > most:
         last = len(ordered) - 1

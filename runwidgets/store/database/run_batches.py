@@ -25,7 +25,9 @@ from sqlalchemy import (
 )
 
 from runwidgets.errors import QueueFullError
+from runwidgets.schema import EventKind, StateChange
 from runwidgets.states import RunState, sources
+from runwidgets.store.database.columns import NewRun
 from runwidgets.store.database.database import now
 from runwidgets.store.database.events import emit_all
 from runwidgets.store.database.tables import events, points, runs, sweeps
@@ -85,7 +87,7 @@ def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
     return chosen.scalar_subquery()
 
 
-def accept_runs(connection: Connection, values: Sequence[dict[str, Any]], waiting: int) -> Sequence[RunRow]:
+def accept_runs(connection: Connection, values: Sequence[NewRun], waiting: int) -> Sequence[RunRow]:
     """Add runs, PENDING; see `Runs.accept`."""
     check_queue_limit(connection, len(values), waiting)
     born = {
@@ -99,7 +101,7 @@ def accept_runs(connection: Connection, values: Sequence[dict[str, Any]], waitin
         return []
     adding = insert(runs).returning(runs, sort_by_parameter_order=True)
     rows = connection.execute(adding, [{**born, **each} for each in values]).all()
-    emit_all(connection, "state", [(row, {"state": row.state}) for row in rows])
+    emit_all(connection, EventKind.STATE, [(row, {"state": row.state}) for row in rows])
     return rows
 
 
@@ -113,13 +115,15 @@ def cancel_runs(connection: Connection, chosen: ColumnElement[bool], message: st
         .values(state=RunState.CANCELED.value, messages=[message], finished_at=not_before(began))
         .returning(runs)
     ).all()
-    emit_all(connection, "state", [(row, end_of(row)) for row in sorted(rows, key=lambda row: row.seq)])
+    emit_all(
+        connection, EventKind.STATE, [(row, end_of(row)) for row in sorted(rows, key=lambda row: row.seq)]
+    )
     return rows
 
 
-def end_of(row: RunRow) -> dict[str, Any]:
+def end_of(row: RunRow) -> StateChange:
     """Return what an event tells of the end of a run."""
-    told: dict[str, Any] = {"state": row.state, "finishedAt": row.finished_at}
+    told: StateChange = {"state": row.state, "finishedAt": row.finished_at}
     if row.started_at:
         told["startedAt"] = row.started_at
     if row.messages:
@@ -146,7 +150,7 @@ def remove_runs(connection: Connection, rows: Sequence[RunRow]) -> None:
         touched.update(connection.execute(its).scalars())
         connection.execute(delete(runs).where(runs.c.id.in_(gone)))
         connection.execute(delete(events).where(events.c.run_id.in_(gone)))
-    emit_all(connection, "deleted", [(row, {}) for row in rows])
+    emit_all(connection, EventKind.DELETED, [(row, {}) for row in rows])
     connection.execute(delete(sweeps).where(sweeps.c.id.in_(touched), ~has_runs()))
 
 

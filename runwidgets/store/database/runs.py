@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, true, update
 
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
+from runwidgets.schema import EventKind, Progress, Series
 from runwidgets.states import ACTIVE, RunState, sources
+from runwidgets.store.database.columns import NewFile, NewRun
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import emit, emit_all
 from runwidgets.store.database.metric_index import Order, best_of_all, best_of_each, keep_scores
@@ -50,7 +52,7 @@ class Runs:
         """Return one transaction for all that is said to the database in it by this thread."""
         return self._database.write()
 
-    def accept(self, values: Sequence[dict[str, Any]], waiting: int) -> Sequence[RunRow]:
+    def accept(self, values: Sequence[NewRun], waiting: int) -> Sequence[RunRow]:
         """Add runs, all of them or none, PENDING.
 
         Parameters
@@ -192,7 +194,7 @@ class Runs:
                 .returning(runs)
             ).one_or_none()
             if row is not None:
-                emit(connection, row, "state", {"state": row.state, "startedAt": row.started_at})
+                emit(connection, row, EventKind.STATE, {"state": row.state, "startedAt": row.started_at})
             return row
 
     def move(
@@ -200,7 +202,7 @@ class Runs:
         run_id: str,
         target: RunState,
         messages: Sequence[str] = (),
-        results: Iterable[dict[str, Any]] = (),
+        results: Iterable[NewFile] = (),
         holds_slot: bool = True,
     ) -> RunRow:
         """Bring a run into a terminal state; an ERROR may stop the sweep that it belongs to.
@@ -232,7 +234,7 @@ class Runs:
         """
         legal = [state.value for state in sources(target)]
         began = func.coalesce(runs.c.started_at, runs.c.created_at)
-        changed: dict[str, Any] = {"state": target.value, "messages": list(messages)}
+        changed: dict[str, object] = {"state": target.value, "messages": list(messages)}
         if not holds_slot:
             changed["holds_slot"] = False
         with self._database.write() as connection:
@@ -252,7 +254,7 @@ class Runs:
             listed = [{"run_id": run_id, "position": at, **each} for at, each in enumerate(results)]
             if listed:
                 connection.execute(insert(files), listed)
-            emit(connection, row, "state", end_of(row))
+            emit(connection, row, EventKind.STATE, end_of(row))
             if target is RunState.SUCCESS:
                 keep_scores(connection, row)
             if target is RunState.ERROR:
@@ -273,7 +275,7 @@ class Runs:
     def note(
         self,
         run_id: str,
-        progress: dict[str, Any] | None = None,
+        progress: Progress | None = None,
         metrics: Sequence[Recorded] = (),
         log_size: int | None = None,
     ) -> None:
@@ -294,15 +296,15 @@ class Runs:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
             if row is None:
                 return
-            changed: dict[str, Any] = {}
+            changed: dict[str, object] = {}
             if progress is not None:
                 changed["progress"] = progress
-                emit(connection, row, "progress", progress)
+                emit(connection, row, EventKind.PROGRESS, progress)
             if metrics:
                 changed["metrics"] = {**row.metrics, **{each.name: each.value for each in metrics}}
-                emit_all(connection, "metric", [(row, said) for said in tell_metrics(metrics)])
+                emit_all(connection, EventKind.METRIC, [(row, said) for said in tell_metrics(metrics)])
             if log_size is not None:
-                emit(connection, row, "log", {"size": log_size})
+                emit(connection, row, EventKind.LOG, {"size": log_size})
             if changed:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(**changed))
 
@@ -376,7 +378,7 @@ class Runs:
             newest = connection.execute(select(events.c.at).order_by(events.c.seq.desc()).limit(1)).scalar()
         return None if newest is None else datetime.fromisoformat(newest)
 
-    def series(self, run_id: str, most: int | None) -> dict[str, dict[str, Any]]:
+    def series(self, run_id: str, most: int | None) -> dict[str, Series]:
         """Return the series that a run recorded; see `read_series`."""
         return read_series(self._database, run_id, most)
 

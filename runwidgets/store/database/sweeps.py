@@ -7,14 +7,16 @@ run, and a sweep with its last one, so that what is counted is always there.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from runwidgets.errors import InvalidRunStateError, UnknownSweepError
+from runwidgets.schema import Argument, EventKind, JsonValue, StateCounts
 from runwidgets.states import ACTIVE, RunState
+from runwidgets.store.database.columns import NewRun, NewSweep
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.events import emit
 from runwidgets.store.database.run_batches import PIECE, RunRow, accept_runs, cancel_runs, remove_runs
@@ -29,7 +31,7 @@ class Point:
     """A point of a sweep that is to be added."""
 
     run_id: str
-    arguments: list[dict[str, Any]]
+    arguments: list[Argument]
     """As they are shown."""
 
 
@@ -47,9 +49,9 @@ class Sweeps:
 
     def accept(
         self,
-        values: Mapping[str, Any],
+        values: NewSweep,
         added: Sequence[Point],
-        new_runs: Sequence[dict[str, Any]],
+        new_runs: Sequence[NewRun],
         waiting: int,
     ) -> SweepRow:
         """Add a sweep with its points and the runs that it starts, all or nothing.
@@ -79,12 +81,12 @@ class Sweeps:
             The key is taken, or the group or a run that is reused is gone.
         """
         with self._database.write() as connection:
-            nothing: dict[str, Any] = {"last_number": 0, "varied": [], "constants": {}}
+            nothing: dict[str, object] = {"last_number": 0, "varied": [], "constants": {}}
             adding = insert(sweeps).values(created_at=now(), **nothing, **values).returning(sweeps)
             return _extend(connection, connection.execute(adding).one(), added, new_runs, waiting)
 
     def extend(
-        self, sweep_id: str, added: Sequence[Point], new_runs: Sequence[dict[str, Any]], waiting: int
+        self, sweep_id: str, added: Sequence[Point], new_runs: Sequence[NewRun], waiting: int
     ) -> SweepRow:
         """Add points to a sweep; see `accept`.
 
@@ -102,7 +104,7 @@ class Sweeps:
         self,
         sweep_id: str,
         replaced: Sequence[tuple[int, str, str]],
-        new_runs: Sequence[dict[str, Any]],
+        new_runs: Sequence[NewRun],
         waiting: int,
     ) -> SweepRow:
         """Give points other runs, all or nothing.
@@ -167,13 +169,13 @@ class Sweeps:
             chosen = select(sweeps).where(sweeps.c.group_id == group_id).order_by(sweeps.c.seq)
             return connection.execute(chosen).all()
 
-    def count(self, sweep_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    def count(self, sweep_ids: Sequence[str]) -> dict[str, StateCounts]:
         """Return how many points have a run in each state, by sweep and state; all states are there."""
         found = {sweep_id: {state.value: 0 for state in RunState} for sweep_id in sweep_ids}
         with self._database.read() as connection:
             for begin in range(0, len(sweep_ids), PIECE):
                 _count(connection, sweep_ids[begin : begin + PIECE], found)
-        return found
+        return cast("dict[str, StateCounts]", found)
 
     def get_points(self, sweep_id: str, after: int, limit: int) -> tuple[Sequence[Row[Any]], int | None]:
         """Return points with their runs, by ascending number, and where the further ones begin.
@@ -282,7 +284,7 @@ class Sweeps:
             changing = update(sweeps).where(sweeps.c.id == sweep_id).values(is_paused=is_paused)
             after = connection.execute(changing.returning(sweeps)).one()
             if first is not None and before.is_paused != is_paused:
-                emit(connection, first, "paused", {"isPaused": is_paused})
+                emit(connection, first, EventKind.PAUSED, {"isPaused": is_paused})
             return after, first
 
     def delete(self, sweep_id: str) -> Sequence[RunRow]:
@@ -323,7 +325,7 @@ def _extend(
     connection: Connection,
     row: SweepRow,
     added: Sequence[Point],
-    new_runs: Sequence[dict[str, Any]],
+    new_runs: Sequence[NewRun],
     waiting: int,
 ) -> SweepRow:
     accept_runs(connection, new_runs, waiting)
@@ -338,7 +340,7 @@ def _extend(
     return connection.execute(extended).one()
 
 
-def _spread(row: SweepRow, given: Sequence[list[dict[str, Any]]]) -> tuple[list[str], dict[str, str]]:
+def _spread(row: SweepRow, given: Sequence[list[Argument]]) -> tuple[list[str], dict[str, str]]:
     """Return the parameters that take more than one value, and digests of the values of the others.
 
     A parameter that only some points give takes more than one: there is its default too.
@@ -376,7 +378,7 @@ def _count(connection: Connection, sweep_ids: Sequence[str], found: dict[str, di
             found[sweep_id][state] = count
 
 
-def _digest(value: Any) -> str:
+def _digest(value: JsonValue) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

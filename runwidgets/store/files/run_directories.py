@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runwidgets.failpoints import reach
+from runwidgets.schema import JsonValue, RunDescription
 from runwidgets.store.files.disk import link_file, our_errors, remove_path, sync_together, write_file
 from runwidgets.store.files.layout import LOCK, MEMBERS, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
 from runwidgets.store.locks import hold_lock
@@ -21,11 +21,11 @@ class NewRunDirectory:
     """A run whose folder is to be made."""
 
     run_id: str
-    description: dict[str, Any]
+    description: RunDescription
     """Content of ``run.json``."""
     uploads: Mapping[str, Path]
     """Uploads that its arguments name, by id; the run keeps them though they be deleted."""
-    secrets: dict[str, Any]
+    secrets: dict[str, JsonValue]
     """Values that only the kernel may see; the runner removes them when it has read them."""
 
     def describe(self) -> bytes:

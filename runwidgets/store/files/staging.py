@@ -15,7 +15,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runwidgets.errors import (
     ConstraintViolationError,
@@ -23,6 +22,8 @@ from runwidgets.errors import (
     ServiceUnavailableError,
     UnknownRunError,
 )
+from runwidgets.schema import RunDescription
+from runwidgets.store.database.columns import NewFile
 from runwidgets.store.files.disk import hash_file, link_file, our_errors, remove_path, write_atomically
 from runwidgets.store.files.layout import (
     JOURNAL,
@@ -49,8 +50,6 @@ SHARE = 20
 
 STARTED = b'{"kind": "started", "pid": 0}\n'
 """What a journal says of an attempt of which nothing else is known."""
-
-Json = dict[str, Any]
 
 
 class Staging(ABC):
@@ -109,7 +108,7 @@ class Staging(ABC):
         """
 
     @abstractmethod
-    def publish(self, run_id: str, results: Sequence[Json]) -> None:
+    def publish(self, run_id: str, results: Sequence[NewFile]) -> None:
         """Store what the run left; when this returns, all of it is there as it was listed.
 
         Called when the processes of the run are gone, before its end is told to anybody.
@@ -188,7 +187,7 @@ class SharedStaging(Staging):
     def save(self, run_id: str) -> None:
         """Do nothing: it is where it belongs."""
 
-    def publish(self, run_id: str, results: Sequence[Json]) -> None:
+    def publish(self, run_id: str, results: Sequence[NewFile]) -> None:
         """Do nothing: it is where it belongs."""
 
     def drop(self, run_id: str) -> None:
@@ -247,7 +246,7 @@ class ObjectStoreStaging(Staging):
         if began >= description["config"].get("retries", 0):
             self._object_store.remove([run_key(run_id, SECRETS)])  # no further attempt may need it
 
-    def _fetch_own(self, run_id: str, folder: Path) -> Json:
+    def _fetch_own(self, run_id: str, folder: Path) -> RunDescription:
         """Bring what is stored under the run itself, but not its results; return its description."""
         prefix = run_key(run_id)
         stored = [each.key[len(prefix) + 1 :] for each in self._object_store.find(prefix)]
@@ -258,12 +257,12 @@ class ObjectStoreStaging(Staging):
             self._object_store.fetch({run_key(run_id, name): folder / name for name in wanted})
         except FileNotFoundError as error:
             raise UnknownRunError(f"run {run_id}", "it was deleted meanwhile") from error
-        description: Json = json.loads((folder / RUN_FILE).read_bytes())
+        description: RunDescription = json.loads((folder / RUN_FILE).read_bytes())
         for each in description["files"]:
             _check(folder / UPLOADS / each["fileId"], each["sha256"], f"file {each['path']}")
         return description
 
-    def _fetch_copies(self, description: Json, folder: Path) -> None:
+    def _fetch_copies(self, description: RunDescription, folder: Path) -> None:
         """Bring the static files, as far as they are not here from another run."""
         names = {each["sha256"]: f"file {each['path']}" for each in description["inputs"]}
         names[notebook_of(description)] = "notebook"
@@ -305,7 +304,7 @@ class ObjectStoreStaging(Staging):
                 self._send(run_id, name, saved)
             self._send_journal(run_id, journal, saved)
 
-    def publish(self, run_id: str, results: Sequence[Json]) -> None:
+    def publish(self, run_id: str, results: Sequence[NewFile]) -> None:
         """Store all that is left, the journal last; see `Staging`."""
         saved = self._saved.setdefault(run_id, _Saved())
         folder = self.files.run_folder(run_id)
@@ -320,7 +319,8 @@ class ObjectStoreStaging(Staging):
                 }
             )
             for name in (OUTPUT, LOG):
-                expected = keys.get(run_key(run_id, name), {}).get("sha256")
+                listed = keys.get(run_key(run_id, name))
+                expected = None if listed is None else listed["sha256"]
                 self._send(run_id, name, saved, is_last=True, expected=expected)
             stored = {each.key: each.size for each in self._object_store.find(run_key(run_id))}
             for key, each in keys.items():
@@ -371,7 +371,7 @@ class ObjectStoreStaging(Staging):
             saved.seen[JOURNAL] = (len(content),)
 
 
-def _stored_name(result: Json) -> str:
+def _stored_name(result: NewFile) -> str:
     return OUTPUT if result["display"].get("isNotebook") else f"{WORKDIR}/{result['name']}"
 
 

@@ -140,6 +140,7 @@ def start_server(
     *options: str,
     app: str = "server",
     has_routes: bool = True,
+    python: str = sys.executable,
     **variables: str,
 ) -> JupyterServer:
     """Start a Jupyter server on a root, serving a folder; it answers when this returns."""
@@ -166,7 +167,7 @@ def start_server(
         **variables,
     }
     runtime.mkdir(mode=0o700)
-    command = [sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root", "--ServerApp.port=0"]
+    command = [python, "-m", "jupyter", app, "--no-browser", "--allow-root", "--ServerApp.port=0"]
     if not any(option.startswith("--RunWidgetsApp.root=") for option in options):
         options = (f"--RunWidgetsApp.root={root}", *options)
     command += [f"--ServerApp.root_dir={folder}"]

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from ipykernel.iostream import IOPubThread
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
 from sphinx.util.inventory import InventoryFile
 
 import runwidgets
@@ -19,7 +22,9 @@ from runwidgets.service.integrity.invariants import INVARIANTS, RULES
 from runwidgets.service.routes.routes import ROUTES
 from runwidgets.states import MOVES
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+FORKSERVER = (DOCS / "explanation" / "forkserver.md").read_text("utf-8")
 PAGES = sorted(path for kind in ("howto", "reference", "explanation") for path in (DOCS / kind).glob("*.md"))
 ERRORS = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, RunWidgetsError)]
 
@@ -150,3 +155,27 @@ def test_a_page_is_reached_and_has_one_title(path: Path) -> None:
         )
     if path.parent.name == "howto":
         assert len(text.splitlines()) <= 100
+
+
+def test_every_private_name_of_ipykernel_that_is_used_is_explained() -> None:
+    """Whoever mends the kernel after a release of ipykernel finds them in one table."""
+    source = (ROOT / "runwidgets" / "execution" / "kernels" / "in_process.py").read_text("utf-8")
+    private = set(re.findall(r"\b_[a-z]\w+", source))
+    theirs = {
+        name
+        for name in private
+        if any(hasattr(cls, name) for cls in (IPythonKernel, IPKernelApp, IOPubThread))
+    }
+
+    assert theirs
+    assert [name for name in sorted(theirs) if f"`{name}`" not in FORKSERVER] == []
+
+
+def test_the_tests_that_guard_them_are_there() -> None:
+    """Each test that the page names exists."""
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", FORKSERVER))
+
+    assert named
+    assert [name for name in named if f"def {name}(" not in sources] == []
+    assert all((ROOT / path).exists() for path in re.findall(r"`(tests/[\w./]+)`", FORKSERVER))

@@ -46,12 +46,12 @@ def _route(specification: Node, path: str, verb: str, operation: Node) -> str:
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         body = f"Body (`{kind}`): {_kind(content.get('schema', {}))}"
         parts.append(f"{body}\n\n{_properties(content.get('schema', {}))}".strip())
-    answers = [_answer(specification, *each) for each in operation["responses"].items()]
-    parts.append("\n".join(answers))
+    responses = [_response(specification, *each) for each in operation["responses"].items()]
+    parts.append("\n".join(responses))
     return "\n\n".join(parts) + "\n"
 
 
-def _answer(specification: Node, status: str, response: Node) -> str:
+def _response(specification: Node, status: str, response: Node) -> str:
     text = _resolve(specification, response)["description"].strip()
     schemas = [each.get("schema", {}) for each in response.get("content", {}).values()]
     links = [_kind(each) for each in schemas if "$ref" in each]

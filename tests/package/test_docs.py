@@ -161,11 +161,8 @@ def test_every_private_name_of_ipykernel_that_is_used_is_explained() -> None:
     """Whoever mends the kernel after a release of ipykernel finds them in one table."""
     source = (ROOT / "runwidgets" / "execution" / "kernels" / "in_process.py").read_text("utf-8")
     private = set(re.findall(r"\b_[a-z]\w+", source))
-    theirs = {
-        name
-        for name in private
-        if any(hasattr(cls, name) for cls in (IPythonKernel, IPKernelApp, IOPubThread))
-    }
+    classes = IPythonKernel, IPKernelApp, IOPubThread
+    theirs = {name for name in private if any(hasattr(cls, name) for cls in classes)}
 
     assert theirs
     assert [name for name in sorted(theirs) if f"`{name}`" not in FORKSERVER] == []

@@ -172,8 +172,7 @@ class Runs:
 
         Notes
         -----
-        **Source:** plain BEGIN gave 2,231 busy errors in 2,000 claims, BEGIN IMMEDIATE none
-        (RELIABILITY, "parts underneath").
+        **Source:** plain BEGIN gave 2,231 busy errors in 2,000 claims, BEGIN IMMEDIATE none.
         """
         busy = select(func.count()).select_from(runs).where(runs.c.host == host, runs.c.holds_slot)
         with self._database.read() as connection:

@@ -17,9 +17,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from runwidgets.errors import ServiceUnavailableError, StorageFullError
 from runwidgets.execution.backend import Backend
+from runwidgets.execution.outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
+from runwidgets.schema import RunReason
 from runwidgets.states import RunState
 from runwidgets.store.files.local import Files
 from runwidgets.store.liveness import Liveness
@@ -190,7 +192,8 @@ class Dispatcher(Backend, Generic[W]):
             followed.failures += 1
             log.exception("runwidgets: run %s: the backend stumbled; it goes on", followed.run_id)
             if followed.failures >= MAX_FAILURES:
-                self._give_up(followed, f"the run could not be followed: {type(error).__name__}: {error}")
+                message = f"the run could not be followed: {type(error).__name__}: {error}"
+                self._give_up(followed, Outcome.failed(RunReason.INTERNAL_ERROR, message))
         else:
             followed.failures = 0
 
@@ -216,7 +219,7 @@ class Dispatcher(Backend, Generic[W]):
         """Bring one run forward."""
 
     @abstractmethod
-    def _give_up(self, followed: W, reason: str) -> None:
+    def _give_up(self, followed: W, outcome: Outcome) -> None:
         """End a run that cannot be followed."""
 
     @abstractmethod

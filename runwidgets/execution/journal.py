@@ -13,7 +13,7 @@ kernel    ``pid`` of the kernel, and ``way``: ``direct``, ``forked`` or ``spawne
 cell      ``cell`` (from 1), ``cells``, ``source``: its first line
 progress  ``fraction``, ``text``: what the template reported
 metric    ``name``, ``value``
-finished  ``state``, ``messages``, ``files``
+finished  ``state``, ``reason``, ``messages``, ``files``
 ========  =================================================================================
 """
 
@@ -26,7 +26,8 @@ from typing import Literal, TypeAlias, cast
 
 from typing_extensions import NotRequired, TypedDict
 
-from runwidgets.schema import FoundResult, JsonValue, StateName
+from runwidgets.execution.outcome import OutcomeRecord
+from runwidgets.schema import FoundResult, JsonValue
 from runwidgets.store.files.disk_reserve import release_space, reserve_space
 from runwidgets.store.files.local import RESERVE
 
@@ -82,12 +83,10 @@ class RecordedMetric(TypedDict):
     """Where it belongs to a series."""
 
 
-class FinishedRecord(TypedDict):
+class FinishedRecord(OutcomeRecord):
     """The attempt ended."""
 
     kind: Literal["finished"]
-    state: StateName
-    messages: list[str]
     files: list[FoundResult]
 
 

@@ -24,14 +24,15 @@ from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.dispatcher import Dispatcher
 from runwidgets.execution.forkserver.pool import ForkServers
 from runwidgets.execution.kernels.zmq import private_folder
+from runwidgets.execution.outcome import WORKER_LOST, Outcome
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, signal_name
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.execution.runner.environment import run_environment
 from runwidgets.execution.runner.recorder import settle
-from runwidgets.execution.runner.stop import WORKER_LOST
-from runwidgets.execution.tracked_run import Outcome, TrackedRun, store_all
+from runwidgets.execution.tracked_run import TrackedRun, store_all
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
+from runwidgets.schema import RunReason
 from runwidgets.states import RunState
 from runwidgets.store.files.local import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
 from runwidgets.store.liveness import Liveness, LockLiveness
@@ -41,6 +42,7 @@ KILL_PAUSE = 2.0
 """Seconds beyond the grace period after which a cancelled run's runner is killed too."""
 LAUNCHES = 3
 """Times that a runner is launched before it counts as one that cannot be started."""
+UNREADABLE = "its run directory cannot be read"
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +146,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         except (FileNotFoundError, KeyError, ValueError) as error:
             log.warning("runwidgets: run %s: %s", run_id, error)
             with suppress(InvalidRunStateError, UnknownRunError):
-                self._runs.move(run_id, RunState.ERROR, ["its run directory cannot be read"])
+                self._runs.move(run_id, RunState.ERROR, RunReason.FILE_ERROR, [UNREADABLE])
             self._runs.release(run_id)
         else:
             followed.starts_at = starts_at
@@ -153,7 +155,8 @@ class LocalBackend(Dispatcher[TrackedRun]):
     def _start(self, followed: TrackedRun) -> None:
         """Launch the runner; it is given the lock."""
         if followed.launches == LAUNCHES + followed.attempts:
-            followed.outcome = Outcome(RunState.ERROR, ["the runner could not be started"])
+            message = "the runner could not be started"
+            followed.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
             self._let_go(followed)
             return
         lock = hold_lock(followed.lock)
@@ -183,7 +186,8 @@ class LocalBackend(Dispatcher[TrackedRun]):
                 followed.watch(self._spawn(folder, followed.run_id, lock))
             reach("launched")
         except OSError as error:
-            followed.outcome = Outcome(RunState.ERROR, [f"the runner could not be started: {error.strerror}"])
+            message = f"the runner could not be started: {error.strerror}"
+            followed.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
             self._let_go(followed)
         finally:
             os.close(lock)
@@ -209,7 +213,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         """Bring one run forward by what its journal, its processes and the clock say."""
         if followed.starts_at is not None:
             if self._is_abandoned.is_set():
-                followed.outcome = Outcome(RunState.ERROR, [WORKER_LOST])
+                followed.outcome = WORKER_LOST
             if self._is_to_end(followed):
                 self._let_go(followed)
             elif time.monotonic() >= followed.starts_at:
@@ -228,9 +232,9 @@ class LocalBackend(Dispatcher[TrackedRun]):
         elif followed.outcome is not None and not followed.has_ended and not self._is_to_retry(followed):
             followed.end(self._runs, holds_slot=True)
 
-    def _give_up(self, followed: TrackedRun, reason: str) -> None:
+    def _give_up(self, followed: TrackedRun, outcome: Outcome) -> None:
         kill_run(followed.run_id)
-        followed.outcome = Outcome(RunState.ERROR, [reason])
+        followed.outcome = outcome
         self._let_go(followed)
 
     def _is_to_end(self, followed: TrackedRun) -> bool:
@@ -268,7 +272,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
                 else:
                     followed.must_spawn = True
                 return
-            followed.outcome = Outcome(RunState.ERROR, [_last_words(followed.code)])
+            followed.outcome = Outcome.failed(RunReason.RUNNER_DIED, _last_words(followed.code))
         if self._is_to_retry(followed) and not followed.has_ended:
             followed.retry()
             followed.note(self._runs, is_last=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from runwidgets.schema import Progress
+from runwidgets.schema import Progress, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metric_series import Recorded
@@ -38,6 +38,7 @@ class RunQueue(Protocol):
         self,
         run_id: str,
         target: RunState,
+        reason: RunReason | None = None,
         messages: Sequence[str] = (),
         results: Iterable[NewFile] = (),
         holds_slot: bool = True,

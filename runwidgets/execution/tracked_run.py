@@ -7,7 +7,6 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from typing_extensions import Unpack
@@ -19,6 +18,7 @@ from runwidgets.errors import (
     UnknownRunError,
 )
 from runwidgets.execution.journal import JournalReader, JournalRecord
+from runwidgets.execution.outcome import Outcome
 from runwidgets.execution.processes import watch_for_end
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.schema import FoundResult, Progress, ProgressReport, RunDescription
@@ -35,15 +35,6 @@ RETRY_PAUSE = 1.0
 RETRY_PAUSE_MAX = 60.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Outcome:
-    """How an attempt ended."""
-
-    state: RunState
-    messages: list[str]
-    files: list[FoundResult] = field(default_factory=list)
 
 
 class TrackedRun:
@@ -66,6 +57,8 @@ class TrackedRun:
         self.is_told = False
         """Whether that process was asked to end."""
         self.outcome: Outcome | None = None
+        self.files: list[FoundResult] = []
+        """Result files of a successful attempt, as the journal says."""
         self.attempts = 0
         """Attempts that began, as the journal says."""
         self.launches = 0
@@ -192,13 +185,13 @@ class TrackedRun:
                 "sha256": each["sha256"],
                 "display": each["display"],
             }
-            for each in self.outcome.files
+            for each in self.files
         ]
         messages = self.outcome.messages
         if self.attempts > 1 and self.outcome.state is RunState.ERROR:
             messages = [*messages, f"{self.attempts} attempts were made"]
         try:
-            runs.move(self.run_id, self.outcome.state, messages, results, holds_slot)
+            runs.move(self.run_id, self.outcome.state, self.outcome.reason, messages, results, holds_slot)
         except (InvalidRunStateError, UnknownRunError):
             self.is_cancelled = self.has_ended = True
             return False
@@ -221,7 +214,7 @@ class TrackedRun:
         elif record["kind"] == "metric":
             self._metrics.append(Recorded(record["name"], record["value"], record.get("step"), self.attempts))
         elif record["kind"] == "finished":
-            self.outcome = Outcome(RunState(record["state"]), record["messages"], record["files"])
+            self.outcome, self.files = Outcome.from_json(record), record["files"]
 
     def _report(self, **values: Unpack[ProgressReport]) -> None:
         self._progress.update(values)

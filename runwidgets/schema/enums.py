@@ -18,12 +18,22 @@ class RunReason(str, Enum):
     """The run, or one of its cells, took longer than its limit."""
     OUTPUTS_MISSING = "outputs_missing"
     """A declared output was not written."""
+    RESULTS_TOO_LARGE = "results_too_large"
+    """It left more result files, or more bytes in them, than a run may."""
     STORAGE_FULL = "storage_full"
-    """The disk was full, or a file could not be written."""
+    """The disk has no space left, or none that the user may take."""
+    FILE_ERROR = "file_error"
+    """A file of the run could not be read or written."""
+    RUNNER_NOT_STARTED = "runner_not_started"
+    """The process that executes the run could not be started."""
     RUNNER_DIED = "runner_died"
     """The process that executed the run is gone, and did not say how it ended."""
+    WORKER_FAILED = "worker_failed"
+    """No worker of the cluster could execute it, or hand over what it left."""
     WORKER_LOST = "worker_lost"
     """The worker of the cluster on which it ran is gone."""
+    VERSION_MISMATCH = "version_mismatch"
+    """Who executed it and who watched it have different versions of this software."""
     CANCELED = "canceled"
     """Somebody cancelled it."""
     SHUTDOWN = "shutdown"
@@ -34,6 +44,12 @@ class RunReason(str, Enum):
     """A search ended it, because it would not become the best."""
     INTERNAL_ERROR = "internal_error"
     """The fault is in this software."""
+
+
+CANCELED_REASONS = frozenset(
+    {RunReason.CANCELED, RunReason.SHUTDOWN, RunReason.SWEEP_STOPPED, RunReason.PRUNED}
+)
+"""Reasons of runs that are CANCELED; all others are those of runs that ended in ERROR."""
 
 
 class SweepOnError(str, Enum):

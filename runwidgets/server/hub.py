@@ -175,14 +175,15 @@ def state_notice(event: RunEvent) -> StateNotice | None:
     Returns
     -------
     dict or None
-        ``{runId, groupId, seq, state, at}``, as in ``schemas/run_state/v1.yaml``.
+        ``{runId, groupId, seq, state, reason?, at}``, as in ``schemas/run_state/v1.yaml``.
     """
     if event["kind"] != "state":
         return None
+    told = {key: event["data"][key] for key in ("state", "reason") if key in event["data"]}
     return {
         "runId": event["runId"],
         "groupId": event["groupId"],
         "seq": event["seq"],
-        "state": event["data"]["state"],
+        **told,
         "at": event["at"],
     }

@@ -12,6 +12,7 @@ from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.backend import Backend, Cluster
 from runwidgets.execution.local import LocalBackend
 from runwidgets.limits import Limits
+from runwidgets.schema import RunReason
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.events import InstanceEvents, LocalEventService
@@ -132,7 +133,7 @@ class Instance:
         """Let go of threads and connections. Twice is harmless."""
         self._retention.close()
         if self._on_shutdown == "cancel":
-            self._parts.runs.cancel_all("the server was shut down")
+            self._parts.runs.cancel_all(RunReason.SHUTDOWN, "the server was shut down")
             self._backend.drain(DRAIN_TIMEOUT)
         self._backend.close()
         self._database.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runwidgets.limits import Limits
+from runwidgets.schema import RunReason
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.factory import DATABASE, open_store
 from runwidgets.service.local.components import Components
@@ -234,7 +235,7 @@ def _ask(many: StoreOnly, few: StoreOnly, name: str) -> _Found:
     ask = QUESTIONS[name][1]
     found = _time(lambda: ask(many), lambda: ask(few))
     for instance in (many, few):
-        instance.runs.cancel_all("the benchmark goes on")
+        instance.runs.cancel_all(RunReason.CANCELED, "the benchmark goes on")
     return found
 
 
@@ -246,7 +247,7 @@ def _ask_queue(instance: StoreOnly, waiting: int) -> dict[str, _Found]:
         return _time(lambda: instance.runs.claim("here", "nobody", 10 * WAITING)).ours
 
     begin = _time(lambda: start(instance)).ours
-    instance.runs.cancel_all("the benchmark goes on")
+    instance.runs.cancel_all(RunReason.CANCELED, "the benchmark goes on")
     fill(instance.database, instance.groups[:1], few, RunState.PENDING)
     theirs = claim()
     fill(instance.database, instance.groups[:1], waiting - few, RunState.PENDING)

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import update
+from sqlalchemy import Connection, create_engine, inspect, update
 from sqlalchemy.exc import IntegrityError
 
 from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError
+from runwidgets.schema import RunReason
 from runwidgets.service.factory import open_instance
 from runwidgets.states import MOVES, TERMINAL, RunState
 from runwidgets.store.database.database import Database
@@ -18,6 +19,8 @@ from tests.builders import wait_until
 from tests.conftest import url_of
 from tests.store.conftest import NOW, run_row
 
+REASONS = {RunState.ERROR: RunReason.TIMEOUT, RunState.CANCELED: RunReason.CANCELED}
+
 
 def bring(queue: Runs, run_id: str, state: RunState) -> None:
     """Accept a run and bring it into a state."""
@@ -25,13 +28,36 @@ def bring(queue: Runs, run_id: str, state: RunState) -> None:
     if state in {RunState.RUNNING, RunState.SUCCESS}:
         queue.claim("host", "instance", 100)
     if state in TERMINAL:
-        queue.move(run_id, state)
+        queue.move(run_id, state, REASONS.get(state))
 
 
 def test_the_migrations_make_the_tables(database: Database) -> None:
     """What Alembic builds is what the code says."""
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_migrations_make_the_checks(database: Database, tmp_path: Path) -> None:
+    """What the database refuses is what the code says; Alembic compares no checks."""
+    plain = create_engine(f"sqlite:///{tmp_path / 'plain.db'}")
+    metadata.create_all(plain)
+
+    def checks(connection: Connection) -> dict[str, dict[str, str]]:
+        inspector = inspect(connection)
+        return {
+            table: {each["name"]: each["sqltext"] for each in inspector.get_check_constraints(table)}
+            for table in ("runs", "sweeps")
+        }
+
+    with plain.connect() as connection:
+        expected = checks(connection)
+    with database.read() as connection:
+        assert {table: each.keys() for table, each in expected.items()} == {
+            table: each.keys() for table, each in checks(connection).items()
+        }
+        if connection.dialect.name == "sqlite":
+            assert checks(connection) == expected
+    plain.dispose()
 
 
 @pytest.mark.sqlite
@@ -85,10 +111,10 @@ def test_only_the_moves_of_the_machine_are_made(queue: Runs, source: RunState, t
     before = queue.get("r")
 
     if target in MOVES[source]:
-        assert queue.move("r", target).state == target.value
+        assert queue.move("r", target, REASONS.get(target)).state == target.value
     else:
         with pytest.raises(ValueError, match=f"it is {source} and cannot become {target}"):
-            queue.move("r", target)
+            queue.move("r", target, REASONS.get(target))
         assert queue.get("r") == before
 
 
@@ -100,10 +126,16 @@ def test_only_the_moves_of_the_machine_are_made(queue: Runs, source: RunState, t
         {"state": "RUNNING"},
         {"finished_at": NOW},
         {"started_at": NOW},
+        {"reason": "timeout"},
+        {"state": "ERROR", "finished_at": NOW},
+        {"state": "CANCELED", "finished_at": NOW},
+        {"state": "ERROR", "finished_at": NOW, "reason": "tired"},
+        {"state": "ERROR", "finished_at": NOW, "reason": "canceled"},
+        {"state": "CANCELED", "finished_at": NOW, "reason": "timeout"},
     ],
 )
 def test_the_database_refuses_what_cannot_be(database: Database, queue: Runs, values: dict[str, str]) -> None:
-    """An unknown state, an end without a state, a state without its times."""
+    """An unknown state or reason, an end without a state, a state without its times or its reason."""
     bring(queue, "r", RunState.PENDING)
 
     with pytest.raises(IntegrityError), database.write() as connection:
@@ -137,7 +169,7 @@ def test_of_many_claimants_one_gets_each_run_and_slots_hold(tmp_path: Path, queu
             if row is not None:
                 claimed.append(row.id)
                 most = max(most, len(mine.holding()))
-                mine.move(row.id, RunState.ERROR)
+                mine.move(row.id, RunState.ERROR, RunReason.CELL_ERROR)
                 mine.release(row.id)
         own.close()
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
+from runwidgets.schema import RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.metric_series import Recorded
@@ -39,7 +40,8 @@ def ranked(database: Database, queue: Runs) -> list[dict[str, Any]]:
         if metrics:
             queue.note(run["id"], metrics=[Recorded(name, value) for name, value in metrics.items()])
         state = RunState.ERROR if number % 7 == 3 else RunState.SUCCESS
-        queue.move(run["id"], state, holds_slot=False)
+        reason = RunReason.CELL_ERROR if state is RunState.ERROR else None
+        queue.move(run["id"], state, reason, holds_slot=False)
         made += [run] if state is RunState.SUCCESS else []
     return made
 

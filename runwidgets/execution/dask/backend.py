@@ -23,12 +23,13 @@ from runwidgets.execution.dask.connection import Connection
 from runwidgets.execution.dask.scheduler_plugin import PREFIX
 from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin
 from runwidgets.execution.dispatcher import IDLE_PAUSE, Dispatcher
+from runwidgets.execution.outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.execution.runner.recorder import settle
-from runwidgets.execution.runner.stop import WORKER_LOST
-from runwidgets.execution.tracked_run import Outcome, TrackedRun
+from runwidgets.execution.tracked_run import TrackedRun
 from runwidgets.limits import Limits
-from runwidgets.states import RunState
+from runwidgets.schema import RunReason
+from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metric_series import Recorded
 from runwidgets.store.files.layout import JOURNAL, LOCK, RUN_FILE
 from runwidgets.store.files.local import Files
@@ -68,7 +69,8 @@ class Sent:
     """Whether its worker was asked to end it."""
     failures: int = 0
     notes: list[Json] = field(default_factory=list)
-    end: Json | None = None
+    end: Outcome | None = None
+    results: list[NewFile] = field(default_factory=list)
     is_over: bool = False
     """Whether no process of it is left, as its worker says."""
     lost: str | None = None
@@ -182,10 +184,12 @@ class DaskBackend(Dispatcher[Sent]):
             sent.lost = said["lost"]
             sent.gone_since = sent.gone_since or time.monotonic()
         elif "failed" in said:
-            sent.end = _error(f"Dask could not execute it: {said['failed']}")
+            message = f"Dask could not execute it: {said['failed']}"
+            sent.end = Outcome.failed(RunReason.WORKER_FAILED, message)
             sent.is_over = True
         elif "end" in said:
-            sent.end, sent.is_over = said["end"], True
+            sent.end = None if said["end"] is None else Outcome.from_json(said["end"])
+            sent.results, sent.is_over = said.get("results", []), True
 
     def _note_all(self) -> None:
         telling = [sent for sent in self._followed.values() if sent.notes and not sent.is_over]
@@ -223,7 +227,8 @@ class DaskBackend(Dispatcher[Sent]):
     def _send(self, sent: Sent) -> None:
         """Hand a run to the scheduler."""
         if sent.launches >= LAUNCHES + sent.attempts:
-            sent.end = _error("no worker of the cluster could begin it")
+            message = "no worker of the cluster could begin it"
+            sent.end = Outcome.failed(RunReason.WORKER_FAILED, message)
             self._let_go(sent)
             return
         key = _key(sent.run_id, sent.launches)
@@ -239,7 +244,7 @@ class DaskBackend(Dispatcher[Sent]):
                 return  # its runner still ends
             followed.read()
         sent.attempts = followed.attempts
-        if followed.outcome is not None and followed.outcome.messages[:1] == [WORKER_LOST]:
+        if followed.outcome is not None and followed.outcome.reason is RunReason.WORKER_LOST:
             followed.outcome = None
         if followed.outcome is None and not sent.is_cancelled:
             if self._is_to_wait(sent):
@@ -251,7 +256,7 @@ class DaskBackend(Dispatcher[Sent]):
         if followed.outcome is None:
             with suppress(OSError, ValueError), self._files.edit_notebook(sent.run_id) as notebook:
                 settle(notebook)
-            followed.outcome = Outcome(RunState.ERROR, [_lost(sent)])
+            followed.outcome = Outcome.failed(RunReason.WORKER_LOST, _lost(sent))
         with followed.all_or_nothing(), self._runs.together():
             followed.note(self._runs, is_last=True)
             is_known = followed.end(self._runs, holds_slot=False) or self._runs.release(sent.run_id)
@@ -280,9 +285,9 @@ class DaskBackend(Dispatcher[Sent]):
         """Store how a run ended, and give its slot back with it; False where it has its end already."""
         if sent.end is None or sent.is_cancelled:
             return False
-        state, messages, results = RunState(sent.end["state"]), sent.end["messages"], sent.end["results"]
+        end = sent.end
         try:
-            self._runs.move(sent.run_id, state, messages, results, holds_slot=False)
+            self._runs.move(sent.run_id, end.state, end.reason, end.messages, sent.results, holds_slot=False)
         except (InvalidRunStateError, UnknownRunError):  # somebody cancelled it before
             return False
         return True
@@ -294,9 +299,9 @@ class DaskBackend(Dispatcher[Sent]):
         del self._followed[sent.run_id]
         self._wake()
 
-    def _give_up(self, sent: Sent, reason: str) -> None:
+    def _give_up(self, sent: Sent, outcome: Outcome) -> None:
         sent.notes.clear()
-        sent.end = _error(reason)
+        sent.end = outcome
         self._let_go(sent)
 
 
@@ -307,10 +312,6 @@ def _key(run_id: str, launch: int) -> str:
 def _keys(sent: Sent) -> list[str]:
     """Return the keys that a run may have been sent with."""
     return [_key(sent.run_id, launch) for launch in range(LAUNCHES + sent.config.get("retries", 0))]
-
-
-def _error(message: str) -> Json:
-    return {"state": RunState.ERROR.value, "messages": [message], "results": []}
 
 
 def _lost(sent: Sent) -> str:

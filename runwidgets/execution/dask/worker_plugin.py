@@ -28,9 +28,9 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnavailableError
 from runwidgets.execution.local import KILL_PAUSE, LocalBackend
-from runwidgets.execution.runner.stop import WORKER_LOST
+from runwidgets.execution.outcome import Outcome
 from runwidgets.limits import Limits
-from runwidgets.schema import Progress
+from runwidgets.schema import Progress, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metric_series import Recorded
@@ -59,7 +59,8 @@ class Task:
     host: str = ""
     said: list[Json] = field(default_factory=list)
     """What goes home with its end."""
-    end: Json | None = None
+    end: Outcome | None = None
+    results: list[NewFile] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -145,6 +146,7 @@ class WorkerRunQueue:
         self,
         run_id: str,
         target: RunState,
+        reason: RunReason | None = None,
         messages: Sequence[str] = (),
         results: Iterable[NewFile] = (),
         holds_slot: bool = True,
@@ -153,7 +155,7 @@ class WorkerRunQueue:
         task = self._tasks[run_id]
         if task.end is not None or task.state == RunState.CANCELED.value:
             raise InvalidRunStateError(f"run {run_id}", "it has ended")
-        task.end = {"state": target.value, "messages": list(messages), "results": list(results)}
+        task.end, task.results = Outcome(target, reason, messages), list(results)
         if not holds_slot:
             self.release(run_id)
 
@@ -230,8 +232,8 @@ class RunWorkerPlugin(WorkerPlugin):
             if self._ask("begin", key=key, worker=self._worker.address):
                 self._execute(run_id, key, attempts, place, queue, backend)
         except RunWidgetsError as error:
-            end = {"state": RunState.ERROR.value, "messages": [error.message], "results": []}
-            self._tell({"run": run_id, "notes": [], "end": end})
+            end = Outcome.failed(RunReason.WORKER_FAILED, error.message)
+            self._tell({"run": run_id, "notes": [], "end": end.to_json()})
 
     def _execute(
         self,
@@ -252,13 +254,14 @@ class RunWorkerPlugin(WorkerPlugin):
             while not task.is_over.wait(SAVE_PAUSE):
                 with suppress(ServiceUnavailableError):  # the next time makes up for it
                     place.save(run_id)
-            self._publish(run_id, task.end["results"] if task.end is not None else [], place)
+            self._publish(run_id, task.results, place)
         finally:
             place.drop(run_id)
-        if task.end is not None and task.end["messages"][:1] == [WORKER_LOST]:
+        if task.end is not None and task.end.reason is RunReason.WORKER_LOST:
             self._tell({"key": key, "notes": task.said, "lost": self._worker.address})
         else:
-            self._tell({"run": run_id, "notes": task.said, "end": task.end})
+            end = None if task.end is None else task.end.to_json()
+            self._tell({"run": run_id, "notes": task.said, "end": end, "results": task.results})
 
     def _publish(self, run_id: str, results: Sequence[NewFile], place: Staging) -> None:
         """Put what a run left where others find it, as soon as the store answers."""

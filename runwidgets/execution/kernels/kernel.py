@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from runwidgets.execution.processes import count_oom_kills, signal_name, watch_for_end
+from runwidgets.schema import RunReason
 
 SHUTDOWN_WAIT = 5.0
 """Seconds in which a kernel that was asked to end must be gone. **Source:** jupyter_client 8,
@@ -100,15 +101,20 @@ class Kernel:
             os.close(self._exit_fd)
             self._exit_fd = -1
 
+    @property
+    def reason(self) -> RunReason:
+        """Why a run ends whose kernel has ended: the kernel died, or there was no memory for it."""
+        is_oom = self._code == -signal.SIGKILL and count_oom_kills() > self._oom_kills
+        return RunReason.OUT_OF_MEMORY if is_oom else RunReason.KERNEL_DIED
+
     def last_words(self) -> str:
         """Say how the process ended."""
         if self._code is None:
             return "the kernel died"
         if self._code >= 0:
             return f"the kernel exited with code {self._code}"
-        name = signal_name(-self._code)
-        is_oom = name == "SIGKILL" and count_oom_kills() > self._oom_kills
-        return f"the kernel was killed by {name}{': out of memory' if is_oom else ''}"
+        is_oom = self.reason is RunReason.OUT_OF_MEMORY
+        return f"the kernel was killed by {signal_name(-self._code)}{': out of memory' if is_oom else ''}"
 
     def _see_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._exit_fd)

@@ -20,10 +20,11 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
 from runwidgets.execution.kernels.kernel import Kernel
+from runwidgets.execution.outcome import Outcome, reason_of
 from runwidgets.execution.runner.recorder import Recorder, strict
 from runwidgets.failpoints import reach
 from runwidgets.record import METRIC_TYPE, PROGRESS_TYPE
-from runwidgets.states import RunState
+from runwidgets.schema import RunReason
 
 ENGINE = "runwidgets"
 SCRAP_TYPE = re.compile(r"application/scrapbook\.scrap\.(json|text)\+json")
@@ -71,20 +72,24 @@ class _Client(PapermillNotebookClient):
     async def _run(self) -> None:
         recorder, stop = self.recorder, self.recorder.stop
         try:
-            self.kc = await self.kernel.connect(recorder.limits.start_timeout)
+            try:
+                self.kc = await self.kernel.connect(recorder.limits.start_timeout)
+            except (RuntimeError, OSError) as error:
+                recorder.failure = _not_started(error)
+                return
             recorder.tell("kernel", pid=self.kernel.pid, way=self.kernel.way)
             stop.watch(self.kernel.pid)
             reach("kernel up")
             await self._execute_cells()
             stop.watch(None)
-            if not recorder.messages and not stop.is_requested:
+            if recorder.failure is None and not stop.is_requested:
                 reply = await self.async_wait_for_reply(self.kc.kernel_info())
                 if reply is not None:
                     self.nb.metadata["language_info"] = reply["content"]["language_info"]
                 self.set_widgets_metadata()
         except DeadKernelError:  # between two cells, or after the last one: nobody reads what it said
             await self.kernel.end()
-            recorder.messages = [self.kernel.last_words()]
+            recorder.failure = Outcome.failed(self.kernel.reason, self.kernel.last_words())
         finally:
             await self.kernel.shut_down()
 
@@ -138,12 +143,14 @@ class _Client(PapermillNotebookClient):
         except CellExecutionError as error:
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
             sentence = recorder.mask(f"cell {recorder.cell} raised {error.ename}: {error.evalue}")
-            recorder.messages = [sentence, recorder.mask(_traceback(cell))]
+            traceback = recorder.mask(_traceback(cell))
+            recorder.failure = Outcome.failed(RunReason.CELL_ERROR, sentence, traceback)
             return False
         except DeadKernelError:
             await self.kernel.end()
             self.nb_man.cell_exception(cell, cell_index=index)
-            recorder.messages = [f"cell {recorder.cell}: {self.kernel.last_words()}"]
+            message = f"cell {recorder.cell}: {self.kernel.last_words()}"
+            recorder.failure = Outcome.failed(self.kernel.reason, message)
             return False
         else:
             if is_code:
@@ -163,9 +170,8 @@ class _Client(PapermillNotebookClient):
         return cell.cell_type == "code" and self.skip_cells_with_tag not in cell.metadata.get("tags", [])
 
     def _time_out(self, limit: float, number: int) -> None:
-        self.recorder.stop.request(
-            RunState.ERROR, f"cell {number} took longer than its limit of {limit:g} s (cell_timeout)"
-        )
+        message = f"cell {number} took longer than its limit of {limit:g} s (cell_timeout)"
+        self.recorder.stop.request(Outcome.failed(RunReason.TIMEOUT, message))
 
     async def _assign_secrets(self) -> None:
         """Set the secret parameters, outside every cell and history."""
@@ -288,7 +294,7 @@ class RunwidgetsEngine(Engine):
         kernel_name : str
             The kernelspec.
         recorder : Recorder
-            What to obey and whom to tell; its `messages` say what failed.
+            What to obey and whom to tell; its `failure` says what failed.
         **options
             ``kernel``, the `Kernel` to execute on.
 
@@ -321,6 +327,15 @@ class RunwidgetsEngine(Engine):
         """Execute with our client; called by `execute_notebook`."""
         executed: NotebookNode = _Client(nb_man, options["recorder"], options["kernel"]).execute()
         return executed
+
+
+def _not_started(error: RuntimeError | OSError) -> Outcome:
+    """Return how a run ends whose kernel did not start."""
+    reason = RunReason.KERNEL_NOT_STARTED
+    if isinstance(error, OSError) and reason_of(error) is RunReason.STORAGE_FULL:
+        reason = RunReason.STORAGE_FULL
+    said = error.strerror if isinstance(error, OSError) else error
+    return Outcome.failed(reason, f"the kernel did not start: {said}")
 
 
 def _after_parameters(cells: list[NotebookNode]) -> int:

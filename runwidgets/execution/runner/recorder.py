@@ -16,9 +16,9 @@ import nbformat.v4
 from nbformat import NotebookNode
 
 from runwidgets.execution.journal import JournalWriter
+from runwidgets.execution.outcome import Outcome, reason_of
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.limits import Limits
-from runwidgets.states import RunState
 from runwidgets.store.files.disk import write_atomically
 
 SNAPSHOT_PAUSE = 0.5
@@ -67,7 +67,8 @@ class Recorder:
         self.limits = limits
         self.cell_timeout = cell_timeout
         self.secrets = secrets or []
-        self.messages: list[str] = []
+        self.failure: Outcome | None = None
+        """What failed, with a cell or between two."""
         self.cell = 0
         self.cells = 0
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -174,7 +175,7 @@ class Recorder:
             yield
         except OSError as error:
             message = f"{subject} of the run could not be written: {error.strerror}"
-            self.stop.request(RunState.ERROR, message)
+            self.stop.request(Outcome.failed(reason_of(error), message))
 
 
 def settle(output: Path) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runwidgets.errors import ConstraintViolationError
+from runwidgets.execution.outcome import Outcome, RunFailedError
 from runwidgets.limits import Limits
+from runwidgets.schema import RunReason
 from runwidgets.store.files.disk import hash_file, remove_tree
 from runwidgets.store.files.local import OUTPUT, UPLOADS, WORKDIR
 
@@ -101,7 +102,7 @@ def collect_results(
 
     Raises
     ------
-    ConstraintViolationError
+    RunFailedError
         A declared output is missing, or the files pass a limit.
     """
     workdir = folder / WORKDIR
@@ -115,21 +116,22 @@ def collect_results(
         total += size
         found[name] = _result(name, digest, size)
         if len(found) > limits.result_files:
-            raise ConstraintViolationError(
-                "result files",
-                f"the run left more than {limits.result_files:,}",
-                "pack them into one archive",
+            raise _failure(
+                RunReason.RESULTS_TOO_LARGE,
+                f"result files: the run left more than {limits.result_files:,}; pack them into one archive",
             )
         if total > limits.result_size:
-            raise ConstraintViolationError(
-                "result files", f"they have more than {limits.result_size:,} bytes"
+            raise _failure(
+                RunReason.RESULTS_TOO_LARGE,
+                f"result files: they have more than {limits.result_size:,} bytes",
             )
     listed: dict[str, dict[str, Any]] = {}
     for output in outputs:
         matching = sorted(name for name in found if _matches(name, output["source"]))
         if not matching and output["source"] not in placed:
-            raise ConstraintViolationError(
-                output["source"], "the template declares this output, but the run did not write it"
+            raise _failure(
+                RunReason.OUTPUTS_MISSING,
+                f"{output['source']}: the template declares this output, but the run did not write it",
             )
         for name in matching:
             listed.setdefault(name, found[name])
@@ -141,6 +143,10 @@ def collect_results(
     digest, size = hash_file(folder / OUTPUT)
     executed = {**_result(notebook, digest, size), "display": {"isNotebook": True}}
     return [*listed.values(), executed]
+
+
+def _failure(reason: RunReason, message: str) -> RunFailedError:
+    return RunFailedError(Outcome.failed(reason, message))
 
 
 def _result(name: str, digest: str, size: int) -> dict[str, Any]:

@@ -25,22 +25,24 @@ from papermill.parameterize import parameterize_notebook
 from papermill.translators import translate_parameters
 from papermill.version import version as papermill_version
 
-from runwidgets.errors import RunWidgetsError
 from runwidgets.execution.journal import JournalWriter, count_attempts
 from runwidgets.execution.kernels.kernel import Kernel
 from runwidgets.execution.kernels.zmq import ZmqKernel, private_folder
+from runwidgets.execution.outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
 from runwidgets.execution.runner.engine import ENGINE
 from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.execution.runner.results import collect_results, empty_folder, place_inputs
-from runwidgets.execution.runner.stop import WORKER_LOST, Stop
+from runwidgets.execution.runner.stop import Stop
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
+from runwidgets.schema import FoundResult, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.files.layout import ENVIRONMENT
 from runwidgets.store.files.local import JOURNAL, LOG, OUTPUT, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
 from runwidgets.templates.signature import construct
 
+CANCELED = Outcome(RunState.CANCELED, RunReason.CANCELED, ["the run was cancelled"])
 Launch = Callable[[str, Path, Path, str], Kernel]
 """Makes a kernel: kernelspec, working folder, folder for its sockets, ``config.kernel``."""
 
@@ -79,45 +81,47 @@ def execute_run(
     limits = Limits(**description["limits"])
     stop = Stop(limits.cancel_grace, kill_descendants)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.request(RunState.CANCELED, "the run was cancelled"))
-    signal.signal(signal.SIGHUP, lambda *_: stop.request(RunState.ERROR, WORKER_LOST))
+        signal.signal(number, lambda *_: stop.request(CANCELED))
+    signal.signal(signal.SIGHUP, lambda *_: stop.request(WORKER_LOST))
     journal.write("started", pid=os.getpid())
-    state, messages, files = RunState.ERROR, [], []
+    outcome = Outcome.failed(RunReason.INTERNAL_ERROR, "the runner was interrupted")
+    files: list[FoundResult] = []
     reach("started")
     try:
         if earlier:
             empty_folder(folder / WORKDIR)
         placed = place_inputs(folder, description, copies, limits)
         reach("laid out")
-        messages = _execute(folder, description, journal, stop, limits, launch, is_last, keeper)
+        _execute(folder, description, journal, stop, limits, launch, is_last, keeper)
         kill_descendants()  # what is a result is not written any more
-        if not messages and not stop.is_requested:
+        if not stop.is_requested:
             reach("executed")
             template = description["template"]
             files = collect_results(folder, template["outputs"], placed, template["name"], limits)
-            state = RunState.SUCCESS
+            outcome = Outcome(RunState.SUCCESS)
             reach("collected")
-    except RunWidgetsError as error:
-        messages = [error.message]
+    except RunFailedError as failure:
+        outcome = failure.outcome
     except OSError as error:
-        messages = [f"the files of the run could not be written or read: {error.strerror}"]
+        message = f"the files of the run could not be written or read: {error.strerror}"
+        outcome = Outcome.failed(reason_of(error), message)
         traceback.print_exc()
     except Exception as error:
-        messages = [f"{type(error).__name__}: {error}"]
+        outcome = Outcome.failed(RunReason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
         raise
     finally:
         kill_descendants()
         reap_children()
         shutil.rmtree(private_folder(folder.name), ignore_errors=True)
-        if stop.state is not None:
-            state, files, messages = stop.state, [], [stop.message]
-        if is_last or state is not RunState.ERROR:
+        if stop.outcome is not None:
+            outcome, files = stop.outcome, []
+        if is_last or outcome.state is not RunState.ERROR:
             shutil.rmtree(folder / UPLOADS, ignore_errors=True)
             (folder / SECRETS).unlink(missing_ok=True)
-        journal.write("finished", state=state.value, messages=messages, files=files)
+        journal.write("finished", **outcome.to_json(), files=files)
         journal.close()
     reach("finished")
-    return state
+    return outcome.state
 
 
 def _execute(
@@ -129,8 +133,8 @@ def _execute(
     launch: Launch,
     is_last: bool,
     keeper: int | None,
-) -> list[str]:
-    """Parameterise and execute the template; return what went wrong."""
+) -> None:
+    """Parameterise and execute the template; a cell or a kernel that fails is a `RunFailedError`."""
     template, config = description["template"], description["config"]
     name, language = template["kernelName"], template["language"]
     cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
@@ -140,7 +144,8 @@ def _execute(
     try:
         kernel = launch(name, cwd, private_folder(folder.name), config.get("kernel", "auto"))
     except NoSuchKernel:
-        return [f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"]
+        message = f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"
+        raise RunFailedError(Outcome.failed(RunReason.KERNEL_NOT_STARTED, message)) from None
     if keeper is not None:  # now that the kernel is forked, out of one thread
         threading.Thread(target=_end_with, args=[keeper, stop], daemon=True).start()
     journal.sync()  # nothing of the notebook has been executed yet
@@ -159,13 +164,12 @@ def _execute(
         papermill_engines.execute_notebook_with_engine(
             ENGINE, notebook, kernel_name=name, recorder=recorder, kernel=kernel
         )
-    except RuntimeError as error:
-        return [f"the kernel did not start: {error}"]
     finally:
         if timer is not None:
             timer.cancel()
         recorder.close()
-    return recorder.messages
+    if recorder.failure is not None:
+        raise RunFailedError(recorder.failure)
 
 
 def _parameterise(folder: Path, description: dict[str, Any]) -> NotebookNode:
@@ -224,7 +228,7 @@ def _start_timer(limit: float | None, stop: Stop) -> threading.Timer | None:
     if not limit:
         return None
     message = f"the run took longer than its limit of {limit:g} s (timeout)"
-    timer = threading.Timer(limit, stop.request, [RunState.ERROR, message])
+    timer = threading.Timer(limit, stop.request, [Outcome.failed(RunReason.TIMEOUT, message)])
     timer.daemon = True
     timer.start()
     return timer
@@ -233,7 +237,7 @@ def _start_timer(limit: float | None, stop: Stop) -> threading.Timer | None:
 def _end_with(keeper: int, stop: Stop) -> None:
     """Wait until a process has ended; end the run then."""
     wait_for_end(keeper)
-    stop.request(RunState.ERROR, WORKER_LOST)
+    stop.request(WORKER_LOST)
     kill_descendants()
 
 

@@ -5,10 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from runwidgets.states import RunState
-
-WORKER_LOST = "its worker was lost"
-"""Why a run ends whose worker of a cluster ends."""
+from runwidgets.execution.outcome import Outcome
 
 
 class Stop:
@@ -30,13 +27,13 @@ class Stop:
         self._kill = kill
         self._kernel: int | None = None
         self._lock = threading.RLock()
-        self.state: RunState | None = None
-        self.message = ""
+        self.outcome: Outcome | None = None
+        """How the run then ends; None as long as nobody asked."""
 
     @property
     def is_requested(self) -> bool:
         """Whether somebody asked."""
-        return self.state is not None
+        return self.outcome is not None
 
     def watch(self, kernel: int | None) -> None:
         """Name the process to interrupt; None when there is none any more."""
@@ -45,20 +42,18 @@ class Stop:
             if self.is_requested:
                 self._interrupt()
 
-    def request(self, state: RunState, message: str) -> None:
+    def request(self, outcome: Outcome) -> None:
         """Ask for the end.
 
         Parameters
         ----------
-        state : RunState
-            The state that the run then has.
-        message : str
-            Why.
+        outcome : Outcome
+            How the run then ends.
         """
         with self._lock:
             if self.is_requested:
                 return
-            self.state, self.message = state, message
+            self.outcome = outcome
             self._interrupt()
             timer = threading.Timer(self._grace, self._kill)
             timer.daemon = True

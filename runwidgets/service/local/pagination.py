@@ -10,7 +10,7 @@ from runwidgets.service.local.validation import whole
 
 TABLE_PAGE = 2_000
 """Rows of a table in one answer, at most."""
-COLUMNS = ("id", "state", "createdAt", "startedAt", "finishedAt", "arguments", "metrics", "message")
+COLUMNS = ("id", "state", "createdAt", "startedAt", "finishedAt", "arguments", "metrics", "reason", "message")
 
 
 def make_table(rows: Sequence[Row[Any]], following: int | None, *further: str) -> TablePage:
@@ -47,4 +47,4 @@ def _cells(row: Row[Any]) -> list[JsonValue]:
     given = {each["name"]: each["value"] for each in row.arguments}
     times = (row.created_at, row.started_at, row.finished_at)
     message = row.messages[0] if row.messages else None
-    return [row.id, row.state, *times, given, row.metrics, message]
+    return [row.id, row.state, *times, given, row.metrics, row.reason, message]

@@ -16,6 +16,7 @@ from runwidgets.schema import (
     RunConfig,
     RunHandle,
     RunList,
+    RunReason,
     RunSeries,
     TablePage,
 )
@@ -109,7 +110,7 @@ class LocalRunService(RunService):
         message = (
             text("reason", reason, self._parts.limits.string_size) if reason else "the run was cancelled"
         )
-        row = self._parts.runs.move(run_id, RunState.CANCELED, [message])
+        row = self._parts.runs.move(run_id, RunState.CANCELED, RunReason.CANCELED, [message])
         reach("cancelled")
         if row.started_at is None:
             self._parts.files.forget_secrets(run_id)
@@ -203,6 +204,7 @@ class LocalRunService(RunService):
             if row.state == RunState.SUCCESS.value:
                 handle["files"] = [file_handle(each) for each in parts.runs.get_files(row.id)]
             else:
+                handle["reason"] = row.reason
                 handle["messages"] = row.messages
         return handle
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from runwidgets.errors import QueueFullError
-from runwidgets.schema import EventKind, StateChange
+from runwidgets.schema import EventKind, RunReason, StateChange
 from runwidgets.states import RunState, sources
 from runwidgets.store.database.columns import NewRun
 from runwidgets.store.database.database import now
@@ -105,14 +105,17 @@ def accept_runs(connection: Connection, values: Sequence[NewRun], waiting: int) 
     return rows
 
 
-def cancel_runs(connection: Connection, chosen: ColumnElement[bool], message: str) -> Sequence[RunRow]:
+def cancel_runs(
+    connection: Connection, chosen: ColumnElement[bool], reason: RunReason, message: str
+) -> Sequence[RunRow]:
     """Bring all active runs among those chosen into CANCELED; return them as they are now."""
     legal = [state.value for state in sources(RunState.CANCELED)]
     began = func.coalesce(runs.c.started_at, runs.c.created_at)
+    ended = {"state": RunState.CANCELED.value, "reason": reason.value, "messages": [message]}
     rows = connection.execute(
         update(runs)
         .where(chosen, runs.c.state.in_(legal))
-        .values(state=RunState.CANCELED.value, messages=[message], finished_at=not_before(began))
+        .values(**ended, finished_at=not_before(began))
         .returning(runs)
     ).all()
     emit_all(
@@ -126,6 +129,8 @@ def end_of(row: RunRow) -> StateChange:
     told: StateChange = {"state": row.state, "finishedAt": row.finished_at}
     if row.started_at:
         told["startedAt"] = row.started_at
+    if row.reason is not None:
+        told["reason"] = row.reason
     if row.messages:
         told["messages"] = row.messages
     return told
@@ -138,7 +143,8 @@ def stop_sweep(connection: Connection, failed: RunRow) -> None:
     stops = select(sweeps.c.stops_on_error).where(sweeps.c.id == failed.sweep_id)
     if connection.execute(stops).scalar():
         waiting = (runs.c.sweep_id == failed.sweep_id) & (runs.c.state == RunState.PENDING.value)
-        cancel_runs(connection, waiting, f"run {failed.id} of the sweep ended in ERROR")
+        message = f"run {failed.id} of the sweep ended in ERROR"
+        cancel_runs(connection, waiting, RunReason.SWEEP_STOPPED, message)
 
 
 def remove_runs(connection: Connection, rows: Sequence[RunRow]) -> None:

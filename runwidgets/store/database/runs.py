@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, true, update
 
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
-from runwidgets.schema import EventKind, Progress, Series
+from runwidgets.schema import EventKind, Progress, RunReason, Series
 from runwidgets.states import ACTIVE, RunState, sources
 from runwidgets.store.database.columns import NewFile, NewRun
 from runwidgets.store.database.database import Database
@@ -200,6 +200,7 @@ class Runs:
         self,
         run_id: str,
         target: RunState,
+        reason: RunReason | None = None,
         messages: Sequence[str] = (),
         results: Iterable[NewFile] = (),
         holds_slot: bool = True,
@@ -212,8 +213,10 @@ class Runs:
             The run.
         target : RunState
             SUCCESS, ERROR or CANCELED.
+        reason : RunReason, optional
+            Why; None for SUCCESS only.
         messages : sequence of str
-            Why.
+            The same, for people.
         results : iterable of dict
             Columns of its result files, without ``run_id`` and ``position``.
         holds_slot : bool
@@ -234,6 +237,7 @@ class Runs:
         legal = [state.value for state in sources(target)]
         began = func.coalesce(runs.c.started_at, runs.c.created_at)
         changed: dict[str, object] = {"state": target.value, "messages": list(messages)}
+        changed["reason"] = None if reason is None else reason.value
         if not holds_slot:
             changed["holds_slot"] = False
         with self._database.write() as connection:
@@ -260,10 +264,10 @@ class Runs:
                 stop_sweep(connection, row)
             return row
 
-    def cancel_all(self, message: str) -> None:
-        """Bring every active run into CANCELED, with a message."""
+    def cancel_all(self, reason: RunReason, message: str) -> None:
+        """Bring every active run into CANCELED, with a reason and a message."""
         with self._database.write() as connection:
-            cancel_runs(connection, true(), message)
+            cancel_runs(connection, true(), reason, message)
 
     def never_started(self, sweep_id: str) -> Sequence[str]:
         """Return the ids of the runs of a sweep that were cancelled while they waited."""

@@ -14,7 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from runwidgets.errors import InvalidRunStateError, UnknownSweepError
-from runwidgets.schema import Argument, EventKind, JsonValue, StateCounts
+from runwidgets.schema import Argument, EventKind, JsonValue, RunReason, StateCounts
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.columns import NewRun, NewSweep
 from runwidgets.store.database.database import Database, now
@@ -251,7 +251,7 @@ class Sweeps:
         if pending_only:
             chosen &= runs.c.state == RunState.PENDING.value
         with self._database.write() as connection:
-            return cancel_runs(connection, chosen, message)
+            return cancel_runs(connection, chosen, RunReason.CANCELED, message)
 
     def pause(self, sweep_id: str, is_paused: bool) -> tuple[SweepRow, RunRow | None]:
         """Have no further run of a sweep claimed, or go on.

@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from runwidgets.schema import CANCELED_REASONS, RunReason
 from runwidgets.states import TERMINAL, RunState
 
 metadata = MetaData(
@@ -39,8 +40,8 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database counts up; SQLite does so for INTEGER only."""
 
 
-def _quoted(states: frozenset[RunState]) -> str:
-    return ", ".join(f"'{state.value}'" for state in sorted(states))
+def _quoted(members: frozenset[RunState] | frozenset[RunReason]) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(member.value for member in members))
 
 
 def _reference(table: str, cascade: bool = True) -> ForeignKey:
@@ -156,6 +157,7 @@ runs = Table(
     Column("state", String(8), nullable=False),
     Column("arguments", JSON, nullable=False),
     Column("config", JSON, nullable=False),
+    Column("reason", String(32)),
     Column("messages", JSON, nullable=False),
     Column("progress", JSON(none_as_null=True)),
     Column("metrics", JSON, nullable=False),
@@ -176,6 +178,13 @@ runs = Table(
     ),
     CheckConstraint("state != 'PENDING' OR started_at IS NULL", name="pending_has_no_beginning"),
     CheckConstraint("state != 'RUNNING' OR holds_slot", name="running_holds_a_slot"),
+    CheckConstraint(f"reason IN ({_quoted(frozenset(RunReason))})", name="reason_is_known"),
+    CheckConstraint(
+        "(state IN ('CANCELED', 'ERROR')) = (reason IS NOT NULL)", name="unsuccessful_has_a_reason"
+    ),
+    CheckConstraint(
+        f"(state = 'CANCELED') = (reason IN ({_quoted(CANCELED_REASONS)}))", name="reason_fits_the_state"
+    ),
     Index("ix_runs_group_id_seq", "group_id", "seq"),
     Index("ix_runs_group_id_state_seq", "group_id", "state", "seq"),
     Index("ix_runs_group_id_fingerprint", "group_id", "fingerprint"),

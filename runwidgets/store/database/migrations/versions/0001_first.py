@@ -139,6 +139,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("arguments", sa.JSON(), nullable=False),
         sa.Column("config", sa.JSON(), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=True),
         sa.Column("messages", sa.JSON(), nullable=False),
         sa.Column("progress", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("metrics", sa.JSON(), nullable=False),
@@ -160,6 +161,21 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('CANCELED', 'ERROR', 'PENDING', 'RUNNING', 'SUCCESS')",
             name=op.f("ck_runs_state_is_known"),
+        ),
+        sa.CheckConstraint(
+            "(state IN ('CANCELED', 'ERROR')) = (reason IS NOT NULL)",
+            name=op.f("ck_runs_unsuccessful_has_a_reason"),
+        ),
+        sa.CheckConstraint(
+            "(state = 'CANCELED') = (reason IN ('canceled', 'pruned', 'shutdown', 'sweep_stopped'))",
+            name=op.f("ck_runs_reason_fits_the_state"),
+        ),
+        sa.CheckConstraint(
+            "reason IN ('canceled', 'cell_error', 'file_error', 'internal_error', 'kernel_died', "
+            "'kernel_not_started', 'out_of_memory', 'outputs_missing', 'pruned', "
+            "'results_too_large', 'runner_died', 'runner_not_started', 'shutdown', 'storage_full', "
+            "'sweep_stopped', 'timeout', 'version_mismatch', 'worker_failed', 'worker_lost')",
+            name=op.f("ck_runs_reason_is_known"),
         ),
         sa.CheckConstraint(
             "state NOT IN ('RUNNING', 'SUCCESS') OR started_at IS NOT NULL",

@@ -16,7 +16,7 @@ from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, make_arguments, open_workflow
 from runwidgets.client.sweep import Direction, Sweep, is_number
 from runwidgets.errors import InvalidArgumentError, InvalidRunStateError
-from runwidgets.schema import Argument, JsonValue, RunEvent, SweepConfig
+from runwidgets.schema import Argument, JsonValue, RunEvent, RunReason, SweepConfig
 from runwidgets.service.contracts.runs import Api
 from runwidgets.spaces.distributions import (
     Choice,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     import pandas
     from optuna.distributions import BaseDistribution
 
-PRUNED = "pruned: "
-"""What the message of a run begins with that was stopped because it promised little."""
 MAX_FAILED = 5
 """Failed runs after which the search gives up, if no run has succeeded."""
 
@@ -266,7 +264,7 @@ class Searcher:
             self.ask(1)
             self.begun([row["id"]])
             if RunState(row["state"]) in TERMINAL:
-                self._end(row["id"], row["state"], row["metrics"], row["message"] or "")
+                self._end(row["id"], row["state"], row["metrics"], row["reason"], row["message"] or "")
 
     def on_event(self, event: RunEvent, api: Api) -> None:
         """Report an event of the sweep to the study: an intermediate value, or the end of a run."""
@@ -278,11 +276,12 @@ class Searcher:
             if (data := event["data"])["name"] == self._objective:
                 self._report(run_id, trial, data.get("points") or [[None, data["value"]]], api)
         elif event["kind"] == "deleted":
-            self._end(run_id, RunState.CANCELED.value, {}, "it was deleted")
+            self._end(run_id, RunState.CANCELED.value, {}, None, "it was deleted")
         elif event["kind"] == "state" and RunState(event["data"]["state"]) in TERMINAL:
             handle = api.runs.get_run(run_id)
             messages = handle.get("messages") or [""]
-            self._end(run_id, handle["state"], handle.get("metrics", {}), messages[0])
+            metrics, reason = handle.get("metrics", {}), handle.get("reason")
+            self._end(run_id, handle["state"], metrics, reason, messages[0])
 
     def _report(self, run_id: str, trial: "optuna.Trial", points: list[list[JsonValue]], api: Api) -> None:
         """Report intermediate values to the trial, with their own steps if those increase from 0."""
@@ -306,11 +305,13 @@ class Searcher:
 
     def _prune(self, run_id: str, api: Api, step: int) -> None:
         try:
-            api.runs.cancel_run(run_id, f"{PRUNED}it was not promising at step {step}")
+            api.runs.prune_run(run_id, f"pruned: it was not promising at step {step}")
         except InvalidRunStateError:
             return  # the run has just ended; its own event reports the result
 
-    def _end(self, run_id: str, state: str, metrics: Mapping[str, JsonValue], message: str) -> None:
+    def _end(
+        self, run_id: str, state: str, metrics: Mapping[str, JsonValue], reason: str | None, message: str
+    ) -> None:
         """Tell the study the result of a trial.
 
         Raises
@@ -328,7 +329,7 @@ class Searcher:
             self._successes += 1
             self._study.tell(trial, float(value))
             return
-        is_pruned = state == RunState.CANCELED.value and message.startswith(PRUNED)
+        is_pruned = reason == RunReason.PRUNED.value
         self._study.tell(trial, state=TrialState.PRUNED if is_pruned else TrialState.FAIL)
         if is_pruned or self._successes:
             return

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, overload
 
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
 from runwidgets.report import card_html
-from runwidgets.schema import JsonValue, Progress, ResultFileHandle, RunHandle
+from runwidgets.schema import JsonValue, Progress, ResultFileHandle, RunHandle, RunReason
 from runwidgets.service.contracts.runs import Api
 from runwidgets.states import TERMINAL, RunState
 
@@ -162,8 +162,14 @@ class Run:
         ]
 
     @property
+    def reason(self) -> RunReason | None:
+        """Why the run ended in ERROR or CANCELED; None in any other state."""
+        reason = self.handle.get("reason")
+        return None if reason is None else RunReason(reason)
+
+    @property
     def messages(self) -> list[str]:
-        """Why the run ended in ERROR or CANCELED."""
+        """Why the run ended in ERROR or CANCELED, in words."""
         return list(self.handle.get("messages", []))
 
     @property

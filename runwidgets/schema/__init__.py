@@ -30,7 +30,7 @@ from runwidgets.schema.catalog import (
     WorkflowList,
 )
 from runwidgets.schema.config import RunConfig, SweepConfig
-from runwidgets.schema.enums import EventKind, RunReason, SweepOnError
+from runwidgets.schema.enums import CANCELED_REASONS, EventKind, RunReason, SweepOnError
 from runwidgets.schema.events import (
     DeletedEvent,
     Deletion,
@@ -76,6 +76,7 @@ from runwidgets.schema.runs import (
     LogPiece,
     Progress,
     ProgressReport,
+    ReasonName,
     ResultFileHandle,
     RunDescriptor,
     RunHandle,
@@ -98,6 +99,7 @@ from runwidgets.schema.service import (
 from runwidgets.schema.sweeps import AddedPoint, StateCounts, SweepAddition, SweepHandle, SweepList
 
 __all__ = [
+    "CANCELED_REASONS",
     "AddedPoint",
     "Argument",
     "CellProgress",
@@ -144,6 +146,7 @@ __all__ = [
     "ProgressReport",
     "RankedResult",
     "RankedRun",
+    "ReasonName",
     "ResultDisplay",
     "ResultFileHandle",
     "ResultsDeclaration",

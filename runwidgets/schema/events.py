@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 from typing_extensions import NotRequired, TypedDict
 
 from runwidgets.schema.json_value import JsonValue
-from runwidgets.schema.runs import Progress, StateName
+from runwidgets.schema.runs import Progress, ReasonName, StateName
 
 
 class EventStem(TypedDict):
@@ -29,8 +29,10 @@ class StateChange(TypedDict):
     """Once it has begun."""
     finishedAt: NotRequired[str]
     """Once it has ended."""
+    reason: NotRequired[ReasonName]
+    """Why it ended, where it is ERROR or CANCELED."""
     messages: NotRequired[list[str]]
-    """Where it says why it ended."""
+    """The same, for people."""
 
 
 class MetricRecord(TypedDict):
@@ -126,4 +128,6 @@ class StateNotice(TypedDict):
     groupId: str
     seq: int
     state: StateName
+    reason: NotRequired[ReasonName]
+    """Why it ended, where it is ERROR or CANCELED."""
     at: str

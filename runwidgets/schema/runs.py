@@ -10,6 +10,28 @@ from runwidgets.schema.parameters import Argument, ParameterHandle
 
 StateName: TypeAlias = Literal["PENDING", "RUNNING", "SUCCESS", "ERROR", "CANCELED"]
 """A `RunState` as text."""
+ReasonName: TypeAlias = Literal[
+    "cell_error",
+    "kernel_died",
+    "out_of_memory",
+    "kernel_not_started",
+    "timeout",
+    "outputs_missing",
+    "results_too_large",
+    "storage_full",
+    "file_error",
+    "runner_not_started",
+    "runner_died",
+    "worker_failed",
+    "worker_lost",
+    "version_mismatch",
+    "canceled",
+    "shutdown",
+    "sweep_stopped",
+    "pruned",
+    "internal_error",
+]
+"""A `RunReason` as text."""
 
 
 class RunDescriptor(TypedDict):
@@ -98,8 +120,10 @@ class RunHandle(RunDescriptor):
     """Once it has begun."""
     finishedAt: NotRequired[str]
     """Once it has ended."""
+    reason: NotRequired[ReasonName]
+    """Of ERROR and CANCELED: why."""
     messages: NotRequired[list[str]]
-    """Of ERROR and CANCELED: why, for people."""
+    """Of ERROR and CANCELED: the same, for people."""
     files: NotRequired[list[ResultFileHandle]]
     """Of SUCCESS."""
 
@@ -117,7 +141,7 @@ class TablePage(TypedDict):
 
     columns: list[str]
     """``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments`` and ``metrics`` (objects
-    by name), ``message``; of the points of a sweep ``number`` before them."""
+    by name), ``reason``, ``message``; of the points of a sweep ``number`` before them."""
     rows: list[list[JsonValue]]
     """The cells of each run, in the order of the columns; null where a run has nothing there."""
     next: NotRequired[str]

@@ -179,11 +179,13 @@ def state_notice(event: RunEvent) -> StateNotice | None:
     """
     if event["kind"] != "state":
         return None
-    told = {key: event["data"][key] for key in ("state", "reason") if key in event["data"]}
-    return {
+    notice: StateNotice = {
         "runId": event["runId"],
         "groupId": event["groupId"],
         "seq": event["seq"],
-        **told,
+        "state": event["data"]["state"],
         "at": event["at"],
     }
+    if "reason" in event["data"]:
+        notice["reason"] = event["data"]["reason"]
+    return notice

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
+from runwidgets.schema import RunReason
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.factory import DATABASE
 from runwidgets.states import TERMINAL, RunState
@@ -28,6 +29,7 @@ RUN = [
     "rank",
     "fingerprint",
     "state",
+    "reason",
     "arguments",
     "config",
     "messages",
@@ -50,6 +52,7 @@ PROGRESS = {
     "source": "y = x * 2",
     "heartbeatAt": "2026-01-01T00:00:00.000000+00:00",
 }
+FAILED = {"state": RunState.ERROR.value, "reason": RunReason.CELL_ERROR.value}
 HASH = "0" * 64
 CACHE = -500_000
 """Kilobytes, negative as SQLite counts them; of connections that only fill."""
@@ -131,7 +134,7 @@ def fill(
         rows = []
         for x in range(begin, min(begin + PIECE, count)):
             group = names[1 + x // 10 % (len(names) - 1)] if x % 10 == 9 and len(names) > 1 else names[0]
-            changed = {"state": RunState.ERROR.value} if errors and x % errors == 7 else {}
+            changed = FAILED if errors and x % errors == 7 else {}
             rows.append(_run(x, group, {**shared, **changed}))
         with database.write() as connection:
             last = connection.execute(select(func.max(runs.c.seq))).scalar() or 0
@@ -157,6 +160,7 @@ def _run(x: int, group: str, columns: dict[str, Any]) -> dict[str, Any]:
         "fingerprint": HASH,
         "arguments": json.dumps(arguments(x=x)),
         "config": "{}",
+        "reason": None,
         "messages": "[]",
         "progress": json.dumps(PROGRESS) if has_ended else None,
         "metrics": json.dumps({"loss": (x * 7919 % 1_000_003) / 1_000_003} if has_ended else {}),
@@ -174,6 +178,7 @@ def _events(row: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     moment = row["created_at"]
     begun = {"state": "RUNNING", "startedAt": moment}
     ended = {"state": row["state"], "finishedAt": moment, "startedAt": moment}
+    ended |= {"reason": row["reason"]} if row["reason"] is not None else {}
     told = [("state", {"state": "PENDING"}), ("state", begun), ("progress", PROGRESS)]
     told += [("metric", {"name": "loss", "value": 0.123456789}), ("log", {"size": 14}), ("state", ended)]
     for kind, data in told:

@@ -12,8 +12,9 @@ import pytest
 
 import runwidgets as rw
 from runwidgets.errors import InvalidArgumentError, InvalidRunStateError, UnknownSweepError
+from runwidgets.schema import RunReason
 from runwidgets.service.contracts.runs import Api
-from tests.builders import wait_until, write_notebook
+from tests.builders import SLEEP, arguments, group_of, wait_until, write_notebook
 
 BOWL = "import runwidgets\nrunwidgets.record('height', (x - 1) ** 2 + (0 if kind == 'deep' else 1) + shift)"
 PARAMETERS = "x: float = 0.0\nkind: str = 'deep'\nshift: int = 0"
@@ -117,7 +118,26 @@ def test_what_promises_little_is_pruned(api: Api, folder: Path) -> None:
     states = {trial.params["x"]: trial.state.name for trial in found.study.trials}
     assert states == {1: "COMPLETE", 2: "COMPLETE", 3: "COMPLETE", 9: "PRUNED"}
     (cancelled,) = [run for run in found.sweep if run.state == "CANCELED"]
+    assert cancelled.reason is RunReason.PRUNED
     assert cancelled.messages == ["pruned: it was not promising at step 10"]
+    again = rw.optimize(
+        path, objective="height", n_trials=4, resume=found.sweep.id, x=[1, 2, 3, 9], api=api
+    )  # fmt: skip
+    assert {trial.params["x"]: trial.state.name for trial in again.study.trials} == states
+
+
+def test_a_run_that_somebody_cancels_is_not_pruned(api: Api, folder: Path) -> None:
+    """Whatever the reason says that they give; also for a search that is resumed."""
+    path = write_notebook(folder / "waits.ipynb", SLEEP, parameters="x: int = 0")
+    workflow = api.workflows.create_workflow(str(path))
+    sweep = api.sweeps.start_sweep(group_of(workflow), [arguments(x=1)])
+    run_id = rw.Sweep(api, sweep).points()[0]["id"]
+
+    api.runs.cancel_run(run_id, "pruned: x")
+    found = rw.optimize(path, objective="height", n_trials=1, resume=sweep["id"], x=[1, 2], api=api)
+
+    assert api.runs.get_run(run_id)["reason"] == "canceled"
+    assert [trial.state.name for trial in found.study.trials] == ["FAIL"]
 
 
 def test_a_failed_run_is_a_failed_trial(api: Api, folder: Path) -> None:

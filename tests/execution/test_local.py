@@ -86,7 +86,10 @@ def test_a_run_that_ended_leaves_no_process(own: Instance, tmp_path: Path) -> No
     wait_until(lambda: not find_processes(handle["id"]), within=5)
 
 
-@pytest.mark.parametrize("kind", ["started", "kernel"])
+DEATHS = {"started": "runner_died", "kernel": "kernel_died"}
+
+
+@pytest.mark.parametrize("kind", DEATHS)
 def test_a_process_that_is_killed_ends_the_run_in_an_error(
     own: Instance, root: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -97,7 +100,7 @@ def test_a_process_that_is_killed_ends_the_run_in_an_error(
     os.kill(pid_of(root, run_id, kind), signal.SIGKILL)
     handle = ended(api, run_id)
 
-    assert handle["state"] == "ERROR"
+    assert (handle["state"], handle["reason"]) == ("ERROR", DEATHS[kind])
     assert "killed by SIGKILL" in handle["messages"][0]
     wait_until(lambda: not find_processes(run_id), within=5)
     nbformat.validate(nbformat.reads(read(api.runs.get_notebook(run_id)).decode(), as_version=4))
@@ -129,7 +132,8 @@ def test_a_run_whose_runner_died_unseen_is_an_error(root: Path, tmp_path: Path) 
     second = open_instance(root, slots=1)
     handle = ended(second.api(), run_id)
 
-    assert (handle["state"], handle["messages"]) == ("ERROR", ["the runner was lost"])
+    assert (handle["state"], handle["reason"]) == ("ERROR", "runner_died")
+    assert handle["messages"] == ["the runner was lost"]
     wait_until(lambda: not find_processes(run_id), within=5)
     second.close()
 
@@ -168,7 +172,8 @@ def test_a_service_may_cancel_what_it_leaves(root: Path, tmp_path: Path) -> None
     assert find_processes(run_id) == []
     again = open_instance(root)
     handle = again.api().runs.get_run(run_id)
-    assert (handle["state"], handle["messages"]) == ("CANCELED", ["the server was shut down"])
+    assert (handle["state"], handle["reason"]) == ("CANCELED", "shutdown")
+    assert handle["messages"] == ["the server was shut down"]
     again.close()
 
 

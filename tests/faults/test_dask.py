@@ -129,7 +129,8 @@ def test_a_timeout_reaches_the_kernel(own: Instance, tmp_path: Path) -> None:
     """The run ends in ERROR and names the limit."""
     handle = finished(own.api(), tmp_path, CHILDREN, config={"timeout": 1})
 
-    assert handle["state"] == "ERROR" and "limit of 1 s" in handle["messages"][0]
+    assert (handle["state"], handle["reason"]) == ("ERROR", "timeout")
+    assert "limit of 1 s" in handle["messages"][0]
     wait_until(lambda: not find_processes(handle["id"]), within=5.0)
 
 
@@ -144,7 +145,8 @@ def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
 
     cluster.workers[0].kill()
     handle = ended(own.api(), run_id)
-    assert handle["state"] == "ERROR" and "worker was lost" in handle["messages"][0]
+    assert (handle["state"], handle["reason"]) == ("ERROR", "worker_lost")
+    assert "worker was lost" in handle["messages"][0]
     wait_until(lambda: not find_processes(run_id), within=5.0)
     assert finished(own.api(), tmp_path, "1 + 1")["state"] == "SUCCESS"
     assert mark.read_text() == "x"
@@ -174,7 +176,8 @@ def test_a_worker_that_is_asked_to_end_takes_its_runs_along(
 
     cluster.workers[0].send_signal(signal.SIGTERM)
     handle = ended(own.api(), run_id)
-    assert handle["state"] == "ERROR" and "worker was lost" in handle["messages"][0]
+    assert (handle["state"], handle["reason"]) == ("ERROR", "worker_lost")
+    assert "worker was lost" in handle["messages"][0]
     wait_until(lambda: not find_processes(run_id), within=5.0)
 
 
@@ -190,7 +193,7 @@ def test_a_scheduler_that_comes_back_gets_new_runs_and_the_old_ones_are_lost(
     cluster.start_scheduler()
     cluster.start_worker()
     lost, done = ended(own.api(), run_id), ended(own.api(), waiting)
-    assert lost["state"] == "ERROR" and "lost" in lost["messages"][0]
+    assert (lost["state"], lost["reason"]) == ("ERROR", "worker_lost") and "lost" in lost["messages"][0]
     assert done["state"] == "SUCCESS"
     wait_until(lambda: not find_processes(run_id), within=5.0)
     assert (mark.read_text(), later.read_text()) == ("x", "x")

@@ -75,6 +75,7 @@ def test_a_run_that_fills_the_disk_ends_in_an_error_that_names_it(
 
     assert handle["state"] == "ERROR"
     assert "No space left on device" in handle["messages"][0]
+    assert handle["reason"] == "storage_full" or (cells == [FILL] and handle["reason"] == "cell_error")
     nbformat.validate(nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4))
     with pytest.raises(StorageFullError):
         api.runs.start_run(calm, [])
@@ -133,6 +134,7 @@ def test_a_run_whose_folder_is_gone_ends_in_an_error(own: Instance, tmp_path: Pa
     handles = [ended(api, run_id) for run_id in (*busy, waits)]
     assert [handle["state"] for handle in handles] == ["ERROR"] * 3
     assert handles[2]["messages"] == ["its run directory cannot be read"]
+    assert handles[2]["reason"] == "file_error"
     wait_until(lambda: not any(find_processes(run_id) for run_id in busy), within=5)
     assert not any(folder.exists() for folder in folders)
     wait_until(lambda: not own._backend._followed)

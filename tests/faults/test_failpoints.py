@@ -150,7 +150,7 @@ def test_a_runner_killed_at_any_step_ends_its_run_and_its_processes(
     if step == "finished":
         assert handle["state"] == "SUCCESS"
     else:
-        assert handle["state"] == "ERROR"
+        assert (handle["state"], handle["reason"]) == ("ERROR", "runner_died")
         assert handle["messages"] == ["the runner was lost: killed by SIGKILL"]
     assert not left
     assert len(notebook["cells"]) == 3

@@ -87,6 +87,7 @@ def test_a_cell_that_ends_badly_says_how(own: Instance, tmp_path: Path, path: Js
 
     assert handle["state"] == "ERROR"
     assert handle["messages"][0].startswith(ENDS[code])
+    assert handle["reason"] == ("cell_error" if "raised" in ENDS[code] else "kernel_died")
     assert "files" not in handle
     assert api.runs.get_log(handle["id"])["text"].startswith("begun")
     assert statuses(api, handle["id"]) == ["ok", "error", "not run"]
@@ -122,7 +123,7 @@ def test_a_kernel_that_ate_all_memory_is_told_apart(
     move = f"import os\nopen({str(small_cgroup / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
     handle = finished(own.api(), tmp_path, move, "x = bytearray(500_000_000)", config=path)
 
-    assert handle["state"] == "ERROR"
+    assert (handle["state"], handle["reason"]) == ("ERROR", "out_of_memory")
     assert handle["messages"][0].startswith("cell 2: the kernel was killed by SIGKILL: out of memory")
 
 
@@ -130,7 +131,7 @@ def test_a_notebook_that_quits_is_an_error(own: Instance, tmp_path: Path, path: 
     """The kernel ends by itself, some time after the cell that asked for it."""
     handle = finished(own.api(), tmp_path, "exit()", "import time\ntime.sleep(3)", "1", config=path)
 
-    assert handle["state"] == "ERROR"
+    assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_died")
     assert "the kernel exited with code 0" in handle["messages"][0]
 
 
@@ -142,7 +143,7 @@ def test_a_cancel_ends_whatever_runs(own: Instance, tmp_path: Path, path: Json, 
 
     handle = api.runs.cancel_run(run_id, "enough")
 
-    assert (handle["state"], handle["messages"]) == ("CANCELED", ["enough"])
+    assert (handle["state"], handle["reason"], handle["messages"]) == ("CANCELED", "canceled", ["enough"])
     wait_until(lambda: not find_processes(run_id), within=5)
     wait_until(lambda: run_id not in own._backend._followed)
     assert statuses(api, run_id)[0] == "ok"
@@ -203,13 +204,14 @@ def test_a_limit_ends_the_run_and_is_named(
     """Also where nothing listens to an interrupt."""
     handle = finished(own.api(), tmp_path, CANCELLED[code], config={**path, limit: 1})
 
-    assert handle["state"] == "ERROR"
+    assert (handle["state"], handle["reason"]) == ("ERROR", "timeout")
     assert f"longer than its limit of 1 s ({limit})" in handle["messages"][0]
     wait_until(lambda: not find_processes(handle["id"]), within=5)
 
 
 KERNELS = {
     "missing": (None, "kernel 'odd': it is not installed here"),
+    "not there": (["/nowhere/kernel"], "the kernel did not start: No such file or directory"),
     "dead": (["false"], "the kernel did not start: the kernel exited with code 1"),
     "silent": (["sh", "-c", "sleep 600"], "the kernel did not start: no answer within 2 s"),
 }
@@ -219,7 +221,7 @@ KERNELS = {
 def test_a_kernel_that_does_not_come_up_is_an_error_that_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Not installed, dead at once, or silent for longer than the start timeout."""
+    """Not installed, without its program, dead at once, or silent for longer than the start timeout."""
     command, message = KERNELS[kind]
     if command is not None:
         place = tmp_path / "jupyter" / "kernels" / "odd"
@@ -237,6 +239,6 @@ def test_a_kernel_that_does_not_come_up_is_an_error_that_says_so(
     wait_until(lambda: not instance._backend._followed)
     instance.close()
 
-    assert handle["state"] == "ERROR"
+    assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_not_started")
     assert handle["messages"][0].startswith(message)
     assert not find_processes(handle["id"])

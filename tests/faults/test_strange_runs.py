@@ -53,7 +53,7 @@ def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
     instance.close()
 
     assert other["state"] == "SUCCESS"
-    assert handle["state"] == "ERROR"
+    assert (handle["state"], handle["reason"]) == ("ERROR", "internal_error")
     assert handle["messages"][0].startswith("the run could not be followed: ")
 
 
@@ -64,7 +64,7 @@ def test_a_kernel_that_dies_with_words_unread_ends_its_run(own: Instance, tmp_pa
 
     handle = finished(own.api(), tmp_path, LATE, DYING + wide, "1", "2", config=config)
 
-    assert handle["state"] == "ERROR"
+    assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_died")
     assert "the kernel exited with code 1" in handle["messages"][0]
 
 

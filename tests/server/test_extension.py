@@ -193,9 +193,11 @@ class TestJupyterEvents:
         event = {"seq": 1, "runId": "r", "groupId": "g", "kind": "state", "at": "2026-01-01T00:00:00Z"}
 
         change = state_notice({**event, "data": {"state": "RUNNING", "startedAt": "x"}})
+        ended = state_notice({**event, "data": {"state": "ERROR", "reason": "timeout", "messages": ["x"]}})
 
-        assert change is not None
+        assert change is not None and ended is not None and ended["reason"] == "timeout"
         logger.schemas.validate_event(SCHEMA, change)
+        logger.schemas.validate_event(SCHEMA, ended)
         assert state_notice({**event, "kind": "log", "data": {"size": 3}}) is None
 
 

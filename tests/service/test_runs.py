@@ -181,7 +181,7 @@ class TestStates:
         """ERROR: the exception in words, its traceback, no files, and the notebook as far as it came."""
         handle = finished(api, folder, "print('before')", "1 / 0", "print('after')")
 
-        assert handle["state"] == "ERROR" and "files" not in handle
+        assert (handle["state"], handle["reason"]) == ("ERROR", "cell_error") and "files" not in handle
         assert handle["messages"][0] == "cell 2 raised ZeroDivisionError: division by zero"
         assert "----> 1 1 / 0" in handle["messages"][1]
         notebook = nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4)
@@ -221,6 +221,7 @@ class TestStates:
         handle = finished(api, folder, cell, "print('never')")
 
         assert handle["state"] == "ERROR"
+        assert handle["reason"] == ("kernel_died" if "the kernel" in sentence else "cell_error")
         assert sentence in handle["messages"][0]
 
     @pytest.mark.parametrize("limit", ["timeout", "cell_timeout"])
@@ -230,7 +231,7 @@ class TestStates:
         """Both limits end the run as a cancel would."""
         handle = finished(api, folder, SLEEP, config={limit: 1.5})
 
-        assert handle["state"] == "ERROR"
+        assert (handle["state"], handle["reason"]) == ("ERROR", "timeout")
         assert f"limit of 1.5 s ({limit})" in handle["messages"][0]
 
     def test_a_declared_output_that_is_missing_is_an_error(self, api: Api, folder: Path) -> None:
@@ -239,7 +240,7 @@ class TestStates:
 
         handle = ended(api, api.runs.start_run(group_of(made), [])["id"])
 
-        assert handle["state"] == "ERROR"
+        assert (handle["state"], handle["reason"]) == ("ERROR", "outputs_missing")
         assert "plot.png: the template declares this output" in handle["messages"][0]
 
     def test_declared_outputs_come_first_with_their_titles(self, api: Api, folder: Path) -> None:
@@ -269,7 +270,7 @@ class TestCancel:
 
         handle = api.runs.cancel_run(run_id, "enough")
 
-        assert handle["state"] == "CANCELED" and handle["messages"] == ["enough"]
+        assert (handle["state"], handle["reason"], handle["messages"]) == ("CANCELED", "canceled", ["enough"])
         assert handle["startedAt"] <= handle["finishedAt"] and "files" not in handle
         wait_until(lambda: "cleaned up" in api.runs.get_log(run_id)["text"])
         assert api.runs.get_run(run_id)["state"] == "CANCELED"

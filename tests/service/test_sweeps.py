@@ -348,7 +348,7 @@ class TestStop:
         assert handle["counts"] == {"PENDING": 0, "RUNNING": 0, "SUCCESS": 1, "ERROR": 0, "CANCELED": 5}
         assert handle["isDone"]
         rows = points(api, sweep["id"])
-        assert {row["message"] for row in rows[1:]} == {"enough"}
+        assert {(row["reason"], row["message"]) for row in rows[1:]} == {("canceled", "enough")}
         with pytest.raises(InvalidRunStateError, match="all of its runs have ended"):
             api.sweeps.cancel_sweep(sweep["id"])
         api.sweeps.delete_sweep(sweep["id"])
@@ -402,6 +402,7 @@ class TestStop:
         done(api, stopping["id"])
         rows = points(api, stopping["id"])
         assert [row["state"] for row in rows] == ["ERROR"] + ["CANCELED"] * 8
+        assert [row["reason"] for row in rows] == ["cell_error"] + ["sweep_stopped"] * 8
         assert {row["message"] for row in rows[1:]} == {f"run {rows[0]['id']} of the sweep ended in ERROR"}
         done(api, going["id"])
         assert states(api, going["id"]) == ["ERROR", "SUCCESS"]

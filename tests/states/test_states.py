@@ -1,7 +1,12 @@
 from itertools import product
+from pathlib import Path
+from typing import get_args
 
 import pytest
+import yaml
 
+from runwidgets import server
+from runwidgets.schema import CANCELED_REASONS, ReasonName, RunReason
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState, sources
 
 LEGAL = {
@@ -28,3 +33,15 @@ def test_a_state_is_either_active_or_terminal() -> None:
     assert {RunState.PENDING, RunState.RUNNING} == ACTIVE
     assert set(RunState) == ACTIVE | TERMINAL
     assert not ACTIVE & TERMINAL
+
+
+def test_a_reason_is_the_same_as_a_text_and_as_a_member() -> None:
+    """The type of the wire and Jupyter's schema of events have the reasons of the enum, no others."""
+    members = [reason.value for reason in RunReason]
+    schema = yaml.safe_load(
+        Path(server.__file__).with_name("schemas").joinpath("run_state/v1.yaml").read_text()
+    )
+
+    assert list(get_args(ReasonName)) == members
+    assert schema["properties"]["reason"]["enum"] == members
+    assert set(RunReason) >= CANCELED_REASONS

@@ -7,11 +7,11 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from runwidgets.execution.outcome import Outcome, RunFailedError
 from runwidgets.limits import Limits
-from runwidgets.schema import RunReason
+from runwidgets.schema import FoundResult, ResultDisplay, RunReason
 from runwidgets.store.files.disk import hash_file, remove_tree
 from runwidgets.store.files.local import OUTPUT, UPLOADS, WORKDIR
 
@@ -79,7 +79,7 @@ def place_inputs(folder: Path, description: dict[str, Any], copies: Path, limits
 
 def collect_results(
     folder: Path, outputs: list[dict[str, Any]], placed: dict[str, str], notebook: str, limits: Limits
-) -> list[dict[str, Any]]:
+) -> list[FoundResult]:
     """List, size and hash what the run left, declared outputs first, the notebook last.
 
     Parameters
@@ -106,7 +106,7 @@ def collect_results(
         A declared output is missing, or the files pass a limit.
     """
     workdir = folder / WORKDIR
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, FoundResult] = {}
     total = 0
     for path in _files(workdir):
         name = _text_name(workdir, path)
@@ -125,7 +125,7 @@ def collect_results(
                 RunReason.RESULTS_TOO_LARGE,
                 f"result files: they have more than {limits.result_size:,} bytes",
             )
-    listed: dict[str, dict[str, Any]] = {}
+    listed: dict[str, FoundResult] = {}
     for output in outputs:
         matching = sorted(name for name in found if _matches(name, output["source"]))
         if not matching and output["source"] not in placed:
@@ -135,13 +135,15 @@ def collect_results(
             )
         for name in matching:
             listed.setdefault(name, found[name])
-            listed[name]["display"] = {key: output[key] for key in output if key != "source"}
+            display = {key: output[key] for key in output if key != "source"}
+            listed[name]["display"] = cast(ResultDisplay, display)
     for name in sorted(found):
         listed.setdefault(name, found[name])
     while notebook in listed:
         notebook = f"executed-{notebook}"
     digest, size = hash_file(folder / OUTPUT)
-    executed = {**_result(notebook, digest, size), "display": {"isNotebook": True}}
+    executed = _result(notebook, digest, size)
+    executed["display"] = {"isNotebook": True}
     return [*listed.values(), executed]
 
 
@@ -149,7 +151,7 @@ def _failure(reason: RunReason, message: str) -> RunFailedError:
     return RunFailedError(Outcome.failed(reason, message))
 
 
-def _result(name: str, digest: str, size: int) -> dict[str, Any]:
+def _result(name: str, digest: str, size: int) -> FoundResult:
     mime_type, encoding = MIME_TYPES.guess_type(name)
     if encoding or mime_type is None:
         mime_type = "application/gzip" if encoding == "gzip" else "application/octet-stream"

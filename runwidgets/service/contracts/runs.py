@@ -13,7 +13,7 @@ key                                                                     when
 ``id``, ``state``, ``createdAt`` (ISO 8601, UTC)                        always; these form the descriptor
 ``workflowId``, ``groupId``, ``arguments``, ``parameters``              always
 ``startedAt``                                                           once it is no longer PENDING
-``finishedAt``, ``messages`` (list of str)                              ERROR and CANCELED
+``finishedAt``, ``reason``, ``messages`` (list of str)                  ERROR and CANCELED
 ``finishedAt``, ``files`` (list of result files)                        SUCCESS
 ``progress``, ``metrics``, ``sweepId``, ``config``, ``notebook``        in any state, if there is one
 ======================================================================  ==================================
@@ -170,7 +170,7 @@ class RunService(ABC):
         dict
             ``{"columns": [name, …], "rows": [[value, …], …]}``, and ``next`` if there are older runs.
             The columns are ``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments``
-            (``{name: value}``), ``metrics`` and ``message`` (the first of the run's messages).
+            (``{name: value}``), ``metrics``, ``reason`` and ``message`` (the first of the run's messages).
 
         Raises
         ------
@@ -208,6 +208,36 @@ class RunService(ABC):
             The user is not a member of the run's group.
         InvalidRunStateError
             The run has already ended.
+        """
+
+    @abstractmethod
+    def prune_run(self, run_id: str, message: str | None = None) -> RunHandle:
+        """Stop an active run because it is not promising, as a search does.
+
+        As `cancel_run`, but the run's ``reason`` is ``pruned``.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        message : str, optional
+            Kept in the handle's ``messages``.
+
+        Returns
+        -------
+        dict
+            The run handle, CANCELED.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user is not a member of the run's group.
+        InvalidRunStateError
+            The run has already ended.
+        InvalidArgumentError
+            The message is not text, or too long.
         """
 
     @abstractmethod

@@ -73,6 +73,10 @@ class RemoteRunService(RunService):
         """Stop an active run; see `RunService`."""
         return self._wire.call(runs.CANCEL_RUN, run_id=run_id, reason=reason)
 
+    def prune_run(self, run_id: str, message: str | None = None) -> RunHandle:
+        """Stop an active run because it is not promising; see `RunService`."""
+        return self._wire.call(runs.PRUNE_RUN, run_id=run_id, message=message)
+
     def rerun(self, run_id: str) -> RunHandle:
         """Start a run with the arguments and settings of an earlier one; see `RunService`."""
         return self._wire.call(runs.RERUN, run_id=run_id)

@@ -207,6 +207,8 @@ def told_everything(run: ObservedRun) -> Problems:
     last = run.states[-1] if run.states else "nothing"
     if last != run.state.value:
         yield f"it is {run.state}, but its last event says {last}"
+    elif run.reasons[-1] != run.run["reason"]:
+        yield f"its reason is {run.run['reason']}, but its last event says {run.reasons[-1]}"
     metrics = {
         event["data"]["name"]: event["data"]["value"] for event in run.events if event["kind"] == "metric"
     }

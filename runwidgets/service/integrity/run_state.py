@@ -67,6 +67,11 @@ class ObservedRun:
         return [str(event["data"]["state"]) for event in self.events if event["kind"] == "state"]
 
     @cached_property
+    def reasons(self) -> list[str | None]:
+        """Why it is in each of these states, as its events tell; None where that needs no reason."""
+        return [event["data"].get("reason") for event in self.events if event["kind"] == "state"]
+
+    @cached_property
     def journal(self) -> list[Json] | None:
         """Whole lines of its journal; empty before the first, None where one is no JSON object."""
         path = self.folder / JOURNAL

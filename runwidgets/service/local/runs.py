@@ -106,16 +106,15 @@ class LocalRunService(RunService):
 
     def cancel_run(self, run_id: str, reason: str | None = None) -> RunHandle:
         """Stop an active run; see `RunService`."""
-        self._run(run_id)
-        message = (
-            text("reason", reason, self._parts.limits.string_size) if reason else "the run was cancelled"
-        )
-        row = self._parts.runs.move(run_id, RunState.CANCELED, RunReason.CANCELED, [message])
-        reach("cancelled")
-        if row.started_at is None:
-            self._parts.files.forget_secrets(run_id)
-        self._backend.cancel(run_id)
-        return self._handle(row)
+        size = self._parts.limits.string_size
+        message = text("reason", reason, size) if reason else "the run was cancelled"
+        return self._cancel(run_id, RunReason.CANCELED, message)
+
+    def prune_run(self, run_id: str, message: str | None = None) -> RunHandle:
+        """Stop an active run because it is not promising; see `RunService`."""
+        size = self._parts.limits.string_size
+        said = text("message", message, size) if message else "the run was not promising"
+        return self._cancel(run_id, RunReason.PRUNED, said)
 
     def rerun(self, run_id: str) -> RunHandle:
         """Start a run with the arguments and settings of an earlier one; see `RunService`."""
@@ -169,6 +168,15 @@ class LocalRunService(RunService):
         """Open the executed notebook, as far as the run has come; see `RunService`."""
         self._run(run_id)
         return self._parts.files.open_notebook(run_id)
+
+    def _cancel(self, run_id: str, reason: RunReason, message: str) -> RunHandle:
+        self._run(run_id)
+        row = self._parts.runs.move(run_id, RunState.CANCELED, reason, [message])
+        reach("cancelled")
+        if row.started_at is None:
+            self._parts.files.forget_secrets(run_id)
+        self._backend.cancel(run_id)
+        return self._handle(row)
 
     def _run(self, run_id: str) -> RunRow:
         row = self._parts.runs.get(run_id)

@@ -51,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
     runs.GET_TABLE,
     runs.GET_RUN,
     runs.CANCEL_RUN,
+    runs.PRUNE_RUN,
     runs.RERUN,
     runs.DELETE_RUN,
     runs.GET_RESULT_ARCHIVE,

@@ -59,6 +59,16 @@ CANCEL_RUN = Route(
     body=(RouteArgument("reason", "reason"),),
 )
 
+PRUNE_RUN = Route(
+    "runs:prune",
+    "POST",
+    "runs/{runId}/prune",
+    lambda api: api.runs.prune_run,
+    action="execute",
+    path=(RUN,),
+    body=(RouteArgument("message", "message"),),
+)
+
 RERUN = Route(
     "runs:rerun",
     "POST",

@@ -116,23 +116,19 @@ def collect_results(
         total += size
         found[name] = _result(name, digest, size)
         if len(found) > limits.result_files:
-            raise _failure(
-                RunReason.RESULTS_TOO_LARGE,
-                f"result files: the run left more than {limits.result_files:,}; pack them into one archive",
+            message = (
+                f"result files: the run left more than {limits.result_files:,}; pack them into one archive"
             )
+            raise RunFailedError(Outcome.failed(RunReason.RESULTS_TOO_LARGE, message))
         if total > limits.result_size:
-            raise _failure(
-                RunReason.RESULTS_TOO_LARGE,
-                f"result files: they have more than {limits.result_size:,} bytes",
-            )
+            message = f"result files: they have more than {limits.result_size:,} bytes"
+            raise RunFailedError(Outcome.failed(RunReason.RESULTS_TOO_LARGE, message))
     listed: dict[str, FoundResult] = {}
     for output in outputs:
         matching = sorted(name for name in found if _matches(name, output["source"]))
         if not matching and output["source"] not in placed:
-            raise _failure(
-                RunReason.OUTPUTS_MISSING,
-                f"{output['source']}: the template declares this output, but the run did not write it",
-            )
+            message = f"{output['source']}: the template declares this output, but the run did not write it"
+            raise RunFailedError(Outcome.failed(RunReason.OUTPUTS_MISSING, message))
         for name in matching:
             listed.setdefault(name, found[name])
             display = {key: output[key] for key in output if key != "source"}
@@ -145,10 +141,6 @@ def collect_results(
     executed = _result(notebook, digest, size)
     executed["display"] = {"isNotebook": True}
     return [*listed.values(), executed]
-
-
-def _failure(reason: RunReason, message: str) -> RunFailedError:
-    return RunFailedError(Outcome.failed(reason, message))
 
 
 def _result(name: str, digest: str, size: int) -> FoundResult:

@@ -2,6 +2,27 @@
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 export type StateName = 'PENDING' | 'RUNNING' | 'SUCCESS' | 'ERROR' | 'CANCELED';
+/** Why a run ended in ERROR or CANCELED. */
+export type ReasonName =
+  | 'cell_error'
+  | 'kernel_died'
+  | 'out_of_memory'
+  | 'kernel_not_started'
+  | 'timeout'
+  | 'outputs_missing'
+  | 'results_too_large'
+  | 'storage_full'
+  | 'file_error'
+  | 'runner_not_started'
+  | 'runner_died'
+  | 'worker_failed'
+  | 'worker_lost'
+  | 'version_mismatch'
+  | 'canceled'
+  | 'shutdown'
+  | 'sweep_stopped'
+  | 'pruned'
+  | 'internal_error';
 export type Dtype = 'int' | 'float' | 'bool' | 'string' | 'select' | 'list' | 'record' | 'file' | 'date' | 'datetime';
 
 // -- parameters --------------------------------------------------------------------------------------
@@ -116,6 +137,7 @@ export interface RunHandle extends RunDescriptor {
   progress?: Progress;
   startedAt?: string;
   finishedAt?: string;
+  reason?: ReasonName;
   messages?: string[];
   files?: ResultFileHandle[];
 }
@@ -173,6 +195,7 @@ export interface StateChange {
   state: StateName;
   startedAt?: string;
   finishedAt?: string;
+  reason?: ReasonName;
   messages?: string[];
 }
 

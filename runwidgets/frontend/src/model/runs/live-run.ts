@@ -20,6 +20,7 @@ export function applyEvent(run: RunHandle, event: RunEvent): boolean {
       const moment = event.data[key];
       if (moment) run[key] = moment;
     }
+    if (event.data.reason) run.reason = event.data.reason;
     if (event.data.messages) run.messages = event.data.messages;
     return run.state === 'SUCCESS';
   }

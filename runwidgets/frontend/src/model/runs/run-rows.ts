@@ -1,6 +1,6 @@
 /** The rows of a table of runs: what is kept of a run, and how events change it. */
 
-import type { JsonValue, RunEvent, StateName, TablePage } from '../types';
+import type { JsonValue, ReasonName, RunEvent, StateName, TablePage } from '../types';
 
 export interface RunRow {
   id: string;
@@ -10,6 +10,7 @@ export interface RunRow {
   finishedAt: string | null;
   arguments: { [name: string]: JsonValue };
   metrics: { [name: string]: JsonValue };
+  reason?: ReasonName | null;
   message: string | null;
 }
 
@@ -30,6 +31,7 @@ export function applyToRow(row: RunRow, event: RunEvent): boolean {
   row.state = event.data.state;
   row.startedAt = event.data.startedAt ?? row.startedAt;
   row.finishedAt = event.data.finishedAt ?? row.finishedAt;
+  row.reason = event.data.reason ?? row.reason ?? null;
   row.message = event.data.messages?.[0] ?? row.message;
   return true;
 }

@@ -51,7 +51,7 @@ class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]
         frontend = Path(self.root, "runwidgets", "frontend")
         names = ["build.mjs", "package-lock.json", "tsconfig.json"]
         sources = [*(frontend / name for name in names), *sorted((frontend / "src").rglob("*.*"))]
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(self.metadata.version.encode())
         for path in sources:
             digest.update(path.relative_to(frontend).as_posix().encode() + path.read_bytes())
         return digest.hexdigest()

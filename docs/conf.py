@@ -50,6 +50,7 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 
+default_role = "code"  # of single backquotes in docstrings
 numpydoc_show_class_members = False
 autodoc_typehints = "none"  # parameters say their types in words
 autodoc_member_order = "bysource"

@@ -38,7 +38,7 @@ def _picture() -> str:
     boxes = [_box(state) for state in RunState]
     names = ", ".join(f"{source} to {target}" for source in RunState for target in sorted(MOVES[source]))
     return (
-        f'<svg viewBox="0 0 650 240" style="max-width: 650px; width: 100%" role="img" '
+        f'<svg viewBox="0 0 650 262" style="max-width: 650px; width: 100%" role="img" '
         f'aria-label="Moves of a run: {names}" font-family="sans-serif" font-size="15" '
         'fill="currentColor" stroke="currentColor"><defs><marker id="tip" markerWidth="9" markerHeight="9" '
         'refX="8" refY="4" orient="auto"><path d="M0,0 L8,4 L0,8 z"/></marker></defs>'

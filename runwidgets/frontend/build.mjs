@@ -50,7 +50,9 @@ const output = await bundle('src/hosts/mime/saved-output.ts', 'saved-output', {
 });
 const define = { SAVED_OUTPUT: JSON.stringify(output) };
 const entry = await bundle('src/hosts/mime/extension.ts', 'remoteEntry', { format: 'iife', define });
-const { version } = JSON.parse(readFileSync('package.json', 'utf-8'));
+const source = readFileSync('../__init__.py', 'utf-8');
+const [, release, stage] = /^__version__ = "(\d+\.\d+\.\d+)\.?(.*)"$/m.exec(source);
+const version = stage ? `${release}-${stage}` : release; // as npm writes it
 const about = {
   name: 'runwidgets',
   version,

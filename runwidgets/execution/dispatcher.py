@@ -23,7 +23,7 @@ from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
 from runwidgets.states import RunState
-from runwidgets.store.files.local import Files
+from runwidgets.store.files.base import FileStore
 from runwidgets.store.liveness import Liveness
 
 BUSY_PAUSE = 0.05
@@ -56,7 +56,7 @@ class Dispatcher(Backend, Generic[W]):
     ----------
     runs : RunQueue
         The queue.
-    files : Files
+    files : FileStore
         Where run directories are.
     limits : Limits
         ``disk_floor`` (bytes).
@@ -68,7 +68,9 @@ class Dispatcher(Backend, Generic[W]):
 
     busy_pause = BUSY_PAUSE
 
-    def __init__(self, runs: RunQueue, files: Files, limits: Limits, liveness: Liveness, host: str) -> None:
+    def __init__(
+        self, runs: RunQueue, files: FileStore, limits: Limits, *, liveness: Liveness, host: str
+    ) -> None:
         self._runs = runs
         self._files = files
         self._limits = limits

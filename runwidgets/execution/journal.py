@@ -29,7 +29,7 @@ from typing_extensions import NotRequired, TypedDict
 from runwidgets.execution.outcome import OutcomeRecord
 from runwidgets.schema import FoundResult, JsonValue
 from runwidgets.store.files.disk_reserve import release_space, reserve_space
-from runwidgets.store.files.local import RESERVE
+from runwidgets.store.files.layout import RESERVE
 
 RESERVED = 64 * 1024
 """Bytes that are kept free for the last line."""

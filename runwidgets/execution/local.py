@@ -34,7 +34,8 @@ from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
 from runwidgets.states import RunState
-from runwidgets.store.files.local import JOURNAL, LOCK, OUTPUT, RUNNER_LOG, Files
+from runwidgets.store.files.base import FolderStore
+from runwidgets.store.files.layout import JOURNAL, LOCK, OUTPUT, RUNNER_LOG
 from runwidgets.store.liveness import Liveness, LockLiveness
 from runwidgets.store.locks import hold_lock, is_locked
 
@@ -54,7 +55,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
     ----------
     runs : RunQueue
         The queue.
-    files : Files
+    files : FolderStore
         Where run directories are.
     limits : Limits
         ``cancel_grace`` (seconds).
@@ -68,17 +69,25 @@ class LocalBackend(Dispatcher[TrackedRun]):
         Who else has runs; None for those that share the root's folder.
     """
 
+    _files: FolderStore
+
     def __init__(
         self,
         runs: RunQueue,
-        files: Files,
+        files: FolderStore,
         limits: Limits,
         slots: int | None = None,
         environment: Iterable[str] = (),
         is_keeper: bool = False,
         liveness: Liveness | None = None,
     ) -> None:
-        super().__init__(runs, files, limits, liveness or LockLiveness(files.instances), socket.gethostname())
+        super().__init__(
+            runs,
+            files,
+            limits,
+            liveness=liveness or LockLiveness(files.instances),
+            host=socket.gethostname(),
+        )
         self._count = slots or os.cpu_count() or 1
         self._keeper = os.getpid() if is_keeper else None
         self._environment = run_environment(os.environ, environment)

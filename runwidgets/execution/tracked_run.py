@@ -26,7 +26,7 @@ from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.database import now
 from runwidgets.store.database.metric_series import Recorded
-from runwidgets.store.files.local import JOURNAL, LOCK, LOG, RUN_FILE
+from runwidgets.store.files.layout import JOURNAL, LOCK, LOG, RUN_FILE
 
 NOTE_PAUSE = 0.2
 """Seconds between two notes of what one run says; its end is never delayed."""

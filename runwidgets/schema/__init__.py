@@ -61,6 +61,7 @@ from runwidgets.schema.parameters import (
 )
 from runwidgets.schema.run_file import (
     FoundResult,
+    ListedResult,
     PlacedFile,
     PlacedUpload,
     ResultDisplay,
@@ -126,6 +127,7 @@ __all__ = [
     "Leaderboard",
     "LeaderboardEntry",
     "LeaderboardMetric",
+    "ListedResult",
     "LogEvent",
     "LogGrowth",
     "LogPiece",

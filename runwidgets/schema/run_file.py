@@ -97,14 +97,18 @@ class ResultDisplay(FileDisplay, total=False):
     """True for the executed notebook."""
 
 
-class FoundResult(TypedDict):
+class ListedResult(TypedDict):
+    """What is listed of a file that a run left behind."""
+
+    name: str
+    """Relative to the working folder."""
+    size: int
+    sha256: str
+    display: ResultDisplay
+
+
+class FoundResult(ListedResult):
     """A file that a run left behind, as its runner found it."""
 
     id: str
-    name: str
-    """Relative to the working folder."""
     mimeType: str
-    size: int
-    """Bytes."""
-    sha256: str
-    display: ResultDisplay

@@ -1,7 +1,6 @@
 """The only room that knows the concrete classes: root, database and backend become services."""
 
 import hashlib
-import socket
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -29,10 +28,11 @@ from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.database.sweeps import Sweeps
+from runwidgets.store.files.base import FileStore
 from runwidgets.store.files.layout import folder_of, is_url
-from runwidgets.store.files.local import Files
+from runwidgets.store.files.local import LocalFiles
 from runwidgets.store.files.object_store import ObjectStore
-from runwidgets.store.files.remote import StoredFiles
+from runwidgets.store.files.remote import RemoteFiles
 from runwidgets.store.liveness import HeartbeatLiveness, LockLiveness
 
 DATABASE = "runwidgets.db"
@@ -45,7 +45,7 @@ class Instance:
 
     Parameters
     ----------
-    files : Files
+    files : FileStore
         The root.
     database : Database
         Its index.
@@ -74,7 +74,7 @@ class Instance:
 
     def __init__(
         self,
-        files: Files,
+        files: FileStore,
         database: Database,
         limits: Limits,
         backend: Backend,
@@ -139,13 +139,9 @@ class Instance:
         self._database.close()
 
 
-def _identify(files: Files, database: Database) -> str:
-    """Return what tells a store from others: its root and its database.
-
-    A folder is told from that of the same name on another machine; a URL is the same from everywhere.
-    """
-    root = files.address if isinstance(files, StoredFiles) else f"{socket.gethostname()} {files.root}"
-    return hashlib.sha256(f"{root} {database.address}".encode()).hexdigest()[:32]
+def _identify(files: FileStore, database: Database) -> str:
+    """Return what tells a store from others: its root and its database."""
+    return hashlib.sha256(f"{files.identity} {database.address}".encode()).hexdigest()[:32]
 
 
 def open_instance(
@@ -208,7 +204,7 @@ def open_instance(
 
 
 def make_backend(
-    files: Files,
+    files: FileStore,
     database: Database,
     limits: Limits,
     slots: int | None,
@@ -217,13 +213,13 @@ def make_backend(
 ) -> Backend:
     """Return where runs execute; see `open_instance`."""
     if cluster is None:
-        if isinstance(files, StoredFiles):
+        if files.local is None:
             raise ServiceUnavailableError(
                 "root",
                 f"runs on this machine cannot work in {files.address}",
                 "choose a folder, or the backend 'dask'",
             )
-        return LocalBackend(Runs(database), files, limits, slots, environment)
+        return LocalBackend(Runs(database), files.local, limits, slots, environment)
     try:
         from runwidgets.execution.dask.backend import DaskBackend
     except ImportError as error:
@@ -231,9 +227,7 @@ def make_backend(
             "cluster", "Dask is not installed here", 'pip install "runwidgets[dask]"'
         ) from error
     name = hashlib.sha256(f"{files.address} {database.address}".encode()).hexdigest()[:16]
-    liveness = (
-        HeartbeatLiveness(database) if isinstance(files, StoredFiles) else LockLiveness(files.instances)
-    )
+    liveness = LockLiveness(files.local.instances) if files.local else HeartbeatLiveness(database)
     try:
         return DaskBackend(Runs(database), files, limits, liveness, cluster, name, slots, environment)
     except BaseException:
@@ -243,7 +237,7 @@ def make_backend(
 
 def open_store(
     root: Path | str, db_url: str | None = None, *, cache: Path | None = None, is_read_only: bool = False
-) -> tuple[Files, Database]:
+) -> tuple[FileStore, Database]:
     """Open what lies at a root, without anybody who works on it.
 
     Parameters
@@ -261,7 +255,7 @@ def open_store(
 
     Returns
     -------
-    files : Files
+    files : FileStore
         The root.
     database : Database
         Its index; the caller closes it.
@@ -278,10 +272,10 @@ def open_store(
             problem = f"{root} has no room for a database, which several machines share"
             raise ServiceUnavailableError("db_url", problem, "give the URL of a PostgreSQL database")
         object_store = ObjectStore(str(root))
-        stored = StoredFiles(object_store, cache or _cache_of(object_store.url), is_read_only=is_read_only)
+        stored = RemoteFiles(object_store, cache or _cache_of(object_store.url), is_read_only=is_read_only)
         return stored, Database(db_url, is_read_only=is_read_only)
-    files = Files(folder_of(root), is_read_only=is_read_only)
-    path = files.root / DATABASE
+    files = LocalFiles(folder_of(root), is_read_only=is_read_only)
+    path = files.folder / DATABASE
     if db_url is None and not is_read_only:
         if not path.exists() and not files.is_empty():
             raise ServiceUnavailableError(

@@ -28,6 +28,10 @@ CONTRACTS = {
         "runwidgets.execution.dask.connection",
     ),
     "Only the factory knows the local services": ("cli.clean", "runwidgets.service.local.retention"),
+    "Only the factory and Dask's workers know a concrete store": (
+        "execution.dispatcher",
+        "runwidgets.store.files.local",
+    ),
     "Only connect knows the HTTP services": ("client.run", "runwidgets.service.http.client"),
 }
 """By contract, a module and an import that breaks it."""

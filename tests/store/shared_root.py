@@ -17,8 +17,9 @@ from runwidgets.service.factory import Instance, open_store
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.files.object_store import ObjectStore
-from runwidgets.store.files.remote import StoredFiles
-from runwidgets.store.files.staging import Staging, open_staging
+from runwidgets.store.files.object_store_staging import open_staging
+from runwidgets.store.files.remote import RemoteFiles
+from runwidgets.store.files.staging import Staging
 from runwidgets.store.locks import hold_lock
 
 Json = dict[str, Any]
@@ -55,7 +56,7 @@ class SharedRoot:
     db_url: str
     instance: Instance
     api: Api
-    files: StoredFiles
+    files: RemoteFiles
     database: Database
     object_store: ObjectStore
     runs: Runs
@@ -109,7 +110,7 @@ def open_shared_root(url: str, folder: Path, name: str = "one") -> SharedRoot:
     """Open what a server has of an instance, whose rows are in a database that others open too."""
     db_url = f"sqlite:///{folder}/rows.db"
     files, database = open_store(url, db_url, cache=folder / name)
-    assert isinstance(files, StoredFiles)
+    assert isinstance(files, RemoteFiles)
     instance = Instance(files, database, Limits(), Idle(), folder, "open", "keep", 0, 0)
     place = open_staging(url, folder / f"{name}-worker")
     return SharedRoot(

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_an_accepted_run_is_in_the_store_and_nowhere_else(shared: SharedRoot, tm
     assert b"psst" not in shared.object_store.read(f"runs/{run_id}/run.json")
     (copy,) = shared.stored("copies")
     assert hashlib.sha256(shared.object_store.read(copy)).hexdigest() == copy.rpartition("/")[2]
-    assert not [path for path in shared.files.root.rglob("*") if path.is_file()]
+    assert not [path for path in shared.files.folder.rglob("*") if path.is_file()]
     assert read(shared.api.runs.get_notebook(run_id)) == shared.object_store.read(copy)
     assert shared.api.runs.get_log(run_id)["size"] == 0
 
@@ -212,12 +213,12 @@ def test_what_belongs_to_nobody_goes_when_nobody_can_be_about_to_commit_it(
     assert list(clean_root(shared.url, shared.db_url)) == []
 
     found = list(find_orphaned_files(shared.files, shared.database, shared.files.clock() + LATER))
-    assert {each.path.relative_to(shared.files.root).as_posix(): each.size() for each in found} == {
-        path: 5 * len(keys) for path, keys in orphans.items()
-    }
-    assert not shared.files.discard(found[0].path, found[0].touched - 1), "it was stored anew since"
-    assert all(shared.files.discard(each.path, each.touched) for each in found)
-    assert shared.stored() == kept and not shared.files.discard(found[0].path, found[0].touched)
+    assert {each.key: each.size for each in found} == {path: 5 * len(keys) for path, keys in orphans.items()}
+    assert not shared.files.discard(replace(found[0], touched=found[0].touched - 1)), (
+        "it was stored anew since"
+    )
+    assert all(shared.files.discard(each) for each in found)
+    assert shared.stored() == kept and not shared.files.discard(found[0])
 
 
 def test_old_runs_go_with_all_that_is_stored_of_them(shared: SharedRoot, tmp_path: Path) -> None:
@@ -307,7 +308,7 @@ def test_a_root_that_is_a_url_needs_a_database_that_is_shared(
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
     files, database = open_store(bucket, f"sqlite:///{tmp_path}/rows.db")
     name = hashlib.sha256(bucket.encode()).hexdigest()[:16]
-    assert files.root == tmp_path / "runwidgets-cache" / name
+    assert files.folder == tmp_path / "runwidgets-cache" / name
     database.close()
 
 
@@ -326,7 +327,7 @@ def test_all_servers_of_one_store_know_that_it_is_one(
 def test_a_file_url_is_a_folder_of_this_machine(tmp_path: Path) -> None:
     """With its own database, like any folder."""
     files, database = open_store(f"file://{tmp_path}/a%20root")
-    assert files.root == tmp_path / "a root" and (files.root / "runwidgets.db").exists()
+    assert files.folder == tmp_path / "a root" and (files.folder / "runwidgets.db").exists()
     database.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 from runwidgets.errors import ConstraintViolationError, InvalidRunStateError, UnknownRunError
 from runwidgets.execution.journal import count_attempts
 from runwidgets.store.files.layout import copy_key
-from runwidgets.store.files.staging import open_staging
+from runwidgets.store.files.object_store_staging import open_staging
 from runwidgets.store.locks import hold_lock
 from tests.builders import DOUBLE, Json, arguments, group_of, workflow
 from tests.store.shared_root import SharedRoot, run_here

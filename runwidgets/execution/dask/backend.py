@@ -31,8 +31,8 @@ from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metric_series import Recorded
-from runwidgets.store.files.layout import JOURNAL, LOCK, RUN_FILE
-from runwidgets.store.files.local import Files
+from runwidgets.store.files.base import FileStore
+from runwidgets.store.files.layout import JOURNAL, RUN_FILE
 from runwidgets.store.liveness import Liveness
 from runwidgets.store.locks import is_locked
 
@@ -86,7 +86,7 @@ class DaskBackend(Dispatcher[Sent]):
     ----------
     runs : RunQueue
         The queue.
-    files : Files
+    files : FileStore
         Where run directories are.
     limits : Limits
         Those of the instance.
@@ -113,7 +113,7 @@ class DaskBackend(Dispatcher[Sent]):
     def __init__(
         self,
         runs: RunQueue,
-        files: Files,
+        files: FileStore,
         limits: Limits,
         liveness: Liveness,
         cluster: Cluster,
@@ -124,7 +124,7 @@ class DaskBackend(Dispatcher[Sent]):
         topic = f"{PREFIX}{name}"
         worker_plugin = RunWorkerPlugin(topic, files.address, limits, tuple(environment))
         self._cluster = Connection(cluster, worker_plugin, lambda: self._wake())
-        super().__init__(runs, files, limits, liveness, topic)
+        super().__init__(runs, files, limits, liveness=liveness, host=topic)
         self._count = slots
         self._wanted: list[tuple[str, list[str]]] = []
         self._begin()
@@ -138,7 +138,7 @@ class DaskBackend(Dispatcher[Sent]):
         """Follow runs whose instance died; those that another instance took meanwhile are left to it."""
         wanted = set(run_ids)
         for row in self._runs.holding() if wanted else ():
-            is_elsewhere = row.host != self._host and is_locked(self._files.run_folder(row.id) / LOCK)
+            is_elsewhere = row.host != self._host and self._files.is_locked(row.id)
             if row.id not in wanted or is_elsewhere:
                 continue
             if self._runs.take_over(row.id, row.instance, self._instance, self._host):

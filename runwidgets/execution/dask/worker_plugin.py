@@ -36,7 +36,8 @@ from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metric_series import Recorded
 from runwidgets.store.files.disk import write_atomically
 from runwidgets.store.files.layout import ENVIRONMENT
-from runwidgets.store.files.staging import Staging, open_staging
+from runwidgets.store.files.object_store_staging import open_staging
+from runwidgets.store.files.staging import Staging
 from runwidgets.store.liveness import AlwaysAlive
 
 MANY = 10_000

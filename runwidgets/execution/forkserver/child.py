@@ -25,7 +25,7 @@ from runwidgets.execution.processes import become, die_with, mark_process
 from runwidgets.execution.runner.recorder import serialise
 from runwidgets.execution.runner.runner import execute_run, read_stored
 from runwidgets.states import RunState
-from runwidgets.store.files.local import RUNNER_LOG
+from runwidgets.store.files.layout import RUNNER_LOG
 
 RUNNER_THRESHOLD = 100_000
 """Objects after which a runner looks for garbage: few runs make that many, and most end before."""

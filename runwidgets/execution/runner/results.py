@@ -13,7 +13,7 @@ from runwidgets.execution.outcome import Outcome, RunFailedError
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, ResultDisplay, RunReason
 from runwidgets.store.files.disk import hash_file, remove_tree
-from runwidgets.store.files.local import OUTPUT, UPLOADS, WORKDIR
+from runwidgets.store.files.layout import OUTPUT, UPLOADS, WORKDIR
 
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 MIME_TYPES = mimetypes.MimeTypes()

@@ -38,8 +38,17 @@ from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, RunReason
 from runwidgets.states import RunState
-from runwidgets.store.files.layout import ENVIRONMENT
-from runwidgets.store.files.local import JOURNAL, LOG, OUTPUT, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
+from runwidgets.store.files.layout import (
+    ENVIRONMENT,
+    JOURNAL,
+    LOG,
+    OUTPUT,
+    RUN_FILE,
+    SECRETS,
+    TEMPLATE,
+    UPLOADS,
+    WORKDIR,
+)
 from runwidgets.templates.signature import construct
 
 CANCELED = Outcome(RunState.CANCELED, RunReason.CANCELED, ["the run was cancelled"])

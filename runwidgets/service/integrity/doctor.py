@@ -33,7 +33,8 @@ from runwidgets.store.database.integrity_queries import (
     read_uploads,
 )
 from runwidgets.store.database.runs import Runs
-from runwidgets.store.files.local import Files
+from runwidgets.store.files.base import FileStore
+from runwidgets.store.files.layout import copy_key, upload_key
 from runwidgets.store.files.orphans import CHECKER, children
 from runwidgets.store.locks import is_locked
 
@@ -52,7 +53,7 @@ class Finding:
     invariant: int
     """Its number in the list of invariants."""
     subject: str
-    """What it is about: ``run <id>``, a path relative to the root, or ``database``."""
+    """What it is about: ``run <id>``, a key, or ``database``."""
     problem: str
     """What is wrong with it."""
 
@@ -106,7 +107,7 @@ def examine(root: Path | str, db_url: str | None = None, *, patience: float = PA
         return Report([Finding(1, "root", f"it cannot be read: {error}")], 0, 0)
 
 
-def _examine(files: Files, database: Database, patience: float) -> Report:
+def _examine(files: FileStore, database: Database, patience: float) -> Report:
     damage = find_damage(database)
     if damage is not None:
         return Report([Finding(1, "database", f"it is damaged: {damage}")], 0, 0)
@@ -126,11 +127,12 @@ def _examine(files: Files, database: Database, patience: float) -> Report:
 class _Look:
     """One look at a root."""
 
-    def __init__(self, files: Files, database: Database) -> None:
+    def __init__(self, files: FileStore, database: Database) -> None:
         self._files = files
         self._database = database
         self._processes = _processes_by_run()
-        self._instances = {path.name for path in children(files.instances) if is_alive(path)}
+        locks = children(files.local.instances) if files.local is not None else []
+        self._instances = {path.name for path in locks if is_alive(path)}
         self.files = 0
         """Files that were looked at so far."""
 
@@ -160,14 +162,14 @@ class _Look:
     def at_root(self) -> Iterator[Finding]:
         """Hold folders to rows, and rows to folders."""
         for orphan in find_orphaned_files(self._files, self._database, time.time(), CHECKER):
-            yield Finding(11, self._name(orphan.path), "it belongs to nobody")
+            yield Finding(11, orphan.key, "it belongs to nobody")
         needed = Catalog(self._database).needed_copies()
         if needed is None:
             yield Finding(1, "database", "a template in it cannot be read")
         for digest in sorted(needed or ()):
-            yield from self._at_file(self._files.copy(digest), digest)
+            yield from self._at_file(copy_key(digest), digest)
         for row in read_uploads(self._database):
-            yield from self._at_file(self._files.upload(row.group_id, row.id, row.name), row.sha256)
+            yield from self._at_file(upload_key(row.group_id, row.id, row.name), row.sha256)
         for invariant, sweep_id, problem in find_broken_sweeps(self._database):
             yield Finding(invariant, f"sweep {sweep_id}", problem)
         for run_id in find_orphans(self._database):
@@ -177,16 +179,13 @@ class _Look:
                 alive = ", ".join(map(str, sorted(self._processes[run_id])))
                 yield Finding(12, f"run {run_id}", f"it is gone, but its processes {alive} are not")
 
-    def _at_file(self, path: Path, sha256: str) -> Iterator[Finding]:
+    def _at_file(self, key: str, sha256: str) -> Iterator[Finding]:
         self.files += 1
-        found = self._files.find_hash(path)
+        found = self._files.find_hash(key)
         if found is None:
-            yield Finding(11, self._name(path), "it has a row, but it is missing")
+            yield Finding(11, key, "it has a row, but it is missing")
         elif found != sha256:
-            yield Finding(15, self._name(path), "it has another content than it had")
-
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self._files.root).as_posix()
+            yield Finding(15, key, "it has another content than it had")
 
 
 def is_alive(path: Path) -> bool:

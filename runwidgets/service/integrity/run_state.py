@@ -15,7 +15,7 @@ from typing import Any
 
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.integrity_queries import JsonRow, Rows
-from runwidgets.store.files.local import JOURNAL, OUTPUT, RUN_FILE
+from runwidgets.store.files.layout import JOURNAL, OUTPUT, RUN_FILE
 
 Json = dict[str, Any]
 

@@ -15,7 +15,7 @@ from runwidgets.service.local.templates import Templates
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.database.sweeps import Sweeps
-from runwidgets.store.files.local import Files
+from runwidgets.store.files.base import FileStore
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Components:
     catalog: Catalog
     runs: Runs
     sweeps: Sweeps
-    files: Files
+    files: FileStore
     templates: Templates
     policy: Policy
     limits: Limits

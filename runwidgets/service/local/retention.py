@@ -12,7 +12,7 @@ from runwidgets.errors import RunWidgetsError, StorageFullError, UnknownRunError
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.integrity_queries import find_expired, find_orphaned_files
 from runwidgets.store.database.runs import RunRow, Runs
-from runwidgets.store.files.local import Files
+from runwidgets.store.files.base import FileStore
 
 HOUR = 3600.0
 GOODBYE = 2.0
@@ -26,13 +26,13 @@ class Removal:
     """Something that was removed."""
 
     subject: str
-    """``run <id>``, or a path relative to the root."""
+    """``run <id>``, or a key."""
     size: int
     """Bytes that it gave back."""
 
 
 def clean(
-    files: Files, database: Database, keep_days: int = 0, keep_runs: int = 0, *, is_dry: bool = False
+    files: FileStore, database: Database, keep_days: int = 0, keep_runs: int = 0, *, is_dry: bool = False
 ) -> Iterator[Removal]:
     """Remove old runs, and whatever belongs to nobody.
 
@@ -43,7 +43,7 @@ def clean(
 
     Parameters
     ----------
-    files : Files
+    files : FileStore
         The root.
     database : Database
         Its index.
@@ -78,8 +78,8 @@ def clean(
                 continue
         yield removal
     for orphan in find_orphaned_files(files, database, time.time() if is_dry else files.clock()):
-        removal = Removal(orphan.path.relative_to(files.root).as_posix(), orphan.size())
-        if is_dry or files.discard(orphan.path, orphan.touched):
+        removal = Removal(orphan.key, orphan.size)
+        if is_dry or files.discard(orphan):
             yield removal
 
 
@@ -88,7 +88,7 @@ class Retention:
 
     Parameters
     ----------
-    files : Files
+    files : FileStore
         The root.
     database : Database
         Its index.
@@ -99,7 +99,7 @@ class Retention:
     """
 
     def __init__(
-        self, files: Files, database: Database, keep_days: int, keep_runs: int, pause: float = HOUR
+        self, files: FileStore, database: Database, keep_days: int, keep_runs: int, pause: float = HOUR
     ) -> None:
         self._files = files
         self._database = database
@@ -131,7 +131,7 @@ class Retention:
                 return
 
 
-def delete_row(runs: Runs, files: Files, run_id: str) -> RunRow:
+def delete_row(runs: Runs, files: FileStore, run_id: str) -> RunRow:
     """Remove a run from the database, also when the disk is full; return its row as it was."""
     try:
         return runs.delete(run_id)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import Row
@@ -36,7 +36,8 @@ from runwidgets.service.local.components import Components
 from runwidgets.service.local.sweep_results import PARAMETER, SweepResults, gather
 from runwidgets.store.database.columns import NewRun, SweepPlace
 from runwidgets.store.database.runs import RunRow
-from runwidgets.store.files.local import NewRunDirectory
+from runwidgets.store.files.layout import upload_key
+from runwidgets.store.files.run_directories import NewRunDirectory
 from runwidgets.templates.parameters import Parameter, cast, check_arguments, file_reference, parse_parameters
 
 MASK = "***"
@@ -168,7 +169,7 @@ class Acceptance:
             self._parameters, arguments, lambda file_id: file_id in self._uploads, self._parts.limits
         )
         files, plain = self._place(values)
-        sources: dict[str, Path] = {}
+        sources: dict[str, str] = {}
         if self._sweep_results is not None:
             plain[PARAMETER] = PARAMETER
             files, sources = files + self._sweep_results.files, self._sweep_results.sources
@@ -200,9 +201,7 @@ class Acceptance:
             **self._place_in_sweep,
         }
         given = {
-            each["fileId"]: self._parts.files.upload(
-                self.group.id, each["fileId"], self._uploads[each["fileId"]].name
-            )
+            each["fileId"]: upload_key(self.group.id, each["fileId"], self._uploads[each["fileId"]].name)
             for each in files
             if each["fileId"] not in sources
         }

@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.schema import PlacedUpload
 from runwidgets.service.local.components import Components
 from runwidgets.states import RunState
+from runwidgets.store.files.layout import copy_key, result_key
 
 PARAMETER = "runs"
 """The parameter that is told where they are, and the name of their folder."""
@@ -22,8 +22,8 @@ class SweepResults:
 
     files: list[PlacedUpload]
     """``{fileId, path, sha256, size}`` of each, as in ``run.json``."""
-    sources: dict[str, Path]
-    """Where each lies now, by ``fileId``."""
+    sources: dict[str, str]
+    """Key of each, by ``fileId``."""
 
 
 def gather(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
@@ -52,9 +52,9 @@ def gather(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
     """
     parts.group(user, parts.sweeps.get(sweep_id).group_id)
     files: list[PlacedUpload] = []
-    sources: dict[str, Path] = {}
+    sources: dict[str, str] = {}
 
-    def add(path: str, sha256: str, size: int, source: Path) -> None:
+    def add(path: str, sha256: str, size: int, source: str) -> None:
         file_id = f"g{len(files)}"
         files.append({"fileId": file_id, "path": path, "sha256": sha256, "size": size})
         sources[file_id] = source
@@ -77,10 +77,10 @@ def gather(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
                 }
             ).encode()
             digest = parts.files.keep(about)
-            add(f"{place}/{ABOUT}", digest, len(about), parts.files.copy(digest))
+            add(f"{place}/{ABOUT}", digest, len(about), copy_key(digest))
             for each in parts.runs.get_files(row.id):
                 if each.name != ABOUT and not each.display.get("isNotebook"):
-                    source = parts.files.result(row.id, each.name)
+                    source = result_key(row.id, each.name)
                     add(f"{place}/{each.name}", each.sha256, each.size, source)
     if not files:
         raise InvalidArgumentError("config.results_of", "no run of the sweep has succeeded")

@@ -11,7 +11,7 @@ from runwidgets.limits import Limits
 from runwidgets.schema import PlacedFile
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import NewVersion, WorkflowChange
-from runwidgets.store.files.local import Files
+from runwidgets.store.files.base import FileStore
 from runwidgets.templates.notebook import Template, fingerprint, read_template
 from runwidgets.templates.texts import shorten
 
@@ -23,7 +23,7 @@ class Templates:
     ----------
     catalog : Catalog
         Where versions are.
-    files : Files
+    files : FileStore
         Where copies go.
     limits : Limits
         For notebooks.
@@ -36,7 +36,7 @@ class Templates:
     def __init__(
         self,
         catalog: Catalog,
-        files: Files,
+        files: FileStore,
         limits: Limits,
         root: Path | None,
         prepare: Callable[[str, list[str]], None],

@@ -15,6 +15,7 @@ from runwidgets.service.contracts.runs import UploadService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.validation import check_file_name
 from runwidgets.store.database.columns import NewUpload
+from runwidgets.store.files.layout import upload_key
 
 
 class LocalUploadService(UploadService):
@@ -30,7 +31,9 @@ class LocalUploadService(UploadService):
         parts.group(self._user, group_id)
         check_file_name(name, parts.limits)
         file_id = uuid.uuid4().hex
-        digest, size = parts.files.store_upload(group_id, file_id, name, file, parts.limits.upload)
+        digest, size = parts.files.store_upload(
+            upload_key(group_id, file_id, name), file, parts.limits.upload
+        )
         values: NewUpload = {
             "id": file_id,
             "group_id": group_id,
@@ -50,7 +53,7 @@ class LocalUploadService(UploadService):
     def take_file(self, group_id: str, path: str) -> UploadHandle:
         """Store a copy of a file of the server; see `UploadService`."""
         self._parts.group(self._user, group_id)
-        with self._parts.templates.open_file(path, self._parts.files.root) as stream:
+        with self._parts.templates.open_file(path, self._parts.files.folder) as stream:
             return self.upload_file(group_id, stream, PurePath(path).name)
 
     def list_uploaded_files(self, group_id: str) -> UploadList:

@@ -169,7 +169,7 @@ class LocalWorkflowService(WorkflowService):
         needed = parts.catalog.needed_copies()
         if needed is not None:
             for orphan in parts.files.find_copies(needed, parts.files.clock()):
-                parts.files.discard(orphan.path, orphan.touched)
+                parts.files.discard(orphan)
 
 
 def _descriptor(row: Row[Any], last_run_at: str | None, active_runs: int) -> WorkflowDescriptor:

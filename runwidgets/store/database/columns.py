@@ -4,8 +4,8 @@ from typing_extensions import TypedDict
 
 from runwidgets.schema import (
     Argument,
+    ListedResult,
     ParameterHandle,
-    ResultDisplay,
     RunConfig,
     StoredTemplate,
     SweepConfig,
@@ -101,12 +101,8 @@ class NewRun(SweepPlace):
     created_by: str | None
 
 
-class NewFile(TypedDict):
+class NewFile(ListedResult):
     """A result file."""
 
     id: str
-    name: str
     mime_type: str
-    size: int
-    sha256: str
-    display: ResultDisplay

@@ -16,7 +16,7 @@ from runwidgets.store.database.database import Database
 from runwidgets.store.database.run_batches import has_runs
 from runwidgets.store.database.tables import events, groups, points, runs, sweeps, uploads, versions
 from runwidgets.store.database.tables import files as results
-from runwidgets.store.files.local import Files
+from runwidgets.store.files.base import FileStore
 from runwidgets.store.files.orphans import SWEEPER, Known, Orphan, Patience
 
 JsonRow = dict[str, Any]
@@ -50,7 +50,7 @@ def read_known(database: Database) -> Known:
 
 
 def find_orphaned_files(
-    files: Files, database: Database, moment: float, patience: Patience = SWEEPER
+    files: FileStore, database: Database, moment: float, patience: Patience = SWEEPER
 ) -> Iterator[Orphan]:
     """Find what belongs to no row, to nobody who lives, and to nobody who is about to commit.
 
@@ -58,7 +58,7 @@ def find_orphaned_files(
 
     Parameters
     ----------
-    files : Files
+    files : FileStore
         The root; only looked at.
     database : Database
         Its index; only read.
@@ -72,10 +72,10 @@ def find_orphaned_files(
     Orphan
         A file or a whole folder.
     """
-    first = {orphan.path for orphan in files.find_orphans(read_known(database), moment, patience)}
+    first = {orphan.key for orphan in files.find_orphans(read_known(database), moment, patience)}
     if first:
         for orphan in files.find_orphans(read_known(database), moment, patience):
-            if orphan.path in first:
+            if orphan.key in first:
                 yield orphan
 
 

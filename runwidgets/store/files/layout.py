@@ -1,4 +1,8 @@
-"""How things under a root are called: the same names below a folder and below a URL."""
+"""How things under a root are called: the same names below a folder and below a URL.
+
+A *key* is a path relative to the root, with slashes: it names a file below a folder, and an object below a
+URL.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +34,16 @@ def copy_key(digest: str) -> str:
 def run_key(run_id: str, name: str = "") -> str:
     """Return where a file of a run lies, relative to the root; without a name, all of them."""
     return f"runs/{run_id}/{name}" if name else f"runs/{run_id}"
+
+
+def result_key(run_id: str, name: str | None) -> str:
+    """Return where a file of the working folder lies, or the executed notebook where the name is None."""
+    return run_key(run_id, OUTPUT if name is None else f"{WORKDIR}/{name}")
+
+
+def upload_key(group_id: str, file_id: str = "", name: str = "") -> str:
+    """Return where an upload lies, relative to the root; without a name or an id, all that is below."""
+    return "/".join(part for part in ("uploads", group_id, file_id, name) if part)
 
 
 def notebook_of(description: Mapping[str, Any]) -> str:

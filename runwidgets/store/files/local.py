@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import shutil
+import socket
 import uuid
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from runwidgets.errors import (
     UnknownRunError,
 )
 from runwidgets.store.files.archives import open_archive
+from runwidgets.store.files.base import FolderStore
 from runwidgets.store.files.disk import (
     hash_file,
     our_errors,
@@ -32,17 +34,16 @@ from runwidgets.store.files.disk import (
 )
 from runwidgets.store.files.disk_reserve import release_space, reserve_space
 from runwidgets.store.files.layout import (
-    JOURNAL,
     LOCK,
     LOG,
     OUTPUT,
     RESERVE,
-    RUN_FILE,
-    RUNNER_LOG,
     SECRETS,
     TEMPLATE,
-    UPLOADS,
-    WORKDIR,
+    copy_key,
+    result_key,
+    run_key,
+    upload_key,
 )
 from runwidgets.store.files.orphans import (
     SWEEPER,
@@ -54,22 +55,7 @@ from runwidgets.store.files.orphans import (
     size_of,
 )
 from runwidgets.store.files.run_directories import NewRunDirectory, make_folders
-
-__all__ = [
-    "JOURNAL",
-    "LOCK",
-    "LOG",
-    "OUTPUT",
-    "RESERVE",
-    "RUNNER_LOG",
-    "RUN_FILE",
-    "SECRETS",
-    "TEMPLATE",
-    "UPLOADS",
-    "WORKDIR",
-    "Files",
-    "NewRunDirectory",
-]
+from runwidgets.store.locks import is_locked
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +63,7 @@ RESERVED = 4 << 20
 """Bytes that are kept free, where the disk has them."""
 
 
-class Files:
+class LocalFiles(FolderStore):
     """What lies under a root.
 
     Parameters
@@ -89,9 +75,8 @@ class Files:
 
     Attributes
     ----------
-    runs, uploads, copies, instances : Path
-        The folders in it: run directories, uploads by group, copies by their SHA-256, and the locks of
-        the instances that live.
+    runs : Path
+        Folder of the run directories.
 
     Raises
     ------
@@ -102,23 +87,27 @@ class Files:
     """
 
     def __init__(self, root: Path, *, is_read_only: bool = False) -> None:
-        self.root = root.expanduser().resolve()
-        self.runs = self.root / "runs"
-        self.uploads = self.root / "uploads"
-        self.copies = self.root / "copies"
-        self.instances = self.root / "instances"
+        self.folder = root.expanduser().resolve()
+        self.runs = self.folder / "runs"
+        self.copies = self.folder / "copies"
+        self.instances = self.folder / "instances"
         if is_read_only:
-            if not self.root.is_dir():
-                raise ServiceUnavailableError("root", f"there is no folder {self.root}")
+            if not self.folder.is_dir():
+                raise ServiceUnavailableError("root", f"there is no folder {self.folder}")
             return
         with our_errors("root"):
-            for folder in (self.root, self.runs, self.uploads, self.copies, self.instances):
+            for folder in (self.folder, self.runs, self.folder / "uploads", self.copies, self.instances):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def address(self) -> str:
-        """The root, as workers on other machines know it."""
-        return str(self.root)
+        """The folder, which workers on other machines share."""
+        return str(self.folder)
+
+    @property
+    def identity(self) -> str:
+        """The folder and the name of the machine: another one has its own folder of that name."""
+        return f"{socket.gethostname()} {self.folder}"
 
     def is_empty(self) -> bool:
         """Say whether no run was ever stored here."""
@@ -126,7 +115,7 @@ class Files:
 
     def clock(self) -> float:
         """Return what time it is for the root's file system, in seconds; another machine may serve it."""
-        probe = self.root / f".{uuid.uuid4().hex}"
+        probe = self.folder / f".{uuid.uuid4().hex}"
         probe.touch()
         try:
             return probe.stat().st_mtime
@@ -136,18 +125,18 @@ class Files:
     def free_space(self) -> int:
         """Return the bytes that are free on the root's disk, beside the room that is kept."""
         with our_errors("root"):
-            missing = 0 if (self.root / RESERVE).exists() else RESERVED
-            return shutil.disk_usage(self.root).free - missing
+            missing = 0 if (self.folder / RESERVE).exists() else RESERVED
+            return shutil.disk_usage(self.folder).free - missing
 
     def reserve_space(self, floor: int) -> None:
         """Keep some room for when the disk is full, where it has more than a number of bytes."""
-        reserve = self.root / RESERVE
+        reserve = self.folder / RESERVE
         if not reserve.exists() and self.free_space() > floor:
             reserve_space(reserve, RESERVED)
 
     def release_space(self) -> bool:
         """Free the room that was kept; False when there is none."""
-        return release_space(self.root / RESERVE)
+        return release_space(self.folder / RESERVE)
 
     # -- content-addressed copies ------------------------------------------------------------------
 
@@ -176,40 +165,23 @@ class Files:
 
     def copy(self, digest: str) -> Path:
         """Return where the stored copy with a SHA-256 lies."""
-        return self.copies / digest[:2] / digest
+        return self.folder / copy_key(digest)
 
     # -- runs --------------------------------------------------------------------------------------
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of a run, which may not exist."""
-        return self.runs / run_id
+        return self.folder / run_key(run_id)
 
     @contextmanager
     def create_runs(self, new_directories: Sequence[NewRunDirectory], notebook: str) -> Iterator[None]:
-        """Make the folders of runs; in the block they are on disk, whole, and if it fails they go again.
-
-        In the block the caller commits their rows. Until then nobody takes the folders for orphans:
-        a folder whose lock is held says which they are.
-
-        Parameters
-        ----------
-        new_directories : sequence of NewRunDirectory
-            The runs.
-        notebook : str
-            SHA-256 of the template's stored notebook.
-
-        Yields
-        ------
-        None
-            Once all is on disk.
-
-        Raises
-        ------
-        StorageFullError
-            The disk is full; nothing stays.
-        """
-        with make_folders(self.runs, new_directories, self.copy(notebook)):
+        """Make the folders of runs; see `FileStore`."""
+        with make_folders(self.folder, new_directories, notebook):
             yield
+
+    def is_locked(self, run_id: str) -> bool:
+        """Say whether a runner of a run lives; machines that share the folder see each other's locks."""
+        return is_locked(self.run_folder(run_id) / LOCK)
 
     def forget_secrets(self, *run_ids: str) -> None:
         """Remove the secret values of runs that no kernel will be given any more."""
@@ -231,89 +203,51 @@ class Files:
 
     @contextmanager
     def look_at(self, run_id: str, *names: str) -> Iterator[Path]:
-        """Have the folder of a run to look at: whole where the run is at rest, missing where it has none.
-
-        Parameters
-        ----------
-        run_id : str
-            The run.
-        *names : str
-            Files that are enough; without any, all of them.
-
-        Yields
-        ------
-        Path
-            Only for reading.
-        """
+        """Have the folder of a run to look at, which is where it always is; see `FileStore`."""
         yield self.run_folder(run_id)
 
     @contextmanager
     def edit_notebook(self, run_id: str) -> Iterator[Path]:
-        """Change the executed notebook of a run that has no processes any more.
-
-        Yields
-        ------
-        Path
-            The notebook, which may be missing; how it is at the end of the block is stored.
-        """
+        """Change the executed notebook where it is; see `FileStore`."""
         yield self.run_folder(run_id) / OUTPUT
 
     # -- orphans ---------------------------------------------------------------------------------
 
     def find_orphans(self, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Orphan]:
-        """Find what belongs to nobody and is not on its way to somebody; see `orphans.find_orphans`."""
-        return find_orphans(self.root, known, moment, patience)
+        """Find what belongs to nobody and is not on its way to somebody; see `FileStore`."""
+        return find_orphans(self.folder, known, moment, patience)
 
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
-        """Find the copies that no template needs any more; see `orphans.find_orphans`."""
-        return find_copies(self.root, needed, moment)
+        """Find the copies that no template needs any more; see `FileStore`."""
+        return find_copies(self.folder, needed, moment)
 
-    def discard(self, path: Path, touched: float) -> bool:
-        """Remove what belongs to nobody.
-
-        False where it was touched since, somebody was first, or it cannot be removed, which is logged.
-        """
+    def discard(self, orphan: Orphan) -> bool:
+        """Remove what belongs to nobody; see `FileStore`."""
+        path = self.folder / orphan.key
         try:
-            return remove_path(path, touched)
+            return remove_path(path, orphan.touched)
         except OSError as error:
             log.warning("runwidgets: %s could not be removed: %s", path, error.strerror)
             return False
 
-    def find_hash(self, path: Path) -> str | None:
-        """Return the SHA-256 of a copy or an upload, by where it lies; None where there is none."""
+    def find_hash(self, key: str) -> str | None:
+        """Return the SHA-256 of a copy or an upload; see `FileStore`."""
+        path = self.folder / key
         return hash_file(path)[0] if path.is_file() else None
 
     # -- what runs leave -----------------------------------------------------------------------------
 
-    def result(self, run_id: str, name: str) -> Path:
-        """Return where a file of the working folder lies."""
-        return self.run_folder(run_id) / WORKDIR / name
-
     def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
-        """Open a file of the working folder, or the executed notebook where the name is None.
-
-        Raises
-        ------
-        UnknownFileError
-            It is not there any more.
-        """
-        folder = self.run_folder(run_id)
-        path = folder / OUTPUT if name is None else self.result(run_id, name)
+        """Open a file of the working folder, or the executed notebook; see `FileStore`."""
         try:
-            return path.open("rb")
+            return (self.folder / result_key(run_id, name)).open("rb")
         except FileNotFoundError as error:
             raise UnknownFileError(
                 f"file {name or OUTPUT}", f"run {run_id} has no such file any more"
             ) from error
 
     def open_notebook(self, run_id: str) -> IO[bytes]:
-        """Open the executed notebook as it is now, or the template before the first snapshot.
-
-        Raises
-        ------
-        UnknownRunError
-            The folder is gone.
-        """
+        """Open the executed notebook as it is now, or the template; see `FileStore`."""
         folder = self.run_folder(run_id)
         for path in (folder / OUTPUT, folder / TEMPLATE):
             if path.exists():
@@ -332,63 +266,35 @@ class Files:
             return stream.read(limit), begin, size
 
     def open_archive(self, run_id: str, names: Iterable[tuple[str, str | None]]) -> IO[bytes]:
-        """Return a ``.tar.gz`` of result files as a stream that is made while it is read.
-
-        Parameters
-        ----------
-        run_id : str
-            The run.
-        names : iterable of (str, str or None)
-            Name in the archive, and name in the working folder (None: the executed notebook).
-        """
+        """Return a ``.tar.gz`` of result files as a stream that is made while it is read."""
         return open_archive([(inside, partial(self.open_result, run_id, name)) for inside, name in names])
 
     # -- uploads -----------------------------------------------------------------------------------
 
-    def upload(self, group_id: str, file_id: str, name: str) -> Path:
-        """Return where an upload lies."""
-        return self.uploads / group_id / file_id / name
-
     def open_upload(self, group_id: str, file_id: str, name: str) -> IO[bytes]:
-        """Open an upload.
-
-        Raises
-        ------
-        UnknownFileError
-            It was deleted meanwhile.
-        """
+        """Open an upload; see `FileStore`."""
         try:
-            return self.upload(group_id, file_id, name).open("rb")
+            return (self.folder / upload_key(group_id, file_id, name)).open("rb")
         except FileNotFoundError as error:
             raise UnknownFileError(f"file {file_id}", "it was deleted meanwhile") from error
 
-    def store_upload(
-        self, group_id: str, file_id: str, name: str, stream: IO[bytes], limit: int
-    ) -> tuple[str, int]:
-        """Store an upload; return its SHA-256 and size in bytes.
-
-        Raises
-        ------
-        FileTooLargeError
-            It has more than `limit` bytes; nothing of it stays.
-        StorageFullError
-            The disk is full; nothing of it stays.
-        """
-        path = self.upload(group_id, file_id, name)
+    def store_upload(self, key: str, stream: IO[bytes], limit: int) -> tuple[str, int]:
+        """Store an upload; return its SHA-256 and size in bytes; see `FileStore`."""
+        path = self.folder / key
         try:
-            with our_errors(name):
+            with our_errors(path.name):
                 path.parent.mkdir(mode=0o700, parents=True)
                 digest = write_stream(path, stream, limit)
                 sync(path.parent)
                 return digest
         except BaseException:
-            self.delete_upload(group_id, file_id)
+            remove_path(path.parent)
             raise
 
     def delete_upload(self, group_id: str, file_id: str) -> None:
         """Remove an upload."""
-        remove_path(self.uploads / group_id / file_id)
+        remove_path(self.folder / upload_key(group_id, file_id))
 
     def delete_uploads(self, group_id: str) -> None:
         """Remove all uploads of a group."""
-        remove_path(self.uploads / group_id)
+        remove_path(self.folder / upload_key(group_id))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 
-from runwidgets.store.files.layout import LOCK, MEMBERS, SECRETS
+from runwidgets.store.files.layout import LOCK, MEMBERS, SECRETS, run_key, upload_key
 from runwidgets.store.files.object_store import ObjectStore, Stored
 from runwidgets.store.locks import is_locked
 
@@ -58,13 +58,12 @@ class Known:
 class Orphan:
     """Something that belongs to nobody."""
 
-    path: Path
+    key: str
+    """Where it lies: a file, or all below."""
     touched: float
-    """When it was touched last (not what is in it), in seconds of its file system's clock."""
-
-    def size(self) -> int:
-        """Return the bytes that become free with it."""
-        return size_of(self.path)
+    """When it was touched last (not what is in it), in seconds of the store's clock."""
+    size: int
+    """Bytes that become free with it."""
 
 
 def find_orphans(root: Path, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Orphan]:
@@ -93,20 +92,22 @@ def find_orphans(root: Path, known: Known, moment: float, patience: Patience = S
         if path.name in known.runs:
             own = children(path) if not known.runs[path.name] else []
             made = [each for each in own if each.name.startswith(".") or each.name == SECRETS]
-            yield from _older(made, moment, patience.rest)
+            yield from _older(root, made, moment, patience.rest)
         elif not is_locked(path / LOCK):
             is_begun = path.name.count(".") == 1 and not (path / LOCK).exists()
-            yield from _older([path], moment, max(patience.run, YOUNG if is_begun else 0.0))
+            yield from _older(root, [path], moment, max(patience.run, YOUNG if is_begun else 0.0))
         else:
             unborn |= _read_members(path / MEMBERS)
     for group in children(root / "uploads"):
         own = children(group) if group.name in known.groups else [group]
         unknown = [each for each in own if (group.name, each.name) not in known.uploads]
-        yield from _older(unknown, moment, patience.upload)
+        yield from _older(root, unknown, moment, patience.upload)
     if known.copies is not None:
         yield from find_copies(root, known.copies, moment, patience)
     unknown = [each for each in children(root / "instances") if each.name not in known.instances]
-    yield from (each for each in _older(unknown, moment, patience.rest) if not is_locked(each.path))
+    yield from (
+        each for each in _older(root, unknown, moment, patience.rest) if not is_locked(root / each.key)
+    )
 
 
 def find_copies(
@@ -116,12 +117,12 @@ def find_copies(
     for path in children(root / "copies"):
         is_whole = path.is_dir() and not path.name.startswith(".")
         unknown = [each for each in children(path) if each.name not in needed] if is_whole else [path]
-        yield from _older(unknown, moment, patience.rest)
+        yield from _older(root, unknown, moment, patience.rest)
 
 
 def size_of(path: Path) -> int:
     """Return the bytes that become free when a file or folder is removed: those with no other name."""
-    return sum(each.st_size for each in _all(path) if each.st_nlink == 1 and not stat.S_ISDIR(each.st_mode))
+    return _freed(_all(path))
 
 
 def children(folder: Path) -> list[Path]:
@@ -140,12 +141,16 @@ def _read_members(path: Path) -> set[str]:
         return set()
 
 
-def _older(paths: Iterable[Path], moment: float, patience: float) -> Iterator[Orphan]:
+def _older(root: Path, paths: Iterable[Path], moment: float, patience: float) -> Iterator[Orphan]:
     """Yield what was not touched for some seconds, nor anything in it."""
     for path in paths:
-        found = [each.st_mtime for each in _all(path)]
-        if found and moment - max(found) >= patience:
-            yield Orphan(path, found[0])
+        found = list(_all(path))
+        if found and moment - max(each.st_mtime for each in found) >= patience:
+            yield Orphan(path.relative_to(root).as_posix(), found[0].st_mtime, _freed(found))
+
+
+def _freed(found: Iterable[os.stat_result]) -> int:
+    return sum(each.st_size for each in found if each.st_nlink == 1 and not stat.S_ISDIR(each.st_mode))
 
 
 def _all(path: Path) -> Iterator[os.stat_result]:
@@ -158,20 +163,8 @@ def _all(path: Path) -> Iterator[os.stat_result]:
             continue
 
 
-@dataclass(frozen=True)
-class OrphanedObjects(Orphan):
-    """Objects that belong to nobody; `path` below the local folder names them."""
-
-    bytes: int
-    """What becomes free with them."""
-
-    def size(self) -> int:
-        """Return the bytes that become free with it."""
-        return self.bytes
-
-
 def find_orphaned_objects(
-    object_store: ObjectStore, root: Path, known: Known, moment: float, patience: Patience
+    object_store: ObjectStore, known: Known, moment: float, patience: Patience
 ) -> Iterator[Orphan]:
     """Find what belongs to nobody and is not on its way to somebody.
 
@@ -179,8 +172,6 @@ def find_orphaned_objects(
     ----------
     object_store : ObjectStore
         Only listed.
-    root : Path
-        The local folder below which paths name objects.
     known : Known
         What the rows know.
     moment : float
@@ -190,32 +181,31 @@ def find_orphaned_objects(
 
     Yields
     ------
-    OrphanedObjects
+    Orphan
         An object, or all below a prefix.
     """
     for run_id, found in _grouped(object_store.find("runs"), 1):
         if run_id not in known.runs:
-            yield from _older_objects(root / "runs" / run_id, found, moment, patience.upload)
+            yield from _older_objects(run_key(run_id), found, moment, patience.upload)
         elif not known.runs[run_id]:
-            secrets = [each for each in found if each.key == f"runs/{run_id}/{SECRETS}"]
-            yield from _older_objects(root / "runs" / run_id / SECRETS, secrets, moment, patience.rest)
+            key = run_key(run_id, SECRETS)
+            secrets = [each for each in found if each.key == key]
+            yield from _older_objects(key, secrets, moment, patience.rest)
     for group_id, of_group in _grouped(object_store.find("uploads"), 1):
         for file_id, found in _grouped(of_group, 2):
             if (group_id, file_id) not in known.uploads:
-                yield from _older_objects(
-                    root / "uploads" / group_id / file_id, found, moment, patience.upload
-                )
+                yield from _older_objects(upload_key(group_id, file_id), found, moment, patience.upload)
     if known.copies is not None:
-        yield from find_orphaned_copies(object_store, root, known.copies, moment, patience)
+        yield from find_orphaned_copies(object_store, known.copies, moment, patience)
 
 
 def find_orphaned_copies(
-    object_store: ObjectStore, root: Path, needed: Set[str], moment: float, patience: Patience
+    object_store: ObjectStore, needed: Set[str], moment: float, patience: Patience
 ) -> Iterator[Orphan]:
     """Find the copies that no template needs any more; see `find_orphaned_objects`."""
     for each in object_store.find("copies"):
         if each.key.rpartition("/")[2] not in needed:
-            yield from _older_objects(root / each.key, [each], moment, patience.upload)
+            yield from _older_objects(each.key, [each], moment, patience.upload)
 
 
 def _grouped(objects: Sequence[Stored], level: int) -> Iterator[tuple[str, list[Stored]]]:
@@ -224,7 +214,7 @@ def _grouped(objects: Sequence[Stored], level: int) -> Iterator[tuple[str, list[
     return ((name, list(found)) for name, found in groupby(objects, part))
 
 
-def _older_objects(path: Path, found: Sequence[Stored], moment: float, patience: float) -> Iterator[Orphan]:
+def _older_objects(key: str, found: Sequence[Stored], moment: float, patience: float) -> Iterator[Orphan]:
     touched = max((each.touched for each in found), default=moment)
     if found and moment - touched >= patience:
-        yield OrphanedObjects(path, touched, sum(each.size for each in found))
+        yield Orphan(key, touched, sum(each.size for each in found))

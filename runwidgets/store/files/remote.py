@@ -1,9 +1,8 @@
 """The files of an instance whose root is a URL: several servers share it, and no folder.
 
-The truth is in the object store, under the same names as below a folder; the local folder is each server's
-own, for its locks and for what it looks at for a moment. A run directory exists nowhere: workers make one
-out of what is stored (`staging`). A path below the local folder names an object, whether anything lies
-there or not.
+The truth is in the object store, under the same keys as below a folder; the local folder is each server's
+own, for what it looks at for a moment. A run directory exists nowhere: workers make one out of what is stored
+(`staging`).
 """
 
 import hashlib
@@ -21,6 +20,7 @@ from typing import IO
 from runwidgets.errors import RunWidgetsError, UnknownFileError, UnknownRunError
 from runwidgets.failpoints import reach
 from runwidgets.store.files.archives import open_archive
+from runwidgets.store.files.base import FileStore
 from runwidgets.store.files.disk import hash_file, our_errors
 from runwidgets.store.files.layout import (
     LOG,
@@ -29,12 +29,12 @@ from runwidgets.store.files.layout import (
     SECRETS,
     TEMPLATE,
     UPLOADS,
-    WORKDIR,
     copy_key,
     notebook_of,
+    result_key,
     run_key,
+    upload_key,
 )
-from runwidgets.store.files.local import Files
 from runwidgets.store.files.object_store import PART, ObjectStore
 from runwidgets.store.files.orphans import (
     SWEEPER,
@@ -49,7 +49,7 @@ from runwidgets.store.files.run_directories import NewRunDirectory
 log = logging.getLogger(__name__)
 
 
-class StoredFiles(Files):
+class RemoteFiles(FileStore):
     """What lies under a URL.
 
     Parameters
@@ -68,7 +68,9 @@ class StoredFiles(Files):
     """
 
     def __init__(self, object_store: ObjectStore, cache: Path, *, is_read_only: bool = False) -> None:
-        super().__init__(cache)
+        self.folder = cache.expanduser().resolve()
+        with our_errors("cache"):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.object_store = object_store
         if is_read_only:
             object_store.size("runs")
@@ -80,9 +82,10 @@ class StoredFiles(Files):
         """The URL of the root."""
         return self.object_store.url
 
-    def is_empty(self) -> bool:
-        """Say whether no run is stored here."""
-        return not self.object_store.find("runs")
+    @property
+    def identity(self) -> str:
+        """The URL, which is the same from everywhere."""
+        return self.object_store.url
 
     def clock(self) -> float:
         """Return what time it is for the store, in seconds."""
@@ -102,13 +105,13 @@ class StoredFiles(Files):
     # -- content-addressed copies ------------------------------------------------------------------
 
     def keep(self, content: bytes) -> str:
-        """Store bytes; see `Files`."""
+        """Store bytes; see `FileStore`."""
         digest = hashlib.sha256(content).hexdigest()
         self.object_store.put({copy_key(digest): content})
         return digest
 
     def keep_file(self, source: Path) -> tuple[str, int]:
-        """Store a copy of a file; see `Files`."""
+        """Store a copy of a file; see `FileStore`."""
         with our_errors(source.name):
             digest, size = hash_file(source)
             if size >= PART and self.object_store.size(copy_key(digest)) == size:
@@ -121,7 +124,7 @@ class StoredFiles(Files):
 
     @contextmanager
     def create_runs(self, new_directories: Sequence[NewRunDirectory], notebook: str) -> Iterator[None]:
-        """Store what runs begin with; in the block it is there, and if it fails it goes again; see `Files`.
+        """Store what runs begin with; in the block it is there, else it goes again; see `FileStore`.
 
         Others know runs by their rows. What is stored and has none is left alone for as long as somebody
         may be about to commit it.
@@ -137,8 +140,8 @@ class StoredFiles(Files):
             contents[run_key(directory.run_id, RUN_FILE)] = directory.describe()
             if directory.secrets:
                 contents[run_key(directory.run_id, SECRETS)] = directory.tell_secrets()
-            for file_id, path in directory.uploads.items():
-                copies.append((self._key(path), run_key(directory.run_id, f"{UPLOADS}/{file_id}")))
+            for file_id, key in directory.uploads.items():
+                copies.append((key, run_key(directory.run_id, f"{UPLOADS}/{file_id}")))
         try:
             self.object_store.put(contents)
             reach("folder begun")
@@ -153,6 +156,10 @@ class StoredFiles(Files):
             except RunWidgetsError as error:
                 log.warning("runwidgets: what runs would have begun with is left for the sweep: %s", error)
             raise
+
+    def is_locked(self, run_id: str) -> bool:
+        """Return False: a store has no locks, and no runner works in it."""
+        return False
 
     def forget_secrets(self, *run_ids: str) -> None:
         """Remove the secret values of runs that no kernel will be given any more."""
@@ -172,8 +179,8 @@ class StoredFiles(Files):
 
     @contextmanager
     def look_at(self, run_id: str, *names: str) -> Iterator[Path]:
-        """Bring what is stored of a run into a folder that is gone after the block; see `Files`."""
-        with tempfile.TemporaryDirectory(dir=self.root, prefix=".look-") as place:
+        """Bring what is stored of a run into a folder that is gone after the block; see `FileStore`."""
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".look-") as place:
             folder = Path(place) / run_id
             begin = len(run_key(run_id)) + 1
             paths = {each.key: folder / each.key[begin:] for each in self.object_store.find(run_key(run_id))}
@@ -192,9 +199,9 @@ class StoredFiles(Files):
 
     @contextmanager
     def edit_notebook(self, run_id: str) -> Iterator[Path]:
-        """Change the executed notebook of a run that has no processes any more; see `Files`."""
+        """Change the executed notebook of a run that has no processes any more; see `FileStore`."""
         key = run_key(run_id, OUTPUT)
-        with tempfile.TemporaryDirectory(dir=self.root, prefix=".edit-") as folder:
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".edit-") as folder:
             path = Path(folder) / OUTPUT
             content = self.object_store.read_all([key]).get(key)
             if content is not None:
@@ -206,14 +213,14 @@ class StoredFiles(Files):
     # -- what runs leave -----------------------------------------------------------------------------
 
     def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
-        """Open a file of the working folder, or the executed notebook; see `Files`."""
+        """Open a file of the working folder, or the executed notebook; see `FileStore`."""
         try:
-            return self.object_store.open(_result_key(run_id, name))
+            return self.object_store.open(result_key(run_id, name))
         except FileNotFoundError as error:
             raise _lost(run_id, name) from error
 
     def open_notebook(self, run_id: str) -> IO[bytes]:
-        """Open the executed notebook as it is now, or the template; see `Files`.
+        """Open the executed notebook as it is now, or the template; see `FileStore`.
 
         It is read at once: while the run is under way, the next snapshot may replace it at any time.
 
@@ -242,11 +249,11 @@ class StoredFiles(Files):
             return b"", 0, 0
 
     def open_archive(self, run_id: str, names: Iterable[tuple[str, str | None]]) -> IO[bytes]:
-        """Return a ``.tar.gz`` of result files as a stream that is made while it is read; see `Files`."""
+        """Return a ``.tar.gz`` of result files as a stream that is made while it is read; see `FileStore`."""
         sizes = {each.key: each.size for each in self.object_store.find(run_key(run_id))}
         members: list[tuple[str, Callable[[], IO[bytes]]]] = []
         for inside, name in names:
-            key = _result_key(run_id, name)
+            key = result_key(run_id, name)
             if key not in sizes:
                 raise _lost(run_id, name)
             members.append((inside, partial(self.object_store.open, key, sizes[key])))
@@ -255,63 +262,52 @@ class StoredFiles(Files):
     # -- uploads -----------------------------------------------------------------------------------
 
     def open_upload(self, group_id: str, file_id: str, name: str) -> IO[bytes]:
-        """Open an upload; see `Files`."""
+        """Open an upload; see `FileStore`."""
         try:
-            return self.object_store.open(self._key(self.upload(group_id, file_id, name)))
+            return self.object_store.open(upload_key(group_id, file_id, name))
         except FileNotFoundError as error:
             raise UnknownFileError(f"file {file_id}", "it was deleted meanwhile") from error
 
-    def store_upload(
-        self, group_id: str, file_id: str, name: str, stream: IO[bytes], limit: int
-    ) -> tuple[str, int]:
-        """Store an upload; return its SHA-256 and size in bytes; see `Files`."""
-        return self.object_store.put_stream(
-            self._key(self.upload(group_id, file_id, name)), stream, limit=limit
-        )
+    def store_upload(self, key: str, stream: IO[bytes], limit: int) -> tuple[str, int]:
+        """Store an upload; return its SHA-256 and size in bytes; see `FileStore`."""
+        return self.object_store.put_stream(key, stream, limit=limit)
 
     def delete_upload(self, group_id: str, file_id: str) -> None:
         """Remove an upload."""
-        self.object_store.delete(f"uploads/{group_id}/{file_id}")
+        self.object_store.delete(upload_key(group_id, file_id))
 
     def delete_uploads(self, group_id: str) -> None:
         """Remove all uploads of a group."""
-        self.object_store.delete(f"uploads/{group_id}")
+        self.object_store.delete(upload_key(group_id))
 
     # -- orphans ---------------------------------------------------------------------------------
 
     def find_orphans(self, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Orphan]:
         """Find what belongs to nobody and is not on its way to somebody; see `orphans`."""
-        return find_orphaned_objects(self.object_store, self.root, known, moment, patience)
+        return find_orphaned_objects(self.object_store, known, moment, patience)
 
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
         """Find the copies that no template needs any more."""
-        return find_orphaned_copies(self.object_store, self.root, needed, moment, SWEEPER)
+        return find_orphaned_copies(self.object_store, needed, moment, SWEEPER)
 
-    def discard(self, path: Path, touched: float) -> bool:
+    def discard(self, orphan: Orphan) -> bool:
         """Remove what belongs to nobody; False where it was stored anew since, or somebody was first."""
-        found = self.object_store.find(self._key(path))
-        if max((each.touched for each in found), default=None) != touched:
+        found = self.object_store.find(orphan.key)
+        if max((each.touched for each in found), default=None) != orphan.touched:
             return False
         self.object_store.remove([each.key for each in found])
         return True
 
-    def find_hash(self, path: Path) -> str | None:
-        """Return the SHA-256 of a copy or an upload, by the path that names it; None where there is none."""
+    def find_hash(self, key: str) -> str | None:
+        """Return the SHA-256 of a copy or an upload; see `FileStore`."""
         digest = hashlib.sha256()
         try:
-            with self.object_store.open(self._key(path)) as stream:
+            with self.object_store.open(key) as stream:
                 while piece := stream.read(PART):
                     digest.update(piece)
         except FileNotFoundError:
             return None
         return digest.hexdigest()
-
-    def _key(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
-
-
-def _result_key(run_id: str, name: str | None) -> str:
-    return run_key(run_id, OUTPUT if name is None else f"{WORKDIR}/{name}")
 
 
 def _lost(run_id: str, name: str | None) -> UnknownFileError:

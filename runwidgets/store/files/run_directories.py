@@ -12,7 +12,16 @@ from pathlib import Path
 from runwidgets.failpoints import reach
 from runwidgets.schema import JsonValue, RunDescription
 from runwidgets.store.files.disk import link_file, our_errors, remove_path, sync_together, write_file
-from runwidgets.store.files.layout import LOCK, MEMBERS, RUN_FILE, SECRETS, TEMPLATE, UPLOADS, WORKDIR
+from runwidgets.store.files.layout import (
+    LOCK,
+    MEMBERS,
+    RUN_FILE,
+    SECRETS,
+    TEMPLATE,
+    UPLOADS,
+    WORKDIR,
+    copy_key,
+)
 from runwidgets.store.locks import hold_lock
 
 
@@ -23,8 +32,8 @@ class NewRunDirectory:
     run_id: str
     description: RunDescription
     """Content of ``run.json``."""
-    uploads: Mapping[str, Path]
-    """Uploads that its arguments name, by id; the run keeps them though they be deleted."""
+    uploads: Mapping[str, str]
+    """Keys of the files that its arguments name, by id; the run keeps them though they be deleted."""
     secrets: dict[str, JsonValue]
     """Values that only the kernel may see; the runner removes them when it has read them."""
 
@@ -38,23 +47,27 @@ class NewRunDirectory:
 
 
 @contextmanager
-def make_folders(runs: Path, new_directories: Sequence[NewRunDirectory], notebook: Path) -> Iterator[None]:
-    """Make the folders of runs; see `Files.create_runs`.
+def make_folders(root: Path, new_directories: Sequence[NewRunDirectory], notebook: str) -> Iterator[None]:
+    """Make the folders of runs; see `FileStore.create_runs`.
+
+    Until the rows are committed nobody takes the folders for orphans: a folder whose lock is held says which
+    they are.
 
     Parameters
     ----------
-    runs : Path
-        The folder in which they are made.
+    root : Path
+        The root.
     new_directories : sequence of NewRunDirectory
         The runs.
-    notebook : Path
-        The stored copy of the template's notebook.
+    notebook : str
+        SHA-256 of the template's stored notebook.
 
     Yields
     ------
     None
         Once all is on disk.
     """
+    runs = root / "runs"
     temporary = runs / f".{uuid.uuid4().hex}"
     lock: int | None = None
     made: list[Path] = []
@@ -66,7 +79,7 @@ def make_folders(runs: Path, new_directories: Sequence[NewRunDirectory], noteboo
             write_file(temporary / MEMBERS, names.encode(), is_durable=False)
             for directory in new_directories:
                 folder = runs / directory.run_id
-                _make_folder(temporary / directory.run_id, directory, notebook)
+                _make_folder(root, temporary / directory.run_id, directory, notebook)
                 reach("folder begun")
                 os.replace(temporary / directory.run_id, folder)
                 made += [folder / RUN_FILE, folder]
@@ -82,14 +95,14 @@ def make_folders(runs: Path, new_directories: Sequence[NewRunDirectory], noteboo
             os.close(lock)
 
 
-def _make_folder(folder: Path, directory: NewRunDirectory, notebook: Path) -> None:
+def _make_folder(root: Path, folder: Path, directory: NewRunDirectory, notebook: str) -> None:
     folder.mkdir(mode=0o700)
     (folder / WORKDIR).mkdir(mode=0o700)
     write_file(folder / RUN_FILE, directory.describe(), is_durable=False)
-    link_file(notebook, folder / TEMPLATE)
+    link_file(root / copy_key(notebook), folder / TEMPLATE)
     if directory.secrets:
         write_file(folder / SECRETS, directory.tell_secrets())
     if directory.uploads:
         (folder / UPLOADS).mkdir(mode=0o700)
-    for file_id, path in directory.uploads.items():
-        link_file(path, folder / UPLOADS / file_id)
+    for file_id, key in directory.uploads.items():
+        link_file(root / key, folder / UPLOADS / file_id)

@@ -1,55 +1,15 @@
 """Where a worker finds the files of a run, and where it leaves them; it knows no row and no database.
 
 The runner works in a folder. Where the root is a folder that the worker shares, that is the run's own, and
-there is nothing to bring. Where it is a URL, the run directory is made on the worker out of what is stored,
-and what the run leaves is stored again: now and then while it is under way, and all of it at its end.
+there is nothing to bring.
 """
 
-import json
-import os
-import shutil
-import threading
-import time
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from runwidgets.errors import (
-    ConstraintViolationError,
-    InvalidRunStateError,
-    ServiceUnavailableError,
-    UnknownRunError,
-)
-from runwidgets.schema import RunDescription
-from runwidgets.store.database.columns import NewFile
-from runwidgets.store.files.disk import hash_file, link_file, our_errors, remove_path, write_atomically
-from runwidgets.store.files.layout import (
-    JOURNAL,
-    LOCK,
-    LOG,
-    OUTPUT,
-    RUN_FILE,
-    SECRETS,
-    TEMPLATE,
-    UPLOADS,
-    WORKDIR,
-    copy_key,
-    folder_of,
-    is_url,
-    notebook_of,
-    run_key,
-)
-from runwidgets.store.files.local import Files
-from runwidgets.store.files.object_store import ObjectStore
-from runwidgets.store.locks import is_locked
-
-SHARE = 20
-"""A file that took a second to save is saved again after this many, so saving takes 5 % of the time."""
-
-STARTED = b'{"kind": "started", "pid": 0}\n'
-"""What a journal says of an attempt of which nothing else is known."""
+from runwidgets.errors import UnknownRunError
+from runwidgets.schema import ListedResult
+from runwidgets.store.files.base import FolderStore
 
 
 class Staging(ABC):
@@ -57,11 +17,11 @@ class Staging(ABC):
 
     Attributes
     ----------
-    files : Files
+    files : FolderStore
         On this machine; runners work in its run directories.
     """
 
-    files: Files
+    files: FolderStore
 
     @abstractmethod
     def fetch(self, run_id: str, attempts: int) -> None:
@@ -108,7 +68,7 @@ class Staging(ABC):
         """
 
     @abstractmethod
-    def publish(self, run_id: str, results: Sequence[NewFile]) -> None:
+    def publish(self, run_id: str, results: Sequence[ListedResult]) -> None:
         """Store what the run left; when this returns, all of it is there as it was listed.
 
         Called when the processes of the run are gone, before its end is told to anybody.
@@ -140,43 +100,16 @@ class Staging(ABC):
         """
 
 
-def open_staging(root: str, scratch: Path) -> Staging:
-    """Open the place in which a worker executes runs.
-
-    Parameters
-    ----------
-    root : str
-        Root of the instance: a folder that this machine shares, or a URL.
-    scratch : Path
-        Folder of this worker alone; made where it is missing, and used where the root is a URL.
-
-    Returns
-    -------
-    Staging
-        For any number of runs.
-
-    Raises
-    ------
-    ServiceUnavailableError
-        The folder cannot be made or written.
-    """
-    return (
-        ObjectStoreStaging(ObjectStore(root), Files(scratch))
-        if is_url(root)
-        else SharedStaging(Files(folder_of(root)))
-    )
-
-
 class SharedStaging(Staging):
     """The root itself, which this machine shares.
 
     Parameters
     ----------
-    files : Files
+    files : FolderStore
         The root.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: FolderStore) -> None:
         self.files = files
 
     def fetch(self, run_id: str, attempts: int) -> None:
@@ -187,223 +120,8 @@ class SharedStaging(Staging):
     def save(self, run_id: str) -> None:
         """Do nothing: it is where it belongs."""
 
-    def publish(self, run_id: str, results: Sequence[NewFile]) -> None:
+    def publish(self, run_id: str, results: Sequence[ListedResult]) -> None:
         """Do nothing: it is where it belongs."""
 
     def drop(self, run_id: str) -> None:
         """Do nothing: it is where it belongs."""
-
-
-@dataclass
-class _Saved:
-    """What of a run is stored already."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """By name, how the file looked when it was stored."""
-    due: dict[str, float] = field(default_factory=dict)
-    """By name, when it may be stored again, in monotonic seconds."""
-
-
-class ObjectStoreStaging(Staging):
-    """A folder of this worker, filled from a object_store.
-
-    Parameters
-    ----------
-    object_store : ObjectStore
-        Root of the instance.
-    files : Files
-        The folder. Copies of static files stay in it for the next run.
-    """
-
-    def __init__(self, object_store: ObjectStore, files: Files) -> None:
-        self.files = files
-        self._object_store = object_store
-        self._saved: dict[str, _Saved] = {}
-        self._checked: dict[str, tuple[int, ...]] = {}
-        """By SHA-256, how a copy looked when its content was last found right."""
-
-    # -- in ----------------------------------------------------------------------------------------
-
-    def fetch(self, run_id: str, attempts: int) -> None:
-        """Make the run directory out of what is stored; see `Staging`."""
-        folder, temporary = self.files.run_folder(run_id), self.files.runs / f".{uuid.uuid4().hex}"
-        if is_locked(folder / LOCK):
-            raise InvalidRunStateError(f"run {run_id}", "a runner of it still lives on this machine")
-        try:
-            with our_errors("run directory"):
-                (temporary / UPLOADS).mkdir(mode=0o700, parents=True)
-                (temporary / WORKDIR).mkdir(mode=0o700)
-                description = self._fetch_own(run_id, temporary)
-                self._fetch_copies(description, temporary)
-                began = _complete_journal(temporary / JOURNAL, attempts)
-                told = _started(temporary / JOURNAL)  # of the attempt that is about to begin
-                self._object_store.put({run_key(run_id, JOURNAL): told})
-                self.drop(run_id)
-                os.replace(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        if began >= description["config"].get("retries", 0):
-            self._object_store.remove([run_key(run_id, SECRETS)])  # no further attempt may need it
-
-    def _fetch_own(self, run_id: str, folder: Path) -> RunDescription:
-        """Bring what is stored under the run itself, but not its results; return its description."""
-        prefix = run_key(run_id)
-        stored = [each.key[len(prefix) + 1 :] for each in self._object_store.find(prefix)]
-        if RUN_FILE not in stored:
-            raise UnknownRunError(f"run {run_id}", f"it is not stored in {self._object_store.url}")
-        wanted = [name for name in stored if not name.startswith(f"{WORKDIR}/")]
-        try:
-            self._object_store.fetch({run_key(run_id, name): folder / name for name in wanted})
-        except FileNotFoundError as error:
-            raise UnknownRunError(f"run {run_id}", "it was deleted meanwhile") from error
-        description: RunDescription = json.loads((folder / RUN_FILE).read_bytes())
-        for each in description["files"]:
-            _check(folder / UPLOADS / each["fileId"], each["sha256"], f"file {each['path']}")
-        return description
-
-    def _fetch_copies(self, description: RunDescription, folder: Path) -> None:
-        """Bring the static files, as far as they are not here from another run."""
-        names = {each["sha256"]: f"file {each['path']}" for each in description["inputs"]}
-        names[notebook_of(description)] = "notebook"
-        staged = {
-            digest: self.files.copies / f".{uuid.uuid4().hex}" for digest in names if self._lacks(digest)
-        }
-        try:
-            self._object_store.fetch({copy_key(digest): path for digest, path in staged.items()})
-            for digest, path in staged.items():
-                _check(path, digest, names[digest])
-                self.files.copy(digest).parent.mkdir(mode=0o700, exist_ok=True)
-                os.replace(path, self.files.copy(digest))
-                self._checked[digest] = _look(self.files.copy(digest))
-        except FileNotFoundError as error:
-            raise ConstraintViolationError("notebook", f"{error.args[0]} is missing in the store") from error
-        finally:
-            for path in staged.values():
-                path.unlink(missing_ok=True)
-        link_file(self.files.copy(notebook_of(description)), folder / TEMPLATE)
-
-    def _lacks(self, digest: str) -> bool:
-        """Say whether a copy is missing here; one into which a notebook wrote is taken away."""
-        path = self.files.copy(digest)
-        if path.exists() and self._checked.get(digest) != _look(path):
-            if hash_file(path)[0] == digest:
-                self._checked[digest] = _look(path)
-            else:
-                path.unlink(missing_ok=True)
-        return not path.exists()
-
-    # -- out ---------------------------------------------------------------------------------------
-
-    def save(self, run_id: str) -> None:
-        """Store what changed; see `Staging`."""
-        saved = self._saved.setdefault(run_id, _Saved())
-        with saved.lock:
-            journal = self._read_journal(run_id)  # tells of nothing that is stored after it
-            for name in (OUTPUT, LOG):
-                self._send(run_id, name, saved)
-            self._send_journal(run_id, journal, saved)
-
-    def publish(self, run_id: str, results: Sequence[NewFile]) -> None:
-        """Store all that is left, the journal last; see `Staging`."""
-        saved = self._saved.setdefault(run_id, _Saved())
-        folder = self.files.run_folder(run_id)
-        with saved.lock:
-            keys = {run_key(run_id, _stored_name(each)): each for each in results}
-            workdir = run_key(run_id, f"{WORKDIR}/")
-            self._object_store.put_files(
-                {
-                    key: (folder / WORKDIR / each["name"], each["sha256"])
-                    for key, each in keys.items()
-                    if key.startswith(workdir)
-                }
-            )
-            for name in (OUTPUT, LOG):
-                listed = keys.get(run_key(run_id, name))
-                expected = None if listed is None else listed["sha256"]
-                self._send(run_id, name, saved, is_last=True, expected=expected)
-            stored = {each.key: each.size for each in self._object_store.find(run_key(run_id))}
-            for key, each in keys.items():
-                if stored.get(key) != each["size"]:
-                    found = f"{self._object_store.url} has {stored.get(key)} bytes of it"
-                    problem = f"{found} instead of {each['size']}"
-                    raise ServiceUnavailableError(each["name"], problem)
-            gone = [key for key in stored if key.startswith(workdir) and key not in keys]
-            if folder.is_dir():  # what the runner removed, no further attempt needs
-                names = [name for name in (SECRETS, UPLOADS) if not (folder / name).exists()]
-                given = tuple(run_key(run_id, name) for name in names)
-                gone += [key for key in stored if key.startswith(given)]
-            self._send_journal(run_id, self._read_journal(run_id), saved)
-            self._object_store.remove(gone)
-
-    def drop(self, run_id: str) -> None:
-        """Remove the run directory; see `Staging`."""
-        remove_path(self.files.run_folder(run_id))
-        self._saved.pop(run_id, None)
-
-    def _send(
-        self, run_id: str, name: str, saved: _Saved, *, is_last: bool = False, expected: str | None = None
-    ) -> None:
-        """Store a file of a run as it is now, if it changed and it is time."""
-        path = self.files.run_folder(run_id) / name
-        began = time.monotonic()
-        try:
-            look = _look(path)
-            is_stored = expected is None and saved.seen.get(name) == look
-            if is_stored or (not is_last and began < saved.due.get(name, 0.0)):
-                return
-            self._object_store.put_file(run_key(run_id, name), path, expected)
-        except FileNotFoundError:
-            return  # the runner has not come so far
-        ended = time.monotonic()
-        saved.seen[name], saved.due[name] = look, ended + SHARE * (ended - began)
-
-    def _read_journal(self, run_id: str) -> bytes:
-        try:
-            content = (self.files.run_folder(run_id) / JOURNAL).read_bytes()
-        except FileNotFoundError:
-            return b""
-        return content[: content.rfind(b"\n") + 1]
-
-    def _send_journal(self, run_id: str, content: bytes, saved: _Saved) -> None:
-        if saved.seen.get(JOURNAL, (0,)) != (len(content),):
-            self._object_store.put({run_key(run_id, JOURNAL): content})
-            saved.seen[JOURNAL] = (len(content),)
-
-
-def _stored_name(result: NewFile) -> str:
-    return OUTPUT if result["display"].get("isNotebook") else f"{WORKDIR}/{result['name']}"
-
-
-def _complete_journal(path: Path, attempts: int) -> int:
-    """Have a journal tell of all attempts that began; return their number.
-
-    A worker that dies at once stores nothing of what its runner wrote.
-    """
-    content = path.read_bytes() if path.exists() else b""
-    began = [json.loads(line)["kind"] for line in content.splitlines()].count("started")
-    missing = max(0, attempts - began)
-    if missing:
-        write_atomically(path, content + missing * STARTED, is_durable=False)
-    return began + missing
-
-
-def _started(path: Path) -> bytes:
-    """Return what a journal will be when one further attempt has begun, in case no more is heard of it."""
-    return (path.read_bytes() if path.exists() else b"") + STARTED
-
-
-def _check(path: Path, expected: str, subject: str) -> None:
-    if not path.exists():
-        raise ConstraintViolationError(subject, "it is missing in the store")
-    digest, _ = hash_file(path)
-    if digest != expected:
-        raise ConstraintViolationError(
-            subject, f"its stored content is damaged: its SHA-256 is {digest}, not {expected}"
-        )
-
-
-def _look(path: Path) -> tuple[int, ...]:
-    """Return what changes when a file does."""
-    about = path.stat()
-    return about.st_ino, about.st_size, about.st_mtime_ns

@@ -103,6 +103,7 @@ class ListedResult(TypedDict):
     name: str
     """Relative to the working folder."""
     size: int
+    """Bytes."""
     sha256: str
     display: ResultDisplay
 

@@ -14,6 +14,7 @@ from runwidgets.service.integrity import doctor
 from runwidgets.service.integrity.doctor import check
 from runwidgets.store.database.integrity_queries import find_orphaned_files
 from runwidgets.store.files.orphans import Patience
+from runwidgets.store.files.layout import upload_key
 from runwidgets.store.files.run_directories import NewRunDirectory
 from tests.builders import DOUBLE, Json, arguments, group_of, read, workflow
 from tests.s3 import S3
@@ -135,7 +136,7 @@ def test_an_upload_is_stored_as_it_was_sent(shared: SharedRoot, tmp_path: Path) 
 
     before = shared.stored()
     with pytest.raises(FileTooLargeError, match=r"a\.bin"):
-        shared.files.store_upload(group_id, "f" * 32, "a.bin", io.BytesIO(content), 1000)
+        shared.files.store_upload(upload_key(group_id, "f" * 32, "a.bin"), io.BytesIO(content), 1000)
     assert shared.stored() == before
     shared.object_store.delete("uploads")
     with pytest.raises(UnknownFileError, match="deleted meanwhile"):

@@ -13,8 +13,8 @@ from runwidgets.service.factory import clean_root, open_instance, open_store
 from runwidgets.service.integrity import doctor
 from runwidgets.service.integrity.doctor import check
 from runwidgets.store.database.integrity_queries import find_orphaned_files
-from runwidgets.store.files.orphans import Patience
 from runwidgets.store.files.layout import upload_key
+from runwidgets.store.files.orphans import Patience
 from runwidgets.store.files.run_directories import NewRunDirectory
 from tests.builders import DOUBLE, Json, arguments, group_of, read, workflow
 from tests.s3 import S3

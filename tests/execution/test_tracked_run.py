@@ -8,7 +8,7 @@ from sqlalchemy import Engine, event
 
 from runwidgets.execution.journal import JournalWriter
 from runwidgets.execution.tracked_run import TrackedRun, store_all
-from runwidgets.store.files.local import JOURNAL
+from runwidgets.store.files.layout import JOURNAL
 from tests.benchmarks.scale import StoreOnly, open_quiet
 from tests.builders import arguments
 from tests.conftest import url_of

@@ -100,7 +100,7 @@ class Form:
                 if isinstance(event, MultipartSegment):
                     yield Part(event.name or "", _file_name(event))
                 elif event:
-                    yield event
+                    yield bytes(event)  # multipart 1 gives a bytearray
         except ParserLimitReached:
             raise InvalidArgumentError("body", "the headers of a part are too long") from None
         except MultipartError as error:

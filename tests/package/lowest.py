@@ -6,6 +6,7 @@ Takes a folder, and on standard input a JSON list of instances, each the keyword
 of `connect` for a server. Runs of a root that is a URL execute on a Dask cluster.
 """
 
+import io
 import json
 import sys
 from importlib.metadata import requires, version
@@ -34,9 +35,11 @@ def write_notebook(path: Path) -> Path:
 
 
 def use(api: rw.Api, notebook: Path) -> None:
-    """Make a run and a sweep."""
+    """Make a run, an upload and a sweep."""
     run = rw.run(notebook, x=21, api=api).wait(60)
     assert run.state == "SUCCESS" and run.metrics == {"double": 42}, run.messages
+    upload = api.uploads.upload_file(run.handle["groupId"], io.BytesIO(b"a,b"), "table.csv")
+    assert (upload["name"], upload["size"]) == ("table.csv", 3)
     sweep = rw.sweep(notebook, rw.grid(x=[1, 2]), api=api).wait(60)
     assert [each.metrics["double"] for each in sweep] == [2, 4]
 

@@ -47,7 +47,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.mark.timeout(600)
 def test_the_lowest_versions_work(python: str, bucket: str, postgres: Postgres, tmp_path: Path) -> None:
-    """Runs, sweeps, searches and widgets: in a process, on a server, with every extra."""
+    """Runs, uploads, sweeps, searches and widgets: in a process, on a server, with every extra."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     server = start_server(tmp_path / "server", folder, python=python)

@@ -48,6 +48,7 @@ nb_execution_excludepatterns = [
 ]
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 
 default_role = "code"  # of single backquotes in docstrings

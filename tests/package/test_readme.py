@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,15 @@ def test_the_files_that_contributing_names_are_there() -> None:
 
 
 def test_the_version_stands_in_one_place() -> None:
-    """The changelog has a section for the version that is worked on."""
+    """Wheel and front end take it from there, and the changelog has a section for it."""
     source = (ROOT / "runwidgets" / "__init__.py").read_text("utf-8")
-    version = re.findall(r'^__version__ = "(\d+\.\d+\.\d+)', source, re.MULTILINE)
+    version = re.findall(r'^__version__ = "(\d+\.\d+\.\d+)', source, re.MULTILINE)[0]
+    extension = json.loads((ROOT / "runwidgets" / "static" / "lab" / "package.json").read_text("utf-8"))
 
-    assert 'version = "' not in (ROOT / "pyproject.toml").read_text("utf-8").replace("target-version", "")
-    assert re.search(rf"^## \[{version[0]}\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert re.search(
+        rf"^## \[{re.escape(version)}\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert extension["version"].startswith(version)
+    for name in ("pyproject.toml", "runwidgets/frontend/package.json"):
+        assert f'version": "{version}' not in (ROOT / name).read_text("utf-8")
+        assert f'version = "{version}' not in (ROOT / name).read_text("utf-8")

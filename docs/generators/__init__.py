@@ -16,13 +16,14 @@ from generators.errors import list_errors
 from generators.invariants import list_invariants
 from generators.rest import list_routes, list_schemas
 from generators.settings import list_settings
-from generators.states import draw_states
+from generators.states import draw_states, list_reasons
 
 MAKERS: dict[str, Callable[[], str]] = {
     "benchmarks": list_benchmarks,
     "commands": list_commands,
     "errors": list_errors,
     "invariants": list_invariants,
+    "reasons": list_reasons,
     "routes": list_routes,
     "schemas": list_schemas,
     "settings": list_settings,

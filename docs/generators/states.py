@@ -1,5 +1,11 @@
-"""The states of a run and its moves, from the state machine: a table, and a picture drawn from it."""
+"""The states of a run, its moves and why it ended, from the enums: tables, and a picture of the moves."""
 
+import ast
+import inspect
+from enum import Enum
+from itertools import pairwise
+
+from runwidgets.schema import RunReason
 from runwidgets.states import ACTIVE, MOVES, RunState
 
 BOX = 130, 46
@@ -13,24 +19,40 @@ PLACES = {
 """Left upper corner of each state's box."""
 BEND = {(RunState.PENDING, RunState.ERROR): 75, (RunState.PENDING, RunState.CANCELED): 130}
 """How far below the straight line a move passes that would cross a box."""
-MEANINGS = {
-    RunState.PENDING: "accepted and on disk; waits for a slot",
-    RunState.RUNNING: "claimed by a host, where its runner executes it",
-    RunState.SUCCESS: "every cell ran; the result files are listed and hashed",
-    RunState.ERROR: "it could not be started, raised an error, ran out of time or was lost",
-    RunState.CANCELED: "somebody, or something, stopped it",
-}
 
 
 def draw_states() -> str:
     """Return the picture of all moves, and a row for each state."""
+    meanings = read_sentences(RunState)
     rows = [
-        f"| `{state.value}` | {'active' if state in ACTIVE else 'terminal'} | {MEANINGS[state]} | "
+        f"| `{state.value}` | {'active' if state in ACTIVE else 'terminal'} | {meanings[state.name]} | "
         f"{', '.join(f'`{target.value}`' for target in sorted(MOVES[state])) or 'nowhere'} |"
         for state in RunState
     ]
     table = "| state | | meaning | may move to |\n|---|---|---|---|\n" + "\n".join(rows)
     return f"```{{raw}} html\n{_picture()}\n```\n\n{table}\n"
+
+
+def list_reasons() -> str:
+    """Return a row for each reason for which a run may have ended."""
+    meanings = read_sentences(RunReason)
+    rows = [f"| `{reason.value}` | {meanings[reason.name]} |" for reason in RunReason]
+    return "| reason | meaning |\n|---|---|\n" + "\n".join(rows)
+
+
+def read_sentences(enum: type[Enum]) -> dict[str, str]:
+    """Return the sentence that stands below each member of an enum, by the member's name."""
+    body = ast.parse(inspect.getsource(enum)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return {
+        member.targets[0].id: sentence.value.value
+        for member, sentence in pairwise(body.body)
+        if isinstance(member, ast.Assign)
+        and isinstance(member.targets[0], ast.Name)
+        and isinstance(sentence, ast.Expr)
+        and isinstance(sentence.value, ast.Constant)
+        and isinstance(sentence.value.value, str)
+    }
 
 
 def _picture() -> str:

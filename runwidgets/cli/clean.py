@@ -41,8 +41,8 @@ class CleanApp(RootApp):
         try:
             for removal in clean_root(self.location, *options, is_dry=self.is_dry):
                 print(f"{verb} {removal.subject}, {removal.size:,} bytes")
-                is_run = removal.subject.startswith("run ")
-                runs, others, size = runs + is_run, others + (not is_run), size + removal.size
+                runs, others = runs + removal.is_run, others + (not removal.is_run)
+                size += removal.size
         except RunWidgetsError as error:
             sys.exit(error.message)
         print(f"{verb} {runs:,} runs and {others:,} orphans, {size:,} bytes")

@@ -90,6 +90,8 @@ class FinishedRecord(OutcomeRecord):
     files: list[FoundResult]
 
 
+JournalKind: TypeAlias = Literal["started", "kernel", "cell", "progress", "metric", "finished"]
+"""What a line tells."""
 JournalRecord: TypeAlias = (
     StartedRecord | KernelRecord | CellRecord | ProgressRecord | RecordedMetric | FinishedRecord
 )
@@ -115,7 +117,7 @@ class JournalWriter:
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
             os.write(self._descriptor, b"\n")  # a crash cut the line before
 
-    def write(self, kind: str, **values: object) -> None:
+    def write(self, kind: JournalKind, **values: object) -> None:
         """Append a record, or nothing of it; ``finished`` is on disk when this returns."""
         line = (json.dumps({"kind": kind, **values}, ensure_ascii=True) + "\n").encode()
         if kind == "finished":

@@ -20,7 +20,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from typing_extensions import NotRequired, Required, TypedDict
 
-from runwidgets.errors import InvalidArgumentError
 from runwidgets.limits import Limits
 from runwidgets.templates.ranges import DECIMAL, WHOLE, Range
 from runwidgets.templates.texts import MAX_DIGITS, leaves_folder, shorten, show, text_problem
@@ -91,20 +90,43 @@ class Declaration(Protocol):
         """The types that it was already made into, by limits."""
 
 
+class CastError(ValueError):
+    """A value does not fit its parameter.
+
+    Parameters
+    ----------
+    where : str
+        The path from the value to the part at fault, such as ``[2].size``; empty for the value itself.
+    problem : str
+        What is wrong with that.
+    """
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(where, problem)
+        self.where = where
+        self.problem = problem
+
+
 def cast_value(parameter: Declaration, value: Any, limits: Limits) -> Any:
-    """Cast a value; see `runwidgets.templates.parameters.cast`."""
+    """Cast a value; see `runwidgets.templates.parameters.cast`.
+
+    Raises
+    ------
+    CastError
+        It does not fit.
+    """
     if _depth(value) > limits.nesting:
-        raise InvalidArgumentError(parameter.name, f"it is nested deeper than {limits.nesting} levels")
+        raise CastError("", f"it is nested deeper than {limits.nesting} levels")
     try:
         return _adapter(parameter, limits).validate_python(value)
     except ValidationError as error:
         if parameter.secret:
-            raise InvalidArgumentError(parameter.name, SECRET_PROBLEM) from None
+            raise CastError("", SECRET_PROBLEM) from None
         found = error.errors(include_url=False, include_input=False)[0]
         steps = found["loc"][:-1] if found["type"] == "extra_forbidden" else found["loc"]
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{shorten(step)}" for step in steps)
         problem = "no value was given" if found["type"] == "missing" else first_problem(error)
-        raise InvalidArgumentError(parameter.name + where, problem) from error
+        raise CastError(where, problem) from error
 
 
 def _adapter(parameter: Declaration, limits: Limits) -> TypeAdapter[Any]:

@@ -39,7 +39,7 @@ from runwidgets.errors import (
 from runwidgets.limits import Limits
 from runwidgets.schema import Dtype, FileArgument, FileReference, JsonValue, ParameterHandle
 from runwidgets.templates.arguments import coerce_mapping, read_pairs
-from runwidgets.templates.casts import cast_value, first_problem
+from runwidgets.templates.casts import CastError, cast_value, first_problem
 from runwidgets.templates.ranges import Range, parse_range
 from runwidgets.templates.texts import leaves_folder, shorten, text_problem
 
@@ -215,10 +215,9 @@ class Parameter(BaseModel):
                 raise InvalidParameterError(subject, "its default must be the path of a file, as text")
             return whole
         try:
-            fitting = cast(whole, whole.default, limits)
-        except InvalidArgumentError as error:
-            said = f"{error.subject.removeprefix(whole.name)} {error.problem.removeprefix('it ')}"
-            raise InvalidParameterError(subject, f"its default{said}") from error
+            fitting = cast_value(whole, whole.default, limits or Limits())
+        except CastError as error:
+            raise InvalidParameterError(subject, f"its default{error.where}: {error.problem}") from error
         return whole.model_copy(update={"default": fitting})
 
     def to_json(self) -> ParameterHandle:
@@ -311,7 +310,10 @@ def cast(parameter: Parameter, value: Any, limits: Limits | None = None) -> Any:
     InvalidArgumentError
         It does not fit; the subject is the path to the value at fault, such as ``layers[2].size``.
     """
-    return cast_value(parameter, value, limits or Limits())
+    try:
+        return cast_value(parameter, value, limits or Limits())
+    except CastError as error:
+        raise InvalidArgumentError(parameter.name + error.where, error.problem) from error.__cause__
 
 
 def check_arguments(

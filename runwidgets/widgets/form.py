@@ -12,11 +12,13 @@ from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.client.sweep import Sweep
 from runwidgets.errors import InvalidArgumentError, UnknownParameterError
+from runwidgets.limits import Limits
 from runwidgets.report import LONGEST, escape, rows_html, value_text
 from runwidgets.service.contracts.runs import Api
 from runwidgets.spaces.distributions import list_values
 from runwidgets.spaces.space import grid
-from runwidgets.templates.parameters import Parameter, cast, coerce_mapping, parse_parameters
+from runwidgets.templates.casts import CastError, cast_value
+from runwidgets.templates.parameters import Parameter, coerce_mapping, parse_parameters
 from runwidgets.templates.texts import shorten
 from runwidgets.widgets.view import View
 
@@ -236,8 +238,7 @@ def _find_problem(
 
 def _find_value_problem(parameter: Parameter, value: Any) -> str | None:
     try:
-        cast(parameter, value)
-    except InvalidArgumentError as error:
-        where = error.subject.removeprefix(parameter.name)
-        return f"{where}: {error.problem}" if where else error.problem
+        cast_value(parameter, value, Limits())
+    except CastError as error:
+        return f"{error.where}: {error.problem}" if error.where else error.problem
     return None

@@ -147,7 +147,7 @@ def test_a_message_is_short_and_can_be_sent() -> None:
         ({"dtype": "record", "fields": [{"name": "a", "dtype": "int"}] * 2}, "two of them have one name"),
         (
             {"dtype": "record", "fields": [{"name": "a", "dtype": "int", "defaultValue": "b"}]},
-            "its default 'b' is not a whole number",
+            "its default: 'b' is not a whole number",
         ),
         ({"name": "ﬁ", "dtype": "int"}, "Python identifier"),
     ],

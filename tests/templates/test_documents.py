@@ -91,7 +91,7 @@ def test_a_notebook_with_malformed_parts_is_refused(tmp_path: Path, more: Json) 
     [
         ({"parametrs": []}, "'parametrs' is unknown"),
         ({"parameters": [5]}, "its declaration needs a name"),
-        ({"parameters": [{"name": "x", "range": "[2,3]"}]}, "its default must be 2 to 3, got 1"),
+        ({"parameters": [{"name": "x", "range": "[2,3]"}]}, "its default: must be 2 to 3, got 1"),
         ({"outputs": [{"source": "../x"}]}, "leaves the working folder"),
         ({"outputs": [{"title": "x"}]}, "each needs a source"),
         ({"outputs": [{"source": "x", "title": 5}]}, "described by texts"),

@@ -79,7 +79,7 @@ def test_a_fault_deep_inside_is_named_by_its_path() -> None:
         ({"name": "a b", "dtype": "int"}, "Python identifier and no keyword"),
         ({"name": "x", "dtype": "integer"}, "dtype: 'integer' is not one of"),
         ({"name": "x"}, "dtype is missing"),
-        ({"name": "x", "dtype": "int", "defaultValue": "a"}, "its default 'a' is not a whole number"),
+        ({"name": "x", "dtype": "int", "defaultValue": "a"}, "its default: 'a' is not a whole number"),
         ({"name": "x", "dtype": "int", "range": "5"}, "range: '5' is none"),
         ({"name": "x", "dtype": "int", "range": "[5,1]"}, "the wrong way round"),
         ({"name": "x", "dtype": "string", "range": "[1,5]"}, "only numbers have one"),

@@ -65,7 +65,7 @@ class Connection:
         self._wake = wake
         self._client: Any = None
         self._is_known = False
-        self._problem = ""
+        self._is_warned = False
         self._said: SimpleQueue[Json] = SimpleQueue()
         self.threads = 0
         self.lost_since: float | None = time.monotonic()
@@ -85,13 +85,13 @@ class Connection:
             if seen is None:  # it has begun anew, and knows nothing of us
                 raise ConnectionResetError("the scheduler is another one")
         except (OSError, asyncio.TimeoutError, RuntimeError, ImportError) as error:
-            if str(error) != self._problem:
-                self._problem = str(error)
-                log.warning("runwidgets: the cluster at %s cannot be used now: %s", self._address, error)
+            level = logging.DEBUG if self._is_warned else logging.WARNING
+            log.log(level, "runwidgets: the cluster at %s cannot be used now: %s", self._address, error)
+            self._is_warned = True
             self._is_known, self.threads = False, 0
             self.lost_since = self.lost_since or time.monotonic()
             return {}
-        self.lost_since, self._problem = None, ""
+        self.lost_since, self._is_warned = None, False
         self.threads = seen["threads"]
         states: dict[str, str] = seen["state"]
         return states

@@ -15,7 +15,7 @@ from typing import Any
 import nbformat.v4
 from nbformat import NotebookNode
 
-from runwidgets.execution.journal import JournalWriter
+from runwidgets.execution.journal import JournalKind, JournalWriter
 from runwidgets.execution.outcome import Outcome, reason_of
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.limits import Limits
@@ -91,7 +91,7 @@ class Recorder:
         with self._disk("the log"):
             os.write(self._log, content)
 
-    def tell(self, kind: str, **values: Any) -> None:
+    def tell(self, kind: JournalKind, **values: Any) -> None:
         """Write a line into the journal."""
         with self._disk("the journal"):
             self.journal.write(kind, **values)

@@ -29,6 +29,8 @@ class Removal:
     """``run <id>``, or a key."""
     size: int
     """Bytes that it gave back."""
+    is_run: bool = False
+    """Whether it is a run, or else something that belongs to nobody."""
 
 
 def clean(
@@ -67,7 +69,7 @@ def clean(
     before = _days_ago(keep_days) if keep_days else None
     runs = Runs(database)
     for run_id in find_expired(database, before, keep_runs or None):
-        removal = Removal(f"run {run_id}", files.size_of_run(run_id))
+        removal = Removal(f"run {run_id}", files.size_of_run(run_id), is_run=True)
         if not is_dry:
             with suppress(UnknownRunError):  # somebody deletes it at the same time
                 delete_row(runs, files, run_id)

@@ -20,6 +20,7 @@ from runwidgets.schema import (
     SweepConfig,
     SweepHandle,
     SweepList,
+    SweepOnError,
     TablePage,
 )
 from runwidgets.service.contracts.runs import SweepService
@@ -77,7 +78,7 @@ class LocalSweepService(SweepService):
             "name": None if name is None else check_name(name, parts.limits),
             "config": config or {},
             "idempotency_key": own.get("key"),
-            "stops_on_error": own.get("on_error") == "stop",
+            "stops_on_error": own.get("on_error") == SweepOnError.STOP.value,
             "parallel": own.get("parallel"),
             "created_by": self._user,
         }
@@ -211,7 +212,7 @@ class LocalSweepService(SweepService):
         return row, self._parts.group(self._user, row.group_id)
 
     def _acceptance(self, sweep_id: str, group_id: str, own: SweepConfig, shared: RunConfig) -> Acceptance:
-        stops = sweep_id if own.get("on_error") == "stop" else None
+        stops = sweep_id if own.get("on_error") == SweepOnError.STOP.value else None
         rank = -own.get("priority", 0)
         acceptance = Acceptance(
             self._parts, self._user, group_id, shared, stops, sweep_id=sweep_id, rank=rank
@@ -326,7 +327,7 @@ def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
     shared = check_config(rest, "config", OWN_KEYS[:-1])
     if "key" in own:
         check_config({"key": own["key"]}, "config")
-    if own.get("on_error", "continue") not in ("continue", "stop"):
+    if own.get("on_error", SweepOnError.CONTINUE) not in [each.value for each in SweepOnError]:
         raise InvalidArgumentError("config.on_error", "it must be 'continue' or 'stop'")
     if not isinstance(own.get("reuse", False), bool):
         raise InvalidArgumentError("config.reuse", "it must be true or false")

@@ -13,7 +13,7 @@ MAX_DAYS = 36_500
 """Days for which a run may be kept; the calendar ends in the year 9999."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """What an instance accepts and keeps.
 

@@ -77,6 +77,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         files: FolderStore,
         limits: Limits,
         slots: int | None = None,
+        *,
         environment: Iterable[str] = (),
         is_keeper: bool = False,
         liveness: Liveness | None = None,

@@ -3,7 +3,7 @@
 import mimetypes
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import IO, cast
 
 from runwidgets.service.contracts.runs import Api
@@ -23,6 +23,7 @@ class Download:
     """Name without a folder."""
     mime_type: str
     """MIME type as in the handle."""
+    _: KW_ONLY
     size: int | None = None
     """Size in bytes; None for a stream that is created while it is read."""
     tag: str | None = None
@@ -68,7 +69,7 @@ def open_download(api: Api, route: Route, given: Mapping[str, str]) -> Download:
         if file.seekable():
             size = file.seek(0, 2)
             file.seek(0)
-        return Download(file, name.rsplit("/", 1)[-1], mime_type, size, tag)
+        return Download(file, name.rsplit("/", 1)[-1], mime_type, size=size, tag=tag)
     except BaseException:
         file.close()
         raise

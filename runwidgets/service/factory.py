@@ -78,6 +78,7 @@ class Instance:
         database: Database,
         limits: Limits,
         backend: Backend,
+        *,
         templates_root: Path | None,
         access: Access,
         on_shutdown: str,
@@ -93,7 +94,7 @@ class Instance:
             runs=runs,
             sweeps=Sweeps(database),
             files=files,
-            templates=Templates(catalog, files, limits, templates_root, self._backend.prepare),
+            templates=Templates(catalog, files, limits, root=templates_root, prepare=self._backend.prepare),
             policy=Policy(access, catalog),
             limits=limits,
             has_resources=backend.has_resources,
@@ -194,12 +195,20 @@ def open_instance(
     files, database = open_store(root, db_url, cache=cache)
     rules = limits or Limits()
     try:
-        backend = make_backend(files, database, rules, slots, environment, cluster)
+        backend = make_backend(files, database, rules, slots=slots, environment=environment, cluster=cluster)
     except BaseException:
         database.close()
         raise
     return Instance(
-        files, database, rules, backend, templates_root, access, on_shutdown, keep_days, keep_runs
+        files,
+        database,
+        rules,
+        backend,
+        templates_root=templates_root,
+        access=access,
+        on_shutdown=on_shutdown,
+        keep_days=keep_days,
+        keep_runs=keep_runs,
     )
 
 
@@ -207,6 +216,7 @@ def make_backend(
     files: FileStore,
     database: Database,
     limits: Limits,
+    *,
     slots: int | None,
     environment: Iterable[str],
     cluster: Cluster | None,
@@ -219,7 +229,7 @@ def make_backend(
                 f"runs on this machine cannot work in {files.address}",
                 "choose a folder, or the backend 'dask'",
             )
-        return LocalBackend(Runs(database), files.local, limits, slots, environment)
+        return LocalBackend(Runs(database), files.local, limits, slots, environment=environment)
     try:
         from runwidgets.execution.dask.backend import DaskBackend
     except ImportError as error:
@@ -229,7 +239,16 @@ def make_backend(
     name = hashlib.sha256(f"{files.address} {database.address}".encode()).hexdigest()[:16]
     liveness = LockLiveness(files.local.instances) if files.local else HeartbeatLiveness(database)
     try:
-        return DaskBackend(Runs(database), files, limits, liveness, cluster, name, slots, environment)
+        return DaskBackend(
+            Runs(database),
+            files,
+            limits,
+            liveness=liveness,
+            cluster=cluster,
+            name=name,
+            slots=slots,
+            environment=environment,
+        )
     except BaseException:
         liveness.leave()
         raise

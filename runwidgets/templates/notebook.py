@@ -44,7 +44,7 @@ CHUNK = 1 << 20
 """Bytes that are hashed at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Template:
     """What a workflow asks for and gives."""
 

@@ -374,4 +374,4 @@ def _json_download(data: object) -> Download:
 
 
 def _make_download(content: bytes, mime_type: str) -> Download:
-    return Download(io.BytesIO(content), "", mime_type, len(content))
+    return Download(io.BytesIO(content), "", mime_type, size=len(content))

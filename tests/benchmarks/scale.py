@@ -264,7 +264,7 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> StoreOnl
         runs=runs,
         sweeps=Sweeps(database),
         files=files,
-        templates=Templates(catalog, files, limits, None, lambda _name, _imports: None),
+        templates=Templates(catalog, files, limits, root=None, prepare=lambda _name, _imports: None),
         policy=Policy("open", catalog),
         limits=limits,
         has_resources=False,

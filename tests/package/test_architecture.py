@@ -1,11 +1,15 @@
 import copy
+import importlib
+import inspect
 import json
 import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import grimp
 import pytest
@@ -13,6 +17,7 @@ import pytest
 import runwidgets
 
 ROOT = Path(__file__).parents[2]
+MOST_POSITIONAL = 4
 MODULES = sorted(path for path in (ROOT / "runwidgets").rglob("*.py") if "node_modules" not in path.parts)
 
 
@@ -103,6 +108,45 @@ def test_a_circle_is_found(imports: grimp.ImportGraph) -> None:
 
     assert {"runwidgets.errors", "runwidgets.store.files.disk"} <= set(find_cycle(imports, 5) or ())
     assert {"runwidgets.errors", "runwidgets.store"} <= set(find_cycle(imports, 2) or ())
+
+
+def constructors() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield what makes an object of the package: classes, class methods, and functions that return one."""
+    for path in MODULES:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if "migrations" in module or module.endswith("__main__"):
+            continue  # these do something when they are imported
+        for each in vars(importlib.import_module(module)).values():
+            if getattr(each, "__module__", None) != module:
+                continue
+            if inspect.isclass(each):
+                own = {name: value for name, value in vars(each).items() if name in {"__init__", "__new__"}}
+                methods = {
+                    name: value.__func__
+                    for name, value in vars(each).items()
+                    if isinstance(value, classmethod)
+                }
+                yield from (
+                    (f"{each.__qualname__}.{name}", value) for name, value in {**own, **methods}.items()
+                )
+            elif inspect.isfunction(each):
+                made = inspect.signature(each).return_annotation
+                if getattr(made, "__module__", "").startswith("runwidgets") and not issubclass(made, dict):
+                    yield each.__qualname__, each
+
+
+def test_no_constructor_takes_more_than_four_positional_arguments() -> None:
+    """Whoever reads a call knows what each argument is; the rest is given by keyword."""
+    by_place = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    counts = {}
+    for name, constructor in constructors():
+        given = inspect.signature(constructor).parameters.values()
+        counts[name] = sum(
+            each.kind in by_place and each.name not in {"self", "cls", "_cls"} for each in given
+        )
+
+    assert len(counts) > 100
+    assert {name: count for name, count in counts.items() if count > MOST_POSITIONAL} == {}
 
 
 def test_the_public_names_are_sorted_and_exist() -> None:

@@ -111,7 +111,17 @@ def open_shared_root(url: str, folder: Path, name: str = "one") -> SharedRoot:
     db_url = f"sqlite:///{folder}/rows.db"
     files, database = open_store(url, db_url, cache=folder / name)
     assert isinstance(files, RemoteFiles)
-    instance = Instance(files, database, Limits(), Idle(), folder, "open", "keep", 0, 0)
+    instance = Instance(
+        files,
+        database,
+        Limits(),
+        Idle(),
+        templates_root=folder,
+        access="open",
+        on_shutdown="keep",
+        keep_days=0,
+        keep_runs=0,
+    )
     place = open_staging(url, folder / f"{name}-worker")
     return SharedRoot(
         url, db_url, instance, instance.api(), files, database, files.object_store, Runs(database), place

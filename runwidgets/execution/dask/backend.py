@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -57,6 +57,7 @@ class Sent:
     run_id: str
     config: Json
     sweep_id: str | None
+    _: KW_ONLY
     key: str | None = None
     """Of its task; None while it has none."""
     launches: int = 0
@@ -115,6 +116,7 @@ class DaskBackend(Dispatcher[Sent]):
         runs: RunQueue,
         files: FileStore,
         limits: Limits,
+        *,
         liveness: Liveness,
         cluster: Cluster,
         name: str,

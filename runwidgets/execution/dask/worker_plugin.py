@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import distributions
 from pathlib import Path
@@ -55,6 +55,7 @@ class Task:
     """A run on this worker."""
 
     id: str
+    _: KW_ONLY
     state: str = RunState.RUNNING.value
     instance: str = ""
     host: str = ""
@@ -283,7 +284,13 @@ class RunWorkerPlugin(WorkerPlugin):
     def _parts(self) -> "tuple[Staging, WorkerRunQueue, LocalBackend]":
         place, queue = open_staging(self._root, self._scratch), WorkerRunQueue(self._tell)
         backend = LocalBackend(
-            queue, place.files, self._limits, MANY, self._names, is_keeper=True, liveness=AlwaysAlive()
+            queue,
+            place.files,
+            self._limits,
+            MANY,
+            environment=self._names,
+            is_keeper=True,
+            liveness=AlwaysAlive(),
         )
         return place, queue, backend
 

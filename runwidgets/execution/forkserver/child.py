@@ -53,6 +53,7 @@ class ForkedRunner:
         app: ForkableApp,
         hidden: ImportIsolation,
         generators: Generators,
+        *,
         filters: Sequence[Any],
         arguments: Sequence[str],
     ) -> None:

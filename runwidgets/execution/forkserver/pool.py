@@ -56,7 +56,7 @@ Key = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 """Interpreter options and environment: what all runs of a server share beside its modules."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Server:
     """A fork server, as its instance sees it."""
 
@@ -271,7 +271,7 @@ class ForkServers:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        server = _Server(key, fit, _installed(fit), process, ours)
+        server = _Server(key=key, fit=fit, modules=_installed(fit), process=process, control=ours)
         self._servers.append(server)
         return server
 

@@ -86,7 +86,9 @@ class ForkServer:
             make_runner = self._import_runner()
             forgotten = self._hidden.pure(set(sys.modules) - fit)
         self._generators.find()
-        self._runner = make_runner(app, self._hidden, self._generators, filters, self._arguments)
+        self._runner = make_runner(
+            app, self._hidden, self._generators, filters=filters, arguments=self._arguments
+        )
         self._hidden.hide(visible, make_runner.__module__, forgotten, modules)
         gc.collect()
         gc.freeze()

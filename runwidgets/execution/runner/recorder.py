@@ -57,6 +57,7 @@ class Recorder:
         log: Path,
         journal: JournalWriter,
         stop: Stop,
+        *,
         limits: Limits,
         cell_timeout: float | None = None,
         secrets: list[tuple[str, str]] | None = None,

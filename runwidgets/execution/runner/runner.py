@@ -164,7 +164,7 @@ def _execute(
         folder / LOG,
         journal,
         stop,
-        limits,
+        limits=limits,
         cell_timeout=config.get("cell_timeout"),
         secrets=secrets,
     )

@@ -428,7 +428,7 @@ class PagedRuns(Protocol):
         """List the runs of a group, oldest first; see `RunService.list_runs`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Api:
     """All services of one user.
 

@@ -18,7 +18,7 @@ from runwidgets.store.database.sweeps import Sweeps
 from runwidgets.store.files.base import FileStore
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Components:
     """What the local services are made of; one per instance, shared by all users."""
 

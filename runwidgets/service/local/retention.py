@@ -101,7 +101,7 @@ class Retention:
     """
 
     def __init__(
-        self, files: FileStore, database: Database, keep_days: int, keep_runs: int, pause: float = HOUR
+        self, files: FileStore, database: Database, keep_days: int, keep_runs: int, *, pause: float = HOUR
     ) -> None:
         self._files = files
         self._database = database

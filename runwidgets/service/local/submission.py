@@ -102,6 +102,7 @@ class Acceptance:
         user: str | None,
         group_id: str,
         config: RunConfig | None,
+        *,
         stops: str | None = None,
         **place: Unpack[SweepPlace],
     ) -> None:

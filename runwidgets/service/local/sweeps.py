@@ -215,7 +215,7 @@ class LocalSweepService(SweepService):
         stops = sweep_id if own.get("on_error") == SweepOnError.STOP.value else None
         rank = -own.get("priority", 0)
         acceptance = Acceptance(
-            self._parts, self._user, group_id, shared, stops, sweep_id=sweep_id, rank=rank
+            self._parts, self._user, group_id, shared, stops=stops, sweep_id=sweep_id, rank=rank
         )
         acceptance.settings.pop("key", None)  # of the group: it would make one run of all
         return acceptance

@@ -38,6 +38,7 @@ class Templates:
         catalog: Catalog,
         files: FileStore,
         limits: Limits,
+        *,
         root: Path | None,
         prepare: Callable[[str, list[str]], None],
     ) -> None:

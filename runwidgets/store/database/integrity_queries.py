@@ -23,7 +23,7 @@ JsonRow = dict[str, Any]
 """A row; columns with JSON hold its text."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rows:
     """All that the database says about one run, at one moment; what is missing is empty."""
 

@@ -92,7 +92,7 @@ def best_of_all(database: Database, group_ids: Sequence[str], order: Order, most
         return _read(connection, found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Stage:
     """The runs that have one metric, but none of those before it, best first."""
 
@@ -119,9 +119,9 @@ def _stages(order: Order) -> Iterator[_Stage]:
         seq = score.c.run_seq
         chosen = select(seq.label("seq"), *keys).select_from(joined).where(score.c.name == name)
         ordered = chosen.order_by(*_ordered(keys, kept[at:]), seq)
-        yield _Stage(ordered, seq, score.c.group_id, kept[:at], kept[at:])
+        yield _Stage(question=ordered, seq=seq, group_id=score.c.group_id, earlier=kept[:at], later=kept[at:])
     oldest = select(runs.c.seq).where(runs.c.state == RunState.SUCCESS.value).order_by(runs.c.seq)
-    yield _Stage(oldest, runs.c.seq, runs.c.group_id, kept, [])
+    yield _Stage(question=oldest, seq=runs.c.seq, group_id=runs.c.group_id, earlier=kept, later=[])
 
 
 def _ordered(keys: Sequence[ColumnElement[Any]], order: Order) -> Iterator[ColumnElement[Any]]:

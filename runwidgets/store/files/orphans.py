@@ -39,7 +39,7 @@ CHECKER = Patience(run=YOUNG, upload=3600.0 + SWEEP, rest=YOUNG + SWEEP)
 """Who only looks leaves to the sweep what is the sweep's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """What the rows know of the files under a root."""
 

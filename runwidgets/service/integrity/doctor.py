@@ -51,7 +51,7 @@ class Finding:
     """Something that must never be."""
 
     invariant: int
-    """Its number in the list of invariants."""
+    """The number of the invariant that is violated; `invariants.INVARIANTS` has its sentence."""
     subject: str
     """What it is about: ``run <id>``, a key, or ``database``."""
     problem: str

@@ -1,3 +1,4 @@
+import ast
 import inspect
 import os
 import re
@@ -176,3 +177,29 @@ def test_the_tests_that_guard_them_are_there() -> None:
     assert named
     assert [name for name in named if f"def {name}(" not in sources] == []
     assert all((ROOT / path).exists() for path in re.findall(r"`(tests/[\w./]+)`", FORKSERVER))
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
+)
+def test_what_a_page_writes_exists(path: Path) -> None:
+    """Code parses; settings, public names, config keys and options are those of the code."""
+    text = path.read_text("utf-8")
+    code = re.findall(
+        r"```(?:python|\{code-(?:cell|block)\} python)\n((?::tags:.*\n)?)(.*?)```", text, re.DOTALL
+    )
+    settings = re.findall(r"RunWidgetsApp\.(\w+)|settings\.md#(\w+)", text)
+    names = re.findall(r"\brw\.([a-zA-Z]\w*)", text)
+    configs = re.findall(r"config=(\{(?:[^{}]|\{[^{}]*\})*\})", text)
+    commands = re.findall(r"jupyter runwidgets (\w+)([^\n`]*)", text)
+
+    for _, block in code:
+        ast.parse(block)
+    assert {name or link for name, link in settings} <= set(Settings.class_own_traits(config=True))
+    assert set(names) <= set(runwidgets.__all__)
+    for config in configs:
+        assert set(ast.literal_eval(config)) <= set(SweepConfig.__annotations__)
+    for verb, options in commands:
+        application = RunWidgetsCommand.subcommands[verb][0]
+        known = {*application.aliases, *application.flags, "help"}
+        assert set(re.findall(r"--([a-z-]+)", options)) <= known

@@ -33,15 +33,23 @@ export const decimals = (step: number): number => Math.min(20, Math.max(0, -Math
 
 const plain = (text: string): string => String(Number(text.trim()));
 
+/** Say whether a value is one of the choices of a select. */
+const isChoice = (parameter: ParameterHandle, value: JsonValue): boolean =>
+  parameter.dtype === 'select' && (parameter.values ?? []).some((each) => each.value === value);
+
+/** Say whether a value counts as none: null or blank, where that is not a value of the parameter. */
+export function isBlank(parameter: ParameterHandle, value: JsonValue): boolean {
+  const isOptional = !parameter.isRequired && (parameter.defaultValue ?? null) === null;
+  if (value === null) return !isOptional;
+  return (
+    typeof value === 'string' && value.trim() === '' && parameter.dtype !== 'string' && !isChoice(parameter, value)
+  );
+}
+
 /** Return what is wrong with a value for a parameter, null when nothing is. */
 export function problemOf(parameter: ParameterHandle, value: JsonValue): string | null {
-  const takesNothing = !parameter.isRequired && (parameter.defaultValue ?? null) === null;
-  if (value === null && takesNothing) return null;
-  const isText = parameter.dtype === 'string' && typeof value === 'string';
-  const isChosen = parameter.dtype === 'select' && (parameter.values ?? []).some((each) => each.value === value);
-  if (!isText && !isChosen && (value === null || (typeof value === 'string' && value.trim() === ''))) {
-    return 'no value was given';
-  }
+  if (isBlank(parameter, value)) return 'no value was given';
+  if (value === null) return null;
   switch (parameter.dtype) {
     case 'int':
       return wholeProblem(parameter, value);
@@ -55,7 +63,7 @@ export function problemOf(parameter: ParameterHandle, value: JsonValue): string 
       if (typeof value !== 'string') return `${show(value)} is not text`;
       return value.includes('\0') ? 'it holds a NUL character' : null;
     case 'select':
-      return isChosen || (parameter.values ?? []).some((each) => textOf(each.value) === value)
+      return isChoice(parameter, value) || (parameter.values ?? []).some((each) => textOf(each.value) === value)
         ? null
         : `${show(value)} is not one of ${(parameter.values ?? []).map((each) => show(each.value)).join(', ')}`;
     case 'list':

@@ -1,4 +1,4 @@
-import { problemOf, show } from '../../model/form/argument-validation';
+import { isBlank, problemOf, show } from '../../model/form/argument-validation';
 import { describeRange, parseRange } from '../../model/form/ranges';
 import { t } from '../../model/messages';
 import type { JsonValue, ParameterHandle } from '../../model/types';
@@ -177,6 +177,13 @@ export class Field {
     const reading = this.read();
     if (reading.isGiven) return problemOf(this.parameter, reading.value);
     return this.parameter.isRequired ? t('missing') : null;
+  }
+
+  /** Whether it needs a value and has none. */
+  get isMissing(): boolean {
+    if (this.many) return false;
+    const reading = this.read();
+    return reading.isGiven ? isBlank(this.parameter, reading.value) : this.parameter.isRequired;
   }
 
   /** Return what is wrong, and show it. */

@@ -1,13 +1,15 @@
-import { combine, type Swept } from '../../model/form/parameter-space';
+import type { Swept } from '../../model/form/parameter-space';
 import { asCode } from '../../model/form/python-code';
+import { submitRuns } from '../../model/form/submission';
 import { t } from '../../model/messages';
 import { ApiError } from '../../model/transport';
-import type { JsonValue, ParameterHandle, RunHandle, SweepHandle, WorkflowHandle } from '../../model/types';
+import type { JsonValue, ParameterHandle, WorkflowHandle } from '../../model/types';
 import { h, replace, uniqueId } from '../dom';
 import { Field } from '../fields/field';
 import { Uploads } from '../fields/uploads';
 import { innerModel, type View } from '../view';
 import { listEarlier, moment } from './earlier-runs';
+import { problemSummary } from './problem-summary';
 import { startButton, tooManyOf, usualTime } from './start-button';
 
 type Values = { [name: string]: JsonValue };
@@ -26,7 +28,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   const started = h('div', { class: 'rw-started' });
   root.append(body, started);
 
-  const summary = h('div', { class: 'rw-failure', role: 'alert', tabindex: -1, hidden: true });
+  const summary = problemSummary();
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const stale = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const lack = h('span', { class: 'rw-lack', id: uniqueId('lack') });
@@ -103,7 +105,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       isEmpty ? h('p', { class: 'rw-dim' }, t('noParameters')) : null,
       stale,
       notice,
-      summary,
+      summary.element,
       inputs,
       h(
         'div',
@@ -190,7 +192,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     });
     const names = (isMissing: boolean): string =>
       problems
-        .filter(({ problem }) => (problem === t('missing')) === isMissing)
+        .filter(({ field }) => field.isMissing === isMissing)
         .map(({ field }) => field.title)
         .join(', ');
     const said = [
@@ -217,81 +219,25 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     notice.textContent = text;
   }
 
-  function tell(problems: [Field | null, string][]): void {
-    summary.hidden = problems.length === 0;
-    if (problems.length === 0) return;
-    const count = problems.length === 1 ? t('oneField') : t('manyFields', { n: problems.length });
-    const isOurs = problems.every(([field]) => field !== null);
-    replace(
-      summary,
-      isOurs ? t('fixProblems', { n: count }) : (problems[0]?.[1] ?? ''),
-      isOurs
-        ? h(
-            'ul',
-            {},
-            ...problems.map(([field, text]) =>
-              h(
-                'li',
-                {},
-                h(
-                  'a',
-                  {
-                    href: '#',
-                    onclick: (event: Event) => {
-                      event.preventDefault();
-                      field?.focus();
-                    },
-                  },
-                  field?.title ?? '',
-                ),
-                `: ${text}`,
-              ),
-            ),
-          )
-        : null,
-    );
-    const first = problems[0]?.[0];
-    if (first) first.focus();
-    else summary.focus();
-  }
-
   async function submit(isAgreed = false): Promise<void> {
     if (isSending || isReadOnly() || !groupId || !workflow) return;
     const problems = fields
       .map((field) => [field, field.judge()] as const)
       .filter((each): each is readonly [Field, string] => each[1] !== null);
-    tell(problems.map(([field, text]) => [field, text]));
+    summary.show(problems);
     if (problems.length) return;
     const over = swept();
     const tooMany = tooManyOf(over);
-    if (tooMany) return tell([[null, tooMany]]);
+    if (tooMany) {
+      summary.show([[null, tooMany]]);
+      return;
+    }
     if (!isAgreed && start.asks(over)) return;
     isSending = true;
     start.busy(true);
     key ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
-    const named = (of: [ParameterHandle, JsonValue][]): JsonValue =>
-      of.map(([parameter, value]) => ({ name: parameter.name, value }));
-    const fixed = given();
     try {
-      const made = over.length
-        ? {
-            sweep_id: (
-              await transport.send<SweepHandle>('POST', `groups/${groupId}/sweeps`, {
-                arguments: combine(over).map((point) => named([...fixed, ...point])),
-                config: { key },
-              })
-            ).id,
-            run_id: '',
-          }
-        : {
-            run_id: (
-              await transport.send<RunHandle>('POST', `groups/${groupId}/runs`, {
-                arguments: named(fixed),
-                config: { key },
-              })
-            ).id,
-            sweep_id: '',
-          };
+      const made = await submitRuns(transport, groupId, given(), over, key);
       key = null;
       say('');
       model.set(made);
@@ -301,7 +247,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       const name = (error.subject ?? '').replace(/^point \d+: /, '').split(/[.[]/)[0];
       const field = fields.find((each) => each.name === name) ?? null;
       field?.show(error.problem ?? error.message);
-      tell([[field, field ? (error.problem ?? error.message) : error.message]]);
+      summary.show([[field, field ? (error.problem ?? error.message) : error.message]]);
     } finally {
       isSending = false;
       start.busy(false);
@@ -328,7 +274,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     isFilling = true;
     const unknown = fill(values, several);
     isFilling = false;
-    tell([]);
+    summary.show([]);
     changed();
     return unknown;
   }

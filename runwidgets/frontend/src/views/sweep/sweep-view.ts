@@ -1,50 +1,39 @@
 import { visible } from '../../model/ansi';
-import { clock, shortId } from '../../model/format';
+import { shortId } from '../../model/format';
 import { t } from '../../model/messages';
 import { LiveRuns, type RunsWatcher } from '../../model/runs/live-runs';
 import type { RunRow } from '../../model/runs/run-rows';
-import { isActive, STATE_SIGNS } from '../../model/states';
-import { type Direction, label } from '../../model/sweep/axes';
+import { label } from '../../model/sweep/axes';
 import { makeGrid } from '../../model/sweep/heat-map';
-import { begunAt, bestOf, describePoint, estimate, mostVaried, numericMetrics } from '../../model/sweep/sweep-summary';
+import { bestOf, describePoint, mostVaried } from '../../model/sweep/sweep-summary';
 import { ApiError } from '../../model/transport';
-import type { JsonValue, StateName, SweepHandle } from '../../model/types';
+import type { JsonValue, StateCounts, SweepHandle } from '../../model/types';
+import { detailPanel } from '../detail-panel';
 import { h, replace } from '../dom';
-import { askingButton } from '../question';
-import { typedFor } from '../table/bulk-actions';
 import { tableView } from '../table/table-view';
 import { innerModel, type View } from '../view';
 import { drawFailures } from './failures';
 import { focusCell, heatMapTable } from './heat-map';
+import { drawSelectors } from './plot-selectors';
+import { plotSettings } from './plot-settings';
+import { sweepActions } from './sweep-actions';
 import { plot } from './sweep-plot';
-
-const STATES: StateName[] = ['SUCCESS', 'ERROR', 'CANCELED', 'RUNNING', 'PENDING'];
+import { STATES, sweepProgress } from './sweep-progress';
 
 /** The live view of a sweep: progress, heat map, plot, best run, failures, and the table of all runs. */
 export const sweepView: View = (root, { transport, model, inner, open: openElsewhere }) => {
   let live: LiveRuns | null = null;
   let sweep: SweepHandle | null = null;
-  let closeDetail: (() => void) | null = null;
   let closeTable: (() => void) | null = null;
-  let ticking: ReturnType<typeof setInterval> | undefined;
   let drawing: ReturnType<typeof setTimeout> | undefined;
   let rested = 0;
   let isPressed = false;
-  let choices = '';
   const watchers = new Set<RunsWatcher>();
-  const fixed = new Map<string, string>();
 
   const name = h('span', { class: 'rw-title' });
-  const elapsed = h('span', { class: 'rw-elapsed' });
-  const bar = h('div', { class: 'rw-stack', role: 'img' });
-  const words = h('div', { class: 'rw-tally', role: 'status' });
+  const progress = sweepProgress(() => Date.now() + transport.clockAhead);
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
-  const actions = h('div', { class: 'rw-actions' });
-  const pauser = h('button', {
-    type: 'button',
-    class: 'rw-button',
-    onclick: () => void post('pause', { paused: !sweep?.isPaused }),
-  });
+  const actions = sweepActions({ transport, attempt, changed: take, deleted: gone });
   const best = h('div', { class: 'rw-bestline', hidden: true });
   const failures = h('details', { class: 'rw-section', hidden: true });
   const tools = h('div', { class: 'rw-tools', hidden: true });
@@ -52,48 +41,28 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const gridNote = h('div', { class: 'rw-dim', hidden: true });
   const heatMapSection = h('section', { class: 'rw-section', 'aria-label': t('heatMapOf') }, gridScroll, gridNote);
   const plotSection = h('section', { class: 'rw-section', 'aria-label': t('plotOf') });
-  const detail = h('section', { class: 'rw-detail', hidden: true });
+  const detail = detailPanel();
   const tableBody = h('div', {});
   const table = h('details', { class: 'rw-section', open: true }, h('summary', {}, t('runs')), tableBody);
   const parts = [
-    h('div', { class: 'rw-head' }, name, elapsed),
-    bar,
-    words,
+    h('div', { class: 'rw-head' }, name, progress.elapsed),
+    progress.bar,
+    progress.tally,
     notice,
-    actions,
+    actions.element,
     best,
     failures,
     tools,
     heatMapSection,
     plotSection,
-    detail,
+    detail.element,
     table,
   ];
   const card = h('div', { class: 'rw-card rw-sweep' });
   const shownTable = innerModel({ selected: model.get('selected'), read_only: model.get('read_only') });
   root.append(card);
 
-  const metricOf = (): string => {
-    const names = numericMetrics(live?.rows ?? []);
-    const wanted = String(model.get('metric') ?? '');
-    return names.includes(wanted) ? wanted : (names[0] ?? '');
-  };
-  const direction = (): Direction => (model.get('direction') === 'maximize' ? 'maximize' : 'minimize');
-
-  function select(
-    text: string,
-    options: [string, string][],
-    chosen: string,
-    change: (value: string) => void,
-  ): HTMLElement {
-    const box = h(
-      'select',
-      { class: 'rw-input', onchange: () => change(box.value) },
-      ...options.map(([value, shown]) => h('option', { value, selected: value === chosen }, visible(shown, true))),
-    );
-    return h('label', { class: 'rw-pick' }, visible(text, true), box);
-  }
-
+  const settings = plotSettings(model, () => live?.rows ?? []);
   const say = (text: string, isBad = false): void => {
     notice.hidden = text === '';
     notice.className = `rw-notice ${isBad ? 'rw-bad' : ''}`;
@@ -102,7 +71,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
 
   // -- data ------------------------------------------------------------------------------------------
 
-  /** Fetch and show the sweep, unless another one is shown meanwhile. */
+  /** Show a sweep that the server returned, unless another one is shown meanwhile. */
   function take(given: SweepHandle): void {
     if (given.id !== model.get('sweep_id') || closeTable === null) return;
     sweep = given;
@@ -122,13 +91,13 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   }
 
   function letGo(): void {
-    clearInterval(ticking);
+    progress.close();
     clearTimeout(drawing);
     drawing = undefined;
     live?.close();
     closeTable?.();
     closeTable = null;
-    close();
+    detail.close();
   }
 
   function gone(): void {
@@ -140,7 +109,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   function watch(): void {
     letGo();
     sweep = null;
-    fixed.clear();
+    settings.fixed.clear();
+    actions.reset();
     replace(card, ...parts);
     live = new LiveRuns(
       transport,
@@ -203,17 +173,17 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     if (!sweep) return;
     name.textContent = visible(sweep.name, true);
     const isWhole = live?.isComplete ?? false; // until then the counts of the server are better
-    const counts = isWhole
-      ? (Object.fromEntries(STATES.map((state) => [state, rows.filter((row) => row.state === state).length])) as Record<
-          StateName,
-          number
-        >)
-      : sweep.counts;
+    const counted = STATES.map((state) => [state, rows.filter((row) => row.state === state).length]);
+    const counts = isWhole ? (Object.fromEntries(counted) as StateCounts) : sweep.counts;
     const total = isWhole ? rows.length : sweep.total;
-    drawProgress(rows, counts, total);
-    drawActions(counts, total);
+    progress.draw(sweep, rows, counts, total);
+    actions.draw(sweep, counts, total, String(model.get('read_only') || ''));
     const varied = mostVaried(rows, [...new Set(rows.flatMap((row) => Object.keys(row.arguments)))]);
-    drawTools(rows, varied);
+    drawSelectors(tools, settings, rows, varied, (values) => {
+      model.set(values);
+      rested = 0; // at once
+      draw();
+    });
     drawBest(rows, varied);
     drawFailures(failures, rows, varied, open);
     if (live?.isComplete) drawing ??= setTimeout(() => drawLarge(varied), Math.max(0, rested - performance.now()));
@@ -234,122 +204,6 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     rested = performance.now() + Math.max(250, 5 * (performance.now() - begun));
   }
 
-  function drawProgress(rows: readonly RunRow[], counts: Record<StateName, number>, total: number): void {
-    const done = total - counts.PENDING - counts.RUNNING;
-    const present = STATES.filter((state) => counts[state] > 0);
-    replace(
-      bar,
-      ...present.map((state) =>
-        h('span', {
-          class: `rw-part-of rw-of-${state.toLowerCase()}`,
-          style: `width: ${(100 * counts[state]) / Math.max(1, total)}%`,
-        }),
-      ),
-    );
-    const said = present.map(
-      (state) => `${STATE_SIGNS[state]}\u00a0${counts[state].toLocaleString('en')}\u00a0${t(state).toLowerCase()}`,
-    );
-    bar.setAttribute('aria-label', [t('doneOf', { n: done, all: total }), ...said].join(', '));
-    const isPaused = (sweep?.isPaused ?? false) && counts.PENDING > 0;
-    const left = isPaused ? null : estimate(rows, sweep?.createdAt ?? '', Date.now() + transport.clockAhead);
-    const line = [
-      t('doneOf', { n: done.toLocaleString('en'), all: total.toLocaleString('en') }),
-      ...said,
-      isPaused ? t('isPaused') : '',
-      left ? t('leftOf', { time: clock(left.seconds), n: left.basis }) : '',
-    ]
-      .filter((each) => each !== '')
-      .join(' · ');
-    if (words.textContent !== line) words.textContent = line;
-    tick();
-    clearInterval(ticking);
-    if (counts.PENDING + counts.RUNNING > 0) ticking = setInterval(tick, 1000);
-  }
-
-  function tick(): void {
-    const rows = live?.rows ?? [];
-    const begun = begunAt(rows, sweep?.createdAt ?? '');
-    const isOpen = rows.some((row) => isActive(row.state));
-    const end = isOpen
-      ? Date.now() + transport.clockAhead
-      : rows.reduce((latest, row) => Math.max(latest, Date.parse(row.finishedAt ?? '') || 0), 0);
-    elapsed.textContent = begun === null ? '' : clock((end - begun) / 1000);
-  }
-
-  function drawActions(counts: Record<StateName, number>, total: number): void {
-    const [waiting, running, failed] = [counts.PENDING, counts.RUNNING, counts.ERROR + counts.CANCELED];
-    const isPaused = sweep?.isPaused ?? false;
-    const key = [waiting, running, failed, total, isPaused].join(' ');
-    if (actions.dataset.key === key || actions.querySelector('.rw-question')) return;
-    actions.dataset.key = key;
-    const id = String(model.get('sweep_id') ?? '');
-    const refusal = model.get('read_only');
-    if (refusal) {
-      replace(actions, h('span', { class: 'rw-dim' }, String(refusal)));
-      return;
-    }
-    const asking = (
-      word: string,
-      ask: string,
-      yes: string,
-      busy: string,
-      act: () => Promise<unknown>,
-      kind = '',
-      typed = typedFor(0),
-    ): HTMLElement =>
-      askingButton({ label: word, ask: () => ask, yes, busy, no: t('no'), kind, typed }, async () => {
-        await attempt(act);
-        delete actions.dataset.key;
-      });
-    pauser.textContent = t(isPaused ? 'resumeSweep' : 'pauseSweep');
-    pauser.title = t(isPaused ? 'resumeTells' : 'pauseTells', { n: waiting });
-    const hasFocus = root.ownerDocument.activeElement === pauser;
-    replace(
-      actions,
-      waiting > 0 ? pauser : null,
-      waiting > 0 && running > 0
-        ? asking(
-            t('cancelWaiting', { n: waiting }),
-            t('askCancelWaiting', { n: waiting }),
-            t('cancelYes'),
-            t('cancelling'),
-            () => transport.send('PUT', `sweeps/${id}`, { pendingOnly: true }),
-          )
-        : null,
-      waiting + running > 0
-        ? asking(
-            t('cancelAll', { n: waiting + running }),
-            t('askCancelAll', { running, waiting }),
-            t('cancelYes'),
-            t('cancelling'),
-            () => transport.send('PUT', `sweeps/${id}`, {}),
-          )
-        : null,
-      failed > 0
-        ? h(
-            'button',
-            { type: 'button', class: 'rw-button', onclick: () => void post('rerun') },
-            t('rerunFailed', { n: failed }),
-          )
-        : null,
-      waiting + running === 0 && total > 0
-        ? asking(
-            t('deleteSweep'),
-            t('askDeleteSweep', { n: total }),
-            t('deleteYes'),
-            t('deleting'),
-            async () => {
-              await transport.send('DELETE', `sweeps/${id}`);
-              gone();
-            },
-            'rw-quiet',
-            typedFor(total),
-          )
-        : null,
-    );
-    if (hasFocus) pauser.focus({ preventScroll: true });
-  }
-
   /** Send a request; an error is shown. */
   async function attempt(act: () => Promise<unknown>): Promise<void> {
     try {
@@ -361,118 +215,11 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     }
   }
 
-  const post = (what: string, body?: JsonValue): Promise<void> =>
-    attempt(async () =>
-      take(await transport.send<SweepHandle>('POST', `sweeps/${String(model.get('sweep_id'))}/${what}`, body)),
-    );
-
-  function drawTools(rows: readonly RunRow[], varied: readonly string[]): void {
-    const metrics = numericMetrics(rows);
-    const others = varied.filter((each) => each !== down(varied) && each !== across(varied));
-    const key = JSON.stringify([
-      metrics,
-      metricOf(),
-      direction(),
-      varied,
-      down(varied),
-      across(varied),
-      shows(),
-      model.get('is_log'),
-      rows.length,
-      [...fixed],
-    ]);
-    if (choices === key || tools.contains(root.ownerDocument.activeElement)) return;
-    choices = key;
-    tools.hidden = varied.length === 0;
-    const names = varied.map((each): [string, string] => [each, each]);
-    const change = (values: { [name: string]: JsonValue }): void => {
-      model.set(values);
-      choices = '';
-      rested = 0;
-      draw();
-    };
-    replace(
-      tools,
-      metrics.length > 0
-        ? select(
-            t('ofMetric'),
-            metrics.map((each) => [each, each]),
-            metricOf(),
-            (metric) => change({ metric }),
-          )
-        : null,
-      metrics.length > 0
-        ? select(
-            t('better'),
-            [
-              ['minimize', t('lower')],
-              ['maximize', t('higher')],
-            ],
-            direction(),
-            (value) => change({ direction: value }),
-          )
-        : null,
-      metrics.length > 0
-        ? select(
-            t('gridShows'),
-            [
-              ['state', t('state')],
-              ['metric', t('ofMetric')],
-            ],
-            shows(),
-            (value) => change({ shows: value }),
-          )
-        : null,
-      varied.length > 1 ? select(t('down'), names, down(varied) ?? '', (value) => change({ down: value })) : null,
-      varied.length > 1 ? select(t('across'), names, across(varied), (value) => change({ across: value })) : null,
-      ...others.map((each) => {
-        const values = [...new Set(rows.map((row) => JSON.stringify(row.arguments[each] ?? null)))].slice(0, 200);
-        return select(
-          each,
-          [
-            ['', t('allValues')],
-            ...values.map((value): [string, string] => [value, label(JSON.parse(value) as JsonValue)]),
-          ],
-          fixed.get(each) ?? '',
-          (value) => {
-            if (value === '') fixed.delete(each);
-            else fixed.set(each, value);
-            change({});
-          },
-        );
-      }),
-      metrics.length > 0
-        ? select(
-            t('scale'),
-            [
-              ['yes', t('logWhere')],
-              ['no', t('linear')],
-            ],
-            model.get('is_log') === false ? 'no' : 'yes',
-            (value) => change({ is_log: value === 'yes' }),
-          )
-        : null,
-    );
-  }
-
-  const shows = (): string =>
-    String(
-      model.get('shows') || (live?.rows.some((row) => isActive(row.state)) || metricOf() === '' ? 'state' : 'metric'),
-    );
-  const across = (varied: readonly string[]): string => {
-    const wanted = String(model.get('across') ?? '');
-    return varied.includes(wanted) ? wanted : (varied[0] ?? '');
-  };
-  const down = (varied: readonly string[]): string | null => {
-    const wanted = String(model.get('down') ?? '');
-    const free = varied.filter((each) => each !== across(varied));
-    return free.includes(wanted) ? wanted : (free[0] ?? null);
-  };
-
   function drawBest(rows: readonly RunRow[], varied: readonly string[]): void {
-    const row = metricOf() ? bestOf(rows, metricOf(), direction()) : null;
+    const metric = settings.metric();
+    const row = metric ? bestOf(rows, metric, settings.direction()) : null;
     best.hidden = row === null;
-    const key = row ? [row.id, metricOf(), ...varied].join(' ') : '';
+    const key = row ? [row.id, metric, ...varied].join(' ') : '';
     if (!row || best.dataset.key === key) return;
     best.dataset.key = key;
     replace(
@@ -481,8 +228,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         'span',
         {},
         t('bestOf', {
-          metric: visible(metricOf(), true),
-          value: label(row.metrics[metricOf()] ?? null),
+          metric: visible(metric, true),
+          value: label(row.metrics[metric] ?? null),
           where: describePoint(row, varied),
         }),
       ),
@@ -493,7 +240,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   function drawGrid(rows: readonly RunRow[], varied: readonly string[]): void {
     heatMapSection.hidden = varied.length === 0;
     if (varied.length === 0) return;
-    const grid = makeGrid(rows, down(varied), across(varied), fixed);
+    const [down, across] = [settings.down(varied), settings.across(varied)];
+    const grid = makeGrid(rows, down, across, settings.fixed);
     const focused = root.ownerDocument.activeElement;
     const at = focused && gridScroll.contains(focused) ? (focused as HTMLElement).dataset.at : undefined;
     replace(
@@ -501,11 +249,11 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
       heatMapTable({
         grid,
         runs: rows,
-        down: down(varied),
-        across: across(varied),
+        down,
+        across,
         varied,
-        metric: shows() === 'metric' ? metricOf() : '',
-        direction: direction(),
+        metric: settings.shows() === 'metric' ? settings.metric() : '',
+        direction: settings.direction(),
         open,
       }),
     );
@@ -515,7 +263,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   }
 
   function drawPlot(rows: readonly RunRow[], varied: readonly string[]): void {
-    const metric = metricOf();
+    const metric = settings.metric();
     plotSection.hidden = metric === '' || varied.length === 0;
     if (plotSection.hidden) return;
     replace(
@@ -524,8 +272,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
         rows,
         varied,
         metric,
-        direction: direction(),
-        isLog: model.get('is_log') !== false,
+        direction: settings.direction(),
+        isLog: settings.isLog(),
         selected: selected(),
         open,
         choose,
@@ -541,41 +289,14 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     model.set({ selected: isNarrowing && known.size > 0 ? ids.filter((id) => known.has(id)) : [...ids] });
   }
 
-  // -- a run -----------------------------------------------------------------------------------------
-
   function open(id: string): void {
     if (openElsewhere) {
       openElsewhere(id);
       return;
     }
-    close();
-    const place = h('div', {});
-    const title = h('span', { class: 'rw-title', tabindex: -1 }, t('openRun', { name: shortId(id) }));
-    replace(
-      detail,
-      h(
-        'div',
-        { class: 'rw-head' },
-        title,
-        h('button', { type: 'button', class: 'rw-button rw-quiet', onclick: close }, t('close')),
-      ),
-      place,
+    detail.show(t('openRun', { name: shortId(id) }), (place) =>
+      inner.run(place, { transport, inner, model: innerModel({ run_id: id, read_only: model.get('read_only') }) }),
     );
-    detail.hidden = false;
-    closeDetail = inner.run(place, {
-      transport,
-      inner,
-      model: innerModel({ run_id: id, read_only: model.get('read_only') }),
-    });
-    title.focus({ preventScroll: true });
-    detail.scrollIntoView({ block: 'nearest' });
-  }
-
-  function close(): void {
-    closeDetail?.();
-    closeDetail = null;
-    detail.hidden = true;
-    replace(detail);
   }
 
   // The selectors are redrawn only when none of them has the focus.

@@ -21,7 +21,7 @@ export interface Heads {
   /** Show the columns in another order. */
   arrange(keys: string[]): void;
   /** Set a width, temporarily while it is dragged; 0 for as wide as the cells. */
-  widen(key: string, width: number, isForNow: boolean): void;
+  widen(key: string, width: number, isTemporary: boolean): void;
 }
 
 /** Return the style of a cell in a column. */

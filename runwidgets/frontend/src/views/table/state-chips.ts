@@ -5,7 +5,7 @@ import type { StateName } from '../../model/types';
 import { h, replace } from '../dom';
 
 const STATES: StateName[] = ['PENDING', 'RUNNING', 'SUCCESS', 'ERROR', 'CANCELED'];
-const MESSAGES = {
+const FILTER_WORDS = {
   PENDING: 'waiting',
   RUNNING: 'running',
   SUCCESS: 'succeeded',
@@ -31,7 +31,7 @@ export function drawChips(
   replace(
     chips,
     ...present.map((state) => {
-      const word = `state:${MESSAGES[state]}`;
+      const word = `state:${FILTER_WORDS[state]}`;
       const isOn = words.includes(word);
       return h(
         'button',

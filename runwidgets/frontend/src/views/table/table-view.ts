@@ -13,20 +13,20 @@ import {
 } from '../../model/runs/run-columns';
 import { parseFilter } from '../../model/runs/run-filter';
 import { inSight, type RunRow } from '../../model/runs/run-rows';
-import { isActive } from '../../model/states';
 import type { ApiError } from '../../model/transport';
-import { append, h, replace, saveAs } from '../dom';
-import { askingButton } from '../question';
+import { detailPanel } from '../detail-panel';
+import { h, replace, saveAs } from '../dom';
 import { innerModel, type View } from '../view';
-import { forEach, typedFor } from './bulk-actions';
-import { drawCell, isNumeric, titleOf } from './cells';
+import { drawBulkActions } from './bulk-actions';
+import { drawCell, isNumeric } from './cells';
+import { drawColumnChooser } from './column-chooser';
 import { headOf, type Widths, widthOf } from './column-heads';
+import { listenToRowKeys } from './row-keys';
 import { drawChips } from './state-chips';
 
 const ROW_HEIGHT = 30;
-const MOST_COMPARED = 10;
 
-/** Thousands of runs of a group, live: filtered, sorted, chosen, compared, cancelled and deleted. */
+/** The live table of the runs of a group: filtered, sorted, selected, compared, cancelled and deleted. */
 export const tableView: View = (root, { transport, model, inner, runs: known, open: openElsewhere }) => {
   let live: Runs | null = null;
   let shown: RunRow[] = [];
@@ -36,8 +36,6 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   let order: SortOrder | null = null;
   let active = '';
   let anchor = '';
-  let closeDetail: (() => void) | null = null;
-  let drawnBulk = '';
   let isPressed = false;
   let pulled: Widths = {};
   let postponed: ReturnType<typeof setTimeout> | undefined;
@@ -70,7 +68,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   );
   const scroller = h('div', { class: 'rw-scroll rw-window', onscroll: () => drawRows() }, table);
   const empty = h('div', { class: 'rw-dim rw-empty', hidden: true });
-  const detail = h('section', { class: 'rw-detail', hidden: true });
+  const detail = detailPanel(() => focusRow(active));
   const card = h(
     'div',
     { class: 'rw-card' },
@@ -87,7 +85,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     scroller,
     empty,
     count,
-    detail,
+    detail.element,
   );
   root.append(card);
 
@@ -100,7 +98,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
 
   // -- data ------------------------------------------------------------------------------------------
 
-  /** Draw everything anew, but not under a button of the mouse: its click would go nowhere. */
+  /** Redraw everything, but not while a mouse button is down: its click would be lost. */
   function refresh(): void {
     clearTimeout(postponed);
     if (isPressed) {
@@ -119,7 +117,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     numeric = new Set(columns.filter((column) => isNumeric(shown, column)));
     drawHead();
     drawChips(chips, rows, filter.value, setFilter);
-    drawChooser();
+    drawColumnChooser(chooser, all, columns, arrange);
     drawBulk();
     drawEmpty(rows.length);
     drawRows(true);
@@ -149,7 +147,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     refresh();
   }
 
-  /** Ask whether the group is still there, where it has no runs. */
+  /** Check whether a group without runs was deleted. */
   async function check(): Promise<void> {
     const id = model.get('group_id');
     const isGone = await transport.get(`groups/${String(id ?? '')}`).then(
@@ -258,34 +256,6 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     refresh();
   }
 
-  function drawChooser(): void {
-    const key = all.map((each) => `${each.key} ${columns.includes(each)}`).join();
-    if (chooser.dataset.key === key) return;
-    const focused = (root.ownerDocument.activeElement as HTMLElement | null)?.dataset.column;
-    chooser.dataset.key = key;
-    replace(
-      chooser,
-      ...all.map((column) =>
-        h(
-          'label',
-          { class: 'rw-choice' },
-          h('input', {
-            type: 'checkbox',
-            checked: columns.includes(column),
-            'data-column': column.key,
-            onchange: () => {
-              const keys = columns.map((each) => each.key);
-              arrange(columns.includes(column) ? keys.filter((key) => key !== column.key) : [...keys, column.key]);
-            },
-          }),
-          h('bdi', {}, titleOf(column)),
-          column.group === 'run' ? null : h('span', { class: 'rw-dim' }, t(column.group)),
-        ),
-      ),
-    );
-    if (focused) chooser.querySelector<HTMLElement>(`[data-column="${CSS.escape(focused)}"]`)?.focus();
-  }
-
   function drawEmpty(rows: number): void {
     empty.hidden = shown.length > 0 || !live?.isComplete;
     scroller.hidden = shown.length === 0 && live?.isComplete === true;
@@ -299,7 +269,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     );
   }
 
-  // -- choosing --------------------------------------------------------------------------------------
+  // -- selecting -------------------------------------------------------------------------------------
 
   function tellSelected(): void {
     model.set({ selected: [...selected] });
@@ -328,15 +298,15 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     model.set({ order_by: isSame && order?.isDescending ? '' : `${column.key}:${isSame ? 'desc' : 'asc'}` });
   }
 
-  /** Show columns in an order; those that were chosen and that no run fills yet come after them. */
+  /** Show columns in an order; chosen ones that do not exist yet come after them. */
   function arrange(keys: string[]): void {
     const toCome = ((model.get('columns') ?? []) as string[]).filter((key) => !all.some((each) => each.key === key));
     model.set({ columns: [...keys, ...toCome] });
   }
 
-  function widen(key: string, width: number, isForNow: boolean): void {
-    pulled = isForNow ? { [key]: width } : {};
-    if (isForNow) {
+  function widen(key: string, width: number, isTemporary: boolean): void {
+    pulled = isTemporary ? { [key]: width } : {};
+    if (isTemporary) {
       drawRows(true);
       return;
     }
@@ -346,123 +316,19 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
 
   function drawBulk(): void {
     const rows = [...selected].map((id) => live?.get(id)).filter((row): row is RunRow => row !== undefined);
-    const moving = rows.filter((row) => isActive(row.state));
-    const ended = rows.filter((row) => !isActive(row.state));
-    const chosen = rows.map((row) => row.id).join();
-    const key = `${chosen} ${moving.length}`;
-    bulk.hidden = rows.length === 0;
-    const isAsking = bulk.querySelector('.rw-question') !== null && bulk.dataset.chosen === chosen;
-    if (drawnBulk === key || isAsking) return; // a run that ends meanwhile takes no question away
-    bulk.dataset.chosen = chosen;
-    drawnBulk = key;
-    const n = (of: readonly RunRow[]): { n: string } => ({ n: of.length.toLocaleString() });
-    replace(bulk, h('span', { role: 'status' }, t('selectedCount', n(rows))));
-    append(
-      bulk,
-      rows.length < 2
-        ? null
-        : h(
-            'button',
-            {
-              type: 'button',
-              class: 'rw-button',
-              disabled: rows.length > MOST_COMPARED,
-              onclick: () => showCompare(rows),
-              title: rows.length > MOST_COMPARED ? t('compareMost', { n: MOST_COMPARED }) : '',
-            },
-            t('compare'),
-          ),
-    );
-    const mayAct = !model.get('read_only');
-    if (mayAct && moving.length) {
-      append(
-        bulk,
-        askingButton(
-          {
-            label: t('cancelMany', n(moving)),
-            ask: () => t('cancelManyAsk', n(moving)),
-            yes: t('cancelYes'),
-            busy: t('cancelling'),
-            no: t('no'),
-          },
-          () => each(moving, (row) => transport.send('PUT', `runs/${row.id}`, {})),
-        ),
-      );
-    }
-    if (mayAct && ended.length) {
-      append(
-        bulk,
-        askingButton(
-          {
-            label: t('deleteMany', n(ended)),
-            ask: () => t('deleteManyAsk', n(ended)),
-            yes: t('deleteYes'),
-            busy: t('deleting'),
-            no: t('no'),
-            kind: 'rw-quiet',
-            typed: typedFor(ended.length),
-          },
-          () => each(ended, (row) => transport.send('DELETE', `runs/${row.id}`)),
-        ),
-      );
-    }
-    append(
-      bulk,
-      h(
-        'button',
-        {
-          type: 'button',
-          class: 'rw-button rw-quiet',
-          onclick: () => {
-            selected.clear();
-            tellSelected();
-          },
-        },
-        t('clearSelection'),
-      ),
-    );
-  }
-
-  async function each(rows: readonly RunRow[], act: (row: RunRow) => Promise<unknown>): Promise<void> {
-    const refused = await forEach(rows, act);
-    if (refused.length) say(t('refused', { n: refused.length, why: refused[0] ?? '' }), true);
+    drawBulkActions(bulk, rows, {
+      transport,
+      mayAct: !model.get('read_only'),
+      compare: showCompare,
+      clear: () => {
+        selected.clear();
+        tellSelected();
+      },
+      refused: (problems) => say(t('refused', { n: problems.length, why: problems[0] ?? '' }), true),
+    });
   }
 
   // -- details ---------------------------------------------------------------------------------------
-
-  function showDetail(label: string, fill: (place: HTMLElement) => () => void): void {
-    hideDetail();
-    const place = h('div', {});
-    const close = h(
-      'button',
-      {
-        type: 'button',
-        class: 'rw-button rw-quiet',
-        onclick: () => {
-          hideDetail();
-          focusRow(active);
-        },
-      },
-      t('close'),
-    );
-    detail.setAttribute('aria-label', label);
-    replace(
-      detail,
-      h('div', { class: 'rw-head' }, h('span', { class: 'rw-title', tabindex: -1 }, label), close),
-      place,
-    );
-    detail.hidden = false;
-    closeDetail = fill(place);
-    detail.querySelector<HTMLElement>('.rw-title')?.focus({ preventScroll: true });
-    detail.scrollIntoView({ block: 'nearest' });
-  }
-
-  function hideDetail(): void {
-    closeDetail?.();
-    closeDetail = null;
-    detail.hidden = true;
-    replace(detail);
-  }
 
   function open(id: string): void {
     active = id;
@@ -471,13 +337,13 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
       openElsewhere(id);
       return;
     }
-    showDetail(t('openRun', { name: shortId(id) }), (place) =>
+    detail.show(t('openRun', { name: shortId(id) }), (place) =>
       inner.run(place, { transport, inner, model: innerModel({ run_id: id, read_only: model.get('read_only') }) }),
     );
   }
 
   function showCompare(rows: readonly RunRow[]): void {
-    showDetail(t('comparison'), (place) =>
+    detail.show(t('comparison'), (place) =>
       inner.compare(place, { transport, inner, model: innerModel({ run_ids: rows.map((row) => row.id) }) }),
     );
   }
@@ -500,41 +366,14 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     body.querySelector<HTMLElement>(`tr[data-run="${id}"]`)?.focus({ preventScroll: true });
   }
 
-  body.addEventListener('keydown', (event: KeyboardEvent) => {
-    const id = ((event.target as HTMLElement).closest('tr') as HTMLElement | null)?.dataset.run;
-    if (!id || event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = shown.findIndex((row) => row.id === id);
-    const page = Math.max(1, Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2);
-    const steps: { [key: string]: number } = {
-      ArrowDown: at + 1,
-      ArrowUp: at - 1,
-      PageDown: at + page,
-      PageUp: at - page,
-      Home: 0,
-      End: shown.length - 1,
-    };
-    const target = steps[event.key];
-    if (target !== undefined) {
-      const row = shown[Math.max(0, Math.min(shown.length - 1, target))];
-      if (!row) return;
-      event.preventDefault();
-      if (event.shiftKey) {
-        if (!selected.has(id)) choose(id, true, false);
-        choose(row.id, true, true);
-      }
-      focusRow(row.id);
-    } else if (event.key === ' ' && !(event.target instanceof HTMLInputElement)) {
-      event.preventDefault();
-      choose(id, !selected.has(id), false);
-      focusRow(id);
-    } else if (event.key === 'Enter' && (event.target as HTMLElement).dataset.part === 'row') {
-      event.preventDefault();
-      open(id);
-    } else if (event.key === 'Delete') {
-      event.preventDefault();
-      if (!selected.has(id)) choose(id, true, false);
-      bulk.querySelector<HTMLElement>('.rw-ask:last-of-type button')?.click();
-    }
+  listenToRowKeys(body, {
+    rows: () => shown,
+    page: () => Math.max(1, Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2),
+    isSelected: (id) => selected.has(id),
+    select: choose,
+    focus: focusRow,
+    open,
+    remove: () => bulk.querySelector<HTMLElement>('.rw-ask:last-of-type button')?.click(),
   });
 
   const release = (): void => {
@@ -568,6 +407,6 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     document.removeEventListener('pointercancel', release);
     clearTimeout(postponed);
     live?.close();
-    closeDetail?.();
+    detail.close();
   };
 };

@@ -1,4 +1,4 @@
-"""axe-core on a page: what a person with a keyboard, a screen reader or weak eyes would stumble over."""
+"""axe-core on a page: what a person with a keyboard, a screen reader or weak eyes would have problems with."""
 
 from functools import lru_cache
 from typing import Any

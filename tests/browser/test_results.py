@@ -23,8 +23,8 @@ said.push(told ? 'REACHED' : 'refused');
 const asked = ['runwidgets/api/workflows', 'api/contents'].map((path) =>
   fetch('SERVER' + path, {credentials: 'include'})
     .then((answer) => answer.text()).then(() => 'REACHED', () => 'refused'));
-Promise.all(asked).then((answers) => {
-  document.getElementById('said').textContent = [...said, ...answers].join(' ') });
+Promise.all(asked).then((results) => {
+  document.getElementById('said').textContent = [...said, ...results].join(' ') });
 </script>"""
 WRITE = r"""
 import json, struct, wave, zlib

@@ -50,6 +50,13 @@ def test_circles_and_arrows_up_are_refused(name: str, line: str, rule: str, tmp_
     assert f"src/{name}:1" in done.stderr and rule in done.stderr
 
 
+def test_the_lock_file_names_no_registry() -> None:
+    """Packages are taken from whatever registry npm is configured for, and are checked by their hashes."""
+    lock = (TESTS.parent / "package-lock.json").read_text("utf-8")
+
+    assert '"integrity"' in lock and '"resolved"' not in lock
+
+
 @pytest.mark.parametrize(
     "name", ["form.js", "run.js", "results.js", "table.js", "sweep.js", "browser.js", "markdown.js"]
 )

@@ -1,4 +1,4 @@
-"""What a kernel answers a view whose page reaches no server of ours."""
+"""Replies of a kernel to a view whose page reaches no server of ours."""
 
 import json
 import threading
@@ -65,7 +65,7 @@ def page(api: Api) -> Iterator[Page]:
 
 
 def test_a_run_is_started_looked_at_and_deleted(page: Page, api: Api, folder: Path) -> None:
-    """With the paths, bodies and answers of the REST routes."""
+    """With the paths, bodies and responses of the REST routes."""
     made = workflow(api, folder, "print(x)", parameters="x = 1")
 
     status, run = page.ask(

@@ -85,7 +85,7 @@ export const MESSAGES = {
   compare: 'Compare',
   comparison: 'Comparison of runs',
   compareMost: 'up to {n} runs can be compared',
-  headHint: '{name}: click to sort, drag to move, drag its right edge to widen (keys: Shift+← →, + −)',
+  headHint: '{name}: click to sort, drag to move, drag its right edge to resize (keys: Shift+← →, + −)',
   onlyDifferences: 'Only differences',
   differs: 'differs',
   allSame: 'These runs do not differ in arguments, metrics or files.',

@@ -28,7 +28,7 @@ function outside(range: Range | null, value: number, shown: string): string | nu
   return isLow || isHigh ? `must be ${describeRange(range)}, got ${shown}` : null;
 }
 
-/** Return the number of decimal places of a power of ten. */
+/** Return the number of decimals of a power of ten. */
 export const decimals = (step: number): number => Math.min(20, Math.max(0, -Math.floor(Math.log10(step))));
 
 const plain = (text: string): string => String(Number(text.trim()));

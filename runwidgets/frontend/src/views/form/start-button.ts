@@ -47,7 +47,7 @@ export async function usualTime(transport: Transport, groupId: string): Promise<
     return middle === undefined ? null : { seconds: middle, n: seconds.length };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return null; // starting a run tells it
+    return null; // the error is shown when a run is started
   }
 }
 

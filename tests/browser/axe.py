@@ -1,4 +1,4 @@
-"""axe-core on a page: what a person with a keyboard, a screen reader or weak eyes would have problems with."""
+"""axe-core on a page: what hinders a person with a keyboard, a screen reader or weak eyes."""
 
 from functools import lru_cache
 from typing import Any

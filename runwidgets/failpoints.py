@@ -7,9 +7,9 @@ Without the variable, failpoints do nothing.
 import os
 import signal
 
-VARIABLE = "RUNWIDGETS_CRASH_AT"
+FAILPOINT_VARIABLE = "RUNWIDGETS_CRASH_AT"
 
-SERVICE = {
+INSTANCE_STEPS = {
     "folder begun": "the directory of a run exists under a temporary name",
     "folder made": "the directories of all runs accepted together are on disk, their rows are not",
     "accepted": "the rows of all runs accepted together are committed",
@@ -23,7 +23,7 @@ SERVICE = {
 }
 """Steps of the process that opened the instance."""
 
-RUNNER = {
+RUNNER_STEPS = {
     "started": "the journal records that the run began",
     "laid out": "the working folder is populated",
     "kernel up": "the kernel is ready",
@@ -41,7 +41,7 @@ def reach(step: str) -> None:
     Parameters
     ----------
     step : str
-        One of `SERVICE` or `RUNNER`.
+        One of `INSTANCE_STEPS` or `RUNNER_STEPS`.
     """
-    if os.environ.get(VARIABLE) == step:
+    if os.environ.get(FAILPOINT_VARIABLE) == step:
         os.kill(os.getpid(), signal.SIGKILL)

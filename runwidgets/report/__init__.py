@@ -1,17 +1,17 @@
-"""A run on paper: the small card of a notebook's static page, and the document of `Run.to_html`.
+"""Static reports: the card of a run or sweep in a saved notebook, and the document of `Run.to_html`.
 
-Nothing here is live and nothing is trusted. Every text is escaped, signs that cannot be seen are made
-visible, pictures are part of the document, and what may hold markup of its own (HTML results, the
-executed notebook) goes into a frame without scripts, under a policy that loads nothing from anywhere.
+A report is static and its content untrusted. All text is escaped, invisible characters are made visible,
+pictures are embedded, and content with its own markup (HTML results, the executed notebook) is put into a
+frame without scripts, under a content security policy that loads nothing.
 """
 
-from runwidgets.report.card import LEFT, LONGEST, card_html, rows_html, sweep_html
+from runwidgets.report.card import CELL_STYLE, ENTRY_LENGTH, card_html, rows_html, sweep_html
 from runwidgets.report.pictures import Pictures
 from runwidgets.report.texts import escape, value_text
 
 __all__ = [
-    "LEFT",
-    "LONGEST",
+    "CELL_STYLE",
+    "ENTRY_LENGTH",
     "Pictures",
     "card_html",
     "escape",

@@ -1,13 +1,13 @@
-"""What a terminal shows, as HTML: colours and weights of ANSI sequences become spans.
+"""ANSI sequences as HTML: colours and weights become spans.
 
-`wcwidth` tells what is a sequence: it knows links and titles (OSC) beside colours (CSI), in both of
-their endings. What a sequence of colours says is read here, because the page has colours of its own:
-they keep their contrast on light and dark paper.
+`wcwidth` detects the sequences: it knows links and titles (OSC) in addition to colours (CSI), with both
+terminators. Colour sequences are interpreted here, because the page has a palette of its own that keeps its
+contrast on a light and on a dark background.
 
 Notes
 -----
 **Source:** ECMA-48, 8.3.117 (SGR); ITU-T T.416, 13.1.8, for colours with colons. nbconvert's filter
-knows neither links nor colons, rich no colons.
+supports neither links nor colons, and rich no colons.
 """
 
 import re
@@ -36,7 +36,7 @@ OFF = {
 
 
 def ansi_html(text: str) -> str:
-    """Return what a terminal would show: colours as spans, everything else as it is written."""
+    """Return the output of a terminal as HTML: colours as spans, other text unchanged."""
     text = re.sub(r"[^\n]*\r(?=[^\n])", "", text.replace("\r\n", "\n"))
     pieces: list[str] = []
     style: dict[str, str] = {}
@@ -69,7 +69,7 @@ def _apply(style: dict[str, str], codes: list[str]) -> None:
 
 
 def _with_colons(codes: list[str]) -> str | None:
-    """Return the colour of ``38:5:index``, ``38:2:space:r:g:b`` or, as some write it, ``38:2:r:g:b``."""
+    """Return the colour of ``38:5:index``, ``38:2:space:r:g:b`` or its variant ``38:2:r:g:b``."""
     if codes[0] == "5" and len(codes) > 1:
         return _indexed(_number(codes[1]))
     if codes[0] == "2" and len(codes) > 3:
@@ -79,7 +79,7 @@ def _with_colons(codes: list[str]) -> str | None:
 
 
 def _with_semicolons(codes: Iterator[str]) -> str | None:
-    """Return the colour of ``38;5;index`` or ``38;2;r;g;b``, from what comes after the 38."""
+    """Return the colour of ``38;5;index`` or ``38;2;r;g;b``, from the codes after the 38."""
     kind = next(codes, "")
     if kind == "5":
         return _indexed(_number(next(codes, "")))
@@ -89,12 +89,12 @@ def _with_semicolons(codes: Iterator[str]) -> str | None:
 
 
 def _number(code: str) -> int:
-    """Return a part of a colour, at most 255; what is missing is 0."""
+    """Return a component of a colour, at most 255; a missing one is 0."""
     return min(255, int(code)) if code.isdigit() else 0
 
 
 def _paint_basic(style: dict[str, str], code: int) -> None:
-    """Set one of the sixteen colours: 30 to 37 and 90 to 97, as a ground 40 to 47 and 100 to 107."""
+    """Set one of the sixteen colours: 30 to 37 and 90 to 97, or 40 to 47 and 100 to 107 as a background."""
     is_bright = code >= 90
     colour = code - (90 if is_bright else 30)
     if 0 <= colour % 10 <= 7 and 0 <= colour < 20:
@@ -102,7 +102,7 @@ def _paint_basic(style: dict[str, str], code: int) -> None:
 
 
 def _paint(style: dict[str, str], is_ground: bool, colour: str) -> None:
-    """Set a colour. A ground is a line below, so that words keep their contrast."""
+    """Set a colour. A background is shown as a line below, so that text keeps its contrast."""
     if is_ground:
         style["box-shadow"] = f"inset 0 -2px {colour}"
     else:
@@ -110,7 +110,7 @@ def _paint(style: dict[str, str], is_ground: bool, colour: str) -> None:
 
 
 def _indexed(index: int) -> str:
-    """Return a colour of the 256; the first sixteen are the page's."""
+    """Return one of the 256 colours; the first sixteen are taken from the page's palette."""
     if index < 16:
         return f"var(--ansi-{index % 8})"
     if index >= 232:
@@ -120,5 +120,5 @@ def _indexed(index: int) -> str:
 
 
 def _mixed(red: int, green: int, blue: int) -> str:
-    """Return a colour mixed with the ink, so that it can be read on light and dark paper."""
+    """Return a colour mixed with that of the text, so that it is readable on light and dark backgrounds."""
     return f"color-mix(in srgb, rgb({red}, {green}, {blue}) 35%, var(--ink))"

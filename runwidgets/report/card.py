@@ -1,19 +1,19 @@
-"""The card of a run where nothing is live: nbconvert, GitHub, a notebook mailed around.
+"""The static card of a run, for nbconvert, GitHub, and notebooks that are sent by mail.
 
-Plain elements and a few inline styles, because that is all these places leave of a text.
+It consists of plain elements with a few inline styles, because such viewers remove everything else.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
-from runwidgets.report.texts import STATES, escape, moment_text, size_text, times_of, value_text
+from runwidgets.report.texts import STATE_LABELS, escape, moment_text, size_text, times_of, value_text
 from runwidgets.schema import RunHandle, SweepHandle
 
-MOST = 20
-"""Arguments, metrics or files that a card names, each."""
-LONGEST = 200
-"""Characters of one of them."""
-LEFT = "text-align:left;vertical-align:top"
+MAX_ENTRIES = 20
+"""Arguments, metrics or files on a card, each; a maximum."""
+ENTRY_LENGTH = 200
+"""Characters of one entry; a maximum."""
+CELL_STYLE = "text-align:left;vertical-align:top"
 
 
 def rows_html(title: str, rows: Mapping[str, str]) -> str:
@@ -24,7 +24,7 @@ def rows_html(title: str, rows: Mapping[str, str]) -> str:
     title : str
         HTML above the table.
     rows : mapping of str to str
-        Names and HTML; empty ones are left out.
+        Names and HTML; empty entries are omitted.
 
     Returns
     -------
@@ -32,35 +32,36 @@ def rows_html(title: str, rows: Mapping[str, str]) -> str:
         HTML.
     """
     cells = "".join(
-        f'<tr><th scope="row" style="{LEFT}">{escape(name)}</th><td style="{LEFT}">{said}</td></tr>'
-        for name, said in rows.items()
-        if said
+        f'<tr><th scope="row" style="{CELL_STYLE}">{escape(name)}</th>'
+        f'<td style="{CELL_STYLE}">{text}</td></tr>'
+        for name, text in rows.items()
+        if text
     )
     return f'<table><caption style="text-align:left">{title}</caption><tbody>{cells}</tbody></table>'
 
 
 def card_html(handle: RunHandle) -> str:
-    """Return a small table that says what a run is and what became of it.
+    """Return a small table that describes a run and its result.
 
     Parameters
     ----------
     handle : mapping
-        Of the run.
+        The run handle.
 
     Returns
     -------
     str
-        HTML in which everything is escaped.
+        HTML in which all text is escaped.
     """
     state = handle["state"]
     files = handle.get("files", [])
-    name = escape(handle.get("notebook", ""), LONGEST)
-    title = f'<strong title="{escape(state)}">{STATES[state]}</strong> {name}'
+    name = escape(handle.get("notebook", ""), ENTRY_LENGTH)
+    title = f'<strong title="{escape(state)}">{STATE_LABELS[state]}</strong> {name}'
     is_active = "finishedAt" not in handle
     rows = {
         "run": f"<code>{escape(handle['id'])}</code>",
         "seen": moment_text(datetime.now(timezone.utc).isoformat()) if is_active else "",
-        "why": escape(next(iter(handle.get("messages", [])), ""), 5 * LONGEST),
+        "why": escape(next(iter(handle.get("messages", [])), ""), 5 * ENTRY_LENGTH),
         **{name: escape(time) for name, time in times_of(handle).items()},
         "arguments": _lines(f"{each['name']} = {value_text(each['value'])}" for each in handle["arguments"]),
         "metrics": _lines(f"{name} = {value_text(each)}" for name, each in handle.get("metrics", {}).items()),
@@ -70,30 +71,30 @@ def card_html(handle: RunHandle) -> str:
 
 
 def _lines(given: Iterable[str]) -> str:
-    """Return lines, the first of many."""
+    """Return the first lines, and how many more there are."""
     lines = list(given)
-    rest = [f"and {len(lines) - MOST} more"] if len(lines) > MOST else []
-    return "<br>".join([escape(line, LONGEST) for line in lines[:MOST]] + rest)
+    rest = [f"and {len(lines) - MAX_ENTRIES} more"] if len(lines) > MAX_ENTRIES else []
+    return "<br>".join([escape(line, ENTRY_LENGTH) for line in lines[:MAX_ENTRIES]] + rest)
 
 
 def sweep_html(handle: SweepHandle) -> str:
-    """Return a small table that says what a sweep is and how far it was.
+    """Return a small table that describes a sweep and its progress.
 
     Parameters
     ----------
     handle : mapping
-        Of the sweep.
+        The sweep handle.
 
     Returns
     -------
     str
-        HTML in which everything is escaped.
+        HTML in which all text is escaped.
     """
     rows = {
         "sweep": f"<code>{escape(handle['id'])}</code>",
-        "varied": escape(", ".join(handle["varied"]), LONGEST),
+        "varied": escape(", ".join(handle["varied"]), ENTRY_LENGTH),
         "points": str(handle["total"]),
-        **{STATES[state].lower(): str(count) for state, count in handle["counts"].items() if count},
+        **{STATE_LABELS[state].lower(): str(count) for state, count in handle["counts"].items() if count},
         "seen": "" if handle["isDone"] else moment_text(datetime.now(timezone.utc).isoformat()),
     }
-    return rows_html(f"<strong>{escape(handle['name'], LONGEST)}</strong>", rows)
+    return rows_html(f"<strong>{escape(handle['name'], ENTRY_LENGTH)}</strong>", rows)

@@ -1,4 +1,4 @@
-"""One document of a run that can be kept, mailed and printed, and that asks nobody for anything."""
+"""The report of a run: one document to keep, mail and print, which loads nothing."""
 
 import hashlib
 import logging
@@ -15,7 +15,7 @@ from runwidgets.errors import RunWidgetsError
 from runwidgets.report.ansi import ansi_html
 from runwidgets.report.previews import Previews, frame, note
 from runwidgets.report.texts import (
-    STATES,
+    STATE_LABELS,
     escape,
     moment_text,
     size_text,
@@ -26,12 +26,12 @@ from runwidgets.report.texts import (
 from runwidgets.schema import RunHandle
 from runwidgets.service.contracts.runs import Api
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-NOTEBOOK = 10_000_000
-"""Bytes of an executed notebook that is shown, at most."""
-LOG = 32 * 1024
-"""Bytes of the log's end that are shown."""
-SHOWN = (
+CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+NOTEBOOK_SIZE = 10_000_000
+"""Bytes of the executed notebook that is included at most."""
+LOG_SIZE = 32 * 1024
+"""Bytes at the end of the log that are included."""
+OUTPUT_TYPES = (
     "text/html",
     "text/markdown",
     "image/svg+xml",
@@ -41,21 +41,21 @@ SHOWN = (
     "text/latex",
     "text/plain",
 )
-"""Types of output that stay in the notebook; what needs scripts gives way to its plain form."""
+"""Types of output that are kept in the notebook; output that needs scripts falls back to its plain form."""
 
 
 def report_html(api: Api, handle: RunHandle) -> str:
-    """Return a run as one HTML document without scripts, and without addresses that load anything.
+    """Return a run as one HTML document without scripts and without links to resources.
 
-    It has the state, the failure with its traceback, times, arguments, metrics, result files with
-    previews (pictures are in it, with limits that it tells), the end of the log and the executed notebook.
+    It contains the state, the failure with its traceback, times, arguments, metrics, result files with
+    previews (pictures are embedded, up to stated limits), the end of the log and the executed notebook.
 
     Parameters
     ----------
     api : Api
-        Where the run is.
+        The services that know the run.
     handle : mapping
-        Of the run.
+        The run handle.
 
     Returns
     -------
@@ -87,13 +87,13 @@ def report_html(api: Api, handle: RunHandle) -> str:
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(name)}: {STATES[state]}</title>\n"
+        f"<title>{escape(name)}: {STATE_LABELS[state]}</title>\n"
         f"<style>\n{read_style('colours.css')}{read_style('report.css')}</style>\n</head>\n"
         f'<body>\n<main>\n<header class="{state.lower()}">\n<h1>{escape(name)}</h1>\n'
-        f'<p><strong class="state" title="{state}">{STATES[state]}</strong> '
+        f'<p><strong class="state" title="{state}">{STATE_LABELS[state]}</strong> '
         f"<span>run <code>{escape(handle['id'])}</code></span></p>\n</header>\n"
         + "".join(sections)
         + f"</main>\n<footer>Made by runwidgets, {moment_text(made)}.</footer>\n</body>\n</html>\n"
@@ -117,7 +117,7 @@ def _section(title: str, content: str, is_open: bool = True) -> str:
 def _pairs(rows: Mapping[str, str]) -> str:
     """Return a table of names and HTML."""
     lines = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{said}</td></tr>' for name, said in rows.items()
+        f'<tr><th scope="row">{escape(name)}</th><td>{content}</td></tr>' for name, content in rows.items()
     )
     return f'<table class="pairs"><tbody>{lines}</tbody></table>' if lines else ""
 
@@ -134,7 +134,7 @@ def _failure(handle: RunHandle, notebook: Any) -> str:
 
 
 def _coloured(traceback: str, notebook: Any) -> str:
-    """Return a traceback with its colours, which only the notebook has."""
+    """Return a traceback with its colours, which only the notebook contains."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if (
@@ -149,12 +149,12 @@ def _progress(handle: RunHandle) -> str:
     if "finishedAt" in handle:
         return ""
     progress = handle.get("progress")
-    place, text = "before its first cell", ""
+    position, text = "before its first cell", ""
     if progress is not None:
         if progress.get("cell"):
-            place = f"in cell {progress['cell']} of {progress['cells']}"
+            position = f"in cell {progress['cell']} of {progress['cells']}"
         text = f": {progress['text']}" if progress["text"] else ""
-    return note(f"The run was active when this was made, {place}{text}.")
+    return note(f"The run was active when this report was made, {position}{text}.")
 
 
 def _arguments(api: Api, handle: RunHandle) -> str:
@@ -178,7 +178,7 @@ def _arguments(api: Api, handle: RunHandle) -> str:
 
 
 def _uploads(api: Api, group_id: str) -> dict[str, str]:
-    """Return the names of a group's uploads, as far as they can be known."""
+    """Return the names of a group's uploads that the user may see."""
     try:
         return {each["id"]: each["name"] for each in api.uploads.list_uploaded_files(group_id)["files"]}
     except RunWidgetsError:
@@ -201,16 +201,20 @@ def _files(api: Api, handle: RunHandle, executed: bytes) -> str:
 
 
 def _log(api: Api, run_id: str) -> str:
-    piece = api.runs.get_log(run_id, -LOG)
+    piece = api.runs.get_log(run_id, -LOG_SIZE)
     if not piece["text"]:
         return ""
-    cut = note(f"Shown: the last {size_text(LOG)} of {size_text(piece['size'])}.") if piece["offset"] else ""
+    cut = (
+        note(f"Shown: the last {size_text(LOG_SIZE)} of {size_text(piece['size'])}.")
+        if piece["offset"]
+        else ""
+    )
     return f'{cut}<pre tabindex="0">{ansi_html(piece["text"])}</pre>'
 
 
 def _notebook(notebook: Any, size: int) -> str:
-    if size > NOTEBOOK:
-        return note(f"Left out: it has {size_text(size)}; {size_text(NOTEBOOK)} are kept at most.")
+    if size > NOTEBOOK_SIZE:
+        return note(f"Omitted: it has {size_text(size)}; the limit is {size_text(NOTEBOOK_SIZE)}.")
     from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
@@ -218,7 +222,7 @@ def _notebook(notebook: Any, size: int) -> str:
         cell.source = visible(cell.source)
         for output in cell.get("outputs", []):
             if "data" in output:
-                output.data = {kind: data for kind, data in output.data.items() if kind in SHOWN}
+                output.data = {kind: data for kind, data in output.data.items() if kind in OUTPUT_TYPES}
     exporter = HTMLExporter(template_name="basic", log=logging.Logger("nbconvert", logging.ERROR))
     exporter.register_filter("ansi2html", ansi_html)
     body, _ = exporter.from_notebook_node(notebook)
@@ -228,7 +232,8 @@ def _notebook(notebook: Any, size: int) -> str:
     page = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="color-scheme" content="light dark">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>Notebook</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}">'
+        "<title>Notebook</title>"
         f"<style>{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n"
         f"{read_style('colours.css')}{read_style('notebook.css')}</style>"
         f"</head><body>{body}</body></html>"

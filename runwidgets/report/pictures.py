@@ -1,24 +1,24 @@
-"""Pictures of several runs, side by side, each with what tells its run apart."""
+"""Pictures of several runs, side by side, each with the arguments of its run."""
 
 import base64
 from collections.abc import Sequence
 
 from runwidgets.report.texts import escape
 
-LONGEST = 200
-"""Characters of a label."""
-GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(220px,1fr));gap:12px"
+LABEL_LENGTH = 200
+"""Characters of a label; a maximum."""
+GRID_STYLE = "display:grid;grid-template-columns:repeat(auto-fill,minmax(220px,1fr));gap:12px"
 
 
 class Pictures:
-    """Pictures that show themselves in a notebook, side by side; everything in them is escaped.
+    """Pictures that a notebook displays side by side; all text is escaped.
 
     Parameters
     ----------
     shown : sequence of tuple
-        Label, content and media type of each.
+        Label, content and media type of each picture.
     left_out : int, optional
-        How many more there would be; said where there are some.
+        Number of further pictures that are not included.
     """
 
     def __init__(self, shown: Sequence[tuple[str, bytes, str]], left_out: int = 0) -> None:
@@ -34,11 +34,11 @@ class Pictures:
     def _repr_html_(self) -> str:
         figures = "".join(_figure(*each) for each in self._shown)
         rest = f"<p>{self._left_out:,} more are not shown.</p>" if self._left_out else ""
-        return f'<div style="{GRID}">{figures}</div>{rest}'
+        return f'<div style="{GRID_STYLE}">{figures}</div>{rest}'
 
 
 def _figure(label: str, content: bytes, kind: str) -> str:
-    text = escape(label, LONGEST)
+    text = escape(label, LABEL_LENGTH)
     data = f"data:{escape(kind)};base64,{base64.b64encode(content).decode()}"
     image = f'<img style="max-width:100%;background:#fff" alt="{text}" src="{data}">'
     return f'<figure style="margin:0">{image}<figcaption>{text}</figcaption></figure>'

@@ -1,4 +1,4 @@
-"""Result files as they stand in a report: pictures, tables, text and HTML, each up to a size."""
+"""Previews of result files in a report: pictures, tables, text and HTML, with limits on their size."""
 
 import base64
 import contextlib
@@ -12,92 +12,92 @@ from runwidgets.report.texts import escape, size_text
 from runwidgets.schema import ResultFileHandle
 from runwidgets.service.contracts.runs import Api
 
-PICTURES = {
+PICTURE_TYPES = {
     "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif", "image/svg+xml",
 }  # fmt: skip
-TABLES = {"text/csv": ",", "text/tab-separated-values": "\t"}
-PAGES = {"text/html", "application/xhtml+xml"}
-PICTURE = 5_000_000
-"""Bytes of one picture or page that is shown, at most."""
-WHOLE = 25_000_000
-"""Bytes of all pictures and pages of a report."""
-HEAD = 64 * 1024
-"""Bytes that are read of a table or a text."""
+TABLE_SEPARATORS = {"text/csv": ",", "text/tab-separated-values": "\t"}
+HTML_TYPES = {"text/html", "application/xhtml+xml"}
+PICTURE_SIZE = 5_000_000
+"""Bytes of one picture or page that is included at most."""
+TOTAL_SIZE = 25_000_000
+"""Bytes of all pictures and pages of a report at most."""
+HEAD_SIZE = 64 * 1024
+"""Bytes of a table or a text that are read."""
 ROWS, COLUMNS, LINES = 20, 20, 100
-FILES = 50
-"""Files that are shown; the others are named."""
+MAX_PREVIEWS = 50
+"""Files with a preview; further ones are only named."""
 
 
 class Previews:
-    """Shows the files of one run, until a report is large enough.
+    """Renders the files of one run, until a report reaches its size limit.
 
     Parameters
     ----------
     api : Api
-        Where the run is.
+        The services that know the run.
     run_id : str
         The run.
     notebook : str
-        SHA-256 of the executed notebook, which has a place of its own in the report.
+        SHA-256 of the executed notebook, which has its own section in the report.
     """
 
     def __init__(self, api: Api, run_id: str, notebook: str) -> None:
         self._api = api
         self._run_id = run_id
         self._notebook = notebook
-        self._room = WHOLE
+        self._remaining = TOTAL_SIZE
         self._shown = 0
 
     def show(self, file: ResultFileHandle) -> str:
-        """Return the content of a file as HTML, or why it is not there.
+        """Return a preview of a file as HTML, or the reason why there is none.
 
         Parameters
         ----------
         file : mapping
-            Of the handle's ``files``.
+            An item of the handle's ``files``.
 
         Returns
         -------
         str
-            HTML without scripts, in which nothing is loaded from elsewhere.
+            HTML without scripts that loads nothing.
         """
         kind, size = file["mimeType"], file["size"]
         if file["sha256"] == self._notebook:
             return note("The executed notebook: see below.")
         if size == 0:
             return note("This file is empty.")
-        if self._shown >= FILES:
-            return note(f"Not shown: only the first {FILES} files are.")
+        if self._shown >= MAX_PREVIEWS:
+            return note(f"Not shown: only the first {MAX_PREVIEWS} files have a preview.")
         self._shown += 1
-        is_whole = kind in PICTURES or kind in PAGES
-        if is_whole and (size > PICTURE or size > self._room):
-            limit = f"of one file {size_text(PICTURE)}, of all {size_text(WHOLE)} are kept at most"
-            return note(f"Left out: it has {size_text(size)}; {limit}.")
+        is_whole = kind in PICTURE_TYPES or kind in HTML_TYPES
+        if is_whole and (size > PICTURE_SIZE or size > self._remaining):
+            limit = f"the limit is {size_text(PICTURE_SIZE)} for one file and {size_text(TOTAL_SIZE)} for all"
+            return note(f"Omitted: it has {size_text(size)}; {limit}.")
         try:
             with self._api.runs.get_result_file(self._run_id, file["id"]) as stream:
-                content = stream.read(size if is_whole else min(size, HEAD))
+                content = stream.read(size if is_whole else min(size, HEAD_SIZE))
         except (RunWidgetsError, OSError) as error:
             return note(f"Not shown: {error}")
         if is_whole:
-            self._room -= size
-        if kind in PICTURES:
+            self._remaining -= size
+        if kind in PICTURE_TYPES:
             data = base64.b64encode(content).decode()
             name = escape(file.get("title") or file["name"])
             return f'<img src="data:{kind};base64,{data}" alt="{name}">'
-        if kind in PAGES:
+        if kind in HTML_TYPES:
             return frame(content.decode("utf-8", "replace"), file["name"], "page") + note(
                 "Shown without its scripts."
             )
         if b"\0" in content or not (text := _text(content, len(content) < size)).strip():
             return note(
-                "Not shown: this is no text in UTF-8."
+                "Not shown: the file is not UTF-8 text."
                 if kind.startswith("text/")
                 else f"No preview of {kind}."
             )
         is_cut = len(content) < size
-        if kind in TABLES:
+        if kind in TABLE_SEPARATORS:
             with contextlib.suppress(csv.Error):
-                return _table(text, TABLES[kind], is_cut)
+                return _table(text, TABLE_SEPARATORS[kind], is_cut)
         if (kind == "application/json" or kind.endswith("+json")) and not is_cut:
             with contextlib.suppress(ValueError):
                 text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
@@ -105,19 +105,19 @@ class Previews:
 
 
 def note(text: str) -> str:
-    """Return a remark."""
+    """Return a remark as HTML."""
     return f'<p class="note">{escape(text)}</p>'
 
 
 def frame(page: str, title: str, kind: str) -> str:
-    """Return a page in a frame in which no script runs; the document's policy holds in it too.
+    """Return a page in a frame that executes no script; the policy of the document applies to it too.
 
     Parameters
     ----------
     page : str
         Any HTML.
     title : str
-        What the frame is called.
+        Accessible title of the frame.
     kind : str
         Class of the frame.
     """
@@ -129,7 +129,7 @@ def frame(page: str, title: str, kind: str) -> str:
 
 
 def _text(content: bytes, is_cut: bool) -> str:
-    """Return the head of a file as text, empty where it is none in UTF-8."""
+    """Return the beginning of a file as text, or an empty string if it is not UTF-8."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -142,7 +142,7 @@ def _table(text: str, separator: str, is_cut: bool) -> str:
         separator = ";"
     rows = list(csv.reader(io.StringIO(text), delimiter=separator))
     if is_cut and len(rows) > 1:
-        rows.pop()  # it may be half a row
+        rows.pop()  # it may be incomplete
     head, body = rows[0], rows[1:]
     width = max(map(len, rows[: ROWS + 1]))
     titles = "".join(f'<th scope="col">{escape(name, 200)}</th>' for name in head[:COLUMNS])

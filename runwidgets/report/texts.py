@@ -1,4 +1,4 @@
-"""Words of a report: escaped, with sizes, times and values as people read them."""
+"""Texts of a report: escaped, and with human-readable sizes, times and values."""
 
 import html
 import json
@@ -7,10 +7,12 @@ from datetime import datetime
 
 from runwidgets.schema import JsonValue, RunHandle
 
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
-STATES = {
+STATE_LABELS = {
     "PENDING": "◷ Waiting",
     "RUNNING": "▶ Running",
     "SUCCESS": "✓ Succeeded",
@@ -20,8 +22,8 @@ STATES = {
 
 
 def visible(text: str) -> str:
-    """Make controls visible, those that turn the direction of text too; line ends and tabs stay."""
-    return UNSEEN.sub(_name, text.replace("\r\n", "\n"))
+    """Make control characters visible, also those that change the text direction; keep line ends and tabs."""
+    return INVISIBLE.sub(_name, text.replace("\r\n", "\n"))
 
 
 def _name(found: "re.Match[str]") -> str:
@@ -30,14 +32,14 @@ def _name(found: "re.Match[str]") -> str:
 
 
 def escape(given: object, limit: int | None = None) -> str:
-    """Return something as HTML that shows it as it is written.
+    """Return an object's text as escaped HTML.
 
     Parameters
     ----------
     given : object
-        Its `str` is shown.
+        The object; its `str` is shown.
     limit : int, optional
-        Characters after which it is cut; None for all.
+        Characters at most; None for no limit.
     """
     text = visible(str(given))
     if limit is not None and len(text) > limit:
@@ -46,7 +48,7 @@ def escape(given: object, limit: int | None = None) -> str:
 
 
 def value_text(given: JsonValue) -> str:
-    """Return a value as its JSON, text as it is; an upload by its id."""
+    """Return a value as JSON, a string without quotes, an upload by its id."""
     if isinstance(given, str):
         return given or '""'
     reference = given.get("value") if isinstance(given, dict) and given.get("type") == "$file" else None
@@ -59,7 +61,7 @@ def value_text(given: JsonValue) -> str:
 
 
 def size_text(size: int) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a size in a human-readable form."""
     value, unit = float(size), 0
     while value >= 1000 and unit < len(UNITS) - 1:
         value, unit = value / 1000, unit + 1
@@ -67,12 +69,12 @@ def size_text(size: int) -> str:
 
 
 def moment_text(moment: str) -> str:
-    """Return a moment of a handle to the second, in UTC."""
+    """Return a time of a handle with seconds, in UTC."""
     return f"{moment[:19].replace('T', ' ')} UTC"
 
 
 def duration_text(started: str, finished: str) -> str:
-    """Return the time between two moments of a handle."""
+    """Return the duration between two times of a handle."""
     seconds = (_moment(finished) - _moment(started)).total_seconds()
     if seconds < 60:
         return f"{seconds:.1f} s"
@@ -86,7 +88,7 @@ def _moment(text: str) -> datetime:
 
 
 def times_of(handle: RunHandle) -> dict[str, str]:
-    """Return when a run was created, started and finished, and how long it took."""
+    """Return when a run was created, started and finished, and its duration."""
     times = {"created": moment_text(handle["createdAt"])}
     if "startedAt" in handle:
         times["started"] = moment_text(handle["startedAt"])

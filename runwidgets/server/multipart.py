@@ -1,14 +1,14 @@
-"""An upload, from the socket to the service, a piece at a time.
+"""An upload on its way from the socket to the service, in chunks.
 
-`Form` cuts a ``multipart/form-data`` body into its parts while it arrives. `Pipe` is the file that the
-service reads meanwhile, in a thread: what the loop writes there the service reads, and whoever is
-ahead waits. So an upload of any size needs a megabyte of memory, lies on the disk once, and is refused
-by the service (no such group, no member, a bad name) before most of it was sent.
+`Form` splits a ``multipart/form-data`` body into its parts while it arrives. `Pipe` is the file that the
+service reads in a thread at the same time: the loop writes to it, the service reads from it, and the faster
+side waits. An upload of any size therefore needs a megabyte of memory, is stored on the disk once, and can
+be refused by the service (no such group, no member, a bad name) before most of it is sent.
 
 Notes
 -----
-**Source:** `multipart` reads forms as RFC 7578 and the HTML standard have them ("Multipart form data"),
-and bounds the headers of a part. Tornado's own parser takes a whole body in memory.
+**Source:** `multipart` parses forms as in RFC 7578 and the HTML standard ("Multipart form data"),
+and limits the headers of a part. Tornado's own parser holds the whole body in memory.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ from multipart import (
 
 from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError, UnsupportedMediaTypeError
 
-ROOM = 1024 * 1024
-"""Bytes that wait in a pipe before the sender has to."""
-STALL = 60.0
-"""Seconds without a byte after which an upload is given up."""
+BUFFER_SIZE = 1024 * 1024
+"""Bytes in a pipe before the sender has to wait."""
+STALL_TIMEOUT = 60.0
+"""Seconds without a byte after which an upload is aborted."""
 BOUNDARY = re.compile(r"[ -~]{1,70}")
 EXACT_NAME = re.compile(r";\s*(?:file)?name\*=utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
 """A name in the encoding of RFC 2231, which keeps every character."""
@@ -42,26 +42,26 @@ EXACT_NAME = re.compile(r";\s*(?:file)?name\*=utf-8'[^']*'([^;\s]*)", re.IGNOREC
 
 @dataclass(frozen=True)
 class Part:
-    """The head of a part."""
+    """The headers of a part."""
 
     name: str
-    """Name of the form's field."""
+    """Name of the form field."""
     filename: str | None
     """Name of the file; None for a plain field."""
 
 
 class Form:
-    """A parser of ``multipart/form-data`` that is fed.
+    """An incremental parser of ``multipart/form-data``.
 
     Parameters
     ----------
     content_type : str
-        The request's content type, with its boundary.
+        The content type of the request, with its boundary.
 
     Raises
     ------
     UnsupportedMediaTypeError
-        It is not ``multipart/form-data``, or has no boundary.
+        The content type is not ``multipart/form-data``, or has no boundary.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -70,31 +70,31 @@ class Form:
         if kind != "multipart/form-data" or not BOUNDARY.fullmatch(boundary):
             raise UnsupportedMediaTypeError(
                 "Content-Type",
-                f"{content_type!a:.80} is not taken here",
+                f"{content_type!a:.80} is not accepted here",
                 "send multipart/form-data with a boundary",
             )
         self._parser = PushMultipartParser(boundary)
 
     def feed(self, data: bytes) -> Iterator[Part | bytes]:
-        """Take the next bytes of the body.
+        """Parse the next bytes of the body.
 
         Parameters
         ----------
         data : bytes
-            As they come.
+            The bytes as received.
 
         Yields
         ------
         Part or bytes
-            The head of each part, followed by its content in pieces.
+            The headers of each part, followed by its content in chunks.
 
         Raises
         ------
         InvalidArgumentError
-            This is no form.
+            The body is not a valid form.
         """
         if not data:
-            return  # to the parser that would be the end
+            return  # the parser would take it for the end
         try:
             for event in self._parser.parse(data):
                 if isinstance(event, MultipartSegment):
@@ -107,7 +107,7 @@ class Form:
             raise InvalidArgumentError("body", f"it is not a form ({error})") from error
 
     def finish(self) -> bool:
-        """Take no more, and return whether the form has come to its end."""
+        """Stop parsing, and return whether the form was complete."""
         try:
             self._parser.close()
         except MultipartError:
@@ -116,10 +116,10 @@ class Form:
 
 
 def _file_name(segment: MultipartSegment) -> str | None:
-    """Return the name of a part's file, the exact one where its sender gave it.
+    """Return the file name of a part, the exact one if the sender gave it.
 
     In the plain ``filename`` a quote and a literal ``%22`` look the same, so older clients add
-    ``filename*``; httpx, which has no place for that, sends ours as ``name*`` of the content type.
+    ``filename*``; httpx cannot send that, so our client sends it as ``name*`` of the content type.
     """
     for header in ("Content-Disposition", "Content-Type"):
         exact = EXACT_NAME.search(segment.header(header, ""))
@@ -132,7 +132,7 @@ def _file_name(segment: MultipartSegment) -> str | None:
 class Pipe(io.RawIOBase):
     """A file that the loop writes and a thread reads.
 
-    The reader sees the end only after `end`; before that it waits, and gets the error of `fail`.
+    The reader reaches the end only after `end`; before that it waits, or raises the error of `fail`.
     """
 
     def __init__(self) -> None:
@@ -146,36 +146,36 @@ class Pipe(io.RawIOBase):
         self._has_capacity.set()
 
     async def put(self, piece: bytes) -> None:
-        """Give the reader more; waits while it is behind. Called in the loop.
+        """Write a chunk; waits while the reader is slower. Called in the loop.
 
         Parameters
         ----------
         piece : bytes
-            What comes next.
+            The next bytes.
         """
         with self._change:
             if self._failure is not None or self.closed:
                 return
             self._pieces.append(piece)
             self._waiting += len(piece)
-            if self._waiting >= ROOM:
+            if self._waiting >= BUFFER_SIZE:
                 self._has_capacity.clear()
             self._change.notify()
         await self._has_capacity.wait()
 
     def end(self) -> None:
-        """Say that everything was written."""
+        """Mark the end of the file."""
         with self._change:
             self._is_ended = True
             self._change.notify()
 
     def fail(self, error: Exception) -> None:
-        """Let the reader fail, unless it was told the end already. Called in the loop.
+        """Make the reader raise an error, unless it has reached the end. Called in the loop.
 
         Parameters
         ----------
         error : Exception
-            What it will raise.
+            The error to raise.
         """
         with self._change:
             if not self._is_ended:
@@ -185,23 +185,23 @@ class Pipe(io.RawIOBase):
         self._has_capacity.set()
 
     def abandon(self) -> None:
-        """Throw away what still comes: the reader is gone. Called in the loop."""
-        self.fail(ServiceUnavailableError("upload", "nobody reads it any more"))
+        """Discard all further chunks, because the reader has stopped. Called in the loop."""
+        self.fail(ServiceUnavailableError("upload", "the reader has stopped"))
 
     def readable(self) -> bool:
-        """Say that this is for reading."""
+        """Return True: the pipe is readable."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Wait for bytes and copy them. Called in the reader's thread."""
+        """Wait for bytes and copy them. Called in the thread of the reader."""
         with self._change:
             ready = self._change.wait_for(
-                lambda: self._pieces or self._is_ended or self._failure is not None, STALL
+                lambda: self._pieces or self._is_ended or self._failure is not None, STALL_TIMEOUT
             )
             if self._failure is not None:
                 raise self._failure
             if not ready:
-                raise ServiceUnavailableError("upload", f"nothing came for {STALL:.0f} seconds")
+                raise ServiceUnavailableError("upload", f"no data arrived for {STALL_TIMEOUT:.0f} seconds")
             if not self._pieces:
                 return 0
             piece = self._pieces.popleft()
@@ -210,7 +210,7 @@ class Pipe(io.RawIOBase):
             if size < len(piece):
                 self._pieces.appendleft(piece[size:])
             self._waiting -= size
-            has_capacity = self._waiting < ROOM // 2
+            has_capacity = self._waiting < BUFFER_SIZE // 2
         if has_capacity:
             self._loop.call_soon_threadsafe(self._has_capacity.set)
         return size

@@ -1,1 +1,1 @@
-"""Parameter spaces: the points of a sweep, and what their values are drawn from."""
+"""Parameter spaces: the points of a sweep, and the distributions of their values."""

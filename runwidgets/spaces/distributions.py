@@ -1,6 +1,6 @@
-"""What the values of one parameter may be: rows of numbers, and what values are drawn from.
+"""The possible values of one parameter: lists of numbers, and distributions.
 
-The same words serve a random sample and a search that learns.
+The same distributions serve random samples and searches.
 """
 
 import math
@@ -14,32 +14,32 @@ from runwidgets.errors import InvalidArgumentError
 
 @dataclass(frozen=True)
 class Uniform:
-    """Numbers between two bounds, all equally likely."""
+    """Uniform distribution of numbers between two bounds."""
 
     low: float
     high: float
 
     def draw(self, source: Random) -> float:
-        """Return a number drawn from a source of randomness."""
+        """Return a number drawn from a random source."""
         return source.uniform(self.low, self.high)
 
 
 @dataclass(frozen=True)
 class LogUniform:
-    """Numbers between two bounds whose logarithms are all equally likely."""
+    """Distribution of numbers between two bounds whose logarithms are uniform."""
 
     low: float
     high: float
 
     def draw(self, source: Random) -> float:
-        """Return a number drawn from a source of randomness."""
+        """Return a number drawn from a random source."""
         drawn = math.exp(source.uniform(math.log(self.low), math.log(self.high)))
         return min(max(drawn, self.low), self.high)
 
 
 @dataclass(frozen=True)
 class Integers:
-    """Whole numbers from `low` to `high`, both included, `step` apart; by logarithm where `log` is set."""
+    """Whole numbers from `low` to `high`, both included, with a `step`; log-uniform if `log` is set."""
 
     low: int
     high: int
@@ -47,7 +47,7 @@ class Integers:
     log: bool = False
 
     def draw(self, source: Random) -> int:
-        """Return a number drawn from a source of randomness."""
+        """Return a number drawn from a random source."""
         if not self.log:
             return source.randrange(self.low, self.high + 1, self.step)
         drawn = math.exp(source.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
@@ -56,12 +56,12 @@ class Integers:
 
 @dataclass(frozen=True)
 class Choice:
-    """Some values, all equally likely."""
+    """Uniform distribution over given values."""
 
     values: tuple[object, ...]
 
     def draw(self, source: Random) -> object:
-        """Return a value drawn from a source of randomness."""
+        """Return a value drawn from a random source."""
         return source.choice(self.values)
 
 
@@ -79,7 +79,7 @@ def uniform(low: float, high: float) -> Uniform:
     Raises
     ------
     InvalidArgumentError
-        They are not.
+        The bounds are not finite, or `low` is not less than `high`.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def uniform(low: float, high: float) -> Uniform:
 
 
 def loguniform(low: float, high: float) -> LogUniform:
-    """Return a distribution of numbers between two bounds, as many in each decade.
+    """Return a distribution of numbers between two bounds, with the same probability for each decade.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def loguniform(low: float, high: float) -> LogUniform:
     Raises
     ------
     InvalidArgumentError
-        They are not.
+        The bounds are not finite and positive, or `low` is not less than `high`.
 
     Examples
     --------
@@ -120,16 +120,16 @@ def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Intege
     Parameters
     ----------
     low, high : int
-        The smallest and the largest; both can be drawn, `high` where steps lead to it.
+        The smallest and the largest number; both can be drawn, `high` if the steps reach it.
     step : int, optional
-        From one number to the next, at least 1.
+        Difference between neighbouring numbers, at least 1.
     log : bool, optional
-        Whether there are as many in each decade; then `low` is at least 1 and `step` is 1.
+        Whether each decade has the same probability; requires `low` of at least 1 and `step` 1.
 
     Raises
     ------
     InvalidArgumentError
-        The numbers are not whole or do not fit together.
+        The numbers are not whole numbers, or do not fit together.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def integers(low: int, high: int, step: int = 1, *, log: bool = False) -> Intege
     if step < 1:
         raise InvalidArgumentError("integers", f"step is {step}", "it must be at least 1")
     if log and (low < 1 or step != 1):
-        raise InvalidArgumentError("integers", "by logarithm, low is at least 1 and step is 1")
+        raise InvalidArgumentError("integers", "log=True requires low of at least 1 and step 1")
     return Integers(low, high, step, log)
 
 
@@ -158,7 +158,7 @@ def choice(values: Sequence[object]) -> Choice:
     Raises
     ------
     InvalidArgumentError
-        There is none.
+        There are no values.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def choice(values: Sequence[object]) -> Choice:
     """
     if isinstance(values, str) or not len(values):
         raise InvalidArgumentError(
-            "choice", f"{values!r} is no list of values", "give at least one in a list"
+            "choice", f"{values!r} is not a list of values", "give at least one in a list"
         )
     return Choice(tuple(values))
 
@@ -175,48 +175,48 @@ def choice(values: Sequence[object]) -> Choice:
 def _check(name: str, low: float, high: float) -> None:
     for bound in (low, high):
         if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
-            raise InvalidArgumentError(name, f"{bound!r} is no bound", "give finite numbers")
+            raise InvalidArgumentError(name, f"{bound!r} is not a bound", "give finite numbers")
     if not low < high:
         raise InvalidArgumentError(name, f"low is {low} and high is {high}", "low must be less than high")
 
 
 def linspace(first: float, last: float, count: int) -> list[float]:
-    """Return numbers with equal differences, both ends among them; whole ones where all are.
+    """Return evenly spaced numbers, including both ends; integers if all of them are whole.
 
     Parameters
     ----------
     first, last : float
-        The ends.
+        The first and the last number.
     count : int
-        How many numbers, at least 2.
+        Number of values, at least 2.
 
     Raises
     ------
     InvalidArgumentError
-        There is no such row of numbers.
+        The bounds are not finite, or the count is invalid.
 
     Examples
     --------
     >>> linspace(0, 10, 3)
     [0, 5, 10]
     """
-    return _row("linspace", first, last, count, lambda share: first + (last - first) * share)
+    return _spaced("linspace", first, last, count, lambda share: first + (last - first) * share)
 
 
 def geomspace(first: float, last: float, count: int) -> list[float]:
-    """Return numbers with equal ratios, both ends among them; whole ones where all are.
+    """Return numbers with constant ratios, including both ends; integers if all of them are whole.
 
     Parameters
     ----------
     first, last : float
-        The ends, both positive.
+        The first and the last number, both positive.
     count : int
-        How many numbers, at least 2.
+        Number of values, at least 2.
 
     Raises
     ------
     InvalidArgumentError
-        There is no such row of numbers.
+        The bounds are not finite and positive, or the count is invalid.
 
     Examples
     --------
@@ -225,12 +225,12 @@ def geomspace(first: float, last: float, count: int) -> list[float]:
     """
     if not (first > 0 and last > 0):
         raise InvalidArgumentError("geomspace", f"it goes from {first} to {last}", "both must be above 0")
-    return _row("geomspace", first, last, count, lambda share: first * (last / first) ** share)
+    return _spaced("geomspace", first, last, count, lambda share: first * (last / first) ** share)
 
 
-def _row(name: str, first: float, last: float, count: int, at: Callable[[float], float]) -> list[float]:
+def _spaced(name: str, first: float, last: float, count: int, at: Callable[[float], float]) -> list[float]:
     if isinstance(count, bool) or not isinstance(count, int) or count < 2:
-        raise InvalidArgumentError(name, f"{count!r} numbers make no row", "give a whole number, at least 2")
+        raise InvalidArgumentError(name, f"{count!r} is not a valid count", "give a whole number, at least 2")
     if not (math.isfinite(first) and math.isfinite(last)):
         raise InvalidArgumentError(name, f"it goes from {first} to {last}", "both must be finite")
     inner = [float(f"{at(step / (count - 1)):.12g}") for step in range(1, count - 1)]
@@ -240,12 +240,12 @@ def _row(name: str, first: float, last: float, count: int, at: Callable[[float],
 
 
 def is_several(given: object) -> TypeGuard[Iterable[object]]:
-    """Say whether what was given for a parameter is several values: text and mappings are one."""
+    """Return whether an argument is several values; strings and mappings are one value."""
     return not isinstance(given, (str, bytes, Mapping)) and isinstance(given, Iterable)
 
 
 def list_values(name: str, given: object) -> Sequence[object]:
-    """Return what was given for a parameter as a sequence of plain values."""
+    """Return the values given for a parameter as a sequence of plain values."""
     if isinstance(given, (set, frozenset)):
         raise InvalidArgumentError(name, "a set has no order", "give a list")
     if isinstance(given, range):
@@ -258,12 +258,12 @@ def list_values(name: str, given: object) -> Sequence[object]:
 
 
 def plain(value: Any) -> Any:
-    """Return a number of NumPy as Python's."""
+    """Convert a number of NumPy to a Python number."""
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
 def is_missing(value: object) -> bool:
-    """Say whether a value of a data frame is missing: None, NaN, or pandas' own."""
+    """Return whether a value of a data frame is missing: None, NaN, or pandas' `NA`."""
     if value is None or type(value).__name__ in {"NAType", "NaTType"}:
         return True
     return isinstance(value, float) and math.isnan(value)

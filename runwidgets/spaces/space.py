@@ -1,8 +1,8 @@
-"""Parameter spaces: which points a sweep runs. Nothing is computed before it is asked for.
+"""Parameter spaces: the points of a sweep, evaluated lazily.
 
-A space is a sequence of points, each a dict of values by parameter. It knows its length, gives the same
-points whenever it is asked, and combines: ``a + b`` is one after the other, ``a * b`` all combinations, and
-``a.where(…)`` what fulfils a condition.
+A space is a sequence of points, each a dict of values by parameter. It has a length, returns the same
+points on every iteration, and can be combined: ``a + b`` concatenates, ``a * b`` forms all combinations, and
+``a.where(…)`` selects the points that satisfy a condition.
 """
 
 import builtins
@@ -32,12 +32,12 @@ class Frame(Protocol):
 
 
 class Space(Sequence[Point]):
-    """Points of a parameter space; made by `grid`, `zip`, `sample` and `points`."""
+    """A sequence of points of a parameter space; created by `grid`, `zip`, `sample` and `points`."""
 
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """The parameters that points have, in order."""
+        """The parameters of the points, in order."""
 
     @abstractmethod
     def _point(self, index: int) -> Point:
@@ -53,7 +53,7 @@ class Space(Sequence[Point]):
         if isinstance(index, slice):
             return [self._point(each) for each in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
-            raise IndexError(f"the space has {len(self):,} points, and none at {index}")
+            raise IndexError(f"the space has {len(self):,} points, so index {index} is out of range")
         return self._point(index % len(self))
 
     def __iter__(self) -> Iterator[Point]:
@@ -66,22 +66,22 @@ class Space(Sequence[Point]):
         return _Product(self, as_space(other))
 
     def where(self, condition: Callable[..., object]) -> "Space":
-        """Return the points that fulfil a condition; all are tried once, when the first is asked for.
+        """Return the points that satisfy a condition; evaluated once, when a point is requested.
 
         Parameters
         ----------
         condition : callable
-            Takes parameters by their names, as many as it needs, or ``**point`` for all.
+            Takes parameters by name, as many as it needs, or ``**point`` for all.
 
         Returns
         -------
         Space
-            What it returns something true for.
+            The points for which the condition returns a true value.
 
         Raises
         ------
         InvalidArgumentError
-            It needs what the points do not have.
+            The condition needs a parameter that a point does not have.
 
         Examples
         --------
@@ -96,7 +96,7 @@ class Space(Sequence[Point]):
 
 
 class _Grid(Space):
-    """All combinations; the last parameter changes fastest."""
+    """All combinations of values; the last parameter changes fastest."""
 
     def __init__(self, values: Mapping[str, Sequence[object]]) -> None:
         self._values = dict(values)
@@ -117,7 +117,7 @@ class _Grid(Space):
 
 
 class _Listed(Space):
-    """Points as they were given."""
+    """Points in the given order."""
 
     def __init__(self, given: Sequence[Point]) -> None:
         self._given = given
@@ -134,7 +134,7 @@ class _Listed(Space):
 
 
 class _Sample(Space):
-    """Points drawn at random: a value depends on seed, name and number only, so each can be drawn alone."""
+    """Random points: a value depends only on seed, name and index, so each point can be drawn separately."""
 
     def __init__(self, count: int, seed: int | str, sources: Mapping[str, object]) -> None:
         self._count = count
@@ -162,7 +162,7 @@ class _Sample(Space):
 
 
 class _Sum(Space):
-    """The points of one space, then those of another."""
+    """The points of one space, followed by those of another."""
 
     def __init__(self, first: Space, second: Space) -> None:
         self._first, self._second = first, second
@@ -180,7 +180,7 @@ class _Sum(Space):
 
 
 class _Product(Space):
-    """All combinations of two spaces; the second changes fastest."""
+    """All combinations of the points of two spaces; the second changes fastest."""
 
     def __init__(self, first: Space, second: Space) -> None:
         both = [name for name in first.names if name in second.names]
@@ -201,7 +201,7 @@ class _Product(Space):
 
 
 class _Filter(Space):
-    """The points of a space that fulfil a condition."""
+    """The points of a space that satisfy a condition."""
 
     def __init__(self, base: Space, condition: Callable[..., object]) -> None:
         self._base = base
@@ -243,13 +243,13 @@ def grid(**values: object) -> Space:
     Parameters
     ----------
     **values
-        By parameter: a list, range, array or other iterable of values, or one value. A value that is a list
-        itself stands in a list.
+        By parameter: a list, range, array or other iterable of values, or one value. A value that is itself
+        a list must be put into a list.
 
     Returns
     -------
     Space
-        As many points as the product of the lengths.
+        A space of as many points as the product of the lengths.
 
     Raises
     ------
@@ -265,17 +265,17 @@ def grid(**values: object) -> Space:
 
 
 def zip(**values: object) -> Space:
-    """Return the first values together, then the second ones, and so on.
+    """Combine the first values of all parameters, then the second values, and so on.
 
     Parameters
     ----------
     **values
-        By parameter, as for `grid`; one value alone goes with all.
+        By parameter, as for `grid`; a single value is used for all points.
 
     Returns
     -------
     Space
-        As many points as there are values of each parameter.
+        A space of as many points as there are values of each parameter.
 
     Raises
     ------
@@ -304,28 +304,28 @@ def zip(**values: object) -> Space:
 def sample(n: int, *, seed: int | str | None = None, **distributions: object) -> Space:
     """Return points drawn at random.
 
-    A value depends on the seed, its parameter's name and the point's number only: a further parameter or
-    more points change none that were there.
+    A value depends only on the seed, the name of its parameter and the index of the point: adding a parameter
+    or more points does not change existing values.
 
     Parameters
     ----------
     n : int
-        How many.
+        Number of points.
     seed : int or str, optional
-        The same seed gives the same points; None for one that is drawn now and shown by ``repr``.
+        The same seed gives the same points; None for a random seed, which ``repr`` shows.
     **distributions
         By parameter: `uniform`, `loguniform`, `integers`, `choice`, a distribution of scipy.stats, a list or
-        range of values that are all equally likely, or one value.
+        range of equally likely values, or one value.
 
     Returns
     -------
     Space
-        `n` points.
+        A space of `n` points.
 
     Raises
     ------
     InvalidArgumentError
-        `n` is no whole number, or a parameter has no values.
+        `n` is not a whole number, or a parameter has no values.
 
     Examples
     --------
@@ -345,12 +345,12 @@ def sample(n: int, *, seed: int | str | None = None, **distributions: object) ->
 
 
 def points(given: Iterable[Mapping[str, object]] | Frame) -> Space:
-    """Return points as they are given.
+    """Return given points as a space.
 
     Parameters
     ----------
     given : iterable of mapping, or data frame
-        Values by parameter; of a data frame of pandas or polars a row is a point, and a missing value leaves
+        Values by parameter; each row of a pandas or polars data frame is a point, and a missing value leaves
         its parameter at the default.
 
     Returns
@@ -361,7 +361,7 @@ def points(given: Iterable[Mapping[str, object]] | Frame) -> Space:
     Raises
     ------
     InvalidArgumentError
-        Something in it is no mapping of names to values.
+        An item is not a mapping of name to value.
 
     Examples
     --------
@@ -375,28 +375,28 @@ def points(given: Iterable[Mapping[str, object]] | Frame) -> Space:
     listed: list[Point] = []
     for number, point in enumerate(rows):
         if not isinstance(point, Mapping) or not all(isinstance(name, str) for name in point):
-            raise InvalidArgumentError(f"point {number}", f"{point!r:.80} is no mapping of names to values")
+            raise InvalidArgumentError(f"point {number}", f"{point!r:.80} is not a mapping of name to value")
         kept = {name: value for name, value in point.items() if not (is_frame and is_missing(value))}
         listed.append({name: plain(value) for name, value in kept.items()})
     return _Listed(listed)
 
 
 SpaceLike: TypeAlias = Space | Mapping[str, object] | Iterable[Mapping[str, object]] | Frame
-"""What stands for a space; see `as_space`."""
+"""Representations of a space; see `as_space`."""
 
 
 def as_space(given: SpaceLike) -> Space:
-    """Return what stands for a space as one.
+    """Convert a representation of a space to a space.
 
     Parameters
     ----------
     given : Space, mapping, iterable of mapping, or data frame
-        A mapping gives values by parameter, as for `grid`; the rest is as for `points`.
+        A mapping gives values by parameter, as for `grid`; other types as for `points`.
 
     Raises
     ------
     InvalidArgumentError
-        It is nothing of that.
+        The argument does not represent a space.
     """
     if isinstance(given, Space):
         return given
@@ -404,6 +404,6 @@ def as_space(given: SpaceLike) -> Space:
         return grid(**given)
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InvalidArgumentError(
-            "space", f"{given!r:.80} is none", "give a space, a mapping, or a list of points"
+            "space", f"{given!r:.80} is not a space", "give a space, a mapping, or a list of points"
         )
     return points(given)

@@ -1,1 +1,1 @@
-"""The language: what a notebook asks for, and what fits it."""
+"""Templates: the parameters and outputs that a notebook declares, and the validation of arguments."""

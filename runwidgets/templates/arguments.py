@@ -1,4 +1,4 @@
-"""The list of arguments: made from what Python programs hold, and taken apart when it came from anywhere."""
+"""The list of arguments of a run: built from Python values, and parsed from untrusted input."""
 
 import math
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from runwidgets.errors import InvalidArgumentError
 from runwidgets.schema import Argument
 
 MAX_NESTING = 100
-"""Levels after which a value is taken to hold itself; the limit for arguments is far below."""
+"""Levels after which a value is assumed to contain itself; the limit for arguments is far below."""
 
 
 def coerce_mapping(values: Mapping[str, Any]) -> list[Argument]:
-    """Return Python values as a list of arguments.
+    """Convert Python values into a list of arguments.
 
     Parameters
     ----------
     values : mapping of str to Any
-        NumPy scalars and arrays, dates, paths, ranges and tuples become what JSON has for them.
+        NumPy scalars and arrays, dates, paths, ranges and tuples are converted to their JSON equivalents.
 
     Returns
     -------
@@ -33,29 +33,29 @@ def coerce_mapping(values: Mapping[str, Any]) -> list[Argument]:
 
 
 def read_pairs(arguments: Any) -> list[tuple[str, Any]]:
-    """Return names and values of a list of arguments.
+    """Return the names and values of a list of arguments.
 
     Parameters
     ----------
     arguments : Any
-        From anywhere.
+        Untrusted input.
 
     Returns
     -------
     list of tuple
-        Name and value, in the order given.
+        Name and value, in the given order.
 
     Raises
     ------
     InvalidArgumentError
-        It is not ``[{"name", "value"}, …]``.
+        The input is not of the form ``[{"name", "value"}, …]``.
     """
     shape = 'give a list such as [{"name": "alpha", "value": 0.1}]'
     if not isinstance(arguments, list):
-        raise InvalidArgumentError("arguments", "they are no list", shape)
+        raise InvalidArgumentError("arguments", "they are not a list", shape)
     for at, each in enumerate(arguments):
         if not isinstance(each, dict) or set(each) != {"name", "value"} or not isinstance(each["name"], str):
-            raise InvalidArgumentError(f"arguments[{at}]", "it is no object with name and value", shape)
+            raise InvalidArgumentError(f"arguments[{at}]", "it is not an object with name and value", shape)
     return [(each["name"], each["value"]) for each in arguments]
 
 
@@ -64,11 +64,11 @@ def _plain(name: str, value: Any, level: int = 0) -> Any:
         raise InvalidArgumentError(name[:80], f"it is nested deeper than {MAX_NESTING} levels")
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind == "M" and not hasattr(value, "isoformat"):
-        value = _moments(name, value)
+        value = _convert_times(name, value)
     elif hasattr(value, "tolist") and kind != "m":
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidArgumentError(name, f"{value} is no JSON number", "leave the argument away, or use text")
+        raise InvalidArgumentError(name, f"{value} is not a JSON number", "omit the argument, or use text")
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(value, "isoformat"):
@@ -84,9 +84,9 @@ def _plain(name: str, value: Any, level: int = 0) -> Any:
     )
 
 
-def _moments(name: str, value: Any) -> Any:
-    """Return NumPy's times as Python's; its own `tolist` gives nanoseconds as bare numbers."""
+def _convert_times(name: str, value: Any) -> Any:
+    """Convert NumPy's times to Python's; NumPy's own `tolist` returns nanoseconds as bare numbers."""
     short = value.astype("datetime64[us]")
     if not bool((short == value).all()):
-        raise InvalidArgumentError(name, "it holds no time, or one finer than microseconds")
+        raise InvalidArgumentError(name, "it is not a time, or is finer than microseconds")
     return short.tolist()

@@ -1,4 +1,4 @@
-"""From what was sent or typed to what was declared: a pydantic type for every parameter."""
+"""Casts of sent or typed values to their declared types: a pydantic type for every parameter."""
 
 import datetime
 import functools
@@ -21,14 +21,14 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import NotRequired, Required, TypedDict
 
 from runwidgets.limits import Limits
-from runwidgets.templates.ranges import DECIMAL, WHOLE, Range
+from runwidgets.templates.ranges import DECIMAL, INTEGER, Range
 from runwidgets.templates.texts import MAX_DIGITS, leaves_folder, shorten, show, text_problem
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-MOMENT = re.compile(
+DATETIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
 )
-"""Narrower than `fromisoformat`, which takes other texts in each Python and cuts nanoseconds off."""
+"""Stricter than `fromisoformat`, which accepts other texts in each Python version and drops nanoseconds."""
 
 
 SECRET_PROBLEM = "its value, which is secret and not shown, does not fit"
@@ -130,7 +130,7 @@ def cast_value(parameter: Declaration, value: Any, limits: Limits) -> Any:
 
 
 def _adapter(parameter: Declaration, limits: Limits) -> TypeAdapter[Any]:
-    """Return the type of a parameter, built once: that is most of what a cast costs."""
+    """Return the pydantic type of a parameter, built once, because building is most of the cost of a cast."""
     known = parameter.adapters
     if limits not in known:
         known[limits] = TypeAdapter(_type(parameter, limits))
@@ -138,7 +138,7 @@ def _adapter(parameter: Declaration, limits: Limits) -> TypeAdapter[Any]:
 
 
 def first_problem(error: ValidationError) -> str:
-    """Return the first thing that pydantic found wrong, in words for people."""
+    """Return the first problem that pydantic found, as a sentence for people."""
     found = error.errors()[0]
     where = ".".join(str(step) for step in found["loc"])
     if found["type"] == "missing":
@@ -155,7 +155,7 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _type(parameter: Declaration, limits: Limits) -> Any:
-    """Return the type that a declaration stands for."""
+    """Return the type for a declaration."""
     casts: dict[str, Callable[[Any], Any]] = {
         "int": functools.partial(_int, bounds=parameter.bounds),
         "float": functools.partial(_float, bounds=parameter.bounds),
@@ -206,7 +206,7 @@ def _problem(text: str) -> PydanticCustomError:
 
 
 def _depth(value: Any) -> int:
-    """Return how many lists and records a value nests, without recursion."""
+    """Return the nesting depth of lists and records in a value, without recursion."""
     deepest, waiting = 0, [(value, 0)]
     while waiting:
         each, level = waiting.pop()
@@ -226,7 +226,7 @@ def _given(value: Any) -> None:
 
 def _int(value: Any, bounds: Range) -> int:
     _given(value)
-    if isinstance(value, str) and WHOLE.fullmatch(value.strip()):
+    if isinstance(value, str) and INTEGER.fullmatch(value.strip()):
         if len(value.strip()) > MAX_DIGITS:
             raise _problem(f"it has more than {MAX_DIGITS} digits")
         value = int(value)
@@ -247,7 +247,7 @@ def _float(value: Any, bounds: Range) -> float:
     if isinstance(value, str):
         text = value.strip()
         if DECIMAL.fullmatch(text):
-            is_short_whole = WHOLE.fullmatch(text) and len(text) <= MAX_DIGITS
+            is_short_whole = INTEGER.fullmatch(text) and len(text) <= MAX_DIGITS
             value = int(text) if is_short_whole else float(text)
             if value == 0 and re.search("[1-9]", re.split("[eE]", text)[0]):
                 raise _problem(f"{show(shown)} is too close to zero")
@@ -263,7 +263,7 @@ def _float(value: Any, bounds: Range) -> float:
 
 
 def _fits_float(value: int) -> bool:
-    """Say whether a whole number comes back as it was: exactly, or in the shortest writing."""
+    """Return whether a whole number survives the conversion to float, exactly or in its shortest notation."""
     if abs(value) >= 10**MAX_DIGITS:
         return False
     return float(value) == value or Decimal(repr(float(value))) == value
@@ -315,7 +315,7 @@ def _date(value: Any) -> str:
 
 def _datetime(value: Any) -> str:
     _given(value)
-    found = MOMENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = DATETIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if found and not (found[4] and not found[3]):
         day, minute, second, fraction, zone = found.groups("")
         zone = "+00:00" if zone == "Z" else zone
@@ -346,7 +346,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _json(value: Any, limit: int) -> Any:
-    """Check a value of which nothing is declared."""
+    """Check a value without a declared type."""
     if isinstance(value, float) and not math.isfinite(value):
         raise _problem(f"{value} is not a finite number")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**MAX_DIGITS:

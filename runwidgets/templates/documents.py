@@ -1,4 +1,4 @@
-"""The notebook and its sidecar, read from disk: neither is trusted, and nothing is waited for."""
+"""Reading a notebook and its sidecar from disk; both are untrusted, and reading never blocks."""
 
 import json
 import os
@@ -19,37 +19,37 @@ from runwidgets.templates.texts import shorten, text_problem
 
 SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files"}
 SIDECAR_SIZE = 1_000_000
-"""Bytes of a sidecar; YAML is parsed at about a megabyte in some seconds."""
+"""Bytes of a sidecar; parsing a megabyte of YAML takes some seconds."""
 MALFORMED = (LookupError, AttributeError, TypeError, ValueError, RecursionError)
-"""What nbformat raises where a notebook's parts are not of the kind that it expects."""
+"""Exceptions that nbformat raises for a notebook whose parts have unexpected types."""
 MAX_LEVELS = 100
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode:
-    """Read a notebook of any format, as a valid one of format 4.5 without outputs.
+    """Read a notebook of any format, and convert it to a valid one of format 4.5 without outputs.
 
     Parameters
     ----------
     path : Path
-        The notebook; taken literally, whatever signs it has.
+        The notebook; special characters in the path are taken literally.
     limits : Limits
         ``template_size`` (bytes).
     root : Path or None
-        Folder in which it must lie, also behind links; None for anywhere.
+        The folder that must contain it, after symbolic links are resolved; None for no restriction.
 
     Returns
     -------
     NotebookNode
-        With an id for every cell: its own, or one that follows from its place.
+        Every cell has an id: its own, or one derived from its position.
 
     Raises
     ------
     InvalidTemplateError
-        It is no notebook that may be read.
+        The file is not a notebook, or may not be read.
     """
-    _check_place(path, root)
+    _check_location(path, root)
     content = _read_json(path, _read_bytes(path, limits.template_size))
     version = content["nbformat"]
     is_known = isinstance(version, int) and 1 <= version <= nbformat.current_nbformat
@@ -61,17 +61,18 @@ def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode
         nbformat.writes(notebook, allow_nan=False)
     except (nbformat.ValidationError, *MALFORMED) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise InvalidTemplateError(path.name, f"it is no valid notebook ({reason})") from error
+        raise InvalidTemplateError(path.name, f"it is not a valid notebook ({reason})") from error
     if not notebook.cells:
         raise InvalidTemplateError(path.name, "it has no cells")
     return notebook
 
 
 def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[TemplateSection, Path | None]:
-    """Read what stands beside a notebook: ``train.ipynb.yaml``, or else ``train.yaml``.
+    """Read the sidecar of a notebook: ``train.ipynb.yaml``, or else ``train.yaml``.
 
-    The first is always a sidecar. The second may just as well be a file that the notebook reads, so it
-    counts only where it is a mapping of nothing but our sections, or has ``parameters`` or ``outputs``.
+    A file with the first name is always a sidecar. A file with the second name may be data of the notebook,
+    so it is a sidecar only if it is a mapping with no other keys than our sections, or with ``parameters`` or
+    ``outputs``.
 
     Parameters
     ----------
@@ -80,19 +81,19 @@ def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Templat
     limits : Limits
         ``template_size`` (bytes).
     root : Path or None
-        As for the notebook.
+        As in `read_notebook`.
 
     Returns
     -------
     section : dict
-        What it says; empty where there is none.
+        The content; empty if there is no sidecar.
     sidecar : Path or None
-        Which file it was.
+        Path of the sidecar.
 
     Raises
     ------
     InvalidTemplateError
-        It cannot be read, or says what is not understood.
+        The sidecar cannot be read, or has invalid content.
     """
     sure, maybe = sidecars(path)
     if sure.is_file():
@@ -109,34 +110,34 @@ def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Templat
 
 
 def sidecars(path: Path) -> tuple[Path, Path]:
-    """Return the two names that a notebook's sidecar may have."""
+    """Return the two possible paths of a notebook's sidecar."""
     return path.with_name(path.name + ".yaml"), path.with_suffix(".yaml")
 
 
 def check_section(content: Any, where: str) -> TemplateSection:
-    """Check the outline of a ``runwidgets`` section.
+    """Check the structure of a ``runwidgets`` section.
 
     Parameters
     ----------
     content : Any
-        From metadata or YAML.
+        The section, from metadata or YAML.
     where : str
-        Name of the file, for messages.
+        Name of the file, for error messages.
 
     Returns
     -------
     dict
-        As JSON.
+        The section as JSON.
 
     Raises
     ------
     InvalidTemplateError
-        A key is unknown, or its value of the wrong kind.
+        A key is unknown, or its value has the wrong type.
     """
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise InvalidTemplateError(where, "what it says of runwidgets must be a mapping")
+        raise InvalidTemplateError(where, "its runwidgets section must be a mapping")
     unknown = set(map(str, content)) - SECTIONS
     if unknown:
         raise InvalidTemplateError(
@@ -150,13 +151,13 @@ def check_section(content: Any, where: str) -> TemplateSection:
     try:
         text = json.dumps(content, default=str, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidTemplateError(where, "what it says of runwidgets has no JSON form") from error
+        raise InvalidTemplateError(where, "its runwidgets section has no JSON form") from error
     if problem := text_problem(text.replace("\\u0000", "\0")):
-        raise InvalidTemplateError(where, f"what it says of runwidgets: {problem}")
+        raise InvalidTemplateError(where, f"its runwidgets section: {problem}")
     return json.loads(text)  # type: ignore[no-any-return]
 
 
-def _check_place(path: Path, root: Path | None) -> None:
+def _check_location(path: Path, root: Path | None) -> None:
     name = shorten(path.name.replace("\0", "?")) or "source"
     try:
         real = path.resolve()
@@ -167,7 +168,7 @@ def _check_place(path: Path, root: Path | None) -> None:
             raise InvalidTemplateError(name, "there is no such notebook") from error
         if URL.search(str(path)):
             _refuse_url(name)
-        raise InvalidTemplateError(name, "it lies outside the folder that is served") from error
+        raise InvalidTemplateError(name, "it is outside the folder that is served") from error
     except (OSError, RuntimeError) as error:
         raise InvalidTemplateError(name, "there is no such notebook") from error
     if not is_there and URL.search(str(path)):
@@ -181,18 +182,18 @@ def _refuse_url(name: str) -> NoReturn:
 
 
 def _read_bytes(path: Path, limit: int) -> bytes:
-    """Read a regular file; of anything else, such as a FIFO, not one byte is waited for."""
+    """Read a regular file without blocking; any other kind of file, such as a FIFO, raises an error."""
     try:
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError as error:
         raise InvalidTemplateError(path.name, "there is no such notebook") from error
     except OSError as error:
-        reason = error.strerror or "it is no file"
+        reason = error.strerror or "it is not a file"
         raise InvalidTemplateError(path.name, f"it cannot be read ({reason})") from error
     try:
         about = os.fstat(file)
         if not stat.S_ISREG(about.st_mode):
-            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no regular file"
+            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "not a regular file"
             raise InvalidTemplateError(path.name, f"it is {kind}", "give the path of an .ipynb file")
         with open(file, "rb", closefd=False) as stream:
             content = stream.read(limit + 1) if about.st_size <= limit else b""
@@ -211,18 +212,18 @@ def _read_json(path: Path, content: bytes) -> dict[str, JsonValue]:
     try:
         read = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidTemplateError(path.name, "it is not JSON, so it is no notebook") from error
+        raise InvalidTemplateError(path.name, "it is not JSON, and therefore not a notebook") from error
     if not isinstance(read, dict) or "nbformat" not in read:
-        raise InvalidTemplateError(path.name, "it is JSON, but no notebook: it has no nbformat")
+        raise InvalidTemplateError(path.name, "it is JSON, but not a notebook: it has no nbformat")
     return read
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
-    """Bring a notebook to format 4.5; ids are the same at each reading, so that its hash is, too."""
+    """Convert a notebook to format 4.5; new ids are the same on every reading, so the hash is stable."""
     notebook: NotebookNode = nbformat.reader.reads(json.dumps(content))
     minor = content.get("nbformat_minor", 0)
     own = []
@@ -249,9 +250,9 @@ def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
 
 
 def _read_yaml(path: Path, limits: Limits, root: Path | None) -> Any:
-    """Read flat YAML without aliases: few of them stand for gigabytes, and deep nesting takes minutes."""
+    """Read flat YAML without aliases: a few aliases expand to gigabytes, and deep nesting takes minutes."""
     try:
-        _check_place(path, root)
+        _check_location(path, root)
         text = _read_bytes(path, min(SIDECAR_SIZE, limits.template_size)).decode("utf-8-sig")
         level = 0
         for event in yaml.parse(text, yaml.SafeLoader):
@@ -265,4 +266,4 @@ def _read_yaml(path: Path, limits: Limits, root: Path | None) -> Any:
         if isinstance(error, InvalidTemplateError):
             raise
         reason = " ".join(str(error).split())[:200]
-        raise InvalidTemplateError(path.name, f"it is no YAML ({reason})") from error
+        raise InvalidTemplateError(path.name, f"it is not YAML ({reason})") from error

@@ -1,4 +1,4 @@
-"""Files and modules beside a notebook that it uses, so that it works as it is, wherever it runs."""
+"""Files and modules beside a notebook that it uses, and that a run therefore needs a copy of."""
 
 import ast
 import re
@@ -10,31 +10,31 @@ from runwidgets.templates.signature import parse_code
 
 IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 GLOB = re.compile(r"[*?\[]")
-WILD = re.compile(r"\[[^\]]*\]|[^\w]")
-"""What is no plain letter of a glob: one of nothing else names every file, and is no name."""
+NOT_PLAIN = re.compile(r"\[[^\]]*\]|[^\w]")
+"""Characters of a glob that are not plain; a glob of these alone matches every file, and is not a name."""
 MAGIC_WORD = re.compile(r"[^\s'\"=;|&<>()]+")
 MAX_FILES = 10_000
-"""Files below one named folder. One with more is not taken at all: half a folder would be worse, and
-``config={"cwd": "notebook"}`` runs beside it."""
+"""Maximum number of files in a named folder. A larger folder is skipped as a whole, because half of it
+would be worse; ``config={"cwd": "notebook"}`` runs the notebook beside it."""
 MAX_MODULE = 1_000_000
-"""Bytes of a Python file that is read for what it uses."""
+"""Maximum size of a Python file that is parsed for its own inputs, in bytes."""
 
 
 def find_inputs(path: Path, sources: Iterable[str], globs: Iterable[str] = ()) -> list[str]:
     """Find the static files of a notebook.
 
-    Taken are string literals of its code that name an existing file, folder or glob below the
-    notebook's folder; sibling modules that it imports, and what these use; and declared globs. Nothing
-    outside the folder is ever taken, nothing hidden, nor the notebook itself.
+    The inputs are string literals of its code that name an existing file, folder or glob below the
+    notebook's folder; sibling modules that it imports, and their inputs; and declared globs. Files
+    outside the folder, hidden files and the notebook itself are never included.
 
     Parameters
     ----------
     path : Path
         The notebook.
     sources : iterable of str
-        Python code of its cells.
+        Python code of the cells.
     globs : iterable of str
-        Declared in its metadata.
+        Globs declared in the metadata.
 
     Returns
     -------
@@ -58,19 +58,19 @@ def find_inputs(path: Path, sources: Iterable[str], globs: Iterable[str] = ()) -
 
 
 def find_imports(folder: Path, sources: Iterable[str]) -> list[str]:
-    """Find the modules that a notebook imports from elsewhere than its own folder.
+    """Find the modules that a notebook imports from outside its own folder.
 
     Parameters
     ----------
     folder : Path
-        The notebook's folder; what lies there under a module's name is what Python would import.
+        The notebook's folder; Python would import a module there in preference to an installed one.
     sources : iterable of str
-        Python code of its cells.
+        Python code of the cells.
 
     Returns
     -------
     list of str
-        Absolute names, sorted. ``from a import b`` gives ``a.b``, which may be a name in a module.
+        Absolute names, sorted. ``from a import b`` yields ``a.b``, which may be an attribute of a module.
     """
     names = set().union(*(_read(source)[1] for source in sources)) if sources else set()
     return sorted(
@@ -81,7 +81,7 @@ def find_imports(folder: Path, sources: Iterable[str]) -> list[str]:
 
 
 def _read(source: str) -> tuple[set[str], set[str]]:
-    """Return the texts of some code that may name files, and the modules that it imports."""
+    """Return the strings in some code that may name files, and the modules that it imports."""
     try:
         tree, code = parse_code(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -103,49 +103,51 @@ def _read(source: str) -> tuple[set[str], set[str]]:
 
 
 def _is_name(text: str) -> bool:
-    """Say whether a text of some code may be meant to name files."""
-    return bool(WILD.sub("", text)) if GLOB.search(text) else bool(text.strip("./ "))
+    """Return whether a string in some code may name files."""
+    return bool(NOT_PLAIN.sub("", text)) if GLOB.search(text) else bool(text.strip("./ "))
 
 
 def _named(folder: Path, text: str) -> Iterator[Path]:
-    """Yield the files that a text names."""
+    """Yield the files that a string names."""
     is_path = 0 < len(text) <= 1024 and not any(sign in text for sign in "\n\0")
     if not is_path or text.startswith(("/", "~")) or ".." in Path(text).parts:
         return
     try:
         exact = folder / text
-        matching = [exact] if exact.exists() else _few(folder.glob(text)) if GLOB.search(text) else []
+        matching = [exact] if exact.exists() else _limited(folder.glob(text)) if GLOB.search(text) else []
         for match in matching:
-            below = _few(match.rglob("*")) if match.is_dir() and _is_ours(folder, match) else [match]
-            yield from (file for file in below if file.is_file() and _is_ours(folder, file))
+            below = _limited(match.rglob("*")) if match.is_dir() and _is_included(folder, match) else [match]
+            yield from (file for file in below if file.is_file() and _is_included(folder, file))
     except (OSError, ValueError, NotImplementedError, IndexError):
         return
 
 
-def _few(files: Iterator[Path]) -> list[Path]:
-    """Return all of some files, or none where they are too many."""
+def _limited(files: Iterator[Path]) -> list[Path]:
+    """Return all files, or none if there are too many."""
     few = list(islice(files, MAX_FILES + 1))
     return few if len(few) <= MAX_FILES else []
 
 
 def _module(folder: Path, module: str) -> Iterator[Path]:
-    """Yield the files of a sibling module or package, with the data that lies in it."""
+    """Yield the files of a sibling module or package, including its data files."""
     parts = module.split(".")
     if not all(part.isidentifier() for part in parts):
         return
     place = folder
     for part in parts:
         file = place / f"{part}.py"
-        if file.is_file() and _is_ours(folder, file):
+        if file.is_file() and _is_included(folder, file):
             yield file
         place = place / part
-        if (place / "__init__.py").is_file() and _is_ours(folder, place):
-            yield from (each for each in _few(place.rglob("*")) if each.is_file() and _is_ours(folder, each))
+        if (place / "__init__.py").is_file() and _is_included(folder, place):
+            yield from (
+                each for each in _limited(place.rglob("*")) if each.is_file() and _is_included(folder, each)
+            )
             return
 
 
-def _is_ours(folder: Path, file: Path) -> bool:
-    """Say whether a file may be taken: below the folder, also behind its links, and not hidden."""
+def _is_included(folder: Path, file: Path) -> bool:
+    """Return whether a file is below the folder, after symbolic links are resolved, and not hidden."""
     parts = file.relative_to(folder).parts
     if any(part.startswith(".") or part in IGNORED for part in parts):
         return False

@@ -1,9 +1,9 @@
-"""Read a template out of a notebook, from all its sources; later ones win.
+"""Reading a template from a notebook and its other sources; later sources override earlier ones.
 
-1. The cell tagged ``parameters``: Python by its syntax tree, other languages through papermill.
+1. The cell tagged ``parameters``: Python via its syntax tree, other languages via papermill.
 2. The notebook's ``metadata.runwidgets``.
-3. A sidecar of the same shape, ``train.ipynb.yaml`` or ``train.yaml`` beside ``train.ipynb``;
-   `documents.read_sidecar` says when the second counts.
+3. A sidecar with the same structure, ``train.ipynb.yaml`` or ``train.yaml`` beside ``train.ipynb``;
+see `documents.read_sidecar` for when the second name applies.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """What a workflow asks for and gives."""
+    """The parameters and outputs of a workflow, with its notebook."""
 
     name: str
     description: str | None
@@ -57,25 +57,25 @@ class Template:
     results: ResultsDeclaration
     """``{"schema": [{name, label?, dtype?}]}``, or empty."""
     notebook: NotebookNode
-    """Format 4.5, valid, without outputs."""
+    """Notebook format 4.5, valid, without outputs."""
     content: bytes
-    """The notebook as it is stored: format 4.5, valid."""
+    """The stored notebook: format 4.5, valid."""
     sha256: str
-    """Of the notebook, the declarations and the files beside it."""
+    """Hash of the notebook, the declarations and the files beside it."""
     kernel_name: str
     language: str
     folder: Path
     inputs: list[str]
-    """Static files, relative to the folder."""
+    """Static files, as paths relative to the folder."""
     defaults: dict[str, JsonValue]
-    """Values that are declared, but that the parameters cell does not set."""
+    """Declared values that the parameters cell does not assign."""
     imports: list[str]
-    """Modules that its code imports from elsewhere than the folder; may be imported ahead."""
+    """Modules that the code imports from outside the folder; candidates for preloading."""
     constructors: dict[str, str]
-    """dtype of the parameters that the notebook wants as Python objects, by name."""
+    """dtype by name of the parameters that the notebook expects as Python objects."""
 
     def to_json(self) -> TemplateHandle:
-        """Return what the workflow's handle shows of it."""
+        """Return the part of the workflow's handle that describes the template."""
         shown: TemplateHandle = {
             "name": self.name,
             "parameters": [each.to_json() for each in self.parameters],
@@ -97,23 +97,23 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
     Parameters
     ----------
     path : Path
-        The notebook; taken literally, whatever signs it has.
+        The notebook; special characters in the path are taken literally.
     limits : Limits, optional
-        ``template_size`` (bytes) and those of parameters.
+        ``template_size`` (bytes), and the limits of parameters.
     root : Path, optional
-        Folder in which it must lie, also behind links; None for anywhere.
+        The folder that must contain it, after symbolic links are resolved; None for no restriction.
 
     Returns
     -------
     Template
-        What was read.
+        The template.
 
     Raises
     ------
     InvalidTemplateError
         The notebook or its sidecar cannot be read as a template.
     InvalidParameterError
-        A declaration is wrong.
+        A declaration is invalid.
     """
     limits = limits or Limits()
     notebook = read_notebook(path, limits, root)
@@ -165,14 +165,14 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
 
 
 def fingerprint(path: Path, inputs: Iterable[str] = ()) -> str:
-    """Return a text that changes when a template may have changed; cheap, nothing is read.
+    """Return a text that changes when a template may have changed, without reading any file.
 
     Parameters
     ----------
     path : Path
         The notebook.
     inputs : iterable of str
-        Its static files, relative to its folder.
+        The static files, as paths relative to its folder.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def _hash(path: Path) -> bytes:
 
 
 def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue]) -> bool:
-    """Say whether the notebook would run with another value than the default, or with none."""
+    """Return whether the notebook would otherwise run with a value other than the default, or without one."""
     if parameter.is_required:
         return False
     own = assigned.get(parameter.name, COMPUTED)
@@ -212,7 +212,7 @@ def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue]) -> bool:
         is_other = own != parameter.default or isinstance(own, bool) != isinstance(parameter.default, bool)
     if is_other and parameter.secret and parameter.default is not None:
         raise InvalidParameterError(
-            f"parameter '{parameter.name}'", "a secret cannot have a default of its own", "leave it away"
+            f"parameter '{parameter.name}'", "a secret cannot have a default of its own", "omit the default"
         )
     return is_other
 
@@ -243,7 +243,7 @@ def _kernel(notebook: NotebookNode, path: Path) -> tuple[str, str]:
 
 
 def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: str) -> Signature:
-    """Return what the parameters cell declares."""
+    """Return the declarations of the parameters cell."""
     tagged = [
         cell
         for cell in notebook.cells
@@ -266,7 +266,7 @@ def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: s
 
 
 def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[Declared]:
-    """Read a cell of another language, as far as papermill can."""
+    """Parse a cell of another language, to the extent that papermill can."""
     declared = []
     try:
         inferred = _infer_parameters(notebook, name=kernel_name, language=language)
@@ -291,8 +291,8 @@ def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[
 
 
 def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -> TemplateSection:
-    """Lay the sections over each other; declarations are merged by name, key by key."""
-    merged: TemplateSection = {}
+    """Merge the sections; declarations of the same parameter are merged key by key."""
+    merged: Json = {}
     by_name = {each["name"]: dict(each) for each in parameters}
     for section in sections:
         merged |= section
@@ -311,20 +311,20 @@ def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -
 
 
 def _check_declared(declared: TemplateSection, path: Path) -> None:
-    """Check outputs, groups of parameters and the leaderboard's schema."""
+    """Check the outputs, the parameter groups and the schema of the leaderboard."""
     _check_entries(path, "outputs", declared.get("outputs", []), "source", OUTPUT_KEYS)
     for each in declared.get("outputs", []):
         if leaves_folder(each["source"]):
             raise InvalidTemplateError(
-                path.name, f"outputs: '{each['source']:.60}' leaves the working folder"
+                path.name, f"outputs: '{each['source']:.60}' is outside the working folder"
             )
     _check_entries(path, "parameterGroups", declared.get("parameterGroups", []), "name", None)
     results = declared.get("results", {})
     if set(results) - {"schema"} or not isinstance(results.get("schema", []), list):
-        raise InvalidTemplateError(path.name, "results: it takes a list 'schema', and nothing else")
+        raise InvalidTemplateError(path.name, "results: only a list 'schema' is allowed")
     _check_entries(path, "results.schema", results.get("schema", []), "name", RESULT_KEYS)
     if not all(isinstance(each, str) for each in declared.get("files", [])):
-        raise InvalidTemplateError(path.name, "files: each must be a path or glob, as text")
+        raise InvalidTemplateError(path.name, "files: each must be a string with a path or glob")
 
 
 def _check_entries(path: Path, where: str, entries: list[Any], key: str, keys: set[str] | None) -> None:
@@ -335,11 +335,11 @@ def _check_entries(path: Path, where: str, entries: list[Any], key: str, keys: s
         if unknown:
             raise InvalidTemplateError(path.name, f"{where}: '{min(unknown):.60}' is unknown")
         if keys is not None and not all(isinstance(value, (str, dict)) for value in each.values()):
-            raise InvalidTemplateError(path.name, f"{where}: '{each[key]:.60}' must be described by texts")
+            raise InvalidTemplateError(path.name, f"{where}: '{each[key]:.60}' must be described by strings")
 
 
 def _heading(notebook: NotebookNode) -> tuple[str | None, str | None]:
-    """Return the first heading of the notebook, and the paragraph that follows it."""
+    """Return the first heading of the notebook, and the paragraph after it."""
     for cell in notebook.cells:
         if cell.cell_type != "markdown" or text_problem(cell.source) is not None:
             continue

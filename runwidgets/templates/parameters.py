@@ -1,8 +1,8 @@
-"""Parameters: declared, validated, cast and serialised.
+"""Parameters: declaration, validation, casts and serialisation.
 
-A declaration is a pydantic model. The type it stands for is built from it, and pydantic casts a value
-to that type: raw JSON, or the raw text of a form. A cast never loses information: ``3.7`` is no whole
-number, ``"yes"`` no truth value, and NaN no number at all.
+A declaration is a pydantic model. The type of the parameter is built from it, and pydantic casts values
+to that type: JSON, or the text of a form field. A cast never loses information: ``3.7`` is not a whole
+number, ``"yes"`` is not a truth value, and NaN is not a number.
 """
 
 import difflib
@@ -81,7 +81,7 @@ class Choice(BaseModel):
 
 
 class Parameter(BaseModel):
-    """What a template asks for.
+    """A declared input of a template.
 
     Its JSON has camelCase keys: ``{name, dtype, index, isRequired, label?, help?, defaultValue?, group?,
     range?, values?, para?, fields?, target?, secret?}``.
@@ -98,23 +98,23 @@ class Parameter(BaseModel):
     default: Any = Field(default=None, alias="defaultValue")
     group: Text | None = None
     range: str | None = None
-    """``"[0,1]"``: brackets include, parentheses exclude, either end may be missing."""
+    """``"[0,1]"``: brackets include, parentheses exclude, either end may be omitted."""
     values: tuple[Choice, ...] | None = None
     para: "Parameter | None" = None
-    """A list's item; None for any JSON value."""
+    """Declaration of the items of a list; None for any JSON value."""
     fields: "tuple[Parameter, ...] | None" = None
-    """A record's fields; None for any JSON object."""
+    """Declarations of the fields of a record; None for any JSON object."""
     target: str | None = None
-    """Where a file is placed, relative to the working folder; a folder ends in ``/``."""
+    """Path at which a file is stored, relative to the working folder; the path of a folder ends in ``/``."""
     secret: StrictBool = False
-    """Whether only the kernel may see the value."""
+    """Whether the value may be visible to the kernel only."""
 
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
         is_name = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__")
         if not is_name or unicodedata.normalize("NFKC", name) != name:
-            raise ValueError("it must be a Python identifier and no keyword")
+            raise ValueError("it must be a Python identifier and not a keyword")
         return name
 
     @field_validator("target")
@@ -127,7 +127,7 @@ class Parameter(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, declared: Any) -> Any:
-        """Make a parameter with a default optional, and a chosen value of a select its default."""
+        """Make a parameter with a default optional, and the selected value of a select its default."""
         if not isinstance(declared, dict):
             return declared
         declared = dict(declared)
@@ -146,62 +146,62 @@ class Parameter(BaseModel):
     def _check_parts(self) -> "Parameter":
         if self.range is not None:
             if self.dtype not in {"int", "float"}:
-                raise ValueError(f"range: only numbers have one, not {self.dtype}")
+                raise ValueError(f"range: only numbers may have it, not {self.dtype}")
             parse_range(self.range)
         if (self.values is None) == (self.dtype == "select"):
-            raise ValueError("values: a select must have them, and nothing else may")
+            raise ValueError("values: a select requires them, and no other dtype allows them")
         if self.values is not None and not self.values:
-            raise ValueError("values: there must be at least one")
+            raise ValueError("values: at least one is required")
         kinds = [(isinstance(each.value, bool), each.value) for each in self.values or ()]
         if len(set(kinds)) < len(kinds) or sum(each.is_default for each in self.values or ()) > 1:
-            raise ValueError("values: each may stand there once, and one may be the default")
+            raise ValueError("values: each may occur once, and at most one may be the default")
         if self.para is not None and self.dtype != "list":
-            raise ValueError("para: only a list has one")
+            raise ValueError("para: only a list may have it")
         if self.fields is not None and self.dtype != "record":
-            raise ValueError("fields: only a record has them")
+            raise ValueError("fields: only a record may have them")
         names = [each.name for each in self.fields or ()]
         if len(set(names)) < len(names):
-            raise ValueError("fields: two of them have one name")
+            raise ValueError("fields: two fields have the same name")
         if any(each.dtype == "file" for each in (*(self.fields or ()), *((self.para,) if self.para else ()))):
-            raise ValueError(f"a {self.dtype} cannot hold files, declare each as a parameter of its own")
+            raise ValueError(f"a {self.dtype} cannot contain files; declare each as a separate parameter")
         return self
 
     @classmethod
     def from_json(cls, declared: Any, limits: Limits | None = None) -> "Parameter":
-        """Read a declaration.
+        """Validate a declaration.
 
         Parameters
         ----------
         declared : dict
-            As in the class's docstring.
+            As in the docstring of the class.
         limits : Limits, optional
-            For the default.
+            Limits of the default value.
 
         Returns
         -------
         Parameter
-            The declaration.
+            The parameter.
 
         Raises
         ------
         InvalidParameterError
-            Something in it is wrong, or its default does not fit it.
+            The declaration is invalid, or its default does not fit.
         """
         name = declared.get("name") if isinstance(declared, dict) else None
         shown = f"'{shorten(name)}'" if isinstance(name, str) else f"{name!r:.60}"
         subject = f"parameter {shown}" if name is not None else "parameter"
         if not isinstance(declared, dict):
-            raise InvalidParameterError(subject, "its declaration must be an object with name and dtype")
+            raise InvalidParameterError(subject, "the declaration must be an object with name and dtype")
         try:
             parameter = cls.model_validate(declared)
         except ValidationError as error:
             raise InvalidParameterError(subject, first_problem(error)) from error
         except RecursionError as error:
-            raise InvalidParameterError(subject, "its declaration is nested too deep") from error
+            raise InvalidParameterError(subject, "the declaration is nested too deep") from error
         return parameter._with_checked_default(subject, limits)
 
     def _with_checked_default(self, subject: str, limits: Limits | None) -> "Parameter":
-        """Return it with a default of its own type, and so for its parts."""
+        """Return the parameter with its default cast to its own type, recursively."""
         parts: dict[str, Any] = {}
         if self.para is not None:
             parts["para"] = self.para._with_checked_default(subject, limits)
@@ -212,7 +212,7 @@ class Parameter(BaseModel):
             return whole
         if whole.dtype == "file":
             if not isinstance(whole.default, str) or text_problem(whole.default):
-                raise InvalidParameterError(subject, "its default must be the path of a file, as text")
+                raise InvalidParameterError(subject, "the default must be a string with the path of a file")
             return whole
         try:
             fitting = cast_value(whole, whole.default, limits or Limits())
@@ -221,7 +221,7 @@ class Parameter(BaseModel):
         return whole.model_copy(update={"default": fitting})
 
     def to_json(self) -> ParameterHandle:
-        """Return the declaration; keys that say nothing are left away, and a secret's default too."""
+        """Return the declaration, without empty keys and without the default of a secret."""
         dumped = self.model_dump(by_alias=True, exclude_none=True, exclude={"para", "fields"})
         declared = typing.cast(ParameterHandle, dumped)
         if self.para is not None:
@@ -240,39 +240,39 @@ class Parameter(BaseModel):
 
     @property
     def takes_none(self) -> bool:
-        """Whether "no value" is a value for it."""
+        """Whether None is a valid value."""
         return not self.is_required and self.default is None
 
     @functools.cached_property
     def adapters(self) -> "dict[Limits, TypeAdapter[Any]]":
-        """The types that it was already made into, by limits."""
+        """The types that were built for the parameter, by limits."""
         return {}
 
     @property
     def bounds(self) -> Range:
-        """Its range, which includes every number where none is declared."""
+        """The range, which includes every number if none is declared."""
         return parse_range(self.range or "(,)")
 
 
 def parse_parameters(declarations: Iterable[Any], limits: Limits | None = None) -> list[Parameter]:
-    """Read the declarations of a template.
+    """Validate the declarations of a template.
 
     Parameters
     ----------
     declarations : iterable of dict
-        See `Parameter`.
+        Declarations as described in `Parameter`.
     limits : Limits, optional
-        ``parameters`` and those of the defaults.
+        ``parameters``, and the limits of default values.
 
     Returns
     -------
     list of Parameter
-        By index, equal ones as they came.
+        Ordered by index; parameters with the same index keep their order.
 
     Raises
     ------
     InvalidParameterError
-        One is wrong, two have one name, or there are too many.
+        A declaration is invalid, two have the same name, or there are too many.
     """
     limits = limits or Limits()
     if not isinstance(declarations, (list, tuple)):
@@ -289,14 +289,14 @@ def parse_parameters(declarations: Iterable[Any], limits: Limits | None = None) 
 
 
 def cast(parameter: Parameter, value: Any, limits: Limits | None = None) -> Any:
-    """Cast a value to the type of a parameter, or refuse it.
+    """Cast a value to the type of a parameter.
 
     Parameters
     ----------
     parameter : Parameter
-        The declaration.
+        The parameter.
     value : Any
-        JSON, or the text that somebody typed.
+        JSON, or text that a user typed.
     limits : Limits, optional
         ``string_size`` (bytes) and ``nesting`` (levels).
 
@@ -308,7 +308,7 @@ def cast(parameter: Parameter, value: Any, limits: Limits | None = None) -> Any:
     Raises
     ------
     InvalidArgumentError
-        It does not fit; the subject is the path to the value at fault, such as ``layers[2].size``.
+        The value does not fit; the subject is the path to the invalid part, such as ``layers[2].size``.
     """
     try:
         return cast_value(parameter, value, limits or Limits())
@@ -321,38 +321,38 @@ def check_arguments(
     arguments: Any,
     is_file: Callable[[str], bool],
     limits: Limits | None = None,
-) -> dict[str, JsonValue | FileArgument]:
-    """Check the arguments of a run, in this order: shape, duplicates, names, files, values, missing.
+) -> Json:
+    """Check the arguments of a run, in this order: shape, duplicates, names, files, values, missing ones.
 
     Parameters
     ----------
     parameters : iterable of Parameter
-        What the template declares.
+        The parameters of the template.
     arguments : list of dict
-        ``[{"name", "value"}, …]``, from anywhere.
+        Untrusted input of the form ``[{"name", "value"}, …]``.
     is_file : callable
-        Whether a file id is known.
+        Returns whether a file id is known.
     limits : Limits, optional
-        For values.
+        Limits of the values.
 
     Returns
     -------
     dict
-        Cast values by name, of the given arguments only, in their order. A file stays
+        Cast values by name, of the given arguments only, in their order. A file remains
         ``{"type": "$file", "value": {"fileId", "targetPath"?}}``.
 
     Raises
     ------
     InvalidArgumentError
-        The shape is wrong or a value does not fit.
+        The shape is wrong, or a value does not fit its parameter.
     DuplicateArgumentError
-        A parameter got two arguments.
+        A parameter has two arguments.
     UnknownParameterError
         There is no such parameter.
     UnknownFileError
         There is no such file.
     MissingArgumentError
-        A required parameter got none.
+        A required parameter has no argument.
     """
     declared = {parameter.name: parameter for parameter in parameters}
     pairs = read_pairs(arguments)
@@ -381,30 +381,28 @@ def check_arguments(
 
 
 def file_reference(value: JsonValue | FileArgument) -> FileReference | None:
-    """Return which upload a checked value means, None where it is not that of a file."""
+    """Return the reference to an upload in a checked value, or None if the value is not a file."""
     is_file = isinstance(value, dict) and value.get("type") == "$file"
     return typing.cast(FileArgument, value)["value"] if is_file else None
 
 
-def _resolve_target(parameter: Parameter, file: FileReference, taken: set[str]) -> None:
+def _resolve_target(parameter: Parameter, file: FileReference, occupied: set[str]) -> None:
     target = file.get("targetPath") or parameter.target
     if target is None:
         return
     file["targetPath"] = target
     if not target.endswith("/"):
-        place = PurePosixPath(target).as_posix()
-        if place in taken:
-            raise InvalidArgumentError(
-                parameter.name, f"another file is placed at '{shorten(place)}' already"
-            )
-        taken.add(place)
+        path = PurePosixPath(target).as_posix()
+        if path in occupied:
+            raise InvalidArgumentError(parameter.name, f"another file is placed at '{shorten(path)}' already")
+        occupied.add(path)
 
 
 def _suggest(name: str, declared: Mapping[str, Parameter]) -> str:
     close = difflib.get_close_matches(name, declared, n=1)
     if close:
         return f"did you mean {close[0]}?"
-    return f"there are {', '.join(declared)}" if declared else "this template takes no parameters"
+    return f"there are {', '.join(declared)}" if declared else "this template has no parameters"
 
 
 def _file_id(value: Any) -> str | None:

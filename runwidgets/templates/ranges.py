@@ -7,7 +7,7 @@ from typing import NamedTuple
 from runwidgets.templates.texts import MAX_DIGITS, show
 
 RANGE = re.compile(r"\s*([\[(])\s*([^,\s]*)\s*,\s*([^,\s]*)\s*([\])])\s*")
-WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -20,7 +20,7 @@ class Range(NamedTuple):
     includes_most: bool
 
     def problem(self, value: float) -> str | None:
-        """Return what is wrong with a number, None when it lies inside."""
+        """Return what is wrong with a number, or None if it is inside the range."""
         is_low = self.least is not None and (
             value < self.least or (value == self.least and not self.includes_least)
         )
@@ -39,12 +39,12 @@ class Range(NamedTuple):
 
 
 def parse_range(text: str) -> Range:
-    """Read a range such as ``"[0,1)"``.
+    """Parse a range such as ``"[0,1)"``.
 
     Parameters
     ----------
     text : str
-        Brackets include, parentheses exclude, either end may be missing.
+        Brackets include, parentheses exclude, either end may be omitted.
 
     Returns
     -------
@@ -54,17 +54,17 @@ def parse_range(text: str) -> Range:
     Raises
     ------
     ValueError
-        It is malformed or empty.
+        The text is malformed, or the range is empty.
     """
     found = RANGE.fullmatch(text)
     ends: list[int | float | None] = [None, None]
     if found:
         ends = [_bound(found[2]), _bound(found[3])]
     if not found or any(end is not None and not math.isfinite(end) for end in ends):
-        raise ValueError(f"range: {text!r:.80} is none, write for example '[0,1]', '(0,]' or '[1,100)'")
+        raise ValueError(f"range: {text!r:.80} is invalid, write for example '[0,1]', '(0,]' or '[1,100)'")
     least, most = ends
     if least is not None and most is not None and least > most:
-        raise ValueError(f"range: {text!r:.80} is empty, its ends are the wrong way round")
+        raise ValueError(f"range: {text!r:.80} is empty, its ends are in the wrong order")
     interval = Range(least, found[1] == "[", most, found[4] == "]")
     if least is not None and least == most and interval.problem(least):
         raise ValueError(
@@ -76,6 +76,6 @@ def parse_range(text: str) -> Range:
 def _bound(text: str) -> int | float | None:
     if not text:
         return None
-    if WHOLE.fullmatch(text) and len(text) <= MAX_DIGITS:
+    if INTEGER.fullmatch(text) and len(text) <= MAX_DIGITS:
         return int(text)
     return float(text) if DECIMAL.fullmatch(text) else math.nan

@@ -1,10 +1,10 @@
-"""A Python parameters cell, read by its syntax tree and never by running it.
+"""The signature of a Python parameters cell, parsed from its syntax tree without executing it.
 
 ``x = 3``, ``x: int``, ``Literal["a", "b"]``, ``list[float]``, ``int | None``, ``pathlib.Path`` (a file),
-``date``, ``Annotated[float, Ge(0), Le(1)]`` and ``Annotated[int, Field(ge=1, title="…")]`` are understood;
-the comment at a line's end is the help. What is computed, such as ``folder = os.getcwd()``, is no
-parameter but follows from them; with an annotation it is one that may be left away. A bare ``None``
-takes text.
+``date``, ``Annotated[float, Ge(0), Le(1)]`` and ``Annotated[int, Field(ge=1, title="…")]`` are recognised;
+a comment at the end of a line becomes the help. A computed name, such as ``folder = os.getcwd()``, is not a
+parameter unless it has an annotation, which makes it an optional one. A name with the value ``None`` and
+no annotation takes text.
 """
 
 import ast
@@ -22,7 +22,7 @@ from runwidgets.schema import Declared, JsonValue
 
 Json = dict[str, Any]
 
-SIMPLE = {
+SIMPLE_TYPES = {
     "int": "int",
     "float": "float",
     "bool": "bool",
@@ -36,34 +36,34 @@ SIMPLE = {
     "Dict": "record",
     "Mapping": "record",
 }
-LISTS = {"list", "List", "Sequence", "tuple", "Tuple"}
-MARKERS = {"Ge": "ge", "Gt": "gt", "Le": "le", "Lt": "lt"}
+LIST_TYPES = {"list", "List", "Sequence", "tuple", "Tuple"}
+CONSTRAINT_MARKERS = {"Ge": "ge", "Gt": "gt", "Le": "le", "Lt": "lt"}
 CONSTRUCTORS = {
     "file": ("import pathlib", "pathlib.Path({name})"),
     "date": ("import datetime as _datetime", "_datetime.date.fromisoformat({name})"),
     "datetime": ("import datetime as _datetime", "_datetime.datetime.fromisoformat({name})"),
 }
-"""How the notebook gets the object that it annotated from the JSON that was injected."""
+"""Code that converts an injected JSON value into the annotated object."""
 
 
 COMPUTED: Any = ...
 MAGIC = re.compile(r"[%!?]|[\w, ]+=\s*[%!]|.*\?$")
 MAX_SOURCE_MAGICS = 200
-"""Lines of IPython's own that one cell may have."""
+"""Lines of IPython syntax that one cell may have."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a cell declares.
+    """The declarations of a parameters cell.
 
     Attributes
     ----------
     parameters : list of dict
         Declarations as in `Parameter.from_json`, in order.
     constructors : dict of str to str
-        dtype by name, of the parameters whose values the notebook wants as Python objects.
+        dtype by name, of the parameters that the notebook expects as Python objects.
     assigned : dict
-        The value that the cell itself gives to a name, as JSON; `COMPUTED` where nobody knows it.
+        The value that the cell assigns to a name, as JSON; `COMPUTED` if it is not a literal.
     """
 
     parameters: list[Declared] = field(default_factory=list)
@@ -72,29 +72,29 @@ class Signature:
 
 
 def read_signature(source: str) -> Signature:
-    """Read a parameters cell.
+    """Parse a parameters cell.
 
     Parameters
     ----------
     source : str
-        Its Python code.
+        The Python code of the cell.
 
     Returns
     -------
     Signature
-        What it declares; the last of several assignments to a name counts.
+        The declarations; the last of several assignments to a name counts.
 
     Raises
     ------
     InvalidTemplateError
-        It is no Python.
+        The code is not Python.
     """
     try:
         tree, code = parse_code(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f"line {line} of the parameters cell" if line else "parameters cell"
-        raise InvalidTemplateError(where, f"it is no Python ({getattr(error, 'msg', error)})") from error
+        raise InvalidTemplateError(where, f"it is not Python ({getattr(error, 'msg', error)})") from error
     comments = _comments(code)
     found: dict[str, Declared] = {}
     constructors: dict[str, str] = {}
@@ -123,33 +123,33 @@ def read_signature(source: str) -> Signature:
 
 
 def construct(name: str, dtype: str) -> list[str]:
-    """Return the lines that turn an injected value into the object that the notebook annotated."""
+    """Return the code that converts an injected value into the object that the notebook annotated."""
     statement, expression = CONSTRUCTORS[dtype]
     return [statement, f"{name} = None if {name} is None else {expression.format(name=name)}"]
 
 
 def parse_code(source: str) -> tuple[ast.Module, str]:
-    """Parse the code of a cell, which may hold lines that only IPython understands.
+    """Parse the code of a cell, which may contain IPython syntax.
 
-    A line is blanked out only where Python failures over it, so that a ``%`` inside an expression or a
-    text that spans lines stays what it is.
+    A line is replaced by a blank one only if Python fails at it, so a ``%`` in an expression or in a string
+    that spans lines is preserved.
 
     Parameters
     ----------
     source : str
-        The cell.
+        The code of the cell.
 
     Returns
     -------
     tree : ast.Module
-        Its syntax tree.
+        The syntax tree.
     code : str
-        The Python that it was made from, line for line.
+        The Python code of the tree, with the same line numbers.
 
     Raises
     ------
     SyntaxError
-        It is no Python; other errors are ``ValueError``, ``RecursionError`` and ``MemoryError``.
+        The code is not Python; other errors are ``ValueError``, ``RecursionError`` and ``MemoryError``.
     """
     lines = source.split("\n")
     for _ in range(MAX_SOURCE_MAGICS):
@@ -164,11 +164,11 @@ def parse_code(source: str) -> tuple[ast.Module, str]:
                 raise
             indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
             lines[at] = f"{indent}pass"
-    raise SyntaxError("it has too many lines that are no Python")
+    raise SyntaxError("it has too many lines that are not Python")
 
 
 def _comments(source: str) -> dict[int, str]:
-    """Return the comments that follow code, by line."""
+    """Return the comments that follow code, by line number."""
     found = {}
     lines = source.split("\n")
     try:
@@ -184,7 +184,7 @@ def _comments(source: str) -> dict[int, str]:
 
 
 def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None, ast.expr | None]]:
-    """Yield name, annotation and value of every assignment to a plain name."""
+    """Yield the name, annotation and value of every assignment to a plain name."""
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
         yield statement.target.id, statement.annotation, statement.value
     elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
@@ -203,7 +203,7 @@ def _is_field(node: ast.expr) -> bool:
 
 
 def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> Declared | None:
-    """Return a declaration, None for what is no parameter."""
+    """Return the declaration of a name, or None if it is not a parameter."""
     is_literal, default = _literal(value)
     declared = _annotated(annotation) if annotation is not None else None
     if isinstance(value, ast.Call) and _is_field(value):
@@ -226,7 +226,7 @@ def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> 
 
 
 def _annotated(node: ast.expr) -> Declared | None:
-    """Return the dtype and constraints that an annotation stands for, None where it says nothing."""
+    """Return the dtype and constraints of an annotation, or None if it is not recognised."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         try:
             return _annotated(ast.parse(node.value, mode="eval").body)
@@ -236,9 +236,9 @@ def _annotated(node: ast.expr) -> Declared | None:
         return _optional([node.left, node.right])
     name = _name(node)
     if not isinstance(node, ast.Subscript):
-        if name in LISTS:
+        if name in LIST_TYPES:
             return {"dtype": "list"}
-        return {"dtype": SIMPLE[name]} if name in SIMPLE else None
+        return {"dtype": SIMPLE_TYPES[name]} if name in SIMPLE_TYPES else None
     items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     name = _name(node.value)
     if name == "Literal":
@@ -253,11 +253,11 @@ def _annotated(node: ast.expr) -> Declared | None:
     if name == "Annotated":
         declared = _annotated(items[0])
         return None if declared is None else {**declared, **_constraints(items[1:])}
-    if name in LISTS:
+    if name in LIST_TYPES:
         kinds = [_annotated(item) for item in items if not _is_ellipsis(item)]
         item = kinds[0] if kinds and all(kind == kinds[0] for kind in kinds) else None
         return {"dtype": "list"} | ({"para": _item(item)} if item else {})
-    return {"dtype": SIMPLE[name]} if name in {"dict", "Dict", "Mapping"} else None
+    return {"dtype": SIMPLE_TYPES[name]} if name in {"dict", "Dict", "Mapping"} else None
 
 
 def _is_ellipsis(node: ast.expr) -> bool:
@@ -265,7 +265,7 @@ def _is_ellipsis(node: ast.expr) -> bool:
 
 
 def _item(declared: Declared) -> Declared:
-    """Return the declaration of a list's item; a path in a list is text, since files come one by one."""
+    """Return the declaration of a list's item; a path in a list is a string, because files are arguments."""
     item = {"name": "item", **declared}
     if item.pop("isOptional", False):
         item["isRequired"] = False
@@ -286,15 +286,15 @@ def _optional(nodes: list[ast.expr]) -> Declared | None:
 
 
 def _constraints(nodes: list[ast.expr]) -> Declared:
-    """Read what stands beside the type in ``Annotated``."""
+    """Return the constraints in the metadata of ``Annotated``."""
     options: Json = {}
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             options.setdefault("description", node.value)
         elif isinstance(node, ast.Call):
             name = _name(node.func)
-            if name in MARKERS and node.args:
-                options[MARKERS[name]] = _literal(node.args[0])[1]
+            if name in CONSTRAINT_MARKERS and node.args:
+                options[CONSTRAINT_MARKERS[name]] = _literal(node.args[0])[1]
             elif name in {"Field", "Interval"}:
                 options.update(_options(node))
     return _described(options)
@@ -320,9 +320,9 @@ def _options(call: ast.Call) -> Declared:
 
 
 def _inferred(node: ast.expr, value: Any) -> Declared:
-    """Return the dtype of a literal."""
+    """Return the dtype of a literal as a declaration."""
     if isinstance(node, ast.Call):
-        return {"dtype": SIMPLE[_name(node.func)]}
+        return {"dtype": SIMPLE_TYPES[_name(node.func)]}
     if value is None:
         return {"dtype": "string"}
     if isinstance(value, list):
@@ -353,7 +353,7 @@ def _literal(node: ast.expr | None) -> tuple[bool, Any]:
 
 
 def _constructed(call: ast.Call) -> tuple[bool, Any]:
-    """Read ``Path("x")``, ``date(2024, 12, 31)`` and ``date.fromisoformat("…")``."""
+    """Evaluate ``Path("x")``, ``date(2024, 12, 31)`` and ``date.fromisoformat("…")``."""
     name = _name(call.func)
     values = [_literal(argument) for argument in call.args]
     if call.keywords or not all(is_literal for is_literal, _ in values):
@@ -371,18 +371,18 @@ def _constructed(call: ast.Call) -> tuple[bool, Any]:
 
 
 def _jsonable(value: Any) -> Any:
-    """Return a literal as JSON."""
+    """Convert a literal to JSON."""
     if isinstance(value, (tuple, list)):
         return [_jsonable(item) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: _jsonable(item) for key, item in value.items()}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise ValueError(f"{type(value).__name__} is no JSON")
+    raise ValueError(f"{type(value).__name__} is not JSON")
 
 
 def _name(node: ast.expr) -> str:
-    """Return the last part of a dotted name."""
+    """Return the last component of a dotted name."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""

@@ -1,6 +1,6 @@
-"""Texts: what one must not hold, which paths stay inside a folder, and how a message shows a value.
+"""Texts: characters that are not allowed, paths inside a folder, and values in messages.
 
-The form in the browser shows values in the same words, so numbers are written as JavaScript does.
+The form in the browser uses the same notation, so numbers are written as in JavaScript.
 """
 
 import json
@@ -11,17 +11,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 MAX_DIGITS = 100
-"""Digits of a whole number; more is a mistake, not a number."""
+"""Digits of a whole number at most; more are treated as a mistake."""
 MAX_SHOWN = 60
-"""Characters of a value in a message."""
+"""Characters of a value in a message at most."""
 MAX_NAME = 255
-"""Bytes of a file's name, as file systems have it."""
+"""Bytes of a file name at most, as in common file systems."""
 PLAIN_NUMBER = 1e21
-"""From here on JavaScript, whose words are the same, writes whole numbers with an exponent."""
+"""From this number on, JavaScript writes whole numbers with an exponent."""
 
 
 def leaves_folder(path: str) -> bool:
-    """Say whether a path is not one that names a file or folder below the folder it starts in."""
+    """Return whether a path names nothing below the folder in which it starts."""
     pure = PurePosixPath(path)
     is_odd = not path.strip() or not pure.parts or "\\" in path or bool(re.match(r"[A-Za-z]:", path))
     is_long = any(len(part.encode("utf-8", "replace")) > MAX_NAME for part in pure.parts)
@@ -36,7 +36,7 @@ def leaves_folder(path: str) -> bool:
 
 
 def text_problem(text: str) -> str | None:
-    """Return what keeps a text from being stored and sent, None when nothing does."""
+    """Return why a text cannot be stored and sent, or None if it can."""
     if "\0" in text:
         return "it holds a NUL character"
     if any("\ud800" <= sign <= "\udfff" for sign in text):
@@ -45,13 +45,13 @@ def text_problem(text: str) -> str | None:
 
 
 def shorten(text: str) -> str:
-    """Return a text so that a message can hold it: whole characters, and not more than fit a line."""
+    """Shorten a text for a message: only valid characters, at most one line."""
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "…"
 
 
 def show(value: Any) -> str:
-    """Return a value as a person would write it, in the same words as the form in the browser."""
+    """Return a value as a person would write it, in the same notation as the form in the browser."""
     if isinstance(value, str):
         return shorten(f"'{value}'")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**MAX_DIGITS:
@@ -65,7 +65,7 @@ def show(value: Any) -> str:
 
 
 def _show_float(value: float) -> str:
-    """Return a number as JavaScript writes it."""
+    """Return a number in JavaScript's notation."""
     if not math.isfinite(value):
         return str(value)
     if value.is_integer() and abs(value) < PLAIN_NUMBER:

@@ -13,7 +13,7 @@ from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.client.sweep import Sweep
 from runwidgets.errors import InvalidArgumentError, UnknownParameterError
 from runwidgets.limits import Limits
-from runwidgets.report import LONGEST, escape, rows_html, value_text
+from runwidgets.report import ENTRY_LENGTH, escape, rows_html, value_text
 from runwidgets.service.contracts.runs import Api
 from runwidgets.spaces.distributions import list_values
 from runwidgets.spaces.space import grid
@@ -201,13 +201,15 @@ class RunForm(View):
     def _value_html(self, parameter: Parameter) -> str:
         """Return the value of a parameter's field, as HTML."""
         if parameter.name in self.several:
-            return escape(", ".join(value_text(each) for each in self.several[parameter.name]), LONGEST)
+            return escape(", ".join(value_text(each) for each in self.several[parameter.name]), ENTRY_LENGTH)
         if parameter.name in self.arguments:
-            return escape(value_text(self.arguments[parameter.name]), LONGEST)
+            return escape(value_text(self.arguments[parameter.name]), ENTRY_LENGTH)
         if parameter.is_required:
             return "(required)"
         return (
-            "" if parameter.default is None else f"{escape(value_text(parameter.default), LONGEST)} (default)"
+            ""
+            if parameter.default is None
+            else f"{escape(value_text(parameter.default), ENTRY_LENGTH)} (default)"
         )
 
 

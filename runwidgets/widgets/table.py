@@ -10,7 +10,7 @@ from runwidgets.client.dataframes import make_frame, read_rows
 from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.errors import RunWidgetsError
-from runwidgets.report import LEFT, LONGEST, escape, value_text
+from runwidgets.report import CELL_STYLE, ENTRY_LENGTH, escape, value_text
 from runwidgets.service.contracts.runs import Api
 from runwidgets.widgets.view import View
 
@@ -140,11 +140,12 @@ class RunTable(View):
             for row in rows
         ]
         head = "".join(
-            f'<th style="{LEFT}">{name}</th>' for name in ("run", "state", "created", "arguments", "metrics")
+            f'<th style="{CELL_STYLE}">{name}</th>'
+            for name in ("run", "state", "created", "arguments", "metrics")
         )
         body = "".join(
             "<tr>"
-            + "".join(f'<td style="{LEFT}">{escape(text, 5 * LONGEST)}</td>' for text in line)
+            + "".join(f'<td style="{CELL_STYLE}">{escape(text, 5 * ENTRY_LENGTH)}</td>' for text in line)
             + "</tr>"
             for line in cells
         )

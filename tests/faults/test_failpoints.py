@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runwidgets.execution.processes import find_processes
-from runwidgets.failpoints import RUNNER, SERVICE, VARIABLE
+from runwidgets.failpoints import FAILPOINT_VARIABLE, INSTANCE_STEPS, RUNNER_STEPS
 from runwidgets.service.contracts.runs import Api
 from runwidgets.service.factory import open_instance
 from runwidgets.service.integrity.doctor import check
@@ -41,7 +41,7 @@ def act(root: Path, folder: Path, step: str, code: str = ACT) -> int:
     command = [sys.executable, "-c", code, str(root), str(folder), step]
     process = subprocess.run(
         command,
-        env={**os.environ, VARIABLE: step},
+        env={**os.environ, FAILPOINT_VARIABLE: step},
         cwd=Path(__file__).parents[2],
         capture_output=True,
         timeout=60,
@@ -56,7 +56,7 @@ def attempts(root: Path, run_id: str) -> int:
     return sum(json.loads(line)["kind"] == "started" for line in text.splitlines())
 
 
-@pytest.mark.parametrize("step", SERVICE)
+@pytest.mark.parametrize("step", INSTANCE_STEPS)
 def test_a_service_killed_at_any_step_leaves_nothing_undone_and_does_nothing_twice(
     tmp_path: Path, step: str
 ) -> None:
@@ -132,13 +132,13 @@ def file_id(api: Api, run_id: str) -> str:
 @pytest.mark.parametrize(
     "config", [{}, {"kernel": "zmq"}, {"isolation": "spawn"}], ids=["direct", "zmq", "spawn"]
 )
-@pytest.mark.parametrize("step", RUNNER)
+@pytest.mark.parametrize("step", RUNNER_STEPS)
 def test_a_runner_killed_at_any_step_ends_its_run_and_its_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, config: dict[str, str]
 ) -> None:
     """In an error that says so, unless the journal has the end already; the notebook stays readable."""
-    monkeypatch.setenv(VARIABLE, step)
-    instance = open_instance(tmp_path / "root", slots=1, environment=[VARIABLE])
+    monkeypatch.setenv(FAILPOINT_VARIABLE, step)
+    instance = open_instance(tmp_path / "root", slots=1, environment=[FAILPOINT_VARIABLE])
     api = instance.api()
     pause = "import time; time.sleep(0.7)" if step == "cell saved" else "1"
     handle = ended(api, accepted(api, tmp_path, CELL, pause, config=config)["id"])

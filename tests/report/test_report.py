@@ -104,7 +104,7 @@ def test_a_report_shows_hostile_text_as_it_is_written(api: Api, folder: Path) ->
     pictures = [each for tag, each in read.elements if tag == "img"]
     assert [each["alt"] for each in pictures] == ["dot.png"]
     assert pictures[0]["src"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-    assert "Left out: it has 6.0 MB" in read.text
+    assert "Omitted: it has 6.0 MB" in read.text
     frames = [each["srcdoc"] or "" for tag, each in read.elements if tag == "iframe"]
     assert len(frames) == 2 and all("alert(1)" in frame for frame in frames)
 
@@ -129,7 +129,7 @@ def test_a_report_of_an_active_run_says_so(local: Api, folder: Path) -> None:
 
     read = assert_harmless(run.to_html())
 
-    assert "The run was active when this was made, in cell 1 of 1" in read.text
+    assert "The run was active when this report was made, in cell 1 of 1" in read.text
     run.cancel("it was enough")
     assert "it was enough" in assert_harmless(run.to_html()).text
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from runwidgets.errors import ServiceUnavailableError
-from runwidgets.server.multipart import ROOM, Form, Part, Pipe
+from runwidgets.server.multipart import BUFFER_SIZE, Form, Part, Pipe
 
 BODY = (
     b"a preamble\r\n"
@@ -94,9 +94,9 @@ class TestPipe:
 
         async def check() -> None:
             pipe = Pipe()
-            putting = asyncio.ensure_future(pipe.put(bytes(ROOM)))
+            putting = asyncio.ensure_future(pipe.put(bytes(BUFFER_SIZE)))
             assert not (await asyncio.wait([putting], timeout=0.05))[0]
-            await asyncio.to_thread(pipe.read, ROOM)
+            await asyncio.to_thread(pipe.read, BUFFER_SIZE)
             await asyncio.wait_for(putting, 5)
 
         asyncio.run(check())
@@ -110,7 +110,7 @@ class TestPipe:
             pipe.fail(ServiceUnavailableError("upload", "its sender went away"))
             with pytest.raises(ServiceUnavailableError, match="its sender went away"):
                 await reading
-            await asyncio.wait_for(pipe.put(bytes(3 * ROOM)), 5)
+            await asyncio.wait_for(pipe.put(bytes(3 * BUFFER_SIZE)), 5)
 
         asyncio.run(check())
 

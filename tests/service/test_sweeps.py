@@ -96,7 +96,7 @@ class TestStart:
             (arguments(y=1), UnknownParameterError, "point 3: y: there is no such parameter"),
             (arguments(x=1) * 2, DuplicateArgumentError, "point 3: x: it was given twice"),
             ([], MissingArgumentError, "point 3: x: it is required"),
-            ({"x": 1}, InvalidArgumentError, "point 3: arguments: they are no list"),
+            ({"x": 1}, InvalidArgumentError, "point 3: arguments: they are not a list"),
             (
                 arguments(x=1, f={"type": "$file", "value": {"fileId": "nil"}}),
                 UnknownFileError,
@@ -120,7 +120,7 @@ class TestStart:
         assert api.runs.list_runs(group) == {"runs": []}
 
     @pytest.mark.parametrize(
-        ("sent", "sentence"), [([], "there is no point"), ({"x": 1}, "they are no list")]
+        ("sent", "sentence"), [([], "there is no point"), ({"x": 1}, "they are not a list")]
     )
     def test_a_sweep_without_points_is_refused(self, api: Api, group: str, sent: Any, sentence: str) -> None:
         """The error says what to give."""

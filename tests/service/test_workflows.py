@@ -151,5 +151,5 @@ def test_the_leaderboard_ranks_runs_by_a_metric(api: Api, folder: Path) -> None:
     frame = rw.leaderboard(made["id"], order_by="loss:asc", include_all=True, api=api)
     assert list(frame.columns) == ["group", "run", "finished", "loss"]
     assert frame["loss"].tolist() == [0.1, 0.2, 0.3] and frame["run"][0] == started[1]
-    with pytest.raises(InvalidArgumentError, match="orderBy: 'speed' is none of loss"):
+    with pytest.raises(InvalidArgumentError, match="orderBy: 'speed' is not one of loss"):
         rw.leaderboard(made["id"], order_by="speed", api=api)

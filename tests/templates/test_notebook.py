@@ -109,7 +109,7 @@ def _break(path: Path, how: str) -> Path:
     ("how", "said"),
     [
         ("no json", "it is not JSON"),
-        ("no notebook", "no notebook"),
+        ("no notebook", "not a notebook"),
         ("no kernel", "does not say which kernel"),
         ("no cells", "it has no cells"),
         ("unknown format", "nbformat 9 is unknown"),
@@ -134,7 +134,7 @@ def test_what_is_no_plain_file_inside_the_root_is_refused(tmp_path: Path) -> Non
     for name, said in [
         ("missing.ipynb", "no such notebook"),
         ("folder.ipynb", "it is a folder"),
-        ("fifo.ipynb", "no regular file"),
+        ("fifo.ipynb", "not a regular file"),
         (".hidden.ipynb", "it is hidden"),
         ("http://host/x.ipynb", "it is a URL"),
         ("../root2/x.ipynb", "outside the folder"),

@@ -185,7 +185,7 @@ def _order(given: str, names: list[str]) -> tuple[str, bool]:
     name, _, direction = given.partition(":")
     if name not in names or direction not in {"", "asc", "desc"}:
         raise InvalidArgumentError(
-            "orderBy", f"'{given}' is none of {', '.join(names) or 'no metrics'}", "add ':asc' or ':desc'"
+            "orderBy", f"'{given}' is not one of {', '.join(names) or 'no metrics'}", "add ':asc' or ':desc'"
         )
     return name, direction != "asc"
 

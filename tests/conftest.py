@@ -31,7 +31,7 @@ _cluster: "list[Cluster]" = []
 
 def url_of(root: Path) -> str:
     """Return the database of a root, of the chosen kind."""
-    return _postgres[0].url(root) if _postgres else f"sqlite:///{root / wiring.DATABASE}"
+    return _postgres[0].url(root) if _postgres else f"sqlite:///{root / wiring.DATABASE_FILE}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

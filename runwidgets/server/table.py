@@ -12,7 +12,7 @@ from runwidgets.server.handlers import BASE, RESOURCE, RestHandler
 from runwidgets.server.uploads import UploadHandler
 from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.route import Route
-from runwidgets.service.routes.routes import by_pattern, expression
+from runwidgets.service.routes.routes import by_pattern, to_regex
 
 
 def _method(route: Route) -> Callable[..., Any]:
@@ -65,7 +65,7 @@ def make_handlers(
         methods = {verb.lower(): _method(route) for route in routes for verb in (route.verb, *route.aliases)}
         handler: type[RestHandler] = type(f"{base.__name__}_{len(rules)}", (base,), methods)
         handler = web.stream_request_body(handler)
-        path = expression(pattern) or "?"
+        path = to_regex(pattern) or "?"
         rules.append((f"/{BASE}{path}", handler, {"context": context}))
     rules.append((f"/{BASE}.*", MissingHandler, {"context": context}))
     return rules

@@ -1,1 +1,1 @@
-"""The service: its contracts, and their implementations in this process and over HTTP."""
+"""The services: their contracts, and the implementations in this process and over HTTP."""

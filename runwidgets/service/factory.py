@@ -1,4 +1,4 @@
-"""The only room that knows the concrete classes: root, database and backend become services."""
+"""The factory: the only module that knows the concrete classes, and builds an instance from them."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -35,9 +35,9 @@ from runwidgets.store.files.object_store import ObjectStore
 from runwidgets.store.files.remote import RemoteFiles
 from runwidgets.store.liveness import HeartbeatLiveness, LockLiveness
 
-DATABASE = "runwidgets.db"
+DATABASE_FILE = "runwidgets.db"
 DRAIN_TIMEOUT = 8.0
-"""Seconds in which cancelled runs may end at shutdown."""
+"""Seconds that cancelled runs have to end at shutdown."""
 
 
 class Instance:
@@ -48,28 +48,28 @@ class Instance:
     files : FileStore
         The root.
     database : Database
-        Its index.
+        The database of the root.
     limits : Limits
-        What it accepts.
+        Limits of requests and runs.
     templates_root : Path, optional
-        Folder in which notebooks must lie; None for anywhere.
+        The folder that must contain all notebooks; None for no restriction.
     access : {"open", "members"}
-        Who may do what; see `Policy`.
+        The access policy; see `Policy`.
     on_shutdown : {"keep", "cancel"}
-        What becomes of active runs when the instance is closed.
+        What happens to active runs when the instance is closed.
     backend : Backend
-        Where runs execute; closed with the instance.
+        The backend on which runs execute; closed with the instance.
     keep_days : int
-        Days for which a run is kept after its end; 0 for ever.
+        Days for which a run is kept after its end; 0 for no limit.
     keep_runs : int
-        Newest runs of each group that are kept; 0 for all.
+        Newest runs of each group that are kept; 0 for all of them.
 
     Attributes
     ----------
     events : InstanceEvents
-        Everything that happens, whoever may read it.
+        All events, without a check of permissions.
     store : str
-        Tells this store from others, to whoever looks at it from anywhere.
+        Identifies the store: two instances with the same value share their runs.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class Instance:
         Parameters
         ----------
         user : str, optional
-            Who asks; None for nobody in particular, who may do everything where access is open.
+            User name; None for an anonymous user, who may do everything with the access policy `open`.
 
         Returns
         -------
         Api
-            Its `close` does nothing: the instance outlives its users.
+            The services; their `close` does nothing, because the instance outlives its users.
         """
         return Api(
             workflows=LocalWorkflowService(self._parts, user),
@@ -127,11 +127,11 @@ class Instance:
         )
 
     def last_activity(self) -> datetime | None:
-        """Return when a run last did something: now while one is active, None before the first."""
+        """Return when a run was last active: now if one is active, None before the first run."""
         return self._parts.runs.last_activity()
 
     def close(self) -> None:
-        """Let go of threads and connections. Twice is harmless."""
+        """Close threads and connections. May be called twice."""
         self._retention.close()
         if self._on_shutdown == "cancel":
             self._parts.runs.cancel_all(RunReason.SHUTDOWN, "the server was shut down")
@@ -160,37 +160,37 @@ def open_instance(
     keep_runs: int = 0,
     cluster: Cluster | None = None,
 ) -> Instance:
-    """Open the instance at a root; its runs of before go on.
+    """Open the instance at a root; earlier active runs continue.
 
     Parameters
     ----------
     root : path or str
-        Where everything is stored: a folder, made where it is missing, or a URL.
+        The root: a folder, created if missing, or a URL.
     db_url : str, optional
-        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
+        SQLAlchemy URL of the database; None for SQLite in the root, if the root is a folder.
     cache : Path, optional
         See `open_store`.
     slots : int, optional
-        Runs that execute at once; None for the CPUs of this machine, or the threads of the cluster.
+        Runs that execute at once; None for the number of CPUs of this machine, or of threads of the cluster.
     environment : iterable of str
-        Names of environment variables that runs inherit beside the usual ones.
+        Names of environment variables that runs inherit in addition to the default ones.
     cluster : str or callable, optional
         A Dask cluster on which runs execute: the address of its scheduler, the path of a scheduler file,
-        ``module:function``, or a function that returns one; None for this machine.
+        ``module:function``, or a function that returns one of these; None for this machine.
     limits, templates_root, access, on_shutdown, keep_days, keep_runs
         See `Instance`.
 
     Returns
     -------
     Instance
-        Open; the caller closes it.
+        The open instance; the caller closes it.
 
     Raises
     ------
     SchemaTooNewError
-        A newer release wrote the database.
+        The database was written by a newer release.
     ServiceUnavailableError
-        The root cannot be used: it may not be written, or its database is missing or damaged.
+        The root cannot be used: it is not writable, or its database is missing or damaged.
     """
     files, database = open_store(root, db_url, cache=cache)
     rules = limits or Limits()
@@ -221,12 +221,12 @@ def make_backend(
     environment: Iterable[str],
     cluster: Cluster | None,
 ) -> Backend:
-    """Return where runs execute; see `open_instance`."""
+    """Create the backend; see `open_instance`."""
     if cluster is None:
         if files.local is None:
             raise ServiceUnavailableError(
                 "root",
-                f"runs on this machine cannot work in {files.address}",
+                f"runs on this machine cannot use {files.address}",
                 "choose a folder, or the backend 'dask'",
             )
         return LocalBackend(Runs(database), files.local, limits, slots, environment=environment)
@@ -257,48 +257,48 @@ def make_backend(
 def open_store(
     root: Path | str, db_url: str | None = None, *, cache: Path | None = None, is_read_only: bool = False
 ) -> tuple[FileStore, Database]:
-    """Open what lies at a root, without anybody who works on it.
+    """Open the files and the database of a root, without a backend.
 
     Parameters
     ----------
     root : path or str
-        Where everything is stored: a folder, made where it is missing, or the URL of any file system that
-        fsspec knows, such as ``s3://bucket/prefix``, of which the bucket must be there.
+        The root: a folder, created if missing, or the URL of any file system that fsspec supports, such as
+        ``s3://bucket/prefix``, whose bucket must exist.
     db_url : str, optional
-        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
+        SQLAlchemy URL of the database; None for SQLite in the root, if the root is a folder.
     cache : Path, optional
-        Folder of this machine for what is needed here of a root that is a URL; None for one in Jupyter's
-        data folder.
+        Folder on this machine for local copies of a root that is a URL; None for one in Jupyter's data
+        folder.
     is_read_only : bool, optional
-        Whether it is only looked at: then nothing is made, changed or migrated.
+        Whether to open for reading only; then nothing is created, changed or migrated.
 
     Returns
     -------
     files : FileStore
         The root.
     database : Database
-        Its index; the caller closes it.
+        The database; the caller closes it.
 
     Raises
     ------
     SchemaTooNewError
-        A newer release wrote the database.
+        The database was written by a newer release.
     ServiceUnavailableError
-        The root cannot be used: it may not be written, or its database is missing or damaged.
+        The root cannot be used: it is not writable, or its database is missing or damaged.
     """
     if is_url(root):
         if db_url is None:
-            problem = f"{root} has no room for a database, which several machines share"
+            problem = f"{root} cannot hold a database that several machines share"
             raise ServiceUnavailableError("db_url", problem, "give the URL of a PostgreSQL database")
         object_store = ObjectStore(str(root))
         stored = RemoteFiles(object_store, cache or _cache_of(object_store.url), is_read_only=is_read_only)
         return stored, Database(db_url, is_read_only=is_read_only)
     files = LocalFiles(folder_of(root), is_read_only=is_read_only)
-    path = files.folder / DATABASE
+    path = files.folder / DATABASE_FILE
     if db_url is None and not is_read_only:
         if not path.exists() and not files.is_empty():
             raise ServiceUnavailableError(
-                DATABASE, "the root has runs, but no database", "restore it, or choose another root"
+                DATABASE_FILE, "the root has runs, but no database", "restore it, or choose another root"
             )
         path.touch(mode=0o600)
     return files, Database(db_url or f"sqlite:///{path}", is_read_only=is_read_only)
@@ -317,30 +317,30 @@ def clean_root(
     *,
     is_dry: bool = False,
 ) -> Iterator[Removal]:
-    """Remove what is old from a root that is there, with no instance; see `retention.clean`.
+    """Remove old runs and orphans from an existing root, without an instance; see `retention.clean`.
 
     Parameters
     ----------
     root : path or str
-        The root, a folder or a URL; an instance may work on it.
+        The root, a folder or a URL; an instance may use it at the same time.
     db_url : str, optional
-        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
+        SQLAlchemy URL of the database; None for SQLite in the root, if the root is a folder.
     keep_days, keep_runs, is_dry
         See `retention.clean`.
 
     Yields
     ------
     Removal
-        What was removed.
+        An item that was removed.
 
     Raises
     ------
     SchemaTooNewError
-        A newer release wrote the database.
+        The database was written by a newer release.
     ServiceUnavailableError
-        The root or its database is missing, damaged or of an older release.
+        The root or its database is missing, damaged, or written by an older release.
     """
-    open_store(root, db_url, is_read_only=True)[1].close()  # refuses what would have to be made first
+    open_store(root, db_url, is_read_only=True)[1].close()  # raises if anything would have to be created
     files, database = open_store(root, db_url, is_read_only=is_dry)
     try:
         yield from clean(files, database, keep_days, keep_runs, is_dry=is_dry)

@@ -292,7 +292,7 @@ def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[
 
 def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -> TemplateSection:
     """Merge the sections; declarations of the same parameter are merged key by key."""
-    merged: Json = {}
+    merged: TemplateSection = {}
     by_name = {each["name"]: dict(each) for each in parameters}
     for section in sections:
         merged |= section

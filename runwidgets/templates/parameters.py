@@ -321,7 +321,7 @@ def check_arguments(
     arguments: Any,
     is_file: Callable[[str], bool],
     limits: Limits | None = None,
-) -> Json:
+) -> dict[str, JsonValue | FileArgument]:
     """Check the arguments of a run, in this order: shape, duplicates, names, files, values, missing ones.
 
     Parameters

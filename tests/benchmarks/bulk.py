@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from runwidgets.schema import RunReason
 from runwidgets.service.contracts.runs import Api
-from runwidgets.service.factory import DATABASE
+from runwidgets.service.factory import DATABASE_FILE
 from runwidgets.states import TERMINAL, RunState
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.tables import groups, points, runs, scores, sweeps, workflows
@@ -66,7 +66,7 @@ def insert_runs(
     columns: dict[str, Any] | None = None,
 ) -> None:
     """Insert runs straight into the table of a root on SQLite; see `fill`."""
-    database = Database(f"sqlite:///{root / DATABASE}")
+    database = Database(f"sqlite:///{root / DATABASE_FILE}")
     try:
         fill(database, [group], count, state, columns)
     finally:
@@ -76,7 +76,7 @@ def insert_runs(
 def insert_sweep(root: Path, group: str, api: Api, count: int) -> str:
     """Start a sweep of one point on a root on SQLite and insert the others; see `fill_sweep`."""
     started = str(api.sweeps.start_sweep(group, [arguments(x=-1)])["id"])
-    database = Database(f"sqlite:///{root / DATABASE}")
+    database = Database(f"sqlite:///{root / DATABASE_FILE}")
     try:
         fill_sweep(database, group, started, count)
     finally:

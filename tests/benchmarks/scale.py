@@ -14,7 +14,7 @@ from typing import Any
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
 from runwidgets.service.contracts.runs import Api
-from runwidgets.service.factory import DATABASE, open_store
+from runwidgets.service.factory import DATABASE_FILE, open_store
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.events import InstanceEvents, LocalEventService
 from runwidgets.service.local.groups import LocalGroupService
@@ -286,7 +286,13 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> StoreOnl
     sweep = api.sweeps.start_sweep(groups[0], [arguments(x=-1)])["id"]
     api.sweeps.cancel_sweep(sweep)
     return StoreOnly(
-        database, runs, api, url or f"sqlite:///{place / 'root' / DATABASE}", workflow["id"], groups, sweep
+        database,
+        runs,
+        api,
+        url or f"sqlite:///{place / 'root' / DATABASE_FILE}",
+        workflow["id"],
+        groups,
+        sweep,
     )
 
 

@@ -149,7 +149,7 @@ def test_what_was_deleted_elsewhere_is_gone_and_nothing_is_in_the_way_of_anybody
 
 
 def test_a_workflow_is_deleted_after_one_question(lab: Lab) -> None:
-    """While a run of it is active the server says no, in its words; Python chooses by setting traits."""
+    """While one of its runs is active the server says no, in its words; Python chooses by setting traits."""
     path = write_notebook(lab.server.folder / "busy.ipynb", SLEEP)
     with lab.server.api() as api:
         made = api.workflows.create_workflow(str(path))

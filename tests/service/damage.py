@@ -185,7 +185,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "run.json is no JSON": (
         lambda root: root.run(root.error, "run.json").write_text("{"),
         1,
-        "its run.json is missing or no JSON",
+        "its run.json is missing or not JSON",
     ),
     "run.json is of another run": (
         lambda root: root.edit(root.run(root.error, "run.json"), lambda about: about.update(id="x")),
@@ -231,7 +231,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "a broken journal": (
         lambda root: root.run(root.canceled, "journal.jsonl").write_text("nonsense\n"),
         5,
-        "a line that is no JSON object",
+        "a line that is not a JSON object",
     ),
     "a result is missing": (
         lambda root: root.run(root.success, "workdir/plot.txt").unlink(),
@@ -261,7 +261,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         "its output.ipynb is missing",
     ),
     "a notebook with NaN": (break_notebook('{"x": NaN}'), 9, "no strict JSON"),
-    "a notebook that is none": (break_notebook('{"cells": 3}'), 9, "no valid notebook"),
+    "a notebook that is none": (break_notebook('{"cells": 3}'), 9, "not a valid notebook"),
     "a cell that still runs": (set_status("error", 1, "running"), 9, "code cell 2 is still running"),
     "a cell without a status": (set_status("error", 2, "fine"), 9, "code cell 3 does not say"),
     "a cell after a failure": (set_status("error", 2, "ok"), 9, "code cell 3 says ok, but one before"),
@@ -278,7 +278,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "a folder without its run": (
         lambda root: root.orphan("runs/0123", is_folder=True),
         11,
-        "it belongs to nobody",
+        "it is an orphan",
     ),
     "a folder half-made": (lambda root: root.orphan("runs/.0123", is_folder=True), 11, "belongs to nobody"),
     "a snapshot half-made": (
@@ -299,9 +299,9 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     ),
     "an upload that is missing": (lose_upload, 11, "it has a row, but it is missing"),
     "an upload that changed": (spoil_upload, 15, "it has another content"),
-    "a copy that nobody needs": (lambda root: root.orphan("copies/ab/abcd"), 11, "it belongs to nobody"),
+    "a copy that nobody needs": (lambda root: root.orphan("copies/ab/abcd"), 11, "it is an orphan"),
     "a copy that is missing": (lose_copies, 11, "it has a row, but it is missing"),
-    "a dead instance": (lambda root: root.orphan("instances/dead"), 11, "it belongs to nobody"),
+    "a dead instance": (lambda root: root.orphan("instances/dead"), 11, "it is an orphan"),
     "rows of a deleted run": (
         lambda root: root.sql("UPDATE events SET run_id = 'gone' WHERE kind = 'log'"),
         12,
@@ -338,14 +338,14 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "a run.json without its arguments": (
         lambda root: root.edit(root.run(root.error, "run.json"), lambda about: about.pop("arguments")),
         15,
-        "what it left is damaged",
+        "its files are damaged",
     ),
     "other arguments": (
         lambda root: root.sql("UPDATE runs SET arguments = '[]' WHERE id = ?", root.success),
         15,
         "has other arguments than its row",
     ),
-    "another injected cell": (inject, 15, "do not give the injected cell"),
+    "another injected cell": (inject, 15, "do not reproduce the injected cell"),
     "another fingerprint": (
         lambda root: root.sql("UPDATE runs SET fingerprint = 'x' WHERE id = ?", root.success),
         15,
@@ -381,6 +381,6 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "other values": (
         lambda root: root.edit(root.run(root.success, "run.json"), lambda about: about["values"].update(x=8)),
         15,
-        "do not give the values that it ran with",
+        "do not reproduce its values",
     ),
 }

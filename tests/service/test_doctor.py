@@ -11,7 +11,7 @@ import pytest
 
 from runwidgets.execution.processes import RUN_VARIABLE
 from runwidgets.service.factory import open_instance
-from runwidgets.service.integrity.doctor import Finding, check, examine
+from runwidgets.service.integrity.doctor import Violation, check, examine
 from runwidgets.store.locks import hold_lock
 from tests.builders import SLEEP, arguments, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import DAMAGE, YEARS_AGO, EndedRoot
@@ -51,7 +51,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> EndedRoot:
     states = [each["state"] for each in (success, error, canceled)]
     assert states == ["SUCCESS", "ERROR", "CANCELED"], success["messages"]
     root = EndedRoot(path, success["id"], error["id"], canceled["id"], deleted["id"], sweep)
-    wait_until(lambda: not check(path, patience=0.1))
+    wait_until(lambda: not check(path, recheck_delay=0.1))
     instance.close()
     return root
 
@@ -73,16 +73,16 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-def look(root: EndedRoot) -> list[Finding]:
+def look(root: EndedRoot) -> list[Violation]:
     """Check without patience."""
-    return check(root.path, patience=0.0)
+    return check(root.path, recheck_delay=0.0)
 
 
 def test_a_healthy_root_gives_no_finding_and_is_left_as_it_was(root: EndedRoot) -> None:
     """Five runs and seven files are looked at, and not one byte is changed."""
     before = contents(root.path)
 
-    report = examine(root.path, patience=0.0)
+    report = examine(root.path, recheck_delay=0.0)
 
     assert report.findings == [] and report.runs == 5 and report.files >= 7
     assert contents(root.path) == before
@@ -155,9 +155,9 @@ def test_what_is_missing_is_a_finding_and_is_not_made(root: EndedRoot, tmp_path:
     assert [finding.invariant for finding in check(nowhere)] == [1] and not nowhere.exists()
     database = root.path / "runwidgets.db"
     database.write_bytes(b"this is no database" * 1000)
-    assert look(root) == [Finding(1, "database", "the database is damaged")]
+    assert look(root) == [Violation(1, "database", "the database is damaged")]
     database.unlink()
-    assert look(root) == [Finding(1, "database", "it is missing")]
+    assert look(root) == [Violation(1, "database", "it is missing")]
     assert not database.exists()
 
 

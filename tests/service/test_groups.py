@@ -60,7 +60,7 @@ def test_what_is_wrong_with_a_group_is_named(api: Api, folder: Path) -> None:
     for name, said in [("taken", "has a group 'taken' already"), (" ", "1 to 255 characters")]:
         with pytest.raises(ConstraintViolationError, match=said):
             api.groups.create_group(made["id"], name)
-    with pytest.raises(InvalidParameterError, match="x: the template declares it already"):
+    with pytest.raises(InvalidParameterError, match="x: the template already declares it"):
         api.groups.create_group(made["id"], "new", parameters=[{"name": "x", "dtype": "int"}])
     with pytest.raises(ConstraintViolationError, match="default group"):
         api.groups.delete_group(group_of(made))

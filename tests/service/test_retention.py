@@ -35,7 +35,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     group_id = group_of(workflow(api, folder, "open('x.txt', 'w').write('x' * 100_000)"))
     run_ids = [ended(api, api.runs.start_run(group_id, [])["id"])["id"] for _ in range(3)]
     run_ids.append(finished(api, folder, "1 / 0")["id"])
-    wait_until(lambda: not check(path, patience=0.1))
+    wait_until(lambda: not check(path, recheck_delay=0.1))
     instance.close()
     names = "created_at = ?, started_at = ?, finished_at = ?"
     Root(path).sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, run_ids[1])
@@ -51,7 +51,7 @@ def root(filled: tuple[Path, list[str]], tmp_path: Path) -> Root:
 
 def left(root: Root) -> set[str]:
     """Return the runs that have a folder, and hold them to what the rows say."""
-    assert check(root.path, patience=0.0) == []
+    assert check(root.path, recheck_delay=0.0) == []
     return {path.name for path in (root.path / "runs").iterdir()}
 
 

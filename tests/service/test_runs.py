@@ -469,5 +469,5 @@ class TestRerun:
         made = workflow(api, folder, "len(key)", parameters="key = ''", runwidgets=declared)
         run_id = ended(api, api.runs.start_run(group_of(made), arguments(key="k"))["id"])["id"]
 
-        with pytest.raises(InvalidArgumentError, match="key: it is secret and was not kept"):
+        with pytest.raises(InvalidArgumentError, match="key: it is secret and was not stored"):
             api.runs.rerun(run_id)

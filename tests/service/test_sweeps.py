@@ -340,7 +340,7 @@ class TestStop:
         )
         sweep = api.sweeps.start_sweep(group, grid(0, *range(1, 6)))
         wait_until(lambda: states(api, sweep["id"]), lambda seen: seen[0] == "SUCCESS" and "RUNNING" in seen)
-        with pytest.raises(InvalidRunStateError, match="a run of it is active"):
+        with pytest.raises(InvalidRunStateError, match="one of its runs is active"):
             api.sweeps.delete_sweep(sweep["id"])
 
         handle = api.sweeps.cancel_sweep(sweep["id"], "enough")
@@ -520,7 +520,7 @@ def test_a_stopped_sweep_keeps_no_secret(own: Instance, tmp_path: Path) -> None:
         done(api, sweep["id"])
         wait_until(lambda: not own._backend._followed)
         assert list((tmp_path / "root" / "runs").glob("*/secrets.json")) == []
-    with pytest.raises(InvalidArgumentError, match="key: it is secret and was not kept"):
+    with pytest.raises(InvalidArgumentError, match="key: it is secret and was not stored"):
         api.sweeps.rerun_failed(sweep["id"])
 
 
@@ -604,7 +604,7 @@ def test_old_runs_take_their_points_along(own: Instance, tmp_path: Path) -> None
 
 
 def test_a_sweep_of_others_is_closed(tmp_path: Path) -> None:
-    """Whoever is no member of its group may neither read nor change it."""
+    """Whoever is not a member of its group may neither read nor change it."""
     instance = open_instance(tmp_path / "root", slots=1, access="members")
     ada, bob = instance.api("ada"), instance.api("bob")
     group = group_of(workflow(ada, tmp_path, "x", parameters="x = 1"))

@@ -122,8 +122,8 @@ def test_only_a_plain_file_of_the_templates_folder_is_taken_over(
         "link.csv": "outside the folder of the templates",
         ".hidden/key.txt": "is hidden",
         "circle.csv": "cannot be read",
-        ".": "is no file",
-        "pipe": "is no file",
+        ".": "is not a file",
+        "pipe": "is not a file",
         "": "path: it",
     }
 

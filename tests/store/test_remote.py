@@ -78,7 +78,7 @@ def test_a_run_executes_far_away_and_is_read_from_here(shared: SharedRoot, tmp_p
     assert read_log(other, handle["id"]) == "beside the notebook\nx is 21\n"
     assert other.api.runs.get_log(handle["id"], 7)["text"].startswith("the notebook")
     assert other.api.runs.get_log(handle["id"], -3)["text"] == "21\n"
-    assert check(shared.url, shared.db_url, patience=0.0) == []
+    assert check(shared.url, shared.db_url, recheck_delay=0.0) == []
     other.instance.close()
 
 
@@ -241,7 +241,7 @@ def test_the_doctor_names_what_is_lost_changed_or_nobodys(
     lost, changed, gone = (shared.api.runs.start_run(group_of(made), [])["id"] for _ in range(3))
     for run_id in (lost, changed):
         shared.execute(run_id)
-    assert check(shared.url, shared.db_url, patience=0.0) == []
+    assert check(shared.url, shared.db_url, recheck_delay=0.0) == []
 
     (copy,) = shared.stored("copies")
     shared.object_store.remove([f"runs/{lost}/workdir/x.csv"])
@@ -251,18 +251,18 @@ def test_the_doctor_names_what_is_lost_changed_or_nobodys(
     )
     monkeypatch.setattr(doctor, "CHECKER", Patience(0.0, 0.0, 0.0))
     before = shared.stored()
-    assert [str(each) for each in check(shared.url, shared.db_url, patience=0.0)] == sorted(
+    assert [str(each) for each in check(shared.url, shared.db_url, recheck_delay=0.0)] == sorted(
         [
             f"run {lost}: result file x.csv is missing (invariant 7)",
-            f"run {changed}: result file x.csv has another content than it had (invariant 7)",
+            f"run {changed}: result file x.csv has a changed content (invariant 7)",
             f"run {gone}: it has a row, but no folder (invariant 11)",
-            "runs/0a: it belongs to nobody (invariant 11)",
+            "runs/0a: it is an orphan (invariant 11)",
             f"uploads/{group_of(made)}/{upload['id']}/a.txt: it has a row, but it is missing (invariant 11)",
             *(
-                f"run {each}: its template.ipynb is not the one that was registered (invariant 15)"
+                f"run {each}: its template.ipynb is not the registered one (invariant 15)"
                 for each in (lost, changed)
             ),
-            f"{copy}: it has another content than it had (invariant 15)",
+            f"{copy}: its content has changed (invariant 15)",
         ],
         key=lambda text: (int(text[:-1].rpartition(" ")[2]), text),
     )
@@ -302,9 +302,9 @@ def test_a_root_that_is_a_url_needs_a_database_that_is_shared(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It also needs workers elsewhere; what this machine has of it lies in Jupyter's data folder."""
-    with pytest.raises(ServiceUnavailableError, match=r"db_url: s3://.* has no room for a database"):
+    with pytest.raises(ServiceUnavailableError, match=r"db_url: s3://.* cannot hold a database"):
         open_store(bucket)
-    with pytest.raises(ServiceUnavailableError, match="root: runs on this machine cannot work in s3://"):
+    with pytest.raises(ServiceUnavailableError, match="root: runs on this machine cannot use s3://"):
         open_instance(bucket, db_url=f"sqlite:///{tmp_path}/rows.db")
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
     files, database = open_store(bucket, f"sqlite:///{tmp_path}/rows.db")

@@ -1,1 +1,1 @@
-"""The services over HTTP, for a program or kernel that talks to a server."""
+"""The services over HTTP, for programs and kernels that talk to a server."""

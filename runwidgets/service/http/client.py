@@ -1,4 +1,4 @@
-"""The wire to a server: requests out of the route table, errors of the answers, files read as they come."""
+"""The HTTP client: builds requests from the route table, raises the server's errors, and streams files."""
 
 import contextlib
 import io
@@ -16,27 +16,27 @@ from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.route import P, R, Route
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-"""Seconds; a start may wait for the database's busy timeout and a slow disk."""
-CHUNK = 256 * 1024
+"""Seconds; starting a run may have to wait for the database's busy timeout and a slow disk."""
+RECEIVE_CHUNK = 256 * 1024
 """Bytes of a file that are read at once."""
 
 
-class Listener(Protocol):
-    """Who follows a live stream over a wire."""
+class StreamListener(Protocol):
+    """A reader of an event stream on a connection."""
 
     def stop(self) -> None:
         """End the stream."""
 
 
-class Wire:
-    """A connection to a server, shared by the services of one `Api`; any thread may use it.
+class HttpClient:
+    """A connection to a server, shared by the services of one `Api`; thread-safe.
 
     Parameters
     ----------
     url : str
-        Base of the routes.
+        Base URL of the routes.
     token : str or None
-        A token that the server takes; None for none.
+        A token that the server accepts; None for no token.
     """
 
     def __init__(self, url: str, token: str | None) -> None:
@@ -50,16 +50,16 @@ class Wire:
             trust_env=not (host == "localhost" or host == "::1" or host.startswith("127.")),
         )
 
-        self.listeners: WeakSet[Listener] = WeakSet()
+        self.listeners: WeakSet[StreamListener] = WeakSet()
 
     def close(self) -> None:
-        """Let go of the connections, and end the streams that are followed."""
+        """Close the connections, and end the event streams."""
         for listener in list(self.listeners):
             listener.stop()
         self.client.close()
 
     def call(self, route: Route[P, R], *_: P.args, **arguments: P.kwargs) -> R:
-        """Ask for a route and return the JSON of the answer, None where it is empty.
+        """Send a request, and return the JSON of the response, or None if it is empty.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Wire:
         Raises
         ------
         RunWidgetsError
-            What the other side raised, or `ServiceUnavailableError` where none answered.
+            The error of the server, or `ServiceUnavailableError` if there is no response.
         """
         given = {each.wire: arguments.get(each.name) for each in route.body}
         body = {name: value for name, value in given.items() if value is not None}
@@ -95,7 +95,7 @@ class Wire:
             return cast(R, answer.json() if answer.content else None)
 
     def query(self, route: Route, arguments: Mapping[str, object]) -> dict[str, str]:
-        """Return the query of a route for arguments; what is None is left out."""
+        """Return the query of a route for some arguments; None values are omitted."""
         found: dict[str, str] = {}
         for each in route.query:
             value = arguments.get(each.name)
@@ -106,7 +106,7 @@ class Wire:
         return found
 
     def open(self, route: Route[P, IO[bytes]], *_: P.args, **arguments: P.kwargs) -> IO[bytes]:
-        """Open what a route offers for download; nothing is read ahead of the reader.
+        """Open the file that a route offers for download; nothing is read ahead.
 
         Parameters
         ----------
@@ -118,10 +118,10 @@ class Wire:
         Returns
         -------
         IO
-            A readable binary file, seekable where the server serves ranges.
+            A readable binary file, seekable if the server supports ranges.
         """
-        download = Download(self, route.url(arguments))
-        return cast("IO[bytes]", io.BufferedReader(download, CHUNK))
+        download = RemoteFile(self, route.url(arguments))
+        return cast("IO[bytes]", io.BufferedReader(download, RECEIVE_CHUNK))
 
     def upload(self, group_id: str, file: IO[bytes], name: str) -> UploadHandle:
         """Send a file to a group as it is read, and return its handle."""
@@ -131,13 +131,13 @@ class Wire:
             answer = self.client.request(
                 "POST",
                 TAKE_FILE.url({"group_id": group_id}),
-                files={"file": ("file", cast("IO[bytes]", _Unsized(file)), content_type)},
+                files={"file": ("file", cast("IO[bytes]", _PlainReader(file)), content_type)},
             )
             check(answer)
             return cast(UploadHandle, answer.json())
 
     def stream(self, path: str, headers: dict[str, str]) -> httpx.Response:
-        """Begin a GET whose content is read later."""
+        """Begin a GET request whose response is read later."""
         if self.client.is_closed:
             raise ServiceUnavailableError(self.url, "the connection was closed", "connect again")
         with self.our_errors():
@@ -151,27 +151,27 @@ class Wire:
 
     @contextlib.contextmanager
     def our_errors(self) -> Iterator[None]:
-        """Turn what goes wrong on the way into `ServiceUnavailableError`."""
+        """Convert transport errors into `ServiceUnavailableError`."""
         try:
             yield
         except (httpx.TransportError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ServiceUnavailableError(
-                self.url, "the server does not answer", "check that it runs, and its address"
+                self.url, "the server does not respond", "check that it is running, and its address"
             ) from error
 
 
 def check(answer: httpx.Response) -> None:
-    """Raise the error that an answer tells of.
+    """Raise the error that a response contains.
 
     Parameters
     ----------
     answer : httpx.Response
-        Read to its end where it is no success.
+        Already read, if it is not a success.
 
     Raises
     ------
     RunWidgetsError
-        Of the class that the other side raised.
+        An instance of the class that the server raised.
     """
     if answer.is_success:
         return
@@ -187,11 +187,11 @@ def check(answer: httpx.Response) -> None:
     raise error
 
 
-class _Unsized:
-    """A file that can be read and nothing else.
+class _PlainReader:
+    """A file that can only be read.
 
-    So httpx reads it from where it stands, and asks neither a pipe nor a decompressor for its size,
-    where it would take that of another file.
+    httpx then reads it from its current position and does not ask for its size: for a pipe or a decompressor
+    it would use the size of another file.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -199,11 +199,11 @@ class _Unsized:
 
 
 def _not_json(value: object) -> object:
-    raise InvalidArgumentError(f"{value!r:.80}", f"a {type(value).__name__} is no JSON")
+    raise InvalidArgumentError(f"{value!r:.80}", f"a {type(value).__name__} is not JSON")
 
 
-class Download(io.RawIOBase):
-    """A file at the other end; reads what is asked for, from where it is asked.
+class RemoteFile(io.RawIOBase):
+    """A file on the server, of which only the requested parts are read.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ class Download(io.RawIOBase):
         Path of the route.
     """
 
-    def __init__(self, wire: Wire, path: str) -> None:
+    def __init__(self, wire: HttpClient, path: str) -> None:
         super().__init__()
         self._wire = wire
         self._path = path
@@ -226,21 +226,21 @@ class Download(io.RawIOBase):
         self._tag = answer.headers.get("Etag")
 
     def readable(self) -> bool:
-        """Say that this is for reading."""
+        """Return True: the file is readable."""
         return True
 
     def seekable(self) -> bool:
-        """Say whether the server serves ranges of it."""
+        """Return whether the server supports ranges."""
         return bool(self._has_ranges)
 
     def tell(self) -> int:
-        """Return the byte that is read next."""
+        """Return the current position."""
         return self._position
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Read on from another byte; the request for it is sent when it is read."""
+        """Change the position; the next request is sent on the next read."""
         if not self._has_ranges:
-            raise io.UnsupportedOperation("this file comes as one stream")
+            raise io.UnsupportedOperation("the server sends this file as one stream")
         target = offset + (0, self._position, self._size)[whence]
         if target < 0:
             raise ValueError(f"negative seek position {target}")
@@ -250,7 +250,7 @@ class Download(io.RawIOBase):
         return target
 
     def readinto(self, buffer: Any) -> int:
-        """Read what comes next."""
+        """Read the next bytes."""
         if self._answer is None:
             if self._position >= self._size:
                 return 0
@@ -258,7 +258,7 @@ class Download(io.RawIOBase):
             if self._tag:
                 headers["If-Range"] = self._tag
             if self._begin(headers).status_code != 206:
-                raise ServiceUnavailableError("download", "the file has changed meanwhile", "open it again")
+                raise ServiceUnavailableError("download", "the file has changed since", "open it again")
         while not self._rest:
             try:
                 self._rest = next(self._pieces)
@@ -272,13 +272,13 @@ class Download(io.RawIOBase):
         return size
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the response."""
         self._drop()
         super().close()
 
     def _begin(self, headers: dict[str, str] | None = None) -> httpx.Response:
         self._answer = self._wire.stream(self._path, {"Accept-Encoding": "identity", **(headers or {})})
-        self._pieces = self._answer.iter_raw(CHUNK)
+        self._pieces = self._answer.iter_raw(RECEIVE_CHUNK)
         return self._answer
 
     def _drop(self) -> None:

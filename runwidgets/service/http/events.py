@@ -1,4 +1,4 @@
-"""The live stream of a server, read by a thread that connects again, from the last event, when it is cut."""
+"""The event stream of a server, read by a thread that reconnects from the last event when it is cut."""
 
 import contextlib
 import json
@@ -14,33 +14,33 @@ import httpx
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
 from runwidgets.schema import RunEvent, StreamPosition
 from runwidgets.service.contracts.events import EventService
-from runwidgets.service.http.client import Wire
+from runwidgets.service.http.client import HttpClient
 from runwidgets.service.routes.routes import FOLLOW_EVENTS
 
-BACK_OFF = (0.1, 5.0)
-"""Seconds before the live stream connects again: at first, and at most."""
-PATIENCE = 60.0
-"""Seconds without any answer after which the live stream is given up."""
-AHEAD = 1_000
-"""Events that are read before the caller takes them."""
-TICK = 0.25
-"""Seconds between two looks at the caller's `stop`."""
+RECONNECT_DELAYS = (0.1, 5.0)
+"""Seconds before a reconnect: the first delay, and the largest."""
+SILENCE_TIMEOUT = 60.0
+"""Seconds without a response after which the event stream is given up."""
+BUFFERED_EVENTS = 1_000
+"""Events that are buffered before the caller takes them."""
+STOP_CHECK_INTERVAL = 0.25
+"""Seconds between two checks of the caller's `stop`."""
 
 
 class RemoteEventService(EventService):
-    """Events at the other end of a `Wire`."""
+    """Events of a server."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpClient) -> None:
         self._wire = wire
 
     def last_event(self) -> int:
-        """Return the number of the newest event; see `EventService`."""
+        """Return the ``seq`` of the newest event; see `EventService`."""
         answer = self._wire.stream(FOLLOW_EVENTS.pattern, {"Accept": "text/event-stream"})
         with contextlib.closing(answer), self._wire.our_errors():
             for name, data in read_stream(answer):
                 if name == "hello":
                     return int(data["seq"])
-        raise ServiceUnavailableError("events", "the stream ended before it began", "try again")
+        raise ServiceUnavailableError("events", "the stream ended before its first event", "try again")
 
     def follow_events(
         self,
@@ -52,14 +52,14 @@ class RemoteEventService(EventService):
     ) -> Iterator[RunEvent]:
         """Yield events in order, waiting for new ones; see `EventService`.
 
-        A stream that was cut is connected again from the last event seen, until nothing answered for
-        a minute.
+        A stream that is cut is reconnected from the last event seen, until the server has not responded
+        for a minute.
         """
         arguments = {"group_id": group_id, "run_id": run_id, "sweep_id": sweep_id}
         query = self._wire.query(FOLLOW_EVENTS, arguments)
         path = str(httpx.URL(FOLLOW_EVENTS.pattern, params=query))
         listener = _Listener(self._wire, path, after)
-        # The first connection is made here, so that a group that is unknown is said to be at once.
+        # The first connection is made here, so that an unknown group raises at once.
         listener.connect()
         return self._take(listener, stop or threading.Event())
 
@@ -68,7 +68,7 @@ class RemoteEventService(EventService):
         try:
             while not stop.is_set():
                 try:
-                    item = listener.items.get(timeout=TICK)
+                    item = listener.items.get(timeout=STOP_CHECK_INTERVAL)
                 except queue.Empty:
                     if listener.is_stopped:
                         raise ServiceUnavailableError(
@@ -83,10 +83,10 @@ class RemoteEventService(EventService):
 
 
 class _Listener:
-    """A thread that reads the live stream into a queue, and connects again when it is cut."""
+    """A thread that reads the event stream into a queue, and reconnects when the stream is cut."""
 
-    def __init__(self, wire: Wire, path: str, after: int) -> None:
-        self.items: queue.Queue[RunEvent | RunWidgetsError] = queue.Queue(AHEAD)
+    def __init__(self, wire: HttpClient, path: str, after: int) -> None:
+        self.items: queue.Queue[RunEvent | RunWidgetsError] = queue.Queue(BUFFERED_EVENTS)
         self._wire = wire
         self._path = path
         self._after = after
@@ -98,31 +98,31 @@ class _Listener:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether no further event will arrive."""
         return self._stop.is_set()
 
     def connect(self) -> None:
-        """Open the stream where it was left."""
+        """Open the stream at the last event seen."""
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(self._after)}
         answer = self._wire.stream(self._path, headers)
         with self._lock:
             self._answer = answer
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, also while it waits for the other end."""
+        """End the thread, even while it waits for the server."""
         self._stop.set()
         with self._lock:
             if self._answer is not None:
                 _shut_down(self._answer)
         if self._thread.is_alive():
-            self._thread.join(TICK)
+            self._thread.join(STOP_CHECK_INTERVAL)
 
     def _read(self) -> None:
-        pause, heard = BACK_OFF[0], time.monotonic()
+        pause, heard = RECONNECT_DELAYS[0], time.monotonic()
         while not self._stop.is_set():
             try:
                 if self._answer is None:
@@ -130,17 +130,17 @@ class _Listener:
                 answer = self._answer
                 if answer is not None and not self._stop.is_set():
                     for name, data in read_stream(answer):
-                        pause = BACK_OFF[0]
+                        pause = RECONNECT_DELAYS[0]
                         self._pass_on(name, data)
             except ServiceUnavailableError as error:
-                if self._wire.client.is_closed or time.monotonic() - heard > PATIENCE:
+                if self._wire.client.is_closed or time.monotonic() - heard > SILENCE_TIMEOUT:
                     self._put(error)
                     return
             except RunWidgetsError as error:
                 self._put(error)
                 return
             except (httpx.HTTPError, httpx.StreamError, OSError):
-                pass  # cut; connected again below
+                pass  # cut; reconnected below
             finally:
                 with self._lock:
                     if self._answer is not None:
@@ -148,7 +148,7 @@ class _Listener:
                         self._answer.close()
                     self._answer = None
             self._stop.wait(pause)
-            pause = min(2 * pause, BACK_OFF[1])
+            pause = min(2 * pause, RECONNECT_DELAYS[1])
 
     def _pass_on(self, name: str, data: StreamPosition | RunEvent) -> None:
         self._after = data["seq"]
@@ -158,14 +158,14 @@ class _Listener:
     def _put(self, item: RunEvent | RunWidgetsError) -> None:
         while not self._stop.is_set():
             try:
-                self.items.put(item, timeout=TICK)
+                self.items.put(item, timeout=STOP_CHECK_INTERVAL)
             except queue.Full:
                 continue
             return
 
 
 def read_stream(answer: httpx.Response) -> Iterator[tuple[str, StreamPosition | RunEvent]]:
-    """Cut a stream of server-sent events into its events.
+    """Split a stream of server-sent events into its events.
 
     Parameters
     ----------
@@ -175,9 +175,9 @@ def read_stream(answer: httpx.Response) -> Iterator[tuple[str, StreamPosition | 
     Yields
     ------
     name : str
-        Type of the event; heartbeats are left out.
+        Type of the event; heartbeats are skipped.
     data : dict
-        Its content.
+        Its data.
     """
     name, lines = "", []
     for line in answer.iter_lines():
@@ -191,7 +191,7 @@ def read_stream(answer: httpx.Response) -> Iterator[tuple[str, StreamPosition | 
 
 
 def _shut_down(answer: httpx.Response) -> None:
-    # A read in another thread ends when its socket is shut down, not when it is closed.
+    # A read in another thread ends when the socket is shut down, not when it is closed.
     stream = answer.extensions.get("network_stream")
     given = stream.get_extra_info("socket") if stream is not None else None
     if isinstance(given, socket.socket):

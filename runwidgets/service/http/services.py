@@ -1,4 +1,4 @@
-"""The services over HTTP: the route table in, requests out."""
+"""The services over HTTP: each method sends the request of its route."""
 
 from functools import lru_cache
 from typing import IO
@@ -32,16 +32,16 @@ from runwidgets.service.contracts.runs import (
     UploadService,
     WorkflowService,
 )
-from runwidgets.service.http.client import Wire
+from runwidgets.service.http.client import HttpClient
 from runwidgets.service.http.events import RemoteEventService
 from runwidgets.service.routes import catalog, runs, sweeps
 from runwidgets.service.routes.routes import DESCRIBE_SERVICE
 
 
 class RemoteRunService(RunService):
-    """Runs at the other end of a `Wire`."""
+    """Runs on a server."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpClient) -> None:
         self._wire = wire
 
     def start_run(
@@ -96,7 +96,7 @@ class RemoteRunService(RunService):
         return self._wire.open(runs.GET_RESULT_ARCHIVE, run_id=run_id)
 
     def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
-        """Return a piece of what the notebook printed; see `RunService`."""
+        """Return a part of what the notebook printed; see `RunService`."""
         return self._wire.call(runs.GET_LOG, run_id=run_id, offset=offset)
 
     def get_series(self, run_id: str, limit: int | None = None) -> RunSeries:
@@ -104,14 +104,14 @@ class RemoteRunService(RunService):
         return self._wire.call(runs.GET_SERIES, run_id=run_id, limit=limit)
 
     def get_notebook(self, run_id: str) -> IO[bytes]:
-        """Open the executed notebook, as far as the run has come; see `RunService`."""
+        """Open the executed notebook; see `RunService`."""
         return self._wire.open(runs.GET_NOTEBOOK, run_id=run_id)
 
 
 class RemoteSweepService(SweepService):
-    """Sweeps at the other end of a `Wire`."""
+    """Sweeps on a server."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpClient) -> None:
         self._wire = wire
 
     def start_sweep(
@@ -151,7 +151,7 @@ class RemoteSweepService(SweepService):
         )
 
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
-        """Leave what waits of a sweep waiting, or let it go on; see `SweepService`."""
+        """Hold back the waiting runs of a sweep, or release them; see `SweepService`."""
         return self._wire.call(sweeps.PAUSE_SWEEP, sweep_id=sweep_id, paused=paused)
 
     def rerun_failed(self, sweep_id: str) -> SweepHandle:
@@ -166,9 +166,9 @@ class RemoteSweepService(SweepService):
 
 
 class RemoteWorkflowService(WorkflowService):
-    """Workflows at the other end of a `Wire`."""
+    """Workflows on a server."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpClient) -> None:
         self._wire = wire
 
     def create_workflow(
@@ -204,14 +204,14 @@ class RemoteWorkflowService(WorkflowService):
         )
 
     def delete_workflow(self, workflow_id: str) -> None:
-        """Remove a workflow with all that belongs to it; see `WorkflowService`."""
+        """Remove a workflow with its groups, uploads and runs; see `WorkflowService`."""
         self._wire.call(catalog.DELETE_WORKFLOW, workflow_id=workflow_id)
 
 
 class RemoteGroupService(GroupService):
-    """Groups at the other end of a `Wire`."""
+    """Groups on a server."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpClient) -> None:
         self._wire = wire
 
     def create_group(
@@ -256,9 +256,9 @@ class RemoteGroupService(GroupService):
 
 
 class RemoteUploadService(UploadService):
-    """Uploads at the other end of a `Wire`."""
+    """Uploads on a server."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpClient) -> None:
         self._wire = wire
 
     def upload_file(self, group_id: str, file: IO[bytes], name: str) -> UploadHandle:
@@ -283,21 +283,21 @@ class RemoteUploadService(UploadService):
 
 
 def open_remote(url: str, token: str | None) -> Api:
-    """Connect to the routes of a server. Nothing is sent before it is needed.
+    """Connect to the routes of a server, without sending a request yet.
 
     Parameters
     ----------
     url : str
-        Base of the routes, such as ``http://127.0.0.1:8888/runwidgets/api/``.
+        Base URL of the routes, such as ``http://127.0.0.1:8888/runwidgets/api/``.
     token : str or None
-        A token that the server takes.
+        A token that the server accepts.
 
     Returns
     -------
     Api
-        Its `close` lets go of the connections.
+        The services; their `close` closes the connections.
     """
-    wire = Wire(url, token)
+    wire = HttpClient(url, token)
     return Api(
         workflows=RemoteWorkflowService(wire),
         groups=RemoteGroupService(wire),

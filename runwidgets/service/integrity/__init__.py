@@ -1,1 +1,1 @@
-"""Checks of what must always be true of a root."""
+"""Checks of the invariants of a root."""

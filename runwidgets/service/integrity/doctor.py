@@ -1,8 +1,8 @@
-"""Checks what must always be true of a root, at rest or while services work on it.
+"""Checks the invariants of a root, at rest or while instances use it.
 
-Nothing is changed: the root and its database are opened for reading. What looks wrong is looked at once
-more after a moment, because a move may be on its way from the folder into the row, or back; only what is
-wrong both times is reported. What is damaged is a finding too.
+Nothing is changed: the root and its database are opened for reading. What looks wrong is checked again after
+a delay, because a change may be in progress between the directory and the row; only what is wrong both times
+is reported. Damaged data is a violation too.
 """
 
 import os
@@ -18,7 +18,7 @@ import psutil
 from runwidgets.errors import RunWidgetsError
 from runwidgets.execution.processes import RUN_VARIABLE
 from runwidgets.service.factory import open_store
-from runwidgets.service.integrity.invariants import GRACE, RULES
+from runwidgets.service.integrity.invariants import PROCESS_GRACE, RULES
 from runwidgets.service.integrity.run_state import ObservedRun, age
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.database import Database
@@ -38,24 +38,24 @@ from runwidgets.store.files.layout import copy_key, upload_key
 from runwidgets.store.files.orphans import CHECKER, children
 from runwidgets.store.locks import is_locked
 
-PATIENCE = 2.0
-"""Seconds after which what looked wrong is looked at once more."""
+RECHECK_DELAY = 2.0
+"""Seconds after which anything that looked wrong is checked again."""
 CREATION_GRACE = 5.0
-"""Seconds in which an instance that begins takes its lock; nobody else may try it before."""
-DAMAGED = (OSError, LookupError, TypeError, ValueError, AttributeError)
-"""What a rule failures over where something has not the shape that it was stored in."""
+"""Seconds within which a new instance takes its lock; no other process may try the lock before."""
+DAMAGE_ERRORS = (OSError, LookupError, TypeError, ValueError, AttributeError)
+"""Exceptions that a rule raises for data that does not have its stored structure."""
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
-    """Something that must never be."""
+class Violation:
+    """A violation of an invariant."""
 
     invariant: int
     """The number of the invariant that is violated; `invariants.INVARIANTS` has its sentence."""
     subject: str
     """What it is about: ``run <id>``, a key, or ``database``."""
     problem: str
-    """What is wrong with it."""
+    """What is wrong."""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.problem} (invariant {self.invariant})"
@@ -63,69 +63,71 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of an examination."""
+    """The result of an examination."""
 
-    findings: list[Finding]
-    """Sorted."""
+    findings: list[Violation]
+    """Violations, sorted."""
     runs: int
     """Runs that were checked."""
     files: int
     """Result files, uploads and copies that were checked."""
 
 
-def check(root: Path | str, db_url: str | None = None, *, patience: float = PATIENCE) -> list[Finding]:
-    """Return what is wrong with a root; see `examine`."""
-    return examine(root, db_url, patience=patience).findings
+def check(
+    root: Path | str, db_url: str | None = None, *, recheck_delay: float = RECHECK_DELAY
+) -> list[Violation]:
+    """Return the violations of a root; see `examine`."""
+    return examine(root, db_url, recheck_delay=recheck_delay).findings
 
 
-def examine(root: Path | str, db_url: str | None = None, *, patience: float = PATIENCE) -> Report:
-    """Check every invariant that can be seen from outside.
+def examine(root: Path | str, db_url: str | None = None, *, recheck_delay: float = RECHECK_DELAY) -> Report:
+    """Check every invariant that can be observed from outside.
 
     Parameters
     ----------
     root : path or str
         The root, a folder or a URL; it and its database are only read.
     db_url : str, optional
-        SQLAlchemy URL of the database; None for SQLite in the root, where that is a folder.
-    patience : float, optional
-        Seconds after which what looked wrong is looked at once more.
+        SQLAlchemy URL of the database; None for SQLite in the root, if the root is a folder.
+    recheck_delay : float, optional
+        Seconds after which anything that looked wrong is checked again.
 
     Returns
     -------
     Report
-        What is wrong, and how much was looked at; whatever is damaged, nothing is raised for it.
+        The violations, and how much was checked; damaged data never raises.
     """
     try:
         files, database = open_store(root, db_url, is_read_only=True)
         try:
-            return _examine(files, database, patience)
+            return _examine(files, database, recheck_delay)
         finally:
             database.close()
     except RunWidgetsError as error:
-        return Report([Finding(1, error.subject, error.problem)], 0, 0)
+        return Report([Violation(1, error.subject, error.problem)], 0, 0)
     except OSError as error:
-        return Report([Finding(1, "root", f"it cannot be read: {error}")], 0, 0)
+        return Report([Violation(1, "root", f"it cannot be read: {error}")], 0, 0)
 
 
-def _examine(files: FileStore, database: Database, patience: float) -> Report:
+def _examine(files: FileStore, database: Database, recheck_delay: float) -> Report:
     damage = find_damage(database)
     if damage is not None:
-        return Report([Finding(1, "database", f"it is damaged: {damage}")], 0, 0)
+        return Report([Violation(1, "database", f"it is damaged: {damage}")], 0, 0)
     run_ids = Runs(database).all_ids()
-    look = _Look(files, database)
+    look = _Inspection(files, database)
     findings = {*look.at_runs(run_ids), *look.at_root()}
     if findings:
-        threading.Event().wait(patience)
+        threading.Event().wait(recheck_delay)
         wrong = {(each.invariant, each.subject) for each in findings}
         subjects = {each.subject for each in findings}
-        again = _Look(files, database)
+        again = _Inspection(files, database)
         seen = [*again.at_runs(each for each in run_ids if f"run {each}" in subjects), *again.at_root()]
         findings = {each for each in seen if (each.invariant, each.subject) in wrong}
     return Report(sorted(findings), len(run_ids), look.files)
 
 
-class _Look:
-    """One look at a root."""
+class _Inspection:
+    """One inspection of a root."""
 
     def __init__(self, files: FileStore, database: Database) -> None:
         self._files = files
@@ -134,62 +136,62 @@ class _Look:
         locks = children(files.local.instances) if files.local is not None else []
         self._instances = {path.name for path in locks if is_alive(path)}
         self.files = 0
-        """Files that were looked at so far."""
+        """Number of files checked so far."""
 
-    def at_runs(self, run_ids: Iterable[str]) -> Iterator[Finding]:
-        """Hold runs to every rule."""
+    def at_runs(self, run_ids: Iterable[str]) -> Iterator[Violation]:
+        """Check runs against every rule."""
         for run_id in run_ids:
             rows = read_run(self._database, run_id)
-            if rows is not None:  # else it was deleted meanwhile
+            if rows is not None:  # else the run was deleted in the meantime
                 self.files += len(rows.files)
                 with self._files.look_at(run_id) as folder:
                     yield from self._at_run(run_id, rows, folder)
 
-    def _at_run(self, run_id: str, rows: Rows, folder: Path) -> Iterator[Finding]:
+    def _at_run(self, run_id: str, rows: Rows, folder: Path) -> Iterator[Violation]:
         invariant, subject = 1, f"run {run_id}"
         try:
             run = ObservedRun(rows, folder, self._processes[run_id], self._instances)
             rules = RULES if not run.damage else {1: RULES[1]}
-        except DAMAGED as error:
-            yield Finding(invariant, subject, f"its rows are damaged: {error!r}")
+        except DAMAGE_ERRORS as error:
+            yield Violation(invariant, subject, f"its rows are damaged: {error!r}")
             return
         for invariant, rule in rules.items():
             try:
-                yield from [Finding(invariant, subject, problem) for problem in rule(run)]
-            except DAMAGED as error:
-                yield Finding(invariant, subject, f"what it left is damaged: {error!r}")
+                yield from [Violation(invariant, subject, problem) for problem in rule(run)]
+            except DAMAGE_ERRORS as error:
+                yield Violation(invariant, subject, f"its files are damaged: {error!r}")
 
-    def at_root(self) -> Iterator[Finding]:
-        """Hold folders to rows, and rows to folders."""
+    def at_root(self) -> Iterator[Violation]:
+        """Check the directories against the rows, and the rows against the directories."""
         for orphan in find_orphaned_files(self._files, self._database, time.time(), CHECKER):
-            yield Finding(11, orphan.key, "it belongs to nobody")
+            yield Violation(11, orphan.key, "it belongs to nobody")
         needed = Catalog(self._database).needed_copies()
         if needed is None:
-            yield Finding(1, "database", "a template in it cannot be read")
+            yield Violation(1, "database", "a template in it cannot be read")
         for digest in sorted(needed or ()):
             yield from self._at_file(copy_key(digest), digest)
         for row in read_uploads(self._database):
             yield from self._at_file(upload_key(row.group_id, row.id, row.name), row.sha256)
         for invariant, sweep_id, problem in find_broken_sweeps(self._database):
-            yield Finding(invariant, f"sweep {sweep_id}", problem)
+            yield Violation(invariant, f"sweep {sweep_id}", problem)
         for run_id in find_orphans(self._database):
-            yield Finding(12, f"run {run_id}", "it is gone, but its rows are not")
+            yield Violation(12, f"run {run_id}", "it was deleted, but its rows were not")
         for run_id, moment in find_deleted(self._database).items():
-            if self._processes[run_id] and age(moment) > GRACE:
+            if self._processes[run_id] and age(moment) > PROCESS_GRACE:
                 alive = ", ".join(map(str, sorted(self._processes[run_id])))
-                yield Finding(12, f"run {run_id}", f"it is gone, but its processes {alive} are not")
+                yield Violation(12, f"run {run_id}", f"it was deleted, but its processes {alive} are alive")
 
-    def _at_file(self, key: str, sha256: str) -> Iterator[Finding]:
+    def _at_file(self, key: str, sha256: str) -> Iterator[Violation]:
         self.files += 1
         found = self._files.find_hash(key)
         if found is None:
-            yield Finding(11, key, "it has a row, but it is missing")
+            yield Violation(11, key, "it has a row, but it is missing")
         elif found != sha256:
-            yield Finding(15, key, "it has another content than it had")
+            yield Violation(15, key, "it has another content than it had")
 
 
 def is_alive(path: Path) -> bool:
-    """Say whether an instance lives, by its lock; one that takes it just now is not disturbed."""
+    """Return whether an instance is alive, from its lock, without disturbing one that is taking it."""
     try:
         return time.time() - path.stat().st_mtime < CREATION_GRACE or is_locked(path)
     except FileNotFoundError:
@@ -197,12 +199,12 @@ def is_alive(path: Path) -> bool:
 
 
 def _processes_by_run() -> "defaultdict[str, set[int]]":
-    """Return the ids of processes by the run whose id they carry, in one pass over all of them."""
+    """Return the process ids of each run, from the run ids in the environments of all processes."""
     found: defaultdict[str, set[int]] = defaultdict(set)
     for process in psutil.process_iter():
         try:
             run_id = process.environ().get(RUN_VARIABLE)
-        except psutil.Error:  # it is gone, a zombie, or somebody else's
+        except psutil.Error:  # it has ended, is a zombie, or belongs to another user
             continue
         if run_id is not None and process.pid != os.getpid():
             found[run_id].add(process.pid)

@@ -1,8 +1,7 @@
-"""What must be true of every run: the invariants with their numbers, and the rules that check them.
+"""The invariants of runs, with their numbers, and the rules that check them.
 
-A rule yields what is wrong, in words that follow the name of the run; a rule that yields nothing is
-satisfied. A rule that needs a damaged thing is silent about it: the rule whose thing it is reports the
-damage.
+A rule yields problems, as sentences about the run; a rule that yields nothing is satisfied. A rule that
+depends on damaged data yields nothing: the rule that the data belongs to reports the damage.
 """
 
 import hashlib
@@ -24,35 +23,35 @@ from runwidgets.store.files.layout import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKD
 from runwidgets.templates.parameters import check_arguments, file_reference, parse_parameters
 from runwidgets.templates.signature import construct
 
-GRACE = 5.0
-"""Seconds after its end in which the processes of a run must be gone."""
-STATUSES = {"ok", "error", "not run", "running"}
-SKIPPED = "skip-execution"
-"""Tag of a cell that nbclient leaves out. **Source:** ``NotebookClient.skip_cells_with_tag``."""
-BY_ITSELF = {RunState.SUCCESS, RunState.ERROR}
-"""Ends that the journal and the row must agree on; a cancel may win against any."""
+PROCESS_GRACE = 5.0
+"""Seconds after the end of a run within which its processes must end."""
+CELL_STATUSES = {"ok", "error", "not run", "running"}
+SKIP_TAG = "skip-execution"
+"""Tag of a cell that nbclient skips. **Source:** ``NotebookClient.skip_cells_with_tag``."""
+JOURNALED_ENDS = {RunState.SUCCESS, RunState.ERROR}
+"""States on which the journal and the row must agree; a cancellation may override the journal."""
 
 INVARIANTS: dict[int, str] = {
     1: "An accepted run is on disk before its start is confirmed, and what is on disk can be read.",
     2: "A run ends in exactly one terminal state, which never changes.",
     3: "A run moves only as the state machine allows.",
-    4: "A run is not lost when the server, its runner or its kernel is killed: somebody ends it.",
+    4: "A run is not lost when the server, its runner or its kernel is killed: it still ends.",
     5: "A run is executed at most once, unless `config.retries` allows further attempts.",
     6: "No process of a run, and none that it started, exists 5 seconds after its end.",
-    7: "SUCCESS means that every declared output and every result file is there, with the size and the "
-    "SHA-256 that were recorded.",
-    8: "A run that is not SUCCESS offers no result files; its log and its partial notebook are there.",
-    9: "The executed notebook is valid, is strict JSON, and says of each cell what became of it.",
-    10: "A run is created, started and finished in this order, whatever the clock does.",
+    7: "SUCCESS means that every declared output and every result file exists, with the recorded size and "
+    "SHA-256.",
+    8: "A run that is not SUCCESS offers no result files; its log and its partial notebook exist.",
+    9: "The executed notebook is valid, is strict JSON, and states the result of each cell.",
+    10: "A run is created, started and finished in this order, even if the clock is changed.",
     11: "Every file under the root belongs to a row of the database, and every row has its files.",
-    12: "Nothing remains of a run that was deleted: no row, no file, no process.",
-    13: "The events of a run are ordered, without a gap, and end in what its row says.",
-    14: "No more runs execute than there are slots, and a run that has ended gives its slot back.",
-    15: "The recorded arguments and the recorded template give the cell that was injected, byte for byte.",
-    16: "A request that is wrong is answered with a status below 500, and no answer holds a traceback, a "
+    12: "Nothing remains of a deleted run: no row, no file, no process.",
+    13: "The events of a run are ordered, have no gap, and end in the state of its row.",
+    14: "No more runs execute than there are slots, and a run that has ended releases its slot.",
+    15: "The recorded arguments and the recorded template reproduce the injected cell, byte for byte.",
+    16: "An invalid request gets a response with a status below 500, and no response contains a traceback, a "
     "path of the server, SQL or the content of a file.",
 }
-"""What must always be true, by number. 16 is about answers over HTTP, which only the tests can check."""
+"""The invariants by number. Number 16 is about HTTP responses, and is checked by the tests only."""
 
 Problems = Iterator[str]
 
@@ -61,11 +60,11 @@ def is_on_disk(run: ObservedRun) -> Problems:
     """1: An accepted run is on disk, and can be read."""
     yield from run.damage
     if not run.folder.is_dir():
-        return  # a row without a folder is 11
+        return  # a row without a directory violates 11
     if run.description is None:
-        yield f"its {RUN_FILE} is missing or no JSON"
+        yield f"its {RUN_FILE} is missing or not JSON"
     elif run.description.get("id") != run.run["id"]:
-        yield f"its {RUN_FILE} is that of another run"
+        yield f"its {RUN_FILE} belongs to another run"
     if not (run.folder / TEMPLATE).is_file():
         yield f"its {TEMPLATE} is missing"
 
@@ -76,14 +75,14 @@ def ends_once(run: ObservedRun) -> Problems:
         if before in {state.value for state in TERMINAL}:
             yield f"it became {after} after it was {before}"
     ends = [record.get("state") for record in run.journal or () if record.get("kind") == "finished"]
-    if ends and run.state in BY_ITSELF and ends[-1] != run.state.value:
+    if ends and run.state in JOURNALED_ENDS and ends[-1] != run.state.value:
         yield f"it is {run.state}, but its journal says {ends[-1]}"
 
 
 def moves_legally(run: ObservedRun) -> Problems:
-    """3: Only moves of the machine."""
+    """3: A run moves only as the state machine allows."""
     if run.states[:1] not in ([], [RunState.PENDING.value]):
-        yield f"it began as {run.states[0]}"
+        yield f"its first state is {run.states[0]}"
     legal = {(source.value, target.value) for source in MOVES for target in MOVES[source]}
     for before, after in pairwise(run.states):
         if before not in {state.value for state in TERMINAL} and (before, after) not in legal:
@@ -91,17 +90,17 @@ def moves_legally(run: ObservedRun) -> Problems:
 
 
 def is_not_lost(run: ObservedRun) -> Problems:
-    """4: Somebody brings every claimed run to its end."""
+    """4: Every claimed run reaches a terminal state."""
     if run.count("started") <= run.run["config"].get("retries", 0):
-        return  # the next attempt waits for its pause, or the first for its runner
+        return  # the run waits for its next attempt, or for its runner
     if run.state is RunState.RUNNING and run.is_followed_here and not run.processes:
-        yield "it is RUNNING, but its runner is gone and its instance does not notice"
+        yield "it is RUNNING, but its runner has ended and its instance does not notice it"
 
 
 def executes_once(run: ObservedRun) -> Problems:
-    """5: A run executes at most once, unless it may be tried again, and says so."""
+    """5: A run executes at most once, unless retries are allowed and recorded."""
     if run.journal is None:
-        yield "its journal has a line that is no JSON object"
+        yield "its journal has a line that is not a JSON object"
         return
     retries = run.run["config"].get("retries", 0)
     started, before = run.count("started"), ""
@@ -118,13 +117,13 @@ def executes_once(run: ObservedRun) -> Problems:
 
 
 def leaves_no_process(run: ObservedRun) -> Problems:
-    """6: No process of a run lives on after its end."""
-    if run.processes and run.ended_for() > GRACE:
-        yield f"processes {', '.join(map(str, sorted(run.processes)))} live on"
+    """6: No process of a run survives the run."""
+    if run.processes and run.ended_for() > PROCESS_GRACE:
+        yield f"processes {', '.join(map(str, sorted(run.processes)))} are still alive"
 
 
-def keeps_its_results(run: ObservedRun) -> Problems:
-    """7: SUCCESS means that every declared output and every listed file is there as it was."""
+def has_intact_results(run: ObservedRun) -> Problems:
+    """7: SUCCESS means that every declared output and every listed file exists unchanged."""
     if run.state is not RunState.SUCCESS or not run.folder.is_dir():
         return
     names = {row["name"] for row in run.files}
@@ -138,7 +137,7 @@ def keeps_its_results(run: ObservedRun) -> Problems:
         elif path.stat().st_size != row["size"]:
             yield f"result file {row['name']} has {path.stat().st_size} bytes instead of {row['size']}"
         elif hash_file(path)[0] != row["sha256"]:
-            yield f"result file {row['name']} has another content than it had"
+            yield f"result file {row['name']} has a changed content"
     if run.description is not None:
         names |= {each["path"] for each in [*run.description["inputs"], *run.description["files"]]}
         for output in run.description["template"]["outputs"]:
@@ -147,8 +146,8 @@ def keeps_its_results(run: ObservedRun) -> Problems:
                 yield f"declared output {source} is not among its result files"
 
 
-def offers_no_false_results(run: ObservedRun) -> Problems:
-    """8: What is not SUCCESS offers no result files, but its log and its partial notebook."""
+def lists_results_only_on_success(run: ObservedRun) -> Problems:
+    """8: A run that is not SUCCESS offers no result files, but its log and its partial notebook."""
     if run.state is not RunState.SUCCESS and run.files:
         yield f"it is {run.state}, but lists {len(run.files)} result files"
     if run.count("cell"):
@@ -157,53 +156,53 @@ def offers_no_false_results(run: ObservedRun) -> Problems:
                 yield f"its {name} is missing"
 
 
-def tells_the_truth_of_its_cells(run: ObservedRun) -> Problems:
-    """9: The notebook is valid and strict JSON, and says of each cell what became of it."""
+def has_valid_notebook(run: ObservedRun) -> Problems:
+    """9: The notebook is valid and strict JSON, and states the result of each cell."""
     if not (run.folder / OUTPUT).is_file():
-        return  # that is 7 and 8
+        return  # violates 7 or 8
     if run.notebook is None:
-        yield f"its {OUTPUT} is no strict JSON"
+        yield f"its {OUTPUT} is not strict JSON"
         return
     try:
         nbformat.validate(run.notebook)
     except nbformat.ValidationError as error:
-        yield f"its {OUTPUT} is no valid notebook: {str(error).splitlines()[0]}"
+        yield f"its {OUTPUT} is not a valid notebook: {str(error).splitlines()[0]}"
         return
     cells = [
         cell
         for cell in run.notebook["cells"]
-        if cell["cell_type"] == "code" and SKIPPED not in cell["metadata"].get("tags", [])
+        if cell["cell_type"] == "code" and SKIP_TAG not in cell["metadata"].get("tags", [])
     ]
     told = [cell["metadata"].get("runwidgets", {}).get("status") for cell in cells]
     is_over = False
     for number, status in enumerate(told, 1):
-        if status not in STATUSES:
-            yield f"code cell {number} does not say what became of it"
+        if status not in CELL_STATUSES:
+            yield f"code cell {number} does not state its result"
         elif status == "running" and not run.is_moving:
-            yield f"code cell {number} is still running, it says"
+            yield f"code cell {number} claims to be still running"
         elif status != "ok" and run.state is RunState.SUCCESS:
-            yield f"code cell {number} says {status}, but the run is SUCCESS"
+            yield f"code cell {number} has the status {status}, but the run is SUCCESS"
         elif status != "not run" and is_over:
-            yield f"code cell {number} says {status}, but one before it did not end well"
+            yield f"code cell {number} has the status {status}, but an earlier one did not succeed"
         is_over = is_over or status != "ok"
 
 
-def has_no_negative_time(run: ObservedRun) -> Problems:
-    """10: A run is created, started and finished in this order, under any clock."""
+def has_ordered_times(run: ObservedRun) -> Problems:
+    """10: A run is created, started and finished in this order, even if the clock is changed."""
     names = [name for name in ("created_at", "started_at", "finished_at") if run.run[name] is not None]
     for earlier, later in pairwise(names):
         if run.run[earlier] > run.run[later]:
             yield f"{earlier} is later than {later}"
 
 
-def has_its_folder(run: ObservedRun) -> Problems:
-    """11: A row has its folder."""
+def has_directory(run: ObservedRun) -> Problems:
+    """11: A row has its directory."""
     if not run.folder.is_dir():
-        yield "it has a row, but no folder"
+        yield "it has a row, but no directory"
 
 
-def told_everything(run: ObservedRun) -> Problems:
-    """13: The events end in what the row says."""
+def has_complete_events(run: ObservedRun) -> Problems:
+    """13: The events end in the state of the row."""
     last = run.states[-1] if run.states else "nothing"
     if last != run.state.value:
         yield f"it is {run.state}, but its last event says {last}"
@@ -220,23 +219,23 @@ def told_everything(run: ObservedRun) -> Problems:
         yield "its progress is not what its last event says"
 
 
-def gives_its_slot_back(run: ObservedRun) -> Problems:
-    """14: Who holds a slot has processes, or will have them soon."""
+def releases_slot(run: ObservedRun) -> Problems:
+    """14: A run that holds a slot has processes, or will have them soon."""
     if run.run["holds_slot"] and run.run["host"] is None:
-        yield "it holds a slot of no machine"
-    has_ended = run.state not in ACTIVE and run.ended_for() > GRACE
+        yield "it holds a slot, but on no machine"
+    has_ended = run.state not in ACTIVE and run.ended_for() > PROCESS_GRACE
     if has_ended and run.run["holds_slot"] and run.is_followed_here and not run.processes:
-        yield "it has ended and its processes are gone, but it still holds a slot"
+        yield "it has ended with all its processes, but still holds a slot"
 
 
-def can_be_reproduced(run: ObservedRun) -> Problems:
-    """15: The recorded arguments and the template give the injected cell, byte for byte."""
+def is_reproducible(run: ObservedRun) -> Problems:
+    """15: The recorded arguments and the template reproduce the injected cell, byte for byte."""
     description = run.description
     if description is None:
         return
     template = run.folder / TEMPLATE
     if template.is_file() and _hash(template.read_bytes()) != run.version["notebook"]:
-        yield f"its {TEMPLATE} is not the one that was registered"
+        yield f"its {TEMPLATE} is not the registered one"
     if description["template"]["sha256"] != run.version["sha256"]:
         yield f"its {RUN_FILE} names another template than its row"
     if description["fingerprint"] != run.run["fingerprint"]:
@@ -250,14 +249,14 @@ def can_be_reproduced(run: ObservedRun) -> Problems:
         yield f"its arguments are refused: {error.message}"
         return
     if _canonical(expected) != _canonical(description["values"]):
-        yield "its arguments do not give the values that it ran with"
+        yield "its arguments do not reproduce its values"
     if run.notebook is None or not description["values"]:
         return
     tagged = [
         cell for cell in run.notebook["cells"] if "injected-parameters" in cell["metadata"].get("tags", [])
     ]
     if [_source(cell) for cell in tagged] != [_inject(description)]:
-        yield f"its arguments do not give the injected cell of its {OUTPUT}"
+        yield f"its arguments do not reproduce the injected cell of its {OUTPUT}"
 
 
 RULES: dict[int, Callable[[ObservedRun], Problems]] = {
@@ -267,20 +266,20 @@ RULES: dict[int, Callable[[ObservedRun], Problems]] = {
     4: is_not_lost,
     5: executes_once,
     6: leaves_no_process,
-    7: keeps_its_results,
-    8: offers_no_false_results,
-    9: tells_the_truth_of_its_cells,
-    10: has_no_negative_time,
-    11: has_its_folder,
-    13: told_everything,
-    14: gives_its_slot_back,
-    15: can_be_reproduced,
+    7: has_intact_results,
+    8: lists_results_only_on_success,
+    9: has_valid_notebook,
+    10: has_ordered_times,
+    11: has_directory,
+    13: has_complete_events,
+    14: releases_slot,
+    15: is_reproducible,
 }
-"""By the number of the invariant. 12 is checked by `doctor`, for there is no row to begin with."""
+"""The rule of each invariant. Number 12 is checked by `doctor`, because a deleted run has no row."""
 
 
 def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:
-    """Return what the recorded arguments come to; of a secret nothing is recorded."""
+    """Return the values for the recorded arguments, without those of secrets, which are not recorded."""
     parameters = [
         each
         for each in parse_parameters(
@@ -299,7 +298,7 @@ def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inject(description: dict[str, Any]) -> str:
-    """Return the cell that papermill and we make of the values."""
+    """Return the cell that papermill and runwidgets generate for the values."""
     template, values = description["template"], description["values"]
     code: str = translate_parameters(template["kernelName"], template["language"], values, "Parameters")
     lines = [

@@ -1,7 +1,7 @@
-"""What there is to see of one run: its rows, its folder, its processes.
+"""The observable state of one run: its rows, its directory, its processes.
 
-Everything is read once and may be damaged. What cannot be read is None, and one rule says so; the others
-are silent about it.
+Everything is read once and may be damaged. Unreadable data is None; one rule reports it, and the other
+rules ignore it.
 """
 
 import json
@@ -26,23 +26,23 @@ JSON_COLUMNS = {
     "version": ("template",),
     "group": ("parameters",),
 }
-"""Columns of each row in which JSON is expected; of these only a run's ``progress`` may be empty."""
+"""Columns of each row that contain JSON; only a run's ``progress`` may be empty."""
 
 
 @dataclass
 class ObservedRun:
-    """A run as it is now.
+    """The present state of a run.
 
     Parameters
     ----------
     rows : Rows
-        What the database says.
+        The rows of the run in the database.
     folder : Path
-        Its directory, which may be missing or damaged.
+        The run directory, which may be missing or damaged.
     processes : collection of int
-        Process ids on this machine that carry the run's id.
+        Ids of processes on this machine that carry the run's id.
     services : collection of str
-        The services that live.
+        The live instances.
     """
 
     rows: Rows
@@ -52,7 +52,7 @@ class ObservedRun:
 
     def __post_init__(self) -> None:
         self.damage: list[str] = []
-        """What of its rows is no JSON."""
+        """Columns of the rows that are not JSON."""
         self.run = self._parse("run", self.rows.run)
         self.events = [self._parse("event", row) for row in self.rows.events]
         self.files = [self._parse("file", row) for row in self.rows.files]
@@ -63,7 +63,7 @@ class ObservedRun:
 
     @cached_property
     def states(self) -> list[str]:
-        """The states that its events tell, in order."""
+        """The states in its events, in order."""
         return [str(event["data"]["state"]) for event in self.events if event["kind"] == "state"]
 
     @cached_property
@@ -73,7 +73,7 @@ class ObservedRun:
 
     @cached_property
     def journal(self) -> list[Json] | None:
-        """Whole lines of its journal; empty before the first, None where one is no JSON object."""
+        """Complete lines of its journal; empty before the first one, None if a line is not a JSON object."""
         path = self.folder / JOURNAL
         if not path.exists():
             return []
@@ -87,25 +87,25 @@ class ObservedRun:
 
     @cached_property
     def description(self) -> Json | None:
-        """Content of its ``run.json``; None where that is missing or no JSON object."""
+        """Content of its ``run.json``; None if that is missing or not a JSON object."""
         return _read_json(self.folder / RUN_FILE)
 
     @cached_property
     def notebook(self) -> Json | None:
-        """Its executed notebook; None where that is missing, or no strict JSON."""
+        """Its executed notebook; None if that is missing or not strict JSON."""
         return _read_json(self.folder / OUTPUT)
 
     @property
     def is_followed_here(self) -> bool:
-        """Whether a living instance of this machine has to bring it to its end."""
+        """Whether a live instance on this machine is responsible for the run."""
         return self.run["host"] == socket.gethostname() and self.run["instance"] in self.instances
 
     def ended_for(self) -> float:
-        """Return the seconds since it ended, 0 while it has not."""
+        """Return the seconds since its end, or 0 if it has not ended."""
         return age(self.run["finished_at"]) if self.run["finished_at"] else 0.0
 
     def count(self, kind: str) -> int:
-        """Return how many records of a kind its journal has."""
+        """Return the number of records of a kind in its journal."""
         return sum(record.get("kind") == kind for record in self.journal or ())
 
     def _parse(self, kind: str, row: JsonRow) -> Json:
@@ -114,18 +114,18 @@ class ObservedRun:
             try:
                 parsed[name] = None if row[name] is None else json.loads(row[name])
             except ValueError:
-                self.damage.append(f"column {name} of its {kind} is no JSON")
+                self.damage.append(f"column {name} of its {kind} is not JSON")
         return parsed
 
 
 def age(moment: str) -> float:
-    """Return the seconds since a time of the database."""
+    """Return the seconds since a timestamp of the database."""
     return (datetime.now(timezone.utc) - datetime.fromisoformat(moment)).total_seconds()
 
 
 def refuse_constant(name: str) -> None:
-    """Refuse what Python reads as JSON though it is none: NaN and the infinities."""
-    raise ValueError(f"{name} is no JSON")
+    """Reject constants that Python accepts but JSON does not: NaN and the infinities."""
+    raise ValueError(f"{name} is not JSON")
 
 
 def _read_json(path: Path) -> Json | None:

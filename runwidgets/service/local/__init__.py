@@ -1,1 +1,1 @@
-"""The services over the store and a backend, in this process."""
+"""The services in this process, on the store and a backend."""

@@ -1,4 +1,4 @@
-"""What the local services of an instance are made of, shared by all users."""
+"""The components that all local services of an instance share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from runwidgets.store.files.base import FileStore
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """What the local services are made of; one per instance, shared by all users."""
+    """The components of the local services; one object per instance, shared by all users."""
 
     catalog: Catalog
     runs: Runs
@@ -30,18 +30,18 @@ class Components:
     policy: Policy
     limits: Limits
     has_resources: bool
-    """Whether there is anything that ``config.resources`` could ask for."""
+    """Whether the backend supports ``config.resources``."""
 
     def group(self, user: str | None, group_id: str) -> Row[Any]:
-        """Return a group that a user may act in."""
+        """Return a group in which a user may act."""
         group = self.catalog.get_group(group_id)
         self.policy.check(user, group)
         return group
 
     def remove_runs(self, group_ids: Sequence[str], subject: str, remove: Callable[[], None]) -> None:
-        """Remove rows and then files of some groups, unless a run of them is active."""
+        """Remove the rows and then the files of some groups, unless a run in them is active."""
         if self.runs.count_active(group_ids):
-            raise InvalidRunStateError(subject, "a run of it is active", "cancel it first")
+            raise InvalidRunStateError(subject, "one of its runs is active", "cancel it first")
         run_ids = self.runs.ids(group_ids)
         remove()
         self.files.delete_runs(run_ids)

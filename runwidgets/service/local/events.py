@@ -1,4 +1,4 @@
-"""Events, over the store, in this process."""
+"""The event service in this process."""
 
 import threading
 import time
@@ -13,28 +13,28 @@ from runwidgets.service.local.components import Components
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import events_after, last_event
 
-PIECE = 500
-"""Events read at once."""
-PAUSE = 0.2
-"""Seconds after which events that another process wrote are seen, where nobody tells of them."""
-PATIENCE = 5.0
-"""Seconds after which events are looked for although nobody told of any."""
+EVENT_BATCH = 500
+"""Events that are read at once."""
+POLL_INTERVAL = 0.2
+"""Seconds after which events of other processes are seen, if the database does not notify."""
+NOTIFY_TIMEOUT = 5.0
+"""Seconds after which events are read even without a notification."""
 
 
 class InstanceEvents:
-    """The events of the whole instance, whoever may read them.
+    """The events of the whole instance, without a check of permissions.
 
     Parameters
     ----------
     database : Database
-        Where they are.
+        The database with the events.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def last_event(self) -> int:
-        """Return the number of the newest event, 0 before the first."""
+        """Return the ``seq`` of the newest event, 0 before the first."""
         return last_event(self._database)
 
     def read_events(
@@ -60,17 +60,17 @@ class InstanceEvents:
         """Yield events, waiting for new ones; see `EventService`."""
         while stop is None or not stop.is_set():
             seen = self._database.changes
-            events = self.read_events(after, PIECE, group_id, run_id, sweep_id)
+            events = self.read_events(after, EVENT_BATCH, group_id, run_id, sweep_id)
             for event in events:
                 after = event["seq"]
                 yield event
-            if len(events) < PIECE:
+            if len(events) < EVENT_BATCH:
                 self._wait(seen, stop)
 
     def _wait(self, seen: int, stop: threading.Event | None) -> None:
-        """Wait until there may be events: of this process, or of others, of which only PostgreSQL tells."""
-        deadline = time.monotonic() + (0.0 if self._database.is_sqlite else PATIENCE)
-        while self._database.wait_for_change(seen, PAUSE) == seen and time.monotonic() < deadline:
+        """Wait until there may be events: of this process, or of others, which only PostgreSQL notifies."""
+        deadline = time.monotonic() + (0.0 if self._database.is_sqlite else NOTIFY_TIMEOUT)
+        while self._database.wait_for_change(seen, POLL_INTERVAL) == seen and time.monotonic() < deadline:
             if stop is not None and stop.is_set():
                 return
 
@@ -84,7 +84,7 @@ class LocalEventService(EventService):
         self._user = user
 
     def last_event(self) -> int:
-        """Return the number of the newest event; see `EventService`."""
+        """Return the ``seq`` of the newest event; see `EventService`."""
         return self._events.last_event()
 
     def follow_events(
@@ -114,7 +114,7 @@ class LocalEventService(EventService):
 
 
 def event_json(row: Row[Any]) -> RunEvent:
-    """Return an event as it crosses the wire."""
+    """Convert the row of an event to JSON."""
     sweep = {} if row.sweep_id is None else {"sweepId": row.sweep_id}
     event = {"seq": row.seq, "runId": row.run_id, "groupId": row.group_id, **sweep}
     return cast(RunEvent, {**event, "kind": row.kind, "data": row.data, "at": row.at})

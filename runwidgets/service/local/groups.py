@@ -1,4 +1,4 @@
-"""Groups, over the store, in this process."""
+"""The group service in this process."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -43,7 +43,7 @@ class LocalGroupService(GroupService):
         taken = {each["name"] for each in version.template["handle"]["parameters"]}
         for parameter in declared:
             if parameter.name in taken:
-                raise InvalidParameterError(parameter.name, "the template declares it already")
+                raise InvalidParameterError(parameter.name, "the template already declares it")
         self._check_name(workflow_id, name)
         group_id = check_identifier(identifier, "group", parts.catalog)
         values: NewGroup = {
@@ -109,4 +109,4 @@ class LocalGroupService(GroupService):
 
     def _check_name(self, workflow_id: str, name: str) -> None:
         if self._parts.catalog.find_group(workflow_id, name) is not None:
-            raise ConstraintViolationError("name", f"the workflow has a group '{name}' already")
+            raise ConstraintViolationError("name", f"the workflow already has a group '{name}'")

@@ -1,4 +1,4 @@
-"""Tables of runs, a page at a time."""
+"""Paginated tables of runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 from sqlalchemy import Row
 
 from runwidgets.schema import JsonValue, TablePage
-from runwidgets.service.local.validation import whole
+from runwidgets.service.local.validation import check_whole_number
 
 TABLE_PAGE = 2_000
-"""Rows of a table in one answer, at most."""
+"""Rows of a table in one response at most."""
 COLUMNS = ("id", "state", "createdAt", "startedAt", "finishedAt", "arguments", "metrics", "reason", "message")
 
 
 def make_table(rows: Sequence[Row[Any]], following: int | None, *further: str) -> TablePage:
-    """Return runs as the rows of a table.
+    """Convert runs into the rows of a table.
 
     Parameters
     ----------
     rows : sequence of Row
-        Columns of `runs`, and the further ones.
+        Rows with the columns of `runs`, and the further ones.
     following : int or None
-        Where the next page begins; None where there is none.
+        Cursor of the next page; None if this is the last page.
     *further : str
-        Columns that stand before the usual ones.
+        Columns before the usual ones.
 
     Returns
     -------
@@ -38,9 +38,9 @@ def make_table(rows: Sequence[Row[Any]], following: int | None, *further: str) -
 
 
 def read_page(limit: int | None, cursor: str | None, name: str) -> tuple[int, int | None]:
-    """Return how many rows of a table are asked for, and from where on; `name` is the cursor's."""
-    size = TABLE_PAGE if limit is None else whole("limit", limit, 1, TABLE_PAGE)
-    return size, None if cursor is None else whole(name, cursor, 0, 2**62)
+    """Return the number of rows and the position that a caller asks for; `name` is the name of the cursor."""
+    size = TABLE_PAGE if limit is None else check_whole_number("limit", limit, 1, TABLE_PAGE)
+    return size, None if cursor is None else check_whole_number(name, cursor, 0, 2**62)
 
 
 def _cells(row: Row[Any]) -> list[JsonValue]:

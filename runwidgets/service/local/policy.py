@@ -1,9 +1,9 @@
-"""Who may do what.
+"""The access policy.
 
-Access is *open* where everybody who reaches the service is one person, as with the token that a
-Jupyter server prints at its start: its browsers get random names but share one secret. It is by
-*members* where an identity provider knows people: then the owner and the members of a group may read,
-start, cancel and delete in it, and nobody else.
+Access is *open* if everybody who reaches the server is one person, as with the token that a Jupyter server
+prints at startup: browsers get random user names but share one secret. Access is by *members* if an identity
+provider authenticates people: then only the owner and the members of a group may read, start, cancel and
+delete in it.
 """
 
 from typing import Any, Literal
@@ -17,14 +17,14 @@ Access = Literal["open", "members"]
 
 
 class Policy:
-    """KernelBridge for one way of access.
+    """Decides who may act in a group, and whose groups a list contains.
 
     Parameters
     ----------
     access : {"open", "members"}
-        As above.
+        The kind of access, as described above.
     catalog : Catalog
-        Knows owners and members.
+        Provides owners and members.
     """
 
     def __init__(self, access: Access, catalog: Catalog) -> None:
@@ -32,24 +32,24 @@ class Policy:
         self._catalog = catalog
 
     def reader(self, user: str | None) -> str | None:
-        """Return the user to whose groups lists are narrowed; None for no narrowing."""
+        """Return the user whose groups a list is restricted to; None for no restriction."""
         return None if self._access == "open" else user or ""
 
     def is_allowed(self, user: str | None, group: Row[Any]) -> bool:
-        """Say whether a user may act in a group."""
+        """Return whether a user may act in a group."""
         if self._access == "open":
             return True
         return user is not None and (group.owner == user or user in self._catalog.get_members(group.id))
 
     def check(self, user: str | None, group: Row[Any]) -> None:
-        """Refuse a user who may not act in a group.
+        """Raise an error unless a user may act in a group.
 
         Raises
         ------
         UnauthorizedAccessError
-            The user is neither its owner nor a member.
+            The user is neither the owner of the group nor a member.
         """
         if not self.is_allowed(user, group):
             raise UnauthorizedAccessError(
-                f"group {group.id}", f"{user or 'nobody'} is no member of it", "ask a member to add you"
+                f"group {group.id}", f"{user or 'nobody'} is not a member of it", "ask a member to add you"
             )

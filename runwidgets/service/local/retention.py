@@ -1,4 +1,4 @@
-"""What becomes of what is old: one function for the command `clean`, and for the service every hour."""
+"""Retention: the removal of old runs and orphans, by the command `clean` and every hour by an instance."""
 
 import logging
 import threading
@@ -15,20 +15,20 @@ from runwidgets.store.database.runs import RunRow, Runs
 from runwidgets.store.files.base import FileStore
 
 HOUR = 3600.0
-GOODBYE = 2.0
-"""Seconds that the end waits for the folder that is being removed; it goes on by itself."""
+STOP_TIMEOUT = 2.0
+"""Seconds that `close` waits for the directory that is being removed; its removal then continues alone."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Something that was removed."""
+    """An item that was removed."""
 
     subject: str
     """``run <id>``, or a key."""
     size: int
-    """Bytes that it gave back."""
+    """Bytes that were freed."""
     is_run: bool = False
     """Whether it is a run, or else something that belongs to nobody."""
 
@@ -36,42 +36,42 @@ class Removal:
 def clean(
     files: FileStore, database: Database, keep_days: int = 0, keep_runs: int = 0, *, is_dry: bool = False
 ) -> Iterator[Removal]:
-    """Remove old runs, and whatever belongs to nobody.
+    """Remove old runs, and orphans.
 
-    A run goes as soon as one of the two rules says so, through the same path as when a user deletes it:
-    first its row, whose end every follower is told, then its folder. Active runs stay, and those whose
-    processes still end. Several may clean one root at once. One thing is removed at each step, so that a
-    caller can stop in between.
+    A run is removed as soon as one of the two rules applies, in the same way as when a user deletes it: first
+    its row, whose deletion is an event, then its directory. Active runs are kept, and so are those whose
+    processes are still ending. Several processes may clean one root at once. Each step removes one item, so
+    that a caller can stop in between.
 
     Parameters
     ----------
     files : FileStore
         The root.
     database : Database
-        Its index.
+        The database of the root.
     keep_days : int, optional
-        Days for which a run is kept after its end, 0 to `limits.MAX_DAYS`; 0 for ever.
+        Days for which a run is kept after its end, 0 to `limits.MAX_DAYS`; 0 for no limit.
     keep_runs : int, optional
-        Newest runs of each group that are kept, at least 0; 0 for all.
+        Newest runs of each group that are kept, at least 0; 0 for all of them.
     is_dry : bool, optional
-        Whether it is only said what would be removed.
+        Whether to report what would be removed without removing it.
 
     Yields
     ------
     Removal
-        What was removed, oldest run first.
+        The items that were removed, oldest run first.
 
     Raises
     ------
     ServiceUnavailableError
-        The database went away or is damaged.
+        The database became unavailable or is damaged.
     """
     before = _days_ago(keep_days) if keep_days else None
     runs = Runs(database)
     for run_id in find_expired(database, before, keep_runs or None):
         removal = Removal(f"run {run_id}", files.size_of_run(run_id), is_run=True)
         if not is_dry:
-            with suppress(UnknownRunError):  # somebody deletes it at the same time
+            with suppress(UnknownRunError):  # deleted by somebody else at the same time
                 delete_row(runs, files, run_id)
             try:
                 files.delete_run(run_id)
@@ -86,18 +86,18 @@ def clean(
 
 
 class Retention:
-    """Cleans a root at once and then again and again, in a thread of its own, until it is closed.
+    """Cleans a root at once and then at intervals, in a thread of its own, until it is closed.
 
     Parameters
     ----------
     files : FileStore
         The root.
     database : Database
-        Its index.
+        The database of the root.
     keep_days, keep_runs : int
         See `clean`.
     pause : float, optional
-        Seconds from the end of one time to the next.
+        Seconds from the end of one pass to the start of the next.
     """
 
     def __init__(
@@ -112,18 +112,18 @@ class Retention:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread, after what it removes right now. Twice is harmless."""
+        """End the thread after its present step. May be called twice."""
         self._closing.set()
-        self._thread.join(GOODBYE)
+        self._thread.join(STOP_TIMEOUT)
 
     def _work(self) -> None:
         while not self._closing.is_set():
             try:
                 self._clean()
             except (RunWidgetsError, OSError) as error:
-                log.warning("runwidgets: not everything old was removed: %s; trying again later", error)
+                log.warning("runwidgets: the retention could not finish: %s; trying again later", error)
             except Exception:
-                log.exception("runwidgets: the retention stumbled; it goes on later")
+                log.exception("runwidgets: the retention failed and continues later")
             self._closing.wait(self._pause)
 
     def _clean(self) -> None:
@@ -134,7 +134,7 @@ class Retention:
 
 
 def delete_row(runs: Runs, files: FileStore, run_id: str) -> RunRow:
-    """Remove a run from the database, also when the disk is full; return its row as it was."""
+    """Remove a run from the database, even if the disk is full, and return its former row."""
     try:
         return runs.delete(run_id)
     except StorageFullError:
@@ -144,5 +144,5 @@ def delete_row(runs: Runs, files: FileStore, run_id: str) -> RunRow:
 
 
 def _days_ago(days: int) -> str:
-    """Return the time some days ago, as the tables keep it."""
+    """Return the time some days ago, in the format of the tables."""
     return (datetime.now(timezone.utc) - timedelta(days=days)).isoformat(timespec="microseconds")

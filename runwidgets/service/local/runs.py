@@ -1,4 +1,4 @@
-"""Runs, over the store and a backend, in this process."""
+"""The run service in this process."""
 
 from typing import IO, Any, cast
 
@@ -24,13 +24,13 @@ from runwidgets.service.contracts.runs import RunService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
 from runwidgets.service.local.retention import delete_row
-from runwidgets.service.local.submission import Acceptance, refuse_lost_secrets
-from runwidgets.service.local.validation import text, whole
+from runwidgets.service.local.submission import Submission, refuse_lost_secrets
+from runwidgets.service.local.validation import check_text, check_whole_number
 from runwidgets.states import RunState
 from runwidgets.store.database.runs import RunRow
 
 LOG_PIECE = 256 * 1024
-"""Bytes of the log in one answer."""
+"""Bytes of the log in one response."""
 
 
 class LocalRunService(RunService):
@@ -41,9 +41,9 @@ class LocalRunService(RunService):
     parts : Components
         The instance.
     backend : Backend
-        Where runs execute.
+        The backend on which runs execute.
     user : str or None
-        Who asks.
+        The user.
     """
 
     def __init__(self, parts: Components, backend: Backend, user: str | None) -> None:
@@ -56,22 +56,22 @@ class LocalRunService(RunService):
     ) -> RunHandle:
         """Validate every argument, then accept the run; see `RunService`."""
         parts = self._parts
-        acceptance = Acceptance(parts, self._user, group_id, config)
-        draft = acceptance.draft(arguments)
-        key = acceptance.settings.get("key")
+        submission = Submission(parts, self._user, group_id, config)
+        run = submission.prepare(arguments)
+        key = submission.settings.get("key")
         if key is not None and (found := parts.runs.find_by_key(group_id, key)) is not None:
             return self._handle(found)
         try:
-            with acceptance.on_disk([draft]):
-                (accepted,) = parts.runs.accept([draft.row], parts.limits.queue)
+            with submission.create_directories([run]):
+                (accepted,) = parts.runs.accept([run.row], parts.limits.queue)
         except IntegrityError:
             found = parts.runs.find_by_key(group_id, key) if key is not None else None
             if found is None:
-                parts.catalog.get_group(group_id)  # says that it was deleted meanwhile
+                parts.catalog.get_group(group_id)  # raises if the group was deleted in the meantime
                 raise
             return self._handle(found)
         self._backend.submit(accepted.id)
-        return self._handle(accepted, acceptance.version, acceptance.group)
+        return self._handle(accepted, submission.version, submission.group)
 
     def get_run(self, run_id: str) -> RunHandle:
         """Return the handle of a run; see `RunService`."""
@@ -88,8 +88,12 @@ class LocalRunService(RunService):
         """List the runs of a group, oldest first; see `RunService`."""
         parts = self._parts
         parts.group(self._user, group_id)
-        size = parts.limits.page if limit is None else whole("limit", limit, 1, parts.limits.page_max)
-        cursor = None if before is None else whole("before", before, 1, 2**62)
+        size = (
+            parts.limits.page
+            if limit is None
+            else check_whole_number("limit", limit, 1, parts.limits.page_max)
+        )
+        cursor = None if before is None else check_whole_number("before", before, 1, 2**62)
         rows, following = parts.runs.list(group_id, _state(state), size, cursor)
         answer: RunList = {
             "runs": [{"id": row.id, "state": row.state, "createdAt": row.created_at} for row in rows]
@@ -107,13 +111,13 @@ class LocalRunService(RunService):
     def cancel_run(self, run_id: str, reason: str | None = None) -> RunHandle:
         """Stop an active run; see `RunService`."""
         size = self._parts.limits.string_size
-        message = text("reason", reason, size) if reason else "the run was cancelled"
+        message = check_text("reason", reason, size) if reason else "the run was cancelled"
         return self._cancel(run_id, RunReason.CANCELED, message)
 
     def prune_run(self, run_id: str, message: str | None = None) -> RunHandle:
         """Stop an active run because it is not promising; see `RunService`."""
         size = self._parts.limits.string_size
-        said = text("message", message, size) if message else "the run was not promising"
+        said = check_text("message", message, size) if message else "the run was not promising"
         return self._cancel(run_id, RunReason.PRUNED, said)
 
     def rerun(self, run_id: str) -> RunHandle:
@@ -129,7 +133,7 @@ class LocalRunService(RunService):
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
         if delete_row(self._parts.runs, self._parts.files, run_id).holds_slot:
-            self._backend.cancel(run_id)  # whose processes still end; the backend removes the folder then
+            self._backend.cancel(run_id)  # the backend removes the directory after the last process
         else:
             reach("row deleted")
             self._parts.files.delete_run(run_id)
@@ -152,20 +156,20 @@ class LocalRunService(RunService):
         return self._parts.files.open_archive(run_id, names)
 
     def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
-        """Return a piece of what the notebook printed; see `RunService`."""
+        """Return a part of what the notebook printed; see `RunService`."""
         self._run(run_id)
-        begin = whole("offset", offset, -(2**62), 2**62)
+        begin = check_whole_number("offset", offset, -(2**62), 2**62)
         content, begin, size = self._parts.files.read_log(run_id, begin, LOG_PIECE)
         return _log_piece(content, begin, size)
 
     def get_series(self, run_id: str, limit: int | None = None) -> RunSeries:
         """Return the series that a run recorded; see `RunService`."""
         self._run(run_id)
-        most = None if limit is None else whole("limit", limit, 2, 2**31)
+        most = None if limit is None else check_whole_number("limit", limit, 2, 2**31)
         return {"series": self._parts.runs.series(run_id, most)}
 
     def get_notebook(self, run_id: str) -> IO[bytes]:
-        """Open the executed notebook, as far as the run has come; see `RunService`."""
+        """Open the executed notebook; see `RunService`."""
         self._run(run_id)
         return self._parts.files.open_notebook(run_id)
 
@@ -235,7 +239,7 @@ def _stored_name(row: Row[Any]) -> str | None:
 
 
 def _log_piece(content: bytes, begin: int, size: int) -> LogPiece:
-    """Cut a piece to whole characters: what the next piece will have whole is left to it."""
+    """Cut a part of the log at whole characters; an incomplete character is left to the next part."""
     start = 0
     while start < min(4, len(content)) and content[start] & 0xC0 == 0x80:
         start += 1
@@ -257,4 +261,4 @@ def _state(given: str | None) -> RunState | None:
         return RunState(given)
     except ValueError:
         known = ", ".join(state.value for state in RunState)
-        raise InvalidArgumentError("state", f"{given!r:.80} is no state", f"use one of {known}") from None
+        raise InvalidArgumentError("state", f"{given!r:.80} is not a state", f"use one of {known}") from None

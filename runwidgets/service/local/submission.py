@@ -1,8 +1,8 @@
-"""How runs are accepted: checked against the template, described, put on disk and into the database.
+"""Submission: runs are checked against the template, described, and stored on disk and in the database.
 
-A single run and the ten thousand of a sweep go the same way. What they have in common (the group, the
-template, the settings, the uploads) is read once; then each list of arguments becomes a draft or an error;
-then the folders of all drafts are made, and the rows of all are committed.
+A single run and the ten thousand runs of a sweep are accepted in the same way. What they share (the group,
+the template, the settings, the uploads) is read once; then each list of arguments becomes a prepared run, or
+an error; then the directories of all prepared runs are created, and their rows are committed.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from runwidgets.schema import (
     SharedDescription,
 )
 from runwidgets.service.local.components import Components
-from runwidgets.service.local.sweep_results import PARAMETER, SweepResults, gather
+from runwidgets.service.local.sweep_results import RUNS_PARAMETER, SweepResults, collect_results
 from runwidgets.store.database.columns import NewRun, SweepPlace
 from runwidgets.store.database.runs import RunRow
 from runwidgets.store.files.layout import upload_key
@@ -42,7 +42,7 @@ from runwidgets.templates.parameters import Parameter, cast, check_arguments, fi
 
 MASK = "***"
 MAX_RETRIES = 10
-KNOWN = (
+CONFIG_KEYS = (
     "timeout",
     "cell_timeout",
     "cwd",
@@ -53,36 +53,36 @@ KNOWN = (
     "results_of",
     "key",
 )
-"""Settings of a run."""
+"""Settings in the config of a run."""
 RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors", "imports")
-"""What a runner needs to know of a template."""
+"""The parts of a template that a runner needs."""
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A run that may be accepted; nothing of it is stored yet."""
+class PreparedRun:
+    """A run that has been checked, but not stored yet."""
 
     row: NewRun
-    """Columns of its row."""
+    """The columns of its row."""
     directory: NewRunDirectory
-    """Its folder."""
+    """Its new directory."""
 
 
-class Acceptance:
-    """What the runs that are accepted together have in common, read once.
+class Submission:
+    """What the runs that are accepted together share, read once.
 
     Parameters
     ----------
     parts : Components
         The instance.
     user : str or None
-        Who asks.
+        The user.
     group_id : str
-        The group that they belong to.
+        The group of the runs.
     config : dict or None
-        Their settings; those of the group hold where these say nothing.
+        Their config; settings of the group apply where it has none.
     stops : str, optional
-        The sweep that is stopped when one of them ends in ERROR.
+        The sweep to be stopped when one of the runs ends in ERROR.
     **place
         Where they stand in a sweep.
 
@@ -91,9 +91,9 @@ class Acceptance:
     UnknownWorkflowGroupError
         There is no such group.
     UnauthorizedAccessError
-        The user is not a member of it.
+        The user is not a member of the group.
     InvalidArgumentError
-        A setting is unknown or makes no sense.
+        A setting is unknown or invalid.
     """
 
     def __init__(
@@ -115,21 +115,21 @@ class Acceptance:
         self.settings: RunConfig = self.group.config | check_config(config, "config")
         if "resources" in self.settings and not parts.has_resources:
             raise InvalidArgumentError(
-                "config.resources", "runs of this server execute on its own machine", "leave it away"
+                "config.resources", "runs of this server execute on its own machine", "omit this setting"
             )
         self._parameters = _find_parameters(self.version, self.group)
         self._secret = {each.name for each in self._parameters if each.secret}
         self._sweep_results: SweepResults | None = None
         if "results_of" in self.settings:
             self._reserve_parameter()
-            self._sweep_results = gather(parts, user, self.settings["results_of"])
+            self._sweep_results = collect_results(parts, user, self.settings["results_of"])
 
     def _reserve_parameter(self) -> None:
-        """Take the parameter out that will be told where gathered results are."""
-        kept = tuple(each for each in self._parameters if each.name != PARAMETER)
+        """Take out the parameter whose value will be the folder of the collected results."""
+        kept = tuple(each for each in self._parameters if each.name != RUNS_PARAMETER)
         if len(kept) == len(self._parameters):
             raise InvalidTemplateError(
-                "notebook", f"it has no parameter '{PARAMETER}'", "it is told the folder of the results"
+                "notebook", f"it has no parameter '{RUNS_PARAMETER}'", "it would be the folder of the results"
             )
         self._parameters = kept
 
@@ -139,7 +139,7 @@ class Acceptance:
 
     @cached_property
     def _defaults(self) -> dict[str, JsonValue]:
-        """Values that arguments which are not given come to, as far as they can be known."""
+        """The values of arguments that are not given, if they are known."""
         return {
             each.name: cast(each, each.default, self._parts.limits)
             for each in self._parameters
@@ -148,7 +148,7 @@ class Acceptance:
 
     @cached_property
     def _common(self) -> SharedDescription:
-        """What every ``run.json`` has."""
+        """The part of ``run.json`` that all runs share."""
         template = self.version.template
         return {
             "workflowId": self.group.workflow_id,
@@ -164,15 +164,15 @@ class Acceptance:
             "limits": asdict(self._parts.limits),
         }
 
-    def draft(self, arguments: list[Argument]) -> Draft:
+    def prepare(self, arguments: list[Argument]) -> PreparedRun:
         """Check the arguments of a run; see `RunService.start_run` for the order and the errors."""
         values = check_arguments(
             self._parameters, arguments, lambda file_id: file_id in self._uploads, self._parts.limits
         )
-        files, plain = self._place(values)
+        files, plain = self._assign_targets(values)
         sources: dict[str, str] = {}
         if self._sweep_results is not None:
-            plain[PARAMETER] = PARAMETER
+            plain[RUNS_PARAMETER] = RUNS_PARAMETER
             files, sources = files + self._sweep_results.files, self._sweep_results.sources
         run_id = uuid.uuid4().hex
         shown: list[Argument] = [
@@ -207,29 +207,29 @@ class Acceptance:
             if each["fileId"] not in sources
         }
         given |= sources
-        return Draft(row, NewRunDirectory(run_id, description, given, secrets))
+        return PreparedRun(row, NewRunDirectory(run_id, description, given, secrets))
 
     @contextmanager
-    def on_disk(self, drafts: Sequence[Draft]) -> Iterator[None]:
-        """Put the folders of drafts on disk; in the block the caller commits their rows.
+    def create_directories(self, prepared: Sequence[PreparedRun]) -> Iterator[None]:
+        """Create the directories of prepared runs; the caller commits their rows in the block.
 
         Raises
         ------
         StorageFullError
-            The disk has no room; nothing stays.
+            The disk is full; nothing is kept.
         """
         parts = self._parts
         if parts.files.free_space() < parts.limits.disk_floor:
             raise StorageFullError("disk", f"less than {parts.limits.disk_floor:,} bytes are free")
-        with parts.files.create_runs([draft.directory for draft in drafts], self.version.notebook):
+        with parts.files.create_runs([run.directory for run in prepared], self.version.notebook):
             reach("folder made")
             yield
             reach("accepted")
 
-    def _place(
+    def _assign_targets(
         self, values: Mapping[str, JsonValue | FileArgument]
     ) -> tuple[list[PlacedUpload], dict[str, JsonValue]]:
-        """Return where each uploaded argument goes, and the values with paths in place of files."""
+        """Return the target of each uploaded argument, and the values with paths in place of files."""
         files: list[PlacedUpload] = []
         plain: dict[str, JsonValue] = {}
         for name, value in values.items():
@@ -248,7 +248,7 @@ class Acceptance:
         return files, plain
 
     def _fingerprint(self, values: Mapping[str, JsonValue], files: list[PlacedUpload]) -> str:
-        """Return a digest of all that decides over what comes out."""
+        """Return a digest of everything that determines the results."""
         decisive = [
             self.version.sha256,
             {**self.version.template["defaults"], **self._defaults, **values},
@@ -259,7 +259,7 @@ class Acceptance:
 
 
 def check_config(config: object, subject: str, further: Collection[str] = ()) -> RunConfig:
-    """Return the settings of a run, checked.
+    """Validate the config of a run.
 
     Parameters
     ----------
@@ -269,9 +269,9 @@ def check_config(config: object, subject: str, further: Collection[str] = ()) ->
         10), ``resources`` (a number above 0 by name), ``results_of`` (id of a sweep), ``key`` (1 to 255
         characters).
     subject : str
-        What to call it in an error.
+        Name of the config in error messages.
     further : collection of str, optional
-        What else there is beside these, for an error to name.
+        Further settings that an error message lists.
 
     Returns
     -------
@@ -281,7 +281,7 @@ def check_config(config: object, subject: str, further: Collection[str] = ()) ->
     Raises
     ------
     InvalidArgumentError
-        A setting is unknown or makes no sense.
+        A setting is unknown or invalid.
     """
     if config is None:
         return {}
@@ -305,7 +305,7 @@ def check_config(config: object, subject: str, further: Collection[str] = ()) ->
             if not isinstance(value, str) or not 0 < len(value) <= 255:
                 raise InvalidArgumentError(where, "it must be a string of 1 to 255 characters")
         else:
-            known = ", ".join([*further, *KNOWN])
+            known = ", ".join([*further, *CONFIG_KEYS])
             raise InvalidArgumentError(where, "there is no such setting", f"there are {known}")
     return typing.cast(RunConfig, dict(config))
 
@@ -324,18 +324,18 @@ def _is_positive(value: object) -> bool:
 
 
 def refuse_lost_secrets(row: RunRow, version: Row[Any], group: Row[Any]) -> None:
-    """Refuse to run an earlier run again whose secret arguments were not kept.
+    """Raise an error if an earlier run cannot be repeated because its secret arguments were not stored.
 
     Raises
     ------
     InvalidArgumentError
-        It had one.
+        The run had a secret argument.
     """
     given = {each["name"] for each in row.arguments}
     for parameter in _find_parameters(version, group):
         if parameter.secret and parameter.name in given:
             raise InvalidArgumentError(
-                parameter.name, "it is secret and was not kept", "start a new run and give it again"
+                parameter.name, "it is secret and was not stored", "start a new run and give it again"
             )
 
 
@@ -346,5 +346,5 @@ def _find_parameters(version: Row[Any], group: Row[Any]) -> tuple[Parameter, ...
 
 @lru_cache(maxsize=256)
 def _parse(declarations: str) -> tuple[Parameter, ...]:
-    """Return parameters with their types built: that is most of what checking an argument costs."""
+    """Return parameters with their types built, because building is most of the cost of validation."""
     return tuple(parse_parameters(json.loads(declarations)))

@@ -1,4 +1,4 @@
-"""The results of a sweep as files of another run: a folder with one sub-folder per successful run."""
+"""The results of a sweep as input files of another run: a folder with one sub-folder per successful run."""
 
 import json
 from dataclasses import dataclass
@@ -9,35 +9,35 @@ from runwidgets.service.local.components import Components
 from runwidgets.states import RunState
 from runwidgets.store.files.layout import copy_key, result_key
 
-PARAMETER = "runs"
-"""The parameter that is told where they are, and the name of their folder."""
-ABOUT = "run.json"
-"""What a sub-folder says of its run."""
-PAGE = 1_000
+RUNS_PARAMETER = "runs"
+"""The parameter that is set to the folder of the results, and the name of that folder."""
+RUN_FILE = "run.json"
+"""The file in each sub-folder that describes its run."""
+PAGE_SIZE = 1_000
 
 
 @dataclass(frozen=True)
 class SweepResults:
-    """Files for a run that has not begun."""
+    """Files for a run that has not been accepted yet."""
 
     files: list[PlacedUpload]
-    """``{fileId, path, sha256, size}`` of each, as in ``run.json``."""
+    """``{fileId, path, sha256, size}`` of each file, as in ``run.json``."""
     sources: dict[str, str]
     """Key of each, by ``fileId``."""
 
 
-def gather(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
-    """Return the result files of the successful runs of a sweep, ``runs/<number>/<name>`` each.
+def collect_results(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
+    """Return the result files of the successful runs of a sweep, as ``runs/<number>/<name>``.
 
-    Beside them is ``run.json`` with ``id``, ``number``, ``arguments`` and ``metrics`` (by name),
-    ``startedAt`` and ``finishedAt``. Executed notebooks are left out.
+    Each sub-folder also has a ``run.json`` with ``id``, ``number``, ``arguments`` and ``metrics`` (by name),
+    ``startedAt`` and ``finishedAt``. Executed notebooks are omitted.
 
     Parameters
     ----------
     parts : Components
         The instance.
     user : str or None
-        Who asks.
+        The user.
     sweep_id : str
         The sweep.
 
@@ -46,9 +46,9 @@ def gather(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
     UnknownSweepError
         There is no such sweep.
     UnauthorizedAccessError
-        The user may not read it.
+        The user may not read the sweep.
     InvalidArgumentError
-        None of its runs has succeeded.
+        No run of the sweep has succeeded.
     """
     parts.group(user, parts.sweeps.get(sweep_id).group_id)
     files: list[PlacedUpload] = []
@@ -61,11 +61,11 @@ def gather(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
 
     after: int | None = 0
     while after is not None:
-        rows, after = parts.sweeps.get_points(sweep_id, after, PAGE)
+        rows, after = parts.sweeps.get_points(sweep_id, after, PAGE_SIZE)
         for row in rows:
             if row.state != RunState.SUCCESS.value:
                 continue
-            place = f"{PARAMETER}/{row.number:05d}"
+            folder = f"{RUNS_PARAMETER}/{row.number:05d}"
             about = json.dumps(
                 {
                     "id": row.id,
@@ -77,11 +77,11 @@ def gather(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
                 }
             ).encode()
             digest = parts.files.keep(about)
-            add(f"{place}/{ABOUT}", digest, len(about), copy_key(digest))
+            add(f"{folder}/{RUN_FILE}", digest, len(about), copy_key(digest))
             for each in parts.runs.get_files(row.id):
-                if each.name != ABOUT and not each.display.get("isNotebook"):
+                if each.name != RUN_FILE and not each.display.get("isNotebook"):
                     source = result_key(row.id, each.name)
-                    add(f"{place}/{each.name}", each.sha256, each.size, source)
+                    add(f"{folder}/{each.name}", each.sha256, each.size, source)
     if not files:
         raise InvalidArgumentError("config.results_of", "no run of the sweep has succeeded")
     return SweepResults(files, sources)

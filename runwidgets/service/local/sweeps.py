@@ -1,4 +1,4 @@
-"""Sweeps, over the store and a backend, in this process."""
+"""The sweep service in this process."""
 
 import uuid
 from collections.abc import Sequence
@@ -26,17 +26,17 @@ from runwidgets.schema import (
 from runwidgets.service.contracts.runs import SweepService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
-from runwidgets.service.local.submission import Acceptance, Draft, check_config, refuse_lost_secrets
-from runwidgets.service.local.validation import check_name, text
+from runwidgets.service.local.submission import PreparedRun, Submission, check_config, refuse_lost_secrets
+from runwidgets.service.local.validation import check_name, check_text
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.columns import NewSweep
 from runwidgets.store.database.runs import RunRow
 from runwidgets.store.database.sweeps import Point, SweepRow
 
-OWN_KEYS = ("on_error", "reuse", "parallel", "priority", "key")
-"""Settings of a sweep that are none of its runs."""
-URGENT = 100
-"""Greatest priority, up and down."""
+SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "key")
+"""Settings of a sweep that do not belong to its runs."""
+MAX_PRIORITY = 100
+"""Greatest absolute value of a priority."""
 
 
 class LocalSweepService(SweepService):
@@ -47,9 +47,9 @@ class LocalSweepService(SweepService):
     parts : Components
         The instance.
     backend : Backend
-        Where runs execute.
+        The backend on which runs execute.
     user : str or None
-        Who asks.
+        The user.
     """
 
     def __init__(self, parts: Components, backend: Backend, user: str | None) -> None:
@@ -82,17 +82,17 @@ class LocalSweepService(SweepService):
             "parallel": own.get("parallel"),
             "created_by": self._user,
         }
-        acceptance = self._acceptance(sweep_id, group_id, own, shared)
-        drafts = self._draft_all(acceptance, arguments)
-        added, new = self._reuse(group_id, drafts, own)
+        submission = self._submission(sweep_id, group_id, own, shared)
+        prepared = self._prepare_all(submission, arguments)
+        added, new = self._reuse(group_id, prepared, own)
         try:
-            with acceptance.on_disk(new):
-                rows = [draft.row for draft in new]
+            with submission.create_directories(new):
+                rows = [run.row for run in new]
                 row = parts.sweeps.accept(values, added, rows, parts.limits.queue)
         except IntegrityError as error:
             found = parts.sweeps.find_by_key(group_id, own["key"]) if "key" in own else None
             if found is None:
-                raise self._lost(group_id) from error
+                raise self._deletion_error(group_id) from error
             return self._handle(found, group)
         self._submit(new)
         return self._handle(row, group)
@@ -114,7 +114,7 @@ class LocalSweepService(SweepService):
         size, cursor = read_page(limit, after, "after")
         found, following = self._parts.sweeps.get_points(sweep_id, cursor or 0, size)
         answer = make_table(found, following, "number")
-        self._tell_defaults(row, found, answer)
+        self._store_defaults(row, found, answer)
         return answer
 
     def add_points(self, sweep_id: str, arguments: list[list[Argument]]) -> SweepAddition:
@@ -122,15 +122,15 @@ class LocalSweepService(SweepService):
         parts = self._parts
         row, group = self._sweep(sweep_id)
         own, shared = split_config(row.config)
-        acceptance = self._acceptance(sweep_id, group.id, own, shared)
-        drafts = self._draft_all(acceptance, arguments)
-        added, new = self._reuse(group.id, drafts, own)
+        submission = self._submission(sweep_id, group.id, own, shared)
+        prepared = self._prepare_all(submission, arguments)
+        added, new = self._reuse(group.id, prepared, own)
         try:
-            with acceptance.on_disk(new):
-                rows = [draft.row for draft in new]
+            with submission.create_directories(new):
+                rows = [run.row for run in new]
                 row = parts.sweeps.extend(sweep_id, added, rows, parts.limits.queue)
         except IntegrityError as error:
-            raise self._lost(group.id) from error
+            raise self._deletion_error(group.id) from error
         self._submit(new)
         begin = row.last_number - len(added)
         points, _ = parts.sweeps.get_points(sweep_id, begin, len(added))
@@ -146,7 +146,9 @@ class LocalSweepService(SweepService):
         """Stop the active runs of a sweep; see `SweepService`."""
         parts = self._parts
         row, group = self._sweep(sweep_id)
-        message = text("reason", reason, parts.limits.string_size) if reason else "the sweep was cancelled"
+        message = (
+            check_text("reason", reason, parts.limits.string_size) if reason else "the sweep was cancelled"
+        )
         canceled = parts.sweeps.cancel(sweep_id, message, pending_only)
         reach("cancelled")
         handle = self._handle(row, group)
@@ -159,7 +161,7 @@ class LocalSweepService(SweepService):
         return handle
 
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
-        """Leave what waits of a sweep waiting, or let it go on; see `SweepService`."""
+        """Hold back the waiting runs of a sweep, or release them; see `SweepService`."""
         _, group = self._sweep(sweep_id)
         row, waiting = self._parts.sweeps.pause(sweep_id, paused)
         if waiting is not None and not paused:
@@ -178,15 +180,13 @@ class LocalSweepService(SweepService):
         for each in failed:
             refuse_lost_secrets(each, versions[each.version_id], group)
         own, shared = split_config(row.config)
-        acceptance = self._acceptance(sweep_id, group.id, own, shared)
+        submission = self._submission(sweep_id, group.id, own, shared)
         numbers = [each.number for each in failed]
-        drafts = self._draft_all(acceptance, [each.arguments for each in failed], numbers)
-        replaced = [
-            (each.number, each.id, draft.row["id"]) for each, draft in zip(failed, drafts, strict=True)
-        ]
-        with acceptance.on_disk(drafts):
-            parts.sweeps.replace(sweep_id, replaced, [draft.row for draft in drafts], parts.limits.queue)
-        self._submit(drafts)
+        prepared = self._prepare_all(submission, [each.arguments for each in failed], numbers)
+        replaced = [(each.number, each.id, run.row["id"]) for each, run in zip(failed, prepared, strict=True)]
+        with submission.create_directories(prepared):
+            parts.sweeps.replace(sweep_id, replaced, [run.row for run in prepared], parts.limits.queue)
+        self._submit(prepared)
         return self._handle(row, group)
 
     def delete_sweep(self, sweep_id: str) -> SweepHandle:
@@ -202,60 +202,63 @@ class LocalSweepService(SweepService):
         reach("row deleted")
         for row in gone:
             if row.holds_slot:
-                self._backend.cancel(row.id)  # whose processes still end; the backend removes the folder then
+                self._backend.cancel(row.id)  # the backend removes the directory after the last process
         parts.files.delete_runs([row.id for row in gone if not row.holds_slot])
         return handle
 
     def _sweep(self, sweep_id: str) -> tuple[SweepRow, Row[Any]]:
-        """Return a sweep that the user may act on, and its group."""
+        """Return a sweep in which the user may act, and its group."""
         row = self._parts.sweeps.get(sweep_id)
         return row, self._parts.group(self._user, row.group_id)
 
-    def _acceptance(self, sweep_id: str, group_id: str, own: SweepConfig, shared: RunConfig) -> Acceptance:
+    def _submission(self, sweep_id: str, group_id: str, own: SweepConfig, shared: RunConfig) -> Submission:
         stops = sweep_id if own.get("on_error") == SweepOnError.STOP.value else None
         rank = -own.get("priority", 0)
-        acceptance = Acceptance(
+        submission = Submission(
             self._parts, self._user, group_id, shared, stops=stops, sweep_id=sweep_id, rank=rank
         )
-        acceptance.settings.pop("key", None)  # of the group: it would make one run of all
-        return acceptance
+        submission.settings.pop("key", None)  # a key of the group would make all points one run
+        return submission
 
-    def _draft_all(
-        self, acceptance: Acceptance, arguments: Any, numbers: Sequence[int] | None = None
-    ) -> list[Draft]:
-        """Check every point; the first bad one is named by its number, or by its place in the list."""
+    def _prepare_all(
+        self, submission: Submission, arguments: Any, numbers: Sequence[int] | None = None
+    ) -> list[PreparedRun]:
+        """Check every point; an error names the first invalid point by number, or by position."""
         if not isinstance(arguments, list):
-            raise InvalidArgumentError("arguments", "they are no list", "give a list of lists of arguments")
+            raise InvalidArgumentError(
+                "arguments", "they are not a list", "give a list of lists of arguments"
+            )
         if not arguments:
             raise InvalidArgumentError("arguments", "there is no point", "give the arguments of at least one")
-        drafts = []
+        prepared = []
         for number, point in zip(numbers or range(1, len(arguments) + 1), arguments, strict=True):
             try:
-                drafts.append(acceptance.draft(point))
+                prepared.append(submission.prepare(point))
             except RunWidgetsError as error:
                 raise type(error)(f"point {number}: {error.subject}", error.problem, error.remedy) from error
-        return drafts
+        return prepared
 
     def _reuse(
-        self, group_id: str, drafts: Sequence[Draft], own: SweepConfig
-    ) -> tuple[list[Point], Sequence[Draft]]:
-        """Return the points, and the drafts that need a run of their own."""
+        self, group_id: str, prepared: Sequence[PreparedRun], own: SweepConfig
+    ) -> tuple[list[Point], Sequence[PreparedRun]]:
+        """Return the points, and the prepared runs for those that reuse none."""
         known: dict[str, RunRow] = {}
         if own.get("reuse"):
-            wanted = [draft.row["fingerprint"] for draft in drafts if draft.row["fingerprint"]]
+            wanted = [run.row["fingerprint"] for run in prepared if run.row["fingerprint"]]
             known = self._parts.sweeps.find_successes(group_id, wanted)
-        new = [draft for draft in drafts if draft.row["fingerprint"] not in known]
+        new = [run for run in prepared if run.row["fingerprint"] not in known]
         self._parts.runs.check_queue_limit(len(new), self._parts.limits.queue)
         points = []
-        for draft in drafts:
-            found = known.get(draft.row["fingerprint"] or "")
-            points.append(Point(found.id if found else draft.row["id"], draft.row["arguments"]))
+        for run in prepared:
+            found = known.get(run.row["fingerprint"] or "")
+            points.append(Point(found.id if found else run.row["id"], run.row["arguments"]))
         return points, new
 
-    def _tell_defaults(self, row: SweepRow, found: Sequence[Row[Any]], answer: TablePage) -> None:
-        """Give runs that were reused the defaults that they ran with, where the sweep varies a parameter.
+    def _store_defaults(self, row: SweepRow, found: Sequence[Row[Any]], answer: TablePage) -> None:
+        """Store the defaults with which reused runs ran, if the sweep varies their parameters.
 
-        Such a run may have been started without an argument that the point has: it came to the same value.
+        Such a run may have been started without an argument that the point has, if both lead to the same
+        value.
         """
         defaults: dict[int, dict[str, JsonValue]] = {}
         column = answer["columns"].index("arguments")
@@ -274,12 +277,12 @@ class LocalSweepService(SweepService):
             known = defaults[run.version_id]
             given.update({name: known[name] for name in lacks if name in known})
 
-    def _submit(self, drafts: Sequence[Draft]) -> None:
-        if drafts:
-            self._backend.submit(drafts[0].row["id"])
+    def _submit(self, prepared: Sequence[PreparedRun]) -> None:
+        if prepared:
+            self._backend.submit(prepared[0].row["id"])
 
-    def _lost(self, group_id: str) -> RunWidgetsError:
-        """Return the error for what somebody deleted while it was accepted."""
+    def _deletion_error(self, group_id: str) -> RunWidgetsError:
+        """Return the error for an object that was deleted during the submission."""
         self._parts.catalog.get_group(group_id)
         return InvalidRunStateError("arguments", "a run that they would reuse was deleted", "try again")
 
@@ -308,7 +311,7 @@ def sweep_handle(row: SweepRow, group: Row[Any], counts: StateCounts) -> SweepHa
 
 
 def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
-    """Return the settings of a sweep itself, and those of its runs, checked.
+    """Split a config into the settings of the sweep and those of its runs, and validate them.
 
     Parameters
     ----------
@@ -318,20 +321,20 @@ def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
     Raises
     ------
     InvalidArgumentError
-        A setting is unknown or makes no sense.
+        A setting is unknown or invalid.
     """
     if not isinstance(config, dict):
         return {}, check_config(config, "config")
-    own = {name: value for name, value in config.items() if name in OWN_KEYS}
-    rest = {name: value for name, value in config.items() if name not in OWN_KEYS}
-    shared = check_config(rest, "config", OWN_KEYS[:-1])
+    own = {name: value for name, value in config.items() if name in SWEEP_KEYS}
+    rest = {name: value for name, value in config.items() if name not in SWEEP_KEYS}
+    shared = check_config(rest, "config", SWEEP_KEYS[:-1])
     if "key" in own:
         check_config({"key": own["key"]}, "config")
     if own.get("on_error", SweepOnError.CONTINUE) not in [each.value for each in SweepOnError]:
         raise InvalidArgumentError("config.on_error", "it must be 'continue' or 'stop'")
     if not isinstance(own.get("reuse", False), bool):
         raise InvalidArgumentError("config.reuse", "it must be true or false")
-    for name, least, most in (("parallel", 1, 10_000), ("priority", -URGENT, URGENT)):
+    for name, least, most in (("parallel", 1, 10_000), ("priority", -MAX_PRIORITY, MAX_PRIORITY)):
         value = own.get(name, least)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise InvalidArgumentError(

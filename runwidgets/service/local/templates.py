@@ -1,4 +1,4 @@
-"""Templates as the service keeps them: read when a workflow is created, and again when they changed."""
+"""The templates of an instance: read when a workflow is created, and again after they have changed."""
 
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -17,20 +17,20 @@ from runwidgets.templates.texts import shorten
 
 
 class Templates:
-    """Reads notebooks and stores what they ask for.
+    """Reads notebooks, and stores their templates.
 
     Parameters
     ----------
     catalog : Catalog
-        Where versions are.
+        The database with the versions of templates.
     files : FileStore
-        Where copies go.
+        Stores the copies.
     limits : Limits
-        For notebooks.
+        Limits of notebooks.
     root : Path, optional
-        Folder in which notebooks must lie; None for anywhere.
+        The folder that must contain all notebooks; None for no restriction.
     prepare : callable
-        Told the kernelspec and the imports of each template that was read, for its runs may follow.
+        Called with the kernelspec and the imports of each template that was read, because runs may follow.
     """
 
     def __init__(
@@ -54,46 +54,48 @@ class Templates:
         Parameters
         ----------
         source : str
-            Absolute, or relative to the root (to the working folder, where there is no root).
+            Absolute, or relative to the root of the templates (to the working directory, if there is none).
 
         Returns
         -------
         Path
-            Absolute; nothing is known of what lies there.
+            An absolute path, which may not exist.
 
         Raises
         ------
         InvalidTemplateError
-            The source is empty or holds a NUL.
+            The source is empty or contains a NUL character.
         """
         if not source or "\0" in source:
-            raise InvalidTemplateError("source", "it names no notebook", "give the path of an .ipynb file")
+            raise InvalidTemplateError(
+                "source", "it does not name a notebook", "give the path of an .ipynb file"
+            )
         return (self.root or Path.cwd()) / source
 
     def open_file(self, source: str, instance: Path) -> IO[bytes]:
-        """Open a file that lies where templates may lie.
+        """Open a file in the folder of the templates.
 
         Parameters
         ----------
         source : str
-            As for `locate`.
+            As in `locate`.
         instance : Path
-            Root of the service, of which nothing is given away: other people's runs are in there.
+            Root of the instance, whose files may not be opened: it contains the runs of other users.
 
         Returns
         -------
         IO
-            Of a regular file; the caller closes it.
+            A regular file; the caller closes it.
 
         Raises
         ------
         InvalidArgumentError
-            It is hidden, outside the folder of the templates, or cannot be read.
+            The file is hidden, outside the folder of the templates, or cannot be read.
         UnknownFileError
             There is no such file.
         """
         if not source or "\0" in source:
-            raise InvalidArgumentError("path", "it names no file", "give the path of a file")
+            raise InvalidArgumentError("path", "it does not name a file", "give the path of a file")
         where = f"'{shorten(source)}'"
         try:
             path = ((self.root or Path.cwd()) / source).resolve()
@@ -102,8 +104,8 @@ class Templates:
                 raise InvalidArgumentError("path", f"{where} is hidden", "copy the file to another folder")
             if not path.exists():
                 raise UnknownFileError("path", f"there is no file {where}")
-            if not path.is_file():  # a pipe would be waited for
-                raise InvalidArgumentError("path", f"{where} is no file", "give the path of a file")
+            if not path.is_file():  # opening a pipe would block
+                raise InvalidArgumentError("path", f"{where} is not a file", "give the path of a file")
             return path.open("rb")
         except InvalidArgumentError:
             raise
@@ -111,23 +113,23 @@ class Templates:
             raise InvalidArgumentError(
                 "path", f"{where} is outside the folder of the templates", "give a path inside it"
             ) from error
-        except (OSError, RuntimeError) as error:  # resolve() says of a circle of links that it is one
+        except (OSError, RuntimeError) as error:  # resolve() raises RuntimeError for a loop of links
             raise InvalidArgumentError("path", f"{where} cannot be read") from error
 
     def read(self, path: Path) -> tuple[Template, NewVersion, str]:
-        """Read a notebook and store copies of it and of the files beside it.
+        """Read a notebook, and store copies of it and of the files beside it.
 
         Returns
         -------
         template : Template
-            What was read.
+            The template.
         version : dict
             What there is to store of it.
         fingerprint : str
-            Changes when the notebook does.
+            The fingerprint, which changes with the notebook.
         """
         before = None
-        while before != (before := fingerprint(path)):  # until nobody wrote while it was read
+        while before != (before := fingerprint(path)):  # until it was not changed while it was read
             template = read_template(path, self._limits, self.root)
             seen = fingerprint(path, template.inputs)
         self._prepare(template.kernel_name, template.imports)
@@ -155,14 +157,14 @@ class Templates:
         return template, version, seen
 
     def current(self, workflow: Row[Any]) -> Row[Any]:
-        """Return the version of a workflow that its notebook has now.
+        """Return the current version of a workflow's template.
 
-        Where the notebook is gone, that is the last one: what was registered goes on working.
+        If the notebook no longer exists, this is the last version, so that the workflow keeps working.
 
         Raises
         ------
         InvalidTemplateError
-            The notebook changed and cannot be read any more.
+            The notebook has changed, and can no longer be read.
         """
         path = Path(workflow.source)
         version = self._catalog.get_version(workflow.version_id)

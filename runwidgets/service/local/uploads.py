@@ -1,4 +1,4 @@
-"""Uploads, over the store, in this process."""
+"""The upload service in this process."""
 
 import uuid
 from pathlib import PurePath
@@ -45,7 +45,7 @@ class LocalUploadService(UploadService):
             return upload_handle(parts.catalog.add_upload(values))
         except IntegrityError:
             parts.files.delete_upload(group_id, file_id)
-            raise UnknownWorkflowGroupError(f"group {group_id}", "it was deleted meanwhile") from None
+            raise UnknownWorkflowGroupError(f"group {group_id}", "it was deleted in the meantime") from None
         except BaseException:
             parts.files.delete_upload(group_id, file_id)
             raise

@@ -1,4 +1,4 @@
-"""Checks of what callers give: numbers, texts, names, identifiers."""
+"""Validation of what callers pass: numbers, texts, names, identifiers."""
 
 import re
 import uuid
@@ -16,13 +16,13 @@ Json = dict[str, Any]
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-def whole(name: str, given: Any, least: int, most: int) -> int:
-    """Return a whole number out of what was given, which may be text.
+def check_whole_number(name: str, given: Any, least: int, most: int) -> int:
+    """Return a whole number, which may be given as text.
 
     Raises
     ------
     InvalidArgumentError
-        It is none, or lies outside its bounds.
+        The value is not a whole number, or is out of range.
     """
     said = str(given)
     digits = said[1:] if said.startswith("-") else said
@@ -33,13 +33,13 @@ def whole(name: str, given: Any, least: int, most: int) -> int:
     return int(said)
 
 
-def text(name: str, given: Any, limit: int) -> str:
+def check_text(name: str, given: Any, limit: int) -> str:
     """Return a text that can be stored, of at most `limit` bytes.
 
     Raises
     ------
     InvalidArgumentError
-        It is none, or too long.
+        The value is not a text, or is too long.
     """
     if not isinstance(given, str) or len(given.encode("utf-8", "replace")) > limit:
         raise InvalidArgumentError(name, f"it must be text of at most {limit:,} bytes")
@@ -47,12 +47,12 @@ def text(name: str, given: Any, limit: int) -> str:
 
 
 def check_name(given: str, limits: Limits) -> str:
-    """Return a name for people.
+    """Return a display name.
 
     Raises
     ------
     ConstraintViolationError
-        It is none, or too long.
+        The value is not a name, or is too long.
     """
     if not isinstance(given, str) or not 0 < len(given.strip()) <= limits.name_length or "\0" in given:
         raise ConstraintViolationError("name", f"it must have 1 to {limits.name_length} characters")
@@ -60,31 +60,31 @@ def check_name(given: str, limits: Limits) -> str:
 
 
 def check_identifier(given: str | None, kind: str, catalog: Catalog) -> str:
-    """Return the identifier of a new workflow or group: what was given, or a fresh one.
+    """Return the identifier of a new workflow or group: the given one, or a random one.
 
     Raises
     ------
     ConstraintViolationError
-        It is not an identifier, or another one has it.
+        The value is not an identifier, or is already used.
     """
     if given is None:
         return uuid.uuid4().hex
     if not isinstance(given, str) or not IDENTIFIER.fullmatch(given):
         raise ConstraintViolationError(
-            "identifier", f"{given!r:.80} is none", "use 1 to 64 letters, digits, '-' and '_'"
+            "identifier", f"{given!r:.80} is not an identifier", "use 1 to 64 letters, digits, '-' and '_'"
         )
     if catalog.is_taken(kind, given):
-        raise ConstraintViolationError("identifier", f"'{given}' is taken by another {kind}")
+        raise ConstraintViolationError("identifier", f"'{given}' is already used by another {kind}")
     return given
 
 
 def check_usernames(given: Any) -> list[str]:
-    """Return user names; none where nothing was given.
+    """Return user names; an empty list for None.
 
     Raises
     ------
     ConstraintViolationError
-        It is not a list of user names.
+        The value is not a list of user names.
     """
     if given is None:
         return []
@@ -99,12 +99,12 @@ def check_file_name(name: str, limits: Limits) -> None:
     Raises
     ------
     InvalidArgumentError
-        It has folders, begins with a dot, is too long or cannot be printed.
+        The name has folders, begins with a dot, is too long, or is not printable.
     """
     is_plain = isinstance(name, str) and PurePath(name).name == name and name not in {"", ".", ".."}
     if not is_plain or any(sign in name for sign in "/\\\0") or name.startswith("."):
         raise InvalidArgumentError(
-            "name", f"{name!r:.80} is no plain file name", "leave folders and dots away"
+            "name", f"{name!r:.80} is not a plain file name", "omit folders and leading dots"
         )
     if len(name.encode("utf-8", "replace")) > limits.name_length or not name.isprintable():
         raise InvalidArgumentError(

@@ -1,4 +1,4 @@
-"""Workflows and their leaderboards, over the store, in this process."""
+"""The workflow service in this process: workflows and their leaderboards."""
 
 import uuid
 from typing import Any
@@ -24,8 +24,8 @@ from runwidgets.service.local.components import Components
 from runwidgets.service.local.validation import check_identifier, check_name
 from runwidgets.store.database.columns import NewGroup, NewWorkflow, WorkflowChange
 
-BOARD = 10_000
-"""Runs on a leaderboard that has more than the best of each group, at most."""
+LEADERBOARD_SIZE = 10_000
+"""Runs on a leaderboard of all runs at most."""
 
 
 class LocalWorkflowService(WorkflowService):
@@ -62,14 +62,14 @@ class LocalWorkflowService(WorkflowService):
             try:
                 parts.catalog.add_workflow(values, version, uuid.uuid4().hex, self._user)
             except IntegrityError:
-                found = parts.catalog.find_workflow(where)  # another caller was first
+                found = parts.catalog.find_workflow(where)  # a concurrent call came first
                 if found is None:
-                    raise ConstraintViolationError(f"workflow {workflow_id}", "its id is taken") from None
+                    raise ConstraintViolationError(f"workflow {workflow_id}", "its id is used") from None
             else:
                 return self.get_workflow(workflow_id)
         if identifier not in (None, found.id):
             raise ConstraintViolationError(
-                f"workflow {identifier}", f"the notebook is registered already, as {found.id}"
+                f"workflow {identifier}", f"the notebook is already registered as {found.id}"
             )
         changes: WorkflowChange = {"fingerprint": seen}
         if name is not None or not found.is_named:
@@ -137,7 +137,7 @@ class LocalWorkflowService(WorkflowService):
         order = [_order(each, names) for each in (order_by or names[:1])]
         groups = parts.catalog.list_groups(workflow_id, parts.policy.reader(self._user))
         known = {group.id: group for group in groups}
-        rows = list(parts.runs.best(list(known), order, BOARD if include_all else None))
+        rows = list(parts.runs.best(list(known), order, LEADERBOARD_SIZE if include_all else None))
         for name, is_descending in reversed(order):
             rows.sort(key=lambda row: _rank(row.metrics.get(name), is_descending))
         return {
@@ -150,7 +150,7 @@ class LocalWorkflowService(WorkflowService):
                         {"name": name, "value": row.metrics[name]} for name in names if name in row.metrics
                     ],
                 }
-                for row in rows[: BOARD if include_all else None]
+                for row in rows[: LEADERBOARD_SIZE if include_all else None]
             ],
         }
 
@@ -191,7 +191,7 @@ def _order(given: str, names: list[str]) -> tuple[str, bool]:
 
 
 def _rank(value: JsonValue, is_descending: bool) -> tuple[int, float]:
-    """Sort numbers as asked, and what is no number last."""
+    """Sort numbers in the given order, followed by values that are not numbers."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 1, 0.0
     return 0, -value if is_descending else value

@@ -18,24 +18,24 @@ P = ParamSpec("P", default=...)
 R = TypeVar("R", covariant=True, default=object)
 
 Kind: TypeAlias = Literal["id", "text", "whole", "flag", "names", "any"]
-"""What an argument must be: an identifier, text, a whole number, true or false, a list of text, or
-whatever the service makes of it."""
+"""The type of an argument: an identifier, text, a whole number, a boolean, a list of texts, or any value that
+the service validates itself."""
 Answer: TypeAlias = Literal["json", "nothing", "file", "stream"]
-"""What comes back: JSON, an empty body, a file, or the live stream."""
+"""The kind of response: JSON, an empty body, a file, or the event stream."""
 
 
 @dataclass(frozen=True)
 class RouteArgument:
-    """One argument of a service method, and its name on the wire."""
+    """One argument of a service method, with its name on the wire."""
 
     wire: str
-    """Its name in the path, the query or the body: camelCase."""
+    """Name in the path, the query or the body: camelCase."""
     name: str
-    """Its name in Python."""
+    """Name of the method's parameter."""
     kind: Kind = "text"
-    """What it must be; see `Kind`."""
+    """Type of the value; see `Kind`."""
     required: bool = False
-    """Whether a request without it is refused."""
+    """Whether a request without it is rejected."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ class Route(Generic[P, R]):
     """One verb of one pattern."""
 
     id: str
-    """Its name, as the service descriptor gives it."""
+    """Name of the route in the service descriptor."""
     verb: str
     """GET, POST, PUT or DELETE."""
     pattern: str
-    """Its path below the base, with ``{name}`` parts."""
+    """Path below the base URL, with ``{name}`` parts."""
     method: Callable[[Api], Callable[P, R]] | None
     """Picks the method of the services that is behind it; None for the descriptor."""
     _: KW_ONLY
     action: Literal["read", "write", "execute"]
-    """What Jupyter's Authorizer is asked for."""
+    """The action of which Jupyter's Authorizer is asked."""
     path: tuple[RouteArgument, ...] = ()
     """Arguments from the path, in the order of the pattern."""
     query: tuple[RouteArgument, ...] = ()
@@ -60,13 +60,13 @@ class Route(Generic[P, R]):
     body: tuple[RouteArgument, ...] = ()
     """Fields of the JSON body."""
     status: int = 200
-    """Status of a success."""
+    """Status of a successful response."""
     answer: Answer = "json"
-    """What comes back; see `Answer`."""
+    """Kind of response; see `Answer`."""
     aliases: tuple[str, ...] = ()
-    """Further verbs that mean the same."""
+    """Further verbs with the same meaning."""
     advertised: tuple[str, ...] = ()
-    """Names of the query that the descriptor's pattern shows, all of which a client must then fill."""
+    """Query parameters in the descriptor's pattern, all of which a client must fill in."""
 
     def call(self, api: Api, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the service method that is behind it.
@@ -87,17 +87,17 @@ class Route(Generic[P, R]):
         return self.method(api)(*args, **kwargs)
 
     def url(self, arguments: Mapping[str, object]) -> str:
-        """Return the path for arguments by their Python names, escaped.
+        """Return the path for arguments by parameter name, escaped.
 
         Parameters
         ----------
         arguments : dict
-            At least the arguments of the path; others are left alone.
+            At least the arguments of the path; others are ignored.
 
         Returns
         -------
         str
-            Relative to the base, without a query.
+            Path relative to the base URL, without a query.
         """
         values = {each.wire: quote(str(arguments[each.name]), safe="") for each in self.path}
         return self.pattern.format(**values)

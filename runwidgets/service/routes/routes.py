@@ -1,10 +1,9 @@
 """The route table, as data.
 
-One row per thing that can be asked for over HTTP: its pattern, its verb, the service method behind it,
-and where the method's arguments come from. The server makes its handlers of the table, `Remote…` its
-requests, ``GET /`` its descriptor; the tests of permissions, bad input and ``openapi.yaml`` walk
-through it, so that a new route cannot be forgotten. The patterns are those of flowserv, whose clients
-work here unchanged.
+One row per operation of the REST API: its pattern, its verb, the service method behind it, and the source
+of the method's arguments. The server generates its handlers from the table, the `Remote…` services their
+requests, ``GET /`` its descriptor; the tests of permissions, invalid input and ``openapi.yaml`` iterate over
+it, so that no route is forgotten. The patterns are those of flowserv, whose clients work unchanged.
 """
 
 import re
@@ -74,7 +73,7 @@ ROUTES: tuple[Route, ...] = (
     catalog.DELETE_FILE,
     FOLLOW_EVENTS,
 )
-"""Every route."""
+"""All routes."""
 
 
 def by_pattern() -> Iterator[tuple[str, list[Route]]]:
@@ -91,28 +90,28 @@ def by_pattern() -> Iterator[tuple[str, list[Route]]]:
         yield pattern, [route for route in ROUTES if route.pattern == pattern]
 
 
-def expression(pattern: str) -> str:
+def to_regex(pattern: str) -> str:
     """Return a pattern as a regular expression, with a group per ``{name}`` part."""
     return re.sub(r"\{\w+\}", "([^/]+)", pattern)
 
 
 def find_route(verb: str, path: str) -> tuple[Route, tuple[str, ...]]:
-    """Return the route of a path, and what stands for the ``{name}`` parts of its pattern, unescaped.
+    """Return the route for a path, and the ``{name}`` parts of the path, unescaped.
 
     Parameters
     ----------
     verb : str
         GET, POST, PUT or DELETE.
     path : str
-        Relative to the base, without a query.
+        Path relative to the base URL, without a query.
 
     Raises
     ------
     UnknownObjectError
-        There is none.
+        There is no such route.
     """
     for route in ROUTES:
-        found = re.fullmatch(expression(route.pattern), path)
+        found = re.fullmatch(to_regex(route.pattern), path)
         if found and verb in {route.verb, *route.aliases}:
             return route, tuple(unquote(part) for part in found.groups())
     raise UnknownObjectError("path", "there is no such route", "GET the base for a list")

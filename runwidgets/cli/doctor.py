@@ -24,12 +24,12 @@ class DoctorApp(RootApp):
     def start(self) -> None:
         """Check the root and print the violations."""
         report = examine(self.location, self.db_url or None)
-        for finding in report.findings:
-            print(finding)
-        for number in sorted({finding.invariant for finding in report.findings}):
+        for violation in report.violations:
+            print(violation)
+        for number in sorted({violation.invariant for violation in report.violations}):
             print(f"invariant {number}: {INVARIANTS[number]}", file=sys.stderr)
-        if report.findings:
+        if report.violations:
             print(f"what to do about each: {PAGE}", file=sys.stderr)
-        if not report.findings:
+        if not report.violations:
             print(f"no problem found: {report.runs:,} runs, {report.files:,} files checked")
-        self.exit(1 if report.findings else 0)
+        self.exit(1 if report.violations else 0)

@@ -190,7 +190,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "run.json is of another run": (
         lambda root: root.edit(root.run(root.error, "run.json"), lambda about: about.update(id="x")),
         1,
-        "that of another run",
+        "belongs to another run",
     ),
     "the template is missing": (
         lambda root: root.run(root.error, "template.ipynb").unlink(),
@@ -200,7 +200,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "a column is poisoned": (
         lambda root: root.sql("UPDATE runs SET metrics = '{x' WHERE id = ?", root.error),
         1,
-        "column metrics of its run is no JSON",
+        "column metrics of its run is not JSON",
     ),
     "a second end": (tell_twice, 2, "it became ERROR after it was SUCCESS"),
     "the journal has another end": (
@@ -225,7 +225,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         3,
         "it became SUCCESS after PENDING",
     ),
-    "a run that nobody follows": (bring_back, 4, "its runner is gone"),
+    "a run that nobody follows": (bring_back, 4, "its runner has ended"),
     "a second start": (start_again, 5, "it was started 2 times, of at most 1"),
     "no end in the journal": (cut_journal, 5, "does not say that it finished"),
     "a broken journal": (
@@ -246,7 +246,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "a result has another content": (
         lambda root: root.run(root.success, "workdir/plot.txt").write_text("8"),
         7,
-        "result file plot.txt has another content",
+        "result file plot.txt has a changed content",
     ),
     "a declared output is not listed": (
         lambda root: root.sql("DELETE FROM files WHERE name = 'plot.txt'"),
@@ -260,11 +260,19 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         8,
         "its output.ipynb is missing",
     ),
-    "a notebook with NaN": (break_notebook('{"x": NaN}'), 9, "no strict JSON"),
+    "a notebook with NaN": (break_notebook('{"x": NaN}'), 9, "not strict JSON"),
     "a notebook that is none": (break_notebook('{"cells": 3}'), 9, "not a valid notebook"),
-    "a cell that still runs": (set_status("error", 1, "running"), 9, "code cell 2 is still running"),
-    "a cell without a status": (set_status("error", 2, "fine"), 9, "code cell 3 does not say"),
-    "a cell after a failure": (set_status("error", 2, "ok"), 9, "code cell 3 says ok, but one before"),
+    "a cell that still runs": (
+        set_status("error", 1, "running"),
+        9,
+        "code cell 2 claims to be still running",
+    ),
+    "a cell without a status": (set_status("error", 2, "fine"), 9, "code cell 3 does not state"),
+    "a cell after a failure": (
+        set_status("error", 2, "ok"),
+        9,
+        "code cell 3 has the status ok, but an earlier",
+    ),
     "a negative time": (
         lambda root: root.sql("UPDATE runs SET finished_at = created_at WHERE id = ?", root.error),
         10,
@@ -273,39 +281,39 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "a run without its folder": (
         lambda root: shutil.rmtree(root.run(root.error)),
         11,
-        "it has a row, but no folder",
+        "it has a row, but no directory",
     ),
     "a folder without its run": (
         lambda root: root.orphan("runs/0123", is_folder=True),
         11,
         "it is an orphan",
     ),
-    "a folder half-made": (lambda root: root.orphan("runs/.0123", is_folder=True), 11, "belongs to nobody"),
+    "a folder half-made": (lambda root: root.orphan("runs/.0123", is_folder=True), 11, "is an orphan"),
     "a snapshot half-made": (
         lambda root: root.orphan(f"runs/{root.error}/.output.ipynb.x"),
         11,
-        "belongs to nobody",
+        "is an orphan",
     ),
     "a secret left behind": (
         lambda root: root.orphan(f"runs/{root.error}/secrets.json"),
         11,
-        "belongs to nobody",
+        "is an orphan",
     ),
-    "an upload of no group": (lambda root: root.orphan("uploads/gone", is_folder=True), 11, "to nobody"),
+    "an upload of no group": (lambda root: root.orphan("uploads/gone", is_folder=True), 11, "is an orphan"),
     "an upload without its row": (
         lambda root: root.orphan(f"{next(root.path.glob('uploads/*'))}/0123", is_folder=True),
         11,
-        "belongs to nobody",
+        "is an orphan",
     ),
     "an upload that is missing": (lose_upload, 11, "it has a row, but it is missing"),
-    "an upload that changed": (spoil_upload, 15, "it has another content"),
+    "an upload that changed": (spoil_upload, 15, "its content has changed"),
     "a copy that nobody needs": (lambda root: root.orphan("copies/ab/abcd"), 11, "it is an orphan"),
     "a copy that is missing": (lose_copies, 11, "it has a row, but it is missing"),
     "a dead instance": (lambda root: root.orphan("instances/dead"), 11, "it is an orphan"),
     "rows of a deleted run": (
         lambda root: root.sql("UPDATE events SET run_id = 'gone' WHERE kind = 'log'"),
         12,
-        "it is gone, but its rows are not",
+        "it was deleted, but its rows were not",
     ),
     "another last event": (
         lambda root: root.sql("DELETE FROM events WHERE run_id = ? AND data LIKE '%SUCCESS%'", root.success),
@@ -322,13 +330,13 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         13,
         "its progress is not what",
     ),
-    "a slot that is never free": (hold_a_slot, 14, "it still holds a slot"),
+    "a slot that is never free": (hold_a_slot, 14, "but still holds a slot"),
     "another template": (
         lambda root: root.edit(
             root.run(root.error, "template.ipynb"), lambda notebook: notebook["cells"].pop()
         ),
         15,
-        "not the one that was registered",
+        "not the registered one",
     ),
     "a row without its template": (
         lambda root: root.sql("UPDATE runs SET version_id = 99 WHERE id = ?", root.error),
@@ -354,29 +362,29 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "a point without its run": (
         lambda root: root.sql("UPDATE sweep_points SET run_id = 'gone' WHERE number = 1"),
         12,
-        "the run of its point 1 is gone",
+        "the run of its point 1 was deleted",
     ),
     "points without their sweep": (
         lambda root: root.sql("INSERT INTO sweep_points VALUES ('gone', 1, ?)", root.success),
         12,
-        "it is gone, but its points are not",
+        "it was deleted, but its points were not",
     ),
     "a run without its sweep": (
         lambda root: root.sql("UPDATE runs SET sweep_id = 'gone' WHERE id = ?", root.success),
         12,
-        "it is gone, but its runs are not",
+        "it was deleted, but its runs were not",
     ),
-    "a sweep without runs": (empty_sweep, 12, "all of its runs are gone, but it is not"),
+    "a sweep without runs": (empty_sweep, 12, "all of its runs were deleted, but it was not"),
     "a point with a run that did not succeed": (
         lambda root: root.sql("UPDATE sweep_points SET run_id = ? WHERE number = 1", root.error),
         15,
-        "its point 1 has a run that is none of its own",
+        "its point 1 has a run that is neither its own",
     ),
-    "a sweep that is too broad": (broaden, 14, "more of its runs are under way than may be"),
+    "a sweep that is too broad": (broaden, 14, "more of its runs execute at once than allowed"),
     "a sweep with a poisoned column": (
         lambda root: root.sql("UPDATE sweeps SET varied = '[x' WHERE id = ?", root.sweep),
         1,
-        "column varied of it is no JSON",
+        "its column varied is not JSON",
     ),
     "other values": (
         lambda root: root.edit(root.run(root.success, "run.json"), lambda about: about["values"].update(x=8)),

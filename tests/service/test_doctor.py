@@ -84,7 +84,7 @@ def test_a_healthy_root_gives_no_finding_and_is_left_as_it_was(root: EndedRoot) 
 
     report = examine(root.path, recheck_delay=0.0)
 
-    assert report.findings == [] and report.runs == 5 and report.files >= 7
+    assert report.violations == [] and report.runs == 5 and report.files >= 7
     assert contents(root.path) == before
 
 
@@ -105,10 +105,10 @@ def test_each_damage_is_found_and_nothing_else(root: EndedRoot, case: str) -> No
     damage, invariant, sentence = DAMAGE[case]
     damage(root)
 
-    findings = look(root)
+    violations = look(root)
 
-    assert {finding.invariant for finding in findings} == {invariant}, findings
-    assert any(re.search(sentence, finding.problem) for finding in findings), findings
+    assert {violation.invariant for violation in violations} == {invariant}, violations
+    assert any(re.search(sentence, violation.problem) for violation in violations), violations
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])
@@ -124,9 +124,9 @@ def test_a_process_that_lives_on_is_found(root: EndedRoot, is_deleted: bool) -> 
         found = wait_until(lambda: look(root))
         process.kill()
 
-    (finding,) = found
-    assert (finding.invariant, finding.subject) == (12 if is_deleted else 6, f"run {run_id}")
-    assert str(process.pid) in finding.problem
+    (violation,) = found
+    assert (violation.invariant, violation.subject) == (12 if is_deleted else 6, f"run {run_id}")
+    assert str(process.pid) in violation.problem
 
 
 @pytest.mark.parametrize(
@@ -142,17 +142,17 @@ def test_a_database_that_is_not_ours_is_a_finding(root: EndedRoot, damage: str, 
     root.sql(damage)
     before = contents(root.path)
 
-    findings = look(root)
+    violations = look(root)
 
-    assert any(sentence in finding.problem for finding in findings)
-    assert {finding.invariant for finding in findings} == {1}
+    assert any(sentence in violation.problem for violation in violations)
+    assert {violation.invariant for violation in violations} == {1}
     assert contents(root.path) == before
 
 
 def test_what_is_missing_is_a_finding_and_is_not_made(root: EndedRoot, tmp_path: Path) -> None:
     """No root, no database, and a database that is none."""
     nowhere = tmp_path / "nowhere"
-    assert [finding.invariant for finding in check(nowhere)] == [1] and not nowhere.exists()
+    assert [violation.invariant for violation in check(nowhere)] == [1] and not nowhere.exists()
     database = root.path / "runwidgets.db"
     database.write_bytes(b"this is no database" * 1000)
     assert look(root) == [Violation(1, "database", "the database is damaged")]
@@ -169,14 +169,14 @@ def test_a_root_in_motion_gives_no_finding(tmp_path: Path) -> None:
     started = [api.runs.start_run(group_id, [])["id"] for _ in range(8)]
     api.runs.cancel_run(started[-1])
 
-    findings = check(tmp_path / "root")
+    violations = check(tmp_path / "root")
     for run_id in started[:-1]:
         ended(api, run_id)
         api.runs.delete_run(run_id)
-    findings += check(tmp_path / "root")
+    violations += check(tmp_path / "root")
 
     instance.close()
-    assert findings == []
+    assert violations == []
 
 
 def test_the_command_says_what_is_wrong(root: EndedRoot) -> None:

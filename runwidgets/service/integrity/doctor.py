@@ -65,7 +65,7 @@ class Violation:
 class Report:
     """The result of an examination."""
 
-    findings: list[Violation]
+    violations: list[Violation]
     """Violations, sorted."""
     runs: int
     """Runs that were checked."""
@@ -77,7 +77,7 @@ def check(
     root: Path | str, db_url: str | None = None, *, recheck_delay: float = RECHECK_DELAY
 ) -> list[Violation]:
     """Return the violations of a root; see `examine`."""
-    return examine(root, db_url, recheck_delay=recheck_delay).findings
+    return examine(root, db_url, recheck_delay=recheck_delay).violations
 
 
 def examine(root: Path | str, db_url: str | None = None, *, recheck_delay: float = RECHECK_DELAY) -> Report:
@@ -115,15 +115,15 @@ def _examine(files: FileStore, database: Database, recheck_delay: float) -> Repo
         return Report([Violation(1, "database", f"it is damaged: {damage}")], 0, 0)
     run_ids = Runs(database).all_ids()
     look = _Inspection(files, database)
-    findings = {*look.at_runs(run_ids), *look.at_root()}
-    if findings:
+    violations = {*look.at_runs(run_ids), *look.at_root()}
+    if violations:
         threading.Event().wait(recheck_delay)
-        wrong = {(each.invariant, each.subject) for each in findings}
-        subjects = {each.subject for each in findings}
+        wrong = {(each.invariant, each.subject) for each in violations}
+        subjects = {each.subject for each in violations}
         again = _Inspection(files, database)
         seen = [*again.at_runs(each for each in run_ids if f"run {each}" in subjects), *again.at_root()]
-        findings = {each for each in seen if (each.invariant, each.subject) in wrong}
-    return Report(sorted(findings), len(run_ids), look.files)
+        violations = {each for each in seen if (each.invariant, each.subject) in wrong}
+    return Report(sorted(violations), len(run_ids), look.files)
 
 
 class _Inspection:

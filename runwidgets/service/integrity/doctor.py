@@ -164,7 +164,7 @@ class _Inspection:
     def at_root(self) -> Iterator[Violation]:
         """Check the directories against the rows, and the rows against the directories."""
         for orphan in find_orphaned_files(self._files, self._database, time.time(), CHECKER):
-            yield Violation(11, orphan.key, "it belongs to nobody")
+            yield Violation(11, orphan.key, "it is an orphan")
         needed = Catalog(self._database).needed_copies()
         if needed is None:
             yield Violation(1, "database", "a template in it cannot be read")

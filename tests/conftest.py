@@ -92,8 +92,8 @@ def chosen_backend(request: pytest.FixtureRequest) -> Iterator[None]:
     _cluster.append(cluster)
     plain = wiring.make_backend
 
-    def make_backend(*arguments: Any) -> object:
-        return plain(*arguments[:-1], arguments[-1] or cluster.address)
+    def make_backend(*arguments: Any, **options: Any) -> object:
+        return plain(*arguments, **{**options, "cluster": options["cluster"] or cluster.address})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring, "make_backend", make_backend)

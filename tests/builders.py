@@ -9,7 +9,7 @@ from typing import IO, Any, TypeVar
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 
 Json = dict[str, Any]
 Seen = TypeVar("Seen")

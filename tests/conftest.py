@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runwidgets.service import factory as wiring
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from runwidgets.service.integrity import doctor
 from tests.builders import wait_until

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from runwidgets.client.dataframes import Row, read_rows
 from runwidgets.client.run import Run
 from runwidgets.schema import RunEvent
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.states import TERMINAL, RunState
 
 

@@ -13,7 +13,7 @@ from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, make_arguments, open_workflow, start_notebook_run
 from runwidgets.client.sweep import Sweep
 from runwidgets.schema import RunConfig, SweepConfig
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.http.services import open_remote
 from runwidgets.spaces.space import SpaceLike, as_space, grid
 

@@ -17,7 +17,7 @@ from runwidgets.client.submit import default_group, make_arguments, open_workflo
 from runwidgets.client.sweep import Direction, Sweep, is_number
 from runwidgets.errors import InvalidArgumentError, InvalidRunStateError
 from runwidgets.schema import Argument, JsonValue, RunEvent, RunReason, SweepConfig
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.spaces.distributions import (
     Choice,
     Distribution,

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, overload
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
 from runwidgets.report import card_html
 from runwidgets.schema import JsonValue, Progress, ResultFileHandle, RunHandle, RunReason
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.states import TERMINAL, RunState
 
 if TYPE_CHECKING:

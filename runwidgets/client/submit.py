@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowGroupError
 from runwidgets.schema import Argument, FileArgument, RunConfig, RunHandle, WorkflowHandle
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.templates.parameters import coerce_mapping
 
 

@@ -13,7 +13,7 @@ from runwidgets.client.submit import start_notebook_run
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownFileError
 from runwidgets.report import Pictures, sweep_html
 from runwidgets.schema import RunConfig, StateCounts, SweepHandle
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.states import RunState
 
 if TYPE_CHECKING:

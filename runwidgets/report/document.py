@@ -24,7 +24,7 @@ from runwidgets.report.texts import (
     visible,
 )
 from runwidgets.schema import RunHandle
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 NOTEBOOK_SIZE = 10_000_000

@@ -10,7 +10,7 @@ import json
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report.texts import escape, size_text
 from runwidgets.schema import ResultFileHandle
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 
 PICTURE_TYPES = {
     "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif", "image/svg+xml",

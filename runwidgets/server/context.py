@@ -15,7 +15,7 @@ from runwidgets.limits import Limits
 from runwidgets.server.hub import Hub
 from runwidgets.server.identity import KernelIdentityProvider
 from runwidgets.server.multipart import Pipe
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance
 
 Result = TypeVar("Result")

@@ -34,7 +34,7 @@ from runwidgets.server.arguments import check_content_type, read_body, read_path
 from runwidgets.server.context import Context
 from runwidgets.server.downloads import Download, open_download
 from runwidgets.server.identity import translate_token
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.routes.route import Route
 from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES
 

@@ -12,7 +12,7 @@ from runwidgets.execution.backend import Backend, Cluster
 from runwidgets.execution.local import LocalBackend
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.events import InstanceEvents, LocalEventService
 from runwidgets.service.local.groups import LocalGroupService

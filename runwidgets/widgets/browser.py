@@ -10,7 +10,7 @@ from runwidgets.client.connect import connect
 from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.errors import RunWidgetsError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.view import View
 
 

@@ -14,7 +14,7 @@ from runwidgets.client.sweep import Sweep
 from runwidgets.errors import InvalidArgumentError, UnknownParameterError
 from runwidgets.limits import Limits
 from runwidgets.report import ENTRY_LENGTH, escape, rows_html, value_text
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.spaces.distributions import list_values
 from runwidgets.spaces.space import grid
 from runwidgets.templates.casts import CastError, cast_value

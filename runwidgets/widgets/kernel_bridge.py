@@ -43,7 +43,7 @@ from runwidgets.limits import Limits
 from runwidgets.schema import FolderContent, FolderEntry, KernelDescriptor, RunEvent
 from runwidgets.server.arguments import read_body, read_path, read_query
 from runwidgets.server.downloads import Download, open_download
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES, find_route
 from runwidgets.store.files.disk import our_errors

@@ -7,7 +7,7 @@ import traitlets
 from runwidgets.client.connect import connect
 from runwidgets.client.run import Run, static_bundle
 from runwidgets.errors import RunWidgetsError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.view import View
 
 

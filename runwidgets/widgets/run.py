@@ -8,7 +8,7 @@ from runwidgets.client.connect import connect
 from runwidgets.client.run import Run, static_bundle
 from runwidgets.errors import RunWidgetsError
 from runwidgets.schema import RunEvent
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.live import get_follower
 from runwidgets.widgets.view import View
 

@@ -8,7 +8,7 @@ from runwidgets.client.connect import connect
 from runwidgets.client.sweep import Sweep
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report import sweep_html
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.view import View
 
 

@@ -11,7 +11,7 @@ from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report import CELL_STYLE, ENTRY_LENGTH, escape, value_text
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.view import View
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.kernel_bridge import KernelBridge
 from runwidgets.widgets.static import read_static
 

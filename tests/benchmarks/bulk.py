@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from runwidgets.schema import RunReason
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import DATABASE_FILE
 from runwidgets.states import TERMINAL, RunState
 from runwidgets.store.database.database import Database, now

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import open_instance
 from tests.benchmarks.ours import our_rate, run_all
 from tests.benchmarks.table import Row

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runwidgets.errors import InvalidArgumentError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import open_instance
 from tests.benchmarks.table import NotMeasuredError
 from tests.benchmarks.work import SLOTS, WARM_UP, Bench, Rate

@@ -13,7 +13,7 @@ from typing import Any
 
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import DATABASE_FILE, open_store
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.events import InstanceEvents, LocalEventService

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.http.services import open_remote
 from runwidgets.states import TERMINAL, RunState
 from runwidgets.widgets.run import RunView

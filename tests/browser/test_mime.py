@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, expect
 import runwidgets as rw
 from runwidgets.client.run import RUN_TYPE
 from runwidgets.client.sweep import SWEEP_TYPE
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
 from tests.builders import DOUBLE, PYTHON, SLEEP, wait_until, write_notebook

@@ -6,7 +6,7 @@ import pytest
 
 import runwidgets as rw
 from runwidgets.errors import InvalidRunStateError, UnknownFileError, UnknownRunError, UnknownWorkflowError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import DOUBLE, SLEEP, write_notebook
 from tests.conftest import JupyterServer
 

@@ -13,7 +13,7 @@ import pytest
 import runwidgets as rw
 from runwidgets.errors import InvalidArgumentError, InvalidRunStateError, UnknownSweepError
 from runwidgets.schema import RunReason
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import SLEEP, arguments, group_of, wait_until, write_notebook
 
 BOWL = "import runwidgets\nrunwidgets.record('height', (x - 1) ** 2 + (0 if kind == 'deep' else 1) + shift)"

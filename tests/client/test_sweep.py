@@ -15,7 +15,7 @@ from runwidgets.errors import (
     UnknownFileError,
     UnknownSweepError,
 )
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import SLEEP, write_notebook
 
 STUDY = """

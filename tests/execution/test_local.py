@@ -12,7 +12,7 @@ import pytest
 from runwidgets.errors import UnknownRunError
 from runwidgets.execution.processes import RUN_VARIABLE, find_processes
 from runwidgets.limits import Limits
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from tests.builders import SLEEP, accepted, ended, finished, read, running, wait_until
 

@@ -8,7 +8,7 @@ import pytest
 from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from runwidgets.service.integrity.doctor import check
 from tests.builders import (

@@ -11,7 +11,7 @@ import pytest
 from runwidgets.errors import ServiceUnavailableError, StorageFullError
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from tests.builders import (
     SLEEP,

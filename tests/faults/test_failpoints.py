@@ -9,7 +9,7 @@ import pytest
 
 from runwidgets.execution.processes import find_processes
 from runwidgets.failpoints import FAILPOINT_VARIABLE, INSTANCE_STEPS, RUNNER_STEPS
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import open_instance
 from runwidgets.service.integrity.doctor import check
 from tests.builders import accepted, ended, group_of, read, wait_until

@@ -18,7 +18,7 @@ from runwidgets.cli.command import RunWidgetsCommand
 from runwidgets.errors import RunWidgetsError
 from runwidgets.schema import RunConfig, SweepConfig
 from runwidgets.server.settings import Settings
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.integrity.invariants import INVARIANTS, RULES
 from runwidgets.service.routes.routes import ROUTES
 from runwidgets.states import MOVES

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import finished
 from tests.conftest import JupyterServer, start_server
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from runwidgets.errors import UnauthenticatedAccessError, UnauthorizedAccessError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.http.services import open_remote
 from runwidgets.service.routes.route import Route
 from runwidgets.service.routes.routes import ROUTES

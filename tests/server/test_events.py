@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from runwidgets.errors import ServiceUnavailableError, UnknownRunError, UnknownWorkflowGroupError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.http.events import read_stream
 from runwidgets.service.http.services import open_remote
 from tests.builders import accepted, ended, finished, running, wait_until

@@ -17,7 +17,7 @@ from runwidgets.limits import Limits
 from runwidgets.server.extension import SCHEMA, RunWidgetsApp
 from runwidgets.server.hub import state_notice
 from runwidgets.server.settings import RENAMED, Settings
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import ended, finished, running, wait_until
 from tests.conftest import JupyterServer, start_server
 

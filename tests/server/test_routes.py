@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from runwidgets.service.contracts import runs as base
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.routes.route import Route
 from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES
 

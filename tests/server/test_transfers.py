@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from runwidgets.errors import FileTooLargeError, UnknownFileError, UnknownWorkflowGroupError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import group_of, running, wait_until, workflow
 from tests.conftest import JupyterServer, start_server
 from tests.server.requests import connection

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runwidgets.errors import UnknownRunError, UnknownWorkflowGroupError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import accepted, finished, group_of, workflow
 
 CELLS = (

@@ -8,7 +8,7 @@ from runwidgets.errors import (
     UnknownWorkflowError,
     UnknownWorkflowGroupError,
 )
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import arguments, ended, group_of, workflow
 
 

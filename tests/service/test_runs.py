@@ -19,7 +19,7 @@ from runwidgets.errors import (
     UnknownRunError,
     UnknownWorkflowGroupError,
 )
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import (
     CLEAN,
     DOUBLE,

@@ -6,7 +6,7 @@ import pytest
 
 import runwidgets as rw
 from runwidgets.errors import InvalidArgumentError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.store.database.metric_series import Recorded, tell_metrics
 from tests.builders import finished
 

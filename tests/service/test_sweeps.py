@@ -22,7 +22,7 @@ from runwidgets.errors import (
     UnknownWorkflowGroupError,
 )
 from runwidgets.limits import Limits
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, clean_root, open_instance
 from runwidgets.service.integrity.doctor import check
 from tests.builders import (

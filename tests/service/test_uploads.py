@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runwidgets.errors import InvalidArgumentError, UnknownFileError, UnknownWorkflowGroupError
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import ended, group_of, read, workflow
 
 TABLE = b"a,b\n1,2\n"

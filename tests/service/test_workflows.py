@@ -12,7 +12,7 @@ from runwidgets.errors import (
     UnknownWorkflowError,
     UnknownWorkflowGroupError,
 )
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from tests.builders import SLEEP, arguments, ended, group_of, workflow, write_notebook
 
 RECORD = "import runwidgets\nrunwidgets.record('loss', x)"

@@ -12,7 +12,7 @@ from typing import Any
 from runwidgets.execution.backend import Backend
 from runwidgets.execution.tracked_run import TrackedRun
 from runwidgets.limits import Limits
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_store
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.runs import Runs

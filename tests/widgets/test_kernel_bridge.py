@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import runwidgets as rw
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance
 from runwidgets.service.routes.routes import ROUTES
 from runwidgets.widgets.kernel_bridge import MESSAGE_SIZE, KernelBridge

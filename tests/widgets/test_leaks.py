@@ -12,7 +12,7 @@ from ipywidgets import Widget
 from ipywidgets.widgets import widget as widgets
 
 import runwidgets as rw
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.view import View
 from tests.builders import DOUBLE, arguments, ended, group_of, wait_until, workflow
 

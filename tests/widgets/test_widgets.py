@@ -11,7 +11,7 @@ from runwidgets.errors import (
     UnknownParameterError,
     UnknownRunError,
 )
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance
 from tests.builders import DOUBLE, SLEEP, ended, finished, running, wait_until, write_notebook
 

@@ -1,9 +1,4 @@
-"""The service contract of runs, and `Api`, which holds all services.
-
-Each service is an abstract class with two implementations: `Local…` on the store, in this process,
-and `Remote…` over HTTP. Parameters and results are JSON dicts with camelCase keys; both implementations
-raise the errors of `runwidgets.errors`. A service object belongs to one user; all methods may be called
-from any thread, concurrently.
+"""The service contract of runs.
 
 The handle of a **run** has these keys:
 
@@ -24,24 +19,9 @@ is 0 before the first one.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import IO, Protocol
+from typing import IO
 
 from runwidgets.schema import Argument, LogPiece, RunConfig, RunHandle, RunList, RunSeries, TablePage
-from runwidgets.service.contracts.catalog import GroupService, UploadService, WorkflowService
-from runwidgets.service.contracts.events import EventService
-from runwidgets.service.contracts.sweeps import SweepService
-
-__all__ = [
-    "Api",
-    "EventService",
-    "GroupService",
-    "RunService",
-    "SweepService",
-    "UploadService",
-    "WorkflowService",
-]
 
 
 class RunService(ABC):
@@ -412,44 +392,3 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user may not read the run's group.
         """
-
-
-class PagedRuns(Protocol):
-    """`RunService.list_runs` as both implementations have it: a page at a time."""
-
-    def __call__(
-        self,
-        group_id: str,
-        state: str | None = None,
-        *,
-        limit: int | None = None,
-        before: str | None = None,
-    ) -> RunList:
-        """List the runs of a group, oldest first; see `RunService.list_runs`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Api:
-    """All services of one user.
-
-    As a context manager, it closes itself on exit.
-    """
-
-    workflows: WorkflowService
-    groups: GroupService
-    uploads: UploadService
-    runs: RunService
-    sweeps: SweepService
-    events: EventService
-    url: str | None = None
-    """Base URL of the REST routes, ending in ``/runwidgets/api/``; None if there is no server."""
-    store: Callable[[], str] = field(default=lambda: "", repr=False)
-    """Return where runs are stored: two objects that return the same string share their runs."""
-    close: Callable[[], None] = field(default=lambda: None, repr=False)
-    """Close connections and threads; runs continue."""
-
-    def __enter__(self) -> "Api":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()

@@ -24,14 +24,12 @@ from runwidgets.schema import (
     WorkflowHandle,
     WorkflowList,
 )
-from runwidgets.service.contracts.runs import (
-    Api,
-    GroupService,
-    RunService,
-    SweepService,
-    UploadService,
-    WorkflowService,
-)
+from runwidgets.service.contracts.api import Api
+from runwidgets.service.contracts.groups import GroupService
+from runwidgets.service.contracts.runs import RunService
+from runwidgets.service.contracts.sweeps import SweepService
+from runwidgets.service.contracts.uploads import UploadService
+from runwidgets.service.contracts.workflows import WorkflowService
 from runwidgets.service.http.client import HttpClient
 from runwidgets.service.http.events import RemoteEventService
 from runwidgets.service.routes import catalog, runs, sweeps

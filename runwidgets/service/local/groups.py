@@ -8,7 +8,7 @@ from runwidgets.errors import (
     InvalidParameterError,
 )
 from runwidgets.schema import GroupHandle, GroupList, ParameterDeclaration, RunConfig
-from runwidgets.service.contracts.runs import GroupService
+from runwidgets.service.contracts.groups import GroupService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.uploads import upload_handle
 from runwidgets.service.local.validation import check_identifier, check_name, check_usernames

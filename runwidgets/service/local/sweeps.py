@@ -23,7 +23,7 @@ from runwidgets.schema import (
     SweepOnError,
     TablePage,
 )
-from runwidgets.service.contracts.runs import SweepService
+from runwidgets.service.contracts.sweeps import SweepService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
 from runwidgets.service.local.submission import PreparedRun, Submission, check_config, refuse_lost_secrets

@@ -11,7 +11,7 @@ from runwidgets.errors import (
     UnknownWorkflowGroupError,
 )
 from runwidgets.schema import UploadHandle, UploadList
-from runwidgets.service.contracts.runs import UploadService
+from runwidgets.service.contracts.uploads import UploadService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.validation import check_file_name
 from runwidgets.store.database.columns import NewUpload

@@ -19,7 +19,7 @@ from runwidgets.schema import (
     WorkflowHandle,
     WorkflowList,
 )
-from runwidgets.service.contracts.runs import WorkflowService
+from runwidgets.service.contracts.workflows import WorkflowService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.validation import check_identifier, check_name
 from runwidgets.store.database.columns import NewGroup, NewWorkflow, WorkflowChange

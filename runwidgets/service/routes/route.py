@@ -12,7 +12,7 @@ from urllib.parse import quote
 from typing_extensions import ParamSpec, TypeVar
 
 from runwidgets.schema import RouteDescriptor
-from runwidgets.service.contracts.runs import Api
+from runwidgets.service.contracts.api import Api
 
 P = ParamSpec("P", default=...)
 R = TypeVar("R", covariant=True, default=object)

@@ -1,9 +1,24 @@
 """The routes of runs."""
 
-from typing import cast
+from typing import Protocol, cast
 
-from runwidgets.service.contracts.runs import PagedRuns
+from runwidgets.schema import RunList
 from runwidgets.service.routes.route import FILE, GROUP, RUN, Route, RouteArgument
+
+
+class PagedRuns(Protocol):
+    """`RunService.list_runs` as both implementations have it: a page at a time."""
+
+    def __call__(
+        self,
+        group_id: str,
+        state: str | None = None,
+        *,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> RunList:
+        """List the runs of a group, oldest first; see `RunService.list_runs`."""
+
 
 START_RUN = Route(
     "runs:start",

@@ -22,10 +22,10 @@ from runwidgets.schema import (
     SweepConfig,
     SweepOnError,
 )
-from runwidgets.service.contracts import runs as contracts
+from runwidgets.service.contracts import api as contracts
 from runwidgets.states import RunState
 
-SERVICES = [getattr(contracts, name) for name in contracts.__all__ if name.endswith("Service")]
+SERVICES = [contract for name, contract in vars(contracts).items() if name.endswith("Service")]
 BESIDE = {"ErrorBody", "FileArgument", "ServiceDescriptor", "StreamPosition"}
 """What crosses the wire and is not named by the signature of a service's method."""
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}

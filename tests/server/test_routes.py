@@ -4,7 +4,7 @@ import re
 import httpx
 import pytest
 
-from runwidgets.service.contracts import runs as base
+from runwidgets.service.contracts import api as contracts
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.routes.route import Route
 from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES
@@ -34,12 +34,12 @@ FLOWSERV = {
 }
 """What flowserv-core 0.9.4 asks for, in `flowserv/service/descriptor.py`."""
 SERVICES = {
-    "workflows": base.WorkflowService,
-    "groups": base.GroupService,
-    "uploads": base.UploadService,
-    "runs": base.RunService,
-    "sweeps": base.SweepService,
-    "events": base.EventService,
+    "workflows": contracts.WorkflowService,
+    "groups": contracts.GroupService,
+    "uploads": contracts.UploadService,
+    "runs": contracts.RunService,
+    "sweeps": contracts.SweepService,
+    "events": contracts.EventService,
 }
 WITH_SERVICE = [route for route in ROUTES if route != DESCRIBE_SERVICE]
 

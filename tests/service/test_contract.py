@@ -4,7 +4,7 @@ import re
 import pytest
 
 from runwidgets import errors
-from runwidgets.service.contracts import runs as base
+from runwidgets.service.contracts import api as contracts
 from runwidgets.service.contracts.runs import RunService
 
 SIGNATURES = {
@@ -20,12 +20,12 @@ SIGNATURES = {
 """The seven methods that programs are written against, with their parameters."""
 
 CONTRACTS = [
-    base.RunService,
-    base.SweepService,
-    base.WorkflowService,
-    base.GroupService,
-    base.UploadService,
-    base.EventService,
+    contracts.RunService,
+    contracts.SweepService,
+    contracts.WorkflowService,
+    contracts.GroupService,
+    contracts.UploadService,
+    contracts.EventService,
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from runwidgets.errors import UnknownFileError, UnknownWorkflowGroupError
 from runwidgets.schema import Argument, FileArgument, RunConfig, RunHandle, WorkflowHandle
 from runwidgets.service.contracts.api import Api
-from runwidgets.templates.parameters import coerce_mapping
+from runwidgets.templates.arguments import coerce_mapping
 
 
 def open_workflow(api: Api, source: str | os.PathLike[str]) -> WorkflowHandle:

@@ -5,14 +5,12 @@ to that type: JSON, or the text of a form field. A cast never loses information:
 number, ``"yes"`` is not a truth value, and NaN is not a number.
 """
 
-import difflib
 import functools
 import keyword
 import math
 import typing
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import (
@@ -29,29 +27,14 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from runwidgets.errors import (
-    DuplicateArgumentError,
     InvalidArgumentError,
     InvalidParameterError,
-    MissingArgumentError,
-    UnknownFileError,
-    UnknownParameterError,
 )
 from runwidgets.limits import Limits
-from runwidgets.schema import Dtype, FileArgument, FileReference, JsonValue, ParameterHandle
-from runwidgets.templates.arguments import coerce_mapping, read_pairs
+from runwidgets.schema import Dtype, ParameterHandle
 from runwidgets.templates.casts import CastError, cast_value, first_problem
 from runwidgets.templates.ranges import Range, parse_range
 from runwidgets.templates.texts import leaves_folder, shorten, text_problem
-
-__all__ = [
-    "Choice",
-    "Parameter",
-    "cast",
-    "check_arguments",
-    "coerce_mapping",
-    "file_reference",
-    "parse_parameters",
-]
 
 
 def _storable(text: str) -> str:
@@ -314,99 +297,3 @@ def cast(parameter: Parameter, value: Any, limits: Limits | None = None) -> Any:
         return cast_value(parameter, value, limits or Limits())
     except CastError as error:
         raise InvalidArgumentError(parameter.name + error.where, error.problem) from error.__cause__
-
-
-def check_arguments(
-    parameters: Iterable[Parameter],
-    arguments: Any,
-    is_file: Callable[[str], bool],
-    limits: Limits | None = None,
-) -> dict[str, JsonValue | FileArgument]:
-    """Check the arguments of a run, in this order: shape, duplicates, names, files, values, missing ones.
-
-    Parameters
-    ----------
-    parameters : iterable of Parameter
-        The parameters of the template.
-    arguments : list of dict
-        Untrusted input of the form ``[{"name", "value"}, …]``.
-    is_file : callable
-        Returns whether a file id is known.
-    limits : Limits, optional
-        Limits of the values.
-
-    Returns
-    -------
-    dict
-        Cast values by name, of the given arguments only, in their order. A file remains
-        ``{"type": "$file", "value": {"fileId", "targetPath"?}}``.
-
-    Raises
-    ------
-    InvalidArgumentError
-        The shape is wrong, or a value does not fit its parameter.
-    DuplicateArgumentError
-        A parameter has two arguments.
-    UnknownParameterError
-        There is no such parameter.
-    UnknownFileError
-        There is no such file.
-    MissingArgumentError
-        A required parameter has no argument.
-    """
-    declared = {parameter.name: parameter for parameter in parameters}
-    pairs = read_pairs(arguments)
-    seen: set[str] = set()
-    for name, _ in pairs:
-        if name in seen:
-            raise DuplicateArgumentError(shorten(name), "it was given twice")
-        seen.add(name)
-    for name, _ in pairs:
-        if name not in declared:
-            raise UnknownParameterError(shorten(name), "there is no such parameter", _suggest(name, declared))
-    given = [(declared[name], value) for name, value in pairs]
-    for parameter, value in given:
-        if parameter.dtype == "file" and (file_id := _file_id(value)) is not None and not is_file(file_id):
-            raise UnknownFileError(parameter.name, f"no file '{shorten(file_id)}' was uploaded to this group")
-    values = {parameter.name: cast(parameter, value, limits) for parameter, value in given}
-    targets: set[str] = set()
-    for parameter, _ in given:
-        reference = file_reference(values[parameter.name]) if parameter.dtype == "file" else None
-        if reference is not None:
-            _resolve_target(parameter, reference, targets)
-    for name, parameter in declared.items():
-        if parameter.is_required and name not in values:
-            raise MissingArgumentError(name, "it is required, but no value was given")
-    return values
-
-
-def file_reference(value: JsonValue | FileArgument) -> FileReference | None:
-    """Return the reference to an upload in a checked value, or None if the value is not a file."""
-    is_file = isinstance(value, dict) and value.get("type") == "$file"
-    return typing.cast(FileArgument, value)["value"] if is_file else None
-
-
-def _resolve_target(parameter: Parameter, file: FileReference, occupied: set[str]) -> None:
-    target = file.get("targetPath") or parameter.target
-    if target is None:
-        return
-    file["targetPath"] = target
-    if not target.endswith("/"):
-        path = PurePosixPath(target).as_posix()
-        if path in occupied:
-            raise InvalidArgumentError(parameter.name, f"another file is placed at '{shorten(path)}' already")
-        occupied.add(path)
-
-
-def _suggest(name: str, declared: Mapping[str, Parameter]) -> str:
-    close = difflib.get_close_matches(name, declared, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"there are {', '.join(declared)}" if declared else "this template has no parameters"
-
-
-def _file_id(value: Any) -> str | None:
-    if isinstance(value, dict) and isinstance(value.get("value"), dict):
-        file_id = value["value"].get("fileId")
-        return file_id if isinstance(file_id, str) else None
-    return None

@@ -17,8 +17,9 @@ from runwidgets.report import ENTRY_LENGTH, escape, rows_html, value_text
 from runwidgets.service.contracts.api import Api
 from runwidgets.spaces.distributions import list_values
 from runwidgets.spaces.space import grid
+from runwidgets.templates.arguments import coerce_mapping
 from runwidgets.templates.casts import CastError, cast_value
-from runwidgets.templates.parameters import Parameter, coerce_mapping, parse_parameters
+from runwidgets.templates.parameters import Parameter, parse_parameters
 from runwidgets.templates.texts import shorten
 from runwidgets.widgets.view import View
 

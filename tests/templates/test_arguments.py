@@ -13,13 +13,8 @@ from runwidgets.errors import (
     UnknownFileError,
     UnknownParameterError,
 )
-from runwidgets.templates.parameters import (
-    Parameter,
-    cast,
-    check_arguments,
-    coerce_mapping,
-    parse_parameters,
-)
+from runwidgets.templates.arguments import check_arguments, coerce_mapping
+from runwidgets.templates.parameters import Parameter, cast, parse_parameters
 
 DECLARED = parse_parameters(
     [

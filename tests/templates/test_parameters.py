@@ -8,7 +8,8 @@ import pytest
 
 from runwidgets.errors import InvalidArgumentError, InvalidParameterError
 from runwidgets.limits import Limits
-from runwidgets.templates.parameters import Parameter, cast, coerce_mapping, parse_parameters
+from runwidgets.templates.arguments import coerce_mapping
+from runwidgets.templates.parameters import Parameter, cast, parse_parameters
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text("utf-8"))
 """What fits which declaration, and what does not; the form in the browser is held to the same list."""

@@ -30,9 +30,9 @@ from runwidgets.store.database.integrity_queries import (
     find_orphaned_files,
     find_orphans,
     read_run,
+    read_run_ids,
     read_uploads,
 )
-from runwidgets.store.database.runs import Runs
 from runwidgets.store.files.base import FileStore
 from runwidgets.store.files.layout import copy_key, upload_key
 from runwidgets.store.files.orphans import CHECKER, children
@@ -113,7 +113,7 @@ def _examine(files: FileStore, database: Database, recheck_delay: float) -> Repo
     damage = find_damage(database)
     if damage is not None:
         return Report([Violation(1, "database", f"it is damaged: {damage}")], 0, 0)
-    run_ids = Runs(database).all_ids()
+    run_ids = read_run_ids(database)
     look = _Inspection(files, database)
     violations = {*look.at_runs(run_ids), *look.at_root()}
     if violations:

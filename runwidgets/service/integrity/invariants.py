@@ -20,7 +20,8 @@ from runwidgets.service.integrity.run_state import ObservedRun
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
 from runwidgets.store.files.layout import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
-from runwidgets.templates.parameters import check_arguments, file_reference, parse_parameters
+from runwidgets.templates.arguments import check_arguments, file_reference
+from runwidgets.templates.parameters import parse_parameters
 from runwidgets.templates.signature import construct
 
 PROCESS_GRACE = 5.0

@@ -38,7 +38,8 @@ from runwidgets.store.database.columns import NewRun, SweepPlace
 from runwidgets.store.database.runs import RunRow
 from runwidgets.store.files.layout import upload_key
 from runwidgets.store.files.run_directories import NewRunDirectory
-from runwidgets.templates.parameters import Parameter, cast, check_arguments, file_reference, parse_parameters
+from runwidgets.templates.arguments import check_arguments, file_reference
+from runwidgets.templates.parameters import Parameter, cast, parse_parameters
 
 MASK = "***"
 MAX_RETRIES = 10

@@ -79,6 +79,12 @@ def find_orphaned_files(
                 yield orphan
 
 
+def read_run_ids(database: Database) -> Sequence[str]:
+    """Return the ids of all runs."""
+    with database.read() as connection:
+        return connection.execute(select(runs.c.id)).scalars().all()
+
+
 def read_run(database: Database, run_id: str) -> Rows | None:
     """Return all rows about a run; None where there is no such run."""
     with database.read() as connection:

@@ -367,11 +367,6 @@ class Runs:
         with self._database.read() as connection:
             return connection.execute(select(runs.c.id).where(runs.c.group_id.in_(group_ids))).scalars().all()
 
-    def all_ids(self) -> Sequence[str]:
-        """Return the ids of all runs."""
-        with self._database.read() as connection:
-            return connection.execute(select(runs.c.id)).scalars().all()
-
     def last_activity(self) -> datetime | None:
         """Return when a run last did something: now while one is active, None before the first."""
         with self._database.read() as connection:

@@ -46,7 +46,7 @@ nb_execution_excludepatterns = [
     "tutorial/sweeps.ipynb",
     "tutorial/widgets.ipynb",
 ]
-nb_execution_timeout = 120
+nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]

@@ -15,6 +15,7 @@ from sphinx.util.inventory import InventoryFile
 import runwidgets
 from runwidgets import errors
 from runwidgets.cli.command import RunWidgetsCommand
+from runwidgets.cli.doctor import PAGE
 from runwidgets.errors import RunWidgetsError
 from runwidgets.schema import RunConfig, SweepConfig
 from runwidgets.server.settings import Settings
@@ -129,6 +130,7 @@ def test_every_invariant_is_documented(site: Path) -> None:
     """Each number that `doctor` prints has its section."""
     page = text_of(site, "invariants")
 
+    assert (ROOT / PAGE).is_file()
     assert set(RULES) <= set(INVARIANTS)
     assert [number for number in INVARIANTS if f"Invariant {number}#" not in page] == []
 

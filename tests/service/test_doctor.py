@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from runwidgets.cli.doctor import PAGE
 from runwidgets.execution.processes import RUN_VARIABLE
 from runwidgets.service.factory import open_instance
 from runwidgets.service.integrity.doctor import Violation, check, examine
+from runwidgets.service.integrity.invariants import INVARIANTS
 from runwidgets.store.locks import hold_lock
 from tests.builders import SLEEP, arguments, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import DAMAGE, YEARS_AGO, EndedRoot
@@ -190,3 +192,4 @@ def test_the_command_says_what_is_wrong(root: EndedRoot) -> None:
     assert (well.returncode, wrong.returncode) == (0, 1), well.stderr + wrong.stderr
     assert re.fullmatch(r"no problem found: 5 runs, \d+ files checked\n", well.stdout)
     assert wrong.stdout == f"run {root.error}: its log.txt is missing (invariant 8)\n"
+    assert f"invariant 8: {INVARIANTS[8]}\n" in wrong.stderr and PAGE in wrong.stderr

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from runwidgets.errors import ServiceUnavailableError, StorageFullError
 from runwidgets.execution.backend import Backend
-from runwidgets.execution.outcome import Outcome
+from runwidgets.execution.outcome import Outcome, RunFailedError
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
@@ -190,6 +190,8 @@ class Dispatcher(Backend, Generic[W]):
             self._advance(followed)
         except (ServiceUnavailableError, StorageFullError):
             raise
+        except RunFailedError as failure:
+            self._give_up(followed, failure.outcome)
         except Exception as error:
             followed.failures += 1
             log.exception("runwidgets: run %s: the backend stumbled; it goes on", followed.run_id)

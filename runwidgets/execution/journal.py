@@ -8,7 +8,7 @@ that came to its end is ``finished``; a journal without it, whose runner is gone
 ========  =================================================================================
 kind      further keys
 ========  =================================================================================
-started   ``pid`` of the runner
+started   ``pid`` of the runner, and the ``format`` of what follows
 kernel    ``pid`` of the kernel, and ``way``: ``direct``, ``forked`` or ``spawned``
 cell      ``cell`` (from 1), ``cells``, ``source``: its first line
 progress  ``fraction``, ``text``: what the template reported
@@ -31,6 +31,8 @@ from runwidgets.schema import FoundResult, JsonValue
 from runwidgets.store.files.disk_reserve import release_space, reserve_space
 from runwidgets.store.files.layout import RESERVE
 
+FORMAT = 1
+"""Of the records; another one where a reader of before would misread them."""
 RESERVED = 64 * 1024
 """Bytes that are kept free for the last line."""
 
@@ -41,6 +43,8 @@ class StartedRecord(TypedDict):
     kind: Literal["started"]
     pid: int
     """Of the runner."""
+    format: int
+    """Of the journal, `FORMAT` of who writes it."""
 
 
 class KernelRecord(TypedDict):

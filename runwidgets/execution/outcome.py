@@ -55,7 +55,7 @@ WORKER_LOST = Outcome.failed(RunReason.WORKER_LOST, "its worker was lost")
 
 
 class RunFailedError(Exception):
-    """Ends an attempt from within; raised and caught by the runner only.
+    """Ends an attempt: raised where that is found out, and caught by the runner or by the backend's thread.
 
     Parameters
     ----------

@@ -17,11 +17,11 @@ from runwidgets.errors import (
     StorageFullError,
     UnknownRunError,
 )
-from runwidgets.execution.journal import JournalReader, JournalRecord
-from runwidgets.execution.outcome import Outcome
+from runwidgets.execution.journal import FORMAT, JournalReader, JournalRecord
+from runwidgets.execution.outcome import Outcome, RunFailedError
 from runwidgets.execution.processes import watch_for_end
 from runwidgets.execution.run_queue import RunQueue
-from runwidgets.schema import FoundResult, Progress, ProgressReport, RunDescription
+from runwidgets.schema import FoundResult, Progress, ProgressReport, RunDescription, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.database import now
@@ -119,7 +119,13 @@ class TrackedRun:
             self.exit_fd = None
 
     def read(self) -> None:
-        """Take what the journal says by now."""
+        """Take what the journal says by now.
+
+        Raises
+        ------
+        RunFailedError
+            Its runner writes journals of another format.
+        """
         for record in self._journal.read():
             self._take(record)
 
@@ -200,6 +206,12 @@ class TrackedRun:
 
     def _take(self, record: JournalRecord) -> None:
         if record["kind"] == "started":
+            if record["format"] != FORMAT:
+                message = (
+                    f"its runner writes journals of format {record['format']}, and the server reads format "
+                    f"{FORMAT}: they have different versions of runwidgets; install the same on both"
+                )
+                raise RunFailedError(Outcome.failed(RunReason.VERSION_MISMATCH, message))
             self.runner, self.is_told = record["pid"], False
             self.attempts += 1
             self.outcome = None

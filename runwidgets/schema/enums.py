@@ -45,6 +45,13 @@ class RunReason(str, Enum):
     INTERNAL_ERROR = "internal_error"
     """The fault is in this software."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "RunReason":
+        raise ValueError(
+            f"the reason {value!r} is not known to this version of runwidgets; "
+            "install the same version where the run is watched and where it was executed"
+        )
+
 
 CANCELED_REASONS = frozenset(
     {RunReason.CANCELED, RunReason.SHUTDOWN, RunReason.SWEEP_STOPPED, RunReason.PRUNED}

@@ -14,6 +14,7 @@ from runwidgets.execution.processes import RUN_VARIABLE, find_processes
 from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
+from runwidgets.service.integrity.doctor import check
 from tests.builders import SLEEP, accepted, ended, finished, read, running, wait_until
 
 STUBBORN = """
@@ -136,6 +137,25 @@ def test_a_run_whose_runner_died_unseen_is_an_error(root: Path, tmp_path: Path) 
     assert handle["messages"] == ["the runner was lost"]
     wait_until(lambda: not find_processes(run_id), within=5)
     second.close()
+
+
+def test_a_runner_of_another_version_is_told_apart(root: Path, tmp_path: Path) -> None:
+    """What it writes is not misread: the run ends in ERROR, with its processes, and says why."""
+    first = open_instance(root, slots=1)
+    run_id = running(first.api(), tmp_path, SLEEP)["id"]
+    first.close()
+    path = root / "runs" / run_id / "journal.jsonl"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+
+    second = open_instance(root, slots=1)
+    handle = ended(second.api(), run_id)
+    wait_until(lambda: not find_processes(run_id), within=5)
+    wait_until(lambda: not second._backend._followed)
+    second.close()
+
+    assert (handle["state"], handle["reason"]) == ("ERROR", "version_mismatch")
+    assert "format 2, and the server reads format 1" in handle["messages"][0]
+    assert check(root) == []
 
 
 def test_two_services_on_one_root_share_the_slots(root: Path, tmp_path: Path) -> None:

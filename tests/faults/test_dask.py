@@ -134,6 +134,33 @@ def test_a_timeout_reaches_the_kernel(own: Instance, tmp_path: Path) -> None:
     wait_until(lambda: not find_processes(handle["id"]), within=5.0)
 
 
+@pytest.mark.parametrize("has_package", [True, False], ids=["the same modules", "other modules"])
+def test_a_run_on_a_worker_of_another_version_says_that_they_are_mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_package: bool
+) -> None:
+    """It names both versions and what to do; nothing of the notebook is executed."""
+    other, mark = tmp_path / "other", tmp_path / "mark"
+    (other / "runwidgets-0.0.9.dist-info").mkdir(parents=True)
+    (other / "runwidgets-0.0.9.dist-info" / "METADATA").write_text("Name: runwidgets\nVersion: 0.0.9\n")
+    if not has_package:
+        (other / "runwidgets").mkdir()
+        (other / "runwidgets" / "__init__.py").touch()
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(other))
+        cluster = Cluster(1, 1)
+    instance = open_instance(tmp_path / "root", cluster=cluster.address)
+    try:
+        handle = finished(instance.api(), tmp_path, once(mark, seconds=0))
+    finally:
+        instance.close()
+        cluster.close()
+
+    assert (handle["state"], handle["reason"]) == ("ERROR", "version_mismatch")
+    assert "has runwidgets 0.0.9 and the server has runwidgets " in handle["messages"][0]
+    assert handle["messages"][0].endswith("; install the same version of runwidgets on both")
+    assert not mark.exists()
+
+
 def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
     own: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -79,7 +79,9 @@ def test_a_journal_tells_of_attempts_whose_worker_saved_nothing(shared: SharedRo
     shared.staging.fetch(run_id, 3)
     folder = shared.staging.files.run_folder(run_id)
     assert count_attempts(folder / "journal.jsonl") == 3
-    assert (folder / "journal.jsonl").read_text().splitlines()[1:] == ['{"kind": "started", "pid": 0}'] * 2
+    assert (folder / "journal.jsonl").read_text().splitlines()[1:] == [
+        '{"kind": "started", "pid": 0, "format": 1}'
+    ] * 2
     assert (folder / "log.txt").read_text() == "earlier\n"
     shared.staging.fetch(run_id, 1)
     assert count_attempts(folder / "journal.jsonl") == 4, (

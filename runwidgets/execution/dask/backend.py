@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.backend import Cluster
 from runwidgets.execution.dask.connection import Connection
 from runwidgets.execution.dask.scheduler_plugin import PREFIX
-from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin
+from runwidgets.execution.dask.worker_loader import RunWorkerLoader
 from runwidgets.execution.dispatcher import IDLE_PAUSE, Dispatcher
 from runwidgets.execution.outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
@@ -124,8 +124,9 @@ class DaskBackend(Dispatcher[Sent]):
         environment: Iterable[str] = (),
     ) -> None:
         topic = f"{PREFIX}{name}"
-        worker_plugin = RunWorkerPlugin(topic, files.address, limits, tuple(environment))
-        self._cluster = Connection(cluster, worker_plugin, lambda: self._wake())
+        loader = RunWorkerLoader(topic, files.address, asdict(limits), tuple(environment))
+        self._version = loader.version
+        self._cluster = Connection(cluster, loader, lambda: self._wake())
         super().__init__(runs, files, limits, liveness=liveness, host=topic)
         self._count = slots
         self._wanted: list[tuple[str, list[str]]] = []
@@ -188,6 +189,13 @@ class DaskBackend(Dispatcher[Sent]):
         elif "failed" in said:
             message = f"Dask could not execute it: {said['failed']}"
             sent.end = Outcome.failed(RunReason.WORKER_FAILED, message)
+            sent.is_over = True
+        elif "version" in said:
+            message = (
+                f"worker {said['worker']} has {_release(said['version'])} and the server has "
+                f"{_release(self._version)}; install the same version of runwidgets on both"
+            )
+            sent.end = Outcome.failed(RunReason.VERSION_MISMATCH, message)
             sent.is_over = True
         elif "end" in said:
             sent.end = None if said["end"] is None else Outcome.from_json(said["end"])
@@ -314,6 +322,10 @@ def _key(run_id: str, launch: int) -> str:
 def _keys(sent: Sent) -> list[str]:
     """Return the keys that a run may have been sent with."""
     return [_key(sent.run_id, launch) for launch in range(LAUNCHES + sent.config.get("retries", 0))]
+
+
+def _release(version: str | None) -> str:
+    return "no runwidgets" if version is None else f"runwidgets {version}"
 
 
 def _lost(sent: Sent) -> str:

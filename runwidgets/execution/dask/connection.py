@@ -10,8 +10,9 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
+from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -19,9 +20,9 @@ from distributed import Client, fire_and_forget
 
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.backend import Cluster
-from runwidgets.execution.dask import scheduler_plugin as scheduler_plugin
+from runwidgets.execution.dask import scheduler_plugin, worker_loader
 from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
-from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin, execute
+from runwidgets.execution.dask.worker_loader import RunWorkerLoader, make_task
 
 CONNECT_TIMEOUT = 3.0
 """Seconds in which a scheduler must answer."""
@@ -40,7 +41,7 @@ class Connection:
     ----------
     cluster : str or callable
         See `Cluster`; one that is made here is closed with the connection.
-    worker_plugin : RunWorkerPlugin
+    loader : RunWorkerLoader
         What every worker of the cluster gets; its name is that of the topic.
     wake : callable
         Called from another thread when there is something to hear.
@@ -58,10 +59,10 @@ class Connection:
         The cluster cannot be made.
     """
 
-    def __init__(self, cluster: Cluster, worker_plugin: RunWorkerPlugin, wake: Callable[[], None]) -> None:
+    def __init__(self, cluster: Cluster, loader: RunWorkerLoader, wake: Callable[[], None]) -> None:
         self._made, self._address = _find(cluster)
-        self._worker_plugin = worker_plugin
-        self._name = worker_plugin.name
+        self._loader = loader
+        self._name = loader.name
         self._wake = wake
         self._client: Any = None
         self._is_known = False
@@ -99,7 +100,14 @@ class Connection:
     def send(self, key: str, run_id: str, attempts: int, resources: dict[str, float] | None) -> None:
         """Hand a run to the scheduler, as a task that nobody's client owns."""
         task = self._client.submit(
-            execute, self._name, run_id, key, attempts, key=key, pure=False, resources=resources
+            make_task(self._name),
+            self._loader.version,
+            run_id,
+            key,
+            attempts,
+            key=key,
+            pure=False,
+            resources=resources,
         )
         fire_and_forget(task)
 
@@ -150,12 +158,9 @@ class Connection:
             )
             self._is_known = False
         if not self._is_known:
-            cloudpickle.register_pickle_by_value(scheduler_plugin)
-            try:
+            with _sent_as_code(scheduler_plugin, worker_loader):
                 self._client.register_plugin(RunSchedulerPlugin(self._name), self._name)
-            finally:
-                cloudpickle.unregister_pickle_by_value(scheduler_plugin)
-            self._client.register_plugin(self._worker_plugin, self._name)
+                self._client.register_plugin(self._loader, self._name)
             self._client.subscribe_topic(self._name, self._take)
             self._is_known = True
 
@@ -169,6 +174,18 @@ class Connection:
     def _take(self, event: "tuple[float, Json]") -> None:
         self._said.put(event[1])
         self._wake()
+
+
+@contextmanager
+def _sent_as_code(*modules: ModuleType) -> Iterator[None]:
+    """Have what modules define sent as it is, so that it need not be installed where it arrives."""
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _find(cluster: Cluster) -> tuple[Any, str]:

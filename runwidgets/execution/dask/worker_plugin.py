@@ -2,9 +2,9 @@
 
 A worker has a plugin, the `RunWorkerPlugin`, with a `LocalBackend` in it that works as anywhere: it keeps
 fork servers warm, launches runners, follows journals, tries again, and kills what has to be killed. Only
-its queue is no database: what is said of a run goes home, over the topic of the instance. A task of the
-cluster is `execute`: it has the files of a run brought, hands it to the backend, waits, and has the results
-taken away before its end is told. Runners end with their worker.
+its queue is no database: what is said of a run goes home, over the topic of the instance. `execute` has
+the files of a run brought, hands it to the backend, waits, and has the results taken away before its end
+is told. Runners end with their worker.
 """
 
 import asyncio
@@ -23,7 +23,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnavailableError
@@ -231,8 +230,7 @@ class RunWorkerPlugin(WorkerPlugin):
         """Bring a run to its end, and tell home; called in a thread of the worker."""
         try:
             place, queue, backend = self._open()
-            if self._ask("begin", key=key, worker=self._worker.address):
-                self._execute(run_id, key, attempts, place, queue, backend)
+            self._execute(run_id, key, attempts, place, queue, backend)
         except RunWidgetsError as error:
             end = Outcome.failed(RunReason.WORKER_FAILED, error.message)
             self._tell({"run": run_id, "notes": [], "end": end.to_json()})
@@ -310,26 +308,3 @@ class RunWorkerPlugin(WorkerPlugin):
 
     def _tell(self, said: Json) -> None:
         self._worker.log_event(self.name, said)
-
-    def _ask(self, operation: str, **values: Any) -> Any:
-        """Ask the scheduler; called in a thread."""
-        call = getattr(self._worker.scheduler, f"{self.name}-{operation}")(**values)
-        return asyncio.run_coroutine_threadsafe(call, self._worker.loop.asyncio_loop).result()
-
-
-def execute(name: str, run_id: str, key: str, attempts: int) -> None:
-    """Execute a run on this worker: the task of the cluster.
-
-    Parameters
-    ----------
-    name : str
-        Of the instance's worker_plugin.
-    run_id : str
-        The run.
-    key : str
-        Of the task.
-    attempts : int
-        Attempts of the run that began before.
-    """
-    worker_plugin: Any = get_worker().plugins[name]
-    worker_plugin.execute(run_id, key, attempts)

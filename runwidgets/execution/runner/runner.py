@@ -25,7 +25,7 @@ from papermill.parameterize import parameterize_notebook
 from papermill.translators import translate_parameters
 from papermill.version import version as papermill_version
 
-from runwidgets.execution.journal import JournalWriter, count_attempts
+from runwidgets.execution.journal import FORMAT, JournalWriter, count_attempts
 from runwidgets.execution.kernels.kernel import Kernel
 from runwidgets.execution.kernels.zmq import ZmqKernel, private_folder
 from runwidgets.execution.outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
@@ -92,7 +92,7 @@ def execute_run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.request(CANCELED))
     signal.signal(signal.SIGHUP, lambda *_: stop.request(WORKER_LOST))
-    journal.write("started", pid=os.getpid())
+    journal.write("started", pid=os.getpid(), format=FORMAT)
     outcome = Outcome.failed(RunReason.INTERNAL_ERROR, "the runner was interrupted")
     files: list[FoundResult] = []
     reach("started")

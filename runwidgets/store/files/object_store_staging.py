@@ -46,7 +46,7 @@ from runwidgets.store.locks import is_locked
 SHARE = 20
 """A file that took a second to save is saved again after this many, so saving takes 5 % of the time."""
 
-STARTED = b'{"kind": "started", "pid": 0}\n'
+STARTED = b'{"kind": "started", "pid": 0, "format": 1}\n'
 """What a journal says of an attempt of which nothing else is known."""
 
 

@@ -164,9 +164,9 @@ class Dispatcher(Backend, Generic[W]):
             return
         self._next_check = time.monotonic() + IDLE_PAUSE
         self._files.reserve_space(self._limits.disk_floor)
-        self._liveness.tend()
+        self._liveness.refresh()
         self._look_around()
-        rows = {row.id: row for row in self._runs.holding()}
+        rows = {row.id: row for row in self._runs.list_slot_holders()}
         lost = [row.id for row in rows.values() if row.instance == self._instance]
         self.adopt(set(lost) - set(self._followed))  # claimed, but then something went wrong
         others = {row.instance for row in rows.values()} - {self._instance}

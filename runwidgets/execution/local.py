@@ -105,7 +105,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
     def adopt(self, run_ids: Iterable[str]) -> None:
         """Follow runs whose instance died; those that another instance took meanwhile are left to it."""
         wanted = set(run_ids)
-        for row in self._runs.holding() if wanted else ():
+        for row in self._runs.list_slot_holders() if wanted else ():
             folder = self._files.run_folder(row.id)
             if row.host != self._host and is_locked(folder / LOCK):
                 continue  # it lives on another machine, whose next instance will find it
@@ -232,7 +232,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         is_gone = not is_locked(followed.lock)  # first, so that the journal is read to its end
         followed.read()
         if not is_gone:
-            followed.note(self._runs, is_last=followed.outcome is not None)
+            followed.store_progress(self._runs, is_last=followed.outcome is not None)
         if is_gone:
             self._discard(followed)
         elif followed.is_cancelled:
@@ -285,7 +285,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
             followed.outcome = Outcome.failed(RunReason.RUNNER_DIED, _last_words(followed.code))
         if self._is_to_retry(followed) and not followed.has_ended:
             followed.retry()
-            followed.note(self._runs, is_last=True)
+            followed.store_progress(self._runs, is_last=True)
         else:
             self._let_go(followed)
 
@@ -293,7 +293,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         """Store the end of a run that has no processes any more, and give its slot back."""
         reach("ending")
         with followed.all_or_nothing(), self._runs.together():
-            followed.note(self._runs, is_last=True)
+            followed.store_progress(self._runs, is_last=True)
             is_released = False
             if followed.outcome is not None and not followed.has_ended:
                 is_released = followed.end(self._runs, holds_slot=False)

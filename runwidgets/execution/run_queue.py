@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from runwidgets.schema import Progress, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
-from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.metric_series import RecordedValue
 
 
 class RunQueue(Protocol):
@@ -19,17 +19,17 @@ class RunQueue(Protocol):
     def claim(self, host: str, instance: str, slots: int) -> Any:
         """Return a run with its ``id`` that is this instance's from now on; None when none waits."""
 
-    def holding(self) -> Sequence[Any]:
+    def list_slot_holders(self) -> Sequence[Any]:
         """Return the runs that hold a slot: their ``id``, ``state``, ``instance`` and ``host``."""
 
     def take_over(self, run_id: str, previous: str, instance: str, host: str) -> bool:
         """Follow a run whose instance died; False if another was first."""
 
-    def note(
+    def store_progress(
         self,
         run_id: str,
         progress: Progress | None = None,
-        metrics: Sequence[Recorded] = (),
+        metrics: Sequence[RecordedValue] = (),
         log_size: int | None = None,
     ) -> None:
         """Keep what a run says on its way."""

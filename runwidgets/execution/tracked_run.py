@@ -25,7 +25,7 @@ from runwidgets.schema import FoundResult, Progress, ProgressReport, RunDescript
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.database import now
-from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.metric_series import RecordedValue
 from runwidgets.store.files.layout import JOURNAL, LOCK, LOG, RUN_FILE
 
 NOTE_PAUSE = 0.2
@@ -82,7 +82,7 @@ class TrackedRun:
         self._next_note = time.monotonic() + NOTE_PAUSE
         self._progress = ProgressReport()
         self._is_changed = False
-        self._metrics: list[Recorded] = []
+        self._metrics: list[RecordedValue] = []
 
     @property
     def may_retry(self) -> bool:
@@ -129,7 +129,7 @@ class TrackedRun:
         for record in self._journal.read():
             self._take(record)
 
-    def note(self, runs: RunQueue, is_last: bool = False) -> None:
+    def store_progress(self, runs: RunQueue, is_last: bool = False) -> None:
         """Store progress, metrics and the size of the log, if they changed, and not too often."""
         if not is_last and time.monotonic() < self._next_note:
             return
@@ -137,7 +137,7 @@ class TrackedRun:
         if not self._is_changed and not self._metrics and grown is None:
             return
         progress: Progress = {"fraction": 0.0, "text": "", **self._progress, "heartbeatAt": now()}
-        runs.note(self.run_id, progress if self._is_changed else None, self._metrics, grown)
+        runs.store_progress(self.run_id, progress if self._is_changed else None, self._metrics, grown)
         self._is_changed, self._metrics = False, []
         self._log_size = self._log_size if grown is None else grown
         self._next_note = time.monotonic() + NOTE_PAUSE
@@ -224,7 +224,9 @@ class TrackedRun:
         elif record["kind"] == "progress":
             self._report(fraction=record["fraction"], text=record["text"])
         elif record["kind"] == "metric":
-            self._metrics.append(Recorded(record["name"], record["value"], record.get("step"), self.attempts))
+            self._metrics.append(
+                RecordedValue(record["name"], record["value"], record.get("step"), self.attempts)
+            )
         elif record["kind"] == "finished":
             self.outcome, self.files = Outcome.from_json(record), record["files"]
 
@@ -263,7 +265,7 @@ def store_all(followed: Iterable[TrackedRun], runs: RunQueue) -> None:
                 together.enter_context(each.all_or_nothing())
             together.enter_context(runs.together())
             for each in telling:
-                each.note(runs)
+                each.store_progress(runs)
     except (ServiceUnavailableError, StorageFullError):
         raise
     except Exception:

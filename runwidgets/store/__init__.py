@@ -1,1 +1,1 @@
-"""The memory: tables and the sentences said to them, and the files beside them."""
+"""The store: the database, and the files beside it."""

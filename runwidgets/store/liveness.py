@@ -1,8 +1,8 @@
-"""Which instances live: those whose runs nobody else may take over.
+"""Liveness of instances: the runs of a live instance may not be taken over.
 
-Where instances share a folder, each holds a lock in it, which the system takes back however it dies. Where
-they share only a database, each counts up a number there, and one whose number stands still for long is
-dead. How long is measured by the clock of who looks, which never jumps: no clocks are compared.
+Instances that share a folder each hold a lock in it, which the system releases however they die. Instances
+that share only a database each increment a counter in it, and an instance whose counter stands still for long
+is dead. The time is measured with the monotonic clock of the observer, so no clocks are compared.
 """
 
 import os
@@ -17,60 +17,60 @@ from runwidgets.store.database.database import Database
 from runwidgets.store.database.tables import instances
 from runwidgets.store.locks import announce, hold_lock, is_locked, release_own_lock
 
-BEAT_PAUSE = 2.0
-"""Seconds between two signs of life."""
-SILENCE = 20.0
-"""Seconds without a sign of life after which an instance is dead."""
+COUNTER_INTERVAL = 2.0
+"""Seconds between two increments of the counter."""
+COUNTER_TIMEOUT = 20.0
+"""Seconds without an increment after which an instance is dead."""
 
 
 class Liveness(ABC):
-    """The instances of a root, as one of them sees it; used from one thread.
+    """The instances of a root, from the view of one of them; used from one thread.
 
     Attributes
     ----------
     own : str
-        Id of the instance that looks.
+        Id of this instance.
     """
 
     own: str
 
     @abstractmethod
     def is_alive(self, instance: str) -> bool:
-        """Say whether an instance lives."""
+        """Return whether an instance is alive."""
 
     @abstractmethod
-    def tend(self) -> None:
-        """Give a sign of life, and forget those who are dead; called twice a second or so."""
+    def refresh(self) -> None:
+        """Show that this instance is alive, and remove dead ones; called about twice a second."""
 
     @abstractmethod
     def leave(self) -> None:
-        """End; the runs of this instance may be taken over at once."""
+        """Leave; the runs of this instance may be taken over at once."""
 
 
 class AlwaysAlive(Liveness):
-    """An instance that shares nothing with another."""
+    """The liveness of an instance that shares its root with no other."""
 
     def __init__(self) -> None:
         self.own = uuid.uuid4().hex
 
     def is_alive(self, instance: str) -> bool:
-        """Say that it does."""
+        """Return True."""
         return True
 
-    def tend(self) -> None:
-        """Do nothing: nobody looks."""
+    def refresh(self) -> None:
+        """Do nothing: there is no other instance."""
 
     def leave(self) -> None:
-        """Do nothing: nobody looks."""
+        """Do nothing: there is no other instance."""
 
 
 class LockLiveness(Liveness):
-    """Liveness that share a folder.
+    """The liveness of instances that share a folder.
 
     Parameters
     ----------
     folder : Path
-        Where each has a file.
+        Folder with a file for each instance.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,11 +78,11 @@ class LockLiveness(Liveness):
         self.own, self._lock = announce(folder)
 
     def is_alive(self, instance: str) -> bool:
-        """Say whether somebody holds the lock of an instance."""
+        """Return whether the lock of an instance is held."""
         return is_locked(self._folder / instance)
 
-    def tend(self) -> None:
-        """Remove the files of the dead."""
+    def refresh(self) -> None:
+        """Remove the files of dead instances."""
         for path in self._folder.iterdir():
             lock = None if is_locked(path) else hold_lock(path)
             if lock is not None:
@@ -90,43 +90,43 @@ class LockLiveness(Liveness):
                 os.close(lock)
 
     def leave(self) -> None:
-        """Let the lock go."""
+        """Release the lock."""
         (self._folder / self.own).unlink(missing_ok=True)
         release_own_lock(self._lock)
 
 
 class HeartbeatLiveness(Liveness):
-    """Liveness that share a database.
+    """The liveness of instances that share a database.
 
     Parameters
     ----------
     database : Database
-        Where each has a row.
+        The database with a row for each instance.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.own = uuid.uuid4().hex
         self._seen: dict[str, tuple[int, float]] = {}
-        """Number of each other instance, and when it was first seen to be that (monotonic seconds)."""
+        """Counter of each other instance, and when that value was first seen (monotonic seconds)."""
         self._next = 0.0
         self._beat()
 
     def is_alive(self, instance: str) -> bool:
-        """Say whether the number of an instance has changed lately; one that has no row has left."""
+        """Return whether the counter of an instance has changed recently; without a row, it has left."""
         if instance != self.own and instance not in self._seen:
-            self._look()  # it may be new
+            self._look()  # the instance may be new
         return instance == self.own or instance in self._seen
 
-    def tend(self) -> None:
-        """Count up, and remove the rows of the dead."""
+    def refresh(self) -> None:
+        """Increment the counter, and remove the rows of dead instances."""
         moment = time.monotonic()
         if moment < self._next:
             return
-        self._next = moment + BEAT_PAUSE
+        self._next = moment + COUNTER_INTERVAL
         self._beat()
         self._look()
-        silent = [each for each, (_, since) in self._seen.items() if moment - since > SILENCE]
+        silent = [each for each, (_, since) in self._seen.items() if moment - since > COUNTER_TIMEOUT]
         if silent:
             with self._database.write() as connection:
                 for instance in silent:
@@ -151,5 +151,5 @@ class HeartbeatLiveness(Liveness):
     def _beat(self) -> None:
         with self._database.write() as connection:
             counted = update(instances).where(instances.c.id == self.own).values(beat=instances.c.beat + 1)
-            if not connection.execute(counted).rowcount:  # new, or taken for dead while it could not write
+            if not connection.execute(counted).rowcount:  # new, or declared dead while it could not write
                 connection.execute(insert(instances).values(id=self.own, beat=0))

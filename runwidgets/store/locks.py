@@ -1,10 +1,10 @@
-"""Locks that show whether a process lives, however it dies.
+"""Locks that show whether a process is alive, however it dies.
 
-A runner holds the lock of its run as long as it lives, and so does an instance until the run that it
-accepts has its row; an instance holds one of its own.
+A runner holds the lock of its run as long as it is alive, and an instance holds the lock of a run that it
+accepts until its row is committed; an instance also holds a lock of its own.
 
-Whoever opens an instance imports this module, so here Windows is refused, which has no such locks and none of
-the processes and signals of Unix; forms, widgets and `connect` to a server elsewhere work there.
+Opening an instance imports this module, so Windows is rejected here, which has no such locks and none of the
+processes and signals of Unix; forms, widgets and `connect` to a server elsewhere work there.
 """
 
 import os
@@ -37,17 +37,17 @@ os.register_at_fork(after_in_child=_let_go)
 def hold_lock(path: Path) -> int | None:
     """Take a lock.
 
-    The lock belongs to the descriptor and whoever inherits it, and ends with the last of them.
+    The lock belongs to the descriptor and all processes that inherit it, and ends with the last of them.
 
     Parameters
     ----------
     path : Path
-        The lock file; made where it is missing.
+        The lock file; created if missing.
 
     Returns
     -------
     int or None
-        The descriptor that holds the lock; None when somebody else holds it.
+        The descriptor that holds the lock; None if another process holds it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -59,17 +59,17 @@ def hold_lock(path: Path) -> int | None:
 
 
 def hold_own_lock(path: Path) -> int | None:
-    """Take a lock that shows whether this very process lives: forked children do not inherit it.
+    """Take a lock that shows whether this very process is alive: forked children do not inherit it.
 
     Parameters
     ----------
     path : Path
-        The lock file; made where it is missing.
+        The lock file; created if missing.
 
     Returns
     -------
     int or None
-        See `hold_lock`; for `release_own_lock`.
+        As in `hold_lock`; for `release_own_lock`.
     """
     descriptor = hold_lock(path)
     if descriptor is not None:
@@ -78,17 +78,17 @@ def hold_own_lock(path: Path) -> int | None:
 
 
 def announce(folder: Path) -> tuple[str, int]:
-    """Say that an instance lives here, for as long as this process holds the lock of its file.
+    """Create the lock file of an instance, which is alive for as long as this process holds the lock.
 
     Parameters
     ----------
     folder : Path
-        Where the files of instances are.
+        Folder with the files of instances.
 
     Returns
     -------
     (str, int)
-        The instance's new id, which names its file, and the descriptor of its lock, for
+        The new id of the instance, which is the name of its file, and the descriptor of its lock, for
         `release_own_lock`.
     """
     while True:
@@ -97,28 +97,28 @@ def announce(folder: Path) -> tuple[str, int]:
         if lock is not None:
             if (folder / instance).exists():
                 return instance, lock
-            release_own_lock(lock)  # somebody took it for a dead one's before it was locked
+            release_own_lock(lock)  # another instance removed it as dead before it was locked
 
 
 def release_own_lock(descriptor: int) -> None:
-    """Let a lock of `hold_own_lock` go; in a forked child nothing happens."""
+    """Release a lock of `hold_own_lock`; does nothing in a forked child."""
     if descriptor in _own:
         _own.discard(descriptor)
         os.close(descriptor)
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether somebody holds a lock.
+    """Return whether a process holds a lock.
 
     Parameters
     ----------
     path : Path
-        The lock file; a missing one is not held.
+        The lock file; a missing one counts as not held.
 
     Returns
     -------
     bool
-        True while a process that holds it lives.
+        True while a process that holds it is alive.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

@@ -23,7 +23,7 @@ from sqlalchemy import Engine, event
 from runwidgets.service.factory import open_instance
 from runwidgets.store.database import database as turns
 from runwidgets.store.database.database import Database
-from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.metric_series import RecordedValue
 from runwidgets.store.database.runs import Runs
 from tests.benchmarks.bulk import PROGRESS, fill
 from tests.benchmarks.scale import ERRORS, open_quiet, settle
@@ -196,12 +196,12 @@ def _write(url: str, run_id: str, takes_turns: bool, told: Any, go: Any) -> None
     if not takes_turns:
         event.remove(database._engine, "begin", turns._begin_postgresql)
     runs = Runs(database)
-    runs.note(run_id, PROGRESS, [Recorded("loss", 1.0)], 14)
+    runs.note(run_id, PROGRESS, [RecordedValue("loss", 1.0)], 14)
     told.put(0)
     go.wait()
     count, end = 0, time.monotonic() + SPELL
     while time.monotonic() < end:
-        runs.note(run_id, PROGRESS, [Recorded("loss", float(count))], count)
+        runs.note(run_id, PROGRESS, [RecordedValue("loss", float(count))], count)
         count += 1
     told.put(count)
     database.close()

@@ -29,7 +29,7 @@ from runwidgets.states import RunState
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import events_after
-from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.metric_series import RecordedValue
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.database.sweeps import Sweeps
 from tests.benchmarks.bulk import PROGRESS, fill, fill_sweep
@@ -313,7 +313,7 @@ def _last(instance: StoreOnly) -> int:
 
 def _note(instance: StoreOnly) -> None:
     (row,), _ = instance.runs.list(instance.groups[0], limit=1)
-    instance.runs.note(row.id, PROGRESS, [Recorded("loss", time.perf_counter())], 14)
+    instance.runs.note(row.id, PROGRESS, [RecordedValue("loss", time.perf_counter())], 14)
 
 
 def _time(ours: Callable[[], object], theirs: Callable[[], object] | None = None) -> _Found:

@@ -9,7 +9,7 @@ from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
 from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin, WorkerRunQueue
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
-from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.metric_series import RecordedValue
 
 
 class Home:
@@ -25,7 +25,7 @@ def test_what_is_said_on_the_way_goes_home_at_once() -> None:
     home = Home()
     home.queue.offer("a")
 
-    home.queue.note("a", {"fraction": 0.5}, [Recorded("loss", 1.0)], 12)
+    home.queue.store_progress("a", {"fraction": 0.5}, [RecordedValue("loss", 1.0)], 12)
     (said,) = home.heard
     assert said["run"] == "a" and said["notes"][0]["metrics"][0]["name"] == "loss"
 
@@ -38,8 +38,8 @@ def test_what_is_said_with_the_end_of_a_run_waits_for_it() -> None:
     home.queue.claim("host", "instance", 1)
 
     with home.queue.together():
-        home.queue.note("a", {"fraction": 1.0})
-        home.queue.note("b", {"fraction": 0.1})
+        home.queue.store_progress("a", {"fraction": 1.0})
+        home.queue.store_progress("b", {"fraction": 0.1})
         home.queue.move("a", RunState.SUCCESS, holds_slot=False)
     assert task.is_over.is_set() and task.end is not None and len(task.said) == 1
     assert [each["run"] for each in home.heard] == ["b"]
@@ -63,7 +63,7 @@ def test_a_cancelled_run_has_no_other_end() -> None:
 
     with pytest.raises(InvalidRunStateError):
         home.queue.move("a", RunState.SUCCESS)
-    assert [task.state for task in home.queue.holding()] == ["CANCELED"]
+    assert [task.state for task in home.queue.list_slot_holders()] == ["CANCELED"]
 
 
 def test_results_are_offered_until_the_store_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def holdings(process: psutil.Process) -> Counter[str]:
     found = Counter({"memory": process.memory_info().rss, "threads": process.num_threads()})
     found["processes"] = len(process.children(recursive=True))
     for each in Path(f"/proc/{process.pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+        with contextlib.suppress(FileNotFoundError):  # closed after it was listed
             found[os.readlink(each).partition(":[")[0]] += 1
     return found
 

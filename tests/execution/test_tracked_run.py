@@ -29,7 +29,7 @@ def commits() -> Iterator[list[str]]:
     """Gather the changes of rows that are committed."""
     made: list[str] = []
 
-    def note(*said: object) -> None:
+    def store_progress(*said: object) -> None:
         if str(said[2]).startswith("UPDATE runs"):
             made.append("change")
 
@@ -83,9 +83,9 @@ def test_one_that_cannot_be_stored_does_not_silence_the_others(instance: StoreOn
     store_all(followed, instance.runs)
     assert instance.api.runs.get_run(followed[0].run_id)["metrics"] == {}
     for each in followed[:2]:
-        each.note(instance.runs)
+        each.store_progress(instance.runs)
     with pytest.raises(Exception, match="not JSON serializable"):
-        followed[2].note(instance.runs)
+        followed[2].store_progress(instance.runs)
 
     stored = [instance.api.runs.get_run(each.run_id)["metrics"] for each in followed[:3]]
     assert stored == [{"loss": 0}, {"loss": 1}, {}]

@@ -309,6 +309,6 @@ def _holding(root: Path) -> list[Any]:
 
     _, database = open_store(root, is_read_only=True)
     try:
-        return list(Runs(database).holding())
+        return list(Runs(database).list_slot_holders())
     finally:
         database.close()

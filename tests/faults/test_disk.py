@@ -107,7 +107,7 @@ def test_a_folder_that_may_not_be_written_refuses_a_run_and_goes_on_afterwards(
 
     subprocess.run(["mount", "--bind", runs, runs], check=True)
     subprocess.run(["mount", "-o", "remount,ro,bind", runs], check=True)
-    with pytest.raises(ServiceUnavailableError, match="may not be written"):
+    with pytest.raises(ServiceUnavailableError, match="not writable"):
         api.runs.start_run(here, [])
     subprocess.run(["umount", runs], check=True)
 

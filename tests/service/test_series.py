@@ -7,7 +7,7 @@ import pytest
 import runwidgets as rw
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.service.contracts.api import Api
-from runwidgets.store.database.metric_series import Recorded, tell_metrics
+from runwidgets.store.database.metric_series import RecordedValue, metric_events
 from tests.builders import finished
 
 TRAINS = """
@@ -81,7 +81,9 @@ def test_a_run_that_is_tried_again_has_the_series_of_its_last_attempt(api: Api, 
 
 def test_values_between_which_another_stands_are_told_in_order() -> None:
     """What is told last is what the run keeps."""
-    told = tell_metrics([Recorded("a", 1, 0), Recorded("a", 2, 1), Recorded("a", 5), Recorded("a", 3, 2)])
+    told = metric_events(
+        [RecordedValue("a", 1, 0), RecordedValue("a", 2, 1), RecordedValue("a", 5), RecordedValue("a", 3, 2)]
+    )
 
     assert [each["value"] for each in told] == [2, 5, 3]
     assert [each.get("points") for each in told] == [[[0, 1], [1, 2]], None, [[2, 3]]]

@@ -389,7 +389,7 @@ class TestStop:
         assert [next(told), next(told)] == [True, False]
         api.sweeps.cancel_sweep(sweep)
         api.runs.cancel_run(other)
-        with pytest.raises(InvalidRunStateError, match="no run of it waits"):
+        with pytest.raises(InvalidRunStateError, match="none of its runs is waiting"):
             api.sweeps.pause_sweep(sweep)
         assert not api.sweeps.pause_sweep(sweep, paused=False)["isPaused"]
 

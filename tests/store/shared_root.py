@@ -82,7 +82,7 @@ class SharedRoot:
         assert followed.outcome is not None
         self.staging.publish(run_id, followed.outcome.files)
         with followed.all_or_nothing(), self.runs.together():
-            followed.note(self.runs, is_last=True)
+            followed.store_progress(self.runs, is_last=True)
             followed.end(self.runs, holds_slot=False)
         self.staging.drop(run_id)
         return self.api.runs.get_run(run_id)

@@ -168,7 +168,7 @@ def test_of_many_claimants_one_gets_each_run_and_slots_hold(tmp_path: Path, queu
             row = mine.claim("host", "instance", 3)
             if row is not None:
                 claimed.append(row.id)
-                most = max(most, len(mine.holding()))
+                most = max(most, len(mine.list_slot_holders()))
                 mine.move(row.id, RunState.ERROR, RunReason.CELL_ERROR)
                 mine.release(row.id)
         own.close()

@@ -54,7 +54,7 @@ def test_what_is_gone_already_is_removed(tmp_path: Path) -> None:
 
 def test_an_archive_opens_no_more_files_than_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run may have more result files than a process may open; the first are safe from deletion."""
-    monkeypatch.setattr(archives, "HELD", 3)
+    monkeypatch.setattr(archives, "MAX_OPEN_FILES", 3)
     opened: list[IO[bytes]] = []
 
     def opener(number: int) -> IO[bytes]:

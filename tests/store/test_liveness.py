@@ -23,8 +23,8 @@ def pair(
     request: pytest.FixtureRequest, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Liveness, Liveness]:
     """Make two services that share a folder, or only a database."""
-    monkeypatch.setattr(module, "BEAT_PAUSE", 0.05)
-    monkeypatch.setattr(module, "SILENCE", 0.5)
+    monkeypatch.setattr(module, "COUNTER_INTERVAL", 0.05)
+    monkeypatch.setattr(module, "COUNTER_TIMEOUT", 0.5)
     if request.param == "folder":
         return LockLiveness(tmp_path), LockLiveness(tmp_path)
     return HeartbeatLiveness(database), HeartbeatLiveness(database)
@@ -40,10 +40,10 @@ def test_a_new_service_lives_for_everybody(pair: tuple[Liveness, Liveness]) -> N
 def test_a_service_that_left_is_dead(pair: tuple[Liveness, Liveness]) -> None:
     """Its runs may be taken over as soon as somebody looks."""
     one, two = pair
-    one.tend()
+    one.refresh()
 
     def look() -> bool:
-        one.tend()
+        one.refresh()
         return one.is_alive(two.own)
 
     assert look()
@@ -55,13 +55,13 @@ def test_a_service_whose_number_stands_still_is_dead(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And one that goes on is not, however long it is looked at."""
-    monkeypatch.setattr(module, "BEAT_PAUSE", 0.05)
-    monkeypatch.setattr(module, "SILENCE", 0.5)
+    monkeypatch.setattr(module, "COUNTER_INTERVAL", 0.05)
+    monkeypatch.setattr(module, "COUNTER_TIMEOUT", 0.5)
     looks, lives, dies = (HeartbeatLiveness(database) for _ in range(3))
 
     def look() -> bool:
-        lives.tend()
-        looks.tend()
+        lives.refresh()
+        looks.refresh()
         return looks.is_alive(dies.own)
 
     assert look()
@@ -73,14 +73,14 @@ def test_a_service_that_was_taken_for_dead_comes_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a pause of its whole machine."""
-    monkeypatch.setattr(module, "BEAT_PAUSE", 0.05)
-    monkeypatch.setattr(module, "SILENCE", 0.3)
+    monkeypatch.setattr(module, "COUNTER_INTERVAL", 0.05)
+    monkeypatch.setattr(module, "COUNTER_TIMEOUT", 0.3)
     looks, sleeps = HeartbeatLiveness(database), HeartbeatLiveness(database)
 
     def look() -> bool:
-        looks.tend()
+        looks.refresh()
         return looks.is_alive(sleeps.own)
 
     wait_until(look, lambda alive: not alive)
-    sleeps.tend()
+    sleeps.refresh()
     assert looks.is_alive(sleeps.own)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runwidgets.errors import ConstraintViolationError, FileTooLargeError, ServiceUnavailableError
-from runwidgets.store.files.object_store import PART, ObjectStore
+from runwidgets.store.files.object_store import PART_SIZE, ObjectStore
 from tests.s3 import S3
 
 STRANGE = ["a b.txt", "plot[1].png", "what?*.csv", "größe/ß\u2028.json", "100%/#1", "{x}/'\"&<>"]
@@ -25,7 +25,7 @@ if not child:
     os._exit(0 if object_store.size("a") == 1 else 1)
 sys.exit(os.waitpid(child, 0)[1] or object_store.size("a") != 1)
 """
-LARGE = os.urandom(PART + 12345)
+LARGE = os.urandom(PART_SIZE + 12345)
 
 
 @pytest.fixture(params=["s3", "file"])

@@ -20,7 +20,7 @@ from runwidgets.service.local.events import InstanceEvents
 from runwidgets.states import RunState
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.events import events_after, last_event
-from runwidgets.store.database.pg_notify import GAP
+from runwidgets.store.database.pg_notify import MIN_CALL_INTERVAL
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.database.tables import events, metadata
 from tests.benchmarks.bulk import fill
@@ -116,7 +116,7 @@ def test_a_stream_at_rest_asks_nothing_and_misses_nothing(postgres: Postgres, tm
     for _ in range(100):
         write_events_by(other)
     wait_until(lambda: len(seen), lambda count: count == 100)
-    most = (time.monotonic() - begin) / GAP + 5
+    most = (time.monotonic() - begin) / MIN_CALL_INTERVAL + 5
     burst = asked
     stop.set()
     reader.join(1)
@@ -211,7 +211,7 @@ def test_runs_go_on_while_the_database_is_away(postgres: Postgres, tmp_path: Pat
     wait_until(lambda: "begun" in run.log)
 
     postgres.stop()
-    with pytest.raises(ServiceUnavailableError, match="it does not answer"):
+    with pytest.raises(ServiceUnavailableError, match="it does not respond"):
         assert run.state
     postgres.start()
 

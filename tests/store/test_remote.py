@@ -14,7 +14,7 @@ from runwidgets.service.integrity import doctor
 from runwidgets.service.integrity.doctor import check
 from runwidgets.store.database.integrity_queries import find_orphaned_files
 from runwidgets.store.files.layout import upload_key
-from runwidgets.store.files.orphans import Patience
+from runwidgets.store.files.orphans import MinimumAges
 from runwidgets.store.files.run_directories import NewRunDirectory
 from tests.builders import DOUBLE, Json, arguments, group_of, read, workflow
 from tests.s3 import S3
@@ -185,7 +185,7 @@ def test_what_a_lost_run_wrote_down_can_be_looked_at_and_settled(shared: SharedR
     made = workflow(shared.api, tmp_path, DOUBLE, parameters="x: int = 3")
     run_id = shared.api.runs.start_run(group_of(made), [])["id"]
     shared.execute(run_id)
-    with shared.files.look_at(run_id, "journal.jsonl", "run.json") as folder:
+    with shared.files.view_run(run_id, "journal.jsonl", "run.json") as folder:
         assert {path.name for path in folder.iterdir()} == {"journal.jsonl", "run.json"}
     with shared.files.edit_notebook(run_id) as notebook:
         notebook.write_text("settled")
@@ -249,7 +249,7 @@ def test_the_doctor_names_what_is_lost_changed_or_nobodys(
     shared.object_store.put(
         {f"runs/{changed}/workdir/x.csv": b"x\n7\n", copy: b"{}", "runs/0a/run.json": b"{}"}
     )
-    monkeypatch.setattr(doctor, "CHECKER", Patience(0.0, 0.0, 0.0))
+    monkeypatch.setattr(doctor, "CHECKER", MinimumAges(0.0, 0.0, 0.0))
     before = shared.stored()
     assert [str(each) for each in check(shared.url, shared.db_url, recheck_delay=0.0)] == sorted(
         [
@@ -284,13 +284,13 @@ def test_a_store_that_is_away_is_named_and_nothing_is_half_accepted(
     run_id = shared.api.runs.start_run(group_of(made), [])["id"]
     server.stop()
 
-    with pytest.raises(ServiceUnavailableError, match=r"run\.json: s3://.* does not answer"):
+    with pytest.raises(ServiceUnavailableError, match=r"run\.json: s3://.* does not respond"):
         shared.api.runs.start_run(group_of(made), [])
-    with pytest.raises(ServiceUnavailableError, match=r"a\.txt: s3://.* does not answer"):
+    with pytest.raises(ServiceUnavailableError, match=r"a\.txt: s3://.* does not respond"):
         shared.api.uploads.upload_file(group_of(made), io.BytesIO(b"1"), "a.txt")
-    with pytest.raises(ServiceUnavailableError, match=r"does not answer"):
+    with pytest.raises(ServiceUnavailableError, match=r"does not respond"):
         shared.api.runs.get_notebook(run_id)
-    with pytest.raises(ServiceUnavailableError, match="does not answer"):
+    with pytest.raises(ServiceUnavailableError, match="does not respond"):
         open_store(shared.url, shared.db_url, cache=tmp_path / "two")
     assert [each["id"] for each in shared.api.runs.list_runs(group_of(made))["runs"]] == [run_id]
     assert shared.api.uploads.list_uploaded_files(group_of(made)) == {"files": []}

@@ -30,7 +30,7 @@ from runwidgets.execution.tracked_run import TrackedRun
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
 from runwidgets.store.database.columns import NewFile
-from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.metric_series import RecordedValue
 from runwidgets.store.files.base import FileStore
 from runwidgets.store.files.layout import JOURNAL, RUN_FILE
 from runwidgets.store.liveness import Liveness
@@ -140,7 +140,7 @@ class DaskBackend(Dispatcher[Sent]):
     def adopt(self, run_ids: Iterable[str]) -> None:
         """Follow runs whose instance died; those that another instance took meanwhile are left to it."""
         wanted = set(run_ids)
-        for row in self._runs.holding() if wanted else ():
+        for row in self._runs.list_slot_holders() if wanted else ():
             is_elsewhere = row.host != self._host and self._files.is_locked(row.id)
             if row.id not in wanted or is_elsewhere:
                 continue
@@ -248,7 +248,7 @@ class DaskBackend(Dispatcher[Sent]):
 
     def _conclude(self, sent: Sent) -> None:
         """End a run of which the cluster says nothing more, by what it left; or send it again."""
-        with self._files.look_at(sent.run_id, RUN_FILE, JOURNAL) as folder:
+        with self._files.view_run(sent.run_id, RUN_FILE, JOURNAL) as folder:
             followed = TrackedRun(sent.run_id, folder)
             if is_locked(followed.lock):
                 return  # its runner still ends
@@ -268,7 +268,7 @@ class DaskBackend(Dispatcher[Sent]):
                 settle(notebook)
             followed.outcome = Outcome.failed(RunReason.WORKER_LOST, _lost(sent))
         with followed.all_or_nothing(), self._runs.together():
-            followed.note(self._runs, is_last=True)
+            followed.store_progress(self._runs, is_last=True)
             is_known = followed.end(self._runs, holds_slot=False) or self._runs.release(sent.run_id)
         self._forget(sent, is_known)
 
@@ -281,8 +281,8 @@ class DaskBackend(Dispatcher[Sent]):
 
     def _note(self, sent: Sent) -> None:
         for note in sent.notes:
-            metrics = [Recorded(**each) for each in note["metrics"]]
-            self._runs.note(sent.run_id, note["progress"], metrics, note["log_size"])
+            metrics = [RecordedValue(**each) for each in note["metrics"]]
+            self._runs.store_progress(sent.run_id, note["progress"], metrics, note["log_size"])
 
     def _let_go(self, sent: Sent) -> None:
         """Store the end of a run that has no processes any more, and give its slot back."""

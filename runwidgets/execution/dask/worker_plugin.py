@@ -32,7 +32,7 @@ from runwidgets.limits import Limits
 from runwidgets.schema import Progress, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
-from runwidgets.store.database.metric_series import Recorded
+from runwidgets.store.database.metric_series import RecordedValue
 from runwidgets.store.files.disk import write_atomically
 from runwidgets.store.files.layout import ENVIRONMENT
 from runwidgets.store.files.object_store_staging import open_staging
@@ -121,7 +121,7 @@ class WorkerRunQueue:
             self.release(task.id)
         return None
 
-    def holding(self) -> Sequence[Task]:
+    def list_slot_holders(self) -> Sequence[Task]:
         """Return the runs that were claimed and not yet released."""
         return [task for task in list(self._tasks.values()) if task.instance]
 
@@ -129,11 +129,11 @@ class WorkerRunQueue:
         """Follow a run again that was claimed before."""
         return run_id in self._tasks
 
-    def note(
+    def store_progress(
         self,
         run_id: str,
         progress: Progress | None = None,
-        metrics: Sequence[Recorded] = (),
+        metrics: Sequence[RecordedValue] = (),
         log_size: int | None = None,
     ) -> None:
         """Send home what a run says on its way."""

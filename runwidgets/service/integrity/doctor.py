@@ -35,7 +35,7 @@ from runwidgets.store.database.integrity_queries import (
 )
 from runwidgets.store.files.base import FileStore
 from runwidgets.store.files.layout import copy_key, upload_key
-from runwidgets.store.files.orphans import CHECKER, children
+from runwidgets.store.files.orphans import REPORT_AGES, children
 from runwidgets.store.locks import is_locked
 
 RECHECK_DELAY = 2.0
@@ -144,7 +144,7 @@ class _Inspection:
             rows = read_run(self._database, run_id)
             if rows is not None:  # else the run was deleted in the meantime
                 self.files += len(rows.files)
-                with self._files.look_at(run_id) as folder:
+                with self._files.view_run(run_id) as folder:
                     yield from self._at_run(run_id, rows, folder)
 
     def _at_run(self, run_id: str, rows: Rows, folder: Path) -> Iterator[Violation]:
@@ -163,7 +163,7 @@ class _Inspection:
 
     def at_root(self) -> Iterator[Violation]:
         """Check the directories against the rows, and the rows against the directories."""
-        for orphan in find_orphaned_files(self._files, self._database, time.time(), CHECKER):
+        for orphan in find_orphaned_files(self._files, self._database, time.time(), REPORT_AGES):
             yield Violation(11, orphan.key, "it is an orphan")
         needed = Catalog(self._database).needed_copies()
         if needed is None:

@@ -1,1 +1,1 @@
-"""The tables, and every statement sent to the database."""
+"""The database: tables, migrations, and every SQL statement."""

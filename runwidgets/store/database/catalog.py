@@ -1,4 +1,4 @@
-"""Every sentence said to the database about workflows, groups and uploads."""
+"""The SQL statements about workflows, groups and uploads."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ class Catalog:
     Parameters
     ----------
     database : Database
-        Where they are.
+        The database.
     """
 
     def __init__(self, database: Database) -> None:
@@ -34,7 +34,7 @@ class Catalog:
         Parameters
         ----------
         values : dict
-            Columns of `workflows`, without those that the database knows.
+            Columns of `workflows`, without those that the database fills in.
         version : dict
             Its first version.
         group_id : str
@@ -66,7 +66,7 @@ class Catalog:
                 connection.execute(insert(members).values(group_id=group_id, username=username))
 
     def update_workflow(self, workflow_id: str, values: WorkflowChange, version: NewVersion) -> None:
-        """Make a version the current one of a workflow, adding it where it is new."""
+        """Make a version the current one of a workflow, and add it if it is new."""
         with self._database.write() as connection:
             same = select(versions.c.id).where(
                 versions.c.workflow_id == workflow_id, versions.c.sha256 == version["sha256"]
@@ -106,7 +106,7 @@ class Catalog:
             return connection.execute(select(versions).where(versions.c.id == version_id)).one()
 
     def needed_copies(self) -> set[str] | None:
-        """Return the SHA-256 of all copies that versions need; None where a damaged one cannot say."""
+        """Return the SHA-256 of all copies that versions need, or None if a version is damaged."""
         needed = set()
         with self._database.read() as connection:
             try:
@@ -122,17 +122,18 @@ class Catalog:
             return connection.execute(select(workflows).order_by(workflows.c.seq)).all()
 
     def get_activity(self, username: str | None) -> dict[str, tuple[str | None, int]]:
-        """Return how busy the workflows are, in one statement that two indexes of `runs` answer.
+        """Return the activity of all workflows, in one statement that two indexes of `runs` serve.
 
         Parameters
         ----------
         username : str or None
-            None for the runs of all groups, a name for those of the groups that it owns or is a member of.
+            None for the runs of all groups; a name for the runs of groups that the user owns or is a member
+            of.
 
         Returns
         -------
         dict of str to tuple of str or None and int
-            By workflow: when the newest run was accepted, and the number of active runs.
+            By workflow: the time at which the newest run was accepted, and the number of active runs.
         """
         its = runs.c.group_id == groups.c.id
         newest = select(runs.c.created_at).where(its).order_by(runs.c.seq.desc()).limit(1)
@@ -148,7 +149,7 @@ class Catalog:
         return found
 
     def delete_workflow(self, workflow_id: str) -> None:
-        """Remove a workflow with all that belongs to it."""
+        """Remove a workflow with its groups, uploads and runs."""
         with self._database.write() as connection:
             its = select(groups.c.id).where(groups.c.workflow_id == workflow_id)
             connection.execute(delete(events).where(events.c.group_id.in_(its)))
@@ -179,7 +180,7 @@ class Catalog:
         return row
 
     def is_taken(self, table: str, identifier: str) -> bool:
-        """Say whether a workflow or group has an id already."""
+        """Return whether a workflow or group with an id exists."""
         chosen = {"workflow": workflows, "group": groups}[table]
         with self._database.read() as connection:
             return (
@@ -187,20 +188,20 @@ class Catalog:
             )
 
     def find_group(self, workflow_id: str, name: str) -> Row[Any] | None:
-        """Return the group of a workflow that has a name."""
+        """Return the group of a workflow with a name."""
         with self._database.read() as connection:
             chosen = select(groups).where(groups.c.workflow_id == workflow_id, groups.c.name == name)
             return connection.execute(chosen).one_or_none()
 
     def list_groups(self, workflow_id: str | None, username: str | None) -> Sequence[Row[Any]]:
-        """Return the groups, the default one of a workflow first, then oldest first.
+        """Return groups, the default group of a workflow first, then oldest first.
 
         Parameters
         ----------
         workflow_id : str, optional
-            Only those of a workflow.
+            Only groups of this workflow.
         username : str, optional
-            Only those that this user owns or is a member of.
+            Only groups that this user owns or is a member of.
         """
         chosen = select(groups).order_by(groups.c.is_default.desc(), groups.c.seq)
         if workflow_id is not None:
@@ -228,7 +229,7 @@ class Catalog:
                     connection.execute(insert(members), rows)
 
     def delete_group(self, group_id: str) -> None:
-        """Remove a group with all that belongs to it."""
+        """Remove a group with its uploads and runs."""
         with self._database.write() as connection:
             connection.execute(delete(events).where(events.c.group_id == group_id))
             connection.execute(delete(groups).where(groups.c.id == group_id))
@@ -236,7 +237,7 @@ class Catalog:
     # -- uploads -----------------------------------------------------------------------------------
 
     def add_upload(self, values: NewUpload) -> Row[Any]:
-        """Add an upload; return its row."""
+        """Add an upload, and return its row."""
         with self._database.write() as connection:
             return connection.execute(
                 insert(uploads).values(created_at=now(), **values).returning(uploads)
@@ -270,6 +271,6 @@ class Catalog:
 
 
 def _is_of(username: str) -> ColumnElement[bool]:
-    """Return whether a group is one that a user owns or is a member of."""
+    """Return the condition that a user owns a group or is a member of it."""
     mine = select(members.c.group_id).where(members.c.username == username)
     return or_(groups.c.owner == username, groups.c.id.in_(mine))

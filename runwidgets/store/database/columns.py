@@ -1,4 +1,4 @@
-"""What is inserted into the tables, by column; what the database knows itself is left out."""
+"""The columns of new rows, without those that the database fills in."""
 
 from typing_extensions import TypedDict
 
@@ -13,16 +13,16 @@ from runwidgets.schema import (
 
 
 class WorkflowChange(TypedDict, total=False):
-    """What may change of a workflow."""
+    """The columns of a workflow that may change."""
 
     name: str
     is_named: bool
-    """Whether a user gave the name, and not the template."""
+    """Whether the name was given by a user, and not by the template."""
     description: str | None
     is_described: bool
-    """Whether a user gave the description, and not the template."""
+    """Whether the description was given by a user, and not by the template."""
     fingerprint: str
-    """Changes when the notebook does."""
+    """The fingerprint, which changes with the notebook."""
 
 
 class NewWorkflow(WorkflowChange):
@@ -37,7 +37,7 @@ class NewVersion(TypedDict):
     """A version of a template."""
 
     sha256: str
-    """Of the notebook, the declarations and the files beside it."""
+    """Hash of the notebook, the declarations and the files beside it."""
     notebook: str
     """SHA-256 of the stored copy."""
     template: StoredTemplate
@@ -78,25 +78,25 @@ class NewSweep(TypedDict):
 
 
 class SweepPlace(TypedDict, total=False):
-    """Where a run stands in a sweep."""
+    """The position of a run in a sweep."""
 
     sweep_id: str
     rank: int
-    """The lowest is claimed first."""
+    """The run with the lowest rank is claimed first."""
 
 
 class NewRun(SweepPlace):
-    """A run; of one that no sweep starts the place is absent."""
+    """A run; the position is omitted if no sweep starts it."""
 
     id: str
     group_id: str
     workflow_id: str
     version_id: int
     arguments: list[Argument]
-    """As they are shown."""
+    """As shown to users, without secret values."""
     config: RunConfig
     fingerprint: str | None
-    """Equal for runs that must come to the same."""
+    """Equal for runs with the same results."""
     idempotency_key: str | None
     created_by: str | None
 

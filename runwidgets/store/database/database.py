@@ -1,10 +1,10 @@
 """Engine, transactions and migrations.
 
-Writers take turns, on both databases: what one decides it decides on what the one before has committed,
-and events are numbered in the order in which they are seen. SQLite is used in WAL mode with
-``synchronous=FULL`` and every writing transaction begins with ``BEGIN IMMEDIATE``: plain BEGIN gave 2,231
-busy errors in 2,000 claims, IMMEDIATE none. PostgreSQL has an advisory lock for it. Driver errors become
-ours here and nowhere else.
+Writing transactions are serialised on both databases, so each is based on the changes of the previous one,
+and events are numbered in the order in which they become visible. SQLite is used in WAL mode with
+``synchronous=FULL``, and every writing transaction begins with ``BEGIN IMMEDIATE``: plain BEGIN gave 2,231
+busy errors in 2,000 claims, IMMEDIATE none. On PostgreSQL an advisory lock serialises them. Driver errors
+become errors of runwidgets here and nowhere else.
 """
 
 import sqlite3
@@ -27,13 +27,13 @@ from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError, Storag
 from runwidgets.store.database.pg_notify import CHANNEL, Listener
 
 BUSY_TIMEOUT = 10.0
-"""Seconds that a writer waits for another process's transaction."""
-TURN = 0x72756E77
+"""Seconds that a writer waits for the transaction of another process."""
+ADVISORY_LOCK = 0x72756E77
 """Number of the advisory lock that a writing transaction on PostgreSQL holds."""
 
 
 def now() -> str:
-    """Return the time as the tables keep it.
+    """Return the present time in the format of the tables.
 
     Returns
     -------
@@ -44,28 +44,28 @@ def now() -> str:
 
 
 class Database:
-    """The index of all runs; safe to use from any thread.
+    """The database of an instance; thread-safe.
 
     Parameters
     ----------
     url : str
         SQLAlchemy URL; ``sqlite:///…`` or ``postgresql+psycopg://…``.
     is_read_only : bool, optional
-        Whether it is only looked at: then the database is neither made nor migrated, and it refuses to
-        write.
+        Whether to open for reading only: then the database is neither created nor migrated, and writes
+        fail.
 
     Raises
     ------
     SchemaTooNewError
-        A newer release wrote the database.
+        The database was written by a newer release.
     ServiceUnavailableError
-        The database cannot be opened or is damaged; or it is only to be looked at, and is missing or was
+        The database cannot be opened or is damaged; or it is opened for reading only, and is missing or was
         written by an older release.
 
     Attributes
     ----------
     address : str
-        The URL, without a password.
+        The URL without its password.
     """
 
     def __init__(self, url: str, *, is_read_only: bool = False) -> None:
@@ -108,19 +108,19 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open a transaction that may write; it is committed at the end, or rolled back on an error.
+        """Open a writing transaction; it is committed at the end, or rolled back on an error.
 
-        Inside another one of the same thread it is a part of that.
+        Inside another transaction of the same thread, it becomes a part of that one.
 
         Yields
         ------
         Connection
-            The connection, for statements.
+            The connection.
 
         Raises
         ------
         ServiceUnavailableError
-            The database stayed locked or went away.
+            The database remained locked or became unavailable.
         StorageFullError
             The disk is full.
         """
@@ -141,46 +141,46 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a transaction that only reads; it sees one state of the database.
+        """Open a reading transaction, which sees one consistent state of the database.
 
         Yields
         ------
         Connection
-            The connection, for statements.
+            The connection.
 
         Raises
         ------
         ServiceUnavailableError
-            The database went away.
+            The database became unavailable.
         """
         with _our_errors(), self._reader.connect() as connection, connection.begin():
             yield connection
 
     def notify(self) -> None:
-        """Wake who waits for a change."""
+        """Wake the threads that wait for a change."""
         with self._changed:
             self._changes += 1
             self._changed.notify_all()
 
     @property
     def changes(self) -> int:
-        """How many transactions of this process have been committed."""
+        """The number of committed transactions of this process."""
         return self._changes
 
     def wait_for_change(self, seen: int, timeout: float) -> int:
-        """Wait until a transaction is committed: of this process, or on PostgreSQL of any.
+        """Wait until a transaction is committed: of this process, or on PostgreSQL of any process.
 
         Parameters
         ----------
         seen : int
-            The value of `changes` before the caller last read.
+            The value of `changes` before the caller's last read.
         timeout : float
-            Seconds to wait at most; on SQLite writers in other processes are seen after it.
+            Seconds to wait at most; on SQLite, changes of other processes are noticed only after it.
 
         Returns
         -------
         int
-            `changes` now.
+            The present value of `changes`.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._changes != seen, timeout)
@@ -194,7 +194,7 @@ class Database:
             command.upgrade(config, "head")
 
     def _look(self) -> None:
-        """Refuse what would have to be made or changed before it can be read."""
+        """Raise an error if the database would have to be created or migrated before it can be read."""
         if self.is_sqlite and not Path(self._url.database or "").is_file():
             raise ServiceUnavailableError("database", "it is missing", "restore it, or choose another root")
         with self.read() as connection:
@@ -211,7 +211,7 @@ def _migrations() -> Config:
 
 
 def _is_current(connection: Connection, config: Config) -> bool:
-    """Say whether the tables are those of this release; refuse those of a newer one."""
+    """Return whether the schema is that of this release; raise an error for a newer one."""
     scripts = ScriptDirectory.from_config(config)
     found = set(MigrationContext.configure(connection).get_current_heads())
     unknown = found - {script.revision for script in scripts.walk_revisions()}
@@ -225,12 +225,12 @@ def _is_current(connection: Connection, config: Config) -> bool:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    """Take transactions out of the driver's hands, and set what WAL needs."""
+    """Take control of transactions from the driver, and set the pragmas that WAL needs."""
     _set_sqlite(connection, "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 
 
 def _protect_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    """Let SQLite itself refuse to write."""
+    """Make SQLite reject writes."""
     _set_sqlite(connection, "query_only = ON")
 
 
@@ -250,12 +250,12 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgresql(connection: Connection) -> None:
     if connection.get_execution_options().get("writes", False):
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(BUSY_TIMEOUT * 1000)}")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TURN})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
 
 
 @contextmanager
 def _our_errors() -> Iterator[None]:
-    """Turn what the driver raises into our errors; a broken constraint passes through."""
+    """Convert driver errors into errors of runwidgets, except violated constraints."""
     try:
         yield
     except IntegrityError:
@@ -273,4 +273,4 @@ def _reason(error: DBAPIError) -> str:
     if "malformed" in said or "not a database" in said:
         return "the database is damaged"
     (line, *_) = said.strip().splitlines() or [type(error.orig).__name__]
-    return f"it does not answer ({line:.200})"
+    return f"it does not respond ({line:.200})"

@@ -1,4 +1,4 @@
-"""Every sentence said to the database about events."""
+"""The SQL statements about events."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from runwidgets.store.database.tables import events
 
 
 def emit(connection: Connection, run: Row[Any], kind: EventKind, data: EventData) -> None:
-    """Write an event of a run, in the transaction of what it tells.
+    """Write an event of a run, in the transaction that makes the change.
 
     Parameters
     ----------
@@ -20,24 +20,24 @@ def emit(connection: Connection, run: Row[Any], kind: EventKind, data: EventData
     run : Row
         The run.
     kind : EventKind
-        What happened.
+        The kind of event.
     data : dict
-        What there is to say.
+        The data of the event.
     """
     emit_all(connection, kind, [(run, data)])
 
 
 def emit_all(connection: Connection, kind: EventKind, told: Iterable[tuple[Row[Any], EventData]]) -> None:
-    """Write an event of each of many runs, in order; see `emit`.
+    """Write one event for each of several runs, in order; see `emit`.
 
     Parameters
     ----------
     connection : Connection
         The open transaction.
     kind : EventKind
-        What happened.
+        The kind of event.
     told : iterable of (Row, dict)
-        The runs, and what there is to say of each.
+        The runs, with the data of their events.
     """
     moment = now()
     rows = [
@@ -56,7 +56,7 @@ def emit_all(connection: Connection, kind: EventKind, told: Iterable[tuple[Row[A
 
 
 def last_event(database: Database) -> int:
-    """Return the number of the newest event, 0 before the first."""
+    """Return the ``seq`` of the newest event, 0 before the first."""
     with database.read() as connection:
         return connection.execute(select(func.max(events.c.seq))).scalar() or 0
 
@@ -69,7 +69,7 @@ def events_after(
     run_id: str | None = None,
     sweep_id: str | None = None,
 ) -> Sequence[Row[Any]]:
-    """Return the events that came after one, in order, at most `limit` of them."""
+    """Return the events after a ``seq``, in order, at most `limit` of them."""
     chosen = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
     if group_id is not None:
         chosen = chosen.where(events.c.group_id == group_id)

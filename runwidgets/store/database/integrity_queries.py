@@ -1,6 +1,6 @@
-"""Sentences said to the database about everything at once, for the checker and the sweeper.
+"""The SQL statements that inspect the whole database, for the doctor and the retention.
 
-The checker reads what may be damaged, so its sentences give JSON as the text that is stored.
+The doctor reads data that may be damaged, so its statements return JSON as the stored text.
 """
 
 import json
@@ -17,15 +17,15 @@ from runwidgets.store.database.run_batches import has_runs
 from runwidgets.store.database.tables import events, groups, points, runs, sweeps, uploads, versions
 from runwidgets.store.database.tables import files as results
 from runwidgets.store.files.base import FileStore
-from runwidgets.store.files.orphans import SWEEPER, Known, Orphan, Patience
+from runwidgets.store.files.orphans import REMOVAL_AGES, MinimumAges, Orphan, ReferencedFiles
 
 JsonRow = dict[str, Any]
-"""A row; columns with JSON hold its text."""
+"""A row; columns with JSON contain the stored text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """All that the database says about one run, at one moment; what is missing is empty."""
+    """All rows about one run, from one transaction; missing ones are empty."""
 
     run: JsonRow
     events: list[JsonRow]
@@ -34,11 +34,11 @@ class Rows:
     group: JsonRow
 
 
-def read_known(database: Database) -> Known:
-    """Return what the rows know of the files under the root."""
+def read_referenced_files(database: Database) -> ReferencedFiles:
+    """Return the files under the root to which rows refer."""
     may_change = or_(runs.c.holds_slot, runs.c.state.in_([state.value for state in ACTIVE]))
     with database.read() as connection:
-        return Known(
+        return ReferencedFiles(
             runs={row[0]: bool(row[1]) for row in connection.execute(select(runs.c.id, may_change))},
             uploads={
                 (row[0], row[1]) for row in connection.execute(select(uploads.c.group_id, uploads.c.id))
@@ -50,31 +50,32 @@ def read_known(database: Database) -> Known:
 
 
 def find_orphaned_files(
-    files: FileStore, database: Database, moment: float, patience: Patience = SWEEPER
+    files: FileStore, database: Database, moment: float, ages: MinimumAges = REMOVAL_AGES
 ) -> Iterator[Orphan]:
-    """Find what belongs to no row, to nobody who lives, and to nobody who is about to commit.
+    """Find orphans: files without a row, and without an instance that is about to commit one.
 
-    Looked at twice: what got its row between the first look at the rows and at the folders is none.
+    The rows are read twice: a file whose row is committed between the first read and the scan is not an
+    orphan.
 
     Parameters
     ----------
     files : FileStore
-        The root; only looked at.
+        The files; only read.
     database : Database
-        Its index; only read.
+        The database; only read.
     moment : float
-        What time it is, in seconds of the file system's clock.
-    patience : Patience, optional
-        How old it must be.
+        The present time, in seconds of the file system's clock.
+    ages : Patience, optional
+        The minimum ages of orphans.
 
     Yields
     ------
     Orphan
-        A file or a whole folder.
+        A file or a whole directory.
     """
-    first = {orphan.key for orphan in files.find_orphans(read_known(database), moment, patience)}
+    first = {orphan.key for orphan in files.find_orphans(read_referenced_files(database), moment, ages)}
     if first:
-        for orphan in files.find_orphans(read_known(database), moment, patience):
+        for orphan in files.find_orphans(read_referenced_files(database), moment, ages):
             if orphan.key in first:
                 yield orphan
 
@@ -86,7 +87,7 @@ def read_run_ids(database: Database) -> Sequence[str]:
 
 
 def read_run(database: Database, run_id: str) -> Rows | None:
-    """Return all rows about a run; None where there is no such run."""
+    """Return all rows about a run, or None if there is no such run."""
     with database.read() as connection:
         row = connection.execute(_raw(runs).where(runs.c.id == run_id)).one_or_none()
         if row is None:
@@ -111,7 +112,7 @@ def read_uploads(database: Database) -> Sequence[Row[Any]]:
 
 
 def find_orphans(database: Database) -> Sequence[str]:
-    """Return the ids of runs that are gone, but of which the database still has more than their end."""
+    """Return the ids of deleted runs of which the database has more than their deletion event."""
     every = select(runs.c.id)
     left = select(events.c.run_id).where(events.c.kind != "deleted", events.c.run_id.not_in(every))
     with database.read() as connection:
@@ -120,14 +121,14 @@ def find_orphans(database: Database) -> Sequence[str]:
 
 
 def find_deleted(database: Database) -> dict[str, str]:
-    """Return when runs were deleted, by id."""
+    """Return the times at which runs were deleted, by id."""
     with database.read() as connection:
         chosen = select(events.c.run_id, events.c.at).where(events.c.kind == "deleted")
         return {row.run_id: row.at for row in connection.execute(chosen)}
 
 
 def find_damage(database: Database) -> str | None:
-    """Return what SQLite finds wrong with its file; None where nothing is, or where there is none."""
+    """Return the damage that SQLite reports for its file; None if there is none, or on other databases."""
     if not database.is_sqlite:
         return None
     with database.read() as connection:
@@ -136,7 +137,7 @@ def find_damage(database: Database) -> str | None:
 
 
 def find_broken_sweeps(database: Database) -> list[tuple[int, str, str]]:
-    """Return what is wrong with sweeps: the number of the invariant, the sweep, and the problem."""
+    """Return the violations of sweeps: number of the invariant, id of the sweep, and problem."""
     known = select(sweeps.c.id)
     lost = points.c.run_id.not_in(select(runs.c.id))
     its = points.join(runs, runs.c.id == points.c.run_id).join(sweeps, sweeps.c.id == points.c.sweep_id)
@@ -146,28 +147,28 @@ def find_broken_sweeps(database: Database) -> list[tuple[int, str, str]]:
     under_way = select(func.count()).where(runs.c.sweep_id == sweeps.c.id, runs.c.holds_slot)
     place = (points.c.sweep_id, points.c.number)
     rules: list[tuple[int, str, Select[Any]]] = [
-        (12, "the run of its point {1} is gone, but the point is not", select(*place).where(lost)),
+        (12, "the run of its point {1} was deleted, but the point was not", select(*place).where(lost)),
         (
             12,
-            "it is gone, but its points are not",
+            "it was deleted, but its points were not",
             select(points.c.sweep_id).where(points.c.sweep_id.not_in(known)).distinct(),
         ),
         (
             12,
-            "it is gone, but its runs are not",
+            "it was deleted, but its runs were not",
             select(runs.c.sweep_id)
             .where(runs.c.sweep_id.is_not(None), runs.c.sweep_id.not_in(known))
             .distinct(),
         ),
-        (12, "all of its runs are gone, but it is not", known.where(~has_runs())),
+        (12, "all of its runs were deleted, but it was not", known.where(~has_runs())),
         (
             14,
-            "more of its runs are under way than may be",
+            "more of its runs execute at once than allowed",
             known.where(under_way.scalar_subquery() > sweeps.c.parallel),
         ),
         (
             15,
-            "its point {1} has a run that is none of its own and no success of its group",
+            "its point {1} has a run that is neither its own nor a successful one of its group",
             select(*place).select_from(its).where(strange),
         ),
     ]
@@ -178,7 +179,7 @@ def find_broken_sweeps(database: Database) -> list[tuple[int, str, str]]:
             for row in connection.execute(chosen)
         ]
         damaged = [
-            (1, row.id, f"column {name} of it is no JSON")
+            (1, row.id, f"its column {name} is not JSON")
             for row in connection.execute(_raw(sweeps))
             for name in ("config", "varied", "constants")
             if not _is_json(getattr(row, name))
@@ -187,16 +188,16 @@ def find_broken_sweeps(database: Database) -> list[tuple[int, str, str]]:
 
 
 def find_expired(database: Database, before: str | None, newest: int | None) -> Sequence[str]:
-    """Return the ids of runs that have ended, whose processes are gone and that may go, oldest first.
+    """Return the ids of ended runs without processes that the retention may remove, oldest first.
 
     Parameters
     ----------
     database : Database
-        Where the runs are.
+        The database.
     before : str, optional
-        Those that ended before this time; None for none.
+        Runs that ended before this time; None for no such limit.
     newest : int, optional
-        Those that are not among this many newest of their group; None for none.
+        Runs that are not among this many newest of their group; None for no such limit.
     """
     place = func.row_number().over(partition_by=runs.c.group_id, order_by=runs.c.seq.desc())
     placed = select(runs, place.label("place")).subquery()
@@ -222,7 +223,7 @@ def _is_json(text: str) -> bool:
 
 
 def _raw(table: Table) -> Select[Any]:
-    """Select all columns of a table, JSON as text."""
+    """Select all columns of a table, with JSON as text."""
     return select(
         *(
             cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column

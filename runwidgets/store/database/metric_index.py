@@ -1,8 +1,8 @@
-"""The numbers by which successful runs are ranked, kept apart so that an index knows the best.
+"""An index of the metrics by which successful runs are ranked.
 
-A run's metrics are JSON in its row, which no index can sort. When a run succeeds they change no more, and
-those of them that are numbers are written here: the best run of a group is then the first entry of an
-index, however many runs there are.
+A run's metrics are JSON in its row, which no database index can sort. They no longer change once the run
+succeeds; the numbers among them are then written to a table of their own. The best run of a group is the
+first entry of its index, however many runs there are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,47 +14,47 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, sel
 from runwidgets.schema import JsonValue
 from runwidgets.states import RunState
 from runwidgets.store.database.database import Database
-from runwidgets.store.database.run_batches import PIECE, RunRow
+from runwidgets.store.database.run_batches import BATCH_SIZE, RunRow
 from runwidgets.store.database.tables import groups, runs, scores
 
-LONGEST = 255
-"""Characters of a name of a metric that runs are ranked by; an index takes no long ones."""
-FEW = 50
-"""Groups that are asked one by one, in one statement."""
+MAX_METRIC_NAME = 255
+"""Characters of the name of a metric that can be ranked by at most; database indexes limit their keys."""
+MAX_UNION = 50
+"""Number of groups up to which each is queried separately, in one statement."""
 Order = Sequence[tuple[str, bool]]
-"""Names of metrics, and whether the greatest comes first."""
+"""Names of metrics, and whether the greatest value comes first."""
 
 
-def keep_scores(connection: Connection, row: RunRow) -> None:
-    """Write the numbers among the metrics of a run, in the transaction in which it succeeds."""
+def store_scores(connection: Connection, row: RunRow) -> None:
+    """Write the numeric metrics of a run, in the transaction in which it succeeds."""
     rows = list(score_rows(row.seq, row.group_id, row.metrics))
     if rows:
         connection.execute(insert(scores), rows)
 
 
 def score_rows(seq: int, group_id: str, metrics: Mapping[str, JsonValue]) -> Iterator[dict[str, str | float]]:
-    """Yield the rows of a run's metrics; those that are no numbers have none."""
+    """Yield the rows for a run's metrics; metrics that are not numbers have none."""
     for name, value in metrics.items():
         if _is_kept(name) and isinstance(value, (int, float)) and not isinstance(value, bool):
             try:
                 yield {"group_id": group_id, "name": name, "value": float(value), "run_seq": seq}
             except OverflowError:
-                continue  # a whole number of more than 308 digits
+                continue  # a whole number with more than 308 digits
 
 
 def best_of_each(database: Database, group_ids: Sequence[str], order: Order) -> Sequence[Row[Any]]:
     """Return the best successful run of each of some groups, oldest first.
 
-    A run without a number for a metric comes after those that have one; of equals the oldest is the best.
+    Runs without a number for a metric come after those with one; among equal runs the oldest is the best.
 
     Parameters
     ----------
     database : Database
-        Where they are.
+        The database.
     group_ids : sequence of str
-        The groups; those without a successful run have no row in the answer.
+        The groups; groups without a successful run have no row in the result.
     order : sequence of (str, bool)
-        See `Order`.
+        The sort order; see `Order`.
 
     Returns
     -------
@@ -69,8 +69,8 @@ def best_of_each(database: Database, group_ids: Sequence[str], order: Order) -> 
     best = func.coalesce(*firsts, None)
     found: list[int] = []
     with database.read() as connection:
-        for begin in range(0, len(group_ids), PIECE):
-            chosen = select(best).where(its.in_(group_ids[begin : begin + PIECE]))
+        for begin in range(0, len(group_ids), BATCH_SIZE):
+            chosen = select(best).where(its.in_(group_ids[begin : begin + BATCH_SIZE]))
             found.extend(seq for seq in connection.execute(chosen).scalars() if seq is not None)
         return _read(connection, found)
 
@@ -78,12 +78,12 @@ def best_of_each(database: Database, group_ids: Sequence[str], order: Order) -> 
 def best_of_all(database: Database, group_ids: Sequence[str], order: Order, most: int) -> Sequence[Row[Any]]:
     """Return the best successful runs of some groups, oldest first; see `best_of_each`.
 
-    Among them are the `most` best of all; where there are very many groups, more than these.
+    The result contains the `most` best ones of all groups, and more than these if there are many groups.
     """
     found: list[int] = []
     with database.read() as connection:
-        for begin in range(0, len(group_ids), PIECE):
-            piece, room = group_ids[begin : begin + PIECE], most
+        for begin in range(0, len(group_ids), BATCH_SIZE):
+            piece, room = group_ids[begin : begin + BATCH_SIZE], most
             for stage in _stages(order):
                 if room > 0:
                     seqs = connection.execute(_best_of(stage, piece, room)).scalars().all()
@@ -94,19 +94,19 @@ def best_of_all(database: Database, group_ids: Sequence[str], order: Order, most
 
 @dataclass(frozen=True, kw_only=True)
 class _Stage:
-    """The runs that have one metric, but none of those before it, best first."""
+    """The runs that have one metric, but none of the metrics before it, best first."""
 
     question: Select[Any]
-    """Columns ``seq`` and ``key_0``, ``key_1``, …: what they are sorted by."""
+    """Columns ``seq`` and ``key_0``, ``key_1``, …, by which they are sorted."""
     seq: ColumnElement[int]
     group_id: ColumnElement[str]
     earlier: Order
     later: Order
-    """The metric and those after it."""
+    """The metric and the following ones."""
 
 
 def _stages(order: Order) -> Iterator[_Stage]:
-    """Yield a stage for each metric, and one for the runs that have none of them, oldest first."""
+    """Yield a stage for each metric, and one for the runs that have none of the metrics, oldest first."""
     kept = [(name, is_descending) for name, is_descending in order if _is_kept(name)]
     for at, (name, _) in enumerate(kept):
         score = scores.alias(f"score_{at}")
@@ -125,7 +125,7 @@ def _stages(order: Order) -> Iterator[_Stage]:
 
 
 def _ordered(keys: Sequence[ColumnElement[Any]], order: Order) -> Iterator[ColumnElement[Any]]:
-    """Yield what to sort by: the first key is always there, of the others what is missing comes last."""
+    """Yield the sort keys: the first key always exists, missing values of the others come last."""
     for number, (key, (_, is_descending)) in enumerate(zip(keys, order, strict=True)):
         if number > 0:
             yield key.is_(None)
@@ -133,9 +133,9 @@ def _ordered(keys: Sequence[ColumnElement[Any]], order: Order) -> Iterator[Colum
 
 
 def _best_of(stage: _Stage, group_ids: Sequence[str], most: int) -> Select[Any]:
-    """Ask for the best of some groups: each index gives its own where they are few, one sort where not."""
+    """Select the best runs of some groups: for a few groups from the index of each, else by one sort."""
     lacking = stage.question.where(_lacks(stage.seq, stage.earlier)).limit(most)
-    if len(group_ids) > FEW:
+    if len(group_ids) > MAX_UNION:
         return lacking.with_only_columns(stage.seq).where(stage.group_id.in_(group_ids))
     parts = (select(lacking.where(stage.group_id == name).subquery()) for name in group_ids)
     each = union_all(*parts).subquery()
@@ -144,7 +144,7 @@ def _best_of(stage: _Stage, group_ids: Sequence[str], most: int) -> Select[Any]:
 
 
 def _is_kept(name: str) -> bool:
-    return len(name) <= LONGEST and name.isprintable()
+    return len(name) <= MAX_METRIC_NAME and name.isprintable()
 
 
 def _lacks(run_seq: ColumnElement[int], order: Order) -> ColumnElement[bool]:
@@ -158,7 +158,7 @@ def _read(connection: Connection, seqs: Sequence[int]) -> Sequence[Row[Any]]:
     wanted = (runs.c.id, runs.c.group_id, runs.c.created_at, runs.c.finished_at, runs.c.metrics)
     found: list[Row[Any]] = []
     ordered = sorted(seqs)
-    for begin in range(0, len(ordered), PIECE):
-        chosen = select(*wanted).where(runs.c.seq.in_(ordered[begin : begin + PIECE]))
+    for begin in range(0, len(ordered), BATCH_SIZE):
+        chosen = select(*wanted).where(runs.c.seq.in_(ordered[begin : begin + BATCH_SIZE]))
         found.extend(connection.execute(chosen.order_by(runs.c.seq)))
     return found

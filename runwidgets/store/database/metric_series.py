@@ -1,7 +1,7 @@
 """Metrics as a run records them: single values, and series of values by step.
 
-A series is kept in the events that tell of it, some of its points in each, so that what a live view saw
-and what is read later cannot differ.
+A series is stored in the events that report it, some points in each event, so that a live view and a later
+read show the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,8 +15,8 @@ from runwidgets.store.database.tables import events
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A value that a run recorded: with its step where it belongs to a series."""
+class RecordedValue:
+    """A recorded value, with its step if it belongs to a series."""
 
     name: str
     value: JsonValue
@@ -24,18 +24,18 @@ class Recorded:
     attempt: int = 1
 
 
-def tell_metrics(recorded: Sequence[Recorded]) -> list[MetricRecord]:
-    """Return what events say of recorded values, in order: values of a series that follow each other in one.
+def metric_events(recorded: Sequence[RecordedValue]) -> list[MetricRecord]:
+    """Return the events for recorded values, in order; consecutive values of a series share an event.
 
     Parameters
     ----------
     recorded : sequence of Recorded
-        In the order in which they were recorded.
+        The values in the order in which they were recorded.
 
     Returns
     -------
     list of dict
-        ``name`` and the last ``value``; of a series also its ``step``, the ``attempt``, and ``points``, a
+        ``name`` and the last ``value``; for a series also its ``step``, the ``attempt``, and ``points``, a
         list of ``[step, value]``.
     """
     told: list[MetricRecord] = []
@@ -55,21 +55,21 @@ def tell_metrics(recorded: Sequence[Recorded]) -> list[MetricRecord]:
 
 
 def read_series(database: Database, run_id: str, most: int | None = None) -> dict[str, Series]:
-    """Return the series of a run: those of its last attempt that recorded any, by step.
+    """Return the series of a run by step, from its last attempt that recorded any.
 
     Parameters
     ----------
     database : Database
-        Where they are.
+        The database.
     run_id : str
         The run.
     most : int, optional
-        Points of each series at most, evenly chosen, its first and last ones among them; None for all.
+        Points of each series at most, evenly spaced, including its first and last one; None for all.
 
     Returns
     -------
     dict
-        By name: ``steps``, which grow, and ``values``.
+        By name: ``steps`` in ascending order, and ``values``.
     """
     chosen = select(events.c.data).where(events.c.run_id == run_id, events.c.kind == "metric")
     with database.read() as connection:

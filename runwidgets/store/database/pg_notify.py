@@ -1,4 +1,4 @@
-"""What a PostgreSQL server tells of other processes' transactions."""
+"""PostgreSQL notifications about the transactions of other processes."""
 
 import threading
 from collections.abc import Callable
@@ -8,25 +8,24 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 CHANNEL = "runwidgets"
-"""On it every writing transaction says that it was committed."""
-BEAT = 1.0
-"""Seconds after which the thread looks whether it is to end, and after which it connects anew."""
-GAP = 0.05
-"""Seconds between two calls at least: of many commits the first is told at once, the others together."""
+"""The channel on which every writing transaction notifies of its commit."""
+WAKE_INTERVAL = 1.0
+"""Seconds after which the thread checks whether it must end, or reconnects."""
+MIN_CALL_INTERVAL = 0.05
+"""Minimum seconds between two calls: the first of many commits is reported at once, the others together."""
 
 
 class Listener:
-    """A thread that calls when any process has committed a transaction, but not for each of very many.
+    """A thread that calls a function when any process has committed a transaction, at a limited rate.
 
-    Where the server is away it connects again; whoever waits for changes looks for them now and then
-    anyway.
+    If the server is unavailable, the thread reconnects; threads that wait for changes also poll at times.
 
     Parameters
     ----------
     engine : Engine
-        Of a PostgreSQL database, by psycopg.
+        The engine of a PostgreSQL database, with psycopg.
     told : callable
-        Called on every commit, and after every connection was made.
+        Called after commits, and after every connection is made.
     """
 
     def __init__(self, engine: Engine, told: Callable[[], None]) -> None:
@@ -50,9 +49,9 @@ class Listener:
                     try:
                         self._follow(own.connection.driver_connection)
                     finally:
-                        own.invalidate()  # nobody else is to get a connection that listens
+                        own.invalidate()  # a listening connection must not return to the pool
             except DBAPIError:
-                self._is_closed.wait(BEAT)
+                self._is_closed.wait(WAKE_INTERVAL)
 
     def _follow(self, driver: Any) -> None:
         import psycopg
@@ -60,8 +59,8 @@ class Listener:
         self._told()
         try:
             while not self._is_closed.is_set():
-                if list(driver.notifies(timeout=BEAT, stop_after=1)):
+                if list(driver.notifies(timeout=WAKE_INTERVAL, stop_after=1)):
                     self._told()
-                    self._is_closed.wait(GAP)
+                    self._is_closed.wait(MIN_CALL_INTERVAL)
         except psycopg.Error:
-            self._is_closed.wait(BEAT)
+            self._is_closed.wait(WAKE_INTERVAL)

@@ -1,7 +1,7 @@
-"""What happens to many runs at once, inside a transaction that somebody else opened.
+"""Operations on many runs at once, inside a transaction that the caller opened.
 
 A state changes by one ``UPDATE … WHERE state IN (…)`` whose list comes from the state machine, and each
-change writes its event beside it. A sweep goes with the last run that it has or had.
+change writes its event in the same transaction. A sweep is removed together with its last run.
 """
 
 from collections.abc import Sequence
@@ -34,20 +34,20 @@ from runwidgets.store.database.tables import events, points, runs, sweeps
 
 RunRow = Row[Any]
 """A row of the table `runs`."""
-PIECE = 500
-"""Ids in one statement."""
+BATCH_SIZE = 500
+"""Ids in one statement at most."""
 PENDING: ColumnElement[str] = literal_column(f"'{RunState.PENDING.value}'")
-"""The state as the partial index has it: SQLite takes such an index only for the same literal."""
+"""The state in the same form as in the partial index: SQLite uses such an index only for the same literal."""
 
 
 def not_before(earlier: ColumnElement[str]) -> ColumnElement[str]:
-    """Return the time, but never one before another, whatever the wall clock did between them."""
+    """Return the present time, but never one before another time, in case the clock was changed."""
     moment = now()
     return case((earlier > moment, earlier), else_=moment)
 
 
 def check_queue_limit(connection: Connection, count: int, waiting: int) -> None:
-    """Refuse more runs than may wait.
+    """Raise an error if the queue would exceed its limit.
 
     Raises
     ------
@@ -56,14 +56,14 @@ def check_queue_limit(connection: Connection, count: int, waiting: int) -> None:
     """
     pending = select(func.count()).select_from(runs).where(runs.c.state == PENDING)
     if connection.execute(pending).scalar_one() + count > waiting:
-        raise QueueFullError("queue", f"{waiting} runs may wait and no more", "try again later")
+        raise QueueFullError("queue", f"at most {waiting} runs may wait", "try again later")
 
 
 @cache
 def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
-    """Return the run that is claimed next, out of one index; where it is taken, nobody else gets it.
+    """Return the run that is claimed next, from one index; with `is_taken` it is locked for others.
 
-    Kept, for to copy the columns of a table twice takes longer than the question.
+    The statement is cached, because copying the columns of a table twice takes longer than the query.
     """
     waiting, busy = runs.alias("waiting"), runs.alias("busy")
     full = (
@@ -88,7 +88,7 @@ def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
 
 
 def accept_runs(connection: Connection, values: Sequence[NewRun], waiting: int) -> Sequence[RunRow]:
-    """Add runs, PENDING; see `Runs.accept`."""
+    """Add PENDING runs; see `Runs.accept`."""
     check_queue_limit(connection, len(values), waiting)
     born = {
         "state": RunState.PENDING.value,
@@ -108,7 +108,7 @@ def accept_runs(connection: Connection, values: Sequence[NewRun], waiting: int) 
 def cancel_runs(
     connection: Connection, chosen: ColumnElement[bool], reason: RunReason, message: str
 ) -> Sequence[RunRow]:
-    """Bring all active runs among those chosen into CANCELED; return them as they are now."""
+    """Cancel all active runs among those selected, and return their new rows."""
     legal = [state.value for state in sources(RunState.CANCELED)]
     began = func.coalesce(runs.c.started_at, runs.c.created_at)
     ended = {"state": RunState.CANCELED.value, "reason": reason.value, "messages": [message]}
@@ -125,7 +125,7 @@ def cancel_runs(
 
 
 def end_of(row: RunRow) -> StateChange:
-    """Return what an event tells of the end of a run."""
+    """Return the event data for the end of a run."""
     told: StateChange = {"state": row.state, "finishedAt": row.finished_at}
     if row.started_at:
         told["startedAt"] = row.started_at
@@ -137,7 +137,7 @@ def end_of(row: RunRow) -> StateChange:
 
 
 def stop_sweep(connection: Connection, failed: RunRow) -> None:
-    """Cancel what waits of the sweep of a run that ended in ERROR, where the sweep says so."""
+    """Cancel the waiting runs of the sweep of a run that ended in ERROR, if the sweep is configured so."""
     if failed.sweep_id is None:
         return
     stops = select(sweeps.c.stops_on_error).where(sweeps.c.id == failed.sweep_id)
@@ -148,10 +148,10 @@ def stop_sweep(connection: Connection, failed: RunRow) -> None:
 
 
 def remove_runs(connection: Connection, rows: Sequence[RunRow]) -> None:
-    """Remove runs with their points, and the sweeps of which they were the last."""
+    """Remove runs with their points, and sweeps whose last run is removed."""
     touched = {row.sweep_id for row in rows} - {None}
-    for begin in range(0, len(rows), PIECE):
-        gone = [row.id for row in rows[begin : begin + PIECE]]
+    for begin in range(0, len(rows), BATCH_SIZE):
+        gone = [row.id for row in rows[begin : begin + BATCH_SIZE]]
         its = select(points.c.sweep_id).where(points.c.run_id.in_(gone)).distinct()
         touched.update(connection.execute(its).scalars())
         connection.execute(delete(runs).where(runs.c.id.in_(gone)))
@@ -161,7 +161,7 @@ def remove_runs(connection: Connection, rows: Sequence[RunRow]) -> None:
 
 
 def has_runs() -> ColumnElement[bool]:
-    """Return whether a sweep has a point, or started a run that is there."""
+    """Return the condition that a sweep has a point, or that a run it started exists."""
     return or_(
         exists().where(points.c.sweep_id == sweeps.c.id), exists().where(runs.c.sweep_id == sweeps.c.id)
     )

@@ -1,8 +1,8 @@
-"""Every sentence said to the database about runs.
+"""The SQL statements about runs.
 
-A state changes by one ``UPDATE … WHERE state IN (…)`` whose list comes from the state machine: of
-two writers the first wins and the other is told. Each change writes its event in the same
-transaction, so the stream never knows more or less than the rows.
+A state changes by one ``UPDATE … WHERE state IN (…)`` whose list comes from the state machine: of two
+concurrent writers the first succeeds, and the other gets an error. Each change writes its event in the same
+transaction, so the events never differ from the rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,8 +18,8 @@ from runwidgets.states import ACTIVE, RunState, sources
 from runwidgets.store.database.columns import NewFile, NewRun
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import emit, emit_all
-from runwidgets.store.database.metric_index import Order, best_of_all, best_of_each, keep_scores
-from runwidgets.store.database.metric_series import Recorded, read_series, tell_metrics
+from runwidgets.store.database.metric_index import Order, best_of_all, best_of_each, store_scores
+from runwidgets.store.database.metric_series import RecordedValue, metric_events, read_series
 from runwidgets.store.database.run_batches import (
     RunRow,
     accept_runs,
@@ -42,18 +42,18 @@ class Runs:
     Parameters
     ----------
     database : Database
-        Where they are.
+        The database.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def together(self) -> AbstractContextManager[Any]:
-        """Return one transaction for all that is said to the database in it by this thread."""
+        """Return a transaction that includes all statements of this thread in its block."""
         return self._database.write()
 
     def accept(self, values: Sequence[NewRun], waiting: int) -> Sequence[RunRow]:
-        """Add runs, all of them or none, PENDING.
+        """Add PENDING runs, all of them or none.
 
         Parameters
         ----------
@@ -71,13 +71,13 @@ class Runs:
         Raises
         ------
         QueueFullError
-            More would wait.
+            More runs would wait than allowed.
         """
         with self._database.write() as connection:
             return accept_runs(connection, values, waiting)
 
     def check_queue_limit(self, count: int, waiting: int) -> None:
-        """Refuse runs that would not be accepted, before anything is done for them.
+        """Raise an error early if runs would not be accepted.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Runs:
             check_queue_limit(connection, count, waiting)
 
     def find_by_key(self, group_id: str, key: str) -> RunRow | None:
-        """Return the run of a group that was started with an idempotency key."""
+        """Return the run of a group with an idempotency key."""
         with self._database.read() as connection:
             chosen = select(runs).where(runs.c.group_id == group_id, runs.c.idempotency_key == key)
             return connection.execute(chosen).one_or_none()
@@ -105,7 +105,7 @@ class Runs:
             return _get(connection, run_id)
 
     def get_files(self, run_id: str) -> Sequence[Row[Any]]:
-        """Return the result files of a run, in their order."""
+        """Return the result files of a run, in order."""
         with self._database.read() as connection:
             chosen = select(files).where(files.c.run_id == run_id).order_by(files.c.position)
             return connection.execute(chosen).all()
@@ -117,25 +117,25 @@ class Runs:
         limit: int | None = None,
         before: int | None = None,
     ) -> tuple[Sequence[RunRow], int | None]:
-        """Return the newest runs of a group, oldest first, and where the older ones begin.
+        """Return the newest runs of a group, oldest first, and the cursor of the older ones.
 
         Parameters
         ----------
         group_id : str
             The group.
         state : RunState, optional
-            Only these.
+            Only runs in this state.
         limit : int, optional
-            How many at most; None for all.
+            Number of runs at most; None for all.
         before : int, optional
             Only runs with a smaller ``seq``.
 
         Returns
         -------
         rows : sequence of RunRow
-            Oldest first.
+            The runs, oldest first.
         next : int or None
-            What to give as `before` for the page before; None where there is none.
+            The value of `before` for the previous page; None if there is none.
         """
         chosen = select(runs).where(runs.c.group_id == group_id).order_by(runs.c.seq.desc())
         if state is not None:
@@ -153,22 +153,23 @@ class Runs:
     def claim(self, host: str, instance: str, slots: int) -> RunRow | None:
         """Claim the oldest of the pending runs with the lowest rank for a host, if a slot is free.
 
-        Those whose sweep has as many runs under way as it may are passed over. One statement: of several
-        callers exactly one gets a given run. Called by the backend's dispatcher only, from its own thread.
+        Runs of a sweep that already executes as many as it may are skipped. It is one statement: exactly one
+        of several concurrent callers gets a given run. Called by the backend's dispatcher only, from its own
+        thread.
 
         Parameters
         ----------
         host : str
             Name of the claiming machine; slots are counted per host.
         instance : str
-            Who will follow the run.
+            The instance that tracks the run.
         slots : int
-            Runs this host may execute at once, at least 1.
+            Runs that this host may execute at once, at least 1.
 
         Returns
         -------
         RunRow or None
-            The claimed run, now RUNNING; None when nothing waits or no slot is free.
+            The claimed run, now RUNNING; None if no run is waiting or no slot is free.
 
         Notes
         -----
@@ -205,7 +206,7 @@ class Runs:
         results: Iterable[NewFile] = (),
         holds_slot: bool = True,
     ) -> RunRow:
-        """Bring a run into a terminal state; an ERROR may stop the sweep that it belongs to.
+        """Move a run into a terminal state; an ERROR may stop the sweep of the run.
 
         Parameters
         ----------
@@ -214,25 +215,25 @@ class Runs:
         target : RunState
             SUCCESS, ERROR or CANCELED.
         reason : RunReason, optional
-            Why; None for SUCCESS only.
+            The reason; None for SUCCESS only.
         messages : sequence of str
-            The same, for people.
+            The messages for users.
         results : iterable of dict
             Columns of its result files, without ``run_id`` and ``position``.
         holds_slot : bool
-            False when its processes are gone, so that its slot is free at once.
+            False if its processes have ended, so that its slot is released at once.
 
         Returns
         -------
         RunRow
-            The run as it is now.
+            The new row of the run.
 
         Raises
         ------
         UnknownRunError
             There is no such run.
         InvalidRunStateError
-            Somebody else was first, or the move is none of the machine's.
+            A concurrent writer was first, or the state machine does not allow the move.
         """
         legal = [state.value for state in sources(target)]
         began = func.coalesce(runs.c.started_at, runs.c.created_at)
@@ -259,41 +260,41 @@ class Runs:
                 connection.execute(insert(files), listed)
             emit(connection, row, EventKind.STATE, end_of(row))
             if target is RunState.SUCCESS:
-                keep_scores(connection, row)
+                store_scores(connection, row)
             if target is RunState.ERROR:
                 stop_sweep(connection, row)
             return row
 
     def cancel_all(self, reason: RunReason, message: str) -> None:
-        """Bring every active run into CANCELED, with a reason and a message."""
+        """Cancel every active run, with a reason and a message."""
         with self._database.write() as connection:
             cancel_runs(connection, true(), reason, message)
 
     def never_started(self, sweep_id: str) -> Sequence[str]:
-        """Return the ids of the runs of a sweep that were cancelled while they waited."""
+        """Return the ids of the runs of a sweep that were cancelled while they were waiting."""
         its = select(runs.c.id).where(runs.c.sweep_id == sweep_id, runs.c.state == RunState.CANCELED.value)
         with self._database.read() as connection:
             return connection.execute(its.where(runs.c.started_at.is_(None))).scalars().all()
 
-    def note(
+    def store_progress(
         self,
         run_id: str,
         progress: Progress | None = None,
-        metrics: Sequence[Recorded] = (),
+        metrics: Sequence[RecordedValue] = (),
         log_size: int | None = None,
     ) -> None:
-        """Keep what a run says on its way.
+        """Store what an executing run reports.
 
         Parameters
         ----------
         run_id : str
-            The run; nothing happens if it was deleted.
+            The run; a deleted run is ignored.
         progress : dict, optional
-            The handle's ``progress`` from now on.
+            The new ``progress`` of the run handle.
         metrics : sequence of Recorded
-            In the order in which they were recorded; the last of a name stays.
+            Values in the order in which they were recorded; the last one of a name is kept.
         log_size : int, optional
-            Bytes of the log; only told, not kept.
+            Bytes of the log; only sent as an event, not stored.
         """
         with self._database.write() as connection:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
@@ -305,25 +306,25 @@ class Runs:
                 emit(connection, row, EventKind.PROGRESS, progress)
             if metrics:
                 changed["metrics"] = {**row.metrics, **{each.name: each.value for each in metrics}}
-                emit_all(connection, EventKind.METRIC, [(row, said) for said in tell_metrics(metrics)])
+                emit_all(connection, EventKind.METRIC, [(row, said) for said in metric_events(metrics)])
             if log_size is not None:
                 emit(connection, row, EventKind.LOG, {"size": log_size})
             if changed:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(**changed))
 
     def release(self, run_id: str) -> bool:
-        """Give the slot of a run back, whose processes are gone; False if the run was deleted."""
+        """Release the slot of a run whose processes have ended; return False if the run was deleted."""
         with self._database.write() as connection:
             freed = update(runs).where(runs.c.id == run_id).values(holds_slot=False)
             return connection.execute(freed).rowcount == 1
 
-    def holding(self) -> Sequence[RunRow]:
+    def list_slot_holders(self) -> Sequence[RunRow]:
         """Return the runs that hold a slot, on any host."""
         with self._database.read() as connection:
             return connection.execute(select(runs).where(runs.c.holds_slot)).all()
 
     def take_over(self, run_id: str, previous: str, instance: str, host: str) -> bool:
-        """Follow a run whose instance died, from a host; False if another was first."""
+        """Take over a run of a dead instance, from a host; return False if another instance was first."""
         with self._database.write() as connection:
             taken = connection.execute(
                 update(runs)
@@ -333,19 +334,19 @@ class Runs:
             return taken.rowcount == 1
 
     def delete(self, run_id: str) -> RunRow:
-        """Remove a run that has ended.
+        """Remove an ended run.
 
         Returns
         -------
         RunRow
-            The run as it was.
+            The former row of the run.
 
         Raises
         ------
         UnknownRunError
             There is no such run.
         InvalidRunStateError
-            It is active.
+            The run is active.
         """
         with self._database.write() as connection:
             row = _get(connection, run_id)
@@ -368,7 +369,7 @@ class Runs:
             return connection.execute(select(runs.c.id).where(runs.c.group_id.in_(group_ids))).scalars().all()
 
     def last_activity(self) -> datetime | None:
-        """Return when a run last did something: now while one is active, None before the first."""
+        """Return when a run was last active: now if one is active, None before the first run."""
         with self._database.read() as connection:
             active = select(runs.c.id).where(runs.c.state.in_([state.value for state in ACTIVE])).limit(1)
             if connection.execute(active).first() is not None:
@@ -381,7 +382,7 @@ class Runs:
         return read_series(self._database, run_id, most)
 
     def best(self, group_ids: Sequence[str], order: Order, most: int | None = None) -> Sequence[Row[Any]]:
-        """Return what the best successful run of each group measured, or the `most` best ones of all.
+        """Return the best successful run of each group, or the `most` best ones of all groups.
 
         See `best_of_each` and `best_of_all`.
         """

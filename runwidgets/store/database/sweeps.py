@@ -1,8 +1,8 @@
-"""Every sentence said to the database about sweeps.
+"""The SQL statements about sweeps.
 
-A point of a sweep has a run: one that the sweep started, whose row names the sweep, or, where it reuses,
-one that had succeeded before. What a sweep has come to is counted over its points. A point goes with its
-run, and a sweep with its last one, so that what is counted is always there.
+A point of a sweep has a run: one that the sweep started, whose row names the sweep, or with ``reuse`` an
+earlier successful one. The counts of a sweep are counts of its points. A point is removed with its run, and a
+sweep with its last point, so that the counts are always complete.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.columns import NewRun, NewSweep
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.events import emit
-from runwidgets.store.database.run_batches import PIECE, RunRow, accept_runs, cancel_runs, remove_runs
+from runwidgets.store.database.run_batches import BATCH_SIZE, RunRow, accept_runs, cancel_runs, remove_runs
 from runwidgets.store.database.tables import points, runs, sweeps
 
 SweepRow = Row[Any]
@@ -28,11 +28,11 @@ SweepRow = Row[Any]
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a sweep that is to be added."""
+    """A new point of a sweep."""
 
     run_id: str
     arguments: list[Argument]
-    """As they are shown."""
+    """As shown to users, without secret values."""
 
 
 class Sweeps:
@@ -41,7 +41,7 @@ class Sweeps:
     Parameters
     ----------
     database : Database
-        Where they are.
+        The database.
     """
 
     def __init__(self, database: Database) -> None:
@@ -54,7 +54,7 @@ class Sweeps:
         new_runs: Sequence[NewRun],
         waiting: int,
     ) -> SweepRow:
-        """Add a sweep with its points and the runs that it starts, all or nothing.
+        """Add a sweep with its points and the runs that it starts, all of them or nothing.
 
         Parameters
         ----------
@@ -62,9 +62,9 @@ class Sweeps:
             Columns ``id``, ``group_id``, ``name``, ``config``, ``idempotency_key``, ``stops_on_error``,
             ``parallel`` and ``created_by``.
         added : sequence of Point
-            In the order of their numbers.
+            The points, in the order of their numbers.
         new_runs : sequence of dict
-            As `Runs.accept` takes them, in the order in which they are claimed.
+            Columns of the runs as in `Runs.accept`, in the order in which they are claimed.
         waiting : int
             Runs that may be PENDING afterwards.
 
@@ -76,9 +76,9 @@ class Sweeps:
         Raises
         ------
         QueueFullError
-            More runs would wait.
+            More runs would wait than allowed.
         IntegrityError
-            The key is taken, or the group or a run that is reused is gone.
+            The key is already used, or the group or a reused run was deleted.
         """
         with self._database.write() as connection:
             nothing: dict[str, object] = {"last_number": 0, "varied": [], "constants": {}}
@@ -95,7 +95,7 @@ class Sweeps:
         UnknownSweepError
             There is no such sweep.
         QueueFullError
-            More runs would wait.
+            More runs would wait than allowed.
         """
         with self._database.write() as connection:
             return _extend(connection, _get(connection, sweep_id, True), added, new_runs, waiting)
@@ -107,32 +107,32 @@ class Sweeps:
         new_runs: Sequence[NewRun],
         waiting: int,
     ) -> SweepRow:
-        """Give points other runs, all or nothing.
+        """Replace the runs of points, all of them or none.
 
         Parameters
         ----------
         sweep_id : str
             The sweep.
         replaced : sequence of (int, str, str)
-            Number of the point, the run that it has and the one that it gets.
+            Number of the point, its present run and its new run.
         new_runs : sequence of dict
-            As `Runs.accept` takes them.
+            Columns of the runs as in `Runs.accept`.
         waiting : int
             Runs that may be PENDING afterwards.
 
         Returns
         -------
         SweepRow
-            Its row.
+            The row of the sweep.
 
         Raises
         ------
         UnknownSweepError
             There is no such sweep.
         InvalidRunStateError
-            Somebody else gave a point another run first.
+            A concurrent call replaced a run first.
         QueueFullError
-            More runs would wait.
+            More runs would wait than allowed.
         """
         with self._database.write() as connection:
             row = _get(connection, sweep_id, True)
@@ -142,7 +142,7 @@ class Sweeps:
                 done = connection.execute(its.where(points.c.run_id == before).values(run_id=after))
                 if done.rowcount == 0:
                     raise InvalidRunStateError(
-                        f"sweep {sweep_id}", f"its point {number} has another run now", "look again"
+                        f"sweep {sweep_id}", f"its point {number} has another run now", "try again"
                     )
             return row
 
@@ -158,7 +158,7 @@ class Sweeps:
             return _get(connection, sweep_id)
 
     def find_by_key(self, group_id: str, key: str) -> SweepRow | None:
-        """Return the sweep of a group that was started with an idempotency key."""
+        """Return the sweep of a group with an idempotency key."""
         with self._database.read() as connection:
             chosen = select(sweeps).where(sweeps.c.group_id == group_id, sweeps.c.idempotency_key == key)
             return connection.execute(chosen).one_or_none()
@@ -170,15 +170,15 @@ class Sweeps:
             return connection.execute(chosen).all()
 
     def count(self, sweep_ids: Sequence[str]) -> dict[str, StateCounts]:
-        """Return how many points have a run in each state, by sweep and state; all states are there."""
+        """Return the number of points by sweep and state, with all states."""
         found = {sweep_id: {state.value: 0 for state in RunState} for sweep_id in sweep_ids}
         with self._database.read() as connection:
-            for begin in range(0, len(sweep_ids), PIECE):
-                _count(connection, sweep_ids[begin : begin + PIECE], found)
+            for begin in range(0, len(sweep_ids), BATCH_SIZE):
+                _count(connection, sweep_ids[begin : begin + BATCH_SIZE], found)
         return cast("dict[str, StateCounts]", found)
 
     def get_points(self, sweep_id: str, after: int, limit: int) -> tuple[Sequence[Row[Any]], int | None]:
-        """Return points with their runs, by ascending number, and where the further ones begin.
+        """Return points with their runs, in ascending order, and the cursor of the further ones.
 
         Parameters
         ----------
@@ -187,14 +187,14 @@ class Sweeps:
         after : int
             Only points with a higher number.
         limit : int
-            How many at most.
+            Number of points at most.
 
         Returns
         -------
         rows : sequence of Row
             Columns of `runs`, and ``number``.
         next : int or None
-            What to give as `after` for the next page; None where there is none.
+            The value of `after` for the next page; None if there is none.
         """
         chosen = (
             select(points.c.number, runs)
@@ -220,27 +220,27 @@ class Sweeps:
             return connection.execute(chosen).all()
 
     def find_successes(self, group_id: str, fingerprints: Sequence[str]) -> dict[str, RunRow]:
-        """Return the newest successful run of a group by its fingerprint, of those that are asked for."""
+        """Return the newest successful run of a group for each of some fingerprints."""
         found = {}
         its = select(runs).where(runs.c.group_id == group_id, runs.c.state == RunState.SUCCESS.value)
         with self._database.read() as connection:
-            for begin in range(0, len(fingerprints), PIECE):
-                chosen = its.where(runs.c.fingerprint.in_(fingerprints[begin : begin + PIECE]))
+            for begin in range(0, len(fingerprints), BATCH_SIZE):
+                chosen = its.where(runs.c.fingerprint.in_(fingerprints[begin : begin + BATCH_SIZE]))
                 for row in connection.execute(chosen.order_by(runs.c.seq)):
                     found[row.fingerprint] = row
         return found
 
     def cancel(self, sweep_id: str, message: str, pending_only: bool) -> Sequence[RunRow]:
-        """Bring the active runs that a sweep started into CANCELED, all or nothing.
+        """Cancel the active runs that a sweep started, all of them or none.
 
         Parameters
         ----------
         sweep_id : str
             The sweep.
         message : str
-            Why.
+            The message for users.
         pending_only : bool
-            Whether those that are RUNNING go on.
+            Whether to cancel only waiting runs.
 
         Returns
         -------
@@ -254,33 +254,33 @@ class Sweeps:
             return cancel_runs(connection, chosen, RunReason.CANCELED, message)
 
     def pause(self, sweep_id: str, is_paused: bool) -> tuple[SweepRow, RunRow | None]:
-        """Have no further run of a sweep claimed, or go on.
+        """Hold back the waiting runs of a sweep, or release them.
 
         Parameters
         ----------
         sweep_id : str
             The sweep.
         is_paused : bool
-            Whether what waits is left waiting.
+            Whether to hold them back.
 
         Returns
         -------
         tuple of SweepRow and RunRow or None
-            Its row, and the first of its runs that waits.
+            The row of the sweep, and its first waiting run.
 
         Raises
         ------
         UnknownSweepError
             There is no such sweep.
         InvalidRunStateError
-            It is to be paused, and no run of it waits.
+            The sweep is to be paused, but none of its runs is waiting.
         """
         with self._database.write() as connection:
             before = _get(connection, sweep_id, True)
             waiting = select(runs).where(runs.c.sweep_id == sweep_id, runs.c.state == RunState.PENDING.value)
             first = connection.execute(waiting.order_by(runs.c.seq).limit(1)).one_or_none()
             if first is None and is_paused:
-                raise InvalidRunStateError(f"sweep {sweep_id}", "no run of it waits")
+                raise InvalidRunStateError(f"sweep {sweep_id}", "none of its runs is waiting")
             changing = update(sweeps).where(sweeps.c.id == sweep_id).values(is_paused=is_paused)
             after = connection.execute(changing.returning(sweeps)).one()
             if first is not None and before.is_paused != is_paused:
@@ -288,25 +288,26 @@ class Sweeps:
             return after, first
 
     def delete(self, sweep_id: str) -> Sequence[RunRow]:
-        """Remove a sweep with the runs that it started; those that another sweep has too are left to it.
+        """Remove a sweep with the runs that it started, except those that another sweep reuses.
 
         Returns
         -------
         sequence of RunRow
-            The runs that are gone, as they were.
+            The former rows of the removed runs.
 
         Raises
         ------
         UnknownSweepError
             There is no such sweep.
         InvalidRunStateError
-            A run of it is active.
+            A run of the sweep is active.
         """
         with self._database.write() as connection:
             _get(connection, sweep_id, True)
             started = connection.execute(select(runs).where(runs.c.sweep_id == sweep_id)).all()
             if any(RunState(row.state) in ACTIVE for row in started):
-                raise InvalidRunStateError(f"sweep {sweep_id}", "a run of it is active", "cancel it first")
+                problem = "one of its runs is active"
+                raise InvalidRunStateError(f"sweep {sweep_id}", problem, "cancel it first")
             elsewhere = points.alias("elsewhere")
             is_shared = (
                 select(elsewhere.c.run_id)
@@ -343,7 +344,7 @@ def _extend(
 def _spread(row: SweepRow, given: Sequence[list[Argument]]) -> tuple[list[str], dict[str, str]]:
     """Return the parameters that take more than one value, and digests of the values of the others.
 
-    A parameter that only some points give takes more than one: there is its default too.
+    A parameter that only some points give takes more than one value, because the others use its default.
     """
     varied, constants = dict.fromkeys(row.varied), dict(row.constants)
     is_first = row.last_number == 0
@@ -363,7 +364,7 @@ def _spread(row: SweepRow, given: Sequence[list[Argument]]) -> tuple[list[str], 
 
 
 def _count(connection: Connection, sweep_ids: Sequence[str], found: dict[str, dict[str, int]]) -> None:
-    """Count the runs that sweeps started, which lie together; look others up only where there are any."""
+    """Count the runs that sweeps started, which are stored together; look up reused ones only if needed."""
     lists = points.c.sweep_id.in_(sweep_ids)
     totals = select(points.c.sweep_id, func.count()).where(lists).group_by(points.c.sweep_id)
     its = select(points.c.sweep_id, runs.c.state, func.count()).join(runs, runs.c.id == points.c.run_id)

@@ -1,8 +1,8 @@
-"""The tables, and what the database itself refuses.
+"""The tables, with the constraints that the database enforces.
 
-Times are ISO 8601 text in UTC with microseconds, so that they sort and compare as they are. What
-must go together is checked here once more: a state outside the machine, a terminal run without an
-end or a claimed one without a beginning cannot be stored, whoever writes it.
+Times are ISO 8601 text in UTC with microseconds, so that their text order is their order in time. The
+constraints repeat what the code ensures: a state outside the state machine, a terminal run without an end or
+a claimed one without a start cannot be stored by any writer.
 """
 
 from sqlalchemy import (
@@ -37,7 +37,7 @@ metadata = MetaData(
 )
 
 Serial = BigInteger().with_variant(Integer, "sqlite")
-"""A number that the database counts up; SQLite does so for INTEGER only."""
+"""A number that the database increments; SQLite supports that for INTEGER only."""
 
 
 def _quoted(members: frozenset[RunState] | frozenset[RunReason]) -> str:
@@ -64,7 +64,7 @@ workflows = Table(
     Column("created_at", String(32), nullable=False),
     sqlite_autoincrement=True,
 )
-"""Registered notebooks; `is_named` and `is_described`: the user said so, not the template."""
+"""Registered notebooks; `is_named` and `is_described`: given by a user, not by the template."""
 
 versions = Table(
     "versions",
@@ -78,7 +78,7 @@ versions = Table(
     UniqueConstraint("workflow_id", "sha256"),
     sqlite_autoincrement=True,
 )
-"""Templates as they were read; `notebook` is the SHA-256 of the stored copy."""
+"""Versions of templates; `notebook` is the SHA-256 of the stored copy."""
 
 groups = Table(
     "groups",
@@ -139,8 +139,8 @@ sweeps = Table(
     Index("ix_sweeps_paused", "id", sqlite_where=text("is_paused = 1"), postgresql_where=text("is_paused")),
     sqlite_autoincrement=True,
 )
-"""`last_number` is that of the newest point; `constants` has a digest of the value of each parameter that
-took only one so far, `varied` the names of the others."""
+"""`last_number` is the number of the newest point; `constants` has a digest of the value of each parameter
+that took only one value so far, `varied` the names of the others."""
 
 runs = Table(
     "runs",
@@ -207,9 +207,9 @@ runs = Table(
     ),
     sqlite_autoincrement=True,
 )
-"""`instance` follows the run and `host` executes it; `holds_slot` until its processes are gone. The lowest
-`rank` is claimed first, out of an index that has all columns of the question. `fingerprint` is equal for
-runs that must come to the same."""
+"""`instance` tracks the run and `host` executes it; `holds_slot` until its processes have ended. The run with
+the lowest `rank` is claimed first, from an index with all columns of the query. `fingerprint` is equal for
+runs with the same results."""
 
 points = Table(
     "sweep_points",
@@ -218,7 +218,7 @@ points = Table(
     Column("number", Integer, primary_key=True),
     Column("run_id", String(64), _reference("runs"), nullable=False, index=True),
 )
-"""Points of sweeps, numbered from 1, each with the run that it has now; it goes with that run."""
+"""Points of sweeps, numbered from 1, each with its present run; a point is removed with its run."""
 
 instances = Table(
     "instances",
@@ -226,7 +226,7 @@ instances = Table(
     Column("id", String(64), primary_key=True),
     Column("beat", BigInteger, nullable=False),
 )
-"""Liveness that share no folder, each with a number that it counts up as long as it lives."""
+"""Instances that share no folder, each with a counter that it increments while it is alive."""
 
 scores = Table(
     "scores",
@@ -237,7 +237,7 @@ scores = Table(
     Column("run_seq", Serial, ForeignKey("runs.seq", ondelete="CASCADE"), primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
-"""Metrics of successful runs that are numbers, in the order in which runs are ranked."""
+"""Numeric metrics of successful runs, in the order of the ranking."""
 
 files = Table(
     "files",
@@ -251,7 +251,7 @@ files = Table(
     Column("sha256", String(64), nullable=False),
     Column("display", JSON, nullable=False),
 )
-"""Result files; `display` holds what the template says of it: title, caption, widget, format."""
+"""Result files; `display` contains their title, caption, widget and format from the template."""
 
 events = Table(
     "events",
@@ -266,4 +266,4 @@ events = Table(
     Index("ix_events_run_id_seq", "run_id", "seq"),
     sqlite_autoincrement=True,
 )
-"""What happened, in order; numbers are never used twice, so a reader can resume."""
+"""Events, in order; numbers are never reused, so a reader can resume."""

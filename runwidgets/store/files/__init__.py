@@ -1,1 +1,1 @@
-"""Run directories, uploads and archives, in a folder or in an object store."""
+"""The files of an instance, in a folder or in an object store."""

@@ -1,4 +1,4 @@
-"""Archives that are made while they are read: nothing is written, and memory stays flat."""
+"""Archives that are created while they are read: nothing is written to disk, and memory use is constant."""
 
 import io
 import os
@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 CHUNK = 1 << 20
-"""Bytes read or written at once."""
+"""Bytes that are read or written at once."""
 
 
-HELD = 256
-"""Files that are opened at once, so that it does not matter when they are deleted meanwhile; the others are
-opened when it is their turn, for a process may open only so many."""
+MAX_OPEN_FILES = 256
+"""Files that are opened at the start, so that a deletion does not affect them; the others are opened when
+they are needed, because a process may open only a limited number of files."""
 
 
 def open_archive(members: list[tuple[str, Callable[[], IO[bytes]]]], most: int | None = None) -> IO[bytes]:
@@ -23,21 +23,21 @@ def open_archive(members: list[tuple[str, Callable[[], IO[bytes]]]], most: int |
     Parameters
     ----------
     members : list of (str, callable)
-        Name in the archive, and what opens the file; all are closed at the end.
+        Name in the archive, and a function that opens the file; all files are closed at the end.
     most : int, optional
-        Files that are opened at once; None for `HELD`.
+        Files that are opened at the start; None for `MAX_OPEN_FILES`.
 
     Returns
     -------
     IO
         A readable binary stream.
     """
-    held = [opener() for _, opener in members[: HELD if most is None else most]]
+    held = [opener() for _, opener in members[: MAX_OPEN_FILES if most is None else most]]
     return io.BufferedReader(_Stream(_archive(members, held)), CHUNK)
 
 
 class _Stream(io.RawIOBase):
-    """A generator of bytes, read as a file."""
+    """A generator of bytes as a readable file."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -63,10 +63,10 @@ class _Stream(io.RawIOBase):
 
 
 def _about(stream: IO[bytes]) -> tuple[int, int]:
-    """Return the bytes of a file, and when it was written, as far as that is known."""
+    """Return the size and the modification time of a file, if they are known."""
     try:
         about = os.fstat(stream.fileno())
-    except io.UnsupportedOperation:  # an object, which is no file of this machine
+    except io.UnsupportedOperation:  # an object, which is not a local file
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         return size, int(time.time())

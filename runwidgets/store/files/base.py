@@ -1,7 +1,7 @@
-"""What lies under a root, whether that is a folder or a URL.
+"""The files of an instance, in a folder or below a URL.
 
-Things have keys (`layout`). Copies of notebooks and of the files beside them are stored under the SHA-256 of
-their content and never change.
+Files are identified by keys (`layout`). Copies of notebooks and of the files beside them are stored under the
+SHA-256 of their content and never change.
 """
 
 from abc import ABC, abstractmethod
@@ -10,17 +10,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
 
-from runwidgets.store.files.orphans import SWEEPER, Known, Orphan, Patience
+from runwidgets.store.files.orphans import REMOVAL_AGES, MinimumAges, Orphan, ReferencedFiles
 from runwidgets.store.files.run_directories import NewRunDirectory
 
 
 class FileStore(ABC):
-    """The files of an instance. All methods may be called from any thread.
+    """The files of an instance; thread-safe.
 
     Attributes
     ----------
     folder : Path
-        The instance's folder on this machine: the root itself, or the server's own folder beside a URL.
+        The instance's folder on this machine: the root itself, or the server's own folder if the root is a
+        URL.
     """
 
     folder: Path
@@ -28,50 +29,50 @@ class FileStore(ABC):
     @property
     @abstractmethod
     def address(self) -> str:
-        """The root, as workers on other machines know it."""
+        """The root, in a form that workers on other machines can use."""
 
     @property
     @abstractmethod
     def identity(self) -> str:
-        """What tells the root from every other root, from wherever it is looked at."""
+        """An identifier of the root, which differs from that of every other root on any machine."""
 
     @property
     def local(self) -> "FolderStore | None":
-        """The same store, if it is a folder in which runs of this machine can execute; None if it is not."""
+        """The same store if runs on this machine can execute in it, else None."""
         return None
 
     @abstractmethod
     def clock(self) -> float:
-        """Return what time it is for the store, in seconds; another machine may serve it."""
+        """Return the present time of the store, in seconds; another machine may serve it."""
 
     @abstractmethod
     def free_space(self) -> int:
-        """Return the bytes that are free, beside the room that is kept."""
+        """Return the free space in bytes, without the reserved space."""
 
     @abstractmethod
     def reserve_space(self, floor: int) -> None:
-        """Keep some room for when the disk is full, where it has more than a number of bytes."""
+        """Reserve some space for a full disk, if more than a number of bytes is free."""
 
     @abstractmethod
     def release_space(self) -> bool:
-        """Free the room that was kept; False when there is none."""
+        """Release the reserved space; return False if there is none."""
 
     # -- content-addressed copies ------------------------------------------------------------------
 
     @abstractmethod
     def keep(self, content: bytes) -> str:
-        """Store bytes, also where they are stored already; return their SHA-256.
+        """Store bytes, even if they are stored already, and return their SHA-256.
 
-        A copy is young when it is about to be used.
+        Storing a copy again renews its age, because it is about to be used.
         """
 
     @abstractmethod
     def keep_file(self, source: Path) -> tuple[str, int]:
-        """Store a copy of a file; return its SHA-256 and its size in bytes."""
+        """Store a copy of a file, and return its SHA-256 and its size in bytes."""
 
     @abstractmethod
     def find_hash(self, key: str) -> str | None:
-        """Return the SHA-256 of a copy or an upload, read anew; None where there is none."""
+        """Compute the SHA-256 of a copy or an upload, or return None if it does not exist."""
 
     # -- runs --------------------------------------------------------------------------------------
 
@@ -79,9 +80,9 @@ class FileStore(ABC):
     def create_runs(
         self, new_directories: Sequence[NewRunDirectory], notebook: str
     ) -> AbstractContextManager[None]:
-        """Store what runs begin with; in the block all of it is there, and if it fails it goes again.
+        """Store the initial files of runs; they exist in the block, and are removed if the block fails.
 
-        In the block the caller commits their rows. Until then nobody takes what is stored for orphans.
+        The caller commits the rows of the runs in the block. Until then the files do not count as orphans.
 
         Parameters
         ----------
@@ -93,22 +94,22 @@ class FileStore(ABC):
         Raises
         ------
         UnknownFileError
-            A file that the arguments name was deleted meanwhile.
+            A file that the arguments name was deleted in the meantime.
         StorageFullError
-            The disk is full; nothing stays.
+            The disk is full; nothing is kept.
         """
 
     @abstractmethod
     def is_locked(self, run_id: str) -> bool:
-        """Say whether a runner of a run lives, on whichever machine, as far as the store can tell."""
+        """Return whether a runner of a run is alive, on any machine, as far as the store can tell."""
 
     @abstractmethod
     def forget_secrets(self, *run_ids: str) -> None:
-        """Remove the secret values of runs that no kernel will be given any more."""
+        """Remove the secret values of runs whose kernels no longer need them."""
 
     @abstractmethod
     def delete_run(self, run_id: str) -> None:
-        """Remove the files of a run; nothing remains, also after a crash half-way and a restart."""
+        """Remove the files of a run; nothing remains, even after a crash in the middle and a restart."""
 
     @abstractmethod
     def delete_runs(self, run_ids: Iterable[str]) -> None:
@@ -116,86 +117,86 @@ class FileStore(ABC):
 
     @abstractmethod
     def size_of_run(self, run_id: str) -> int:
-        """Return the bytes that become free when a run is removed."""
+        """Return the number of bytes that the removal of a run frees."""
 
     @abstractmethod
-    def look_at(self, run_id: str, *names: str) -> AbstractContextManager[Path]:
-        """Have the folder of a run to look at: whole where the run is at rest, missing where it has none.
+    def view_run(self, run_id: str, *names: str) -> AbstractContextManager[Path]:
+        """Provide the directory of a run for reading: complete for an ended run, missing if there is none.
 
         Parameters
         ----------
         run_id : str
             The run.
         *names : str
-            Files that are enough; without any, all of them.
+            The files that are needed; all of them if none is named.
 
         Returns
         -------
         context manager of Path
-            The folder, only for reading and only in the block.
+            The directory, which may only be read, and only in the block.
         """
 
     @abstractmethod
     def edit_notebook(self, run_id: str) -> AbstractContextManager[Path]:
-        """Change the executed notebook of a run that has no processes any more.
+        """Provide the executed notebook of a run without processes for a change.
 
         Returns
         -------
         context manager of Path
-            The notebook, which may be missing; how it is at the end of the block is stored.
+            The notebook, which may be missing; its content at the end of the block is stored.
         """
 
-    # -- what runs leave -----------------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------------
 
     @abstractmethod
     def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
-        """Open a file of the working folder, or the executed notebook where the name is None.
+        """Open a file of the working folder, or the executed notebook if the name is None.
 
         Raises
         ------
         UnknownFileError
-            It is not there any more.
+            The file does not exist any more.
         """
 
     @abstractmethod
     def open_notebook(self, run_id: str) -> IO[bytes]:
-        """Open the executed notebook as it is now, or the template before the first snapshot.
+        """Open the current executed notebook, or the template before the first snapshot.
 
         Raises
         ------
         UnknownRunError
-            The files of the run are gone.
+            The files of the run do not exist any more.
         """
 
     @abstractmethod
     def read_log(self, run_id: str, offset: int, limit: int) -> tuple[bytes, int, int]:
-        """Return bytes of the log, where they begin, and how many the log has.
+        """Return a part of the log, its offset, and the size of the log.
 
         Parameters
         ----------
         run_id : str
             The run.
         offset : int
-            Where to begin, in bytes; a negative one counts from the end.
+            Offset in bytes; a negative one counts from the end.
         limit : int
-            Bytes that are returned at most.
+            Bytes to return at most.
         """
 
     @abstractmethod
     def open_archive(self, run_id: str, names: Iterable[tuple[str, str | None]]) -> IO[bytes]:
-        """Return a ``.tar.gz`` of result files as a stream that is made while it is read.
+        """Return a ``.tar.gz`` of result files as a stream that is created while it is read.
 
         Parameters
         ----------
         run_id : str
             The run.
         names : iterable of (str, str or None)
-            Name in the archive, and name in the working folder (None: the executed notebook).
+            Name in the archive, and name in the working folder (None for the executed notebook).
 
         Raises
         ------
         UnknownFileError
-            One of them is not there any more.
+            One of the files does not exist any more.
         """
 
     # -- uploads -----------------------------------------------------------------------------------
@@ -207,28 +208,28 @@ class FileStore(ABC):
         Raises
         ------
         UnknownFileError
-            It was deleted meanwhile.
+            The upload was deleted in the meantime.
         """
 
     @abstractmethod
     def store_upload(self, key: str, stream: IO[bytes], limit: int) -> tuple[str, int]:
-        """Store an upload; return its SHA-256 and size in bytes.
+        """Store an upload, and return its SHA-256 and its size in bytes.
 
         Parameters
         ----------
         key : str
-            Where it is stored; see `layout.upload_key`.
+            The key; see `layout.upload_key`.
         stream : IO
             Read to its end.
         limit : int
-            Bytes that it may have.
+            Bytes that it may have at most.
 
         Raises
         ------
         FileTooLargeError
-            It has more than `limit` bytes; nothing of it stays.
+            It has more than `limit` bytes; nothing of it is kept.
         StorageFullError
-            The disk is full; nothing of it stays.
+            The disk is full; nothing of it is kept.
         """
 
     @abstractmethod
@@ -242,45 +243,48 @@ class FileStore(ABC):
     # -- orphans ---------------------------------------------------------------------------------
 
     @abstractmethod
-    def find_orphans(self, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Orphan]:
-        """Find what belongs to nobody and is not on its way to somebody.
+    def find_orphans(
+        self, known: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
+    ) -> Iterator[Orphan]:
+        """Find orphans that no instance is about to use.
 
         Parameters
         ----------
         known : Known
-            What the rows know; what they learn meanwhile is not seen here.
+            The files to which rows refer; rows that are committed later are not considered.
         moment : float
-            What time it is, in seconds of the store's clock.
-        patience : Patience, optional
-            How old it must be.
+            The present time, in seconds of the store's clock.
+        ages : Patience, optional
+            The minimum ages of orphans.
 
         Yields
         ------
         Orphan
-            A file, or all below a key.
+            A file, or all files below a key.
         """
 
     @abstractmethod
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
-        """Find the copies that no template needs any more; `needed` holds the SHA-256 of the others."""
+        """Find the copies that no template needs any more; `needed` contains the SHA-256 of the others."""
 
     @abstractmethod
     def discard(self, orphan: Orphan) -> bool:
-        """Remove what belongs to nobody.
+        """Remove an orphan.
 
-        False where it was touched since, somebody was first, or it cannot be removed, which is logged.
+        Returns False if it was touched since, was removed by somebody else, or cannot be removed, which is
+        logged.
         """
 
 
 class FolderStore(FileStore):
-    """Files in a folder that this machine has, so that runs can execute there.
+    """Files in a folder on this machine, in which runs can execute.
 
     Attributes
     ----------
     copies : Path
-        Folder of the copies by their SHA-256.
+        Folder of the copies, named by their SHA-256.
     instances : Path
-        Folder with the locks of the instances that live.
+        Folder with the locks of live instances.
     """
 
     copies: Path
@@ -293,4 +297,4 @@ class FolderStore(FileStore):
 
     @abstractmethod
     def run_folder(self, run_id: str) -> Path:
-        """Return the folder of a run, which may not exist."""
+        """Return the directory of a run, which may not exist."""

@@ -1,4 +1,4 @@
-"""How bytes come onto the disk and off it: whole or not at all, and durable where it matters."""
+"""Operations on the disk: atomic, and durable where it matters."""
 
 import ctypes
 import errno
@@ -17,15 +17,15 @@ from runwidgets.failpoints import reach
 from runwidgets.store.files.disk_reserve import DISK_FULL
 
 CHUNK = 1 << 20
-"""Bytes read or written at once."""
-FEW = 12
-"""Paths that are made durable one by one."""
+"""Bytes that are read or written at once."""
+MAX_SINGLE_SYNCS = 12
+"""Number of paths up to which each is synchronised separately."""
 _sync_file_system = ctypes.CDLL(None, use_errno=True).syncfs if sys.platform == "linux" else None
 """**Source:** ``syncfs(2)``."""
 
 
 def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:
-    """Write a new file, 0600, and wait until it is on disk, unless that does not matter."""
+    """Write a new file with mode 0600, and by default wait until it is on disk."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(content)
         stream.flush()
@@ -34,7 +34,7 @@ def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:
 
 
 def write_atomically(path: Path, content: bytes, is_durable: bool = True) -> None:
-    """Replace a file in one step: a reader sees the old content or the new, never a part."""
+    """Replace a file atomically: readers see the old content or the new one."""
     staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         write_file(staged, content, is_durable)
@@ -44,7 +44,7 @@ def write_atomically(path: Path, content: bytes, is_durable: bool = True) -> Non
 
 
 def sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on disk."""
+    """Wait until the content of a file, or the entries of a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -55,15 +55,15 @@ def sync(path: Path) -> None:
 def sync_together(paths: Sequence[Path]) -> None:
     """Wait until many files and folders of one file system are on disk.
 
-    Where the system can, it is asked for all that was written there at once: each of a thousand files
-    would wait for a write of its own.
+    If the system supports it, the whole file system is synchronised at once: a thousand single calls would
+    wait for a write each.
 
     Raises
     ------
     OSError
-        Something could not be written.
+        A file or folder could not be written.
     """
-    if len(paths) <= FEW or _sync_file_system is None:
+    if len(paths) <= MAX_SINGLE_SYNCS or _sync_file_system is None:
         for path in paths:
             sync(path)
         return
@@ -87,12 +87,12 @@ def hash_file(path: Path) -> tuple[str, int]:
 
 
 def write_stream(path: Path, stream: IO[bytes], limit: int | None = None) -> tuple[str, int]:
-    """Write a new file out of a stream, 0600 and durable; return its SHA-256 and its size in bytes.
+    """Write a stream to a new, durable file with mode 0600, and return its SHA-256 and its size in bytes.
 
     Raises
     ------
     FileTooLargeError
-        It has more than `limit` bytes.
+        The stream has more than `limit` bytes.
     """
     digest, size = hashlib.sha256(), 0
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
@@ -110,7 +110,7 @@ def write_stream(path: Path, stream: IO[bytes], limit: int | None = None) -> tup
 
 
 def link_file(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the file system has no links."""
+    """Create a hard link to a file, or a copy if the file system has no links."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -120,9 +120,9 @@ def link_file(source: Path, target: Path) -> None:
 
 
 def remove_path(path: Path, touched: float | None = None) -> bool:
-    """Take the name away first, then the content: who looks sees all or nothing.
+    """Rename a path first, then remove it: observers see all of it or nothing.
 
-    Where it is said when the path was touched last, and somebody touched it since, it stays.
+    If the time at which the path was last touched is given and the path was touched since, it is kept.
     """
     doomed = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -130,7 +130,7 @@ def remove_path(path: Path, touched: float | None = None) -> bool:
         if touched not in (None, doomed.lstat().st_mtime):
             os.replace(doomed, path)
             return False
-    except FileNotFoundError:  # somebody else is at it
+    except FileNotFoundError:  # removed by somebody else
         return False
     reach("folder renamed")
     remove_tree(doomed)
@@ -138,7 +138,7 @@ def remove_path(path: Path, touched: float | None = None) -> bool:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it; somebody else may be at it."""
+    """Remove a file, or a folder with its content; others may do the same concurrently."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -152,7 +152,7 @@ def remove_tree(path: Path) -> None:
 
 
 def _open_folders(path: Path) -> None:
-    """Let the owner change every folder below a folder: what a notebook copied may be read-only."""
+    """Make every folder below a folder writable for the owner: a notebook may have copied read-only ones."""
     path.chmod(0o700)
     for folder, names, _ in os.walk(path):
         for name in names:
@@ -162,12 +162,12 @@ def _open_folders(path: Path) -> None:
 
 @contextmanager
 def our_errors(subject: str) -> Iterator[None]:
-    """Turn what the operating system says of the disk into our errors."""
+    """Convert errors of the operating system about the disk into errors of runwidgets."""
     try:
         yield
     except OSError as error:
         if error.errno in DISK_FULL:
             raise StorageFullError(subject, "the disk is full") from error
         if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
-            raise ServiceUnavailableError(subject, "the folder may not be written") from error
+            raise ServiceUnavailableError(subject, "the folder is not writable") from error
         raise

@@ -1,27 +1,27 @@
-"""Room on a disk that is kept for the moment when it is full: an end can be written, a run deleted."""
+"""Reserved disk space, released when the disk is full, so that an end can be written or a run deleted."""
 
 import errno
 import os
 from pathlib import Path
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""What the operating system says when there is no room: the disk, the quota, or the file is full."""
+"""The error numbers for a full disk, an exceeded quota, and a file that is too large."""
 
 
 def reserve_space(path: Path, size: int) -> None:
-    """Fill a file, so that its room is there when it is given up; where there is none, nothing happens.
+    """Fill a file to reserve disk space; do nothing if there is not enough.
 
     Parameters
     ----------
     path : Path
-        The file; one that is there already stays as it is.
+        The file; an existing one is kept as it is.
     size : int
-        Bytes.
+        Size in bytes.
 
     Raises
     ------
     OSError
-        The file cannot be written, though there is space.
+        The file cannot be written, although there is enough space.
     """
     if path.exists():
         return
@@ -37,7 +37,7 @@ def reserve_space(path: Path, size: int) -> None:
 
 
 def release_space(path: Path) -> bool:
-    """Remove the file; False when there was none."""
+    """Remove the file; return False if there is none."""
     try:
         path.unlink()
     except FileNotFoundError:

@@ -1,7 +1,9 @@
-"""How fsspec is spoken to: many requests at once, and what a driver raises becomes ours.
+"""Access to fsspec: concurrent requests, and conversion of driver errors.
 
-Drivers are asked through fsspec only and imported by it when a URL needs them. Their errors have no common
-root, so everything that one raises is taken for the store's fault: an absent object is `FileNotFoundError`, a
+Drivers are used through fsspec only, which imports them when a URL needs them. Their errors have no common
+base class, so every exception of a driver is treated as an error of the store: a missing object is
+`FileNotFoundError`, a full disk `StorageFullError`, anything else `ServiceUnavailableError`. Driver errors
+are handled nowhere else.
 full disk `StorageFullError`, anything else `ServiceUnavailableError`. Nowhere else are they looked at.
 """
 
@@ -21,19 +23,19 @@ from fsspec.core import url_to_fs
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError, StorageFullError
 from runwidgets.store.files.disk_reserve import DISK_FULL
 
-AT_ONCE = 64
-"""Requests that are under way at once."""
-MOMENTS = ("LastModified", "mtime", "updated", "last_modified", "created")
-"""Under which name a file system may tell when an object was stored."""
+MAX_CALLS = 64
+"""Concurrent requests at most."""
+TIME_KEYS = ("LastModified", "mtime", "updated", "last_modified", "created")
+"""Keys under which file systems report when an object was stored."""
 
 
 class FileSystem:
-    """The file system of a URL. May be used from any thread, and in a forked child as in its parent.
+    """The file system of a URL; thread-safe, and usable in a forked child.
 
     Parameters
     ----------
     url : str
-        Of any file system that fsspec knows; opened when it is first asked for something.
+        URL of any file system that fsspec supports; opened on first use.
     """
 
     def __init__(self, url: str) -> None:
@@ -42,38 +44,38 @@ class FileSystem:
         self._opened: tuple[int, Any, str] | None = None
 
     def path(self, key: str) -> str:
-        """Return how the file system calls an object; without a key, the place of all."""
+        """Return the path of an object in the file system; without a key, the path of the root."""
         _, place = self._open()
         return f"{place}/{key}" if key else place
 
     def call(self, method: str, *given: Any, **options: Any) -> Any:
-        """Call a method; used inside `our_errors`."""
+        """Call a method of the file system; used inside `our_errors`."""
         return getattr(self._open()[0], method)(*given, **options)
 
     def each(self, method: str, calls: Mapping[str, tuple[Any, ...]], is_new: bool = False) -> dict[str, Any]:
-        """Call a method for each key, many at once; all calls have ended when this returns or raises.
+        """Call a method for each key, concurrently; all calls have ended when this returns or raises.
 
         Parameters
         ----------
         method : str
-            Of the file system.
+            Method of the file system.
         calls : mapping of str to tuple
-            By key, what it is given.
+            The arguments of each call, by key.
         is_new : bool, optional
             See `our_errors`.
 
         Returns
         -------
         dict
-            The answers by key; for what is not there, the `FileNotFoundError` itself.
+            The results by key; for a missing object, the `FileNotFoundError` itself.
         """
         system, _ = self._open()
-        if system.async_impl:  # the names that fsspec documents for coroutines have a line before them
-            answers = sync(system.loop, _call_all, getattr(system, f"_{method}"), list(calls.values()))
+        if system.async_impl:  # fsspec documents an underscore prefix for its coroutines
+            results = sync(system.loop, _call_all, getattr(system, f"_{method}"), list(calls.values()))
         else:
-            answers = [_call(getattr(system, method), given) for given in calls.values()]
+            results = [_call(getattr(system, method), given) for given in calls.values()]
         found: dict[str, Any] = {}
-        for key, answer in zip(calls, answers, strict=True):
+        for key, answer in zip(calls, results, strict=True):
             try:
                 with self.our_errors(key, is_new):
                     if isinstance(answer, BaseException):
@@ -84,12 +86,12 @@ class FileSystem:
         return found
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove objects that may be missing, a thousand in one request where the store can.
+        """Remove objects that may be missing, a thousand per request if the store supports that.
 
         Parameters
         ----------
         keys : sequence of str
-            Without characters of a pattern, because they are taken for patterns.
+            Keys without wildcard characters, because fsspec expands them.
         """
         system, _ = self._open()
         if system.async_impl:
@@ -99,7 +101,7 @@ class FileSystem:
             self.each("rm_file", {key: (self.path(key),) for key in keys})
 
     def make_parents(self, keys: Iterable[str]) -> None:
-        """Make the folders of objects, where the file system has folders; object stores have none."""
+        """Create the parent folders of objects, if the file system has folders; object stores have none."""
         system, _ = self._open()
         if not system.async_impl:
             for parent in {self.path(key).rpartition("/")[0] for key in keys}:
@@ -108,30 +110,30 @@ class FileSystem:
 
     @contextmanager
     def our_errors(self, key: str, is_new: bool = False) -> Iterator[None]:
-        """Turn what a driver raises into our errors.
+        """Convert exceptions of a driver.
 
         Parameters
         ----------
         key : str
-            What it is about.
+            The object in question.
         is_new : bool, optional
-            Whether it need not be there: then what is not found is the store.
+            Whether the object need not exist: then a missing path means that the root is missing.
 
         Yields
         ------
         None
-            To what may fail.
+            Runs the block.
 
         Raises
         ------
         FileNotFoundError
-            It is not there.
+            The object does not exist.
         StorageFullError
-            The disk below is full.
+            The disk of the store is full.
         ServiceUnavailableError
-            The driver failed in any other way.
+            The driver failed in another way.
         RunWidgetsError
-            What was ours already.
+            An error of runwidgets is passed on.
         """
         try:
             yield
@@ -140,19 +142,19 @@ class FileSystem:
         except FileNotFoundError as error:
             if not is_new:
                 raise
-            raise ServiceUnavailableError("root", f"there is no {self._url}", "make the bucket") from error
+            raise ServiceUnavailableError("root", f"there is no {self._url}", "create the bucket") from error
         except Exception as error:
             if isinstance(error, OSError) and error.errno in DISK_FULL:
                 raise StorageFullError(name_of(key), "the disk is full") from error
-            problem = f"{self._url} does not answer ({type(error).__name__})"
+            problem = f"{self._url} does not respond ({type(error).__name__})"
             if isinstance(error, PermissionError):
-                problem = f"{self._url} may not be read or written"
+                problem = f"{self._url} denies access"
             raise ServiceUnavailableError(name_of(key) or "root", problem) from error
 
     def _open(self) -> tuple[Any, str]:
-        """Return the file system of this process, and where in it the root is."""
+        """Return the file system of this process, and the path of the root in it."""
         with self._lock:
-            if self._opened is None or self._opened[0] != os.getpid():  # none of them survives a fork
+            if self._opened is None or self._opened[0] != os.getpid():  # file systems do not survive a fork
                 try:
                     system, place = url_to_fs(self._url, **_options(self._url))
                 except (ImportError, ValueError) as error:
@@ -162,13 +164,13 @@ class FileSystem:
 
 
 def name_of(key: str) -> str:
-    """Return the last part of a key."""
+    """Return the last component of a key."""
     return key.rpartition("/")[2]
 
 
-def moment_of(about: Mapping[str, Any]) -> float:
-    """Return when an object was stored, in seconds; infinite where the file system does not say."""
-    for name in MOMENTS:
+def time_of_object(about: Mapping[str, Any]) -> float:
+    """Return when an object was stored, in seconds; infinity if the file system does not report it."""
+    for name in TIME_KEYS:
         value = about.get(name)
         if isinstance(value, datetime):
             return value.timestamp()
@@ -178,16 +180,16 @@ def moment_of(about: Mapping[str, Any]) -> float:
 
 
 def _options(url: str) -> dict[str, Any]:
-    """Return how a file system is opened: for one object store alone, without a listing cache."""
+    """Return the options of a file system: its own instance for each store, without a listing cache."""
     options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
     if url.startswith(("s3://", "s3a://")):
         own = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
-        options["config_kwargs"] = {"max_pool_connections": AT_ONCE, **own}  # ten, where nobody asks for more
+        options["config_kwargs"] = {"max_pool_connections": MAX_CALLS, **own}  # the default is ten
     return options
 
 
 async def _call_all(method: Any, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-    free = asyncio.Semaphore(AT_ONCE)
+    free = asyncio.Semaphore(MAX_CALLS)
 
     async def call(given: tuple[Any, ...]) -> Any:
         async with free:

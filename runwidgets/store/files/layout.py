@@ -1,7 +1,7 @@
-"""How things under a root are called: the same names below a folder and below a URL.
+"""The layout of a root: the names of files, below a folder and below a URL alike.
 
-A *key* is a path relative to the root, with slashes: it names a file below a folder, and an object below a
-URL.
+A *key* is a path relative to the root, with slashes: it identifies a file below a folder, or an object below
+a URL.
 """
 
 from collections.abc import Mapping
@@ -19,44 +19,44 @@ RUNNER_LOG = "runner.log"
 SECRETS = "secrets.json"
 RESERVE = "reserve"
 ENVIRONMENT = "environment.json"
-"""What is installed where the run executes, if that is another machine."""
+"""The installed packages on the machine of the run, if that is not the instance's machine."""
 UPLOADS = "uploads"
 WORKDIR = "workdir"
 MEMBERS = "members"
-"""In the folder in which runs are made: their ids, a line each."""
+"""File in the folder in which run directories are created: their ids, one per line."""
 
 
 def copy_key(digest: str) -> str:
-    """Return where the copy with a SHA-256 lies, relative to the root."""
+    """Return the key of a copy with a SHA-256."""
     return f"copies/{digest[:2]}/{digest}"
 
 
 def run_key(run_id: str, name: str = "") -> str:
-    """Return where a file of a run lies, relative to the root; without a name, all of them."""
+    """Return the key of a file of a run; without a name, the prefix of all of its files."""
     return f"runs/{run_id}/{name}" if name else f"runs/{run_id}"
 
 
 def result_key(run_id: str, name: str | None) -> str:
-    """Return where a file of the working folder lies, or the executed notebook where the name is None."""
+    """Return the key of a file of the working folder, or of the executed notebook if the name is None."""
     return run_key(run_id, OUTPUT if name is None else f"{WORKDIR}/{name}")
 
 
 def upload_key(group_id: str, file_id: str = "", name: str = "") -> str:
-    """Return where an upload lies, relative to the root; without a name or an id, all that is below."""
+    """Return the key of an upload; without a name or an id, the prefix of all such uploads."""
     return "/".join(part for part in ("uploads", group_id, file_id, name) if part)
 
 
 def notebook_of(description: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the notebook that a run executes, out of its ``run.json``."""
+    """Return the SHA-256 of the notebook of a run, from its ``run.json``."""
     return str(description["template"]["notebook"])
 
 
 def is_url(root: str | Path) -> bool:
-    """Say whether a root is that of an object store; ``file://…`` is a folder of this machine."""
+    """Return whether a root is an object store; ``file://…`` is a local folder."""
     return isinstance(root, str) and "://" in root and urlsplit(root).scheme != "file"
 
 
 def folder_of(root: str | Path) -> Path:
-    """Return the folder that a root is."""
+    """Return the folder for a root."""
     is_file_url = isinstance(root, str) and root.startswith("file://")
     return Path(unquote(urlsplit(str(root)).path) if is_file_url else root)

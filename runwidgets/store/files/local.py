@@ -1,8 +1,8 @@
-"""Run directories, uploads and archives under the root.
+"""Run directories, uploads and archives in a folder.
 
-Everything is made beside its place and renamed into it, so that what has its name is whole. Folders
-are 0700, files 0600. Copies of notebooks and of the files beside them are stored under the SHA-256 of
-their content and never change. Knows no database: the runner imports it.
+Everything is created under a temporary name and renamed, so a file with its final name is complete. Folders
+have mode 0700, files 0600. Copies of notebooks and of the files beside them are stored under the SHA-256 of
+their content and never change. This module uses no database, because the runner imports it.
 """
 
 import hashlib
@@ -46,10 +46,10 @@ from runwidgets.store.files.layout import (
     upload_key,
 )
 from runwidgets.store.files.orphans import (
-    SWEEPER,
-    Known,
+    REMOVAL_AGES,
+    MinimumAges,
     Orphan,
-    Patience,
+    ReferencedFiles,
     find_copies,
     find_orphans,
     size_of,
@@ -59,29 +59,29 @@ from runwidgets.store.locks import is_locked
 
 log = logging.getLogger(__name__)
 
-RESERVED = 4 << 20
-"""Bytes that are kept free, where the disk has them."""
+RESERVE_SIZE = 4 << 20
+"""Bytes that are reserved, if the disk has them."""
 
 
 class LocalFiles(FolderStore):
-    """What lies under a root.
+    """The files below a folder.
 
     Parameters
     ----------
     root : Path
-        The root; made where it is missing.
+        The root; created if missing.
     is_read_only : bool, optional
-        Whether it is only looked at: then nothing is made.
+        Whether to read only: then nothing is created.
 
     Attributes
     ----------
     runs : Path
-        Folder of the run directories.
+        Folder with the run directories.
 
     Raises
     ------
     ServiceUnavailableError
-        It cannot be made or written, or is missing and only to be looked at.
+        The root cannot be created or written, or is missing and opened for reading only.
     StorageFullError
         The disk is full.
     """
@@ -101,20 +101,20 @@ class LocalFiles(FolderStore):
 
     @property
     def address(self) -> str:
-        """The folder, which workers on other machines share."""
+        """The folder, which workers on other machines may share."""
         return str(self.folder)
 
     @property
     def identity(self) -> str:
-        """The folder and the name of the machine: another one has its own folder of that name."""
+        """The folder and the machine: a folder with the same name on another machine is another root."""
         return f"{socket.gethostname()} {self.folder}"
 
     def is_empty(self) -> bool:
-        """Say whether no run was ever stored here."""
+        """Return whether no run was ever stored here."""
         return not any(self.runs.iterdir())
 
     def clock(self) -> float:
-        """Return what time it is for the root's file system, in seconds; another machine may serve it."""
+        """Return the present time of the root's file system, in seconds; another machine may serve it."""
         probe = self.folder / f".{uuid.uuid4().hex}"
         probe.touch()
         try:
@@ -123,25 +123,25 @@ class LocalFiles(FolderStore):
             probe.unlink()
 
     def free_space(self) -> int:
-        """Return the bytes that are free on the root's disk, beside the room that is kept."""
+        """Return the free space on the root's disk in bytes, without the reserved space."""
         with our_errors("root"):
-            missing = 0 if (self.folder / RESERVE).exists() else RESERVED
+            missing = 0 if (self.folder / RESERVE).exists() else RESERVE_SIZE
             return shutil.disk_usage(self.folder).free - missing
 
     def reserve_space(self, floor: int) -> None:
-        """Keep some room for when the disk is full, where it has more than a number of bytes."""
+        """Reserve some space for a full disk, if more than a number of bytes is free."""
         reserve = self.folder / RESERVE
         if not reserve.exists() and self.free_space() > floor:
-            reserve_space(reserve, RESERVED)
+            reserve_space(reserve, RESERVE_SIZE)
 
     def release_space(self) -> bool:
-        """Free the room that was kept; False when there is none."""
+        """Release the reserved space; return False if there is none."""
         return release_space(self.folder / RESERVE)
 
     # -- content-addressed copies ------------------------------------------------------------------
 
     def keep(self, content: bytes) -> str:
-        """Store bytes, also where they are stored already: a copy is young when it is about to be used."""
+        """Store bytes, even if they are stored already, which renews the age of the copy."""
         digest = hashlib.sha256(content).hexdigest()
         with our_errors("copy of the notebook"):
             path = self.copy(digest)
@@ -150,7 +150,7 @@ class LocalFiles(FolderStore):
         return digest
 
     def keep_file(self, source: Path) -> tuple[str, int]:
-        """Store a copy of a file; return its SHA-256 and its size in bytes."""
+        """Store a copy of a file, and return its SHA-256 and its size in bytes."""
         with our_errors(source.name):
             staged = self.copies / f".{uuid.uuid4().hex}"
             try:
@@ -164,65 +164,67 @@ class LocalFiles(FolderStore):
             return digest, size
 
     def copy(self, digest: str) -> Path:
-        """Return where the stored copy with a SHA-256 lies."""
+        """Return the path of the stored copy with a SHA-256."""
         return self.folder / copy_key(digest)
 
     # -- runs --------------------------------------------------------------------------------------
 
     def run_folder(self, run_id: str) -> Path:
-        """Return the folder of a run, which may not exist."""
+        """Return the directory of a run, which may not exist."""
         return self.folder / run_key(run_id)
 
     @contextmanager
     def create_runs(self, new_directories: Sequence[NewRunDirectory], notebook: str) -> Iterator[None]:
-        """Make the folders of runs; see `FileStore`."""
+        """Create the directories of runs; see `FileStore`."""
         with make_folders(self.folder, new_directories, notebook):
             yield
 
     def is_locked(self, run_id: str) -> bool:
-        """Say whether a runner of a run lives; machines that share the folder see each other's locks."""
+        """Return whether a runner of a run is alive; machines that share the folder share the locks."""
         return is_locked(self.run_folder(run_id) / LOCK)
 
     def forget_secrets(self, *run_ids: str) -> None:
-        """Remove the secret values of runs that no kernel will be given any more."""
+        """Remove the secret values of runs whose kernels no longer need them."""
         for run_id in run_ids:
             (self.run_folder(run_id) / SECRETS).unlink(missing_ok=True)
 
     def delete_run(self, run_id: str) -> None:
-        """Remove the folder of a run; nothing remains, also after a crash half-way and a restart."""
+        """Remove the directory of a run; nothing remains, even after a crash in the middle and a restart."""
         remove_path(self.run_folder(run_id))
 
     def delete_runs(self, run_ids: Iterable[str]) -> None:
-        """Remove the folders of runs."""
+        """Remove the directories of runs."""
         for run_id in run_ids:
             self.delete_run(run_id)
 
     def size_of_run(self, run_id: str) -> int:
-        """Return the bytes that become free when a run is removed."""
+        """Return the number of bytes that the removal of a run frees."""
         return size_of(self.run_folder(run_id))
 
     @contextmanager
-    def look_at(self, run_id: str, *names: str) -> Iterator[Path]:
-        """Have the folder of a run to look at, which is where it always is; see `FileStore`."""
+    def view_run(self, run_id: str, *names: str) -> Iterator[Path]:
+        """Provide the directory of a run for reading, in its usual location; see `FileStore`."""
         yield self.run_folder(run_id)
 
     @contextmanager
     def edit_notebook(self, run_id: str) -> Iterator[Path]:
-        """Change the executed notebook where it is; see `FileStore`."""
+        """Provide the executed notebook for a change, in its usual location; see `FileStore`."""
         yield self.run_folder(run_id) / OUTPUT
 
     # -- orphans ---------------------------------------------------------------------------------
 
-    def find_orphans(self, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Orphan]:
-        """Find what belongs to nobody and is not on its way to somebody; see `FileStore`."""
-        return find_orphans(self.folder, known, moment, patience)
+    def find_orphans(
+        self, known: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
+    ) -> Iterator[Orphan]:
+        """Find orphans; see `FileStore`."""
+        return find_orphans(self.folder, known, moment, ages)
 
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
         """Find the copies that no template needs any more; see `FileStore`."""
         return find_copies(self.folder, needed, moment)
 
     def discard(self, orphan: Orphan) -> bool:
-        """Remove what belongs to nobody; see `FileStore`."""
+        """Remove an orphan; see `FileStore`."""
         path = self.folder / orphan.key
         try:
             return remove_path(path, orphan.touched)
@@ -235,7 +237,7 @@ class LocalFiles(FolderStore):
         path = self.folder / key
         return hash_file(path)[0] if path.is_file() else None
 
-    # -- what runs leave -----------------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------------
 
     def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
         """Open a file of the working folder, or the executed notebook; see `FileStore`."""
@@ -243,19 +245,19 @@ class LocalFiles(FolderStore):
             return (self.folder / result_key(run_id, name)).open("rb")
         except FileNotFoundError as error:
             raise UnknownFileError(
-                f"file {name or OUTPUT}", f"run {run_id} has no such file any more"
+                f"file {name or OUTPUT}", f"this file of run {run_id} does not exist any more"
             ) from error
 
     def open_notebook(self, run_id: str) -> IO[bytes]:
-        """Open the executed notebook as it is now, or the template; see `FileStore`."""
+        """Open the current executed notebook, or the template; see `FileStore`."""
         folder = self.run_folder(run_id)
         for path in (folder / OUTPUT, folder / TEMPLATE):
             if path.exists():
                 return path.open("rb")
-        raise UnknownRunError(f"run {run_id}", "its folder is gone")
+        raise UnknownRunError(f"run {run_id}", "its directory does not exist any more")
 
     def read_log(self, run_id: str, offset: int, limit: int) -> tuple[bytes, int, int]:
-        """Return bytes of the log, where they begin, and how many the log has."""
+        """Return a part of the log, its offset, and the size of the log."""
         path = self.run_folder(run_id) / LOG
         if not path.exists():
             return b"", 0, 0
@@ -266,7 +268,7 @@ class LocalFiles(FolderStore):
             return stream.read(limit), begin, size
 
     def open_archive(self, run_id: str, names: Iterable[tuple[str, str | None]]) -> IO[bytes]:
-        """Return a ``.tar.gz`` of result files as a stream that is made while it is read."""
+        """Return a ``.tar.gz`` of result files as a stream that is created while it is read."""
         return open_archive([(inside, partial(self.open_result, run_id, name)) for inside, name in names])
 
     # -- uploads -----------------------------------------------------------------------------------
@@ -276,10 +278,10 @@ class LocalFiles(FolderStore):
         try:
             return (self.folder / upload_key(group_id, file_id, name)).open("rb")
         except FileNotFoundError as error:
-            raise UnknownFileError(f"file {file_id}", "it was deleted meanwhile") from error
+            raise UnknownFileError(f"file {file_id}", "it was deleted in the meantime") from error
 
     def store_upload(self, key: str, stream: IO[bytes], limit: int) -> tuple[str, int]:
-        """Store an upload; return its SHA-256 and size in bytes; see `FileStore`."""
+        """Store an upload; see `FileStore`."""
         path = self.folder / key
         try:
             with our_errors(path.name):

@@ -1,7 +1,7 @@
-"""Objects below a URL: what a folder is to one machine, an object store is to several.
+"""Objects below a URL, which several machines can share.
 
-Thin over fsspec, which knows the protocols; credentials and endpoints come from the environment and from
-fsspec's own configuration. An object appears whole under its key or not at all.
+A thin layer over fsspec, which implements the protocols; credentials and endpoints come from the environment
+and from fsspec's own configuration. An object appears under its key as a whole or not at all.
 """
 
 import hashlib
@@ -18,40 +18,40 @@ from typing import IO, Any
 
 from runwidgets.errors import ConstraintViolationError, FileTooLargeError
 from runwidgets.store.files.disk import our_errors
-from runwidgets.store.files.filesystem import FileSystem, moment_of, name_of
+from runwidgets.store.files.filesystem import FileSystem, name_of, time_of_object
 
-THREADS = 8
-"""Listings, or files on their way in, that are under way at once."""
-PART = 8 << 20
-"""Bytes that are held in memory of one object on its way in; what has more is sent in parts."""
-WINDOW = 4 << 20
+TRANSFER_THREADS = 8
+"""Concurrent listings or uploads."""
+PART_SIZE = 8 << 20
+"""Bytes of one object that are held in memory during an upload; a larger object is sent in parts."""
+READ_SIZE = 4 << 20
 """Bytes that one request of a reader asks for."""
 
 
 @dataclass(frozen=True)
-class Stored:
-    """An object, as a listing tells it."""
+class StoredObject:
+    """An object in a listing."""
 
     key: str
-    """Relative to the object_store."""
+    """Key relative to the object store."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     touched: float
-    """When it was stored, in seconds of the store's clock; infinite where the store does not say."""
+    """When it was stored, in seconds of the store's clock; infinity if the store does not report it."""
 
 
 class ObjectStore:
-    """Objects below a URL. May be used from any thread, and in a forked child as in its parent.
+    """The objects below a URL; thread-safe, and usable in a forked child.
 
     Parameters
     ----------
     url : str
-        Of any file system that fsspec knows, such as ``s3://bucket/prefix``.
+        URL of any file system that fsspec supports, such as ``s3://bucket/prefix``.
 
     Attributes
     ----------
     url : str
-        Without a slash at its end.
+        The URL without a trailing slash.
     """
 
     def __init__(self, url: str) -> None:
@@ -59,7 +59,7 @@ class ObjectStore:
         self._system = FileSystem(self.url)
 
     def size(self, key: str) -> int | None:
-        """Return the bytes of an object; None where there is none."""
+        """Return the size of an object in bytes, or None if it does not exist."""
         try:
             with self._system.our_errors(key):
                 about = self._system.call("info", self._system.path(key))
@@ -67,8 +67,8 @@ class ObjectStore:
             return None
         return None if about["type"] == "directory" else int(about["size"])
 
-    def find(self, prefix: str) -> list[Stored]:
-        """Return all objects below a prefix, or the one of that very key; sorted, never from a cache."""
+    def find(self, prefix: str) -> list[StoredObject]:
+        """Return all objects below a prefix, or the one with exactly that key; sorted, never from a cache."""
         try:
             with self._system.our_errors(prefix):
                 found = self._system.call("find", self._system.path(prefix), detail=True)
@@ -76,28 +76,31 @@ class ObjectStore:
             return []
         begin = len(self._system.path("")) + 1
         return sorted(
-            (Stored(path[begin:], int(about["size"]), moment_of(about)) for path, about in found.items()),
+            (
+                StoredObject(path[begin:], int(about["size"]), time_of_object(about))
+                for path, about in found.items()
+            ),
             key=lambda each: each.key,
         )
 
-    def find_all(self, prefixes: Iterable[str]) -> list[Stored]:
-        """Return all objects below prefixes, many at once."""
-        with ThreadPoolExecutor(THREADS, "runwidgets-object_store") as pool:
+    def find_all(self, prefixes: Iterable[str]) -> list[StoredObject]:
+        """Return all objects below several prefixes, concurrently."""
+        with ThreadPoolExecutor(TRANSFER_THREADS, "runwidgets-object_store") as pool:
             return [each for found in pool.map(self.find, prefixes) for each in found]
 
     def clock(self) -> float:
-        """Return what time it is for the store, in seconds; raises where it may not be written."""
-        key = f"copies/.clock-{uuid.uuid4().hex}"  # which is a orphan if nobody removes it
+        """Return the present time of the store, in seconds; raises if the store is not writable."""
+        key = f"copies/.clock-{uuid.uuid4().hex}"  # an orphan if its removal fails
         self.put({key: b""})
         try:
             return max((each.touched for each in self.find(key)), default=math.inf)
         finally:
             self.remove([key])
 
-    # -- in ----------------------------------------------------------------------------------------
+    # -- uploads -----------------------------------------------------------------------------------
 
     def put(self, contents: Mapping[str, bytes]) -> None:
-        """Store objects by their keys, many at once; where one fails, none is on its way any more."""
+        """Store objects by key, concurrently; all transfers have ended if one fails."""
         calls = {key: (self._system.path(key), content) for key, content in contents.items()}
         self._system.make_parents(calls)
         self._system.each("pipe_file", calls, is_new=True)
@@ -108,21 +111,21 @@ class ObjectStore:
             return self.put_stream(key, stream, expected=expected)
 
     def put_files(self, files: Mapping[str, tuple[Path, str]]) -> None:
-        """Store files by their keys, many at once, each with the SHA-256 that it must have.
+        """Store files by key, concurrently, each with its expected SHA-256.
 
         Raises
         ------
         ConstraintViolationError
-            One has another content, or is not there.
+            A file has another content, or does not exist.
         """
 
         def put(key: str) -> None:
             try:
                 self.put_file(key, *files[key])
             except FileNotFoundError as error:
-                raise ConstraintViolationError(name_of(key), "it is gone since it was listed") from error
+                raise ConstraintViolationError(name_of(key), "it was deleted after it was listed") from error
 
-        with ThreadPoolExecutor(THREADS, "runwidgets-object_store") as pool:
+        with ThreadPoolExecutor(TRANSFER_THREADS, "runwidgets-object_store") as pool:
             for answer in [pool.submit(put, key) for key in files]:
                 answer.result()
 
@@ -134,36 +137,36 @@ class ObjectStore:
         limit: int | None = None,
         expected: str | None = None,
     ) -> tuple[str, int]:
-        """Store what a stream holds; memory stays flat.
+        """Store the content of a stream, with constant memory use.
 
         Parameters
         ----------
         key : str
-            The object; its last part is the name that an error gives.
+            The key; its last component is the name in error messages.
         stream : IO
             Read to its end.
         limit : int, optional
-            Bytes that it may have.
+            Bytes that it may have at most.
         expected : str, optional
-            Its SHA-256, where that is known.
+            Its SHA-256, if that is known.
 
         Returns
         -------
         (str, int)
-            Its SHA-256 and its size in bytes.
+            The SHA-256 and the size in bytes.
 
         Raises
         ------
         FileTooLargeError
-            It has more than `limit` bytes; nothing of it stays.
+            The stream has more than `limit` bytes; nothing of it is kept.
         ConstraintViolationError
-            It has another content than expected; nothing of it stays.
+            The content differs from the expected one; nothing of it is kept.
         """
         digest, size = hashlib.sha256(), 0
 
         def read() -> bytes:
             nonlocal size
-            piece = _read_whole(stream, PART)
+            piece = _read_whole(stream, PART_SIZE)
             digest.update(piece)
             size += len(piece)
             if limit is not None and size > limit:
@@ -173,7 +176,7 @@ class ObjectStore:
             return piece
 
         piece = read()
-        if len(piece) < PART:
+        if len(piece) < PART_SIZE:
             _check(key, expected, digest.hexdigest())
             self.put({key: piece})
         else:
@@ -187,11 +190,11 @@ class ObjectStore:
 
     @contextmanager
     def _in_parts(self, key: str) -> Iterator[Any]:
-        """Open an object for writing; it is there when the block has ended well, else nothing of it."""
+        """Open an object for writing; it exists after the block has succeeded, else nothing of it is kept."""
         self._system.make_parents([key])
         with self._system.our_errors(key, is_new=True):
             target = self._system.call(
-                "open", self._system.path(key), "wb", block_size=PART, autocommit=False
+                "open", self._system.path(key), "wb", block_size=PART_SIZE, autocommit=False
             )
         try:
             yield target
@@ -199,19 +202,19 @@ class ObjectStore:
                 target.close()
                 target.commit()
         except BaseException:
-            target.forced = True  # else the end of a buffered file is sent when it is closed
+            target.forced = True  # else the rest of a buffered file is sent on close
             with self._system.our_errors(key, is_new=True):
                 target.close()
                 target.discard()
             raise
 
     def copy(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Copy objects inside the store, many at once: source and target of each.
+        """Copy objects inside the store, concurrently, from source to target.
 
         Raises
         ------
         FileNotFoundError
-            A source is not there.
+            A source does not exist.
         """
         calls = {target: (self._system.path(source), self._system.path(target)) for source, target in pairs}
         self._system.make_parents(calls)
@@ -220,18 +223,18 @@ class ObjectStore:
                 raise answer
 
     def renew(self, key: str) -> None:
-        """Have an object be as young as a new one."""
-        aside = f"{key}.{uuid.uuid4().hex}"  # a store refuses to copy an object onto itself
+        """Renew the age of an object."""
+        aside = f"{key}.{uuid.uuid4().hex}"  # stores do not copy an object onto itself
         try:
             self.copy([(key, aside)])
             self.copy([(aside, key)])
         finally:
             self.remove([aside])
 
-    # -- out ---------------------------------------------------------------------------------------
+    # -- downloads ---------------------------------------------------------------------------------
 
     def read(self, key: str, begin: int = 0, end: int | None = None) -> bytes:
-        """Return the bytes of an object from one place to before another, all in one request.
+        """Return a range of the bytes of an object, in one request.
 
         Raises
         ------
@@ -245,19 +248,19 @@ class ObjectStore:
         return bytes(content)
 
     def read_all(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return the content of objects by their keys, many at once; what is not there is left out."""
+        """Return the content of objects by key, concurrently, without missing ones."""
         found = self._system.each("cat_file", {key: (self._system.path(key),) for key in keys})
         return {key: each for key, each in found.items() if not isinstance(each, FileNotFoundError)}
 
     def open(self, key: str, size: int | None = None) -> IO[bytes]:
-        """Open an object for reading; it can be sought, and is read in pieces.
+        """Open an object for reading; it is seekable, and is read in ranges.
 
         Parameters
         ----------
         key : str
-            The object.
+            The key.
         size : int, optional
-            Its bytes, where they are known.
+            Its size in bytes, if known.
 
         Raises
         ------
@@ -267,15 +270,15 @@ class ObjectStore:
         size = self.size(key) if size is None else size
         if size is None:
             raise FileNotFoundError(key)
-        return io.BufferedReader(_Reader(self, key, size), WINDOW)
+        return io.BufferedReader(_Reader(self, key, size), READ_SIZE)
 
     def fetch(self, paths: Mapping[str, Path]) -> None:
-        """Bring objects by their keys to local paths, many at once; each appears whole, 0600.
+        """Download objects by key to local paths, concurrently; each file appears as a whole, with mode 0600.
 
         Raises
         ------
         FileNotFoundError
-            One of them is not there.
+            An object does not exist.
         """
         staged = {key: path.with_name(f".{uuid.uuid4().hex}") for key, path in paths.items()}
         try:
@@ -291,10 +294,10 @@ class ObjectStore:
             for path in staged.values():
                 path.unlink(missing_ok=True)
 
-    # -- away --------------------------------------------------------------------------------------
+    # -- removal -----------------------------------------------------------------------------------
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Remove objects; those that are not there are gone already."""
+        """Remove objects; missing ones are ignored."""
         chosen = list(keys)
         if len(chosen) > 1 and not any(set("*?[") & set(key) for key in chosen):
             self._system.remove(chosen)
@@ -307,7 +310,7 @@ class ObjectStore:
 
 
 class _Reader(io.RawIOBase):
-    """An object, read as a file."""
+    """An object as a readable file."""
 
     def __init__(self, object_store: ObjectStore, key: str, size: int) -> None:
         self._object_store = object_store
@@ -328,7 +331,7 @@ class _Reader(io.RawIOBase):
     def readall(self) -> bytes:
         piece = self._object_store.read(
             self._key, self._place, self._size
-        )  # else it is asked for in small pieces
+        )  # else it is requested in small ranges
         self._place += len(piece)
         return piece
 
@@ -341,7 +344,7 @@ class _Reader(io.RawIOBase):
 
 
 def _read_whole(stream: IO[bytes], size: int) -> bytes:
-    """Read until there are as many bytes, or no more; a pipe gives what it has."""
+    """Read a number of bytes, or to the end; a pipe may return fewer per read."""
     pieces = []
     while size and (piece := stream.read(size)):
         pieces.append(piece)

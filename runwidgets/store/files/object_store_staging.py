@@ -1,7 +1,7 @@
-"""How a worker executes runs of a root that is a URL.
+"""Staging for workers that execute runs of a root that is a URL.
 
-The run directory is made on the worker out of what is stored, and what the run leaves is stored again: now
-and then while it is under way, and all of it at its end.
+The run directory is created on the worker from the stored objects, and the results are stored again: at
+intervals while the run executes, and completely at its end.
 """
 
 import json
@@ -43,22 +43,22 @@ from runwidgets.store.files.object_store import ObjectStore
 from runwidgets.store.files.staging import SharedStaging, Staging
 from runwidgets.store.locks import is_locked
 
-SHARE = 20
-"""A file that took a second to save is saved again after this many, so saving takes 5 % of the time."""
+SAVE_RATIO = 20
+"""Ratio of interval and duration of saves: a save that took 1 s is repeated after 20 s, which costs 5 %."""
 
 STARTED = b'{"kind": "started", "pid": 0, "format": 1}\n'
-"""What a journal says of an attempt of which nothing else is known."""
+"""The journal record of an attempt of which nothing else is known."""
 
 
 def open_staging(root: str, scratch: Path) -> Staging:
-    """Open the place in which a worker executes runs.
+    """Return the staging in which a worker executes runs.
 
     Parameters
     ----------
     root : str
         Root of the instance: a folder that this machine shares, or a URL.
     scratch : Path
-        Folder of this worker alone; made where it is missing, and used where the root is a URL.
+        Folder of this worker alone; created if missing, and used if the root is a URL.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def open_staging(root: str, scratch: Path) -> Staging:
     Raises
     ------
     ServiceUnavailableError
-        The folder cannot be made or written.
+        The folder cannot be created or written.
     """
     return (
         ObjectStoreStaging(ObjectStore(root), LocalFiles(scratch))
@@ -78,41 +78,41 @@ def open_staging(root: str, scratch: Path) -> Staging:
 
 
 @dataclass
-class _Saved:
-    """What of a run is stored already."""
+class _SavedState:
+    """The files of a run that are stored already."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """By name, how the file looked when it was stored."""
+    """Identity of each file when it was stored, by name."""
     due: dict[str, float] = field(default_factory=dict)
-    """By name, when it may be stored again, in monotonic seconds."""
+    """Earliest time of the next save of each file, in monotonic seconds, by name."""
 
 
 class ObjectStoreStaging(Staging):
-    """A folder of this worker, filled from a object_store.
+    """A folder of this worker that is filled from an object store.
 
     Parameters
     ----------
     object_store : ObjectStore
         Root of the instance.
     files : LocalFiles
-        The folder. Copies of static files stay in it for the next run.
+        The folder. Copies of static files remain in it for later runs.
     """
 
     def __init__(self, object_store: ObjectStore, files: LocalFiles) -> None:
         self.files: LocalFiles = files
         self._object_store = object_store
-        self._saved: dict[str, _Saved] = {}
+        self._saved: dict[str, _SavedState] = {}
         self._checked: dict[str, tuple[int, ...]] = {}
-        """By SHA-256, how a copy looked when its content was last found right."""
+        """Identity of each copy when its content was last verified, by SHA-256."""
 
-    # -- in ----------------------------------------------------------------------------------------
+    # -- download ----------------------------------------------------------------------------------
 
     def fetch(self, run_id: str, attempts: int) -> None:
-        """Make the run directory out of what is stored; see `Staging`."""
+        """Create the run directory from the stored objects; see `Staging`."""
         folder, temporary = self.files.run_folder(run_id), self.files.runs / f".{uuid.uuid4().hex}"
         if is_locked(folder / LOCK):
-            raise InvalidRunStateError(f"run {run_id}", "a runner of it still lives on this machine")
+            raise InvalidRunStateError(f"run {run_id}", "one of its runners is still alive on this machine")
         try:
             with our_errors("run directory"):
                 (temporary / UPLOADS).mkdir(mode=0o700, parents=True)
@@ -120,17 +120,17 @@ class ObjectStoreStaging(Staging):
                 description = self._fetch_own(run_id, temporary)
                 self._fetch_copies(description, temporary)
                 began = _complete_journal(temporary / JOURNAL, attempts)
-                told = _started(temporary / JOURNAL)  # of the attempt that is about to begin
+                told = _started(temporary / JOURNAL)  # for the attempt that is about to begin
                 self._object_store.put({run_key(run_id, JOURNAL): told})
                 self.drop(run_id)
                 os.replace(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         if began >= description["config"].get("retries", 0):
-            self._object_store.remove([run_key(run_id, SECRETS)])  # no further attempt may need it
+            self._object_store.remove([run_key(run_id, SECRETS)])  # no further attempt needs it
 
     def _fetch_own(self, run_id: str, folder: Path) -> RunDescription:
-        """Bring what is stored under the run itself, but not its results; return its description."""
+        """Download the files of the run itself, but not its results, and return its description."""
         prefix = run_key(run_id)
         stored = [each.key[len(prefix) + 1 :] for each in self._object_store.find(prefix)]
         if RUN_FILE not in stored:
@@ -139,14 +139,14 @@ class ObjectStoreStaging(Staging):
         try:
             self._object_store.fetch({run_key(run_id, name): folder / name for name in wanted})
         except FileNotFoundError as error:
-            raise UnknownRunError(f"run {run_id}", "it was deleted meanwhile") from error
+            raise UnknownRunError(f"run {run_id}", "it was deleted in the meantime") from error
         description: RunDescription = json.loads((folder / RUN_FILE).read_bytes())
         for each in description["files"]:
             _check(folder / UPLOADS / each["fileId"], each["sha256"], f"file {each['path']}")
         return description
 
     def _fetch_copies(self, description: RunDescription, folder: Path) -> None:
-        """Bring the static files, as far as they are not here from another run."""
+        """Download the static files that no earlier run left here."""
         names = {each["sha256"]: f"file {each['path']}" for each in description["inputs"]}
         names[notebook_of(description)] = "notebook"
         staged = {
@@ -167,7 +167,7 @@ class ObjectStoreStaging(Staging):
         link_file(self.files.copy(notebook_of(description)), folder / TEMPLATE)
 
     def _lacks(self, digest: str) -> bool:
-        """Say whether a copy is missing here; one into which a notebook wrote is taken away."""
+        """Return whether a copy is missing here; a copy that a notebook changed is removed."""
         path = self.files.copy(digest)
         if path.exists() and self._checked.get(digest) != _look(path):
             if hash_file(path)[0] == digest:
@@ -176,20 +176,20 @@ class ObjectStoreStaging(Staging):
                 path.unlink(missing_ok=True)
         return not path.exists()
 
-    # -- out ---------------------------------------------------------------------------------------
+    # -- upload ------------------------------------------------------------------------------------
 
     def save(self, run_id: str) -> None:
-        """Store what changed; see `Staging`."""
-        saved = self._saved.setdefault(run_id, _Saved())
+        """Store changed files; see `Staging`."""
+        saved = self._saved.setdefault(run_id, _SavedState())
         with saved.lock:
-            journal = self._read_journal(run_id)  # tells of nothing that is stored after it
+            journal = self._read_journal(run_id)  # read first: it must not mention later files
             for name in (OUTPUT, LOG):
                 self._send(run_id, name, saved)
             self._send_journal(run_id, journal, saved)
 
     def publish(self, run_id: str, results: Sequence[ListedResult]) -> None:
-        """Store all that is left, the journal last; see `Staging`."""
-        saved = self._saved.setdefault(run_id, _Saved())
+        """Store all remaining files, the journal last; see `Staging`."""
+        saved = self._saved.setdefault(run_id, _SavedState())
         folder = self.files.run_folder(run_id)
         with saved.lock:
             keys = {run_key(run_id, _stored_name(each)): each for each in results}
@@ -212,7 +212,7 @@ class ObjectStoreStaging(Staging):
                     problem = f"{found} instead of {each['size']}"
                     raise ServiceUnavailableError(each["name"], problem)
             gone = [key for key in stored if key.startswith(workdir) and key not in keys]
-            if folder.is_dir():  # what the runner removed, no further attempt needs
+            if folder.is_dir():  # files that the runner removed are not needed again
                 names = [name for name in (SECRETS, UPLOADS) if not (folder / name).exists()]
                 given = tuple(run_key(run_id, name) for name in names)
                 gone += [key for key in stored if key.startswith(given)]
@@ -225,9 +225,15 @@ class ObjectStoreStaging(Staging):
         self._saved.pop(run_id, None)
 
     def _send(
-        self, run_id: str, name: str, saved: _Saved, *, is_last: bool = False, expected: str | None = None
+        self,
+        run_id: str,
+        name: str,
+        saved: _SavedState,
+        *,
+        is_last: bool = False,
+        expected: str | None = None,
     ) -> None:
-        """Store a file of a run as it is now, if it changed and it is time."""
+        """Store a file of a run if it has changed and its save is due."""
         path = self.files.run_folder(run_id) / name
         began = time.monotonic()
         try:
@@ -237,9 +243,9 @@ class ObjectStoreStaging(Staging):
                 return
             self._object_store.put_file(run_key(run_id, name), path, expected)
         except FileNotFoundError:
-            return  # the runner has not come so far
+            return  # the runner has not created it yet
         ended = time.monotonic()
-        saved.seen[name], saved.due[name] = look, ended + SHARE * (ended - began)
+        saved.seen[name], saved.due[name] = look, ended + SAVE_RATIO * (ended - began)
 
     def _read_journal(self, run_id: str) -> bytes:
         try:
@@ -248,7 +254,7 @@ class ObjectStoreStaging(Staging):
             return b""
         return content[: content.rfind(b"\n") + 1]
 
-    def _send_journal(self, run_id: str, content: bytes, saved: _Saved) -> None:
+    def _send_journal(self, run_id: str, content: bytes, saved: _SavedState) -> None:
         if saved.seen.get(JOURNAL, (0,)) != (len(content),):
             self._object_store.put({run_key(run_id, JOURNAL): content})
             saved.seen[JOURNAL] = (len(content),)
@@ -259,21 +265,21 @@ def _stored_name(result: ListedResult) -> str:
 
 
 def _complete_journal(path: Path, attempts: int) -> int:
-    """Have a journal tell of all attempts that began; return their number.
+    """Complete a journal with records of all attempts that began, and return their number.
 
-    A worker that dies at once stores nothing of what its runner wrote.
+    A worker that dies immediately stores nothing of its runner's journal.
     """
     content = path.read_bytes() if path.exists() else b""
     began = [json.loads(line)["kind"] for line in content.splitlines()].count("started")
     missing = max(0, attempts - began)
     if missing:
-        write_atomically(path, content + missing * STARTED, is_durable=False)
+        write_atomically(path, content + missing * STARTED_RECORD, is_durable=False)
     return began + missing
 
 
 def _started(path: Path) -> bytes:
-    """Return what a journal will be when one further attempt has begun, in case no more is heard of it."""
-    return (path.read_bytes() if path.exists() else b"") + STARTED
+    """Return the journal with a further attempt, for the case that nothing else is stored of it."""
+    return (path.read_bytes() if path.exists() else b"") + STARTED_RECORD
 
 
 def _check(path: Path, expected: str, subject: str) -> None:
@@ -287,6 +293,6 @@ def _check(path: Path, expected: str, subject: str) -> None:
 
 
 def _look(path: Path) -> tuple[int, ...]:
-    """Return what changes when a file does."""
+    """Return a key that changes with the file."""
     about = path.stat()
     return about.st_ino, about.st_size, about.st_mtime_ns

@@ -1,8 +1,8 @@
-"""What lies under a root and belongs to nobody.
+"""Orphans: files under a root that belong to no row.
 
-A crash may leave something half-made or half-removed, and a copy outlives the last template that used
-it. The checker names such things, the cleaner removes them; both learn from here which they are. Knows
-no database: what its rows know is given.
+A crash may leave something half-created or half-removed, and a copy may outlive the last template that used
+it. The doctor reports orphans, the retention removes them; this module defines them for both. It uses no
+database: the files to which rows refer are passed in.
 """
 
 import os
@@ -13,120 +13,122 @@ from itertools import chain, groupby
 from pathlib import Path
 
 from runwidgets.store.files.layout import LOCK, MEMBERS, SECRETS, run_key, upload_key
-from runwidgets.store.files.object_store import ObjectStore, Stored
+from runwidgets.store.files.object_store import ObjectStore, StoredObject
 from runwidgets.store.locks import is_locked
 
-YOUNG = 60.0
-"""Seconds in which what has no lock and no row yet may get one: somebody is about to see to it."""
-SWEEP = 2 * 3600.0
-"""Seconds in which a living instance has swept at least once."""
+GRACE_PERIOD = 60.0
+"""Seconds within which a file without a lock and a row may still get one."""
+CLEANUP_PERIOD = 2 * 3600.0
+"""Seconds within which a live instance has removed orphans at least once."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """Seconds since it was touched after which something belongs to nobody."""
+class MinimumAges:
+    """Seconds since the last change after which files without a row are orphans."""
 
     run: float
-    """The folder of a run that no row knows and whose lock is free."""
+    """A run directory without a row whose lock is free."""
     upload: float
-    """An upload that no row knows: by then nobody sends the rest of it any more."""
+    """An upload without a row: after this time nobody sends the rest of it."""
     rest: float
-    """Everything else."""
+    """All other files."""
 
 
-SWEEPER = Patience(run=0.0, upload=3600.0, rest=YOUNG)
-CHECKER = Patience(run=YOUNG, upload=3600.0 + SWEEP, rest=YOUNG + SWEEP)
-"""Who only looks leaves to the sweep what is the sweep's."""
+REMOVAL_AGES = MinimumAges(run=0.0, upload=3600.0, rest=GRACE_PERIOD)
+REPORT_AGES = MinimumAges(
+    run=GRACE_PERIOD, upload=3600.0 + CLEANUP_PERIOD, rest=GRACE_PERIOD + CLEANUP_PERIOD
+)
+"""The doctor does not report what the retention is about to remove."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """What the rows know of the files under a root."""
+class ReferencedFiles:
+    """The files under a root to which rows refer."""
 
     runs: Mapping[str, bool]
-    """By id, whether its folder may still change: it is active, or its processes are not gone."""
+    """Run ids, and whether the directory may still change: the run is active, or has processes."""
     uploads: Set[tuple[str, str]]
-    """Group and file."""
+    """Group and file ids."""
     groups: Set[str]
     copies: Set[str] | None
-    """SHA-256 of what the templates need; None where a damaged one cannot say."""
+    """SHA-256 of the copies that templates need; None if a template is damaged."""
     instances: Set[str]
-    """Those whose runs somebody else has to take over first, if they are dead."""
+    """Instances whose runs another instance must take over first, if they are dead."""
 
 
 @dataclass(frozen=True)
 class Orphan:
-    """Something that belongs to nobody."""
+    """A file or directory that belongs to no row."""
 
     key: str
-    """Where it lies: a file, or all below."""
+    """The key of a file, or the prefix of all files below it."""
     touched: float
-    """When it was touched last (not what is in it), in seconds of the store's clock."""
+    """When it was last changed (not its content), in seconds of the store's clock."""
     size: int
-    """Bytes that become free with it."""
+    """Bytes that its removal frees."""
 
 
-def find_orphans(root: Path, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Orphan]:
-    """Find what belongs to nobody and is not on its way to somebody.
+def find_orphans(
+    root: Path, known: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
+) -> Iterator[Orphan]:
+    """Find orphans that no instance is about to use.
 
     Parameters
     ----------
     root : Path
-        The root; only looked at.
+        The root; only read.
     known : Known
-        What the rows know; what they learn meanwhile is not seen here.
+        The files to which rows refer; rows that are committed later are not considered.
     moment : float
-        What time it is, in seconds of the file system's clock.
-    patience : Patience, optional
-        How old it must be.
+        The present time, in seconds of the file system's clock.
+    ages : Patience, optional
+        The minimum ages of orphans.
 
     Yields
     ------
     Orphan
-        A file or a whole folder.
+        A file or a whole directory.
     """
     unborn: set[str] = set()
-    for path in children(root / "runs"):  # hidden ones first
+    for path in children(root / "runs"):  # hidden entries first
         if path.name in unborn:
             continue
         if path.name in known.runs:
             own = children(path) if not known.runs[path.name] else []
             made = [each for each in own if each.name.startswith(".") or each.name == SECRETS]
-            yield from _older(root, made, moment, patience.rest)
+            yield from _older(root, made, moment, ages.rest)
         elif not is_locked(path / LOCK):
             is_begun = path.name.count(".") == 1 and not (path / LOCK).exists()
-            yield from _older(root, [path], moment, max(patience.run, YOUNG if is_begun else 0.0))
+            yield from _older(root, [path], moment, max(ages.run, GRACE_PERIOD if is_begun else 0.0))
         else:
             unborn |= _read_members(path / MEMBERS)
     for group in children(root / "uploads"):
         own = children(group) if group.name in known.groups else [group]
         unknown = [each for each in own if (group.name, each.name) not in known.uploads]
-        yield from _older(root, unknown, moment, patience.upload)
+        yield from _older(root, unknown, moment, ages.upload)
     if known.copies is not None:
-        yield from find_copies(root, known.copies, moment, patience)
+        yield from find_copies(root, known.copies, moment, ages)
     unknown = [each for each in children(root / "instances") if each.name not in known.instances]
-    yield from (
-        each for each in _older(root, unknown, moment, patience.rest) if not is_locked(root / each.key)
-    )
+    yield from (each for each in _older(root, unknown, moment, ages.rest) if not is_locked(root / each.key))
 
 
 def find_copies(
-    root: Path, needed: Set[str], moment: float, patience: Patience = SWEEPER
+    root: Path, needed: Set[str], moment: float, ages: MinimumAges = REMOVAL_AGES
 ) -> Iterator[Orphan]:
     """Find the copies that no template needs any more; see `find_orphans`."""
     for path in children(root / "copies"):
         is_whole = path.is_dir() and not path.name.startswith(".")
         unknown = [each for each in children(path) if each.name not in needed] if is_whole else [path]
-        yield from _older(root, unknown, moment, patience.rest)
+        yield from _older(root, unknown, moment, ages.rest)
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes that become free when a file or folder is removed: those with no other name."""
+    """Return the number of bytes that the removal of a path frees: those of files without other links."""
     return _freed(_all(path))
 
 
 def children(folder: Path) -> list[Path]:
-    """Return what is in a folder, sorted; nothing where it is none, or is gone meanwhile."""
+    """Return the entries of a folder, sorted; an empty list if it is not a folder or does not exist."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -134,18 +136,18 @@ def children(folder: Path) -> list[Path]:
 
 
 def _read_members(path: Path) -> set[str]:
-    """Return the runs that somebody is about to commit; none before it is said."""
+    """Return the runs that an instance is about to commit; empty before it has listed them."""
     try:
         return set(path.read_text("utf-8").split())
     except FileNotFoundError:
         return set()
 
 
-def _older(root: Path, paths: Iterable[Path], moment: float, patience: float) -> Iterator[Orphan]:
-    """Yield what was not touched for some seconds, nor anything in it."""
+def _older(root: Path, paths: Iterable[Path], moment: float, ages: float) -> Iterator[Orphan]:
+    """Yield the paths that have not changed for some seconds, including their content."""
     for path in paths:
         found = list(_all(path))
-        if found and moment - max(each.st_mtime for each in found) >= patience:
+        if found and moment - max(each.st_mtime for each in found) >= ages:
             yield Orphan(path.relative_to(root).as_posix(), found[0].st_mtime, _freed(found))
 
 
@@ -154,67 +156,67 @@ def _freed(found: Iterable[os.stat_result]) -> int:
 
 
 def _all(path: Path) -> Iterator[os.stat_result]:
-    """Look at a file or folder, and then at everything in it, as far as it is there."""
+    """Yield the status of a file or folder, and of everything in it that exists."""
     below = (Path(parent, name) for parent, folders, names in os.walk(path) for name in [*folders, *names])
     for each in chain([path], below):
         try:
             yield each.lstat()
-        except FileNotFoundError:  # somebody was first
+        except FileNotFoundError:  # removed by somebody else
             continue
 
 
 def find_orphaned_objects(
-    object_store: ObjectStore, known: Known, moment: float, patience: Patience
+    object_store: ObjectStore, known: ReferencedFiles, moment: float, ages: MinimumAges
 ) -> Iterator[Orphan]:
-    """Find what belongs to nobody and is not on its way to somebody.
+    """Find orphans in an object store that no instance is about to use.
 
     Parameters
     ----------
     object_store : ObjectStore
-        Only listed.
+        The object store; only listed.
     known : Known
-        What the rows know.
+        The files to which rows refer.
     moment : float
-        What time it is, in seconds of the store's clock.
-    patience : Patience
-        How old it must be.
+        The present time, in seconds of the store's clock.
+    ages : Patience
+        The minimum ages of orphans.
 
     Yields
     ------
     Orphan
-        An object, or all below a prefix.
+        An object, or all objects below a prefix.
     """
     for run_id, found in _grouped(object_store.find("runs"), 1):
         if run_id not in known.runs:
-            yield from _older_objects(run_key(run_id), found, moment, patience.upload)
+            yield from _older_objects(run_key(run_id), found, moment, ages.upload)
         elif not known.runs[run_id]:
             key = run_key(run_id, SECRETS)
             secrets = [each for each in found if each.key == key]
-            yield from _older_objects(key, secrets, moment, patience.rest)
+            yield from _older_objects(key, secrets, moment, ages.rest)
     for group_id, of_group in _grouped(object_store.find("uploads"), 1):
         for file_id, found in _grouped(of_group, 2):
             if (group_id, file_id) not in known.uploads:
-                yield from _older_objects(upload_key(group_id, file_id), found, moment, patience.upload)
+                yield from _older_objects(upload_key(group_id, file_id), found, moment, ages.upload)
     if known.copies is not None:
-        yield from find_orphaned_copies(object_store, known.copies, moment, patience)
+        yield from find_orphaned_copies(object_store, known.copies, moment, ages)
 
 
 def find_orphaned_copies(
-    object_store: ObjectStore, needed: Set[str], moment: float, patience: Patience
+    object_store: ObjectStore, needed: Set[str], moment: float, ages: MinimumAges
 ) -> Iterator[Orphan]:
     """Find the copies that no template needs any more; see `find_orphaned_objects`."""
     for each in object_store.find("copies"):
         if each.key.rpartition("/")[2] not in needed:
-            yield from _older_objects(each.key, [each], moment, patience.upload)
+            yield from _older_objects(each.key, [each], moment, ages.upload)
 
 
-def _grouped(objects: Sequence[Stored], level: int) -> Iterator[tuple[str, list[Stored]]]:
-    """Group objects, which are sorted, by one part of their keys."""
-    part: Callable[[Stored], str] = lambda each: each.key.split("/")[level]  # noqa: E731
+def _grouped(objects: Sequence[StoredObject], level: int) -> Iterator[tuple[str, list[StoredObject]]]:
+    """Group sorted objects by one component of their keys."""
+    part: Callable[[StoredObject], str] = lambda each: each.key.split("/")[level]  # noqa: E731
     return ((name, list(found)) for name, found in groupby(objects, part))
 
 
-def _older_objects(key: str, found: Sequence[Stored], moment: float, patience: float) -> Iterator[Orphan]:
+def _older_objects(key: str, found: Sequence[StoredObject], moment: float, ages: float) -> Iterator[Orphan]:
     touched = max((each.touched for each in found), default=moment)
-    if found and moment - touched >= patience:
+    if found and moment - touched >= ages:
         yield Orphan(key, touched, sum(each.size for each in found))

@@ -1,8 +1,7 @@
-"""The files of an instance whose root is a URL: several servers share it, and no folder.
+"""The files of an instance whose root is a URL: several servers share it, but no folder.
 
-The truth is in the object store, under the same keys as below a folder; the local folder is each server's
-own, for what it looks at for a moment. A run directory exists nowhere: workers make one out of what is stored
-(`staging`).
+The object store holds the data, under the same keys as below a folder; the local folder of each server is
+temporary storage. There are no run directories: workers create them from the stored objects (`staging`).
 """
 
 import hashlib
@@ -35,12 +34,12 @@ from runwidgets.store.files.layout import (
     run_key,
     upload_key,
 )
-from runwidgets.store.files.object_store import PART, ObjectStore
+from runwidgets.store.files.object_store import PART_SIZE, ObjectStore
 from runwidgets.store.files.orphans import (
-    SWEEPER,
-    Known,
+    REMOVAL_AGES,
+    MinimumAges,
     Orphan,
-    Patience,
+    ReferencedFiles,
     find_orphaned_copies,
     find_orphaned_objects,
 )
@@ -50,21 +49,21 @@ log = logging.getLogger(__name__)
 
 
 class RemoteFiles(FileStore):
-    """What lies under a URL.
+    """The files below a URL.
 
     Parameters
     ----------
     object_store : ObjectStore
-        The root.
+        The object store of the root.
     cache : Path
-        Folder of this server; made where it is missing.
+        Folder of this server; created if missing.
     is_read_only : bool, optional
-        Whether the root is only looked at.
+        Whether the root is opened for reading only.
 
     Raises
     ------
     ServiceUnavailableError
-        The store does not answer, or may not be written.
+        The store does not respond, or is not writable.
     """
 
     def __init__(self, object_store: ObjectStore, cache: Path, *, is_read_only: bool = False) -> None:
@@ -114,8 +113,8 @@ class RemoteFiles(FileStore):
         """Store a copy of a file; see `FileStore`."""
         with our_errors(source.name):
             digest, size = hash_file(source)
-            if size >= PART and self.object_store.size(copy_key(digest)) == size:
-                self.object_store.renew(copy_key(digest))  # which is cheaper than to send it again
+            if size >= PART_SIZE and self.object_store.size(copy_key(digest)) == size:
+                self.object_store.renew(copy_key(digest))  # cheaper than sending it again
             else:
                 self.object_store.put_file(copy_key(digest), source, digest)
         return digest, size
@@ -124,22 +123,22 @@ class RemoteFiles(FileStore):
 
     @contextmanager
     def create_runs(self, new_directories: Sequence[NewRunDirectory], notebook: str) -> Iterator[None]:
-        """Store what runs begin with; in the block it is there, else it goes again; see `FileStore`.
+        """Store the initial files of runs; see `FileStore`.
 
-        Others know runs by their rows. What is stored and has none is left alone for as long as somebody
-        may be about to commit it.
+        Other instances know runs by their rows. Stored files without rows are kept for as long as an
+        instance may be about to commit them.
 
         Raises
         ------
         UnknownFileError
-            An upload was deleted meanwhile.
+            An upload was deleted in the meantime.
         """
         contents: dict[str, bytes] = {}
         copies: list[tuple[str, str]] = []
         for directory in new_directories:
             contents[run_key(directory.run_id, RUN_FILE)] = directory.describe()
             if directory.secrets:
-                contents[run_key(directory.run_id, SECRETS)] = directory.tell_secrets()
+                contents[run_key(directory.run_id, SECRETS)] = directory.serialize_secrets()
             for file_id, key in directory.uploads.items():
                 copies.append((key, run_key(directory.run_id, f"{UPLOADS}/{file_id}")))
         try:
@@ -148,38 +147,38 @@ class RemoteFiles(FileStore):
             try:
                 self.object_store.copy(copies)
             except FileNotFoundError as error:
-                raise UnknownFileError("arguments", "a file that they name was deleted meanwhile") from error
+                raise UnknownFileError("arguments", "a file that they name was deleted") from error
             yield
         except BaseException:
             try:
                 self.object_store.remove([*contents, *(target for _, target in copies)])
             except RunWidgetsError as error:
-                log.warning("runwidgets: what runs would have begun with is left for the sweep: %s", error)
+                log.warning("runwidgets: files of rejected runs are left to the retention: %s", error)
             raise
 
     def is_locked(self, run_id: str) -> bool:
-        """Return False: a store has no locks, and no runner works in it."""
+        """Return False: an object store has no locks, and no runner works in it."""
         return False
 
     def forget_secrets(self, *run_ids: str) -> None:
-        """Remove the secret values of runs that no kernel will be given any more."""
+        """Remove the secret values of runs whose kernels no longer need them."""
         self.object_store.remove([run_key(run_id, SECRETS) for run_id in run_ids])
 
     def delete_run(self, run_id: str) -> None:
-        """Remove what is stored of a run."""
+        """Remove the stored files of a run."""
         self.object_store.delete(run_key(run_id))
 
     def delete_runs(self, run_ids: Iterable[str]) -> None:
-        """Remove what is stored of runs, many at once."""
+        """Remove the stored files of runs, concurrently."""
         self.object_store.delete(*map(run_key, run_ids))
 
     def size_of_run(self, run_id: str) -> int:
-        """Return the bytes that become free when a run is removed."""
+        """Return the number of bytes that the removal of a run frees."""
         return sum(each.size for each in self.object_store.find(run_key(run_id)))
 
     @contextmanager
-    def look_at(self, run_id: str, *names: str) -> Iterator[Path]:
-        """Bring what is stored of a run into a folder that is gone after the block; see `FileStore`."""
+    def view_run(self, run_id: str, *names: str) -> Iterator[Path]:
+        """Download the stored files of a run to a temporary folder; see `FileStore`."""
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".look-") as place:
             folder = Path(place) / run_id
             begin = len(run_key(run_id)) + 1
@@ -194,12 +193,12 @@ class RemoteFiles(FileStore):
                     notebook = notebook_of(json.loads((folder / RUN_FILE).read_bytes()))
                     self.object_store.fetch({copy_key(notebook): folder / TEMPLATE})
             except (FileNotFoundError, LookupError, TypeError, ValueError):
-                log.debug("runwidgets: run %s is not whole", run_id)  # who looks sees what is missing
+                log.debug("runwidgets: run %s is not complete", run_id)  # the caller sees what is missing
             yield folder
 
     @contextmanager
     def edit_notebook(self, run_id: str) -> Iterator[Path]:
-        """Change the executed notebook of a run that has no processes any more; see `FileStore`."""
+        """Provide the executed notebook of a run without processes for a change; see `FileStore`."""
         key = run_key(run_id, OUTPUT)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".edit-") as folder:
             path = Path(folder) / OUTPUT
@@ -210,7 +209,7 @@ class RemoteFiles(FileStore):
             if path.exists() and path.read_bytes() != content:
                 self.object_store.put_file(key, path)
 
-    # -- what runs leave -----------------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------------
 
     def open_result(self, run_id: str, name: str | None) -> IO[bytes]:
         """Open a file of the working folder, or the executed notebook; see `FileStore`."""
@@ -220,14 +219,14 @@ class RemoteFiles(FileStore):
             raise _lost(run_id, name) from error
 
     def open_notebook(self, run_id: str) -> IO[bytes]:
-        """Open the executed notebook as it is now, or the template; see `FileStore`.
+        """Open the current executed notebook, or the template; see `FileStore`.
 
-        It is read at once: while the run is under way, the next snapshot may replace it at any time.
+        It is read at once: while the run executes, the next snapshot may replace it at any time.
 
         Raises
         ------
         UnknownRunError
-            The files of the run are gone.
+            The files of the run do not exist any more.
         """
         found = self.object_store.read_all([run_key(run_id, OUTPUT), run_key(run_id, RUN_FILE)])
         if run_key(run_id, OUTPUT) in found:
@@ -236,10 +235,10 @@ class RemoteFiles(FileStore):
             notebook = notebook_of(json.loads(found[run_key(run_id, RUN_FILE)]))
             return io.BytesIO(self.object_store.read(copy_key(notebook)))
         except (KeyError, FileNotFoundError) as error:
-            raise UnknownRunError(f"run {run_id}", "its files are gone") from error
+            raise UnknownRunError(f"run {run_id}", "its files do not exist any more") from error
 
     def read_log(self, run_id: str, offset: int, limit: int) -> tuple[bytes, int, int]:
-        """Return bytes of the log, where they begin, and how many the log has."""
+        """Return a part of the log, its offset, and the size of the log."""
         key = run_key(run_id, LOG)
         size = self.object_store.size(key) or 0
         begin = max(0, size + offset) if offset < 0 else min(offset, size)
@@ -249,7 +248,7 @@ class RemoteFiles(FileStore):
             return b"", 0, 0
 
     def open_archive(self, run_id: str, names: Iterable[tuple[str, str | None]]) -> IO[bytes]:
-        """Return a ``.tar.gz`` of result files as a stream that is made while it is read; see `FileStore`."""
+        """Return a ``.tar.gz`` of result files as a stream; see `FileStore`."""
         sizes = {each.key: each.size for each in self.object_store.find(run_key(run_id))}
         members: list[tuple[str, Callable[[], IO[bytes]]]] = []
         for inside, name in names:
@@ -257,7 +256,7 @@ class RemoteFiles(FileStore):
             if key not in sizes:
                 raise _lost(run_id, name)
             members.append((inside, partial(self.object_store.open, key, sizes[key])))
-        return open_archive(members, most=0)  # nothing is held by being open
+        return open_archive(members, most=0)  # an open object does not survive its deletion
 
     # -- uploads -----------------------------------------------------------------------------------
 
@@ -266,10 +265,10 @@ class RemoteFiles(FileStore):
         try:
             return self.object_store.open(upload_key(group_id, file_id, name))
         except FileNotFoundError as error:
-            raise UnknownFileError(f"file {file_id}", "it was deleted meanwhile") from error
+            raise UnknownFileError(f"file {file_id}", "it was deleted in the meantime") from error
 
     def store_upload(self, key: str, stream: IO[bytes], limit: int) -> tuple[str, int]:
-        """Store an upload; return its SHA-256 and size in bytes; see `FileStore`."""
+        """Store an upload; see `FileStore`."""
         return self.object_store.put_stream(key, stream, limit=limit)
 
     def delete_upload(self, group_id: str, file_id: str) -> None:
@@ -282,16 +281,18 @@ class RemoteFiles(FileStore):
 
     # -- orphans ---------------------------------------------------------------------------------
 
-    def find_orphans(self, known: Known, moment: float, patience: Patience = SWEEPER) -> Iterator[Orphan]:
-        """Find what belongs to nobody and is not on its way to somebody; see `orphans`."""
-        return find_orphaned_objects(self.object_store, known, moment, patience)
+    def find_orphans(
+        self, known: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
+    ) -> Iterator[Orphan]:
+        """Find orphans; see `orphans`."""
+        return find_orphaned_objects(self.object_store, known, moment, ages)
 
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
         """Find the copies that no template needs any more."""
-        return find_orphaned_copies(self.object_store, needed, moment, SWEEPER)
+        return find_orphaned_copies(self.object_store, needed, moment, REMOVAL_AGES)
 
     def discard(self, orphan: Orphan) -> bool:
-        """Remove what belongs to nobody; False where it was stored anew since, or somebody was first."""
+        """Remove an orphan; return False if it was stored again since, or was removed by somebody else."""
         found = self.object_store.find(orphan.key)
         if max((each.touched for each in found), default=None) != orphan.touched:
             return False
@@ -303,7 +304,7 @@ class RemoteFiles(FileStore):
         digest = hashlib.sha256()
         try:
             with self.object_store.open(key) as stream:
-                while piece := stream.read(PART):
+                while piece := stream.read(PART_SIZE):
                     digest.update(piece)
         except FileNotFoundError:
             return None
@@ -311,4 +312,4 @@ class RemoteFiles(FileStore):
 
 
 def _lost(run_id: str, name: str | None) -> UnknownFileError:
-    return UnknownFileError(f"file {name or OUTPUT}", f"run {run_id} has no such file any more")
+    return UnknownFileError(f"file {name or OUTPUT}", f"this file of run {run_id} does not exist any more")

@@ -1,4 +1,4 @@
-"""How the folders of runs come into being: whole, on disk, and gone again if their rows are not committed."""
+"""The creation of run directories: complete, durable, and removed if their rows are not committed."""
 
 import json
 import os
@@ -27,45 +27,45 @@ from runwidgets.store.locks import hold_lock
 
 @dataclass(frozen=True)
 class NewRunDirectory:
-    """A run whose folder is to be made."""
+    """A run directory that is to be created."""
 
     run_id: str
     description: RunDescription
     """Content of ``run.json``."""
     uploads: Mapping[str, str]
-    """Keys of the files that its arguments name, by id; the run keeps them though they be deleted."""
+    """Keys of the files that its arguments name, by id; the run keeps them even if they are deleted."""
     secrets: dict[str, JsonValue]
-    """Values that only the kernel may see; the runner removes them when it has read them."""
+    """Values that only the kernel may see; the runner removes them after reading them."""
 
     def describe(self) -> bytes:
-        """Return the content of ``run.json`` as it is stored."""
+        """Return the content of ``run.json``."""
         return json.dumps(self.description, ensure_ascii=False).encode()
 
-    def tell_secrets(self) -> bytes:
+    def serialize_secrets(self) -> bytes:
         """Return the content of ``secrets.json``."""
         return json.dumps(self.secrets).encode()
 
 
 @contextmanager
 def make_folders(root: Path, new_directories: Sequence[NewRunDirectory], notebook: str) -> Iterator[None]:
-    """Make the folders of runs; see `FileStore.create_runs`.
+    """Create run directories; see `FileStore.create_runs`.
 
-    Until the rows are committed nobody takes the folders for orphans: a folder whose lock is held says which
-    they are.
+    Until the rows are committed, the directories do not count as orphans: a folder whose lock is held lists
+    them.
 
     Parameters
     ----------
     root : Path
         The root.
     new_directories : sequence of NewRunDirectory
-        The runs.
+        The new run directories.
     notebook : str
         SHA-256 of the template's stored notebook.
 
     Yields
     ------
     None
-        Once all is on disk.
+        Once all of them are on disk.
     """
     runs = root / "runs"
     temporary = runs / f".{uuid.uuid4().hex}"
@@ -90,7 +90,7 @@ def make_folders(root: Path, new_directories: Sequence[NewRunDirectory], noteboo
             remove_path(folder)
         raise
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # what is left goes as a orphan, once unlocked
+        shutil.rmtree(temporary, ignore_errors=True)  # the rest is an orphan, once unlocked
         if lock is not None:
             os.close(lock)
 
@@ -101,7 +101,7 @@ def _make_folder(root: Path, folder: Path, directory: NewRunDirectory, notebook:
     write_file(folder / RUN_FILE, directory.describe(), is_durable=False)
     link_file(root / copy_key(notebook), folder / TEMPLATE)
     if directory.secrets:
-        write_file(folder / SECRETS, directory.tell_secrets())
+        write_file(folder / SECRETS, directory.serialize_secrets())
     if directory.uploads:
         (folder / UPLOADS).mkdir(mode=0o700)
     for file_id, key in directory.uploads.items():

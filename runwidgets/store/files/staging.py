@@ -1,7 +1,7 @@
-"""Where a worker finds the files of a run, and where it leaves them; it knows no row and no database.
+"""Staging: provides the files of a run on a worker, and collects its results, without a database.
 
-The runner works in a folder. Where the root is a folder that the worker shares, that is the run's own, and
-there is nothing to bring.
+The runner works in a folder. If the root is a folder that the worker shares, that is the run directory
+itself, and nothing is transferred.
 """
 
 from abc import ABC, abstractmethod
@@ -13,48 +13,49 @@ from runwidgets.store.files.base import FolderStore
 
 
 class Staging(ABC):
-    """Where a worker has the runs that it executes. All methods may be called from any thread.
+    """The run directories on a worker; thread-safe.
 
     Attributes
     ----------
     files : FolderStore
-        On this machine; runners work in its run directories.
+        The files on this machine; runners work in their run directories.
     """
 
     files: FolderStore
 
     @abstractmethod
     def fetch(self, run_id: str, attempts: int) -> None:
-        """Have the run directory whole, with the copies of the static files that it needs.
+        """Provide the complete run directory, with the copies of the static files that it needs.
 
-        Called before a runner is launched. What an earlier attempt left here is replaced by what is stored.
+        Called before a runner is launched. Files that an earlier attempt left here are replaced by the
+        stored ones.
 
         Parameters
         ----------
         run_id : str
             The run.
         attempts : int
-            Attempts that began before, at least 0; the journal will tell of as many.
+            Attempts that began before, at least 0; the journal will record as many.
 
         Raises
         ------
         UnknownRunError
-            It is not stored, or not any more.
+            The run is not stored, or was deleted.
         InvalidRunStateError
-            A runner of it still lives here.
+            A runner of the run is still alive here.
         ConstraintViolationError
-            One of its files is missing, or has another content than it had.
+            A file of the run is missing, or its content has changed.
         ServiceUnavailableError
-            The store does not answer.
+            The store does not respond.
         StorageFullError
             The disk of this machine is full.
         """
 
     @abstractmethod
     def save(self, run_id: str) -> None:
-        """Store the notebook, the log and the journal as they are now, where they changed.
+        """Store the current notebook, log and journal, if they have changed.
 
-        Called now and then while the run is under way.
+        Called at intervals while the run executes.
 
         Parameters
         ----------
@@ -64,14 +65,14 @@ class Staging(ABC):
         Raises
         ------
         ServiceUnavailableError
-            The store does not answer; the next call makes up for it.
+            The store does not respond; the next call makes up for it.
         """
 
     @abstractmethod
     def publish(self, run_id: str, results: Sequence[ListedResult]) -> None:
-        """Store what the run left; when this returns, all of it is there as it was listed.
+        """Store the results of a run; on return, all of them are stored as listed.
 
-        Called when the processes of the run are gone, before its end is told to anybody.
+        Called after the processes of the run have ended, before its end is reported.
 
         Parameters
         ----------
@@ -79,19 +80,19 @@ class Staging(ABC):
             A run that was fetched.
         results : sequence of dict
             ``name``, ``size`` (bytes), ``sha256`` and ``display`` of each result file, as the journal
-            lists them; none where the run did not succeed.
+            lists them; empty if the run did not succeed.
 
         Raises
         ------
         ConstraintViolationError
-            A file is not what was listed.
+            A file differs from the list.
         ServiceUnavailableError
-            The store does not answer, or has not all of a file.
+            The store does not respond, or stored a file incompletely.
         """
 
     @abstractmethod
     def drop(self, run_id: str) -> None:
-        """Remove what only this machine has of a run.
+        """Remove the local files of a run.
 
         Parameters
         ----------
@@ -113,15 +114,15 @@ class SharedStaging(Staging):
         self.files = files
 
     def fetch(self, run_id: str, attempts: int) -> None:
-        """Look whether the run directory is there; see `Staging`."""
+        """Check that the run directory exists; see `Staging`."""
         if not self.files.run_folder(run_id).is_dir():
-            raise UnknownRunError(f"run {run_id}", "its folder is gone, or this machine does not share it")
+            raise UnknownRunError(f"run {run_id}", "its directory does not exist or is not shared")
 
     def save(self, run_id: str) -> None:
-        """Do nothing: it is where it belongs."""
+        """Do nothing: the files are in the root already."""
 
     def publish(self, run_id: str, results: Sequence[ListedResult]) -> None:
-        """Do nothing: it is where it belongs."""
+        """Do nothing: the files are in the root already."""
 
     def drop(self, run_id: str) -> None:
-        """Do nothing: it is where it belongs."""
+        """Do nothing: the files are in the root already."""

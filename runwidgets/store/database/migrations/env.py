@@ -1,4 +1,4 @@
-"""How Alembic runs a step: inside the transaction that the database room opened."""
+"""The environment of Alembic: migrations run in the transaction that `database` opened."""
 
 from alembic import context
 

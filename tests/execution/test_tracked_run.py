@@ -29,7 +29,7 @@ def commits() -> Iterator[list[str]]:
     """Gather the changes of rows that are committed."""
     made: list[str] = []
 
-    def store_progress(*said: object) -> None:
+    def record_statement(*said: object) -> None:
         if str(said[2]).startswith("UPDATE runs"):
             made.append("change")
 
@@ -37,10 +37,10 @@ def commits() -> Iterator[list[str]]:
         if made and made[-1] != "commit":
             made.append("commit")
 
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", record_statement)
     event.listen(Engine, "commit", commit)
     yield made
-    event.remove(Engine, "before_cursor_execute", note)
+    event.remove(Engine, "before_cursor_execute", record_statement)
     event.remove(Engine, "commit", commit)
 
 

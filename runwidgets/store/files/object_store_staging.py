@@ -46,7 +46,7 @@ from runwidgets.store.locks import is_locked
 SAVE_RATIO = 20
 """Ratio of interval and duration of saves: a save that took 1 s is repeated after 20 s, which costs 5 %."""
 
-STARTED = b'{"kind": "started", "pid": 0, "format": 1}\n'
+STARTED_RECORD = b'{"kind": "started", "pid": 0, "format": 1}\n'
 """The journal record of an attempt of which nothing else is known."""
 
 

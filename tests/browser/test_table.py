@@ -56,6 +56,7 @@ def many(lab_server: JupyterServer) -> Iterator[str]:
                     "state": "ERROR" if number % 10 == 3 else "SUCCESS",
                     "arguments": arguments(x=number, note=BIDI if number == MANY - 1 else "plain"),
                     "config": {},
+                    "reason": "cell_error" if number % 10 == 3 else None,
                     "messages": ["cell 1 raised ValueError: no"] if number % 10 == 3 else [],
                     "metrics": {} if number % 10 == 3 else {"loss": 1 / (number + 1)},
                     "created_at": moment(number),

@@ -181,6 +181,17 @@ def test_the_tests_that_guard_them_are_there() -> None:
     assert all((ROOT / path).exists() for path in re.findall(r"`(tests/[\w./]+)`", FORKSERVER))
 
 
+def test_the_code_that_the_explanation_names_is_there() -> None:
+    """Modules and classes of the fork server have the names that the page uses."""
+    folder = ROOT / "runwidgets" / "execution"
+    sources = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
+    modules = {path.name for path in folder.rglob("*.py")}
+    classes = re.findall(r"`_?([A-Z][a-z]+[A-Z]\w+)", FORKSERVER)
+
+    assert classes and set(re.findall(r"`(\w+\.py)`", FORKSERVER)) <= modules
+    assert [name for name in classes if name not in sources] == []
+
+
 @pytest.mark.parametrize(
     "path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
 )

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from runwidgets.errors import ServiceUnavailableError, StorageFullError
 from runwidgets.execution.backend import Backend
-from runwidgets.execution.outcome import Outcome, RunFailedError
+from runwidgets.execution.run_outcome import Outcome, RunFailedError
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits

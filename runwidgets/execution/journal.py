@@ -26,7 +26,7 @@ from typing import Literal, TypeAlias, cast
 
 from typing_extensions import NotRequired, TypedDict
 
-from runwidgets.execution.outcome import OutcomeRecord
+from runwidgets.execution.run_outcome import OutcomeRecord
 from runwidgets.schema import FoundResult, JsonValue
 from runwidgets.store.files.disk_reserve import release_space, reserve_space
 from runwidgets.store.files.layout import RESERVE

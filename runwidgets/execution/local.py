@@ -24,8 +24,8 @@ from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.dispatcher import Dispatcher
 from runwidgets.execution.forkserver.pool import ForkServers
 from runwidgets.execution.kernels.zmq import private_folder
-from runwidgets.execution.outcome import WORKER_LOST, Outcome
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, signal_name
+from runwidgets.execution.run_outcome import WORKER_LOST, Outcome
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.execution.runner.environment import run_environment
 from runwidgets.execution.runner.recorder import settle

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from runwidgets.schema import Progress, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
-from runwidgets.store.database.metric_series import RecordedValue
+from runwidgets.store.database.metrics import RecordedValue
 
 
 class RunQueue(Protocol):

@@ -18,14 +18,14 @@ from runwidgets.errors import (
     UnknownRunError,
 )
 from runwidgets.execution.journal import FORMAT, JournalReader, JournalRecord
-from runwidgets.execution.outcome import Outcome, RunFailedError
 from runwidgets.execution.processes import watch_for_end
+from runwidgets.execution.run_outcome import Outcome, RunFailedError
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.schema import FoundResult, Progress, ProgressReport, RunDescription, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.database import now
-from runwidgets.store.database.metric_series import RecordedValue
+from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.files.layout import JOURNAL, LOCK, LOG, RUN_FILE
 
 NOTE_PAUSE = 0.2

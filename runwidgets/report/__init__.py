@@ -6,8 +6,8 @@ frame without scripts, under a content security policy that loads nothing.
 """
 
 from runwidgets.report.card import CELL_STYLE, ENTRY_LENGTH, card_html, rows_html, sweep_html
+from runwidgets.report.formatting import escape, value_text
 from runwidgets.report.pictures import Pictures
-from runwidgets.report.texts import escape, value_text
 
 __all__ = [
     "CELL_STYLE",

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from wcwidth import iter_sequences
 
-from runwidgets.report.texts import escape
+from runwidgets.report.formatting import escape
 
 COLOURS = re.compile(r"\x1b\[([0-9;:]*)m")
 LEVELS = (0, 95, 135, 175, 215, 255)

@@ -6,7 +6,7 @@ It consists of plain elements with a few inline styles, because such viewers rem
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
-from runwidgets.report.texts import STATE_LABELS, escape, moment_text, size_text, times_of, value_text
+from runwidgets.report.formatting import STATE_LABELS, escape, moment_text, size_text, times_of, value_text
 from runwidgets.schema import RunHandle, SweepHandle
 
 MAX_ENTRIES = 20

@@ -13,8 +13,7 @@ from wcwidth import strip_sequences
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report.ansi import ansi_html
-from runwidgets.report.previews import Previews, frame, note
-from runwidgets.report.texts import (
+from runwidgets.report.formatting import (
     STATE_LABELS,
     escape,
     moment_text,
@@ -23,6 +22,7 @@ from runwidgets.report.texts import (
     value_text,
     visible,
 )
+from runwidgets.report.previews import Previews, frame, note
 from runwidgets.schema import RunHandle
 from runwidgets.service.contracts.api import Api
 

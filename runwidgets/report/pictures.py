@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 
-from runwidgets.report.texts import escape
+from runwidgets.report.formatting import escape
 
 LABEL_LENGTH = 200
 """Characters of a label; a maximum."""

@@ -8,7 +8,7 @@ import io
 import json
 
 from runwidgets.errors import RunWidgetsError
-from runwidgets.report.texts import escape, size_text
+from runwidgets.report.formatting import escape, size_text
 from runwidgets.schema import ResultFileHandle
 from runwidgets.service.contracts.api import Api
 

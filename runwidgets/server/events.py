@@ -21,8 +21,8 @@ from tornado.iostream import StreamClosedError
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.schema import RunEvent
 from runwidgets.server.arguments import read_query, read_whole
+from runwidgets.server.event_hub import Hub, encode
 from runwidgets.server.handlers import RestHandler
-from runwidgets.server.hub import Hub, encode
 from runwidgets.service.routes.route import Route
 
 HEARTBEAT_INTERVAL = 15.0

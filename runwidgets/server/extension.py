@@ -18,13 +18,13 @@ from traitlets import default
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
 from runwidgets.schema import RunEvent
-from runwidgets.server.context import Context
+from runwidgets.server.event_hub import Hub, state_notice
 from runwidgets.server.events import EventsHandler
+from runwidgets.server.handler_context import Context
 from runwidgets.server.handlers import BASE
-from runwidgets.server.hub import Hub, state_notice
 from runwidgets.server.identity import authenticates_people
+from runwidgets.server.route_handlers import make_handlers
 from runwidgets.server.settings import Settings
-from runwidgets.server.table import make_handlers
 from runwidgets.service.factory import Instance, open_instance
 
 SCHEMA = "https://events.jupyter.org/runwidgets/run_state/v1"

@@ -31,8 +31,8 @@ from runwidgets.errors import (
 )
 from runwidgets.schema import ServiceDescriptor
 from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query
-from runwidgets.server.context import Context
 from runwidgets.server.downloads import Download, open_download
+from runwidgets.server.handler_context import Context
 from runwidgets.server.identity import translate_token
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.routes.route import Route

@@ -19,7 +19,7 @@ from runwidgets.errors import (
     UnauthorizedAccessError,
 )
 from runwidgets.server.arguments import read_body, read_path
-from runwidgets.server.context import Context
+from runwidgets.server.handler_context import Context
 from runwidgets.server.handlers import RESOURCE, RestHandler
 from runwidgets.server.multipart import Form, Part, Pipe
 from runwidgets.service.routes.catalog import TAKE_FILE

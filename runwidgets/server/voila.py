@@ -22,7 +22,7 @@ from tornado.web import StaticFileHandler
 
 from runwidgets.server.events import EventsHandler
 from runwidgets.server.extension import RunWidgetsApp
-from runwidgets.server.table import make_handlers
+from runwidgets.server.route_handlers import make_handlers
 
 KEY = "runwidgets"
 """Key of the extension in Voilà's settings."""

@@ -35,7 +35,7 @@ from runwidgets.schema import (
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
 from runwidgets.templates.inputs import find_imports, find_inputs
 from runwidgets.templates.parameters import Parameter, parse_parameters
-from runwidgets.templates.signature import COMPUTED, Signature, read_signature
+from runwidgets.templates.parameters_cell import COMPUTED, Signature, read_signature
 from runwidgets.templates.texts import leaves_folder, text_problem
 
 OUTPUT_KEYS = {"source", "title", "caption", "widget", "format"}

@@ -23,7 +23,7 @@ from sqlalchemy import Engine, event
 from runwidgets.service.factory import open_instance
 from runwidgets.store.database import database as turns
 from runwidgets.store.database.database import Database
-from runwidgets.store.database.metric_series import RecordedValue
+from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.database.runs import Runs
 from tests.benchmarks.bulk import PROGRESS, fill
 from tests.benchmarks.scale import ERRORS, open_quiet, settle

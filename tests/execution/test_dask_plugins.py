@@ -9,7 +9,7 @@ from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
 from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin, WorkerRunQueue
 from runwidgets.limits import Limits
 from runwidgets.states import RunState
-from runwidgets.store.database.metric_series import RecordedValue
+from runwidgets.store.database.metrics import RecordedValue
 
 
 class Home:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from runwidgets.execution.forkserver import pool
-from runwidgets.execution.forkserver.installation import can_preload, python_options
+from runwidgets.execution.forkserver.preload import can_preload, python_options
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from tests.builders import ACTIVE, Json, arguments, ended, finished, group_of, wait_until, workflow

@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import runwidgets as rw
 from runwidgets.errors import UnknownRunError
-from runwidgets.report.texts import size_text, visible
+from runwidgets.report.formatting import size_text, visible
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance
 from tests.builders import DOUBLE, SLEEP, running, wait_until, write_notebook

@@ -7,7 +7,7 @@ import pytest
 import runwidgets as rw
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.service.contracts.api import Api
-from runwidgets.store.database.metric_series import RecordedValue, metric_events
+from runwidgets.store.database.metrics import RecordedValue, metric_events
 from tests.builders import finished
 
 TRAINS = """

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from runwidgets.templates.signature import construct, parse_code, read_signature
+from runwidgets.templates.parameters_cell import construct, parse_code, read_signature
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,14 @@ from runwidgets.execution.dask.connection import Connection
 from runwidgets.execution.dask.scheduler_plugin import PREFIX
 from runwidgets.execution.dask.worker_loader import RunWorkerLoader
 from runwidgets.execution.dispatcher import IDLE_PAUSE, Dispatcher
-from runwidgets.execution.outcome import Outcome
+from runwidgets.execution.run_outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.execution.runner.recorder import settle
 from runwidgets.execution.tracked_run import TrackedRun
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
 from runwidgets.store.database.columns import NewFile
-from runwidgets.store.database.metric_series import RecordedValue
+from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.files.base import FileStore
 from runwidgets.store.files.layout import JOURNAL, RUN_FILE
 from runwidgets.store.liveness import Liveness

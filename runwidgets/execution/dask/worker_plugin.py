@@ -27,12 +27,12 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnavailableError
 from runwidgets.execution.local import KILL_PAUSE, LocalBackend
-from runwidgets.execution.outcome import Outcome
+from runwidgets.execution.run_outcome import Outcome
 from runwidgets.limits import Limits
 from runwidgets.schema import Progress, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
-from runwidgets.store.database.metric_series import RecordedValue
+from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.files.disk import write_atomically
 from runwidgets.store.files.layout import ENVIRONMENT
 from runwidgets.store.files.object_store_staging import open_staging

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 
-from runwidgets.execution.forkserver.installation import can_preload, fingerprint, kernelspecs, python_options
+from runwidgets.execution.forkserver.preload import can_preload, fingerprint, kernelspecs, python_options
 from runwidgets.execution.kernels.zmq import HISTORY
 from runwidgets.execution.processes import HAS_PIDFD, RUN_VARIABLE, UNMARKED
 

@@ -20,7 +20,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
 from runwidgets.execution.kernels.kernel import Kernel
-from runwidgets.execution.outcome import Outcome, reason_of
+from runwidgets.execution.run_outcome import Outcome, reason_of
 from runwidgets.execution.runner.recorder import Recorder, strict
 from runwidgets.failpoints import reach
 from runwidgets.record import METRIC_TYPE, PROGRESS_TYPE

@@ -16,7 +16,7 @@ import nbformat.v4
 from nbformat import NotebookNode
 
 from runwidgets.execution.journal import JournalKind, JournalWriter
-from runwidgets.execution.outcome import Outcome, reason_of
+from runwidgets.execution.run_outcome import Outcome, reason_of
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.limits import Limits
 from runwidgets.store.files.disk import write_atomically

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from runwidgets.execution.outcome import Outcome, RunFailedError
+from runwidgets.execution.run_outcome import Outcome, RunFailedError
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, ResultDisplay, RunReason
 from runwidgets.store.files.disk import hash_file, remove_tree

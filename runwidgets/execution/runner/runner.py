@@ -28,8 +28,8 @@ from papermill.version import version as papermill_version
 from runwidgets.execution.journal import FORMAT, JournalWriter, count_attempts
 from runwidgets.execution.kernels.kernel import Kernel
 from runwidgets.execution.kernels.zmq import ZmqKernel, private_folder
-from runwidgets.execution.outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
+from runwidgets.execution.run_outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
 from runwidgets.execution.runner.engine import ENGINE
 from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.execution.runner.results import collect_results, empty_folder, place_inputs
@@ -49,7 +49,7 @@ from runwidgets.store.files.layout import (
     UPLOADS,
     WORKDIR,
 )
-from runwidgets.templates.signature import construct
+from runwidgets.templates.parameters_cell import construct
 
 CANCELED = Outcome(RunState.CANCELED, RunReason.CANCELED, ["the run was cancelled"])
 Launch = Callable[[str, Path, Path, str], Kernel]

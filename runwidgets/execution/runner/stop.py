@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from runwidgets.execution.outcome import Outcome
+from runwidgets.execution.run_outcome import Outcome
 
 
 class Stop:

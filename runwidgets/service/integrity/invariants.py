@@ -22,7 +22,7 @@ from runwidgets.store.files.disk import hash_file
 from runwidgets.store.files.layout import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
 from runwidgets.templates.arguments import check_arguments, file_reference
 from runwidgets.templates.parameters import parse_parameters
-from runwidgets.templates.signature import construct
+from runwidgets.templates.parameters_cell import construct
 
 PROCESS_GRACE = 5.0
 """Seconds after the end of a run within which its processes must end."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from runwidgets.errors import RunWidgetsError, StorageFullError, UnknownRunError
+from runwidgets.store.database.columns import RunRow
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.integrity_queries import find_expired, find_orphaned_files
-from runwidgets.store.database.runs import RunRow, Runs
+from runwidgets.store.database.runs import Runs
 from runwidgets.store.files.base import FileStore
 
 HOUR = 3600.0

@@ -27,7 +27,7 @@ from runwidgets.service.local.retention import delete_row
 from runwidgets.service.local.submission import Submission, refuse_lost_secrets
 from runwidgets.service.local.validation import check_text, check_whole_number
 from runwidgets.states import RunState
-from runwidgets.store.database.runs import RunRow
+from runwidgets.store.database.columns import RunRow
 
 LOG_PIECE = 256 * 1024
 """Bytes of the log in one response."""

@@ -34,8 +34,7 @@ from runwidgets.schema import (
 )
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.sweep_results import RUNS_PARAMETER, SweepResults, collect_results
-from runwidgets.store.database.columns import NewRun, SweepPlace
-from runwidgets.store.database.runs import RunRow
+from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace
 from runwidgets.store.files.layout import upload_key
 from runwidgets.store.files.run_directories import NewRunDirectory
 from runwidgets.templates.arguments import check_arguments, file_reference

@@ -29,8 +29,7 @@ from runwidgets.service.local.pagination import make_table, read_page
 from runwidgets.service.local.submission import PreparedRun, Submission, check_config, refuse_lost_secrets
 from runwidgets.service.local.validation import check_name, check_text
 from runwidgets.states import ACTIVE, RunState
-from runwidgets.store.database.columns import NewSweep
-from runwidgets.store.database.runs import RunRow
+from runwidgets.store.database.columns import NewSweep, RunRow
 from runwidgets.store.database.sweeps import Point, SweepRow
 
 SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "key")

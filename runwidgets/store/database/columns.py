@@ -1,5 +1,8 @@
-"""The columns of new rows, without those that the database fills in."""
+"""The row of a run, and the columns of new rows without those that the database fills in."""
 
+from typing import Any
+
+from sqlalchemy import Row
 from typing_extensions import TypedDict
 
 from runwidgets.schema import (
@@ -10,6 +13,9 @@ from runwidgets.schema import (
     StoredTemplate,
     SweepConfig,
 )
+
+RunRow = Row[Any]
+"""A row of the table `runs`."""
 
 
 class WorkflowChange(TypedDict, total=False):

@@ -20,7 +20,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event
+from sqlalchemy import ColumnElement, Connection, case, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError, StorageFullError
@@ -41,6 +41,12 @@ def now() -> str:
         ISO 8601, UTC, with microseconds.
     """
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+def not_before(earlier: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the present time, but never one before another time, in case the clock was changed."""
+    moment = now()
+    return case((earlier > moment, earlier), else_=moment)
 
 
 class Database:

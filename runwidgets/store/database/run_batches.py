@@ -5,86 +5,29 @@ change writes its event in the same transaction. A sweep is removed together wit
 """
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
-    ScalarSelect,
-    case,
     delete,
     exists,
     func,
     insert,
-    literal_column,
     or_,
     select,
     update,
 )
 
-from runwidgets.errors import QueueFullError
 from runwidgets.schema import EventKind, RunReason, StateChange
 from runwidgets.states import RunState, sources
-from runwidgets.store.database.columns import NewRun
-from runwidgets.store.database.database import now
+from runwidgets.store.database.columns import NewRun, RunRow
+from runwidgets.store.database.database import not_before, now
 from runwidgets.store.database.events import emit_all
+from runwidgets.store.database.slots import check_queue_limit
 from runwidgets.store.database.tables import events, points, runs, sweeps
 
-RunRow = Row[Any]
-"""A row of the table `runs`."""
 BATCH_SIZE = 500
 """Ids in one statement at most."""
-PENDING: ColumnElement[str] = literal_column(f"'{RunState.PENDING.value}'")
-"""The state in the same form as in the partial index: SQLite uses such an index only for the same literal."""
-
-
-def not_before(earlier: ColumnElement[str]) -> ColumnElement[str]:
-    """Return the present time, but never one before another time, in case the clock was changed."""
-    moment = now()
-    return case((earlier > moment, earlier), else_=moment)
-
-
-def check_queue_limit(connection: Connection, count: int, waiting: int) -> None:
-    """Raise an error if the queue would exceed its limit.
-
-    Raises
-    ------
-    QueueFullError
-        With `count` further runs, more than `waiting` would be PENDING.
-    """
-    pending = select(func.count()).select_from(runs).where(runs.c.state == PENDING)
-    if connection.execute(pending).scalar_one() + count > waiting:
-        raise QueueFullError("queue", f"at most {waiting} runs may wait", "try again later")
-
-
-@cache
-def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
-    """Return the run that is claimed next, from one index; with `is_taken` it is locked for others.
-
-    The statement is cached, because copying the columns of a table twice takes longer than the query.
-    """
-    waiting, busy = runs.alias("waiting"), runs.alias("busy")
-    full = (
-        select(busy.c.sweep_id)
-        .join(sweeps, sweeps.c.id == busy.c.sweep_id)
-        .where(busy.c.holds_slot, sweeps.c.parallel.is_not(None))
-        .group_by(busy.c.sweep_id, sweeps.c.parallel)
-        .having(func.count() >= sweeps.c.parallel)
-    )
-    paused = select(sweeps.c.id).where(sweeps.c.is_paused)
-    is_free = waiting.c.sweep_id.not_in(full) & waiting.c.sweep_id.not_in(paused)
-    chosen = (
-        select(waiting.c.seq)
-        .where(waiting.c.state == PENDING)
-        .where(or_(waiting.c.sweep_id.is_(None), is_free))
-        .order_by(waiting.c.rank, waiting.c.seq)
-        .limit(1)
-    )
-    if is_taken:
-        chosen = chosen.with_for_update(of=waiting, skip_locked=True)
-    return chosen.scalar_subquery()
 
 
 def accept_runs(connection: Connection, values: Sequence[NewRun], waiting: int) -> Sequence[RunRow]:

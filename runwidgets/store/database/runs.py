@@ -15,25 +15,20 @@ from sqlalchemy import Connection, Row, func, insert, select, true, update
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.schema import EventKind, Progress, RunReason, Series
 from runwidgets.states import ACTIVE, RunState, sources
-from runwidgets.store.database.columns import NewFile, NewRun
-from runwidgets.store.database.database import Database
-from runwidgets.store.database.events import emit, emit_all
-from runwidgets.store.database.metric_index import Order, best_of_all, best_of_each, store_scores
-from runwidgets.store.database.metric_series import RecordedValue, metric_events, read_series
+from runwidgets.store.database.columns import NewFile, NewRun, RunRow
+from runwidgets.store.database.database import Database, not_before
+from runwidgets.store.database.events import emit
+from runwidgets.store.database.leaderboard import Order, best_of_all, best_of_each, store_scores
+from runwidgets.store.database.metrics import RecordedValue, read_series, store_metrics
 from runwidgets.store.database.run_batches import (
-    RunRow,
     accept_runs,
     cancel_runs,
-    check_queue_limit,
     end_of,
-    next_to_claim,
-    not_before,
     remove_runs,
     stop_sweep,
 )
+from runwidgets.store.database.slots import check_queue_limit, claim_next, is_any_waiting
 from runwidgets.store.database.tables import events, files, runs
-
-__all__ = ["RunRow", "Runs"]
 
 
 class Runs:
@@ -175,27 +170,11 @@ class Runs:
         -----
         **Source:** plain BEGIN gave 2,231 busy errors in 2,000 claims, BEGIN IMMEDIATE none.
         """
-        busy = select(func.count()).select_from(runs).where(runs.c.host == host, runs.c.holds_slot)
         with self._database.read() as connection:
-            if connection.execute(select(next_to_claim())).scalar() is None:
+            if not is_any_waiting(connection):
                 return None
         with self._database.write() as connection:
-            row = connection.execute(
-                update(runs)
-                .where(runs.c.seq == next_to_claim(is_taken=True), runs.c.state == RunState.PENDING.value)
-                .where(busy.scalar_subquery() < slots)
-                .values(
-                    state=RunState.RUNNING.value,
-                    started_at=not_before(runs.c.created_at),
-                    host=host,
-                    instance=instance,
-                    holds_slot=True,
-                )
-                .returning(runs)
-            ).one_or_none()
-            if row is not None:
-                emit(connection, row, EventKind.STATE, {"state": row.state, "startedAt": row.started_at})
-            return row
+            return claim_next(connection, host, instance, slots)
 
     def move(
         self,
@@ -305,8 +284,7 @@ class Runs:
                 changed["progress"] = progress
                 emit(connection, row, EventKind.PROGRESS, progress)
             if metrics:
-                changed["metrics"] = {**row.metrics, **{each.name: each.value for each in metrics}}
-                emit_all(connection, EventKind.METRIC, [(row, said) for said in metric_events(metrics)])
+                changed["metrics"] = store_metrics(connection, row, metrics)
             if log_size is not None:
                 emit(connection, row, EventKind.LOG, {"size": log_size})
             if changed:

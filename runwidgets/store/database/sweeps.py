@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from runwidgets.errors import InvalidRunStateError, UnknownSweepError
 from runwidgets.schema import Argument, EventKind, JsonValue, RunReason, StateCounts
 from runwidgets.states import ACTIVE, RunState
-from runwidgets.store.database.columns import NewRun, NewSweep
+from runwidgets.store.database.columns import NewRun, NewSweep, RunRow
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.events import emit
-from runwidgets.store.database.run_batches import BATCH_SIZE, RunRow, accept_runs, cancel_runs, remove_runs
+from runwidgets.store.database.run_batches import BATCH_SIZE, accept_runs, cancel_runs, remove_runs
 from runwidgets.store.database.tables import points, runs, sweeps
 
 SweepRow = Row[Any]

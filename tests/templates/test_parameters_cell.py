@@ -4,7 +4,7 @@ import pytest
 
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.templates.parameters import parse_parameters
-from runwidgets.templates.signature import read_signature
+from runwidgets.templates.parameters_cell import read_signature
 
 
 @pytest.mark.parametrize(

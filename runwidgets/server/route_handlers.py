@@ -7,7 +7,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from runwidgets.errors import UnknownObjectError
-from runwidgets.server.context import Context
+from runwidgets.server.handler_context import Context
 from runwidgets.server.handlers import BASE, RESOURCE, RestHandler
 from runwidgets.server.uploads import UploadHandler
 from runwidgets.service.routes.catalog import TAKE_FILE

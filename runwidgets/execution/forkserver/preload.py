@@ -1,7 +1,6 @@
-"""What is installed on this Python, as far as it decides whether a kernel can be forked.
+"""Which modules are imported before the forks: those that are installed and do not change meanwhile.
 
-A kernelspec must be IPython's on this very interpreter; a module can be imported ahead where it is installed
-and does not change under a process that has it.
+It also decides which kernelspecs can be forked at all: IPython's on this very interpreter.
 """
 
 import importlib.util

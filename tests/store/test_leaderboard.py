@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 from runwidgets.schema import RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.database import Database
-from runwidgets.store.database.metric_series import RecordedValue
+from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.database.tables import groups, scores
 from tests.store.conftest import NOW, run_row
@@ -79,7 +79,7 @@ def test_the_best_are_those_that_a_sort_of_all_runs_has_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of each group, and of all; by one metric or several; of equals the oldest."""
-    monkeypatch.setattr("runwidgets.store.database.metric_index.MAX_UNION", few)
+    monkeypatch.setattr("runwidgets.store.database.leaderboard.MAX_UNION", few)
     known = [pair for pair in order if pair[0].isprintable() and len(pair[0]) < 300]
     expected = sorted(ranked, key=lambda run: place(run["metrics"], known))
     firsts = {run["group"]: run["id"] for run in reversed(expected)}

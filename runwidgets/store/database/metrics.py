@@ -7,10 +7,12 @@ read show the same.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from runwidgets.schema import JsonValue, MetricRecord, Series, SeriesValue
+from runwidgets.schema import EventKind, JsonValue, MetricRecord, Series, SeriesValue
+from runwidgets.store.database.columns import RunRow
 from runwidgets.store.database.database import Database
+from runwidgets.store.database.events import emit_all
 from runwidgets.store.database.tables import events
 
 
@@ -52,6 +54,14 @@ def metric_events(recorded: Sequence[RecordedValue]) -> list[MetricRecord]:
         told.append(said)
         latest[each.name] = said
     return told
+
+
+def store_metrics(
+    connection: Connection, run: RunRow, recorded: Sequence[RecordedValue]
+) -> dict[str, JsonValue]:
+    """Store recorded values as events of a run; return the last value of each of its metrics by name."""
+    emit_all(connection, EventKind.METRIC, [(run, each) for each in metric_events(recorded)])
+    return {**run.metrics, **{each.name: each.value for each in recorded}}
 
 
 def read_series(database: Database, run_id: str, most: int | None = None) -> dict[str, Series]:

@@ -1,0 +1,87 @@
+"""Which run executes next: a queue of pending runs, and the slots that bound how many execute at once.
+
+A slot is the column ``holds_slot`` of a run. The statement that claims a run takes it; it is free again when
+the processes of the run are gone, not when its state changes.
+"""
+
+from functools import cache
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, literal_column, or_, select, update
+
+from runwidgets.errors import QueueFullError
+from runwidgets.schema import EventKind
+from runwidgets.states import RunState
+from runwidgets.store.database.columns import RunRow
+from runwidgets.store.database.database import not_before
+from runwidgets.store.database.events import emit
+from runwidgets.store.database.tables import runs, sweeps
+
+PENDING: ColumnElement[str] = literal_column(f"'{RunState.PENDING.value}'")
+"""The state in the same form as in the partial index: SQLite uses such an index only for the same literal."""
+
+
+def check_queue_limit(connection: Connection, count: int, waiting: int) -> None:
+    """Raise an error if the queue would exceed its limit.
+
+    Raises
+    ------
+    QueueFullError
+        With `count` further runs, more than `waiting` would be PENDING.
+    """
+    pending = select(func.count()).select_from(runs).where(runs.c.state == PENDING)
+    if connection.execute(pending).scalar_one() + count > waiting:
+        raise QueueFullError("queue", f"at most {waiting} runs may wait", "try again later")
+
+
+@cache
+def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
+    """Return the run that is claimed next, from one index; with `is_taken` it is locked for others.
+
+    The statement is cached, because copying the columns of a table twice takes longer than the query.
+    """
+    waiting, busy = runs.alias("waiting"), runs.alias("busy")
+    full = (
+        select(busy.c.sweep_id)
+        .join(sweeps, sweeps.c.id == busy.c.sweep_id)
+        .where(busy.c.holds_slot, sweeps.c.parallel.is_not(None))
+        .group_by(busy.c.sweep_id, sweeps.c.parallel)
+        .having(func.count() >= sweeps.c.parallel)
+    )
+    paused = select(sweeps.c.id).where(sweeps.c.is_paused)
+    is_free = waiting.c.sweep_id.not_in(full) & waiting.c.sweep_id.not_in(paused)
+    chosen = (
+        select(waiting.c.seq)
+        .where(waiting.c.state == PENDING)
+        .where(or_(waiting.c.sweep_id.is_(None), is_free))
+        .order_by(waiting.c.rank, waiting.c.seq)
+        .limit(1)
+    )
+    if is_taken:
+        chosen = chosen.with_for_update(of=waiting, skip_locked=True)
+    return chosen.scalar_subquery()
+
+
+def is_any_waiting(connection: Connection) -> bool:
+    """Return whether a run waits that may be claimed."""
+    return connection.execute(select(next_to_claim())).scalar() is not None
+
+
+def claim_next(connection: Connection, host: str, instance: str, slots: int) -> RunRow | None:
+    """Claim the run that is next if fewer than `slots` runs execute on the host; see `Runs.claim`."""
+    busy = select(func.count()).select_from(runs).where(runs.c.host == host, runs.c.holds_slot)
+    row = connection.execute(
+        update(runs)
+        .where(runs.c.seq == next_to_claim(is_taken=True), runs.c.state == RunState.PENDING.value)
+        .where(busy.scalar_subquery() < slots)
+        .values(
+            state=RunState.RUNNING.value,
+            started_at=not_before(runs.c.created_at),
+            host=host,
+            instance=instance,
+            holds_slot=True,
+        )
+        .returning(runs)
+    ).one_or_none()
+    if row is not None:
+        emit(connection, row, EventKind.STATE, {"state": row.state, "startedAt": row.started_at})
+    return row

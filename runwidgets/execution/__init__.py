@@ -1,1 +1,1 @@
-"""The work: where runs wait, execute, report and end."""
+"""The execution of runs: backends, runners, kernels and fork servers."""

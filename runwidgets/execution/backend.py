@@ -1,35 +1,35 @@
-"""The interface of a place where runs execute."""
+"""The interface of a backend, which executes runs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
 Cluster = str | Callable[[], Any]
-"""The address of a scheduler, the path of a scheduler file, ``module:function``, or a function that returns
-a cluster of Dask."""
+"""The address of a scheduler, the path of a scheduler file, ``module:function``, or a function that returns a
+Dask cluster."""
 
 
 class Backend(ABC):
-    """Executes the runs that the database says are PENDING.
+    """Executes the PENDING runs of a database.
 
-    The database is the queue: a backend claims a run there before it touches it, so that several
-    backends may share one database. A backend brings every run that it claimed into a terminal state,
-    whatever happens to the runner, and gives the slot back only when the processes of the run are
-    gone. All methods may be called from any thread and return without waiting for a run.
+    The database is the queue: a backend claims a run there before it uses it, so several backends may share
+    one database. A backend brings every run that it claimed into a terminal state, whatever happens to the
+    runner, and releases the slot only when the processes of the run have ended. All methods may be called
+    from any thread, and return without waiting for a run.
 
     Attributes
     ----------
     has_resources : bool
-        Whether machines have resources that a run can ask for (``config.resources``).
+        Whether ``config.resources`` is supported: whether machines have resources that a run can ask for.
     """
 
     has_resources = False
 
     @abstractmethod
     def submit(self, run_id: str) -> None:
-        """Say that a run waits.
+        """Notify the backend of a waiting run.
 
-        Called by the instance after the run's row and folder are on disk.
+        Called by the instance after the row and the directory of the run are on disk.
 
         Parameters
         ----------
@@ -39,7 +39,7 @@ class Backend(ABC):
 
     @abstractmethod
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
-        """Get ready for runs of a template that will come, where that saves time.
+        """Prepare for future runs of a template, if that saves time.
 
         Called by the instance when a workflow is created.
 
@@ -53,10 +53,10 @@ class Backend(ABC):
 
     @abstractmethod
     def cancel(self, run_id: str) -> None:
-        """Stop the processes of a run, if there are any.
+        """Stop the processes of a run, if it has any.
 
-        Called by the instance after the row says CANCELED. The kernel is interrupted, so that
-        ``finally`` blocks run; what lives after the grace period is killed, with all its children.
+        Called by the instance after the row is CANCELED. The kernel is interrupted, so that ``finally``
+        blocks execute; processes that are alive after the grace period are killed, with all their children.
 
         Parameters
         ----------
@@ -66,9 +66,9 @@ class Backend(ABC):
 
     @abstractmethod
     def adopt(self, run_ids: Iterable[str]) -> None:
-        """Take over runs whose instance died.
+        """Take over runs of a dead instance.
 
-        A run whose journal has an end gets that end; one whose runner lives is followed; any other
+        A run whose journal has an end gets that end; a run whose runner is alive is tracked; any other run
         ends in ERROR, "the runner was lost".
 
         Parameters
@@ -79,7 +79,7 @@ class Backend(ABC):
 
     @abstractmethod
     def drain(self, timeout: float) -> bool:
-        """Wait until no run is followed; called when all of them were cancelled.
+        """Wait until no run is tracked; called after all of them were cancelled.
 
         Parameters
         ----------
@@ -89,9 +89,9 @@ class Backend(ABC):
         Returns
         -------
         bool
-            False when some are left.
+            False if some are left.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Stop claiming and following; runs go on by themselves. Twice is harmless."""
+        """Stop claiming and tracking; runs continue on their own. May be called twice."""

@@ -1,9 +1,9 @@
-"""The journal: what a runner writes down, line by line, and how an instance follows it.
+"""The journal: the records that a runner appends, and that an instance follows.
 
-A runner needs nobody. It appends one JSON object per line to ``journal.jsonl`` in its run directory
-and goes on, whether anyone reads or not. An instance that follows remembers the byte up to which it
-has read and takes whole lines only: a line that a crash cut short is none. The last line of a run
-that came to its end is ``finished``; a journal without it, whose runner is gone, is that of a lost run.
+A runner is independent: it appends one JSON object per line to ``journal.jsonl`` in its run directory,
+whether or not anyone reads it. An instance remembers the offset up to which it has read, and reads complete
+lines only: a line that a crash truncated does not count. The last line of a run that reached its end is
+``finished``; a journal without it, whose runner has ended, is that of a lost run.
 
 ========  =================================================================================
 kind      further keys
@@ -31,10 +31,10 @@ from runwidgets.schema import FoundResult, JsonValue
 from runwidgets.store.files.disk_reserve import release_space, reserve_space
 from runwidgets.store.files.layout import RESERVE
 
-FORMAT = 1
-"""Of the records; another one where a reader of before would misread them."""
-RESERVED = 64 * 1024
-"""Bytes that are kept free for the last line."""
+JOURNAL_FORMAT = 1
+"""Version of the format of records; increased when older readers would misread them."""
+JOURNAL_RESERVE = 64 * 1024
+"""Bytes that are reserved for the last line."""
 
 
 class StartedRecord(TypedDict):
@@ -42,19 +42,19 @@ class StartedRecord(TypedDict):
 
     kind: Literal["started"]
     pid: int
-    """Of the runner."""
+    """Process id of the runner."""
     format: int
-    """Of the journal, `FORMAT` of who writes it."""
+    """Format of the journal: the `JOURNAL_FORMAT` of its writer."""
 
 
 class KernelRecord(TypedDict):
-    """The kernel is there."""
+    """The kernel is ready."""
 
     kind: Literal["kernel"]
     pid: int
-    """Of the kernel."""
+    """Process id of the kernel."""
     way: Literal["direct", "forked", "spawned"]
-    """How it came to be."""
+    """How the kernel was started."""
 
 
 class CellRecord(TypedDict):
@@ -70,7 +70,7 @@ class CellRecord(TypedDict):
 
 
 class ProgressRecord(TypedDict):
-    """The template reported how far it is."""
+    """The template reported its progress."""
 
     kind: Literal["progress"]
     fraction: float
@@ -84,7 +84,7 @@ class RecordedMetric(TypedDict):
     name: str
     value: JsonValue
     step: NotRequired[float]
-    """Where it belongs to a series."""
+    """The step, if the value belongs to a series."""
 
 
 class FinishedRecord(OutcomeRecord):
@@ -95,34 +95,34 @@ class FinishedRecord(OutcomeRecord):
 
 
 JournalKind: TypeAlias = Literal["started", "kernel", "cell", "progress", "metric", "finished"]
-"""What a line tells."""
+"""The kinds of records."""
 JournalRecord: TypeAlias = (
     StartedRecord | KernelRecord | CellRecord | ProgressRecord | RecordedMetric | FinishedRecord
 )
-"""A line of the journal."""
+"""A record of the journal."""
 
 
 class JournalWriter:
-    """Appends to a journal. One process writes; every line is one write.
+    """Appends to a journal. Only one process writes to it; every record is one write.
 
-    Room for the end is kept from the beginning, so that a full disk can be told.
+    Space for the last record is reserved from the beginning, so that even a full disk can be reported.
 
     Parameters
     ----------
     path : Path
-        The journal; made where it is missing.
+        The journal; created if missing.
     """
 
     def __init__(self, path: Path) -> None:
         self._reserve = path.with_name(RESERVE)
-        reserve_space(self._reserve, RESERVED)
+        reserve_space(self._reserve, JOURNAL_RESERVE)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         size = os.fstat(self._descriptor).st_size
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            os.write(self._descriptor, b"\n")  # a crash cut the line before
+            os.write(self._descriptor, b"\n")  # a crash truncated the line before
 
     def write(self, kind: JournalKind, **values: object) -> None:
-        """Append a record, or nothing of it; ``finished`` is on disk when this returns."""
+        """Append a record, all of it or nothing; ``finished`` is on disk on return."""
         line = (json.dumps({"kind": kind, **values}, ensure_ascii=True) + "\n").encode()
         if kind == "finished":
             release_space(self._reserve)
@@ -134,7 +134,7 @@ class JournalWriter:
             self.sync()
 
     def sync(self) -> None:
-        """Wait until all that was written is on disk."""
+        """Wait until all records are on disk."""
         os.fsync(self._descriptor)
 
     def close(self) -> None:
@@ -143,7 +143,7 @@ class JournalWriter:
 
 
 def count_attempts(path: Path) -> int:
-    """Return how often a run began, as its journal says; 0 where there is none."""
+    """Return the number of attempts in a journal; 0 if there is none."""
     return sum(record["kind"] == "started" for record in JournalReader(path).read())
 
 
@@ -161,9 +161,9 @@ class JournalReader:
         self._offset = 0
 
     def read(self) -> Iterator[JournalRecord]:
-        """Yield the records that were added since.
+        """Yield the records that were added since the last call.
 
-        A record counts as read when the next one is asked for: one whose handling failed comes again.
+        A record counts as read when the next one is requested: if handling it fails, it is yielded again.
 
         Yields
         ------
@@ -182,7 +182,7 @@ class JournalReader:
             try:
                 record = json.loads(line)
             except ValueError:
-                record = None  # a crash cut it short
+                record = None  # a crash truncated it
             if isinstance(record, dict):
                 yield cast(JournalRecord, record)
             self._offset += len(line)

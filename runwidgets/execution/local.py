@@ -1,9 +1,9 @@
 """Runs on this machine, each in a detached runner process.
 
 Each run is forked from a warm process (`pool`) or spawned; the thread follows the journals, and brings each
-run to its end. Runners are in sessions of their own and outlive this process; an instance that starts later
-adopts them by their journals and locks. A worker of a cluster has a backend of this kind too: there runners
-end with the worker, since whoever sent the runs takes them for lost then.
+run to its end. Runners have sessions of their own and outlive this process; an instance that starts later
+adopts them by their journals and locks. The worker of a cluster also has a backend of this kind: there
+runners end with the worker, because the instance then considers its runs lost.
 """
 
 import logging
@@ -28,7 +28,7 @@ from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, 
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.execution.runner.environment import run_environment
-from runwidgets.execution.runner.recorder import settle
+from runwidgets.execution.runner.recorder import correct_notebook
 from runwidgets.execution.tracked_run import TrackedRun, store_all
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
@@ -39,10 +39,10 @@ from runwidgets.store.files.layout import JOURNAL, LOCK, OUTPUT, RUNNER_LOG
 from runwidgets.store.liveness import Liveness, LockLiveness
 from runwidgets.store.locks import hold_lock, is_locked
 
-KILL_PAUSE = 2.0
-"""Seconds beyond the grace period after which a cancelled run's runner is killed too."""
-LAUNCHES = 3
-"""Times that a runner is launched before it counts as one that cannot be started."""
+KILL_DELAY = 2.0
+"""Seconds after the grace period after which the runner of a cancelled run is killed too."""
+MAX_LAUNCHES = 3
+"""Attempts to launch a runner before the run fails."""
 UNREADABLE = "its run directory cannot be read"
 
 log = logging.getLogger(__name__)
@@ -56,17 +56,17 @@ class LocalBackend(Dispatcher[TrackedRun]):
     runs : RunQueue
         The queue.
     files : FolderStore
-        Where run directories are.
+        The files of the instance.
     limits : Limits
         ``cancel_grace`` (seconds).
     slots : int, optional
-        Runs that this machine executes at once; None for its CPUs.
+        Runs that this machine executes at once; None for the number of its CPUs.
     environment : iterable of str
-        Names of environment variables that runs inherit beside the usual ones.
+        Names of environment variables that runs inherit in addition to the default ones.
     is_keeper : bool, optional
-        Whether runs end with this process, instead of going on by themselves.
+        Whether runs end with this process instead of continuing on their own.
     liveness : Liveness, optional
-        Who else has runs; None for those that share the root's folder.
+        The other instances; None for those that share the root's folder.
     """
 
     _files: FolderStore
@@ -98,32 +98,32 @@ class LocalBackend(Dispatcher[TrackedRun]):
         self._begin()
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
-        """Have a process warmed up for a template."""
+        """Start a fork server for a template."""
         self._wanted.append((kernel_name, list(imports)))
         self._wake()
 
     def adopt(self, run_ids: Iterable[str]) -> None:
-        """Follow runs whose instance died; those that another instance took meanwhile are left to it."""
+        """Track runs of a dead instance, except those that another instance has taken over."""
         wanted = set(run_ids)
         for row in self._runs.list_slot_holders() if wanted else ():
             folder = self._files.run_folder(row.id)
             if row.host != self._host and is_locked(folder / LOCK):
-                continue  # it lives on another machine, whose next instance will find it
+                continue  # it runs on another machine, whose next instance will adopt it
             if row.id in wanted and self._runs.take_over(row.id, row.instance, self._instance, self._host):
                 has_begun = (folder / JOURNAL).exists() or is_locked(folder / LOCK)
                 self._watch(row.id, starts_at=None if has_begun else 0.0)
 
     def abandon(self) -> None:
-        """End all runs, and any that comes: whoever keeps them is about to end."""
+        """End all runs, present and future: their keeper is about to end."""
         self._is_abandoned.set()
         self._wake()
 
     def _leave(self) -> None:
         self._servers.close()
-        for followed in self._followed.values():
-            if followed.process is not None:  # goes on by itself; somebody must reap it while we live
-                threading.Thread(target=followed.process.wait, daemon=True).start()
-            followed.unwatch()
+        for tracked in self._tracked.values():
+            if tracked.process is not None:  # it continues, but this process must reap it
+                threading.Thread(target=tracked.process.wait, daemon=True).start()
+            tracked.unwatch()
 
     # -- the thread ----------------------------------------------------------------------------------
 
@@ -135,70 +135,70 @@ class LocalBackend(Dispatcher[TrackedRun]):
         while self._wanted:
             self._servers.prepare(*self._wanted.pop())
         for run_id, code in self._servers.read():
-            if run_id in self._followed:
-                self._followed[run_id].code = code
+            if run_id in self._tracked:
+                self._tracked[run_id].code = code
 
     def _waitables(self) -> list[Any]:
-        """Return what is readable when a fork server speaks or a spawned runner has ended."""
-        exits = [followed.exit_fd for followed in self._followed.values() if followed.exit_fd is not None]
+        """Return objects that are readable when a fork server has a message or a spawned runner has ended."""
+        exits = [tracked.exit_fd for tracked in self._tracked.values() if tracked.exit_fd is not None]
         return [*self._servers.sockets(), *exits]
 
-    def _note_all(self) -> None:
-        store_all(self._followed.values(), self._runs)
+    def _store_all(self) -> None:
+        store_all(self._tracked.values(), self._runs)
 
     def _follow(self, row: Any) -> None:
         self._watch(row.id, starts_at=0.0)
 
     def _watch(self, run_id: str, starts_at: float | None) -> None:
-        """Follow a run; None when it has begun."""
+        """Track a run; `starts_at` is None if it has begun."""
         try:
-            followed = TrackedRun(run_id, self._files.run_folder(run_id))
+            tracked = TrackedRun(run_id, self._files.run_folder(run_id))
         except (FileNotFoundError, KeyError, ValueError) as error:
             log.warning("runwidgets: run %s: %s", run_id, error)
             with suppress(InvalidRunStateError, UnknownRunError):
                 self._runs.move(run_id, RunState.ERROR, RunReason.FILE_ERROR, [UNREADABLE])
             self._runs.release(run_id)
         else:
-            followed.starts_at = starts_at
-            self._followed[run_id] = followed
+            tracked.starts_at = starts_at
+            self._tracked[run_id] = tracked
 
-    def _start(self, followed: TrackedRun) -> None:
-        """Launch the runner; it is given the lock."""
-        if followed.launches == LAUNCHES + followed.attempts:
+    def _start(self, tracked: TrackedRun) -> None:
+        """Launch the runner, which inherits the lock."""
+        if tracked.launches == MAX_LAUNCHES + tracked.attempts:
             message = "the runner could not be started"
-            followed.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
-            self._let_go(followed)
+            tracked.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
+            self._finish(tracked)
             return
-        lock = hold_lock(followed.lock)
+        lock = hold_lock(tracked.lock)
         if lock is None:
-            return  # somebody looks at it: the next round will do
-        attempts = followed.attempts
-        followed.read()
-        if followed.attempts > attempts:  # somebody else launched it meanwhile
+            return  # another process is checking the lock: try again in the next round
+        attempts = tracked.attempts
+        tracked.read()
+        if tracked.attempts > attempts:  # another process has launched it in the meantime
             os.close(lock)
-            followed.starts_at = None
+            tracked.starts_at = None
             return
-        followed.starts_at = followed.code = followed.runner = None
-        followed.launches += 1
-        template = followed.description["template"]
-        folder = self._files.run_folder(followed.run_id)
+        tracked.starts_at = tracked.code = tracked.runner = None
+        tracked.launches += 1
+        template = tracked.description["template"]
+        folder = self._files.run_folder(tracked.run_id)
         request: dict[str, Any] = {
-            "run": followed.run_id,
+            "run": tracked.run_id,
             "folder": str(folder),
             "copies": str(self._files.copies),
         }
         if self._keeper is not None:
             request["keeper"] = self._keeper
         try:
-            if followed.must_spawn or not self._servers.fork(
+            if tracked.must_spawn or not self._servers.fork(
                 request, template["kernelName"], template["imports"], lock
             ):
-                followed.watch(self._spawn(folder, followed.run_id, lock))
+                tracked.watch(self._spawn(folder, tracked.run_id, lock))
             reach("launched")
         except OSError as error:
             message = f"the runner could not be started: {error.strerror}"
-            followed.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
-            self._let_go(followed)
+            tracked.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
+            self._finish(tracked)
         finally:
             os.close(lock)
 
@@ -219,94 +219,94 @@ class LocalBackend(Dispatcher[TrackedRun]):
                 stderr=said,
             )
 
-    def _advance(self, followed: TrackedRun) -> None:
-        """Bring one run forward by what its journal, its processes and the clock say."""
-        if followed.starts_at is not None:
+    def _advance(self, tracked: TrackedRun) -> None:
+        """Advance one run according to its journal, its processes and the time."""
+        if tracked.starts_at is not None:
             if self._is_abandoned.is_set():
-                followed.outcome = WORKER_LOST
-            if self._is_to_end(followed):
-                self._let_go(followed)
-            elif time.monotonic() >= followed.starts_at:
-                self._start(followed)
+                tracked.outcome = WORKER_LOST
+            if self._is_to_end(tracked):
+                self._finish(tracked)
+            elif time.monotonic() >= tracked.starts_at:
+                self._start(tracked)
             return
-        is_gone = not is_locked(followed.lock)  # first, so that the journal is read to its end
-        followed.read()
+        is_gone = not is_locked(tracked.lock)  # first, so that the journal is read to its end
+        tracked.read()
         if not is_gone:
-            followed.store_progress(self._runs, is_last=followed.outcome is not None)
+            tracked.store_progress(self._runs, is_last=tracked.outcome is not None)
         if is_gone:
-            self._discard(followed)
-        elif followed.is_cancelled:
-            self._stop(followed, signal.SIGTERM)
+            self._discard(tracked)
+        elif tracked.is_cancelled:
+            self._stop(tracked, signal.SIGTERM)
         elif self._is_abandoned.is_set():
-            self._stop(followed, signal.SIGHUP)
-        elif followed.outcome is not None and not followed.has_ended and not self._is_to_retry(followed):
-            followed.end(self._runs, holds_slot=True)
+            self._stop(tracked, signal.SIGHUP)
+        elif tracked.outcome is not None and not tracked.has_ended and not self._is_to_retry(tracked):
+            tracked.end(self._runs, holds_slot=True)
 
-    def _give_up(self, followed: TrackedRun, outcome: Outcome) -> None:
-        kill_run(followed.run_id)
-        followed.outcome = outcome
-        self._let_go(followed)
+    def _give_up(self, tracked: TrackedRun, outcome: Outcome) -> None:
+        kill_run(tracked.run_id)
+        tracked.outcome = outcome
+        self._finish(tracked)
 
-    def _is_to_end(self, followed: TrackedRun) -> bool:
-        return followed.is_cancelled or self._is_abandoned.is_set()
+    def _is_to_end(self, tracked: TrackedRun) -> bool:
+        return tracked.is_cancelled or self._is_abandoned.is_set()
 
-    def _is_to_retry(self, followed: TrackedRun) -> bool:
-        assert followed.outcome is not None
-        is_allowed = followed.may_retry and not self._is_abandoned.is_set()
-        return followed.outcome.state is RunState.ERROR and is_allowed
+    def _is_to_retry(self, tracked: TrackedRun) -> bool:
+        assert tracked.outcome is not None
+        is_allowed = tracked.may_retry and not self._is_abandoned.is_set()
+        return tracked.outcome.state is RunState.ERROR and is_allowed
 
-    def _stop(self, followed: TrackedRun, number: signal.Signals) -> None:
-        """Ask the runner to end; kill it when it does not."""
-        if followed.kill_at is None:
-            followed.kill_at = time.monotonic() + self._limits.cancel_grace + KILL_PAUSE
-        if followed.runner is not None and not followed.is_told:
-            followed.is_told = send_signal(followed.runner, followed.run_id, number)
-        elif time.monotonic() > followed.kill_at:
-            self._servers.withdraw(followed.run_id)
-            kill_run(followed.run_id)
+    def _stop(self, tracked: TrackedRun, number: signal.Signals) -> None:
+        """Ask the runner to end, and kill it if it does not."""
+        if tracked.kill_at is None:
+            tracked.kill_at = time.monotonic() + self._limits.cancel_grace + KILL_DELAY
+        if tracked.runner is not None and not tracked.is_told:
+            tracked.is_told = send_signal(tracked.runner, tracked.run_id, number)
+        elif time.monotonic() > tracked.kill_at:
+            self._servers.withdraw(tracked.run_id)
+            kill_run(tracked.run_id)
 
-    def _discard(self, followed: TrackedRun) -> None:
-        """Let go of an attempt whose runner is gone, or have the next one begin."""
-        followed.reap()
-        if followed.outcome is None and followed.code is None and self._servers.has(followed.run_id):
-            return  # how it ended will be told in a moment
-        if followed.outcome is None:
-            kill_run(followed.run_id)  # the runner did not see to it, nor to its sockets
-            shutil.rmtree(private_folder(followed.run_id), ignore_errors=True)
-            with suppress(OSError, ValueError):  # what a full disk, or nobody's folder, does not allow
-                settle(self._files.run_folder(followed.run_id) / OUTPUT)
-            if followed.launches > followed.attempts and not self._is_to_end(followed):
-                followed.starts_at = 0.0  # it never began
-                if self._servers.may_fork_again(followed.run_id):
-                    followed.launches -= 1
+    def _discard(self, tracked: TrackedRun) -> None:
+        """Clean up an attempt whose runner has ended, or schedule the next one."""
+        tracked.reap()
+        if tracked.outcome is None and tracked.code is None and self._servers.has(tracked.run_id):
+            return  # how it ended will be reported in a moment
+        if tracked.outcome is None:
+            kill_run(tracked.run_id)  # the runner did not end them, nor remove its sockets
+            shutil.rmtree(private_folder(tracked.run_id), ignore_errors=True)
+            with suppress(OSError, ValueError):  # a full disk or a missing directory does not allow it
+                correct_notebook(self._files.run_folder(tracked.run_id) / OUTPUT)
+            if tracked.launches > tracked.attempts and not self._is_to_end(tracked):
+                tracked.starts_at = 0.0  # it never began
+                if self._servers.may_fork_again(tracked.run_id):
+                    tracked.launches -= 1
                 else:
-                    followed.must_spawn = True
+                    tracked.must_spawn = True
                 return
-            followed.outcome = Outcome.failed(RunReason.RUNNER_DIED, _last_words(followed.code))
-        if self._is_to_retry(followed) and not followed.has_ended:
-            followed.retry()
-            followed.store_progress(self._runs, is_last=True)
+            tracked.outcome = Outcome.failed(RunReason.RUNNER_DIED, _exit_message(tracked.code))
+        if self._is_to_retry(tracked) and not tracked.has_ended:
+            tracked.retry()
+            tracked.store_progress(self._runs, is_last=True)
         else:
-            self._let_go(followed)
+            self._finish(tracked)
 
-    def _let_go(self, followed: TrackedRun) -> None:
-        """Store the end of a run that has no processes any more, and give its slot back."""
+    def _finish(self, tracked: TrackedRun) -> None:
+        """Store the end of a run without processes, and release its slot."""
         reach("ending")
-        with followed.all_or_nothing(), self._runs.together():
-            followed.store_progress(self._runs, is_last=True)
+        with tracked.all_or_nothing(), self._runs.together():
+            tracked.store_progress(self._runs, is_last=True)
             is_released = False
-            if followed.outcome is not None and not followed.has_ended:
-                is_released = followed.end(self._runs, holds_slot=False)
-            is_known = is_released or self._runs.release(followed.run_id)
+            if tracked.outcome is not None and not tracked.has_ended:
+                is_released = tracked.end(self._runs, holds_slot=False)
+            is_known = is_released or self._runs.release(tracked.run_id)
         reach("ended")
-        self._forget_secrets(followed.run_id, followed.stops if followed.outcome is not None else None)
+        self._forget_secrets(tracked.run_id, tracked.stops if tracked.outcome is not None else None)
         if not is_known:
-            self._files.delete_run(followed.run_id)  # it was deleted while its processes ended
-        del self._followed[followed.run_id]
+            self._files.delete_run(tracked.run_id)  # it was deleted while its processes were ending
+        del self._tracked[tracked.run_id]
         self._wake()
 
 
-def _last_words(code: int | None) -> str:
+def _exit_message(code: int | None) -> str:
     if code is not None and code < 0:
         return f"the runner was lost: killed by {signal_name(-code)}"
     return "the runner was lost"

@@ -1,20 +1,20 @@
-"""Processes of a run: how to find them, and the end of the whole tree.
+"""Processes of a run: finding them, and ending the whole tree.
 
 Everything that a runner starts carries the run's id in its environment, and on Linux the runner is the
-reaper of its orphans, so that neither a new session nor a double fork hides a process from it.
+subreaper of its descendants, so that neither a new session nor a double fork hides a process from it.
 
-What only Linux has is asked for here and nowhere else on the way of a spawned run:
+Features that only Linux has are isolated here:
 
 =====================  ================================  =====================================================
 what                   Linux                             macOS and other Unix systems
 =====================  ================================  =====================================================
-the end of a process   a pidfd, which is readable then   a thread waits (``kqueue``) and writes into a pipe
-descendants            ``/proc``, and a subreaper        psutil: children, and whoever carries the run's id
+the end of a process   a pidfd, which becomes readable   a thread waits (``kqueue``) and writes into a pipe
+descendants            ``/proc``, and a subreaper        psutil: children, and processes with the run's id
 the runner is killed   the kernel gets a death signal    ipykernel ends itself; the instance kills the others
-out of memory          ``/proc/vmstat`` counts it        the message only says SIGKILL
+out of memory          ``/proc/vmstat`` counts it        the message only mentions SIGKILL
 =====================  ================================  =====================================================
 
-Without a subreaper a process escapes that has lost its parent and does not show the run's id: because it
+Without a subreaper, a process is missed if it has lost its parent and does not show the run's id: because it
 cleared its environment, or because macOS hides the environment of the programs in ``/bin`` and ``/usr/bin``.
 """
 
@@ -37,26 +37,26 @@ RUN_VARIABLE = "RUNWIDGETS_RUN_ID"
 """Environment variable that every process of a run carries."""
 
 UNMARKED = "0" * 32
-"""What a fork server carries in place of a run's id."""
+"""The value of a fork server in place of a run's id."""
 ENV_START = 47
-"""Staging of ``env_start`` behind the name in ``/proc/<pid>/stat``. **Source:** proc(5)."""
+"""Position of ``env_start`` after the name in ``/proc/<pid>/stat``. **Source:** proc(5)."""
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 """**Source:** ``linux/prctl.h``."""
 
 KILL_TIMEOUT = 2.0
-"""Seconds in which a killed process must be gone; one that is not cannot be killed now."""
+"""Seconds within which a killed process must end; one that does not cannot be killed now."""
 
-LOOK_PAUSE = 0.02
-"""Seconds between two looks at a process where the system does not tell of its end."""
+POLL_DELAY = 0.02
+"""Seconds between two checks of a process on systems that do not report its end."""
 
 _is_linux = sys.platform == "linux"
 _prctl = ctypes.CDLL(None).prctl if _is_linux else None
 
 
 def _can_open_pidfds() -> bool:
-    """Say whether processes have descriptors here; a kernel before 5.3, or a sandbox, refuses them."""
+    """Return whether the system has pidfds; a kernel before 5.3, or a sandbox, rejects them."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
@@ -69,7 +69,7 @@ HAS_PIDFD = _can_open_pidfds()
 
 
 def become(function: Callable[[], int]) -> NoReturn:
-    """Call a function in a forked child, and end with the code that it returns."""
+    """Call a function in a forked child, and exit with the code that it returns."""
     code = 1
     try:
         code = function()
@@ -81,13 +81,13 @@ def become(function: Callable[[], int]) -> NoReturn:
 
 
 def become_reaper() -> None:
-    """Make orphaned descendants children of this process, where the system can."""
+    """Make orphaned descendants children of this process, if the system supports it."""
     if _prctl is not None:
         _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def die_with(parent: int) -> None:
-    """Have this process killed when its parent dies, where the system can; called in a child.
+    """Have this process killed when its parent dies, if the system supports it; called in a child.
 
     Parameters
     ----------
@@ -101,15 +101,15 @@ def die_with(parent: int) -> None:
 
 
 def mark_process(run_id: str) -> None:
-    """Have this process, and those that it forks, carry a run's id where others can see it.
+    """Set the run's id in the environment of this process and its forks, visibly to others.
 
-    What a process shows of its environment in ``/proc`` is the memory that it was started with, which
-    setting a variable does not change: the id is written over `UNMARKED` in that memory.
+    The environment of a process in ``/proc`` is the memory with which it was started, which setting a
+    variable does not change: the id is written over `UNMARKED` in that memory.
 
     Parameters
     ----------
     run_id : str
-        As long as `UNMARKED`, with which this program, or the one that it was forked from, was started.
+        As long as `UNMARKED`, with which this program, or the one that forked it, was started.
     """
     os.environ[RUN_VARIABLE] = run_id
     with open("/proc/self/stat", "rb") as stat:
@@ -120,7 +120,7 @@ def mark_process(run_id: str) -> None:
 
 
 def count_oom_kills() -> int:
-    """Return how many processes the system has killed because memory ran out; 0 where it does not say."""
+    """Return the number of processes that the system killed for lack of memory; 0 if unknown."""
     try:
         with open("/proc/vmstat") as statistics:
             return sum(int(line.split()[1]) for line in statistics if line.startswith("oom_kill "))
@@ -129,7 +129,7 @@ def count_oom_kills() -> int:
 
 
 def signal_name(number: int) -> str:
-    """Return the name of a signal, such as ``SIGKILL``; those of real time have only numbers."""
+    """Return the name of a signal, such as ``SIGKILL``; real-time signals have only numbers."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -137,17 +137,17 @@ def signal_name(number: int) -> str:
 
 
 def find_processes(run_id: str) -> list[psutil.Process]:
-    """Return the processes that carry a run's id, without this one."""
+    """Return the processes that carry a run's id, except this one."""
     return [process for process in psutil.process_iter() if _belongs(process, run_id)]
 
 
 def kill_descendants() -> None:
     """Kill every descendant of this process and wait until they are dead.
 
-    A process may start another between the look and the kill: looked for until there is none, or those
-    left can't be killed: they wait for a device, or belong to somebody else. Safe in any thread; the dead
-    are left to `reap_children`. Where orphans do not become children of this process, those that carry the id
-    of its run are killed too.
+    A process may start another one between the search and the kill: the search is repeated until it finds
+    none, or only processes that cannot be killed, because they wait for a device or belong to another user.
+    Safe in any thread; the dead are left to `reap_children`. If orphans do not become children of this
+    process, those that carry the id of its run are killed too.
     """
     _kill_all(lambda: [pid for pid in _descendants(os.getpid()) if not _is_dead(pid)])
     if _prctl is None and RUN_VARIABLE in os.environ:
@@ -155,7 +155,7 @@ def kill_descendants() -> None:
 
 
 def reap_children() -> None:
-    """Let the dead children of this process go, also those that it inherited."""
+    """Reap the dead children of this process, including inherited ones."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -164,12 +164,12 @@ def reap_children() -> None:
 
 
 def kill_run(run_id: str) -> None:
-    """Kill every process of a run but this one, and wait until those that can be killed are gone."""
+    """Kill every process of a run except this one, and wait until those that can be killed have ended."""
     _kill_all(lambda: [process.pid for process in find_processes(run_id)])
 
 
 def send_signal(pid: int, run_id: str, number: signal.Signals) -> bool:
-    """Send a signal to a process of a run, unless its number went to another one meanwhile.
+    """Send a signal to a process of a run, unless its process id was reused.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def send_signal(pid: int, run_id: str, number: signal.Signals) -> bool:
     Returns
     -------
     bool
-        False when the process is gone.
+        False if the process has ended.
     """
     try:
         process = psutil.Process(pid)
@@ -196,7 +196,7 @@ def send_signal(pid: int, run_id: str, number: signal.Signals) -> bool:
 
 
 def _kill_all(look: Callable[[], list[int]]) -> None:
-    """Kill processes, and wait until each is dead, if not yet reaped, as long as new ones are found."""
+    """Kill processes, and wait until each is dead, reaped or not, as long as new ones are found."""
     immortal: set[int] = set()
     while targets := [pid for pid in look() if pid not in immortal]:
         for pid in targets:
@@ -223,7 +223,7 @@ def wait_for_end(pid: int, timeout: float | None = None) -> None:
     pid : int
         The process, which may have ended already.
     timeout : float, optional
-        Seconds to wait at most; None for ever.
+        Seconds to wait at most; None for no limit.
     """
     if not HAS_PIDFD:
         _wait_without_pidfd(pid, timeout)
@@ -241,7 +241,7 @@ def wait_for_end(pid: int, timeout: float | None = None) -> None:
 
 
 def watch_for_end(pid: int) -> int:
-    """Return a descriptor that is readable once a process has ended, reaped or not.
+    """Return a descriptor that becomes readable once a process has ended, reaped or not.
 
     Parameters
     ----------
@@ -262,13 +262,13 @@ def watch_for_end(pid: int) -> int:
 
 def _tell_of_end(pid: int, writable: int) -> None:
     wait_for_end(pid)
-    with suppress(BrokenPipeError):  # nobody watches any more
+    with suppress(BrokenPipeError):  # the reader has closed its end
         os.write(writable, b"!")
     os.close(writable)
 
 
 def _wait_without_pidfd(pid: int, timeout: float | None) -> None:
-    """Wait for an end where processes have no descriptors; does not reap, so that the exit code stays."""
+    """Wait for the end of a process without pidfds; does not reap it, so that the exit code remains."""
     if sys.platform != "linux":
         exits = select.kevent(
             pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD | select.KQ_EV_ONESHOT, select.KQ_NOTE_EXIT
@@ -278,11 +278,11 @@ def _wait_without_pidfd(pid: int, timeout: float | None) -> None:
         return
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     while not _is_dead(pid) and time.monotonic() < deadline:
-        time.sleep(LOOK_PAUSE)
+        time.sleep(POLL_DELAY)
 
 
 def _children(pid: int | str) -> list[int]:
-    """Return the children of a process; from what the kernel lists, where it does."""
+    """Return the children of a process, from the kernel's list if there is one."""
     tasks = f"/proc/{pid}/task"
     if not os.path.isdir(tasks):
         return []
@@ -310,7 +310,7 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _is_dead(pid: int) -> bool:
-    """Say whether a process is gone, or only waits to be reaped."""
+    """Return whether a process has ended, reaped or not."""
     try:
         return psutil.Process(pid).status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""How an attempt to execute a run ended: what the journal's last record says, and what is sent home."""
+"""The outcome of an attempt to execute a run: the content of the journal's last record."""
 
 import errno
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from typing_extensions import TypedDict
 from runwidgets.schema import ReasonName, RunReason, StateName
 from runwidgets.states import RunState
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
-"""Errors of a disk that has no space, or of which somebody may not take more."""
+DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT}
+"""Error numbers of a full disk and of an exceeded quota."""
 
 
 class OutcomeRecord(TypedDict):
-    """An `Outcome`, of plain values."""
+    """An `Outcome` as plain values."""
 
     state: StateName
     reason: ReasonName | None
@@ -30,7 +30,7 @@ class Outcome:
     reason: RunReason | None = None
     """None for SUCCESS only."""
     messages: Sequence[str] = ()
-    """What is said of it to people; nobody branches on it."""
+    """Messages for people; nothing branches on them."""
 
     @classmethod
     def failed(cls, reason: RunReason, *messages: str) -> "Outcome":
@@ -39,28 +39,28 @@ class Outcome:
 
     @classmethod
     def from_json(cls, told: OutcomeRecord) -> "Outcome":
-        """Read what `to_json` gave."""
+        """Parse the result of `to_json`."""
         reason = None if told["reason"] is None else RunReason(told["reason"])
         return cls(RunState(told["state"]), reason, told["messages"])
 
     def to_json(self) -> OutcomeRecord:
-        """Return it as plain values."""
+        """Return the outcome as plain values."""
         reason = None if self.reason is None else self.reason.value
         record = {"state": self.state.value, "reason": reason, "messages": list(self.messages)}
         return cast(OutcomeRecord, record)
 
 
 WORKER_LOST = Outcome.failed(RunReason.WORKER_LOST, "its worker was lost")
-"""How a run ends that ends with its worker."""
+"""The outcome of a run that ends with its worker."""
 
 
 class RunFailedError(Exception):
-    """Ends an attempt: raised where that is found out, and caught by the runner or by the backend's thread.
+    """Ends an attempt: raised where it fails, and caught by the runner or the backend's thread.
 
     Parameters
     ----------
     outcome : Outcome
-        How it ended.
+        The outcome of the attempt.
     """
 
     def __init__(self, outcome: Outcome) -> None:
@@ -69,5 +69,5 @@ class RunFailedError(Exception):
 
 
 def reason_of(error: OSError) -> RunReason:
-    """Return why a run ends whose files could not be read or written."""
-    return RunReason.STORAGE_FULL if error.errno in FULL else RunReason.FILE_ERROR
+    """Return the reason of a run whose files could not be read or written."""
+    return RunReason.STORAGE_FULL if error.errno in DISK_FULL_ERRORS else RunReason.FILE_ERROR

@@ -1,4 +1,4 @@
-"""What a backend says of runs, and what it is told: of the database, or of a worker that sends it home."""
+"""The queue of a backend: a database, or a worker that sends changes to its instance."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -11,19 +11,19 @@ from runwidgets.store.database.metrics import RecordedValue
 
 
 class RunQueue(Protocol):
-    """A queue of runs and what becomes of them; `store.runs.Runs` has what each sentence means."""
+    """A queue of runs, with the changes of their state; see `store.database.runs.Runs`."""
 
     def together(self) -> AbstractContextManager[Any]:
-        """Return a context in which all that is said counts together or not at all."""
+        """Return a context in which all changes are stored together or not at all."""
 
     def claim(self, host: str, instance: str, slots: int) -> Any:
-        """Return a run with its ``id`` that is this instance's from now on; None when none waits."""
+        """Claim a run for this instance, with its ``id``, or return None if no run is waiting."""
 
     def list_slot_holders(self) -> Sequence[Any]:
         """Return the runs that hold a slot: their ``id``, ``state``, ``instance`` and ``host``."""
 
     def take_over(self, run_id: str, previous: str, instance: str, host: str) -> bool:
-        """Follow a run whose instance died; False if another was first."""
+        """Take over a run of a dead instance; return False if another instance was first."""
 
     def store_progress(
         self,
@@ -32,7 +32,7 @@ class RunQueue(Protocol):
         metrics: Sequence[RecordedValue] = (),
         log_size: int | None = None,
     ) -> None:
-        """Keep what a run says on its way."""
+        """Store what an executing run reports."""
 
     def move(
         self,
@@ -43,10 +43,10 @@ class RunQueue(Protocol):
         results: Iterable[NewFile] = (),
         holds_slot: bool = True,
     ) -> Any:
-        """Bring a run into a terminal state."""
+        """Move a run into a terminal state."""
 
     def release(self, run_id: str) -> bool:
-        """Give the slot of a run back, whose processes are gone; False if the run was deleted."""
+        """Release the slot of a run whose processes have ended; return False if the run was deleted."""
 
     def never_started(self, sweep_id: str) -> Sequence[str]:
-        """Return the ids of the runs of a sweep that were cancelled while they waited."""
+        """Return the ids of the runs of a sweep that were cancelled while they were waiting."""

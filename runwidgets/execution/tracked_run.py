@@ -1,4 +1,4 @@
-"""A run that an instance brings to its end: what its journal said, and what of it is not stored yet."""
+"""A tracked run: what its journal contains, and which part of that is not stored yet."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from runwidgets.errors import (
     StorageFullError,
     UnknownRunError,
 )
-from runwidgets.execution.journal import FORMAT, JournalReader, JournalRecord
+from runwidgets.execution.journal import JOURNAL_FORMAT, JournalReader, JournalRecord
 from runwidgets.execution.processes import watch_for_end
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
 from runwidgets.execution.run_queue import RunQueue
@@ -28,17 +28,17 @@ from runwidgets.store.database.database import now
 from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.files.layout import JOURNAL, LOCK, LOG, RUN_FILE
 
-NOTE_PAUSE = 0.2
-"""Seconds between two notes of what one run says; its end is never delayed."""
-RETRY_PAUSE = 1.0
-"""Seconds before the second attempt; twice as many before each further one."""
-RETRY_PAUSE_MAX = 60.0
+STORE_INTERVAL = 0.2
+"""Seconds between two stores of one run's progress; its end is never delayed."""
+RETRY_DELAY = 1.0
+"""Seconds before the second attempt; the delay doubles for each further one."""
+MAX_RETRY_DELAY = 60.0
 
 log = logging.getLogger(__name__)
 
 
 class TrackedRun:
-    """A run, followed by its journal.
+    """A run that is tracked by its journal.
 
     Parameters
     ----------
@@ -53,24 +53,24 @@ class TrackedRun:
         self.lock = folder / LOCK
         self.description: RunDescription = json.loads((folder / RUN_FILE).read_text("utf-8"))
         self.runner: int | None = None
-        """Process of the attempt that is under way, once its journal says so."""
+        """Process of the current attempt, once its journal contains it."""
         self.is_told = False
         """Whether that process was asked to end."""
         self.outcome: Outcome | None = None
         self.files: list[FoundResult] = []
-        """Result files of a successful attempt, as the journal says."""
+        """Result files of a successful attempt, from the journal."""
         self.attempts = 0
-        """Attempts that began, as the journal says."""
+        """Attempts that began, according to the journal."""
         self.launches = 0
         """Attempts that this instance launched."""
         self.starts_at: float | None = None
-        """When the next attempt is due (monotonic seconds); None while one is under way."""
+        """When the next attempt is due (monotonic seconds); None during an attempt."""
         self.must_spawn = self.description["config"].get("isolation") == "spawn"
         self.stops: str | None = self.description.get("stops")
-        """The sweep that an error of this run stops."""
+        """The sweep that a failure of this run stops."""
         self.process: subprocess.Popen[bytes] | None = None
         self.exit_fd: int | None = None
-        """Descriptor that is readable once a spawned runner has ended."""
+        """Descriptor that becomes readable once a spawned runner has ended."""
         self.code: int | None = None
         self.failures = 0
         self.kill_at: float | None = None
@@ -79,20 +79,20 @@ class TrackedRun:
         self._journal = JournalReader(folder / JOURNAL)
         self._log = folder / LOG
         self._log_size = 0
-        self._next_note = time.monotonic() + NOTE_PAUSE
+        self._next_note = time.monotonic() + STORE_INTERVAL
         self._progress = ProgressReport()
         self._is_changed = False
         self._metrics: list[RecordedValue] = []
 
     @property
     def may_retry(self) -> bool:
-        """Whether an attempt that failed is followed by another."""
+        """Whether a failed attempt is tracked by another one."""
         return self.attempts <= self.description["config"].get("retries", 0) and not self.is_cancelled
 
     def retry(self) -> None:
-        """Have the next attempt begin after a pause that doubles."""
+        """Schedule the next attempt after a delay that doubles each time."""
         assert self.outcome is not None
-        pause = min(RETRY_PAUSE * 2 ** (self.attempts - 1), RETRY_PAUSE_MAX)
+        pause = min(RETRY_DELAY * 2 ** (self.attempts - 1), MAX_RETRY_DELAY)
         self.starts_at = time.monotonic() + pause
         retries = self.description["config"]["retries"]
         self._report(
@@ -101,36 +101,36 @@ class TrackedRun:
         )
 
     def watch(self, process: "subprocess.Popen[bytes]") -> None:
-        """Remember the runner that was spawned."""
+        """Watch a spawned runner."""
         self.process = process
         self.exit_fd = watch_for_end(process.pid)
 
     def reap(self) -> None:
-        """Take the exit code of a spawned runner that is gone."""
+        """Reap a spawned runner that has ended, and store its exit code."""
         if self.process is not None:
             self.code = self.process.wait()
             self.process = None
         self.unwatch()
 
     def unwatch(self) -> None:
-        """Close what tells of the end of a spawned runner."""
+        """Close the descriptor that reports the end of a spawned runner."""
         if self.exit_fd is not None:
             os.close(self.exit_fd)
             self.exit_fd = None
 
     def read(self) -> None:
-        """Take what the journal says by now.
+        """Read the new records of the journal.
 
         Raises
         ------
         RunFailedError
-            Its runner writes journals of another format.
+            The runner writes journals of another format.
         """
         for record in self._journal.read():
             self._take(record)
 
     def store_progress(self, runs: RunQueue, is_last: bool = False) -> None:
-        """Store progress, metrics and the size of the log, if they changed, and not too often."""
+        """Store progress, metrics and the size of the log, if they have changed, at a limited rate."""
         if not is_last and time.monotonic() < self._next_note:
             return
         grown = self._grown()
@@ -140,23 +140,23 @@ class TrackedRun:
         runs.store_progress(self.run_id, progress if self._is_changed else None, self._metrics, grown)
         self._is_changed, self._metrics = False, []
         self._log_size = self._log_size if grown is None else grown
-        self._next_note = time.monotonic() + NOTE_PAUSE
+        self._next_note = time.monotonic() + STORE_INTERVAL
 
     def has_news(self) -> bool:
-        """Read on, where a note is due; say whether there is something to store."""
+        """Read on, if a store is due, and return whether there is anything to store."""
         if self.starts_at is not None or time.monotonic() < self._next_note:
             return False
         self.read()
         return self._is_changed or bool(self._metrics) or self._grown() is not None
 
     def _grown(self) -> int | None:
-        """Return the size of the log; None where it is that of the last note."""
+        """Return the size of the log, or None if it has not changed since the last store."""
         size = self._log.stat().st_size if self._log.exists() else 0
         return size if size != self._log_size else None
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Have what `note` and `end` store count as stored only if the block ends well."""
+        """Treat the stores in the block as done only if the block succeeds."""
         before = (self._is_changed, self._metrics, self._log_size, self._next_note)
         ended = (self.is_cancelled, self.has_ended)
         try:
@@ -167,19 +167,19 @@ class TrackedRun:
             raise
 
     def end(self, runs: RunQueue, holds_slot: bool) -> bool:
-        """Store the end, unless somebody cancelled the run before.
+        """Store the end, unless the run was cancelled before.
 
         Parameters
         ----------
         runs : RunQueue
-            Where.
+            The queue.
         holds_slot : bool
-            Whether processes of it are left.
+            Whether processes of the run are left.
 
         Returns
         -------
         bool
-            False when the run has its end already: the first writer won.
+            False if the run has ended already: the first writer counts.
         """
         assert self.outcome is not None
         results: list[NewFile] = [
@@ -206,10 +206,10 @@ class TrackedRun:
 
     def _take(self, record: JournalRecord) -> None:
         if record["kind"] == "started":
-            if record["format"] != FORMAT:
+            if record["format"] != JOURNAL_FORMAT:
                 message = (
                     f"its runner writes journals of format {record['format']}, and the server reads format "
-                    f"{FORMAT}: they have different versions of runwidgets; install the same on both"
+                    f"{JOURNAL_FORMAT}: they have different versions of runwidgets; install the same on both"
                 )
                 raise RunFailedError(Outcome.failed(RunReason.VERSION_MISMATCH, message))
             self.runner, self.is_told = record["pid"], False
@@ -235,29 +235,29 @@ class TrackedRun:
         self._is_changed = True
 
 
-def store_all(followed: Iterable[TrackedRun], runs: RunQueue) -> None:
-    """Store what runs say on their way, of all of them in one transaction.
+def store_all(tracked: Iterable[TrackedRun], runs: RunQueue) -> None:
+    """Store the progress of several runs in one transaction.
 
-    Fifty runs that print all the time would be two hundred and fifty commits a second, each of which waits
-    for the disk. Where one of them says what cannot be stored, nothing is stored here: each is then noted by
-    itself, and only that one failures.
+    Fifty runs that print all the time would need two hundred and fifty commits a second, each of which waits
+    for the disk. If one of them cannot be stored, nothing is stored here: each is then stored separately,
+    and only that one fails.
 
     Parameters
     ----------
-    followed : iterable of TrackedRun
-        The runs; those that have nothing to say are left alone.
+    tracked : iterable of TrackedRun
+        The runs; those without news are skipped.
     runs : RunQueue
-        Where.
+        The queue.
 
     Raises
     ------
     ServiceUnavailableError
-        The database went away.
+        The database became unavailable.
     StorageFullError
         The disk is full.
     """
     try:
-        telling = [each for each in followed if each.has_news()]
+        telling = [each for each in tracked if each.has_news()]
         if len(telling) < 2:
             return
         with ExitStack() as together:
@@ -269,4 +269,4 @@ def store_all(followed: Iterable[TrackedRun], runs: RunQueue) -> None:
     except (ServiceUnavailableError, StorageFullError):
         raise
     except Exception:
-        log.debug("runwidgets: runs cannot be noted together", exc_info=True)
+        log.debug("runwidgets: the progress of several runs cannot be stored together", exc_info=True)

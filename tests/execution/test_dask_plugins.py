@@ -68,7 +68,7 @@ def test_a_cancelled_run_has_no_other_end() -> None:
 
 def test_results_are_offered_until_the_store_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is away for a while costs no run its results."""
-    monkeypatch.setattr(module, "SAVE_PAUSE", 0.0)
+    monkeypatch.setattr(module, "SAVE_INTERVAL", 0.0)
     answers = [ServiceUnavailableError("store", "it does not answer")] * 2
 
     class Away:

@@ -143,7 +143,7 @@ def test_a_module_beside_the_notebook_is_the_one_that_is_imported(own: Instance,
 
 
 def test_a_module_that_prints_or_warns_when_it_is_imported_does_so_in_the_notebook(tmp_path: Path) -> None:
-    """It is not imported ahead; what else the notebook imports is."""
+    """It is not preloaded; what else the notebook imports is."""
     name = f"loud_{uuid.uuid4().hex}"
     place = Path(sysconfig.get_path("purelib")) / f"{name}.py"
     place.write_text("import warnings\nprint('hello from the module')\nwarnings.warn('old')\n")
@@ -185,7 +185,7 @@ def test_a_server_that_is_idle_or_too_large_ends(
     warm(instance, tmp_path, "1")
     (old,) = servers(instance)
 
-    monkeypatch.setattr(pool, "TEND_PAUSE", 0.1)
+    monkeypatch.setattr(pool, "MAINTENANCE_INTERVAL", 0.1)
     monkeypatch.setattr(pool, limit, 0.0)
     wait_until(lambda: not psutil.pid_exists(old))
     monkeypatch.undo()
@@ -263,7 +263,7 @@ def test_a_thousand_runs_leave_the_service_as_a_hundred_did(tmp_path: Path) -> N
     def execute(count: int) -> None:
         ids.extend(api.runs.start_run(group, arguments(x=at))["id"] for at in range(count))
         wait_until(lambda: api.runs.get_run(ids[-1])["state"] not in ACTIVE, within=300)
-        wait_until(lambda: not instance._backend._followed)
+        wait_until(lambda: not instance._backend._tracked)
         assert {api.runs.get_run(run_id)["state"] for run_id in ids} == {"SUCCESS"}
         gc.collect()
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from runwidgets.execution.forkserver.huge_pages import SIZE
+from runwidgets.execution.forkserver.huge_pages import HUGE_PAGE_SIZE_FILE
 
 FILLS = """
 import mmap, re
@@ -20,7 +20,7 @@ print(made >= 15, large >= 30_000, kept[:] == pattern)
 
 
 @pytest.mark.skipif(
-    not SIZE.exists() or tuple(map(int, platform.release().split(".")[:2])) < (6, 1),
+    not HUGE_PAGE_SIZE_FILE.exists() or tuple(map(int, platform.release().split(".")[:2])) < (6, 1),
     reason="this Linux makes no large pages when it is asked",
 )
 def test_memory_is_put_into_large_pages_and_stays_what_it_was() -> None:

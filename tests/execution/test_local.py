@@ -150,7 +150,7 @@ def test_a_runner_of_another_version_is_told_apart(root: Path, tmp_path: Path) -
     second = open_instance(root, slots=1)
     handle = ended(second.api(), run_id)
     wait_until(lambda: not find_processes(run_id), within=5)
-    wait_until(lambda: not second._backend._followed)
+    wait_until(lambda: not second._backend._tracked)
     second.close()
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "version_mismatch")

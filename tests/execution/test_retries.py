@@ -77,7 +77,7 @@ def test_a_runner_that_was_killed_is_tried_again(own: Instance, tmp_path: Path) 
     slow = flaky(tmp_path, good=2).replace("assert tries", f"{wait}\nassert tries")
     run_id = running(api, tmp_path, slow, config={"retries": 1})["id"]
     wait_until(lambda: (tmp_path / "count").exists())
-    process = own._backend._followed[run_id].runner
+    process = own._backend._tracked[run_id].runner
     assert process is not None
     os.kill(process, signal.SIGKILL)
 
@@ -91,7 +91,7 @@ def test_a_cancelled_run_is_not_tried_again(own: Instance, tmp_path: Path) -> No
     wait_until(lambda: "follows" in api.runs.get_run(run_id).get("progress", {}).get("text", ""))
 
     handle = api.runs.cancel_run(run_id)
-    wait_until(lambda: run_id not in own._backend._followed)
+    wait_until(lambda: run_id not in own._backend._tracked)
 
     tries = (tmp_path / "count").read_text()
     assert handle["state"] == api.runs.get_run(run_id)["state"] == "CANCELED"

@@ -40,7 +40,7 @@ def test_a_secret_is_nowhere_in_what_a_run_leaves(tmp_path: Path, secret: str) -
         started[way] = api.runs.start_run(group_of(made), arguments(pw=secret))["id"]
 
     states = {way: ended(api, run_id)["state"] for way, run_id in started.items()}
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     instance.close()
 
     assert states == {way: "ERROR" if way == "error" else "SUCCESS" for way in WAYS}

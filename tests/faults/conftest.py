@@ -24,6 +24,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     root = tmp_path_factory.mktemp("faults") / "root"
     instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0, start_timeout=10.0))
     yield instance
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     instance.close()
     assert check(root) == []

@@ -60,7 +60,7 @@ def own(cluster: Cluster, tmp_path: Path) -> Iterator[Instance]:
     root = tmp_path / "root"
     instance = open_instance(root, limits=Limits(cancel_grace=1.0), cluster=cluster.address)
     yield instance
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     instance.close()
     assert check(root) == []
 
@@ -87,7 +87,7 @@ def test_cancel_reaches_the_kernel_and_all_that_it_started(own: Instance, tmp_pa
 
     assert own.api().runs.cancel_run(run_id, "enough")["state"] == "CANCELED"
     wait_until(lambda: not find_processes(run_id), within=5.0)
-    wait_until(lambda: not own._backend._followed)
+    wait_until(lambda: not own._backend._tracked)
     assert own.api().runs.get_run(run_id)["messages"] == ["enough"]
     if cell == CLEAN:
         assert "cleaned up" in own.api().runs.get_log(run_id)["text"]
@@ -100,7 +100,7 @@ def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(own: Inst
     wait_until(lambda: own.api().runs.get_run(run_id)["state"] == "RUNNING")
 
     own.api().runs.cancel_run(run_id)
-    wait_until(lambda: not own._backend._followed)
+    wait_until(lambda: not own._backend._tracked)
     assert not mark.exists()
 
 

@@ -79,7 +79,7 @@ def test_a_run_that_fills_the_disk_ends_in_an_error_that_names_it(
     nbformat.validate(nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4))
     with pytest.raises(StorageFullError):
         api.runs.start_run(calm, [])
-    wait_until(lambda: handle["id"] not in small._backend._followed)
+    wait_until(lambda: handle["id"] not in small._backend._tracked)
     api.runs.delete_run(handle["id"])
     assert ended(api, api.runs.start_run(calm, [])["id"])["state"] == "SUCCESS"
 
@@ -137,6 +137,6 @@ def test_a_run_whose_folder_is_gone_ends_in_an_error(own: Instance, tmp_path: Pa
     assert handles[2]["reason"] == "file_error"
     wait_until(lambda: not any(find_processes(run_id) for run_id in busy), within=5)
     assert not any(folder.exists() for folder in folders)
-    wait_until(lambda: not own._backend._followed)
+    wait_until(lambda: not own._backend._tracked)
     for handle in handles:
         api.runs.delete_run(handle["id"])

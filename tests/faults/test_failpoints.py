@@ -31,7 +31,7 @@ if step == "cancelled":
 else:
     run_id = accepted(api, folder, CELL)["id"]
     ended(api, run_id)
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     api.runs.delete_run(run_id)
 """.replace("CELL", repr(CELL))
 
@@ -70,7 +70,7 @@ def test_a_service_killed_at_any_step_leaves_nothing_undone_and_does_nothing_twi
     runs = api.runs.list_runs(group_of(api.workflows.get_workflow(workflow_id)))["runs"]
     states = [ended(api, each["id"])["state"] for each in runs]
     wait_until(lambda: not any(find_processes(each["id"]) for each in runs), within=10)
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     wait_until(lambda: len(list((root / "runs").iterdir())) == len(runs))
     kept = {each["id"]: attempts(root, each["id"]) for each in runs}
     files = [
@@ -116,7 +116,7 @@ def test_a_service_killed_while_it_accepts_a_sweep_accepted_all_of_it_or_nothing
     for each in sweeps:
         wait_until(lambda each=each: api.sweeps.get_sweep(each["id"])["isDone"])
     counts = [api.sweeps.get_sweep(each["id"])["counts"]["SUCCESS"] for each in sweeps]
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     wait_until(lambda: len(list((root / "runs").iterdir())) == sum(counts))
     instance.close()
 
@@ -142,7 +142,7 @@ def test_a_runner_killed_at_any_step_ends_its_run_and_its_processes(
     api = instance.api()
     pause = "import time; time.sleep(0.7)" if step == "cell saved" else "1"
     handle = ended(api, accepted(api, tmp_path, CELL, pause, config=config)["id"])
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     notebook = json.loads(read(api.runs.get_notebook(handle["id"])))
     left = find_processes(handle["id"])
     instance.close()

@@ -145,7 +145,7 @@ def test_a_cancel_ends_whatever_runs(own: Instance, tmp_path: Path, path: Json, 
 
     assert (handle["state"], handle["reason"], handle["messages"]) == ("CANCELED", "canceled", ["enough"])
     wait_until(lambda: not find_processes(run_id), within=5)
-    wait_until(lambda: run_id not in own._backend._followed)
+    wait_until(lambda: run_id not in own._backend._tracked)
     assert statuses(api, run_id)[0] == "ok"
     assert api.runs.get_run(run_id)["state"] == "CANCELED"
 
@@ -189,7 +189,7 @@ def test_a_cancel_at_a_bad_moment_gives_one_end(
     for thread in threads:
         thread.join()
     state = ended(api, run_id)["state"]
-    wait_until(lambda: run_id not in own._backend._followed)
+    wait_until(lambda: run_id not in own._backend._tracked)
 
     assert len(refused) == (1 if state == "CANCELED" else 2)
     assert api.runs.get_run(run_id)["state"] == state
@@ -236,7 +236,7 @@ def test_a_kernel_that_does_not_come_up_is_an_error_that_says_so(
     group = api.workflows.create_workflow(str(notebook))["groups"][0]["id"]
 
     handle = ended(api, api.runs.start_run(group, [])["id"])
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     instance.close()
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_not_started")

@@ -49,12 +49,12 @@ def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
     other = finished(api, tmp_path, "1")
 
     handle = ended(api, run_id)
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     instance.close()
 
     assert other["state"] == "SUCCESS"
     assert (handle["state"], handle["reason"]) == ("ERROR", "internal_error")
-    assert handle["messages"][0].startswith("the run could not be followed: ")
+    assert handle["messages"][0].startswith("the run could not be tracked: ")
 
 
 def test_a_kernel_that_dies_with_words_unread_ends_its_run(own: Instance, tmp_path: Path, path: Json) -> None:
@@ -119,7 +119,7 @@ def test_an_end_that_the_disk_did_not_take_is_stored_later(
 
     assert not failures
     assert (handle["state"], handle["metrics"]) == ("SUCCESS", {"a": 1})
-    wait_until(lambda: handle["id"] not in own._backend._followed)
+    wait_until(lambda: handle["id"] not in own._backend._tracked)
 
 
 def test_a_module_whose_import_never_ends_holds_up_neither_cancel_nor_close(
@@ -138,11 +138,11 @@ def test_a_module_whose_import_never_ends_holds_up_neither_cancel_nor_close(
     api = instance.api()
     late = "def use():\n    import endless_import"
     run_id = accepted(api, tmp_path, late)["id"]
-    wait_until(lambda: instance._backend._followed and not instance._backend._followed[run_id].starts_at)
+    wait_until(lambda: instance._backend._tracked and not instance._backend._tracked[run_id].starts_at)
 
     api.runs.cancel_run(run_id)
 
-    wait_until(lambda: run_id not in instance._backend._followed)
+    wait_until(lambda: run_id not in instance._backend._tracked)
     assert api.runs.get_run(run_id)["state"] == "CANCELED"
     assert finished(api, tmp_path, "1")["state"] == "SUCCESS"
     write_notebook(tmp_path / "prepared.ipynb", late)

@@ -451,7 +451,7 @@ def own(tmp_path: Path) -> Iterator[Instance]:
     """Open an instance with one slot, and let a doctor have the last word on it."""
     instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel", limits=Limits(queue=20))
     yield instance
-    wait_until(lambda: not instance._backend._followed)
+    wait_until(lambda: not instance._backend._tracked)
     instance.close()
     assert check(tmp_path / "root") == []
 
@@ -518,7 +518,7 @@ def test_a_stopped_sweep_keeps_no_secret(own: Instance, tmp_path: Path) -> None:
         if not config:
             api.sweeps.cancel_sweep(sweep["id"])
         done(api, sweep["id"])
-        wait_until(lambda: not own._backend._followed)
+        wait_until(lambda: not own._backend._tracked)
         assert list((tmp_path / "root" / "runs").glob("*/secrets.json")) == []
     with pytest.raises(InvalidArgumentError, match="key: it is secret and was not stored"):
         api.sweeps.rerun_failed(sweep["id"])
@@ -592,7 +592,7 @@ def test_old_runs_take_their_points_along(own: Instance, tmp_path: Path) -> None
     done(api, first["id"])
     second = api.sweeps.start_sweep(group, grid(1, 3), {"reuse": True})
     done(api, second["id"])
-    wait_until(lambda: not own._backend._followed)
+    wait_until(lambda: not own._backend._tracked)
 
     list(clean_root(tmp_path / "root", None, 0, 1))
 

@@ -1,12 +1,13 @@
 """Runs on a Dask cluster: one task per run, executed by the `RunWorkerPlugin` of a worker.
 
-The thread claims as many runs as the cluster has threads, and hands each to the scheduler as a task that
-nobody's client owns, so that it goes on when this instance ends. What a run says comes back over a topic of
-the cluster, and is said to the database here. Every half second the scheduler is asked what has become of
-the tasks: what it knows no more, and what was on a worker that is gone, is looked up where the run's journal
-is. A run that has no end there was lost: it ends in ERROR, or is sent again where its settings ask for that.
+The thread claims as many runs as the cluster has threads, and submits each to the scheduler as a task without
+a client, so that the task continues when this instance ends. Messages of a run arrive on a topic of the
+cluster, and are stored in the database here. Every half second the scheduler is asked for the state of the
+tasks; for a task that it no longer knows, or that was on a lost worker, the journal of the run is read. A run
+without an end there was lost: it ends in ERROR, or is submitted again if its config allows retries.
 
-The scheduler may go away and come back, empty; the cluster may have no worker for a while; then runs wait.
+The scheduler may be unavailable and return without its state, and the cluster may have no worker for a while;
+then runs wait.
 """
 
 import logging
@@ -20,12 +21,12 @@ from typing import Any
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.backend import Cluster
 from runwidgets.execution.dask.connection import Connection
-from runwidgets.execution.dask.scheduler_plugin import PREFIX
+from runwidgets.execution.dask.scheduler_plugin import KEY_PREFIX
 from runwidgets.execution.dask.worker_loader import RunWorkerLoader
-from runwidgets.execution.dispatcher import IDLE_PAUSE, Dispatcher
+from runwidgets.execution.dispatcher import IDLE_INTERVAL, Dispatcher
 from runwidgets.execution.run_outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
-from runwidgets.execution.runner.recorder import settle
+from runwidgets.execution.runner.recorder import correct_notebook
 from runwidgets.execution.tracked_run import TrackedRun
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
@@ -36,14 +37,14 @@ from runwidgets.store.files.layout import JOURNAL, RUN_FILE
 from runwidgets.store.liveness import Liveness
 from runwidgets.store.locks import is_locked
 
-NEWS_PATIENCE = 1.0
-"""Seconds in which the end of a run comes over the topic, once the scheduler has forgotten its task."""
-CLOSING_PATIENCE = 10.0
-"""Seconds in which a worker that lost its scheduler has ended its runs, and put down what they left."""
-ABSENCE_PATIENCE = 60.0
-"""Seconds without a scheduler after which its runs count as lost."""
-LAUNCHES = 3
-"""Times that a run is sent before it counts as one that no worker can begin."""
+END_TIMEOUT = 1.0
+"""Seconds within which the end of a run arrives on the topic, after the scheduler has forgotten its task."""
+WORKER_CLOSE_TIMEOUT = 10.0
+"""Seconds within which a worker that lost its scheduler ends its runs and stores their results."""
+SCHEDULER_TIMEOUT = 60.0
+"""Seconds without a scheduler after which its runs are considered lost."""
+MAX_LAUNCHES = 3
+"""Attempts to submit a run before it fails because no worker can begin it."""
 
 Json = dict[str, Any]
 
@@ -51,20 +52,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Sent:
-    """A run that this instance brings to its end."""
+class SubmittedRun:
+    """A run that was submitted to the cluster and is tracked by this instance."""
 
     run_id: str
     config: Json
     sweep_id: str | None
     _: KW_ONLY
     key: str | None = None
-    """Of its task; None while it has none."""
+    """Key of its task; None if it has none."""
     launches: int = 0
     attempts: int = 0
-    """Attempts that began, as far as is known."""
+    """Number of attempts that began, as far as is known."""
     is_adopted: bool = False
-    """Whether another instance sent it, with which key is not known yet."""
+    """Whether another instance submitted it, under a key that is not known yet."""
     is_cancelled: bool = False
     is_told: bool = False
     """Whether its worker was asked to end it."""
@@ -73,14 +74,14 @@ class Sent:
     end: Outcome | None = None
     results: list[NewFile] = field(default_factory=list)
     is_over: bool = False
-    """Whether no process of it is left, as its worker says."""
+    """Whether none of its processes is left, according to its worker."""
     lost: str | None = None
     """The worker that was lost."""
     gone_since: float | None = None
     """When the scheduler was found not to know its task (monotonic seconds)."""
 
 
-class DaskBackend(Dispatcher[Sent]):
+class DaskBackend(Dispatcher[SubmittedRun]):
     """Executes runs on the workers of a Dask cluster.
 
     Parameters
@@ -88,27 +89,27 @@ class DaskBackend(Dispatcher[Sent]):
     runs : RunQueue
         The queue.
     files : FileStore
-        Where run directories are.
+        The files of the instance.
     limits : Limits
-        Those of the instance.
+        The limits of the instance.
     liveness : Liveness
-        Who else has runs.
+        The other instances.
     cluster : str or callable
-        See `Cluster`; one that is made here ends with this instance, and its runs with it.
+        See `Cluster`; a cluster that is created here ends with this instance, which ends its runs.
     name : str
-        Of the instance: equal for all instances that share its root and database, and for no other.
+        Name of the instance: equal for all instances with the same root and database, and for no others.
     slots : int, optional
-        Runs that the cluster executes at once; None for the threads that its workers have.
+        Runs that the cluster executes at once; None for the number of threads of its workers.
     environment : iterable of str
-        Names of environment variables of a worker that runs inherit beside the usual ones.
+        Names of environment variables of a worker that runs inherit in addition to the default ones.
 
     Raises
     ------
     ServiceUnavailableError
-        The cluster cannot be made.
+        The cluster cannot be created.
     """
 
-    busy_pause = IDLE_PAUSE
+    busy_pause = IDLE_INTERVAL
     has_resources = True
 
     def __init__(
@@ -123,7 +124,7 @@ class DaskBackend(Dispatcher[Sent]):
         slots: int | None = None,
         environment: Iterable[str] = (),
     ) -> None:
-        topic = f"{PREFIX}{name}"
+        topic = f"{KEY_PREFIX}{name}"
         loader = RunWorkerLoader(topic, files.address, asdict(limits), tuple(environment))
         self._version = loader.version
         self._cluster = Connection(cluster, loader, lambda: self._wake())
@@ -133,200 +134,217 @@ class DaskBackend(Dispatcher[Sent]):
         self._begin()
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
-        """Have every worker warm a process up for a template."""
+        """Make every worker prepare a process for a template."""
         self._wanted.append((kernel_name, list(imports)))
         self._wake()
 
     def adopt(self, run_ids: Iterable[str]) -> None:
-        """Follow runs whose instance died; those that another instance took meanwhile are left to it."""
+        """Track runs of a dead instance, except those that another instance has taken over."""
         wanted = set(run_ids)
         for row in self._runs.list_slot_holders() if wanted else ():
             is_elsewhere = row.host != self._host and self._files.is_locked(row.id)
             if row.id not in wanted or is_elsewhere:
                 continue
             if self._runs.take_over(row.id, row.instance, self._instance, self._host):
-                self._followed[row.id] = Sent(row.id, row.config, row.sweep_id, is_adopted=True)
+                self._tracked[row.id] = SubmittedRun(row.id, row.config, row.sweep_id, is_adopted=True)
 
     def _leave(self) -> None:
         self._cluster.close()
 
     # -- the thread ------------------------------------------------------------------------------------
 
-    def _look_around(self) -> None:
-        """Ask the scheduler what has become of the runs, and what room there is."""
-        adopted = [sent for sent in self._followed.values() if sent.is_adopted]
-        keys = [sent.key for sent in self._followed.values() if sent.key is not None]
-        states = self._cluster.look([*keys, *(key for sent in adopted for key in _keys(sent))])
-        for sent in adopted if states else ():
-            known = [key for key in _keys(sent) if states[key] != "gone"]
-            sent.key, sent.is_adopted = known[-1] if known else _keys(sent)[0], False
-            sent.launches = _keys(sent).index(sent.key) + 1
-        for sent in self._followed.values():
-            if sent.key in states:
-                is_gone = states[sent.key] in {"gone", "lost"}
-                sent.gone_since = (sent.gone_since or time.monotonic()) if is_gone else None
+    def _maintain(self) -> None:
+        """Ask the scheduler for the state of the runs, and for its number of threads."""
+        adopted = [submitted for submitted in self._tracked.values() if submitted.is_adopted]
+        keys = [submitted.key for submitted in self._tracked.values() if submitted.key is not None]
+        states = self._cluster.look([*keys, *(key for submitted in adopted for key in _keys(submitted))])
+        for submitted in adopted if states else ():
+            known = [key for key in _keys(submitted) if states[key] != "gone"]
+            submitted.key, submitted.is_adopted = known[-1] if known else _keys(submitted)[0], False
+            submitted.launches = _keys(submitted).index(submitted.key) + 1
+        for submitted in self._tracked.values():
+            if submitted.key in states:
+                is_gone = states[submitted.key] in {"gone", "lost"}
+                submitted.gone_since = (submitted.gone_since or time.monotonic()) if is_gone else None
 
     @property
     def _slots(self) -> int:
         if self._cluster.lost_since is not None:
             return 0
-        return self._count or max(1, self._cluster.threads)  # one gives a cluster that may grow a reason to
+        return self._count or max(1, self._cluster.threads)  # one makes an adaptive cluster start a worker
 
     def _listen(self) -> None:
         while self._wanted:
             self._cluster.prepare(*self._wanted.pop())
-        by_key = {sent.key: sent for sent in self._followed.values()}
+        by_key = {submitted.key: submitted for submitted in self._tracked.values()}
         for said in self._cluster.hear():
-            sent = by_key.get(said["key"]) if "key" in said else self._followed.get(said["run"])
-            if sent is not None:
-                self._hear_of(sent, said)
+            submitted = by_key.get(said["key"]) if "key" in said else self._tracked.get(said["run"])
+            if submitted is not None:
+                self._on_message(submitted, said)
 
-    def _hear_of(self, sent: Sent, said: Json) -> None:
-        sent.notes += said.get("notes", [])
+    def _on_message(self, submitted: SubmittedRun, said: Json) -> None:
+        submitted.notes += said.get("notes", [])
         if "lost" in said:
-            sent.lost = said["lost"]
-            sent.gone_since = sent.gone_since or time.monotonic()
+            submitted.lost = said["lost"]
+            submitted.gone_since = submitted.gone_since or time.monotonic()
         elif "failed" in said:
             message = f"Dask could not execute it: {said['failed']}"
-            sent.end = Outcome.failed(RunReason.WORKER_FAILED, message)
-            sent.is_over = True
+            submitted.end = Outcome.failed(RunReason.WORKER_FAILED, message)
+            submitted.is_over = True
         elif "version" in said:
             message = (
                 f"worker {said['worker']} has {_release(said['version'])} and the server has "
                 f"{_release(self._version)}; install the same version of runwidgets on both"
             )
-            sent.end = Outcome.failed(RunReason.VERSION_MISMATCH, message)
-            sent.is_over = True
+            submitted.end = Outcome.failed(RunReason.VERSION_MISMATCH, message)
+            submitted.is_over = True
         elif "end" in said:
-            sent.end = None if said["end"] is None else Outcome.from_json(said["end"])
-            sent.results, sent.is_over = said.get("results", []), True
+            submitted.end = None if said["end"] is None else Outcome.from_json(said["end"])
+            submitted.results, submitted.is_over = said.get("results", []), True
 
-    def _note_all(self) -> None:
-        telling = [sent for sent in self._followed.values() if sent.notes and not sent.is_over]
+    def _store_all(self) -> None:
+        telling = [
+            submitted for submitted in self._tracked.values() if submitted.notes and not submitted.is_over
+        ]
         if telling:
             with self._runs.together():
-                for sent in telling:
-                    self._note(sent)
-            for sent in telling:
-                sent.notes.clear()
+                for submitted in telling:
+                    self._note(submitted)
+            for submitted in telling:
+                submitted.notes.clear()
 
     def _follow(self, row: Any) -> None:
-        self._followed[row.id] = Sent(row.id, row.config, row.sweep_id)
+        self._tracked[row.id] = SubmittedRun(row.id, row.config, row.sweep_id)
 
-    def _advance(self, sent: Sent) -> None:
-        if sent.is_over:
-            self._let_go(sent)
-        elif sent.key is None and not sent.is_adopted:
-            if sent.is_cancelled:
-                self._let_go(sent)
+    def _advance(self, submitted: SubmittedRun) -> None:
+        if submitted.is_over:
+            self._finish(submitted)
+        elif submitted.key is None and not submitted.is_adopted:
+            if submitted.is_cancelled:
+                self._finish(submitted)
             elif self._cluster.lost_since is None:
-                self._send(sent)
-        elif self._is_gone(sent):
-            self._conclude(sent)
-        elif sent.is_cancelled and not sent.is_told and sent.key and self._cluster.lost_since is None:
-            sent.is_told = True
-            self._cluster.withdraw(sent.key, sent.run_id, partial(setattr, sent, "is_told", False))
+                self._send(submitted)
+        elif self._is_gone(submitted):
+            self._conclude(submitted)
+        elif (
+            submitted.is_cancelled
+            and not submitted.is_told
+            and submitted.key
+            and self._cluster.lost_since is None
+        ):
+            submitted.is_told = True
+            self._cluster.withdraw(
+                submitted.key, submitted.run_id, partial(setattr, submitted, "is_told", False)
+            )
 
-    def _is_gone(self, sent: Sent) -> bool:
-        """Say whether nothing more will be heard of a run from the cluster."""
-        if sent.gone_since is not None:
-            return sent.lost is not None or time.monotonic() > sent.gone_since + NEWS_PATIENCE
+    def _is_gone(self, submitted: SubmittedRun) -> bool:
+        """Return whether the cluster will report nothing more about a run."""
+        if submitted.gone_since is not None:
+            return submitted.lost is not None or time.monotonic() > submitted.gone_since + END_TIMEOUT
         since = self._cluster.lost_since
-        return since is not None and time.monotonic() > since + CLOSING_PATIENCE
+        return since is not None and time.monotonic() > since + WORKER_CLOSE_TIMEOUT
 
-    def _send(self, sent: Sent) -> None:
-        """Hand a run to the scheduler."""
-        if sent.launches >= LAUNCHES + sent.attempts:
+    def _send(self, submitted: SubmittedRun) -> None:
+        """Submit a run to the scheduler."""
+        if submitted.launches >= MAX_LAUNCHES + submitted.attempts:
             message = "no worker of the cluster could begin it"
-            sent.end = Outcome.failed(RunReason.WORKER_FAILED, message)
-            self._let_go(sent)
+            submitted.end = Outcome.failed(RunReason.WORKER_FAILED, message)
+            self._finish(submitted)
             return
-        key = _key(sent.run_id, sent.launches)
-        self._cluster.send(key, sent.run_id, sent.attempts, sent.config.get("resources"))
-        sent.launches += 1
-        sent.key, sent.lost, sent.gone_since = key, None, None
+        key = _key(submitted.run_id, submitted.launches)
+        self._cluster.send(key, submitted.run_id, submitted.attempts, submitted.config.get("resources"))
+        submitted.launches += 1
+        submitted.key, submitted.lost, submitted.gone_since = key, None, None
 
-    def _conclude(self, sent: Sent) -> None:
-        """End a run of which the cluster says nothing more, by what it left; or send it again."""
-        with self._files.view_run(sent.run_id, RUN_FILE, JOURNAL) as folder:
-            followed = TrackedRun(sent.run_id, folder)
-            if is_locked(followed.lock):
-                return  # its runner still ends
-            followed.read()
-        sent.attempts = followed.attempts
-        if followed.outcome is not None and followed.outcome.reason is RunReason.WORKER_LOST:
-            followed.outcome = None
-        if followed.outcome is None and not sent.is_cancelled:
-            if self._is_to_wait(sent):
+    def _conclude(self, submitted: SubmittedRun) -> None:
+        """End a run of which the cluster reports nothing more by its journal, or submit it again."""
+        with self._files.view_run(submitted.run_id, RUN_FILE, JOURNAL) as folder:
+            tracked = TrackedRun(submitted.run_id, folder)
+            if is_locked(tracked.lock):
+                return  # its runner is still ending
+            tracked.read()
+        submitted.attempts = tracked.attempts
+        if tracked.outcome is not None and tracked.outcome.reason is RunReason.WORKER_LOST:
+            tracked.outcome = None
+        if tracked.outcome is None and not submitted.is_cancelled:
+            if self._is_to_wait(submitted):
                 return
-            if followed.may_retry or not followed.attempts:
-                log.warning("runwidgets: run %s: %s; it is sent again", sent.run_id, _lost(sent))
-                sent.key, sent.is_told = None, False
+            if tracked.may_retry or not tracked.attempts:
+                log.warning(
+                    "runwidgets: run %s: %s; it is submitted again",
+                    submitted.run_id,
+                    _loss_message(submitted),
+                )
+                submitted.key, submitted.is_told = None, False
                 return
-        if followed.outcome is None:
-            with suppress(OSError, ValueError), self._files.edit_notebook(sent.run_id) as notebook:
-                settle(notebook)
-            followed.outcome = Outcome.failed(RunReason.WORKER_LOST, _lost(sent))
-        with followed.all_or_nothing(), self._runs.together():
-            followed.store_progress(self._runs, is_last=True)
-            is_known = followed.end(self._runs, holds_slot=False) or self._runs.release(sent.run_id)
-        self._forget(sent, is_known)
+        if tracked.outcome is None:
+            with suppress(OSError, ValueError), self._files.edit_notebook(submitted.run_id) as notebook:
+                correct_notebook(notebook)
+            tracked.outcome = Outcome.failed(RunReason.WORKER_LOST, _loss_message(submitted))
+        with tracked.all_or_nothing(), self._runs.together():
+            tracked.store_progress(self._runs, is_last=True)
+            is_known = tracked.end(self._runs, holds_slot=False) or self._runs.release(submitted.run_id)
+        self._forget(submitted, is_known)
 
-    def _is_to_wait(self, sent: Sent) -> bool:
-        """Say whether a worker that lost its scheduler may still put down how a run ended."""
-        if sent.gone_since is None:
+    def _is_to_wait(self, submitted: SubmittedRun) -> bool:
+        """Return whether a worker that lost its scheduler may still store how a run ended."""
+        if submitted.gone_since is None:
             since = self._cluster.lost_since
-            return since is not None and time.monotonic() < since + ABSENCE_PATIENCE
-        return sent.lost is None and time.monotonic() < sent.gone_since + CLOSING_PATIENCE
+            return since is not None and time.monotonic() < since + SCHEDULER_TIMEOUT
+        return submitted.lost is None and time.monotonic() < submitted.gone_since + WORKER_CLOSE_TIMEOUT
 
-    def _note(self, sent: Sent) -> None:
-        for note in sent.notes:
+    def _note(self, submitted: SubmittedRun) -> None:
+        for note in submitted.notes:
             metrics = [RecordedValue(**each) for each in note["metrics"]]
-            self._runs.store_progress(sent.run_id, note["progress"], metrics, note["log_size"])
+            self._runs.store_progress(submitted.run_id, note["progress"], metrics, note["log_size"])
 
-    def _let_go(self, sent: Sent) -> None:
-        """Store the end of a run that has no processes any more, and give its slot back."""
+    def _finish(self, submitted: SubmittedRun) -> None:
+        """Store the end of a run without processes, and release its slot."""
         with self._runs.together():
-            self._note(sent)
-            is_known = self._store_end(sent) or self._runs.release(sent.run_id)
-        self._forget(sent, is_known)
+            self._note(submitted)
+            is_known = self._store_end(submitted) or self._runs.release(submitted.run_id)
+        self._forget(submitted, is_known)
 
-    def _store_end(self, sent: Sent) -> bool:
-        """Store how a run ended, and give its slot back with it; False where it has its end already."""
-        if sent.end is None or sent.is_cancelled:
+    def _store_end(self, submitted: SubmittedRun) -> bool:
+        """Store how a run ended and release its slot; return False if it has already ended."""
+        if submitted.end is None or submitted.is_cancelled:
             return False
-        end = sent.end
+        end = submitted.end
         try:
-            self._runs.move(sent.run_id, end.state, end.reason, end.messages, sent.results, holds_slot=False)
-        except (InvalidRunStateError, UnknownRunError):  # somebody cancelled it before
+            self._runs.move(
+                submitted.run_id, end.state, end.reason, end.messages, submitted.results, holds_slot=False
+            )
+        except (InvalidRunStateError, UnknownRunError):  # it was cancelled before
             return False
         return True
 
-    def _forget(self, sent: Sent, is_known: bool) -> None:
-        self._forget_secrets(sent.run_id, sent.sweep_id if sent.end is not None else None)
+    def _forget(self, submitted: SubmittedRun, is_known: bool) -> None:
+        self._forget_secrets(submitted.run_id, submitted.sweep_id if submitted.end is not None else None)
         if not is_known:
-            self._files.delete_run(sent.run_id)  # it was deleted while its processes ended
-        del self._followed[sent.run_id]
+            self._files.delete_run(submitted.run_id)  # it was deleted while its processes were ending
+        del self._tracked[submitted.run_id]
         self._wake()
 
-    def _give_up(self, sent: Sent, outcome: Outcome) -> None:
-        sent.notes.clear()
-        sent.end = outcome
-        self._let_go(sent)
+    def _give_up(self, submitted: SubmittedRun, outcome: Outcome) -> None:
+        submitted.notes.clear()
+        submitted.end = outcome
+        self._finish(submitted)
 
 
 def _key(run_id: str, launch: int) -> str:
-    return f"{PREFIX}{run_id}" + (f"-{launch + 1}" if launch else "")
+    return f"{KEY_PREFIX}{run_id}" + (f"-{launch + 1}" if launch else "")
 
 
-def _keys(sent: Sent) -> list[str]:
-    """Return the keys that a run may have been sent with."""
-    return [_key(sent.run_id, launch) for launch in range(LAUNCHES + sent.config.get("retries", 0))]
+def _keys(submitted: SubmittedRun) -> list[str]:
+    """Return the keys under which a run may have been submitted."""
+    return [
+        _key(submitted.run_id, launch) for launch in range(MAX_LAUNCHES + submitted.config.get("retries", 0))
+    ]
 
 
 def _release(version: str | None) -> str:
     return "no runwidgets" if version is None else f"runwidgets {version}"
 
 
-def _lost(sent: Sent) -> str:
-    return f"its worker was lost ({sent.lost})" if sent.lost else "the cluster lost it"
+def _loss_message(submitted: SubmittedRun) -> str:
+    return f"its worker was lost ({submitted.lost})" if submitted.lost else "the cluster lost it"

@@ -1,7 +1,7 @@
 """The connection of an instance to a Dask cluster: requests to the scheduler, and topics of workers.
 
-Used from one thread, which is rung when there is something to hear. A scheduler that goes away, or that
-comes back empty, shows when it is looked at; it is told again then what it needs to know of runs.
+Used from one thread, which is woken when there is a message. The connection notices an unavailable or a new
+scheduler when it is polled, and then sends it what it needs to know about runs.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
 from runwidgets.execution.dask.worker_loader import RunWorkerLoader, make_task
 
 CONNECT_TIMEOUT = 3.0
-"""Seconds in which a scheduler must answer."""
-ANSWER_TIMEOUT = 5.0
-"""Seconds in which a scheduler that we are connected to must answer."""
+"""Seconds within which a scheduler must accept a connection."""
+RESPONSE_TIMEOUT = 5.0
+"""Seconds within which a connected scheduler must respond."""
 
 Json = dict[str, Any]
 
@@ -35,28 +35,28 @@ log = logging.getLogger(__name__)
 
 
 class Connection:
-    """A connection that makes itself anew.
+    """A connection that reconnects by itself.
 
     Parameters
     ----------
     cluster : str or callable
-        See `Cluster`; one that is made here is closed with the connection.
+        See `Cluster`; a cluster that is created here is closed with the connection.
     loader : RunWorkerLoader
-        What every worker of the cluster gets; its name is that of the topic.
+        The plugin for every worker of the cluster; its name is that of the topic.
     wake : callable
-        Called from another thread when there is something to hear.
+        Called from another thread when there is a message.
 
     Attributes
     ----------
     threads : int
-        Tasks that the cluster executes at once, as it was when it was last looked at.
+        Tasks that the cluster executes at once, as of the last poll.
     lost_since : float or None
         Since when there is no scheduler (monotonic seconds); None while there is one.
 
     Raises
     ------
     ServiceUnavailableError
-        The cluster cannot be made.
+        The cluster cannot be created.
     """
 
     def __init__(self, cluster: Cluster, loader: RunWorkerLoader, wake: Callable[[], None]) -> None:
@@ -72,19 +72,19 @@ class Connection:
         self.lost_since: float | None = time.monotonic()
 
     def close(self) -> None:
-        """Let go of the cluster; what it executes goes on, unless it was made here."""
+        """Disconnect from the cluster, which continues unless it was created here."""
         if self._client is not None:
             self._client.close(CONNECT_TIMEOUT)
         if self._made is not None:
             self._made.close()
 
     def look(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return what has become of tasks; see `RunSchedulerPlugin.look`. Empty without a scheduler."""
+        """Return the states of tasks; see `RunSchedulerPlugin.look`. Empty without a scheduler."""
         try:
             self._connect()
-            seen = self._client.sync(self._call, "look", keys=list(keys), callback_timeout=ANSWER_TIMEOUT)
-            if seen is None:  # it has begun anew, and knows nothing of us
-                raise ConnectionResetError("the scheduler is another one")
+            seen = self._client.sync(self._call, "look", keys=list(keys), callback_timeout=RESPONSE_TIMEOUT)
+            if seen is None:  # it was restarted, and does not know this instance
+                raise ConnectionResetError("the scheduler was restarted")
         except (OSError, asyncio.TimeoutError, RuntimeError, ImportError) as error:
             level = logging.DEBUG if self._is_warned else logging.WARNING
             log.log(level, "runwidgets: the cluster at %s cannot be used now: %s", self._address, error)
@@ -98,7 +98,7 @@ class Connection:
         return states
 
     def send(self, key: str, run_id: str, attempts: int, resources: dict[str, float] | None) -> None:
-        """Hand a run to the scheduler, as a task that nobody's client owns."""
+        """Submit a run to the scheduler, as a task without a client."""
         task = self._client.submit(
             make_task(self._name),
             self._loader.version,
@@ -112,14 +112,14 @@ class Connection:
         fire_and_forget(task)
 
     def withdraw(self, key: str, run_id: str, failed: Callable[[], None]) -> None:
-        """Keep a run from beginning, which is heard as its end; or have its worker end it.
+        """Prevent a run from beginning, which is reported as its end; or make its worker end it.
 
         Parameters
         ----------
         key, run_id : str
             The task and its run.
         failed : callable
-            Called when the scheduler did not hear it.
+            Called if the scheduler did not respond.
         """
 
         async def work() -> None:
@@ -138,19 +138,19 @@ class Connection:
         asyncio.run_coroutine_threadsafe(work(), self._client.loop.asyncio_loop)
 
     def prepare(self, kernel_name: str, imports: list[str]) -> None:
-        """Have every worker that there is warm a process up for a template."""
+        """Make every present worker prepare a process for a template."""
         if self.lost_since is None:
             work = self._tell_workers("prepare", None, kernel_name=kernel_name, imports=imports)
             asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
 
     def hear(self) -> Iterator[Json]:
-        """Yield what was said on the topic since."""
+        """Yield the messages that arrived on the topic since the last call."""
         with suppress(Empty):
             while True:
                 yield self._said.get_nowait()
 
     def _connect(self) -> None:
-        """Connect where that is needed, and have the scheduler and its workers know what they need."""
+        """Connect if necessary, and send the scheduler and its workers what they need to know."""
         if self._client is None or self._client.status == "closed":
             place = "scheduler_file" if os.path.isfile(self._address) else "address"
             self._client = Client(
@@ -178,7 +178,7 @@ class Connection:
 
 @contextmanager
 def _sent_as_code(*modules: ModuleType) -> Iterator[None]:
-    """Have what modules define sent as it is, so that it need not be installed where it arrives."""
+    """Send what modules define by value, so that it need not be installed at the receiver."""
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -189,7 +189,7 @@ def _sent_as_code(*modules: ModuleType) -> Iterator[None]:
 
 
 def _find(cluster: Cluster) -> tuple[Any, str]:
-    """Return the cluster, where it is made here, and the address of its scheduler or the path of a file."""
+    """Return the cluster, if it is created here, and the address of its scheduler or the path of a file."""
     make: Any = cluster
     if isinstance(cluster, str):
         if "://" in cluster or os.path.isfile(cluster):
@@ -200,7 +200,7 @@ def _find(cluster: Cluster) -> tuple[Any, str]:
         except (ImportError, AttributeError, ValueError) as error:
             raise ServiceUnavailableError(
                 "cluster",
-                f"{cluster!r} is no address, no scheduler file and no function ({error})",
+                f"{cluster!r} is not an address, a scheduler file or a function ({error})",
                 "give one such as tcp://host:8786",
             ) from error
     made = make()

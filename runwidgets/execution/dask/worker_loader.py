@@ -1,8 +1,8 @@
-"""What a worker of a Dask cluster is sent as code: it loads the `RunWorkerPlugin`, or says why it cannot.
+"""The plugin that is sent to a worker of a Dask cluster by value: it loads the `RunWorkerPlugin`.
 
-A worker may have another version of this package than the server, or none, and would misread what it is
-told. So the versions are compared before anything of the package is imported there. For that the plugin and
-its task are sent by value, not by name: this module may import nothing but Dask and the standard library.
+A worker may have another version of this package than the server, or none, and would misunderstand its
+messages. Therefore the versions are compared before anything of the package is imported there. The plugin
+and its task are sent by value, not by name: this module may import only Dask and the standard library.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 
 def find_version() -> str | None:
-    """Return the version of this package that is installed here; None where it is not."""
+    """Return the version of this package that is installed here, or None."""
     try:
         return version("runwidgets")
     except PackageNotFoundError:
@@ -24,18 +24,18 @@ def find_version() -> str | None:
 
 
 class RunWorkerLoader(WorkerPlugin):
-    """Has a `RunWorkerPlugin` execute the runs of an instance, if the worker has the version of the server.
+    """Makes a `RunWorkerPlugin` execute the runs of an instance, if the worker has the server's version.
 
     Parameters
     ----------
     name : str
         The topic on which the instance listens.
     root : str
-        Its root: a folder that all machines share, or a URL.
+        The root: a folder that all machines share, or a URL.
     limits : dict of str to number
         The fields of its `Limits`.
     environment : sequence of str
-        Names of environment variables that runs inherit beside the usual ones.
+        Names of environment variables that runs inherit in addition to the default ones.
     """
 
     idempotent = True
@@ -48,7 +48,7 @@ class RunWorkerLoader(WorkerPlugin):
         self._environment = list(environment)
 
     def setup(self, worker: Any) -> None:
-        """Get ready. Called by the worker."""
+        """Set up the plugin. Called by the worker."""
         self._worker = worker
         self._found = find_version()
         self._plugin: Any = None
@@ -62,16 +62,16 @@ class RunWorkerLoader(WorkerPlugin):
             await self._plugin.teardown(worker)
 
     def execute(self, release: str | None, run_id: str, key: str, attempts: int) -> None:
-        """Bring a run to its end, if it may begin here; called in a thread of the worker.
+        """Execute a run to its end, if it may begin here; called in a thread of the worker.
 
         Parameters
         ----------
         release : str or None
-            The version of the server that sent it, which may be newer than the one that sent this plugin.
+            The version of the server that submitted it, which may be newer than that of this plugin.
         run_id : str
             The run.
         key : str
-            Of the task.
+            Key of the task.
         attempts : int
             Attempts of the run that began before.
         """
@@ -100,7 +100,7 @@ class RunWorkerLoader(WorkerPlugin):
 def make_task(name: str) -> Callable[..., None]:
     """Return the task of the cluster that executes a run: `RunWorkerLoader.execute` of an instance.
 
-    Defined in here, it is sent by value: what can be imported would be sent by its name.
+    Because it is defined here, it is sent by value: an importable function would be sent by name.
     """
 
     def execute(release: str | None, run_id: str, key: str, attempts: int) -> None:

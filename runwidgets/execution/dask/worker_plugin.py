@@ -1,10 +1,10 @@
-"""Runs on a worker of a Dask cluster: the worker's side of the `DaskBackend`.
+"""Runs on a worker of a Dask cluster: the worker's part of the `DaskBackend`.
 
-A worker has a plugin, the `RunWorkerPlugin`, with a `LocalBackend` in it that works as anywhere: it keeps
-fork servers warm, launches runners, follows journals, tries again, and kills what has to be killed. Only
-its queue is no database: what is said of a run goes home, over the topic of the instance. `execute` has
-the files of a run brought, hands it to the backend, waits, and has the results taken away before its end
-is told. Runners end with their worker.
+A worker has a plugin, the `RunWorkerPlugin`, with a `LocalBackend` that works as on any machine: it keeps
+fork servers, launches runners, follows journals, retries, and kills processes. Only its queue is not a
+database: the changes of a run are sent to the instance, on its topic. `execute` fetches the files of a run,
+submits it to the backend, waits, and stores the results before the end is reported. Runners end with their
+worker.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from typing import Any
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnavailableError
-from runwidgets.execution.local import KILL_PAUSE, LocalBackend
+from runwidgets.execution.local import KILL_DELAY, LocalBackend
 from runwidgets.execution.run_outcome import Outcome
 from runwidgets.limits import Limits
 from runwidgets.schema import Progress, RunReason
@@ -39,18 +39,18 @@ from runwidgets.store.files.object_store_staging import open_staging
 from runwidgets.store.files.staging import Staging
 from runwidgets.store.liveness import AlwaysAlive
 
-MANY = 10_000
-"""Slots of a worker's backend: Dask says how many tasks a worker has."""
-SAVE_PAUSE = 2.0
-"""Seconds between two times that what a run said so far is put where others find it."""
-PUBLISH_PATIENCE = 600.0
-"""Seconds for which a store that does not answer is asked to take what a run left."""
+WORKER_SLOTS = 10_000
+"""Slots of a worker's backend: Dask limits the number of tasks of a worker."""
+SAVE_INTERVAL = 2.0
+"""Seconds between two saves of the files of an executing run."""
+PUBLISH_TIMEOUT = 600.0
+"""Seconds for which saving the results is retried if the store does not respond."""
 
 Json = dict[str, Any]
 
 
 @dataclass
-class Task:
+class WorkerTask:
     """A run on this worker."""
 
     id: str
@@ -59,32 +59,32 @@ class Task:
     instance: str = ""
     host: str = ""
     said: list[Json] = field(default_factory=list)
-    """What goes home with its end."""
+    """What is sent to the instance with its end."""
     end: Outcome | None = None
     results: list[NewFile] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
 
 
 class WorkerRunQueue:
-    """What the backend of a worker says of its runs; see `RunQueue`.
+    """The queue of the backend on a worker; see `RunQueue`.
 
     Parameters
     ----------
     tell : callable
-        Sends something home: a dict of plain values. All but `offer` and `cancel` is called by the backend's
-        own thread.
+        Sends a dict of plain values to the instance. All methods but `offer` and `cancel` are called from the
+        backend's own thread.
     """
 
     def __init__(self, tell: Callable[[Json], None]) -> None:
         self._tell = tell
-        self._tasks: dict[str, Task] = {}
-        self._waiting: list[Task] = []
+        self._tasks: dict[str, WorkerTask] = {}
+        self._waiting: list[WorkerTask] = []
         self._refused: set[str] = set()
         self._kept: list[tuple[str, Json]] | None = None
 
-    def offer(self, run_id: str) -> Task:
-        """Have a run executed, unless it was cancelled while its files were brought."""
-        task = Task(run_id)
+    def offer(self, run_id: str) -> WorkerTask:
+        """Submit a run to the backend, unless it was cancelled while its files were fetched."""
+        task = WorkerTask(run_id)
         if run_id in self._refused:
             self._refused.discard(run_id)
             task.is_over.set()
@@ -94,7 +94,7 @@ class WorkerRunQueue:
         return task
 
     def cancel(self, run_id: str) -> None:
-        """Have a run end as one that was cancelled."""
+        """Make a run end as cancelled."""
         if run_id in self._tasks:
             self._tasks[run_id].state = RunState.CANCELED.value
         else:
@@ -102,7 +102,7 @@ class WorkerRunQueue:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Keep what is said back until all of it is; what is said with the end of a run goes with that."""
+        """Send all messages of the block together; those with the end of a run are sent with the end."""
         self._kept = []
         try:
             yield
@@ -111,8 +111,8 @@ class WorkerRunQueue:
             for run_id, said in kept:
                 self._tell({"run": run_id, "notes": [said]})
 
-    def claim(self, host: str, instance: str, slots: int) -> Task | None:
-        """Return the run that was offered first."""
+    def claim(self, host: str, instance: str, slots: int) -> WorkerTask | None:
+        """Return the run that was submitted first."""
         while self._waiting:
             task = self._waiting.pop(0)
             task.host, task.instance = host, instance
@@ -121,12 +121,12 @@ class WorkerRunQueue:
             self.release(task.id)
         return None
 
-    def list_slot_holders(self) -> Sequence[Task]:
+    def list_slot_holders(self) -> Sequence[WorkerTask]:
         """Return the runs that were claimed and not yet released."""
         return [task for task in list(self._tasks.values()) if task.instance]
 
     def take_over(self, run_id: str, previous: str, instance: str, host: str) -> bool:
-        """Follow a run again that was claimed before."""
+        """Track a run again that was claimed before."""
         return run_id in self._tasks
 
     def store_progress(
@@ -136,7 +136,7 @@ class WorkerRunQueue:
         metrics: Sequence[RecordedValue] = (),
         log_size: int | None = None,
     ) -> None:
-        """Send home what a run says on its way."""
+        """Send the progress of a run to the instance."""
         said = {"progress": progress, "metrics": [asdict(each) for each in metrics], "log_size": log_size}
         if self._kept is not None:
             self._kept.append((run_id, said))
@@ -152,7 +152,7 @@ class WorkerRunQueue:
         results: Iterable[NewFile] = (),
         holds_slot: bool = True,
     ) -> None:
-        """Keep the end of a run, which is over where no process of it is left; the first counts."""
+        """Store the end of a run, which is final if none of its processes is left; the first end counts."""
         task = self._tasks[run_id]
         if task.end is not None or task.state == RunState.CANCELED.value:
             raise InvalidRunStateError(f"run {run_id}", "it has ended")
@@ -161,7 +161,7 @@ class WorkerRunQueue:
             self.release(run_id)
 
     def release(self, run_id: str) -> bool:
-        """Wake who waits for the end of a run."""
+        """Wake the thread that waits for the end of a run."""
         task = self._tasks.pop(run_id)
         if self._kept is not None:
             task.said = [said for teller, said in self._kept if teller == run_id]
@@ -170,7 +170,7 @@ class WorkerRunQueue:
         return True
 
     def never_started(self, sweep_id: str) -> Sequence[str]:
-        """Return nothing: what waits is not known here."""
+        """Return an empty list: waiting runs are not known here."""
         return ()
 
 
@@ -182,11 +182,11 @@ class RunWorkerPlugin(WorkerPlugin):
     name : str
         The topic on which the instance listens.
     root : str
-        Its root: a folder that all machines share, or a URL.
+        The root: a folder that all machines share, or a URL.
     limits : Limits
-        Those of the instance.
+        The limits of the instance.
     environment : sequence of str
-        Names of environment variables that runs inherit beside the usual ones.
+        Names of environment variables that runs inherit in addition to the default ones.
     """
 
     idempotent = True
@@ -198,7 +198,7 @@ class RunWorkerPlugin(WorkerPlugin):
         self._names = list(environment)
 
     def setup(self, worker: Any) -> None:
-        """Get ready. Called by the worker."""
+        """Set up the plugin. Called by the worker."""
         self._worker = worker
         self._scratch = Path(worker.local_directory, self.name)
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -212,7 +212,7 @@ class RunWorkerPlugin(WorkerPlugin):
         if "_parts" in self.__dict__:
             _, _, backend = self._parts
             backend.abandon()
-            await asyncio.to_thread(backend.drain, self._limits.cancel_grace + 2 * KILL_PAUSE)
+            await asyncio.to_thread(backend.drain, self._limits.cancel_grace + 2 * KILL_DELAY)
             await asyncio.to_thread(backend.close)
 
     async def cancel(self, run: str) -> None:
@@ -222,15 +222,15 @@ class RunWorkerPlugin(WorkerPlugin):
         backend.cancel(run)
 
     async def prepare(self, kernel_name: str, imports: list[str]) -> None:
-        """Have a process warmed up, as `Backend.prepare` does."""
+        """Prepare a process, as `Backend.prepare` does."""
         _, _, backend = await asyncio.to_thread(self._open)
         backend.prepare(kernel_name, imports)
 
     def execute(self, run_id: str, key: str, attempts: int) -> None:
-        """Bring a run to its end, and tell home; called in a thread of the worker."""
+        """Execute a run to its end, and report it to the instance; called in a thread of the worker."""
         try:
-            place, queue, backend = self._open()
-            self._execute(run_id, key, attempts, place, queue, backend)
+            staging, queue, backend = self._open()
+            self._execute(run_id, key, attempts, staging, queue, backend)
         except RunWidgetsError as error:
             end = Outcome.failed(RunReason.WORKER_FAILED, error.message)
             self._tell({"run": run_id, "notes": [], "end": end.to_json()})
@@ -240,38 +240,38 @@ class RunWorkerPlugin(WorkerPlugin):
         run_id: str,
         key: str,
         attempts: int,
-        place: Staging,
+        staging: Staging,
         queue: WorkerRunQueue,
         backend: LocalBackend,
     ) -> None:
-        place.fetch(run_id, attempts)
+        staging.fetch(run_id, attempts)
         try:
             write_atomically(
-                place.files.run_folder(run_id) / ENVIRONMENT, self._environment, is_durable=False
+                staging.files.run_folder(run_id) / ENVIRONMENT, self._environment, is_durable=False
             )
             task = queue.offer(run_id)
             backend.submit(run_id)
-            while not task.is_over.wait(SAVE_PAUSE):
-                with suppress(ServiceUnavailableError):  # the next time makes up for it
-                    place.save(run_id)
-            self._publish(run_id, task.results, place)
+            while not task.is_over.wait(SAVE_INTERVAL):
+                with suppress(ServiceUnavailableError):  # the next save makes up for it
+                    staging.save(run_id)
+            self._publish(run_id, task.results, staging)
         finally:
-            place.drop(run_id)
+            staging.drop(run_id)
         if task.end is not None and task.end.reason is RunReason.WORKER_LOST:
             self._tell({"key": key, "notes": task.said, "lost": self._worker.address})
         else:
             end = None if task.end is None else task.end.to_json()
             self._tell({"run": run_id, "notes": task.said, "end": end, "results": task.results})
 
-    def _publish(self, run_id: str, results: Sequence[NewFile], place: Staging) -> None:
-        """Put what a run left where others find it, as soon as the store answers."""
-        deadline = time.monotonic() + PUBLISH_PATIENCE
+    def _publish(self, run_id: str, results: Sequence[NewFile], staging: Staging) -> None:
+        """Store the results of a run, as soon as the store responds."""
+        deadline = time.monotonic() + PUBLISH_TIMEOUT
         while True:
             try:
-                place.publish(run_id, results)
+                staging.publish(run_id, results)
                 return
             except ServiceUnavailableError:
-                if time.monotonic() > deadline or self._closing.wait(SAVE_PAUSE):
+                if time.monotonic() > deadline or self._closing.wait(SAVE_INTERVAL):
                     raise
 
     def _open(self) -> "tuple[Staging, WorkerRunQueue, LocalBackend]":
@@ -280,21 +280,21 @@ class RunWorkerPlugin(WorkerPlugin):
 
     @cached_property
     def _parts(self) -> "tuple[Staging, WorkerRunQueue, LocalBackend]":
-        place, queue = open_staging(self._root, self._scratch), WorkerRunQueue(self._tell)
+        staging, queue = open_staging(self._root, self._scratch), WorkerRunQueue(self._tell)
         backend = LocalBackend(
             queue,
-            place.files,
+            staging.files,
             self._limits,
-            MANY,
+            WORKER_SLOTS,
             environment=self._names,
             is_keeper=True,
             liveness=AlwaysAlive(),
         )
-        return place, queue, backend
+        return staging, queue, backend
 
     @cached_property
     def _environment(self) -> bytes:
-        """What is installed here, as strict JSON."""
+        """Return the installed packages as strict JSON."""
         packages = {each.metadata["Name"]: each.version for each in distributions()}
         about = {
             "worker": self._worker.address,

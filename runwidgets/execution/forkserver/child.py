@@ -1,4 +1,4 @@
-"""What a process forked from a fork server becomes: a runner, and then the runner's kernel."""
+"""The child of a fork server: a runner, and then the kernel of the runner."""
 
 import gc
 import os
@@ -27,25 +27,25 @@ from runwidgets.execution.runner.runner import execute_run, read_stored
 from runwidgets.states import RunState
 from runwidgets.store.files.layout import RUNNER_LOG
 
-RUNNER_THRESHOLD = 100_000
-"""Objects after which a runner looks for garbage: few runs make that many, and most end before."""
+GC_THRESHOLD = 100_000
+"""Allocations after which a runner collects garbage: most runs end with fewer."""
 
 
 class ForkedRunner:
-    """What all runners of a fork server have in common, made before any fork.
+    """What all runners of a fork server share, created before any fork.
 
     Parameters
     ----------
     app : ForkableApp
-        Holds the kernel.
+        The application with the kernel.
     hidden : ImportIsolation
-        What a kernel must not see.
+        Modules that must be hidden from a kernel.
     generators : Generators
-        What a process must seed afresh.
+        Random generators that a process must seed again.
     filters : sequence
-        The warning filters that a kernel begins with.
+        The warning filters of a new kernel.
     arguments : sequence of str
-        What ``sys.argv`` of a spawned kernel holds, without its connection file.
+        Content of ``sys.argv`` of a spawned kernel, without its connection file.
     """
 
     def __init__(
@@ -68,18 +68,18 @@ class ForkedRunner:
         _warm_up()
 
     def run(self, request: dict[str, Any]) -> NoReturn:
-        """Be a runner, and end with its exit code; called in a forked process.
+        """Act as a runner, and end with its exit code; called in a forked process.
 
         Parameters
         ----------
         request : dict
             ``run``, its id, ``folder``, its directory, ``copies``, the folder of static files, and
-            ``keeper``, a process with which it ends, if there is one.
+            optionally ``keeper``, a process with which it ends.
         """
         become(lambda: self._be_runner(request))
 
     def _be_runner(self, request: dict[str, Any]) -> int:
-        """Execute the run; return the exit code."""
+        """Execute the run, and return the exit code."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
@@ -91,7 +91,7 @@ class ForkedRunner:
         os.dup2(log, 2)
         os.close(log)
         os.chdir(folder)
-        gc.set_threshold(RUNNER_THRESHOLD)
+        gc.set_threshold(GC_THRESHOLD)
         self._hidden.show_rest()
         state = execute_run(folder, Path(request["copies"]), self._launch, request.get("keeper"))
         return 0 if state is RunState.SUCCESS else 1
@@ -113,7 +113,7 @@ class ForkedRunner:
         return InProcessKernel(fork, self._session, str(private / "kernel.json"))
 
     def _be_kernel(self, runner: int, cwd: Path, kind: str, end: socket.socket, file: str) -> int:
-        """Be a kernel until its end; return its exit code."""
+        """Act as a kernel until its end, and return its exit code."""
         os.setsid()
         die_with(runner)
         for descriptor in _descriptors() - self._descriptors - {end.fileno()}:
@@ -121,7 +121,7 @@ class ForkedRunner:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        closed, other = os.pipe()  # what a kernel that was spawned has as its input
+        closed, other = os.pipe()  # a spawned kernel has a pipe as its standard input
         os.close(other)
         os.dup2(closed, 0)
         os.close(closed)
@@ -149,7 +149,7 @@ def _descriptors() -> set[int]:
 
 
 def _warm_up() -> None:
-    """Find translators, parse and write a notebook, so that no runner does so for the first time."""
+    """Find translators, and parse and write a notebook, so that no runner does it for the first time."""
     cell = nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]})
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
     made = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})

@@ -1,6 +1,7 @@
-"""Modules that were imported ahead and that a notebook must not see before it imports them.
+"""Isolation of preloaded modules, which must be invisible to a notebook until it imports them.
 
-They leave `sys.modules`, and come back with all that they import when the notebook imports them, in no time.
+They are removed from `sys.modules`, and restored with all that they import when the notebook imports them,
+which takes almost no time.
 """
 
 import builtins
@@ -13,11 +14,11 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from runwidgets.execution.kernels.in_process import EVERY_KERNEL
+from runwidgets.execution.kernels.in_process import LATE_IMPORTS
 
 
 class ImportIsolation(MetaPathFinder, Loader):
-    """Modules that were imported ahead, and what each imported in its turn."""
+    """The preloaded modules, and the modules that each of them imported."""
 
     def __init__(self) -> None:
         self._hidden: dict[str, ModuleType] = {}
@@ -32,7 +33,7 @@ class ImportIsolation(MetaPathFinder, Loader):
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Note which module imports which meanwhile."""
+        """Record which module imports which, in the block."""
         plain, dynamic = builtins.__import__, importlib.import_module
 
         def noting(
@@ -67,18 +68,18 @@ class ImportIsolation(MetaPathFinder, Loader):
             importlib.import_module = dynamic
 
     def hide(self, visible: set[str], runner: str, forgotten: set[str], names: Iterable[str]) -> None:
-        """Take away what only notebooks import; called once, before any fork.
+        """Hide the modules that only notebooks import; called once, before any fork.
 
         Parameters
         ----------
         visible : set of str
-            Names that stay in `sys.modules`.
+            Names that remain in `sys.modules`.
         runner : str
-            The module whose imports come back in a runner.
+            The module whose imports are restored in a runner.
         forgotten : set of str
-            Names that do not come back: a kernel that imports them executes them anew.
+            Names that are not restored: a kernel that imports them executes them again.
         names : iterable of str
-            Modules that will be imported; what comes back with them is found out now.
+            Modules that will be imported; what is restored with them is computed now.
         """
         loaded = set(sys.modules) - visible
         edges = {name: self._edges.get(name, set()) & loaded for name in loaded}
@@ -90,32 +91,32 @@ class ImportIsolation(MetaPathFinder, Loader):
             module = sys.modules.pop(name)
             if name not in forgotten:
                 self._hidden[name] = module
-        for name in (*names, *EVERY_KERNEL):
+        for name in (*names, *LATE_IMPORTS):
             parts = name.split(".")
             for top in (".".join(parts[:count]) for count in range(1, len(parts) + 1)):
                 self._together[top] = _closure(top, edges) - forgotten
         sys.meta_path.insert(0, self)
 
     def show_rest(self) -> None:
-        """Give back what a runner needs when it is asked for; called in a runner without a kernel yet."""
+        """Restore modules when a runner imports them; called in a runner before its kernel is forked."""
         self._is_runner = True
 
     def restore_rest(self) -> None:
-        """Give packages back, for some look themselves up there; called once the kernel is forked.
+        """Restore packages, because some look themselves up; called after the fork of the kernel.
 
-        What is in them comes back when it is asked for: most never is, and each would be a page to copy.
+        Their contents are restored on import: most are never imported, and each would be a page to copy.
         """
         sys.modules.update(self._packages)
 
     def hide_rest(self) -> None:
-        """Take away what the runner asked for; called in a kernel."""
+        """Hide the modules that the runner imported; called in a kernel."""
         self._is_runner = False
         for name in self._shown:
             sys.modules.pop(name, None)
 
     @staticmethod
     def pure(names: set[str]) -> set[str]:
-        """Return the names of modules whose packages hold no compiled module, which load only once."""
+        """Return the modules whose packages contain no compiled module, which can be loaded only once."""
         compiled = {
             name.partition(".")[0]
             for name, module in sys.modules.items()
@@ -124,7 +125,7 @@ class ImportIsolation(MetaPathFinder, Loader):
         return {name for name in names if name.partition(".")[0] not in compiled}
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Find a hidden module; what it imported comes back with it."""
+        """Find a hidden module; the modules that it imported are restored with it."""
         if self._is_runner and fullname in self._rest:
             self._shown.append(fullname)
             return self._specify(fullname, self._rest[fullname])
@@ -146,18 +147,18 @@ class ImportIsolation(MetaPathFinder, Loader):
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Return the module as it was imported."""
+        """Return the module that was imported before."""
         module: ModuleType = spec._module  # type: ignore[attr-defined]
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Give the module its own specification back; it was executed before the fork."""
+        """Restore the module's own specification; the module was executed before the fork."""
         assert module.__spec__ is not None
         module.__spec__ = self._specs.pop(module.__spec__.name)
 
 
 def _closure(top: str, edges: Mapping[str, set[str]]) -> set[str]:
-    """Return what a module imported, and that in its turn, with the packages around each; without it."""
+    """Return the transitive imports of a module, with their parent packages, without the module itself."""
     waiting, found = [top], set()
     while waiting:
         name = waiting.pop()

@@ -1,10 +1,10 @@
-"""The fork servers of an instance: started ahead, chosen for each run, replaced when they no longer fit.
+"""The pool of fork servers: started in advance, selected for each run, replaced when they are outdated.
 
-There is a server for each set of modules that templates import. A run goes to the server that has
-exactly what its template imports; while that one starts, to one that has a part of it. A server is
-replaced when packages were installed or removed since it started, or when it has grown too large, and
-ends when it was idle for long. What a server cannot do is left to the caller, who spawns the run; so are all
-runs on a system other than Linux, whose libraries do not survive a fork.
+There is a server for each set of modules that templates import. A run uses the server that has exactly the
+imports of its template; while that one starts, a server with a part of them. A server is replaced when
+packages were installed or removed since its start, or when it uses too much memory, and ends when it was idle
+for long. If no server can take a run, the caller spawns it; so are all runs on a system other than Linux,
+whose libraries do not survive a fork.
 """
 
 import importlib.util
@@ -23,37 +23,37 @@ from typing import Any
 import psutil
 
 from runwidgets.execution.forkserver.preload import can_preload, fingerprint, kernelspecs, python_options
-from runwidgets.execution.kernels.zmq import HISTORY
+from runwidgets.execution.kernels.zmq import HISTORY_OPTION
 from runwidgets.execution.processes import HAS_PIDFD, RUN_VARIABLE, UNMARKED
 
 MAX_SERVERS = 4
-"""Servers at once; each takes some 50 MB of its own, beside the modules that it holds."""
+"""Servers at once; each takes some 50 MB of its own, in addition to the modules that it holds."""
 MAX_MEMORY = 1_000_000_000
 """Bytes above which a server is replaced."""
 IDLE_TIME = 600.0
 """Seconds after which an unused server ends."""
-FAILURE_PAUSE = 60.0
-"""Seconds in which no server is started after one that did not come up; runs are spawned meanwhile."""
-TEND_PAUSE = 5.0
-"""Seconds between two looks at idle time and memory."""
+RESTART_DELAY = 60.0
+"""Seconds without a new server after one that failed to start; runs are spawned meanwhile."""
+MAINTENANCE_INTERVAL = 5.0
+"""Seconds between two checks of idle time and memory."""
 PACKET = 64 * 1024
-"""Bytes of a server's answer, at most."""
+"""Bytes of a server's response at most."""
 
 log = logging.getLogger(__name__)
 
 Key = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
-"""Interpreter options and environment: what all runs of a server share beside its modules."""
+"""Interpreter options and environment, which all runs of a server share in addition to its modules."""
 
 
 @dataclass(kw_only=True)
 class _Server:
-    """A fork server, as its instance sees it."""
+    """A fork server, from the view of its instance."""
 
     key: Key
     fit: list[str]
-    """Modules that it imports ahead."""
+    """Modules that it preloads."""
     modules: frozenset[str]
-    """Those of them that are not of the standard library, which tell servers apart."""
+    """Those modules that are not in the standard library, by which servers are distinguished."""
     process: "subprocess.Popen[bytes]"
     control: socket.socket
     runs: set[str] = field(default_factory=set)
@@ -68,7 +68,7 @@ class ForkServers:
     Parameters
     ----------
     environment : mapping of str to str
-        What runs inherit, without what is different for each.
+        The environment of runs, without the variables that differ between runs.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -82,7 +82,7 @@ class ForkServers:
         self._is_able = sys.platform == "linux" and HAS_PIDFD
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
-        """Start the server for a template ahead, if there is none.
+        """Start the server for a template in advance, if there is none.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class ForkServers:
             self._find(key, imports, is_needed=False)
 
     def fork(self, request: dict[str, Any], kernel_name: str, imports: Iterable[str], lock: int) -> bool:
-        """Have a run forked.
+        """Fork a run.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class ForkServers:
         Returns
         -------
         bool
-            False when no server can take it.
+            False if no server can take the run.
         """
         key = self._key(kernel_name)
         server = None if key is None else self._find(key, imports, is_needed=True)
@@ -128,33 +128,33 @@ class ForkServers:
         return True
 
     def withdraw(self, run_id: str) -> None:
-        """Take a request back: a server that has not come so far as to read it is killed."""
+        """Withdraw a request: a server that has not read it yet is killed."""
         for server in self._servers:
             if run_id in server.runs and not server.is_ready:
                 server.is_retired = True
                 server.process.kill()
 
     def may_fork_again(self, run_id: str) -> bool:
-        """Say, once, whether the server of a run that never began ended because it knew better."""
+        """Return, once, whether the server of a run that never began ended because it was withdrawn."""
         is_known = run_id in self._again
         self._again.discard(run_id)
         return is_known
 
     def has(self, run_id: str) -> bool:
-        """Say whether a server still has to tell how a run ended."""
+        """Return whether a server has yet to report how a run ended."""
         return any(run_id in server.runs for server in self._servers)
 
     def sockets(self) -> list[socket.socket]:
-        """Return the sockets that are readable when `read` has something to say."""
+        """Return the sockets that are readable when `read` has a message."""
         return [server.control for server in self._servers]
 
     def read(self) -> Iterator[tuple[str, int | None]]:
-        """Take what the servers say, and look after them.
+        """Receive the messages of the servers, and maintain them.
 
         Yields
         ------
         (str, int or None)
-            A run that has ended and its exit code; None when nobody knows.
+            A run that has ended and its exit code; None if it is unknown.
         """
         listened = {server.control: server for server in self._servers}
         for control in wait(list(listened), 0):
@@ -162,7 +162,7 @@ class ForkServers:
             control = server.control
             try:
                 answer = control.recv(PACKET)
-            except ConnectionResetError:  # it ended with a request that it had not read
+            except ConnectionResetError:  # it ended with an unread request
                 answer = b""
             if not answer:
                 if not server.is_ready and not server.is_retired:
@@ -179,17 +179,17 @@ class ForkServers:
                 self._retire(server)
                 fit = [name for name in server.fit if name not in self._unfit]
                 self._start(server.key, fit)
-                log.info("runwidgets: %s is not imported ahead: %s", said["unfit"], said["reason"])
+                log.info("runwidgets: %s is not preloaded: %s", said["unfit"], said["reason"])
             else:
                 server.runs.discard(said["run"])
                 server.last_used = time.monotonic()
                 yield said["run"], said["code"]
         if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + TEND_PAUSE
-            self._tend()
+            self._next_look = time.monotonic() + MAINTENANCE_INTERVAL
+            self._maintain()
 
     def close(self) -> None:
-        """End all servers; their runs go on, and each server waits for its own."""
+        """End all servers; their runs continue, and each server waits for its own."""
         for server in self._servers:
             server.control.close()
             if server.runs:
@@ -202,7 +202,7 @@ class ForkServers:
         self._servers.clear()
 
     def _find(self, key: Key, imports: Iterable[str], is_needed: bool) -> _Server | None:
-        """Return the server that fits best, ready or about to be; start a better one where that pays."""
+        """Return the best server, ready or not; start a better one if that is worthwhile."""
         present = fingerprint()
         if present != self._present:
             self._present = present
@@ -220,10 +220,10 @@ class ForkServers:
         return usable[0] if usable else None
 
     def _evict(self, best: list[_Server], is_needed: bool) -> bool:
-        """Say whether one more server may start; ends the one that was idle for longest, if need be.
+        """Return whether one more server may start; end the one that was idle for longest, if necessary.
 
-        The best there is so far stays. Where there is none and one is needed, one that was only prepared
-        and is not ready yet gives way too.
+        The best servers so far are kept. If there is none and one is needed, a server that was only prepared
+        and is not ready yet is evicted too.
         """
         living = [server for server in self._servers if not server.is_retired]
         if len(living) < MAX_SERVERS:
@@ -247,7 +247,7 @@ class ForkServers:
             "runwidgets.execution.forkserver.server",
             str(theirs.fileno()),
         ]
-        arguments = [str(launcher.origin) if launcher else "ipykernel_launcher.py", HISTORY]
+        arguments = [str(launcher.origin) if launcher else "ipykernel_launcher.py", HISTORY_OPTION]
         command += [json.dumps(arguments), json.dumps(fit)]
         with theirs:
             process = subprocess.Popen(
@@ -264,7 +264,7 @@ class ForkServers:
         self._servers.append(server)
         return server
 
-    def _tend(self) -> None:
+    def _maintain(self) -> None:
         now = time.monotonic()
         for server in self._servers:
             is_idle = not server.runs and now - server.last_used > IDLE_TIME
@@ -272,7 +272,7 @@ class ForkServers:
                 self._retire(server)
 
     def _retire(self, server: _Server) -> None:
-        """Ask no more of a server; it ends when its runs have ended."""
+        """Send no more requests to a server; it ends after its runs."""
         if not server.is_retired:
             server.is_retired = True
             server.control.shutdown(socket.SHUT_WR)
@@ -283,14 +283,14 @@ class ForkServers:
         server.process.wait()
 
     def _key(self, kernel_name: str) -> Key | None:
-        """Return what a kernelspec's servers share; None where a kernel cannot be forked."""
+        """Return the key of the servers for a kernelspec, or None if its kernel cannot be forked."""
         if not self._is_able:
             return None
         options = python_options(kernel_name, kernelspecs())
         if options is None:
             return None
         key = options, tuple(sorted(self._environment.items()))
-        has_failed = time.monotonic() - self._failed_at.get(key, -FAILURE_PAUSE) < FAILURE_PAUSE
+        has_failed = time.monotonic() - self._failed_at.get(key, -RESTART_DELAY) < RESTART_DELAY
         return None if has_failed else key
 
 

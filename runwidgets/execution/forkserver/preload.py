@@ -19,18 +19,18 @@ from jupyter_core.paths import jupyter_path
 from runwidgets.execution.kernels.zmq import find_kernelspec
 
 PYTHON = re.compile(r"python(3(\.\d+)?)?")
-"""What a kernelspec calls the interpreter that Jupyter runs on. **Source:** jupyter_client 8,
+"""The interpreter in a kernelspec that Jupyter replaces by its own. **Source:** jupyter_client 8,
 ``KernelManager.format_kernel_cmd``."""
 
 
 def fingerprint() -> tuple[Any, ...]:
-    """Return what changes when packages are installed, removed or replaced, or IPython is configured anew."""
-    return tuple(_stamp(place) for place in (*_packages(), *_profile()))
+    """Return a value that changes when packages are changed, or IPython is configured."""
+    return tuple(_stamp(path) for path in (*_packages(), *_profile()))
 
 
 def kernelspecs() -> tuple[Any, ...]:
-    """Return what changes when a kernelspec is installed or removed."""
-    return tuple(_stamp(Path(place, "kernels")) for place in jupyter_path())
+    """Return a value that changes when a kernelspec is installed or removed."""
+    return tuple(_stamp(Path(path, "kernels")) for path in jupyter_path())
 
 
 @lru_cache(maxsize=64)
@@ -42,7 +42,7 @@ def python_options(kernel_name: str, _specs: tuple[Any, ...]) -> tuple[str, ...]
     kernel_name : str
         The kernelspec.
     _specs : tuple
-        See `kernelspecs`; another value asks again.
+        See `kernelspecs`; a different value discards the cache.
 
     Returns
     -------
@@ -63,17 +63,17 @@ def python_options(kernel_name: str, _specs: tuple[Any, ...]) -> tuple[str, ...]
 
 @lru_cache(maxsize=1024)
 def can_preload(name: str) -> bool:
-    """Say whether a module may be imported ahead: of the standard library, or installed and not editable.
+    """Return whether a module may be preloaded: of the standard library, or installed and not editable.
 
     Parameters
     ----------
     name : str
-        Its absolute name.
+        Absolute name of the module.
 
     Returns
     -------
     bool
-        False also where it is not installed.
+        False also if it is not installed.
     """
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names:
@@ -84,29 +84,29 @@ def can_preload(name: str) -> bool:
         return False
     if spec is None:
         return False
-    places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.origin else [])]
-    installed = [os.path.realpath(place) for place in _packages()]
-    return bool(places) and all(
-        any(os.path.realpath(place).startswith(base + os.sep) for base in installed) for place in places
+    paths = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.origin else [])]
+    installed = [os.path.realpath(path) for path in _packages()]
+    return bool(paths) and all(
+        any(os.path.realpath(path).startswith(base + os.sep) for base in installed) for path in paths
     )
 
 
 @lru_cache(maxsize=1)
 def _packages() -> tuple[Path, ...]:
-    places = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
-    return tuple(Path(place) for place in dict.fromkeys([*places, site.getusersitepackages()]))
+    paths = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
+    return tuple(Path(path) for path in dict.fromkeys([*paths, site.getusersitepackages()]))
 
 
 def _profile() -> list[Path]:
-    """Return IPython's settings, which a server reads once."""
+    """Return the paths of IPython's configuration, which a server reads once."""
     base = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
     profile = base / "profile_default"
     return [profile, profile / "startup", *sorted(profile.glob("*config.*"))]
 
 
-def _stamp(place: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> tuple[int, int] | None:
     try:
-        about = place.stat()
+        about = path.stat()
     except OSError:
         return None
     return about.st_mtime_ns, about.st_ino

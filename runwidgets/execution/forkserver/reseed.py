@@ -1,6 +1,6 @@
-"""Random generators that two processes forked from one must not share.
+"""New seeds for random generators that two forks of one process must not share.
 
-They are seeded afresh in the child: those of `random` and NumPy, every other one that seeded itself while
+In the child these are seeded again: those of `random` and NumPy, every other one that seeded itself while
 modules were imported, and PyTorch's.
 """
 
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 SEED_BITS = 64
-"""A generator whose seed has more bits took it from the system: nobody types such a number."""
+"""A seed with more bits was taken from the system: nobody types such a number."""
 
 
 class Generators:
@@ -26,7 +26,7 @@ class Generators:
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Note the generators of `random` that seed themselves meanwhile."""
+        """Record the generators of `random` that seed themselves in the block."""
         seed = random.Random.seed
         seen = self._python
 
@@ -41,7 +41,7 @@ class Generators:
             random.Random.seed = seed  # type: ignore[method-assign]
 
     def find(self) -> None:
-        """Look for NumPy's generators that seeded themselves; called once, when all is imported."""
+        """Find NumPy's generators that seeded themselves; called once, after all imports."""
         if (numpy := sys.modules.get("numpy.random")) is None:
             return
         kinds = (numpy.Generator, numpy.RandomState)
@@ -53,7 +53,7 @@ class Generators:
                     self._numpy.append(each)
 
     def renew(self) -> None:
-        """Seed all of them afresh; called in the child."""
+        """Seed all of them again; called in the child."""
         random.seed()
         for generator in self._python:
             generator.seed()

@@ -1,19 +1,18 @@
 """A warm process from which runners and their kernels are forked.
 
-It makes a kernel without channels, imports the modules of the templates it is for, then what a runner needs,
-and waits. For each request it forks a runner in a new session; the runner forks its kernel before it
-has a loop or a thread of its own (`child`). The server itself stays single-threaded and never opens a ZeroMQ
-context.
+It creates a kernel without channels, imports the modules of its templates, then what a runner needs, and
+waits. For each request it forks a runner in a new session; the runner forks its kernel before it has a loop
+or a thread of its own (`child`). The server itself remains single-threaded and never opens a ZeroMQ context.
 
 A request is one packet: JSON with ``run``, ``folder`` and ``copies``, and the descriptor that holds the run's
-lock. The server answers ``{"run", "code"}`` when a runner has ended; its first word is ``{"ready": pid}``, or
-``{"unfit": module, "reason"}`` when a module cannot be imported ahead, after which it ends. When the other
-end is closed it waits for its runners, and ends too.
+lock. The server responds with ``{"run", "code"}`` when a runner has ended; its first message is
+``{"ready": pid}``, or ``{"unfit": module, "reason"}`` if a module cannot be preloaded, after which it ends.
+When the other end is closed, it waits for its runners and then ends.
 
-What a child seeds afresh is in `reseed`, what it hides in `import_isolation`. Modules that print or warn
-while they are imported, or that leave threads behind, are not fit to be imported ahead, because a notebook
-would see the difference. This module imports little itself, for what is loaded before the kernel is made
-stays visible to notebooks.
+The state that a child seeds again is in `reseed`, the modules that it hides in `import_isolation`. Modules
+that print or warn while they are imported, or that leave threads, cannot be preloaded, because a notebook
+would notice the difference. This module imports little itself, because what is loaded before the kernel is
+created remains visible to notebooks.
 """
 
 import contextlib
@@ -38,14 +37,14 @@ if TYPE_CHECKING:
     from runwidgets.execution.forkserver.child import ForkedRunner
 
 PACKET = 64 * 1024
-"""Bytes of a request or an answer, at most."""
-START_LIMIT = 60
-"""Seconds in which the modules must be imported."""
+"""Bytes of a request or a response at most."""
+START_TIMEOUT = 60
+"""Seconds within which the modules must be imported."""
 SAFE_THREADS = {"jemalloc_bg_thd"}
-"""Threads whose library takes care of forks itself: jemalloc's, which pyarrow starts. **Source:** jemalloc
-5, ``background_thread_prefork0`` to ``background_thread_postfork_child``."""
-OWN = ("runwidgets", "gc", "secrets")
-"""What a server has loaded when its kernel is made, and a kernel that was spawned has not."""
+"""Threads whose library handles forks itself: jemalloc's, which pyarrow starts. **Source:** jemalloc 5,
+``background_thread_prefork0`` to ``background_thread_postfork_child``."""
+SERVER_MODULES = ("runwidgets", "gc", "secrets")
+"""Modules that a server has loaded when its kernel is created, and a spawned kernel has not."""
 
 
 class ForkServer:
@@ -54,9 +53,9 @@ class ForkServer:
     Parameters
     ----------
     control : socket.socket
-        Where requests come from.
+        The socket from which requests are received.
     arguments : sequence of str
-        What ``sys.argv`` of a spawned kernel holds, without its connection file.
+        Content of ``sys.argv`` of a spawned kernel, without its connection file.
     """
 
     def __init__(self, control: socket.socket, arguments: Sequence[str]) -> None:
@@ -67,7 +66,7 @@ class ForkServer:
         self._runners: dict[int, str] = {}
 
     def prepare(self, modules: Sequence[str]) -> None:
-        """Make the kernel and import what children will need.
+        """Create the kernel, and import what children will need.
 
         Parameters
         ----------
@@ -77,7 +76,7 @@ class ForkServer:
         app = ForkableApp.instance()
         with self._generators.watch(), self._hidden.watch():
             app.prepare(self._arguments[1:])
-            visible = {name for name in sys.modules if not name.startswith(OWN)}
+            visible = {name for name in sys.modules if not name.startswith(SERVER_MODULES)}
             for module in modules:
                 self._import(module)
             filters = warnings.filters[:]
@@ -96,21 +95,21 @@ class ForkServer:
 
     def serve(self) -> None:
         """Fork a runner for each request, until the other end is closed and all runners have ended."""
-        waker, wakened = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wakened)
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._tell({"ready": os.getpid()})
         is_open = True
         while is_open or self._runners:
-            watched = [waker, self._control.fileno()] if is_open else [waker]
+            watched = [wake_read, self._control.fileno()] if is_open else [wake_read]
             readable, _, _ = select.select(watched, [], [])
             if self._control.fileno() in readable:
                 request, descriptors, _, _ = socket.recv_fds(self._control, PACKET, 1)
                 is_open = bool(request)
                 if request:
                     self._fork(json.loads(request), descriptors[0])
-            if waker in readable:
-                os.read(waker, 512)
+            if wake_read in readable:
+                os.read(wake_read, 512)
                 self._reap()
 
     def _fork(self, request: dict[str, Any], lock: int) -> None:
@@ -129,24 +128,24 @@ class ForkServer:
             self._tell({"run": self._runners.pop(pid), "code": os.waitstatus_to_exitcode(status)})
 
     def _import(self, name: str) -> None:
-        """Import a module ahead; say so and end when a notebook would see that."""
+        """Preload a module; report it and end if a notebook would notice that."""
         with warnings.catch_warnings(record=True) as warned:
-            said = _Said()
+            said = _OutputDetector()
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 try:
                     _import(name)
                 except Exception as error:
                     self._refuse(name, f"{type(error).__name__}: {error}")
-        _calm()
+        _fork_once()
         if said.is_loud or warned:
             self._refuse(name, "it prints or warns while it is imported")
         if threads := _other_threads() - SAFE_THREADS:
             self._refuse(name, f"it leaves threads behind: {', '.join(threads)}")
 
     def _import_runner(self) -> "type[ForkedRunner]":
-        from runwidgets.execution.runner.slim_imports import lean_imports
+        from runwidgets.execution.runner.slim_imports import slim_imports
 
-        with lean_imports():
+        with slim_imports():
             from runwidgets.execution.forkserver.child import ForkedRunner
         return ForkedRunner
 
@@ -155,12 +154,12 @@ class ForkServer:
         os._exit(0)
 
     def _tell(self, answer: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nobody listens any more
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the other end is closed
             self._control.send(json.dumps(answer).encode())
 
 
-class _Said:
-    """A text stream that notes whether anything was written."""
+class _OutputDetector:
+    """A text stream that records whether anything was written."""
 
     is_loud = False
 
@@ -176,7 +175,7 @@ class _Said:
 
 
 def _import(name: str) -> None:
-    """Import a module; what turns out to be a name in a module is there already."""
+    """Import a module; the name may also be that of an attribute, which is then loaded already."""
     try:
         importlib.import_module(name)
     except ModuleNotFoundError:
@@ -186,7 +185,7 @@ def _import(name: str) -> None:
 
 
 def _other_threads() -> set[str]:
-    """Return the names of the threads of this process beside the main one."""
+    """Return the names of the threads of this process except the main one."""
     names = set()
     for task in set(os.listdir("/proc/self/task")) - {str(os.getpid())}:
         with contextlib.suppress(FileNotFoundError), open(f"/proc/self/task/{task}/comm") as name:
@@ -194,8 +193,8 @@ def _other_threads() -> set[str]:
     return names
 
 
-def _calm() -> None:
-    """Fork once: thread pools such as OpenBLAS's end before a fork, and start again when needed."""
+def _fork_once() -> None:
+    """Fork once: thread pools such as OpenBLAS's end before a fork, and restart when needed."""
     pid = os.fork()
     if pid == 0:
         os._exit(0)
@@ -203,12 +202,12 @@ def _calm() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve: the descriptor of the control socket, and as JSON the kernel's arguments and the modules."""
+    """Serve; given the descriptor of the control socket, and JSON with the kernel's arguments and modules."""
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     os.umask(0o077)
     server = ForkServer(control, json.loads(arguments[1]))
-    signal.alarm(START_LIMIT)  # kills this process, whatever it does; runs that wait are spawned then
+    signal.alarm(START_TIMEOUT)  # kills this process, whatever it does; waiting runs are then spawned
     server.prepare(json.loads(arguments[2]))
     signal.alarm(0)
     server.serve()

@@ -1,4 +1,4 @@
-"""What a runner sees of an in-process kernel: nbclient's questions, over its channel."""
+"""The client of an in-process kernel: the part of nbclient's interface that a runner uses."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ from runwidgets.execution.kernels.socket_channel import IOPUB, Receiver, Sender,
 
 
 class InProcessChannel:
-    """One Jupyter channel of a direct kernel."""
+    """One Jupyter channel of an in-process kernel."""
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self.send = send
         self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
-        """Return the next message, or raise `queue.Empty` after some seconds."""
+        """Return the next message, or raise `queue.Empty` after a timeout in seconds."""
         if timeout is None:
             return await self.messages.get()
         try:
@@ -33,7 +33,7 @@ class InProcessChannel:
 
 
 class InProcessClient:
-    """What nbclient asks of a kernel's client, over a channel of ours."""
+    """The part of a kernel client that nbclient uses, over a socket pair."""
 
     allow_stdin = False
 
@@ -45,13 +45,14 @@ class InProcessClient:
 
     @property
     def is_read(self) -> bool:
-        """Whether every message that came has been asked for."""
+        """Whether every received message has been requested."""
         return self.shell_channel.messages.empty() and self.iopub_channel.messages.empty()
 
     def take(self, parts: list[bytes]) -> None:
-        """Put a message into its channel's queue.
+        """Put a message into the queue of its channel.
 
-        As ``Session.deserialize`` gives it, apart from the dates of parents, for which nobody asks.
+        The result is that of ``Session.deserialize``, except that dates in parent headers, which nobody
+        reads, are not parsed.
         """
         channel = self.iopub_channel if parts[0] == IOPUB else self.shell_channel
         start = parts.index(DELIM) + 2  # after the identities and the signature
@@ -67,7 +68,7 @@ class InProcessClient:
     def execute(
         self, code: str, *, silent: bool = False, store_history: bool = True, stop_on_error: bool = True
     ) -> str:
-        """Ask the kernel to execute code; return the request's id."""
+        """Request the execution of code, and return the id of the request."""
         content = {
             "code": code,
             "silent": silent,
@@ -79,11 +80,11 @@ class InProcessClient:
         return self._request("execute_request", content)
 
     def kernel_info(self) -> str:
-        """Ask what the kernel is; return the request's id."""
+        """Request the kernel's information, and return the id of the request."""
         return self._request("kernel_info_request", {})
 
     async def is_alive(self) -> bool:
-        """Say yes: the kernel's end is told by `Kernel.wait`."""
+        """Return True: the kernel's end is reported by `Kernel.wait`."""
         return True
 
     def _request(self, kind: str, content: dict[str, Any]) -> str:
@@ -106,9 +107,9 @@ class InProcessKernel(Kernel):
     fork : callable
         See `Fork`.
     session : Session
-        Has the kernel's key.
+        The session with the kernel's key.
     connection_file : str
-        What the kernel is told of a connection file; without sockets there is none.
+        The connection file that the kernel is told; it does not exist, because there are no sockets.
     """
 
     way = "direct"
@@ -122,16 +123,16 @@ class InProcessKernel(Kernel):
         self._receiver = Receiver(ours)
         self.client = InProcessClient(Sender(ours), session)
 
-    async def _greet(self) -> None:
+    async def _wait_until_ready(self) -> None:
         asyncio.get_running_loop().add_reader(self._end.fileno(), self._read)
-        await self.client.iopub_channel.get_msg()  # its first message says that it starts
+        await self.client.iopub_channel.get_msg()  # its first message has the state "starting"
 
     async def _drain(self) -> None:
         self._read()
         while not self.client.is_read:
             await asyncio.sleep(0)
 
-    def _ask(self) -> None:
+    def _request_shutdown(self) -> None:
         self._end.shutdown(socket.SHUT_WR)
 
     async def _close(self) -> None:

@@ -1,11 +1,11 @@
-"""ipykernel's own kernel, made before a fork and brought to life after it.
+"""ipykernel's own kernel, created before a fork and started after it.
 
-`ForkableApp` is the application that every IPython kernel is, in two halves. `prepare` does what costs
-time and binds nothing to the process: configuration, the kernel, its shell. After the fork,
-`connect_direct` or `connect_zmq` binds it to a channel, and `serve` runs it to its end. A direct kernel
-speaks over a socket pair (`channel`); the other speaks ZeroMQ, like any kernel. What a notebook sees of
-both is ipykernel's own code: its streams with their capture of file descriptors, its display hooks, its
-handling of interrupts.
+`ForkableApp` is the application of every IPython kernel, in two halves. `prepare` does what takes time and is
+independent of the process: configuration, the kernel, its shell. After the fork, `connect_direct` or
+`connect_zmq` binds it to a channel, and `serve` runs it until its end. A direct kernel communicates over a
+socket pair (`socket_channel`); the other uses ZeroMQ, like any kernel. Both run ipykernel's own code towards
+the notebook: its streams with their capture of file descriptors, its display hooks, its handling of
+interrupts.
 """
 
 import asyncio
@@ -37,17 +37,17 @@ from traitlets import Any as AnyTrait
 
 from runwidgets.execution.kernels.socket_channel import IOPUB, SHELL, Receiver, Sender
 
-EVERY_KERNEL = ("IPython.core.logger", "faulthandler", "tornado.platform.asyncio")
-"""What a kernel that was spawned imports only once it runs."""
+LATE_IMPORTS = ("IPython.core.logger", "faulthandler", "tornado.platform.asyncio")
+"""Modules that a spawned kernel imports only after its start."""
 
 
 class Publisher(IOPubThread):
-    """ipykernel's output thread, over a channel in place of a ZeroMQ socket.
+    """ipykernel's output thread, with a socket pair in place of a ZeroMQ socket.
 
     Parameters
     ----------
     sender : Sender
-        Where messages go.
+        Sends the messages.
     """
 
     def __init__(self, sender: Sender) -> None:
@@ -66,23 +66,23 @@ class Publisher(IOPubThread):
         self.thread.start()
 
     def stop(self) -> None:
-        """Send what waits and stop the thread; it sends directly from then on."""
+        """Send queued messages and stop the thread; later messages are sent directly."""
         if self.thread.is_alive():
             self._queue.put(None)
             self.thread.join()
 
     def close(self) -> None:
-        """Nothing is left to close."""
+        """Do nothing: all resources are released by `stop`."""
 
     def schedule(self, f: Callable[[], object]) -> None:
-        """Call a function in the thread; at once where it does not run, as in a fork of the notebook's."""
+        """Call a function in the thread; at once if the thread is not running, as in a notebook's fork."""
         if self.thread.is_alive():
             self._queue.put(f)
         else:
             f()
 
     def call_later(self, delay: float, callback: Callable[..., object], *arguments: Any) -> None:
-        """Call a function in the thread after some seconds; called from the thread only."""
+        """Call a function in the thread after a delay in seconds; called from the thread only."""
         heapq.heappush(
             self._timers, (time.monotonic() + delay, next(self._numbers), lambda: callback(*arguments))
         )
@@ -92,7 +92,7 @@ class Publisher(IOPubThread):
         self.send(IOPUB, parts)
 
     def send(self, channel: bytes, parts: list[Any]) -> None:
-        """Send a message, in the order in which this was called."""
+        """Send a message, in the order of the calls."""
         message = [channel, *parts]
         self.schedule(lambda: self.socket.send(message))
 
@@ -109,7 +109,7 @@ class Publisher(IOPubThread):
 
 
 class _ShellStream:
-    """The kernel's way to send replies."""
+    """The stream on which the kernel sends replies."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -118,11 +118,11 @@ class _ShellStream:
         self._publisher.send(SHELL, parts)
 
     def flush(self, *_: Any) -> None:
-        """Nothing waits: ipykernel 6 asks after each request."""
+        """Do nothing: no message is queued; ipykernel 6 calls it after each request."""
 
 
 class ForkableKernel(IPythonKernel):
-    """IPython's kernel, whose channels may come after it."""
+    """IPython's kernel, whose channels may be set after its creation."""
 
     shell_stream = AnyTrait()
     control_stream = AnyTrait()
@@ -130,7 +130,7 @@ class ForkableKernel(IPythonKernel):
 
     @classmethod
     def instance(cls, *arguments: Any, **traits: Any) -> "ForkableKernel":
-        """Return the kernel; give it the channels that it now has."""
+        """Return the kernel, with the channels that it has at present."""
         if not cls.initialized():
             made: ForkableKernel = super().instance(*arguments, **traits)
             return made
@@ -149,7 +149,7 @@ class ForkableKernel(IPythonKernel):
 
     @property
     def is_direct(self) -> bool:
-        """Whether messages come over a channel of ours."""
+        """Whether messages are sent over the socket pair."""
         return isinstance(self.shell_stream, _ShellStream)
 
     @property
@@ -157,11 +157,11 @@ class ForkableKernel(IPythonKernel):
         return not self.is_direct and getattr(self, "shell_channel_thread", None) is not None
 
     def _abort_queues(self, *arguments: Any, **options: Any) -> None:
-        if not self.is_direct:  # our runner sends a cell when the one before has ended: nothing to abort
+        if not self.is_direct:  # the runner sends a cell after the previous one has ended: nothing to abort
             super()._abort_queues(*arguments, **options)
 
     def start(self) -> None:
-        """Say that the kernel starts, and wait for messages."""
+        """Publish the start of the kernel, and wait for messages."""
         if not self.is_direct:
             super().start()
             return
@@ -172,17 +172,17 @@ class ForkableKernel(IPythonKernel):
 
 
 class ForkableApp(IPKernelApp):
-    """IPython's kernel application, in a half before the fork and a half after it."""
+    """IPython's kernel application, split at the fork."""
 
     kernel_class = ForkableKernel
 
     def prepare(self, arguments: Sequence[str]) -> None:
-        """Make the kernel and its shell; called in the process that will be forked.
+        """Create the kernel and its shell; called in the process that will be forked.
 
         Parameters
         ----------
         arguments : sequence of str
-            Those of its command line, without a connection file.
+            Arguments of its command line, without a connection file.
         """
         BaseIPythonApplication.initialize(self, ["-f", "kernel.json", *arguments])
         self.init_pdb()
@@ -200,7 +200,7 @@ class ForkableApp(IPKernelApp):
 
     @property
     def _is_plain(self) -> bool:
-        """Whether no code of the user is to be run when a kernel starts."""
+        """Whether no code of the user is executed when a kernel starts."""
         assert self.profile_dir is not None
         folder = Path(self.profile_dir.startup_dir)
         startup = [each for each in folder.iterdir() if each.suffix in {".py", ".ipy"}]
@@ -210,7 +210,7 @@ class ForkableApp(IPKernelApp):
         return not (any(asked + chosen) or stored or startup or os.environ.get("PYTHONSTARTUP"))
 
     def warm_up(self) -> None:
-        """Touch what is made when it is first needed: compilers, formatters, tracebacks."""
+        """Use what is created on first use: compilers, formatters, tracebacks."""
         shell: Any = self.shell
         shell.run_cell("pass", store_history=False, silent=True)
         shell.display_formatter.format(1)
@@ -218,18 +218,18 @@ class ForkableApp(IPKernelApp):
             compile("1 +", "<warm-up>", "exec")
         except SyntaxError:
             shell.InteractiveTB.structured_traceback(*sys.exc_info())
-        for name in EVERY_KERNEL:
+        for name in LATE_IMPORTS:
             importlib.import_module(name)
 
     def connect_direct(self, end: socket.socket, connection_file: str) -> None:
-        """Bind the kernel to a channel; called in the child.
+        """Bind the kernel to a socket pair; called in the child.
 
         Parameters
         ----------
         end : socket.socket
             The kernel's end.
         connection_file : str
-            What it is told of a connection file; there is none.
+            The connection file that it is told; it does not exist.
         """
         self._name_file(connection_file)
         self.configure_tornado_logger()
@@ -248,7 +248,7 @@ class ForkableApp(IPKernelApp):
             iopub_socket=self.iopub_socket,
             # It tells ipykernel 7 which thread is interrupted.
             shell_channel_thread=SimpleNamespace(parent_thread=threading.current_thread()),
-            _execute_sleep=0.0,  # the channel keeps the order of output and reply by itself
+            _execute_sleep=0.0,  # the channel preserves the order of output and reply
         )
         self.displayhook.get_execution_count = lambda: self.kernel.execution_count
         self._end = end
@@ -260,9 +260,9 @@ class ForkableApp(IPKernelApp):
         Parameters
         ----------
         end : socket.socket
-            Closed at the other side when the kernel is to end.
+            Closed at the other side to end the kernel.
         connection_file : str
-            The file.
+            The connection file.
         """
         self._end = end
         self._name_file(connection_file)
@@ -276,12 +276,12 @@ class ForkableApp(IPKernelApp):
         self._begin()
 
     def init_iopub(self, context: "zmq.Context[Any]") -> None:
-        """Bind the output socket; it never drops a message, for the one that says idle may be among them."""
+        """Bind the output socket without a limit, so that it never drops a message, such as the idle one."""
         context.setsockopt(zmq.SNDHWM, 0)
         super().init_iopub(context)
 
     def serve(self) -> None:
-        """Run the kernel until the other end is closed, or the notebook asks for the end."""
+        """Run the kernel until the other end is closed, or the notebook ends it."""
         loop = IOLoop.current()
         waiting: asyncio.Queue[list[zmq.Message]] = asyncio.Queue()
         receiver = Receiver(self._end)
@@ -293,22 +293,22 @@ class ForkableApp(IPKernelApp):
                 asyncio_loop.remove_reader(end)
                 loop.add_callback(loop.stop)
 
-        async def shell_main() -> None:  # what IPython's own is called, as tracebacks show
-            while True:  # one task for all cells, so that context variables live on from cell to cell
+        async def shell_main() -> None:  # the name of IPython's own function, which tracebacks show
+            while True:  # one task for all cells, so that context variables persist between cells
                 await self.kernel.dispatch_shell(await waiting.get())
 
         end = self._end.fileno()
         asyncio_loop: asyncio.AbstractEventLoop = loop.asyncio_loop  # type: ignore[attr-defined]
         asyncio_loop.add_reader(end, read)
         worker = asyncio_loop.create_task(shell_main())
-        worker.add_done_callback(lambda _: loop.stop())  # it only ends by an error of ipykernel's own
+        worker.add_done_callback(lambda _: loop.stop())  # it ends only with an error of ipykernel
         self.start()
         if worker.done():
             worker.result()
         worker.cancel()
 
     def leave(self) -> None:
-        """End as an interpreter does: threads, exit handlers, what the notebook left open."""
+        """End like an interpreter: threads, exit handlers, and open files of the notebook."""
         if _has_children():
             asyncio.run(self.kernel._at_shutdown())
         threading._shutdown()  # type: ignore[attr-defined]
@@ -336,14 +336,14 @@ class ForkableApp(IPKernelApp):
         sys.stderr.flush()
 
     def _initialize_user(self) -> None:
-        """Do what may run code of the user: extensions, startup files."""
+        """Run the steps that may execute code of the user: extensions, startup files."""
         self.init_gui_pylab()
         self.init_extensions()
         self.init_code()
 
 
 for _ours, _theirs in ((ForkableKernel, IPythonKernel), (ForkableApp, IPKernelApp)):
-    # What a notebook reads of its kernel is what it reads everywhere, also in settings and log lines.
+    # A notebook sees the same names as in every kernel, also in settings and log lines.
     _ours.__name__, _ours.__qualname__, _ours.__module__ = (
         _theirs.__name__,
         _theirs.__qualname__,
@@ -352,7 +352,7 @@ for _ours, _theirs in ((ForkableKernel, IPythonKernel), (ForkableApp, IPKernelAp
 
 
 def _has_children() -> bool:
-    """Say whether this process has children, zombies among them."""
+    """Return whether this process has children, including zombies."""
     for task in os.listdir("/proc/self/task"):
         with (
             suppress(FileNotFoundError, ProcessLookupError),

@@ -1,7 +1,7 @@
-"""A run's kernel, as its runner sees it: how to talk to it, when it has ended, how it ended.
+"""The kernel of a run, from the view of its runner: communication, end and exit status.
 
-Three kinds: spawned by its kernelspec's own launcher, over IPC sockets (any language); forked, over IPC
-sockets; forked and direct, over a socket pair. All are told apart here and nowhere else.
+There are three kinds: spawned by its kernelspec's own launcher, over IPC sockets (any language); forked, over
+IPC sockets; forked and direct, over a socket pair. They are distinguished here and nowhere else.
 """
 
 import asyncio
@@ -15,22 +15,22 @@ from typing import Any
 from runwidgets.execution.processes import count_oom_kills, signal_name, watch_for_end
 from runwidgets.schema import RunReason
 
-SHUTDOWN_WAIT = 5.0
-"""Seconds in which a kernel that was asked to end must be gone. **Source:** jupyter_client 8,
+KERNEL_SHUTDOWN_TIMEOUT = 5.0
+"""Seconds within which a kernel must end after a shutdown request. **Source:** jupyter_client 8,
 ``KernelManager.shutdown_wait_time``."""
-DRAIN_LIMIT = 10.0
-"""Seconds in which what a dead kernel said must be read."""
+KERNEL_DRAIN_TIMEOUT = 10.0
+"""Seconds within which the remaining messages of a dead kernel must be read."""
 
 
 class Kernel:
     """A kernel of a run; used from one event loop."""
 
     pid: int
-    """Its process, a child of this one, once it is started."""
+    """Process id, a child of this process, once it is started."""
     client: Any
-    """What nbclient needs of a ``KernelClient``, once it is connected."""
+    """The part of a ``KernelClient`` that nbclient needs, once it is connected."""
     way: str
-    """How it came to be: ``direct``, ``forked`` or ``spawned``."""
+    """How the kernel was started: ``direct``, ``forked`` or ``spawned``."""
 
     def __init__(self) -> None:
         self._code: int | None = None
@@ -39,7 +39,7 @@ class Kernel:
         self._has_ended = asyncio.Event()
 
     async def connect(self, timeout: float) -> Any:
-        """Start the kernel and wait until it answers.
+        """Start the kernel and wait until it is ready.
 
         Parameters
         ----------
@@ -49,26 +49,29 @@ class Kernel:
         Returns
         -------
         KernelClient
-            What nbclient needs of one.
+            A client with the part that nbclient needs.
 
         Raises
         ------
         RuntimeError
-            It ended, or did not answer in time.
+            The kernel ended, or did not reply in time.
         """
         ready = None
         try:
             await asyncio.wait_for(self._start(), timeout)
             self._exit_fd = watch_for_end(self.pid)
             asyncio.get_running_loop().add_reader(self._exit_fd, self._see_end)
-            ready, ended = asyncio.create_task(self._greet()), asyncio.create_task(self._has_ended.wait())
+            ready, ended = (
+                asyncio.create_task(self._wait_until_ready()),
+                asyncio.create_task(self._has_ended.wait()),
+            )
             done, _ = await asyncio.wait({ready, ended}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             ready.cancel()
             ended.cancel()
         except asyncio.TimeoutError:
             done = set()
         if ready is None or ready not in done:
-            raise RuntimeError(self.last_words() if done else f"no answer within {timeout:g} s")
+            raise RuntimeError(self.exit_message() if done else f"no reply within {timeout:g} s")
         ready.result()
         return self.client
 
@@ -82,17 +85,17 @@ class Kernel:
         await self._has_ended.wait()
 
     async def wait(self) -> None:
-        """Wait until the process has ended and somebody else has read all that it said."""
+        """Wait until the process has ended and another task has read all its messages."""
         await self.end()
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._drain(), DRAIN_LIMIT)
+            await asyncio.wait_for(self._drain(), KERNEL_DRAIN_TIMEOUT)
 
     async def shut_down(self) -> None:
-        """Ask the kernel to end, and see that it does."""
+        """Request the shutdown of the kernel, and ensure it."""
         if self._exit_fd >= 0 and not self._has_ended.is_set():
-            self._ask()
+            self._request_shutdown()
             try:
-                await asyncio.wait_for(self._has_ended.wait(), SHUTDOWN_WAIT)
+                await asyncio.wait_for(self._has_ended.wait(), KERNEL_SHUTDOWN_TIMEOUT)
             except asyncio.TimeoutError:
                 os.kill(self.pid, signal.SIGKILL)
                 await self._has_ended.wait()
@@ -103,12 +106,12 @@ class Kernel:
 
     @property
     def reason(self) -> RunReason:
-        """Why a run ends whose kernel has ended: the kernel died, or there was no memory for it."""
+        """The reason of a run whose kernel has ended: the kernel died, or was out of memory."""
         is_oom = self._code == -signal.SIGKILL and count_oom_kills() > self._oom_kills
         return RunReason.OUT_OF_MEMORY if is_oom else RunReason.KERNEL_DIED
 
-    def last_words(self) -> str:
-        """Say how the process ended."""
+    def exit_message(self) -> str:
+        """Return a sentence about how the process ended."""
         if self._code is None:
             return "the kernel died"
         if self._code >= 0:
@@ -125,25 +128,25 @@ class Kernel:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     async def _start(self) -> None:
-        """Start the process, where that has not been done."""
+        """Start the process, unless it is running already."""
 
-    async def _greet(self) -> None:
-        """Wait for the first sign that the kernel takes requests."""
+    async def _wait_until_ready(self) -> None:
+        """Wait for the first sign that the kernel accepts requests."""
         raise NotImplementedError
 
     async def _drain(self) -> None:
-        """Take what is still to be read of a kernel that has ended."""
+        """Read the remaining messages of a kernel that has ended."""
         raise NotImplementedError
 
-    def _ask(self) -> None:
-        """Ask for the end."""
+    def _request_shutdown(self) -> None:
+        """Send the shutdown request."""
         raise NotImplementedError
 
     async def _close(self) -> None:
-        """Let go of sockets and files."""
+        """Close sockets and files."""
         raise NotImplementedError
 
 
 Fork = Callable[[socket.socket, str], int]
-"""Starts a process that becomes a kernel, and returns its number. It is given its end of a channel, which
-is closed at the other side when the kernel is to end, and a connection file's path."""
+"""Starts a process that becomes a kernel, and returns its process id. The arguments are the kernel's end of a
+socket pair, whose other end is closed to end the kernel, and the path of a connection file."""

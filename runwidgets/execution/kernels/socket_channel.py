@@ -1,9 +1,9 @@
 """The socket pair over which a direct kernel and its runner exchange Jupyter messages.
 
-A packet socket keeps the borders of what is sent, so a process that dies in the middle of a message
-breaks nothing but that message. A long message travels in several packets; each begins with the number
-of the process that sent it, because a notebook may fork and print in the child. There is no signature:
-nobody else can reach the pair.
+A packet socket preserves message boundaries, so a process that dies in the middle of a message corrupts only
+that message. A long message is sent in several packets; each begins with the id of the sending process,
+because a notebook may fork and print in the child. Messages are not signed: no other process can reach the
+pair.
 """
 
 import os
@@ -14,28 +14,28 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 SHELL, IOPUB = b"shell", b"iopub"
-"""The first part of a message: the Jupyter channel that it belongs to."""
+"""The first part of a message: its Jupyter channel."""
 
-PACKET = 96 * 1024
-"""Bytes of one packet; the system's default buffer of a socket takes two."""
+PACKET_SIZE = 96 * 1024
+"""Bytes of one packet; the system's default socket buffer holds two."""
 HEADER = struct.Struct("=IB")
 COUNT = struct.Struct("=I")
 FIRST, LAST = 1, 2
 
 
 def open_pair() -> tuple[socket.socket, socket.socket]:
-    """Return the two ends of a new channel: the runner's and the kernel's."""
+    """Return the two ends of a new socket pair: the runner's and the kernel's."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     return ours, theirs
 
 
 class Sender:
-    """Sends messages; from any thread, and from processes that were forked from this one.
+    """Sends messages, from any thread, and from forks of this process.
 
     Parameters
     ----------
     end : socket.socket
-        One end of the channel, blocking.
+        One end of the socket pair, blocking.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -44,35 +44,35 @@ class Sender:
         self._lock = threading.Lock()
 
     def send(self, parts: "Sequence[Any]") -> None:
-        """Send a message; waits while the other end is behind.
+        """Send a message; waits while the receiver is slower.
 
         Parameters
         ----------
         parts : sequence of bytes-like
-            The parts of the message, whatever they are.
+            The parts of the message.
 
         Raises
         ------
         OSError
-            The other end is gone.
+            The other end is closed.
         """
         views = [memoryview(part).cast("B") for part in parts]
         body = b"".join([struct.pack(f"={1 + len(views)}I", len(views), *map(len, views)), *views])
         if self._pid != os.getpid():  # a fork: another thread may have held the lock
             self._pid, self._lock = os.getpid(), threading.Lock()
         with self._lock:
-            for start in range(0, len(body), PACKET):
-                flags = (FIRST if start == 0 else 0) | (LAST if start + PACKET >= len(body) else 0)
-                self._end.sendmsg([HEADER.pack(self._pid, flags), body[start : start + PACKET]])
+            for start in range(0, len(body), PACKET_SIZE):
+                flags = (FIRST if start == 0 else 0) | (LAST if start + PACKET_SIZE >= len(body) else 0)
+                self._end.sendmsg([HEADER.pack(self._pid, flags), body[start : start + PACKET_SIZE]])
 
 
 class Receiver:
-    """Puts messages together again.
+    """Reassembles messages.
 
     Parameters
     ----------
     end : socket.socket
-        One end of the channel.
+        One end of the socket pair.
     """
 
     def __init__(self, end: socket.socket) -> None:
@@ -81,7 +81,7 @@ class Receiver:
         self.is_closed = False
 
     def receive(self) -> Iterator[list[bytes]]:
-        """Yield the messages that have arrived whole; sets `is_closed` when the other end is gone.
+        """Yield the complete messages that have arrived; sets `is_closed` when the other end is closed.
 
         Yields
         ------
@@ -90,7 +90,7 @@ class Receiver:
         """
         while not self.is_closed:
             try:
-                packet = self._end.recv(HEADER.size + PACKET, socket.MSG_DONTWAIT)
+                packet = self._end.recv(HEADER.size + PACKET_SIZE, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             except ConnectionResetError:

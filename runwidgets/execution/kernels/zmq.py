@@ -21,23 +21,23 @@ from runwidgets.execution.kernels.kernel import Fork, Kernel
 from runwidgets.execution.kernels.socket_channel import open_pair
 from runwidgets.execution.processes import die_with
 
-HISTORY = "--HistoryManager.hist_file=:memory:"
-"""What papermill, through nbclient, gives to every IPython kernel."""
+HISTORY_OPTION = "--HistoryManager.hist_file=:memory:"
+"""The option that papermill, through nbclient, passes to every IPython kernel."""
 STATUS_WAIT = 0.05
-"""Seconds in which the first idle status follows the first reply, unless the subscription came too late."""
+"""Seconds within which the idle status follows the first reply, unless the subscription was too late."""
 RECONNECT_PAUSE = 2
-"""Milliseconds between two tries to connect to a kernel that has not bound its sockets yet."""
+"""Milliseconds between two attempts to connect to a kernel that has not bound its sockets yet."""
 SOCKET_NAME = "kernel-ipc-5"
 """The longest name that jupyter_client gives to a socket beside ``kernel.json``."""
 DRAIN_WAIT = 100
-"""Milliseconds of silence after which nothing more comes from a kernel that has ended."""
+"""Milliseconds of silence after which a dead kernel's messages count as read."""
 
 
 def private_folder(run_id: str) -> Path:
-    """Return where the sockets of a run's kernel are.
+    """Return the folder for the sockets of a run's kernel.
 
-    Their paths must be short: where the folder for temporary files is too deep, as macOS's own is, they are
-    in ``/tmp``.
+    Socket paths must be short: if the folder for temporary files has a long path, as on macOS, the sockets
+    are in ``/tmp``.
     """
     folder = Path(tempfile.gettempdir(), f"runwidgets-{run_id}")
     is_short = len(os.fsencode(folder / SOCKET_NAME)) <= zmq.IPC_PATH_MAX_LEN
@@ -45,23 +45,23 @@ def private_folder(run_id: str) -> Path:
 
 
 def find_kernelspec(name: str) -> KernelSpec:
-    """Return a kernelspec by its name.
+    """Return the kernelspec with a name.
 
     Parameters
     ----------
     name : str
-        ``"python"`` is another word for the native kernel, as in
+        ``"python"`` is an alias of the native kernel, as in
         ``jupyter_client.KernelManager.kernel_name``.
 
     Returns
     -------
     KernelSpec
-        What is installed under the name.
+        The installed kernelspec.
 
     Raises
     ------
     NoSuchKernel
-        Nothing is.
+        There is none.
     """
     return KernelSpecManager().get_kernel_spec(NATIVE_KERNEL_NAME if name == "python" else name)
 
@@ -72,18 +72,18 @@ class ZmqKernel(Kernel):
     Parameters
     ----------
     name : str
-        The kernelspec.
+        Name of the kernelspec.
     cwd : Path
-        Its working folder.
+        The working folder.
     private : Path
         Folder for its sockets, which does not exist yet.
     fork : callable, optional
-        See `Fork`; None to spawn what the kernelspec says.
+        See `Fork`; None to spawn the kernelspec's command.
 
     Raises
     ------
     NoSuchKernel
-        It is not installed.
+        The kernelspec is not installed.
     """
 
     def __init__(self, name: str, cwd: Path, private: Path, fork: Fork | None = None) -> None:
@@ -95,11 +95,11 @@ class ZmqKernel(Kernel):
         self._manager: AsyncKernelManager | None = None
         self._end: socket.socket | None = None
         if fork is None:
-            find_kernelspec(name)  # raises before anything is made
+            find_kernelspec(name)  # raises before anything is created
         private.mkdir(mode=0o700)
         self._file = str(private / "kernel.json")
         if fork is not None:
-            # What a manager would do, which looks for all kernelspecs and provisioners first.
+            # As a kernel manager does, which would search all kernelspecs and provisioners first.
             key = secrets.token_hex().encode()
             write_connection_file(
                 self._file, transport="ipc", ip=str(private / "kernel"), key=key, kernel_name=name
@@ -125,17 +125,18 @@ class ZmqKernel(Kernel):
             kernel_name=self._name, transport="ipc", connection_file=self._file, context=context
         )
         await manager.start_kernel(
-            extra_arguments=[HISTORY] if manager.ipykernel else [],
+            extra_arguments=[HISTORY_OPTION] if manager.ipykernel else [],
             cwd=str(self._cwd),
             preexec_fn=partial(die_with, os.getpid()),
         )
         provisioner: Any = manager.provisioner
         self.pid, self._process = provisioner.pid, provisioner.process
 
-    async def _greet(self) -> None:
-        """Wait until the kernel answers, and for its first output: then no later one is missed.
+    async def _wait_until_ready(self) -> None:
+        """Wait until the kernel is ready, and for its first output, so that no later output is lost.
 
-        A kernel of today welcomes who listens. To others a request is repeated until its status comes.
+        A current kernel sends a welcome message to subscribers. To others a request is repeated until its
+        status arrives.
         """
         heard = asyncio.ensure_future(self.client.iopub_channel.get_msg())
         try:
@@ -147,11 +148,11 @@ class ZmqKernel(Kernel):
             heard.cancel()
 
     async def _drain(self) -> None:
-        """Wait until it is quiet for a moment: what a dead kernel sent may still be on its way."""
+        """Wait for a moment of silence: messages of a dead kernel may still be in transit."""
         while await self.client.iopub_channel.socket.poll(DRAIN_WAIT):
             await asyncio.sleep(0)
 
-    def _ask(self) -> None:
+    def _request_shutdown(self) -> None:
         if self._end is None:
             self.client.shutdown()
         else:

@@ -1,7 +1,7 @@
-"""Our papermill engine: says what happens as it happens, and stores what is true.
+"""The papermill engine of runwidgets, which reports events at once and stores only what is true.
 
-papermill's own engine rewrites the whole notebook twice per cell and marks cells as completed that
-never ran. This one writes a snapshot in one step and only so often, caps what is stored, and tells a
+papermill's own engine rewrites the whole notebook twice per cell and marks cells as finished that were never
+executed. This one writes a snapshot atomically and at a limited rate, limits what is stored, and informs a
 `Recorder` about cells, metrics and progress. It is registered with papermill as ``runwidgets``.
 """
 
@@ -35,15 +35,15 @@ log = logging.getLogger(__name__)
 
 
 class _Manager(NotebookExecutionManager):
-    """papermill's keeper of what it notes about cells, which parses no dates and trusts no wall clock."""
+    """papermill's manager of cell metadata, without parsing of dates and without trust in the wall clock."""
 
     def cell_start(self, cell: NotebookNode, cell_index: int | None = None, **options: Any) -> None:
-        """Note that a cell begins."""
+        """Record the start of a cell."""
         super().cell_start(cell, cell_index, **options)
         self._began = time.monotonic()
 
     def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **options: Any) -> None:
-        """Note that it has ended, and how long it took."""
+        """Record the end of a cell, and its duration."""
         noted = cell.metadata.papermill
         began, noted["start_time"] = noted["start_time"], None
         super().cell_complete(cell, cell_index, **options)
@@ -51,7 +51,7 @@ class _Manager(NotebookExecutionManager):
 
 
 class _Client(PapermillNotebookClient):
-    """papermill's client, which tells a `Recorder` what it sees."""
+    """papermill's client, which informs a `Recorder`."""
 
     def __init__(self, nb_man: NotebookExecutionManager, recorder: Recorder, kernel: Kernel) -> None:
         super().__init__(nb_man, raise_on_iopub_timeout=False, log=log)
@@ -63,7 +63,7 @@ class _Client(PapermillNotebookClient):
         self._sizes: dict[str, int] = {}
 
     def execute(self, **options: Any) -> NotebookNode:
-        """Execute the cells on the kernel and end it; ask a dead kernel nothing more."""
+        """Execute the cells on the kernel and end it; send nothing more to a dead kernel."""
         self.reset_execution_trackers()
         asyncio.run(self._run())
         executed: NotebookNode = self.nb
@@ -87,14 +87,14 @@ class _Client(PapermillNotebookClient):
                 if reply is not None:
                     self.nb.metadata["language_info"] = reply["content"]["language_info"]
                 self.set_widgets_metadata()
-        except DeadKernelError:  # between two cells, or after the last one: nobody reads what it said
+        except DeadKernelError:  # between two cells, or after the last one: no messages are read
             await self.kernel.end()
-            recorder.failure = Outcome.failed(self.kernel.reason, self.kernel.last_words())
+            recorder.failure = Outcome.failed(self.kernel.reason, self.kernel.exit_message())
         finally:
             await self.kernel.shut_down()
 
     async def _execute_cells(self) -> None:
-        """Execute the cells until one fails or somebody asks to stop."""
+        """Execute the cells until one fails or a stop is requested."""
         recorder = self.recorder
         code = {
             index for index, cell in enumerate(self.nb.cells) if self._is_code(cell) and cell.source.strip()
@@ -117,7 +117,7 @@ class _Client(PapermillNotebookClient):
                 await self._assign_secrets()
 
     async def _async_poll_kernel_alive(self) -> None:
-        """Wait for the kernel's end, in place of a look every second."""
+        """Wait for the kernel's end, instead of checking every second."""
         await self.kernel.wait()
         if self.task_poll_for_reply is not None:
             self.task_poll_for_reply.cancel()
@@ -127,7 +127,7 @@ class _Client(PapermillNotebookClient):
             raise DeadKernelError("Kernel died")
 
     async def _execute(self, cell: NotebookNode, index: int) -> bool:
-        """Execute one cell; return whether the next may follow."""
+        """Execute one cell, and return whether the next one may follow."""
         recorder = self.recorder
         limit = recorder.cell_timeout
         timer = threading.Timer(limit or 0, self._time_out, [limit, recorder.cell])
@@ -149,7 +149,7 @@ class _Client(PapermillNotebookClient):
         except DeadKernelError:
             await self.kernel.end()
             self.nb_man.cell_exception(cell, cell_index=index)
-            message = f"cell {recorder.cell}: {self.kernel.last_words()}"
+            message = f"cell {recorder.cell}: {self.kernel.exit_message()}"
             recorder.failure = Outcome.failed(self.kernel.reason, message)
             return False
         else:
@@ -166,7 +166,7 @@ class _Client(PapermillNotebookClient):
                 self._save()
 
     def _is_code(self, cell: NotebookNode) -> bool:
-        """Say whether a cell is executed: one of code that is not tagged to be left out."""
+        """Return whether a cell is executed: a code cell without the tag that skips it."""
         return cell.cell_type == "code" and self.skip_cells_with_tag not in cell.metadata.get("tags", [])
 
     def _time_out(self, limit: float, number: int) -> None:
@@ -174,7 +174,7 @@ class _Client(PapermillNotebookClient):
         self.recorder.stop.request(Outcome.failed(RunReason.TIMEOUT, message))
 
     async def _assign_secrets(self) -> None:
-        """Set the secret parameters, outside every cell and history."""
+        """Assign the secret parameters, outside every cell and history."""
         assert self.kc is not None
         for _, code in self.recorder.secrets:
             await self.async_wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
@@ -182,7 +182,7 @@ class _Client(PapermillNotebookClient):
     def process_message(
         self, message: dict[str, Any], *arguments: Any, **options: Any
     ) -> NotebookNode | None:
-        """Take a message without the secrets in it, and see that a snapshot follows."""
+        """Handle a message without the secrets in it, and schedule a snapshot."""
         if self.recorder.secrets:
             message["content"] = self.recorder.mask(message["content"])
         if message["msg_type"] == "update_display_data":
@@ -207,7 +207,7 @@ class _Client(PapermillNotebookClient):
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
     ) -> NotebookNode | None:
-        """Store an output as far as there is room; streams also go to the log."""
+        """Store an output within the limit; streams also go to the log."""
         content = msg["content"]
         if msg["msg_type"] == "stream":
             self.recorder.print(content["text"])
@@ -223,7 +223,7 @@ class _Client(PapermillNotebookClient):
         return out
 
     def _extend(self, outs: list[NotebookNode], content: dict[str, Any]) -> bool:
-        """Add text to the stream output that is already the last, if it is."""
+        """Append text to the last output, if that is the same stream."""
         last = self._stream
         if last is None or not outs or outs[-1] is not last or last.name != content["name"]:
             return False
@@ -238,13 +238,13 @@ class _Client(PapermillNotebookClient):
         return True
 
     def _end_stream(self) -> None:
-        """Join the pieces of the last stream; done once per stream, not once per piece."""
+        """Join the chunks of the last stream; done once per stream, not once per chunk."""
         if self._stream is not None and len(self._parts) > 1:
             self._stream["text"] = "".join(self._parts)
         self._stream, self._parts = None, []
 
     def _cap(self, content: dict[str, Any]) -> dict[str, Any]:
-        """Return a message's content, cut where the run's outputs are full."""
+        """Return the content of a message, truncated at the limit of the run's outputs."""
         if "text" in content:
             text = content["text"]
             granted = self.recorder.take(len(text))
@@ -253,7 +253,7 @@ class _Client(PapermillNotebookClient):
             return content
         display = content.get("transient", {}).get("display_id")
         size, before = len(json.dumps(content["data"], default=str)), self._sizes.get(display, 0)
-        if display is not None:  # an update takes the place of what was there
+        if display is not None:  # an update replaces the previous output
             self._sizes[display] = max(size, before)
         grown = max(0, size - before)
         if self.recorder.take(grown) == grown:
@@ -261,7 +261,7 @@ class _Client(PapermillNotebookClient):
         return {**content, "data": {"text/plain": _CUT.strip()}, "metadata": {}}
 
     def _read(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Take metrics and progress out of a display."""
+        """Extract metrics and progress from a display."""
         match data.get(METRIC_TYPE):
             case {"name": str(name), "value": value, "step": int() | float() as step} if math.isfinite(step):
                 self.recorder.tell("metric", name=name, value=strict(value), step=step)
@@ -294,7 +294,7 @@ class RunwidgetsEngine(Engine):
         kernel_name : str
             The kernelspec.
         recorder : Recorder
-            What to obey and whom to tell; its `failure` says what failed.
+            Provides the limits and receives reports; its `failure` tells what failed.
         **options
             ``kernel``, the `Kernel` to execute on.
 
@@ -330,7 +330,7 @@ class RunwidgetsEngine(Engine):
 
 
 def _not_started(error: RuntimeError | OSError) -> Outcome:
-    """Return how a run ends whose kernel did not start."""
+    """Return the outcome of a run whose kernel did not start."""
     reason = RunReason.KERNEL_NOT_STARTED
     if isinstance(error, OSError) and reason_of(error) is RunReason.STORAGE_FULL:
         reason = RunReason.STORAGE_FULL
@@ -339,7 +339,7 @@ def _not_started(error: RuntimeError | OSError) -> Outcome:
 
 
 def _after_parameters(cells: list[NotebookNode]) -> int:
-    """Return the index of the cell after which secrets are set; -1: before the first."""
+    """Return the index of the cell after which secrets are assigned; -1 for before the first."""
     tagged = {
         tag: index
         for index, cell in reversed(list(enumerate(cells)))
@@ -349,7 +349,7 @@ def _after_parameters(cells: list[NotebookNode]) -> int:
 
 
 def _traceback(cell: NotebookNode) -> str:
-    from wcwidth import strip_sequences  # most runs have no use for it
+    from wcwidth import strip_sequences  # most runs do not need it
 
     lines = [line for out in cell.outputs if out.output_type == "error" for line in out.traceback]
     return strip_sequences("\n".join(lines))[-64 * 1024 :]

@@ -1,10 +1,21 @@
-"""What a run may know of the environment of the server: no token, no secret of it."""
+"""The part of the server's environment that a run inherits: no token and no secret."""
 
 from collections.abc import Iterable, Mapping
 
-NAMES = {"HOME", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "LANG", "LANGUAGE", "VIRTUAL_ENV"}
+INHERITED_NAMES = {
+    "HOME",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "LANG",
+    "LANGUAGE",
+    "VIRTUAL_ENV",
+}
 JUPYTER_NAMES = {"JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH"}
-PREFIXES = (
+INHERITED_PREFIXES = (
     "CONDA_",
     "CUDA_",
     "DYLD_",
@@ -31,14 +42,18 @@ def run_environment(inherited: Mapping[str, str], names: Iterable[str] = ()) -> 
     Parameters
     ----------
     inherited : mapping of str to str
-        All there are.
+        The server's environment.
     names : iterable of str
-        What runs may have beside the usual ones.
+        Names that runs may have in addition to the default ones.
 
     Returns
     -------
     dict of str to str
-        The allowed ones.
+        The variables that are allowed.
     """
-    allowed = NAMES | JUPYTER_NAMES | set(names)
-    return {name: value for name, value in inherited.items() if name in allowed or name.startswith(PREFIXES)}
+    allowed = INHERITED_NAMES | JUPYTER_NAMES | set(names)
+    return {
+        name: value
+        for name, value in inherited.items()
+        if name in allowed or name.startswith(INHERITED_PREFIXES)
+    }

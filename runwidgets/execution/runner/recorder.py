@@ -1,6 +1,6 @@
-"""What an execution leaves on its way: snapshots of the notebook, the log, lines of the journal.
+"""The record of an execution in progress: snapshots of the notebook, the log, lines of the journal.
 
-Snapshots are replaced in one step and only so often; stored outputs and the log have a bound.
+Snapshots are replaced atomically and at a limited rate; stored outputs and the log have a limit.
 """
 
 import json
@@ -21,34 +21,34 @@ from runwidgets.execution.runner.stop import Stop
 from runwidgets.limits import Limits
 from runwidgets.store.files.disk import write_atomically
 
-SNAPSHOT_PAUSE = 0.5
-"""Seconds between two snapshots, at least."""
-SNAPSHOT_SHARE = 20
-"""A snapshot that took a second is followed by the next after this many, so they take 5 % of the time."""
-PROGRESS_PAUSE = 0.25
-"""Seconds between two reports of progress from one template; the last is always written."""
+SNAPSHOT_INTERVAL = 0.5
+"""Minimum number of seconds between two snapshots."""
+SNAPSHOT_RATIO = 20
+"""Ratio of interval and duration of snapshots: one that took 1 s is followed after 20 s, which costs 5 %."""
+PROGRESS_INTERVAL = 0.25
+"""Seconds between two progress reports of one template; the last report is always written."""
 MASK = "***"
 
 
 class Recorder:
-    """Keeps what an execution says: its notebook, its log, and the journal's lines.
+    """Writes what an execution produces: its notebook, its log, and the lines of the journal.
 
     Parameters
     ----------
     output : Path
-        Where the executed notebook goes.
+        Path of the executed notebook.
     log : Path
-        Where the notebook's prints go.
+        Path of the log.
     journal : JournalWriter
-        Told of cells, metrics and progress.
+        Receives cells, metrics and progress.
     stop : Stop
-        Asked before every cell.
+        Checked before every cell.
     limits : Limits
         ``outputs`` and ``log`` (bytes), ``start_timeout`` (seconds).
     cell_timeout : float, optional
-        Seconds that one cell may take.
+        Time limit of one cell in seconds.
     secrets : list of (str, str)
-        Value of each secret parameter, masked wherever it is printed, and the code that assigns it.
+        Value of each secret parameter, masked in all output, and the code that assigns it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Recorder:
         self.cell_timeout = cell_timeout
         self.secrets = secrets or []
         self.failure: Outcome | None = None
-        """What failed, with a cell or between two."""
+        """What failed, in a cell or between two."""
         self.cell = 0
         self.cells = 0
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -80,7 +80,7 @@ class Recorder:
         self._report: dict[str, Any] | None = None
 
     def print(self, text: str) -> None:
-        """Append to the log, as long as it has room."""
+        """Append to the log, within its limit."""
         content = text.encode("utf-8", "backslashreplace")
         if len(content) > self._log_left > 0:
             content = content[: self._log_left] + b"\n[log cut here: it is full]\n"
@@ -104,19 +104,19 @@ class Recorder:
         return granted
 
     def mask(self, value: Any, names: int = 2) -> Any:
-        """Return a text, or what is made of texts, without secrets.
+        """Return a string, or a structure of strings, without secrets.
 
         Parameters
         ----------
         value : Any
-            JSON: a text, or the content of a message.
+            JSON: a string, or the content of a message.
         names : int
-            Levels whose keys stay as they are: those of a message, and of its bundle of MIME types.
+            Levels whose keys are not masked: those of a message, and of its MIME bundle.
 
         Returns
         -------
         Any
-            A copy; deep inside, also numbers that are a secret are masked.
+            A copy; on deeper levels, numbers equal to a secret are masked too.
         """
         if isinstance(value, str):
             for secret, _ in self.secrets:
@@ -132,37 +132,37 @@ class Recorder:
         return value
 
     def report(self, fraction: float, text: str) -> None:
-        """Write progress to the journal, at most four times a second and always the last."""
+        """Write progress to the journal, at most four times a second and always the last report."""
         self._report = {"fraction": fraction, "text": text}
         if time.monotonic() >= self._next_report:
             self.flush_report()
 
     def flush_report(self) -> None:
-        """Write the progress that still waits."""
+        """Write the pending progress report."""
         if self._report is not None:
             self.tell("progress", **self._report)
             self._report = None
-            self._next_report = time.monotonic() + PROGRESS_PAUSE
+            self._next_report = time.monotonic() + PROGRESS_INTERVAL
 
     def wait_for_snapshot(self) -> float:
         """Return the seconds until a snapshot is due."""
         return self._next_snapshot - time.monotonic()
 
     def snapshot(self, notebook: NotebookNode, is_last: bool = False) -> None:
-        """Replace the stored notebook by what it is now.
+        """Replace the stored notebook by its present state.
 
         Parameters
         ----------
         notebook : NotebookNode
             The notebook.
         is_last : bool
-            Whether this is how it stays: then it is on disk when this returns.
+            Whether this is its final state: then it is on disk on return.
         """
         began = time.monotonic()
         with self._disk("the notebook"):
             write_atomically(self.output, serialise(notebook, is_draft=not is_last), is_durable=is_last)
         ended = time.monotonic()
-        self._next_snapshot = ended + max(SNAPSHOT_PAUSE, SNAPSHOT_SHARE * (ended - began))
+        self._next_snapshot = ended + max(SNAPSHOT_INTERVAL, SNAPSHOT_RATIO * (ended - began))
 
     def close(self) -> None:
         """Close the log."""
@@ -171,7 +171,7 @@ class Recorder:
 
     @contextmanager
     def _disk(self, subject: str) -> Iterator[None]:
-        """End the run when the disk does not take what is written; what was written before stays."""
+        """End the run if the disk rejects a write; earlier writes remain."""
         try:
             yield
         except OSError as error:
@@ -179,13 +179,13 @@ class Recorder:
             self.stop.request(Outcome.failed(reason_of(error), message))
 
 
-def settle(output: Path) -> None:
-    """Have the stored notebook of a runner that was lost say the truth: no cell of it runs any more.
+def correct_notebook(output: Path) -> None:
+    """Correct the stored notebook of a lost runner: none of its cells is running.
 
     Parameters
     ----------
     output : Path
-        The notebook; there need not be one.
+        Path of the notebook, which may be missing.
     """
     if not output.exists():
         return
@@ -197,14 +197,14 @@ def settle(output: Path) -> None:
 
 
 def serialise(notebook: NotebookNode, is_draft: bool = False) -> bytes:
-    """Return a notebook as strict JSON: no NaN, no lone surrogates.
+    """Serialise a notebook as strict JSON: no NaN, no lone surrogates.
 
     Parameters
     ----------
     notebook : NotebookNode
         Any notebook of format 4.
     is_draft : bool
-        Whether it is replaced soon: then it is not laid out for people.
+        Whether it is replaced soon: then it is not indented.
 
     Returns
     -------
@@ -220,7 +220,7 @@ def serialise(notebook: NotebookNode, is_draft: bool = False) -> bytes:
 
 
 def strict(value: Any) -> Any:
-    """Return a copy in which NaN and infinity are text."""
+    """Return a copy in which NaN and infinity are strings."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What a run finds in its working folder, and what it leaves there."""
+"""The inputs and results in the working folder of a run."""
 
 import hashlib
 import mimetypes
@@ -34,11 +34,11 @@ for _suffix, _mime_type in {
     MIME_TYPES.add_type(_mime_type, _suffix)
 
 IGNORED = {"__pycache__", ".ipynb_checkpoints"}
-"""Folders that Python and Jupyter make by themselves."""
+"""Folders that Python and Jupyter create by themselves."""
 
 
 def empty_folder(folder: Path) -> None:
-    """Remove what an earlier attempt left in a folder, but not the folder."""
+    """Remove the files of an earlier attempt from a folder, but not the folder."""
     for each in folder.iterdir():
         remove_tree(each)
 
@@ -61,7 +61,7 @@ def place_inputs(folder: Path, description: dict[str, Any], copies: Path, limits
     Returns
     -------
     dict
-        SHA-256 by relative path of everything placed.
+        SHA-256 by relative path of every file.
     """
     workdir = folder / WORKDIR
     static = [(each, copies / each["sha256"][:2] / each["sha256"]) for each in description["inputs"]]
@@ -80,16 +80,16 @@ def place_inputs(folder: Path, description: dict[str, Any], copies: Path, limits
 def collect_results(
     folder: Path, outputs: list[dict[str, Any]], placed: dict[str, str], notebook: str, limits: Limits
 ) -> list[FoundResult]:
-    """List, size and hash what the run left, declared outputs first, the notebook last.
+    """List, measure and hash the results of a run: declared outputs first, the notebook last.
 
     Parameters
     ----------
     folder : Path
         The run directory.
     outputs : list of dict
-        What the template declares: ``source``, a path or glob, and how to show it.
+        The outputs that the template declares: ``source``, a path or glob, and their display options.
     placed : dict
-        What `place_inputs` gave; a file that is still the same is no result.
+        The result of `place_inputs`; an unchanged input is not a result.
     notebook : str
         Name of the executed notebook among the results.
     limits : Limits
@@ -103,7 +103,7 @@ def collect_results(
     Raises
     ------
     RunFailedError
-        A declared output is missing, or the files pass a limit.
+        A declared output is missing, or the files exceed a limit.
     """
     workdir = folder / WORKDIR
     found: dict[str, FoundResult] = {}
@@ -158,7 +158,7 @@ def _result(name: str, digest: str, size: int) -> FoundResult:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield regular files below a folder; links are not followed."""
+    """Yield regular files below a folder, without following links."""
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(set(folders) - IGNORED)
         for name in sorted(names):
@@ -168,7 +168,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _text_name(folder: Path, path: Path) -> str:
-    """Return the relative name of a file; one whose bytes are no UTF-8 is renamed first."""
+    """Return the relative name of a file; a name that is not UTF-8 is changed first."""
     name = path.relative_to(folder).as_posix()
     readable = name.encode("utf-8", "backslashreplace").decode()
     if readable != name:

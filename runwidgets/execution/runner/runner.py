@@ -1,9 +1,9 @@
-"""Executes one run in its directory: the program that a backend starts and then may forget.
+"""The runner: the program that executes one run in its directory, started by a backend.
 
-It reads ``run.json``, lays out the working folder, lets papermill parameterise the template and execute
-it on our engine, collects what came out, and writes its end into the journal. It holds the run's lock
-from before its first line to its last. `main` is the plain way in; a fork server calls `execute_run`
-in a forked process, and gives it its own way to a kernel.
+It reads ``run.json``, populates the working folder, lets papermill parameterise the template and execute it
+with our engine, collects the results, and writes its end into the journal. It holds the run's lock from
+beginning to end. `main` is the entry point of a spawned runner; a fork server calls `execute_run` in a forked
+process, and provides its own way to start a kernel.
 """
 
 import json
@@ -25,7 +25,7 @@ from papermill.parameterize import parameterize_notebook
 from papermill.translators import translate_parameters
 from papermill.version import version as papermill_version
 
-from runwidgets.execution.journal import FORMAT, JournalWriter, count_attempts
+from runwidgets.execution.journal import JOURNAL_FORMAT, JournalWriter, count_attempts
 from runwidgets.execution.kernels.kernel import Kernel
 from runwidgets.execution.kernels.zmq import ZmqKernel, private_folder
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
@@ -53,18 +53,18 @@ from runwidgets.templates.parameters_cell import construct
 
 CANCELED = Outcome(RunState.CANCELED, RunReason.CANCELED, ["the run was cancelled"])
 Launch = Callable[[str, Path, Path, str], Kernel]
-"""Makes a kernel: kernelspec, working folder, folder for its sockets, ``config.kernel``."""
+"""Creates a kernel: kernelspec, working folder, folder for its sockets, ``config.kernel``."""
 
 
 def spawn_kernel(name: str, cwd: Path, private: Path, _kind: str) -> Kernel:
-    """Return a kernel that its kernelspec's own launcher will start."""
+    """Return a kernel that is started by its kernelspec's own launcher."""
     return ZmqKernel(name, cwd, private)
 
 
 def execute_run(
     folder: Path, copies: Path, launch: Launch = spawn_kernel, keeper: int | None = None
 ) -> RunState:
-    """Execute a run to its end, whatever that is.
+    """Execute a run to its end, successful or not.
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ def execute_run(
     copies : Path
         Folder of the content-addressed copies of static files.
     launch : callable
-        Makes the kernel, once the working folder is laid out.
+        Creates the kernel, once the working folder is populated.
     keeper : int, optional
-        A process with which the run ends; None for one that needs nobody.
+        A process with which the run ends; None for an independent run.
 
     Returns
     -------
     RunState
-        The state that the journal's last line has.
+        The state in the journal's last record.
     """
     become_reaper()
     description = json.loads((folder / RUN_FILE).read_text("utf-8"))
@@ -92,7 +92,7 @@ def execute_run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.request(CANCELED))
     signal.signal(signal.SIGHUP, lambda *_: stop.request(WORKER_LOST))
-    journal.write("started", pid=os.getpid(), format=FORMAT)
+    journal.write("started", pid=os.getpid(), format=JOURNAL_FORMAT)
     outcome = Outcome.failed(RunReason.INTERNAL_ERROR, "the runner was interrupted")
     files: list[FoundResult] = []
     reach("started")
@@ -102,7 +102,7 @@ def execute_run(
         placed = place_inputs(folder, description, copies, limits)
         reach("laid out")
         _execute(folder, description, journal, stop, limits, launch, is_last, keeper)
-        kill_descendants()  # what is a result is not written any more
+        kill_descendants()  # result files must not change any more
         if not stop.is_requested:
             reach("executed")
             template = description["template"]
@@ -143,7 +143,7 @@ def _execute(
     is_last: bool,
     keeper: int | None,
 ) -> None:
-    """Parameterise and execute the template; a cell or a kernel that fails is a `RunFailedError`."""
+    """Parameterise and execute the template; a failing cell or kernel raises `RunFailedError`."""
     template, config = description["template"], description["config"]
     name, language = template["kernelName"], template["language"]
     cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
@@ -155,9 +155,9 @@ def _execute(
     except NoSuchKernel:
         message = f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"
         raise RunFailedError(Outcome.failed(RunReason.KERNEL_NOT_STARTED, message)) from None
-    if keeper is not None:  # now that the kernel is forked, out of one thread
+    if keeper is not None:  # after the kernel was forked from a single thread
         threading.Thread(target=_end_with, args=[keeper, stop], daemon=True).start()
-    journal.sync()  # nothing of the notebook has been executed yet
+    journal.sync()  # no cell of the notebook has been executed yet
     notebook = _parameterise(folder, description)
     recorder = Recorder(
         folder / OUTPUT,
@@ -182,7 +182,7 @@ def _execute(
 
 
 def _parameterise(folder: Path, description: dict[str, Any]) -> NotebookNode:
-    """Return the template with the run's values in it."""
+    """Return the template with the values of the run."""
     template, values = description["template"], description["values"]
     notebook = read_stored((folder / TEMPLATE).read_bytes())
     if values:
@@ -204,7 +204,7 @@ def _parameterise(folder: Path, description: dict[str, Any]) -> NotebookNode:
 
 
 def read_stored(content: bytes) -> NotebookNode:
-    """Return a stored notebook as papermill's ``load_notebook_node`` does: it was validated when stored.
+    """Parse a stored notebook like papermill's ``load_notebook_node``; it was validated when it was stored.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def read_stored(content: bytes) -> NotebookNode:
 
 
 def _construct(notebook: NotebookNode, values: dict[str, Any], constructors: dict[str, str]) -> None:
-    """Give the notebook the objects that it annotated: papermill injects JSON and nothing else."""
+    """Construct the objects that the notebook annotated: papermill injects JSON only."""
     lines = [line for name, kind in constructors.items() if name in values for line in construct(name, kind)]
     for cell in notebook.cells if lines else ():
         if "injected-parameters" in cell.metadata.get("tags", []):
@@ -244,7 +244,7 @@ def _start_timer(limit: float | None, stop: Stop) -> threading.Timer | None:
 
 
 def _end_with(keeper: int, stop: Stop) -> None:
-    """Wait until a process has ended; end the run then."""
+    """Wait until a process has ended, and then end the run."""
     wait_for_end(keeper)
     stop.request(WORKER_LOST)
     kill_descendants()
@@ -262,7 +262,7 @@ def _read_secrets(path: Path, kernel: str, language: str) -> list[tuple[str, str
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Execute the run in the folder given, with its copies, the descriptor of its lock, and its keeper."""
+    """Execute the run in the given folder, with its copies, the descriptor of its lock, and its keeper."""
     folder, copies, lock = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
     keeper = int(arguments[3]) if len(arguments) > 3 else None
     os.set_inheritable(lock, False)

@@ -1,4 +1,4 @@
-"""How an execution ends before its time: interrupted first, killed when it does not listen."""
+"""The early end of an execution: the kernel is interrupted first, and killed if it does not end."""
 
 import os
 import signal
@@ -9,17 +9,17 @@ from runwidgets.execution.run_outcome import Outcome
 
 
 class Stop:
-    """Ends an execution before its time: the first reason counts.
+    """Ends an execution early; only the first request counts.
 
-    Called from signal handlers and timers. The kernel is interrupted; what lives after the grace
-    period is killed.
+    Called from signal handlers and timers. The kernel is interrupted; processes that are alive after the
+    grace period are killed.
 
     Parameters
     ----------
     grace : float
         Seconds between the interrupt and the kill.
     kill : callable
-        Kills the kernel and all that it started.
+        Kills the kernel and all processes that it started.
     """
 
     def __init__(self, grace: float, kill: Callable[[], None]) -> None:
@@ -28,27 +28,27 @@ class Stop:
         self._kernel: int | None = None
         self._lock = threading.RLock()
         self.outcome: Outcome | None = None
-        """How the run then ends; None as long as nobody asked."""
+        """The outcome of the run; None as long as no stop is requested."""
 
     @property
     def is_requested(self) -> bool:
-        """Whether somebody asked."""
+        """Whether a stop is requested."""
         return self.outcome is not None
 
     def watch(self, kernel: int | None) -> None:
-        """Name the process to interrupt; None when there is none any more."""
+        """Set the process to interrupt; None if there is none any more."""
         with self._lock:
             self._kernel = kernel
             if self.is_requested:
                 self._interrupt()
 
     def request(self, outcome: Outcome) -> None:
-        """Ask for the end.
+        """Request the end of the execution.
 
         Parameters
         ----------
         outcome : Outcome
-            How the run then ends.
+            The outcome of the run.
         """
         with self._lock:
             if self.is_requested:

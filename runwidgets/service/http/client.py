@@ -16,7 +16,7 @@ from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.route import P, R, Route
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-"""Seconds; starting a run may have to wait for the database's busy timeout and a slow disk."""
+"""Seconds; the start of a run may wait for the database's busy timeout and a slow disk."""
 RECEIVE_CHUNK = 256 * 1024
 """Bytes of a file that are read at once."""
 

@@ -291,10 +291,10 @@ def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:
     open_names = {each.name for each in parameters}
     arguments = [each for each in run.run["arguments"] if each["name"] in open_names]
     values = check_arguments(parameters, arguments, lambda _: True, Limits(**description["limits"]))
-    places = {each["fileId"]: each["path"] for each in description["files"]}
+    paths = {each["fileId"]: each["path"] for each in description["files"]}
     for name, value in values.items():
         if (reference := file_reference(value)) is not None:
-            values[name] = str(PurePosixPath(places[reference["fileId"]]))
+            values[name] = str(PurePosixPath(paths[reference["fileId"]]))
     return {**run.version["template"]["defaults"], **values}
 
 

@@ -84,12 +84,12 @@ def best_of_all(database: Database, group_ids: Sequence[str], order: Order, most
     found: list[int] = []
     with database.read() as connection:
         for begin in range(0, len(group_ids), BATCH_SIZE):
-            piece, room = group_ids[begin : begin + BATCH_SIZE], most
+            piece, remaining = group_ids[begin : begin + BATCH_SIZE], most
             for stage in _stages(order):
-                if room > 0:
-                    seqs = connection.execute(_best_of(stage, piece, room)).scalars().all()
+                if remaining > 0:
+                    seqs = connection.execute(_best_of(stage, piece, remaining)).scalars().all()
                     found.extend(seqs)
-                    room -= len(seqs)
+                    remaining -= len(seqs)
         return _read(connection, found)
 
 

@@ -98,7 +98,7 @@ class RemoteFiles(FileStore):
         """Do nothing: an object store does not fill up."""
 
     def release_space(self) -> bool:
-        """Say that no room was kept."""
+        """Return False: no space is reserved."""
         return False
 
     # -- content-addressed copies ------------------------------------------------------------------

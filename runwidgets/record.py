@@ -21,7 +21,7 @@ _displays: dict[str, tuple[int, str]] = {}
 """By series: the cell that displays it, and the display id."""
 
 
-def record(name: str, value: Any, step: float | None = None) -> None:
+def record(name: str, value: object, step: float | None = None) -> None:
     """Record a metric of the run.
 
     The last value recorded under a name is the value of the metric. Values with a step form a series.

@@ -3,17 +3,19 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
-from runwidgets.client.dataframes import Row, read_rows
+from runwidgets.client.dataframes import read_rows
 from runwidgets.client.run import Run
-from runwidgets.schema import RunEvent
+from runwidgets.schema import PointRow, RunEvent
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import TERMINAL, RunState
 
 
-def read_points(api: Api, sweep_id: str) -> list[Row]:
+def read_points(api: Api, sweep_id: str) -> list[PointRow]:
     """Return the state and results of each point of a sweep, in order, without a request per run."""
-    return list(read_rows(lambda after: api.sweeps.get_points(sweep_id, after=after)))
+    rows = read_rows(lambda after: api.sweeps.get_points(sweep_id, after=after))
+    return [cast(PointRow, row) for row in rows]
 
 
 class AsCompleted:

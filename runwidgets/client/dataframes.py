@@ -1,16 +1,17 @@
 """Runs as a pandas data frame."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from runwidgets.schema import TablePage, TableRow
 
 if TYPE_CHECKING:
     import pandas
 
-Row = dict[str, Any]
 TIMES = ("created", "started", "finished")
 
 
-def read_rows(fetch_page: Callable[[str | None], Mapping[str, Any]]) -> Iterator[Row]:
+def read_rows(fetch_page: Callable[[str | None], TablePage]) -> Iterator[TableRow]:
     """Yield the rows of a paginated table as dicts.
 
     Parameters
@@ -26,14 +27,18 @@ def read_rows(fetch_page: Callable[[str | None], Mapping[str, Any]]) -> Iterator
     cursor = None
     while True:
         page = fetch_page(cursor)
-        for row in page["rows"]:
-            yield dict(zip(page["columns"], row, strict=True))
+        yield from list_rows(page)
         cursor = page.get("next")
         if cursor is None:
             return
 
 
-def make_frame(rows: Sequence[Row], index: str) -> "pandas.DataFrame":
+def list_rows(page: TablePage) -> list[TableRow]:
+    """Return the rows of one page of a table as dicts."""
+    return [cast(TableRow, dict(zip(page["columns"], row, strict=True))) for row in page["rows"]]
+
+
+def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pandas.DataFrame":
     """Return runs as a data frame.
 
     Parameters
@@ -63,7 +68,9 @@ def make_frame(rows: Sequence[Row], index: str) -> "pandas.DataFrame":
         {
             **({} if index == "id" else {"run": row["id"]}),
             "state": row["state"],
-            **{part: row[f"{part}At"] for part in TIMES},
+            "created": row["createdAt"],
+            "started": row["startedAt"],
+            "finished": row["finishedAt"],
             "duration": None,
             **row["arguments"],
             **{f"metric.{key}" if key in names else key: each for key, each in row["metrics"].items()},
@@ -71,7 +78,7 @@ def make_frame(rows: Sequence[Row], index: str) -> "pandas.DataFrame":
         for row in rows
     ]
     label = "run" if index == "id" else index
-    frame = pandas.DataFrame(records, index=pandas.Index([row[index] for row in rows], name=label))
+    frame = pandas.DataFrame(records, index=pandas.Index([row.get(index) for row in rows], name=label))
     if frame.empty:
         return frame
     for part in TIMES:

@@ -73,7 +73,7 @@ class Search:
     def __repr__(self) -> str:
         return f"Search({self.sweep.id!r}, {len(self.study.trials)} trials)"
 
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
         return {**self.sweep._repr_mimebundle_(**options), "text/plain": repr(self)}
 
 

@@ -7,12 +7,12 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from runwidgets.client.as_completed import AsCompleted, read_points
-from runwidgets.client.dataframes import Row, make_frame
+from runwidgets.client.dataframes import make_frame
 from runwidgets.client.run import Run
 from runwidgets.client.submit import start_notebook_run
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownFileError
 from runwidgets.report import Pictures, sweep_html
-from runwidgets.schema import RunConfig, StateCounts, SweepHandle
+from runwidgets.schema import PointRow, RunConfig, StateCounts, SweepHandle
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import RunState
 
@@ -80,7 +80,7 @@ class Sweep:
     def __iter__(self) -> Iterator[Run]:
         return (Run(self.api, row["id"]) for row in self.points())
 
-    def points(self) -> list[Row]:
+    def points(self) -> list[PointRow]:
         """Return the state and results of each point, in order, without a request per run.
 
         Returns
@@ -242,13 +242,14 @@ class Sweep:
         if direction not in ("minimize", "maximize"):
             raise InvalidArgumentError("direction", f"{direction!r}", "use 'minimize' or 'maximize'")
         rows = [row for row in self.points() if row["state"] == RunState.SUCCESS.value]
-        values = {row["id"]: row["metrics"][metric] for row in rows if is_number(row["metrics"].get(metric))}
+        found = [(row["id"], row["metrics"].get(metric)) for row in rows]
+        values = {run_id: float(value) for run_id, value in found if is_number(value)}
         if not values:
             known = sorted({name for row in rows for name in row["metrics"]})
             remedy = f"they have {', '.join(known)}" if known else "record one with runwidgets.record"
             raise InvalidArgumentError(metric, f"none of {len(rows)} successful runs has a number", remedy)
         choose = min if direction == "minimize" else max
-        return Run(self.api, choose(values, key=lambda run_id: float(values[run_id])))
+        return Run(self.api, choose(values, key=lambda run_id: values[run_id]))
 
     def to_frame(self) -> "pandas.DataFrame":
         """Return the results as a data frame with one row per point.

@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TypeAlias
 
-Cluster = str | Callable[[], Any]
+Cluster: TypeAlias = str | Callable[[], object]
 """The address of a scheduler, the path of a scheduler file, ``module:function``, or a function that returns a
 Dask cluster."""
 

@@ -75,6 +75,7 @@ from runwidgets.schema.runs import (
     CellProgress,
     FileDisplay,
     LogPiece,
+    PointRow,
     Progress,
     ProgressReport,
     ReasonName,
@@ -87,6 +88,7 @@ from runwidgets.schema.runs import (
     SeriesValue,
     StateName,
     TablePage,
+    TableRow,
 )
 from runwidgets.schema.service import (
     ErrorBody,
@@ -143,6 +145,7 @@ __all__ = [
     "PausedEvent",
     "PlacedFile",
     "PlacedUpload",
+    "PointRow",
     "Progress",
     "ProgressEvent",
     "ProgressReport",
@@ -182,6 +185,7 @@ __all__ = [
     "SweepList",
     "SweepOnError",
     "TablePage",
+    "TableRow",
     "TemplateHandle",
     "TemplateSection",
     "UploadHandle",

@@ -148,6 +148,30 @@ class TablePage(TypedDict):
     """The `before` or `after` of the next page; absent on the last."""
 
 
+class TableRow(TypedDict):
+    """A row of a table, by column."""
+
+    id: str
+    state: StateName
+    createdAt: str
+    startedAt: str | None
+    finishedAt: str | None
+    arguments: dict[str, JsonValue]
+    """By name."""
+    metrics: dict[str, JsonValue]
+    """By name."""
+    reason: ReasonName | None
+    message: str | None
+    """The first of its messages."""
+
+
+class PointRow(TableRow):
+    """A row of the points of a sweep, by column."""
+
+    number: int
+    """The point's, from 1."""
+
+
 class LogPiece(TypedDict):
     """A piece of what a notebook printed."""
 

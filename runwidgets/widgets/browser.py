@@ -2,7 +2,6 @@
 
 import html
 import os
-from typing import Any
 
 import traitlets
 
@@ -57,7 +56,7 @@ class RunBrowser(View):
     selected = traitlets.List(traitlets.Unicode(), help="Ids of the selected runs.").tag(sync=True)
 
     def __init__(
-        self, source: str | os.PathLike[str] | None = None, *, api: Api | None = None, **options: Any
+        self, source: str | os.PathLike[str] | None = None, *, api: Api | None = None, **options: object
     ) -> None:
         service = api or connect()
         if source is not None:

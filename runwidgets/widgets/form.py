@@ -14,6 +14,7 @@ from runwidgets.client.sweep import Sweep
 from runwidgets.errors import InvalidArgumentError, UnknownParameterError
 from runwidgets.limits import Limits
 from runwidgets.report import ENTRY_LENGTH, escape, rows_html, value_text
+from runwidgets.schema import JsonValue
 from runwidgets.service.contracts.api import Api
 from runwidgets.spaces.distributions import list_values
 from runwidgets.spaces.space import grid
@@ -94,9 +95,9 @@ class RunForm(View):
         *,
         api: Api | None = None,
         group: str | None = None,
-        arguments: Mapping[str, Any] | Run | None = None,
-        several: Mapping[str, Iterable[Any]] | None = None,
-        **options: Any,
+        arguments: Mapping[str, object] | Run | None = None,
+        several: Mapping[str, Iterable[object]] | None = None,
+        **options: object,
     ) -> None:
         service = api or connect()
         workflow = open_workflow(service, source)
@@ -121,18 +122,18 @@ class RunForm(View):
         return name in self._parameters and self._parameters[name].secret
 
     @traitlets.validate("arguments")
-    def _check_arguments(self, proposal: Any) -> dict[str, Any]:
-        given: dict[str, Any] = proposal["value"]
+    def _check_arguments(self, proposal: Any) -> dict[str, JsonValue]:
+        given: dict[str, JsonValue] = proposal["value"]
         self._check_names(given)
         return {each["name"]: each["value"] for each in coerce_mapping(given)}
 
     @traitlets.validate("several")
-    def _check_several(self, proposal: Any) -> dict[str, list[Any]]:
-        given: dict[str, Any] = proposal["value"]
+    def _check_several(self, proposal: Any) -> dict[str, list[JsonValue]]:
+        given: dict[str, object] = proposal["value"]
         self._check_names(given)
         return {name: _plain_values(name, values) for name, values in given.items()}
 
-    def _check_names(self, given: Mapping[str, Any]) -> None:
+    def _check_names(self, given: Mapping[str, object]) -> None:
         for name in given:
             if name not in self._parameters:
                 problem, remedy = _unknown_parameter(str(name), self._parameters)
@@ -161,7 +162,7 @@ class RunForm(View):
         """The sweep that was started last; None before that, and after a run was started."""
         return Sweep(self._api, self.sweep_id) if self.sweep_id else None
 
-    def submit(self, secrets: Mapping[str, Any] | None = None) -> Run | Sweep:
+    def submit(self, secrets: Mapping[str, object] | None = None) -> Run | Sweep:
         """Start a run or sweep with the values of the form, from Python.
 
         Parameters
@@ -221,13 +222,13 @@ def _unknown_parameter(name: str, parameters: Mapping[str, Parameter]) -> tuple[
     return "there is no such parameter", f"did you mean '{near[0]}'? {known}" if near else known
 
 
-def _plain_values(name: str, values: Any) -> list[Any]:
+def _plain_values(name: str, values: object) -> list[JsonValue]:
     """Return several values of a parameter in their JSON form."""
     return [coerce_mapping({name: each})[0]["value"] for each in list_values(name, values)]
 
 
 def _find_problem(
-    parameter: Parameter, given: Mapping[str, Any], several: Mapping[str, list[Any]]
+    parameter: Parameter, given: Mapping[str, JsonValue], several: Mapping[str, list[JsonValue]]
 ) -> str | None:
     """Return what is wrong with the value of a parameter, or with the first invalid one of several."""
     name = parameter.name
@@ -239,7 +240,7 @@ def _find_problem(
     return _find_value_problem(parameter, given[name])
 
 
-def _find_value_problem(parameter: Parameter, value: Any) -> str | None:
+def _find_value_problem(parameter: Parameter, value: JsonValue) -> str | None:
     try:
         cast_value(parameter, value, Limits())
     except CastError as error:

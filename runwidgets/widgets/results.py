@@ -1,7 +1,5 @@
 """The result files of a run, with a preview by type."""
 
-from typing import Any
-
 import traitlets
 
 from runwidgets.client.connect import connect
@@ -35,7 +33,7 @@ class Results(View):
     _bundle = "results"
     run_id = traitlets.Unicode(help="Id of the run whose files are shown.").tag(sync=True)
 
-    def __init__(self, run: Run | str, *, api: Api | None = None, **options: Any) -> None:
+    def __init__(self, run: Run | str, *, api: Api | None = None, **options: object) -> None:
         shown = run if isinstance(run, Run) else Run(api or connect(), run)
         super().__init__(shown.api, run_id=shown.id, **options)
 

@@ -45,7 +45,7 @@ class RunView(View):
     progress = traitlets.Dict(help="Progress of the run.")
     _listened_run = ""
 
-    def __init__(self, run: Run | str, *, api: Api | None = None, **options: Any) -> None:
+    def __init__(self, run: Run | str, *, api: Api | None = None, **options: object) -> None:
         shown = run if isinstance(run, Run) else Run(api or connect(), run)
         self._run = shown
         state = shown.state.value

@@ -1,7 +1,5 @@
 """The live view of a sweep."""
 
-from typing import Any
-
 import traitlets
 
 from runwidgets.client.connect import connect
@@ -64,7 +62,7 @@ class SweepView(View):
     )
     is_log = traitlets.Bool(True, help="Whether scales may be logarithmic.").tag(sync=True)
 
-    def __init__(self, sweep: Sweep | str, *, api: Api | None = None, **options: Any) -> None:
+    def __init__(self, sweep: Sweep | str, *, api: Api | None = None, **options: object) -> None:
         shown = sweep if isinstance(sweep, Sweep) else Sweep(api or connect(), sweep)
         super().__init__(shown.api, sweep_id=shown.id, value=shown.counts, **options)
 

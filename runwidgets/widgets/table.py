@@ -1,16 +1,17 @@
 """The runs of a group as a table, which may have thousands of rows."""
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import traitlets
 
 from runwidgets.client.connect import connect
-from runwidgets.client.dataframes import make_frame, read_rows
+from runwidgets.client.dataframes import list_rows, make_frame, read_rows
 from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report import CELL_STYLE, ENTRY_LENGTH, escape, value_text
+from runwidgets.schema import TableRow
 from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.view import View
 
@@ -82,7 +83,7 @@ class RunTable(View):
         api: Api | None = None,
         group: str | None = None,
         filter: str = "",
-        **options: Any,
+        **options: object,
     ) -> None:
         service = api or connect()
         workflow = open_workflow(service, source)
@@ -117,11 +118,11 @@ class RunTable(View):
     def __repr__(self) -> str:
         return f"RunTable({self._name!r})"
 
-    def _rows(self, limit: int | None = None) -> list[dict[str, Any]]:
+    def _rows(self, limit: int | None = None) -> list[TableRow]:
         """Return the rows of the table, or only the newest ones."""
         if limit is not None:
             page = self._api.runs.get_table(self.group_id, limit=limit)
-            return [dict(zip(page["columns"], row, strict=True)) for row in page["rows"]]
+            return list_rows(page)
         return list(read_rows(lambda before: self._api.runs.get_table(self.group_id, before=before)))
 
     def _static_html(self) -> str:

@@ -31,7 +31,7 @@ class View(anywidget.AnyWidget):
     _bridge: KernelBridge | None = None
     _own_layout: Any = None
 
-    def __init__(self, api: Api, **options: Any) -> None:
+    def __init__(self, api: Api, **options: object) -> None:
         self._api = api
         self._esm = read_static(f"{self._bundle}.js")
         super().__init__(_css=read_static("style.css"), _store=api.store(), **options)

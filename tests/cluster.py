@@ -44,7 +44,7 @@ class Cluster:
     def start_scheduler(self) -> None:
         """Start the scheduler, at the address that it has always had."""
         self.scheduler = self._start("scheduler", "--port", str(self._port), "--no-dashboard")
-        wait_until(self._answers)
+        wait_until(self._is_ready)
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
         """Start a worker; it is known to the scheduler in a moment."""
@@ -72,7 +72,7 @@ class Cluster:
             process.wait()
         shutil.rmtree(self.folder)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         assert self.scheduler.poll() is None, (self.folder / "scheduler.log").read_text()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self._port)) == 0

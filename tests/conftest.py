@@ -1,4 +1,4 @@
-"""The fixtures of all rooms: instances that are shared, because kernels are the cost."""
+"""Fixtures for all folders: instances that are shared, because kernels are slow to start."""
 
 import json
 import os
@@ -143,7 +143,7 @@ def start_server(
     python: str = sys.executable,
     **variables: str,
 ) -> JupyterServer:
-    """Start a Jupyter server on a root, serving a folder; it answers when this returns."""
+    """Start a Jupyter server on a root, serving a folder, and wait until it is ready."""
     if _postgres and not any("db_url" in option for option in options):
         options = (f"--RunWidgetsApp.db_url={_postgres[0].url(root)}", *options)
     if _cluster and not any(option.startswith("--RunWidgetsApp.backend") for option in options):
@@ -190,11 +190,11 @@ def start_server(
     url = wait_until(answer)
     assert url is not None
     server = JupyterServer(root, folder, url, token, process)
-    wait_until(lambda: _answers(server, server.api_url if has_routes else f"{url}api"))
+    wait_until(lambda: _is_ready(server, server.api_url if has_routes else f"{url}api"))
     return server
 
 
-def _answers(server: JupyterServer, url: str) -> bool:
+def _is_ready(server: JupyterServer, url: str) -> bool:
     import httpx
 
     try:

@@ -40,7 +40,7 @@ class Postgres:
         return str(self.folder / "data")
 
     def start(self) -> None:
-        """Start it; it answers when this returns."""
+        """Start it, and wait until it is ready."""
         self._call("pg_ctl", "-D", self._data, "-l", str(self.folder / "log"), "-w", "start")
 
     def stop(self) -> None:

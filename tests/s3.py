@@ -43,12 +43,12 @@ class S3:
         self.start()
 
     def start(self) -> None:
-        """Start it; it answers when this returns."""
+        """Start it, and wait until it is ready."""
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self._port)]
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **VARIABLES}
         )
-        wait_until(self._answers)
+        wait_until(self._is_ready)
 
     def bucket(self) -> str:
         """Make a bucket; return its URL."""
@@ -61,7 +61,7 @@ class S3:
         self._process.kill()
         self._process.wait()
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self._port), 1):
                 return True

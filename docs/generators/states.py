@@ -9,7 +9,7 @@ from runwidgets.schema import RunReason
 from runwidgets.states import ACTIVE, MOVES, RunState
 
 BOX = 130, 46
-PLACES = {
+POSITIONS = {
     RunState.PENDING: (20, 97),
     RunState.RUNNING: (260, 97),
     RunState.SUCCESS: (500, 20),
@@ -70,7 +70,7 @@ def _picture() -> str:
 
 
 def _box(state: RunState) -> str:
-    x, y = PLACES[state]
+    x, y = POSITIONS[state]
     width, height = BOX
     return (
         f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="8" fill="none" stroke-width="1.5"/>'
@@ -80,7 +80,7 @@ def _box(state: RunState) -> str:
 
 
 def _arrow(source: RunState, target: RunState) -> str:
-    (x, y), (other_x, other_y) = PLACES[source], PLACES[target]
+    (x, y), (other_x, other_y) = POSITIONS[source], POSITIONS[target]
     width, height = BOX
     bend = BEND.get((source, target), 0)
     start = (x + width, y + height / 2) if not bend else (x + width / 2, y + height)

@@ -46,7 +46,7 @@ def _storable(text: str) -> str:
 Text = Annotated[str, AfterValidator(_storable)]
 
 
-class Choice(BaseModel):
+class SelectOption(BaseModel):
     """One value of a select."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -82,7 +82,7 @@ class Parameter(BaseModel):
     group: Text | None = None
     range: str | None = None
     """``"[0,1]"``: brackets include, parentheses exclude, either end may be omitted."""
-    values: tuple[Choice, ...] | None = None
+    values: tuple[SelectOption, ...] | None = None
     para: "Parameter | None" = None
     """Declaration of the items of a list; None for any JSON value."""
     fields: "tuple[Parameter, ...] | None" = None

@@ -76,7 +76,7 @@ def pauses(bench: Bench) -> Row:
         f"{max(busy) / max(quiet):.3g}x",
         f"≤ {PAUSE * 1000:.0f} ms",
         max(busy) <= PAUSE,
-        f"99 % of {len(busy):,} answers came within {usual * 1000:.0f} ms, at {count / seconds:.3g} runs/s; "
+        f"99 % of {len(busy):,} replies came within {usual * 1000:.0f} ms, at {count / seconds:.3g} runs/s; "
         f"what {SLOTS} busy slots and the probe take from the server on the same cores is in it; "
         f"warmed by {WARM_UP} runs",
     )
@@ -184,7 +184,7 @@ def churn(url: str, token: str, group: str, count: int) -> None:
 
 
 def probe(client: httpx.Client, is_over: Callable[[], bool]) -> list[float]:
-    """Ask a trivial route on one connection until it is over; return the seconds that answers took."""
+    """Ask a trivial route on one connection until it is over; return the seconds that the responses took."""
     waits, due = [], time.perf_counter()
     while not is_over():
         time.sleep(max(0.0, due - time.perf_counter()))

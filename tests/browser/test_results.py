@@ -219,7 +219,7 @@ def test_previews_and_gallery_need_no_mouse(pages: dict[str, tuple[Lab, Locator]
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_nobody_stumbles_over_the_results(pages: dict[str, tuple[Lab, Locator]], theme: str) -> None:
+def test_the_results_are_accessible(pages: dict[str, tuple[Lab, Locator]], theme: str) -> None:
     """No serious violation that axe-core knows, with previews of all kinds open."""
     lab, card = pages[theme]
     closed = card.locator("button:text-is('Preview')")

@@ -80,7 +80,7 @@ def test_a_failure_is_told_with_its_cells_its_colours_and_another_run_beside_it(
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_nobody_stumbles_over_a_run(lab: Lab, made: dict[str, str], theme: str) -> None:
+def test_a_run_is_accessible(lab: Lab, made: dict[str, str], theme: str) -> None:
     """A run that succeeded and one that failed, all open, in both themes."""
     set_theme(lab.server, f"JupyterLab {theme}")
     lab.show(

@@ -71,17 +71,17 @@ def test_a_line_runs_a_notebook(shell: InteractiveShell, folder: Path) -> None:
     assert run.wait(60).metrics == {"y": 14}
 
 
-def test_parameters_are_completed(shell: InteractiveShell, folder: Path) -> None:
+def test_parameters_have_tab_completion(shell: InteractiveShell, folder: Path) -> None:
     """Those of the notebook that the line names; notebooks where it names none."""
-    write_notebook(folder / "completed.ipynb", "1", parameters="rate = 0.1\ndepth = 3")
+    write_notebook(folder / "completion.ipynb", "1", parameters="rate = 0.1\ndepth = 3")
 
     def offered(line: str) -> list[str]:
         return complete(shell, SimpleNamespace(line=line, symbol=""))
 
-    assert offered("%run_workflow completed.ipynb ") == ["rate=", "depth="]
-    assert "completed.ipynb" in offered("%run_workflow ")
+    assert offered("%run_workflow completion.ipynb ") == ["rate=", "depth="]
+    assert "completion.ipynb" in offered("%run_workflow ")
     assert offered("%%sweep ") == [f"{name}=" for name in OPTIONS]
-    line = "%run_workflow completed.ipynb ra"
+    line = "%run_workflow completion.ipynb ra"
     with provisionalcompleter():
         found = {each.text for each in shell.Completer.completions(line, len(line))}
     assert "rate=" in found

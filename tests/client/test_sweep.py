@@ -79,10 +79,10 @@ def test_runs_come_as_they_end(api: Api, folder: Path) -> None:
     assert [run.arguments["wait"] for run in sweep.as_completed(60)] == [0.0, 1.5]
     assert len(list(sweep.as_completed(1))) == 2
 
-    async def gather() -> list[str]:
+    async def collect_states() -> list[str]:
         return [run.state.value async for run in rw.sweep(path, wait=[0.0, 0.1], api=api).as_completed(60)]
 
-    assert asyncio.run(gather()) == ["SUCCESS", "SUCCESS"]
+    assert asyncio.run(collect_states()) == ["SUCCESS", "SUCCESS"]
 
 
 def test_waiting_ends_in_time_and_a_sweep_is_cancelled_run_again_and_deleted(api: Api, folder: Path) -> None:

@@ -29,7 +29,7 @@ PLAIN = """
 import json, os, signal, sys, warnings
 warnings.simplefilter("ignore")
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # runs have it so too where these tests were started by nohup
-answers = os.fdopen(os.dup(1), "w")
+replies = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 import papermill
 from papermill.exceptions import PapermillExecutionError
@@ -40,7 +40,7 @@ for line in sys.stdin:
         papermill.execute_notebook(source, target, cwd=cwd, progress_bar=False)
     except Exception as error:
         answer = f"{type(error).__name__}: {error}"
-    print(json.dumps(answer), file=answers, flush=True)
+    print(json.dumps(answer), file=replies, flush=True)
 """
 """A process that executes one notebook after the other with papermill alone; kernels inherit its stdout."""
 

@@ -406,7 +406,7 @@ lambda: (yield)
 await asyncio.wait_for(asyncio.sleep(10), 0.01)
 """
 
-# `Output` and `interact` are left out. nbclient answers them over the very socket on which it waits for the
+# `Output` and `interact` are left out. nbclient replies to them over the very socket on which it waits for the
 # cell's end, which now and then makes it wait for ever: papermill and every path that talks over sockets.
 WIDGETS = r"""
 import ipywidgets

@@ -69,17 +69,17 @@ def test_a_cancelled_run_has_no_other_end() -> None:
 def test_results_are_offered_until_the_store_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is away for a while costs no run its results."""
     monkeypatch.setattr(module, "SAVE_INTERVAL", 0.0)
-    answers = [ServiceUnavailableError("store", "it does not answer")] * 2
+    errors = [ServiceUnavailableError("store", "it does not respond")] * 2
 
     class Away:
         def publish(self, run_id: str, results: Any) -> None:
-            if answers:
-                raise answers.pop()
+            if errors:
+                raise errors.pop()
 
     worker_plugin = RunWorkerPlugin("name", "root", Limits(), ())
     worker_plugin._closing = threading.Event()
     worker_plugin._publish("a", [], Away())  # type: ignore[arg-type]
-    assert answers == []
+    assert errors == []
 
 
 class Scheduler:

@@ -195,13 +195,13 @@ def test_a_server_that_is_idle_or_too_large_ends(
 
 
 def test_there_are_never_more_servers_than_may_be(own: Instance, tmp_path: Path) -> None:
-    """The one that was idle for longest makes room."""
+    """The server that was idle for longest is evicted."""
     for module in ("yaml", "psutil", "httpx", "pydantic", "alembic", "sqlalchemy"):
         warm(own, tmp_path, f"import {module}")
         assert len(servers(own)) <= pool.MAX_SERVERS
 
 
-def test_a_run_is_forked_also_when_a_better_server_has_to_be_made_room_for(
+def test_a_run_is_forked_even_if_a_better_server_has_to_evict_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that takes the run meanwhile is not the one that gives way."""
@@ -212,7 +212,7 @@ def test_a_run_is_forked_also_when_a_better_server_has_to_be_made_room_for(
     wait = f"import os, time, yaml\nwhile not os.path.exists({str(go)!r}):\n    time.sleep(0.02)"
     first = api.runs.start_run(group_of(warm(instance, tmp_path, wait)), [])
     second = api.runs.start_run(group_of(warm(instance, tmp_path, "import psutil", PARENT)), [])
-    warm(instance, tmp_path, "1")  # makes room by ending the second one's server
+    warm(instance, tmp_path, "1")  # evicts the second one's server
     go.touch()
 
     assert ended(api, first["id"])["state"] == "SUCCESS"

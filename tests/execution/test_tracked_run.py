@@ -26,7 +26,7 @@ def instance(tmp_path: Path) -> Iterator[StoreOnly]:
 
 @pytest.fixture
 def commits() -> Iterator[list[str]]:
-    """Gather the changes of rows that are committed."""
+    """Collect the changes of rows that are committed."""
     made: list[str] = []
 
     def record_statement(*said: object) -> None:

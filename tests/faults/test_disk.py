@@ -67,7 +67,7 @@ def group(api: Api, folder: Path, *cells: str) -> str:
 def test_a_run_that_fills_the_disk_ends_in_an_error_that_names_it(
     small: Instance, tmp_path: Path, path: Json, cells: list[str]
 ) -> None:
-    """The stored notebook stays whole, delete works, and then there is room again."""
+    """The stored notebook remains complete, and a deletion frees space."""
     api = small.api()
     calm = group(api, tmp_path, "1")
 

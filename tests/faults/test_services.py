@@ -242,11 +242,11 @@ def test_a_locked_database_does_not_stop_the_server(tmp_path: Path, folder: Path
     headers = {"Authorization": f"token {server.token}"}
     with server.api() as api:
         group = group_of(workflow(api, folder, "1"))
-    answers: list[httpx.Response] = []
+    responses: list[httpx.Response] = []
 
     def start() -> None:
         url = f"{server.api_url}groups/{group}/runs"
-        answers.append(httpx.post(url, json={"arguments": []}, headers=headers, timeout=60))
+        responses.append(httpx.post(url, json={"arguments": []}, headers=headers, timeout=60))
 
     connection = locked(server.root)
     thread = threading.Thread(target=start)
@@ -260,9 +260,9 @@ def test_a_locked_database_does_not_stop_the_server(tmp_path: Path, folder: Path
     connection.close()
 
     assert slowest < 2
-    assert answers[0].status_code == 503
-    assert int(answers[0].headers["Retry-After"]) > 0
-    assert "locked" in answers[0].json()["message"]
+    assert responses[0].status_code == 503
+    assert int(responses[0].headers["Retry-After"]) > 0
+    assert "locked" in responses[0].json()["message"]
     server.stop()
 
 

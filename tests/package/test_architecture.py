@@ -168,5 +168,5 @@ def test_a_template_pays_nothing_for_the_package() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_a_module_says_what_it_is_for(path: Path) -> None:
-    """Every room has a docstring."""
+    """Every module has a docstring."""
     assert path.read_text("utf-8").startswith('"""')

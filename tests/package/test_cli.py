@@ -13,7 +13,7 @@ COMMAND = str(Path(sys.executable).with_name("jupyter-runwidgets"))
 
 
 def test_the_demo_opens_jupyterlab_on_the_quickstart(tmp_path: Path) -> None:
-    """The examples are copied, what is there already stays, and the extension answers."""
+    """The examples are copied, existing files are kept, and the extension responds."""
     folder, runtime = tmp_path / "play", tmp_path / "runtime"
     folder.mkdir()
     runtime.mkdir(mode=0o700)

@@ -39,7 +39,7 @@ def person(server: JupyterServer, name: str) -> Api:
 
 class TestNobody:
     @BY_ROUTE
-    def test_without_a_token_no_route_answers(self, stranger: httpx.Client, route: Route) -> None:
+    def test_every_route_refuses_requests_without_a_token(self, stranger: httpx.Client, route: Route) -> None:
         """Whoever shows nothing gets 401, whatever is asked for."""
         assert refusal(ask(stranger, route)) == (401, "UnauthenticatedAccessError")
 

@@ -119,7 +119,7 @@ class TestLife:
         second.stop()
 
     def test_an_instance_that_cannot_be_opened_is_said_to_be(self, tmp_path: Path, folder: Path) -> None:
-        """The server lives, every route answers 503 with Retry-After, and the log says why."""
+        """The server runs, every route responds with 503 and Retry-After, and the log states the reason."""
         root = tmp_path / "root"
         (root / "runs" / "lost").mkdir(parents=True)
         command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]

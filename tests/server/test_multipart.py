@@ -81,7 +81,7 @@ class TestPipe:
         return await read
 
     def test_what_is_written_is_read(self) -> None:
-        """In order, to the last byte, though it is more than has room."""
+        """All bytes arrive in order, although they exceed the buffer."""
         pieces = [bytes([n]) * 300_000 for n in range(10)]
 
         async def check() -> None:

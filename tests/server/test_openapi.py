@@ -132,10 +132,10 @@ def test_every_error_class_has_a_schema_by_its_name(cls: type[RunWidgetsError]) 
         ("runs/nobody", "ErrorBody"),
     ],
 )
-def test_what_the_server_answers_is_what_the_specification_says(
+def test_responses_match_the_specification(
     client: httpx.Client, run: Json, sweep: Json, path: str, schema: str
 ) -> None:
-    """Real answers fit their schemas."""
+    """Real responses fit their schemas."""
     rules = {"$ref": f"#/components/schemas/{schema}", "components": specification()["components"]}
 
     answer = client.get(path.format(**{**run, "sweepId": sweep["id"]})).json()

@@ -98,7 +98,7 @@ def test_the_descriptor_lists_every_route_with_the_patterns_of_flowserv(client: 
 
 
 def test_a_path_that_is_no_route_is_refused_in_json(client: httpx.Client) -> None:
-    """Nothing below the base answers with a page."""
+    """No path below the base responds with a page."""
     for path in ("nowhere", "runs", "runs/", "groups/x/y/z", "runs//log"):
         answer = client.get(path)
 

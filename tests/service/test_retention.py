@@ -250,7 +250,7 @@ def test_a_service_without_settings_keeps_all_runs(root: Root) -> None:
     assert len(left(root)) == 4
 
 
-def test_a_service_answers_before_it_has_looked_through_everything(
+def test_an_instance_responds_before_its_retention_has_finished(
     root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a million runs that takes minutes; nobody waits for it."""

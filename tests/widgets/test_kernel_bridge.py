@@ -249,7 +249,7 @@ def test_the_code_of_our_views_is_given_and_no_other_file(page: Page) -> None:
     assert b"export" in code
 
 
-def test_a_widget_answers_its_view_and_lets_go_with_it(instance: Instance, folder: Path) -> None:
+def test_a_widget_responds_to_its_view_until_it_is_closed(instance: Instance, folder: Path) -> None:
     """Other messages are left alone; nothing is left after `close`."""
     api = instance.api()
     run = running(api, folder, SLEEP)

@@ -12,7 +12,7 @@ from runwidgets.cli.doctor import DoctorApp
 from runwidgets.server.extension import RunWidgetsApp
 
 USAGE_ERROR = 2
-"""Exit code for a command line that makes no sense. **Source:** argparse, ``ArgumentParser.error``."""
+"""Exit code for an invalid command line. **Source:** argparse, ``ArgumentParser.error``."""
 
 
 class RunWidgetsCommand(JupyterApp):

@@ -1,8 +1,8 @@
-"""The nouns as types: what crosses the wire, and what is stored, with enums for whatever is branched on.
+"""The schema: what crosses the wire and what is stored as types, with enums for everything code branches on.
 
-A TypedDict is a dict, so what a service returns can be printed, compared and sent as JSON; the types say
-which keys are there. `openapi.yaml` and the front end's `types.ts` describe the same things, and a test
-compares them. Keys of what crosses the wire are written as in JSON (camelCase), and nothing else is.
+A TypedDict is a dict, so the result of a service can be printed, compared and sent as JSON; the types define
+the keys. `openapi.yaml` and the front end's `types.ts` describe the same types, and a test compares them.
+Keys that cross the wire are written as in JSON (camelCase), and no others are.
 """
 
 from runwidgets.schema.catalog import (

@@ -11,15 +11,15 @@ from runwidgets.schema.runs import FileDisplay
 
 
 class WorkflowDescriptor(TypedDict):
-    """What lists say of a workflow."""
+    """A workflow in a list."""
 
     id: str
     name: str
     description: NotRequired[str]
     lastRunAt: NotRequired[str]
-    """When the newest run was accepted; absent where there is none."""
+    """Time at which the newest run was accepted; absent if there is none."""
     activeRuns: int
-    """Number of its runs that are active."""
+    """Number of its active runs."""
 
 
 class WorkflowList(TypedDict):
@@ -32,11 +32,11 @@ class ParameterGroup(TypedDict):
     """Parameters that are shown together."""
 
     name: str
-    """What the parameters name in ``group``."""
+    """The value of ``group`` in the parameters."""
     title: NotRequired[str]
-    """Shown to people instead of the name."""
+    """Display name."""
     index: NotRequired[int]
-    """Where it stands among the others."""
+    """Position among the other groups."""
 
 
 class OutputDeclaration(FileDisplay):
@@ -51,29 +51,29 @@ class MetricDeclaration(TypedDict):
 
     name: str
     label: NotRequired[str]
-    """Shown to people instead of the name."""
+    """Display name."""
     dtype: NotRequired[Dtype]
-    """``float`` where it is omitted."""
+    """``float`` if it is omitted."""
 
 
 class ResultsDeclaration(TypedDict):
-    """What runs are ranked by."""
+    """The metrics by which runs are ranked."""
 
     schema: NotRequired[list[MetricDeclaration]]
 
 
 Declared: TypeAlias = dict[str, JsonValue]
-"""Keys of a `ParameterDeclaration`, as somebody wrote them down: not checked yet, and not complete."""
+"""Keys of a `ParameterDeclaration` as written by its author: not checked yet, and not complete."""
 
 
 class TemplateSection(TypedDict, total=False):
-    """What a sidecar, or the metadata of a notebook, says of a template; everything may be omitted."""
+    """The template section of a sidecar or of a notebook's metadata; everything may be omitted."""
 
     name: str
-    """Instead of the first heading of the notebook."""
+    """Replaces the first heading of the notebook."""
     description: str
     parameters: list[Declared]
-    """They complete, and correct, what the cell of parameters says."""
+    """They complete and override the declarations of the parameters cell."""
     parameterGroups: list[ParameterGroup]
     outputs: list[OutputDeclaration]
     results: ResultsDeclaration
@@ -82,19 +82,19 @@ class TemplateSection(TypedDict, total=False):
 
 
 class TemplateHandle(TypedDict):
-    """What a template asks for and gives."""
+    """The parameters and outputs of a workflow."""
 
     name: str
     description: NotRequired[str]
     parameters: list[ParameterHandle]
     parameterGroups: NotRequired[list[ParameterGroup]]
-    """Absent, as the following two, where it declares none."""
+    """Absent, like the following two, if it declares none."""
     outputs: NotRequired[list[OutputDeclaration]]
     results: NotRequired[ResultsDeclaration]
 
 
 class GroupReference(TypedDict):
-    """A group, as its workflow or a leaderboard names it."""
+    """A group, as named by its workflow or a leaderboard."""
 
     id: str
     name: str
@@ -105,11 +105,11 @@ class WorkflowHandle(TemplateHandle):
 
     id: str
     groups: list[GroupReference]
-    """Those that the user may act in, the default one first."""
+    """The groups in which the user may act, the default group first."""
 
 
 class GroupDescriptor(GroupReference):
-    """What lists say of a group."""
+    """A group in a list."""
 
     workflow: str
     """Id of its workflow."""
@@ -125,7 +125,7 @@ class Member(TypedDict):
     """A user who may act in a group."""
 
     id: str
-    """The same as the name."""
+    """Equal to the name."""
     username: str
 
 
@@ -136,7 +136,7 @@ class UploadHandle(TypedDict):
     name: str
     createdAt: str
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
 
 class UploadList(TypedDict):
@@ -150,10 +150,10 @@ class GroupHandle(GroupDescriptor):
 
     members: list[Member]
     parameters: list[ParameterHandle]
-    """Those of the template, and the group's own after them."""
+    """The parameters of the template, followed by the group's own."""
     files: list[UploadHandle]
     config: RunConfig
-    """Settings of its runs, where a run gives none."""
+    """The default config of its runs."""
 
 
 class LeaderboardMetric(TypedDict):
@@ -161,7 +161,7 @@ class LeaderboardMetric(TypedDict):
 
     name: str
     label: str
-    """Shown to people."""
+    """Display name."""
     dtype: Dtype
 
 
@@ -181,12 +181,12 @@ class RankedResult(TypedDict):
 
 
 class LeaderboardEntry(TypedDict):
-    """A place on a leaderboard."""
+    """An entry of a leaderboard."""
 
     run: RankedRun
     group: GroupReference
     results: list[RankedResult]
-    """Those of the schema's metrics that the run recorded, in the order of the schema."""
+    """The metrics of the schema that the run recorded, in the order of the schema."""
 
 
 class Leaderboard(TypedDict):

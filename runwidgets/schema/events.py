@@ -1,4 +1,4 @@
-"""What happens to runs, as the live stream tells it: a `RunEvent` has a shape by its ``kind``."""
+"""Events of runs, as in the event stream: the ``kind`` of a `RunEvent` determines its structure."""
 
 from typing import Literal, TypeAlias
 
@@ -9,16 +9,16 @@ from runwidgets.schema.runs import Progress, ReasonName, StateName
 
 
 class EventStem(TypedDict):
-    """What every event has."""
+    """The fields of every event."""
 
     seq: int
-    """Number of the event; it grows, and a reader that asks for what came after it misses nothing."""
+    """Number of the event; numbers increase, and a reader that asks for the events after one misses none."""
     runId: str
     groupId: str
     sweepId: NotRequired[str]
-    """The sweep that started the run, where one did."""
+    """The sweep that started the run, if there is one."""
     at: str
-    """When it happened: ISO 8601, UTC."""
+    """Time of the event: ISO 8601, UTC."""
 
 
 class StateChange(TypedDict):
@@ -26,13 +26,13 @@ class StateChange(TypedDict):
 
     state: StateName
     startedAt: NotRequired[str]
-    """Once it has begun."""
+    """Present once the run has begun."""
     finishedAt: NotRequired[str]
-    """Once it has ended."""
+    """Present once the run has ended."""
     reason: NotRequired[ReasonName]
-    """Why it ended, where it is ERROR or CANCELED."""
+    """The reason of an ERROR or CANCELED run."""
     messages: NotRequired[list[str]]
-    """The same, for people."""
+    """The messages for people."""
 
 
 class MetricRecord(TypedDict):
@@ -40,24 +40,24 @@ class MetricRecord(TypedDict):
 
     name: str
     value: JsonValue
-    """The newest."""
+    """The newest value."""
     step: NotRequired[float]
-    """Step of the value; absent, as the following two, where it is not of a series."""
+    """Step of the value; absent, like the following two, if it does not belong to a series."""
     attempt: NotRequired[int]
-    """Which attempt at the run recorded it, from 1."""
+    """The attempt that recorded it, from 1."""
     points: NotRequired[list[list[JsonValue]]]
-    """All that this event tells of the series: a step and a value each."""
+    """The points of the series in this event, each a step and a value."""
 
 
 class LogGrowth(TypedDict):
     """The log of a run has grown."""
 
     size: int
-    """Bytes that it has now."""
+    """Present size in bytes."""
 
 
 class Deletion(TypedDict):
-    """A run was deleted; there is nothing more to say."""
+    """A run was deleted; there is no further data."""
 
 
 class PauseChange(TypedDict):
@@ -74,7 +74,7 @@ class StateEvent(EventStem):
 
 
 class ProgressEvent(EventStem):
-    """A run came further."""
+    """A run made progress."""
 
     kind: Literal["progress"]
     data: Progress
@@ -102,7 +102,7 @@ class DeletedEvent(EventStem):
 
 
 class PausedEvent(EventStem):
-    """A sweep was paused or resumed; told of the first run of it that waits."""
+    """A sweep was paused or resumed; the event names its first waiting run."""
 
     kind: Literal["paused"]
     data: PauseChange
@@ -111,23 +111,23 @@ class PausedEvent(EventStem):
 RunEvent: TypeAlias = StateEvent | ProgressEvent | MetricEvent | LogEvent | DeletedEvent | PausedEvent
 """Any event; its ``kind`` is an `EventKind`."""
 EventData: TypeAlias = StateChange | Progress | MetricRecord | LogGrowth | Deletion | PauseChange
-"""What an event tells."""
+"""The data of an event."""
 
 
 class StreamPosition(TypedDict):
-    """Where a live stream begins: its first message."""
+    """The first message of an event stream, with its position."""
 
     seq: int
-    """Number of the newest event; what comes after it follows."""
+    """Number of the newest event; later events follow."""
 
 
 class StateNotice(TypedDict):
-    """A change of state as Jupyter's event system knows it; see ``server/schemas/run_state/v1.yaml``."""
+    """A change of state in Jupyter's event system; see ``server/schemas/run_state/v1.yaml``."""
 
     runId: str
     groupId: str
     seq: int
     state: StateName
     reason: NotRequired[ReasonName]
-    """Why it ended, where it is ERROR or CANCELED."""
+    """The reason of an ERROR or CANCELED run."""
     at: str

@@ -1,6 +1,6 @@
-"""Values that belong to users: whatever JSON can say."""
+"""JSON values of users."""
 
 from typing import TypeAlias
 
 JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
-"""The value of an argument, of a default, of a metric: nothing here looks into it."""
+"""The value of an argument, of a default, or of a metric; the package does not interpret it."""

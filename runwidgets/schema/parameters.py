@@ -1,4 +1,4 @@
-"""What a template asks for, and what is given for it."""
+"""Parameters and arguments."""
 
 from typing import Literal, TypeAlias
 
@@ -16,92 +16,92 @@ class SelectChoice(TypedDict):
     """One value of a select."""
 
     name: str
-    """Shown to people."""
+    """Display name."""
     value: bool | int | float | str
     isDefault: NotRequired[bool]
-    """True for the one that holds where no argument is given; otherwise absent."""
+    """True for the default choice; otherwise absent."""
 
 
 class ParameterDeclaration(TypedDict):
-    """A parameter as somebody declares it; what is omitted has a default."""
+    """A parameter as its author declares it; omitted keys have defaults."""
 
     name: str
     """A Python identifier."""
     dtype: Dtype
     index: NotRequired[int]
-    """Where it stands among the others; 0 where it is omitted."""
+    """Position among the other parameters; 0 if it is omitted."""
     isRequired: NotRequired[bool]
-    """Whether a run needs an argument for it; false where there is a default."""
+    """Whether a run requires an argument; false if there is a default."""
     label: NotRequired[str]
-    """Shown to people instead of the name."""
+    """Display name."""
     help: NotRequired[str]
     """A sentence for people."""
     defaultValue: NotRequired[JsonValue]
-    """The value where no argument is given."""
+    """The value if no argument is given."""
     group: NotRequired[str]
     """Name of the `ParameterGroup` with which it is shown."""
     range: NotRequired[str]
-    """Of a number: ``"[0,1]"``; brackets include, parentheses exclude, either end may be missing."""
+    """Range of a number, ``"[0,1]"``; brackets include, parentheses exclude, either end may be omitted."""
     values: NotRequired[list[SelectChoice]]
-    """Of a select: what there is to choose from."""
+    """Choices of a select."""
     para: NotRequired["ParameterDeclaration"]
-    """Of a list: its item; absent for any JSON value."""
+    """Item of a list; absent for any JSON value."""
     fields: NotRequired[list["ParameterDeclaration"]]
-    """Of a record: its fields; absent for any JSON object."""
+    """Fields of a record; absent for any JSON object."""
     target: NotRequired[str]
-    """Of a file: where it is placed, relative to the working folder; a folder ends in ``/``."""
+    """Path of a file relative to the working folder; the path of a folder ends in ``/``."""
     secret: NotRequired[bool]
-    """True where only the kernel may see the value; otherwise absent."""
+    """True if only the kernel may see the value; otherwise absent."""
 
 
 class ParameterHandle(TypedDict):
-    """A parameter as handles show it: what follows from a declaration is filled in."""
+    """A parameter in a handle, in which omitted keys are filled in."""
 
     name: str
     """A Python identifier; ``item`` for the item of a list."""
     dtype: Dtype
     index: int
-    """Where it stands among the others."""
+    """Position among the other parameters."""
     isRequired: bool
-    """Whether a run needs an argument for it."""
+    """Whether a run requires an argument."""
     label: NotRequired[str]
-    """Shown to people instead of the name."""
+    """Display name."""
     help: NotRequired[str]
     """A sentence for people."""
     defaultValue: NotRequired[JsonValue]
-    """The value where no argument is given; absent where there is none, or where it is secret."""
+    """The value if no argument is given; absent if there is none, or if it is secret."""
     group: NotRequired[str]
     """Name of the `ParameterGroup` with which it is shown."""
     range: NotRequired[str]
-    """Of a number, where it has one: ``"[0,1]"``; brackets include, parentheses exclude."""
+    """Range of a number, if it has one, ``"[0,1]"``; brackets include, parentheses exclude."""
     values: NotRequired[list[SelectChoice]]
-    """Of a select, always: what there is to choose from."""
+    """Choices of a select."""
     para: NotRequired["ParameterHandle"]
-    """Of a list: its item; absent for any JSON value."""
+    """Item of a list; absent for any JSON value."""
     fields: NotRequired[list["ParameterHandle"]]
-    """Of a record: its fields; absent for any JSON object."""
+    """Fields of a record; absent for any JSON object."""
     target: NotRequired[str]
-    """Of a file: where it is placed, relative to the working folder; a folder ends in ``/``."""
+    """Path of a file relative to the working folder; the path of a folder ends in ``/``."""
     secret: NotRequired[bool]
-    """True where only the kernel may see the value; otherwise absent."""
+    """True if only the kernel may see the value; otherwise absent."""
 
 
 class Argument(TypedDict):
-    """A value that is given for a parameter."""
+    """A value for a parameter."""
 
     name: str
-    """The parameter's."""
+    """Name of the parameter."""
     value: JsonValue
-    """Of the parameter's type; of a file it is a `FileArgument`."""
+    """A value of the parameter's type; for a file it is a `FileArgument`."""
 
 
 class FileReference(TypedDict):
-    """Which upload a file argument means."""
+    """A reference to an upload."""
 
     fileId: str
     """Id of an upload of the run's group."""
     targetPath: NotRequired[str]
-    """Where it is placed, relative to the working folder; a folder ends in ``/``."""
+    """Path relative to the working folder; the path of a folder ends in ``/``."""
 
 
 class FileArgument(TypedDict):

@@ -1,4 +1,4 @@
-"""What ``run.json`` tells a runner, and what it is made of: templates as they are stored."""
+"""The content of ``run.json``, which describes a run to its runner, and of stored templates."""
 
 from typing_extensions import TypedDict
 
@@ -10,65 +10,65 @@ from runwidgets.schema.runs import FileDisplay
 
 
 class PlacedFile(TypedDict):
-    """A file that is put into the working folder of a run."""
+    """A file that is copied into the working folder of a run."""
 
     path: str
-    """Relative to the working folder."""
+    """Path relative to the working folder."""
     sha256: str
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
 
 class PlacedUpload(PlacedFile):
-    """An upload that is put into the working folder of a run."""
+    """An upload that is copied into the working folder of a run."""
 
     fileId: str
 
 
 class RunnerTemplate(TypedDict):
-    """What a runner needs to know of a template."""
+    """The part of a template that a runner needs."""
 
     name: str
     """File name of the notebook."""
     folder: str
-    """Where the notebook was registered."""
+    """Folder of the registered notebook."""
     kernelName: str
     language: str
     outputs: list[OutputDeclaration]
     constructors: dict[str, str]
-    """dtype of the parameters that the notebook wants as Python objects, by name."""
+    """dtype by name of the parameters that the notebook expects as Python objects."""
     imports: list[str]
-    """Modules that may be imported ahead."""
+    """Modules that may be preloaded."""
 
 
 class StoredTemplate(RunnerTemplate):
-    """A version of a template, as it is stored."""
+    """A stored version of a template."""
 
     handle: TemplateHandle
     inputs: list[PlacedFile]
-    """Its static files."""
+    """The static files."""
     results: ResultsDeclaration
     defaults: dict[str, JsonValue]
-    """Values that are declared, but that the parameters cell does not set."""
+    """Declared values that the parameters cell does not assign."""
 
 
 class RunTemplate(RunnerTemplate):
     """The template of one run."""
 
     sha256: str
-    """Of the notebook, the declarations and the files beside it."""
+    """Hash of the notebook, the declarations and the files beside it."""
     notebook: str
     """SHA-256 of the stored copy of the notebook."""
 
 
 class SharedDescription(TypedDict):
-    """What the descriptions of runs that are accepted together have in common."""
+    """What the descriptions of runs that are accepted together share."""
 
     workflowId: str
     groupId: str
     config: RunConfig
     stops: str | None
-    """The sweep that is stopped when a run ends in ERROR."""
+    """The sweep to be stopped when the run ends in ERROR."""
     template: RunTemplate
     inputs: list[PlacedFile]
     """Static files of the template."""
@@ -81,35 +81,35 @@ class RunDescription(SharedDescription):
 
     id: str
     arguments: list[Argument]
-    """As the handle shows them: a secret one is masked."""
+    """The arguments as in the handle: secret ones are masked."""
     values: dict[str, JsonValue]
-    """What the notebook is given, by name; without what is secret."""
+    """The values by name, without secret ones."""
     files: list[PlacedUpload]
-    """Uploads that its arguments name."""
+    """Uploads that the arguments name."""
     fingerprint: str | None
-    """Equal for runs that must come to the same; null where that cannot be known."""
+    """Equal for runs with the same results; null if that is unknown."""
 
 
 class ResultDisplay(FileDisplay, total=False):
-    """How a result file is shown, and whether it is the executed notebook."""
+    """Display options of a result file, and whether it is the executed notebook."""
 
     isNotebook: bool
     """True for the executed notebook."""
 
 
 class ListedResult(TypedDict):
-    """What is listed of a file that a run left behind."""
+    """A result file in a list."""
 
     name: str
-    """Relative to the working folder."""
+    """Path relative to the working folder."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     sha256: str
     display: ResultDisplay
 
 
 class FoundResult(ListedResult):
-    """A file that a run left behind, as its runner found it."""
+    """A result file, as its runner found it."""
 
     id: str
     mimeType: str

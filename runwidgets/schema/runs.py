@@ -1,4 +1,4 @@
-"""Runs, and what they leave behind."""
+"""Runs and their results."""
 
 from typing import Literal, TypeAlias
 
@@ -35,42 +35,42 @@ ReasonName: TypeAlias = Literal[
 
 
 class RunDescriptor(TypedDict):
-    """What lists say of a run."""
+    """A run in a list: its descriptor."""
 
     id: str
     state: StateName
     createdAt: str
-    """When it was accepted: ISO 8601, UTC, as all times are."""
+    """Time of acceptance: ISO 8601, UTC, like all times."""
 
 
 class FileDisplay(TypedDict, total=False):
-    """How a file is shown, as far as the template says so."""
+    """Display options of a file from the template."""
 
     title: str
     caption: str
     widget: str
-    """What shows it."""
+    """The widget that displays it."""
     format: JsonValue
-    """Settings of what shows it."""
+    """Options of the widget."""
 
 
 class ResultFileHandle(FileDisplay):
-    """A file that a run left behind."""
+    """A result file of a run."""
 
     id: str
     name: str
-    """Relative to the working folder."""
+    """Path relative to the working folder."""
     mimeType: str
     size: int
-    """Bytes."""
+    """Size in bytes."""
     sha256: str
 
 
 class CellProgress(TypedDict, total=False):
-    """The code cell that a run is on; nothing before the first begins."""
+    """The code cell that a run executes; empty before the first one begins."""
 
     cell: int
-    """Its number, from 1."""
+    """Number of the cell, from 1."""
     cells: int
     """Number of code cells."""
     source: str
@@ -78,23 +78,23 @@ class CellProgress(TypedDict, total=False):
 
 
 class ProgressReport(CellProgress, total=False):
-    """What has been said of how far a run is."""
+    """What has been reported of the progress of a run."""
 
     fraction: float
     """Between 0 and 1."""
     text: str
-    """What the notebook reported."""
+    """The text that the notebook reported."""
 
 
 class Progress(CellProgress):
-    """How far a run is."""
+    """The progress of a run."""
 
     fraction: float
-    """Between 0 and 1: what the notebook reported, or the share of the cells that have ended."""
+    """Between 0 and 1: as reported by the notebook, or the share of the cells that have ended."""
     text: str
-    """What the notebook reported; empty where it reported nothing."""
+    """The text that the notebook reported; empty if there is none."""
     heartbeatAt: str
-    """When this was noted."""
+    """Time of this report."""
 
 
 class RunHandle(RunDescriptor):
@@ -103,29 +103,29 @@ class RunHandle(RunDescriptor):
     workflowId: str
     groupId: str
     arguments: list[Argument]
-    """As they were given, without defaults; a secret one is masked."""
+    """The given arguments, without defaults; secret ones are masked."""
     parameters: list[ParameterHandle]
-    """What its template asked for."""
+    """The parameters of its template."""
     metrics: dict[str, JsonValue]
-    """The last value of each, by name."""
+    """The last value of each metric, by name."""
     config: RunConfig
-    """Its settings; those of its group are among them."""
+    """The config of the run, including that of its group."""
     notebook: str
     """File name of the template."""
     sweepId: NotRequired[str]
-    """The sweep that started it, where one did."""
+    """The sweep that started it, if there is one."""
     progress: NotRequired[Progress]
-    """Once it has said how far it is."""
+    """Present once progress was reported."""
     startedAt: NotRequired[str]
-    """Once it has begun."""
+    """Present once the run has begun."""
     finishedAt: NotRequired[str]
-    """Once it has ended."""
+    """Present once the run has ended."""
     reason: NotRequired[ReasonName]
-    """Of ERROR and CANCELED: why."""
+    """The reason of an ERROR or CANCELED run."""
     messages: NotRequired[list[str]]
-    """Of ERROR and CANCELED: the same, for people."""
+    """Messages for people about an ERROR or CANCELED run."""
     files: NotRequired[list[ResultFileHandle]]
-    """Of SUCCESS."""
+    """The result files of a SUCCESS run."""
 
 
 class RunList(TypedDict):
@@ -133,7 +133,7 @@ class RunList(TypedDict):
 
     runs: list[RunDescriptor]
     next: NotRequired[str]
-    """The `before` of the next page; absent on the last."""
+    """The `before` of the next page; absent on the last page."""
 
 
 class TablePage(TypedDict):
@@ -143,9 +143,9 @@ class TablePage(TypedDict):
     """``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments`` and ``metrics`` (objects
     by name), ``reason``, ``message``; of the points of a sweep ``number`` before them."""
     rows: list[list[JsonValue]]
-    """The cells of each run, in the order of the columns; null where a run has nothing there."""
+    """The cells of each run, in the order of the columns; null for a missing value."""
     next: NotRequired[str]
-    """The `before` or `after` of the next page; absent on the last."""
+    """The `before` or `after` of the next page; absent on the last page."""
 
 
 class TableRow(TypedDict):
@@ -162,38 +162,38 @@ class TableRow(TypedDict):
     """By name."""
     reason: ReasonName | None
     message: str | None
-    """The first of its messages."""
+    """The first message."""
 
 
 class PointRow(TableRow):
     """A row of the points of a sweep, by column."""
 
     number: int
-    """The point's, from 1."""
+    """Number of the point, from 1."""
 
 
 class LogPiece(TypedDict):
-    """A piece of what a notebook printed."""
+    """A part of what a notebook printed."""
 
     text: str
-    """Whole characters."""
+    """The text, in whole characters."""
     offset: int
-    """Byte of the log at which the text begins."""
+    """Offset of the text in the log, in bytes."""
     next: int
-    """Byte at which the following piece begins."""
+    """Offset of the next part, in bytes."""
     size: int
-    """Bytes that the log has now."""
+    """Present size of the log in bytes."""
 
 
 SeriesValue: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]
-"""A number; what JSON has no number for is text."""
+"""A number; special values that JSON cannot express are text."""
 
 
 class Series(TypedDict):
-    """The values of a metric by step; both lists are equally long."""
+    """The values of a metric by step; both lists have the same length."""
 
     steps: list[float]
-    """They grow."""
+    """Steps in ascending order."""
     values: list[SeriesValue]
 
 

@@ -1,4 +1,4 @@
-"""What a server says of itself, and how it refuses."""
+"""Descriptors of services, and errors on the wire."""
 
 from typing import Literal
 
@@ -9,13 +9,13 @@ class ErrorBody(TypedDict):
     """An error, as it crosses the wire."""
 
     message: str
-    """A sentence that names the thing at fault and what would be right."""
+    """A message that names what is at fault and what would be right."""
     error: str
     """Name of the class in `runwidgets.errors`."""
     subject: NotRequired[str]
-    """Name of the thing at fault; absent where nothing has a name."""
+    """Name of what is at fault; absent if it has no name."""
     problem: NotRequired[str]
-    """What is wrong with it."""
+    """What is wrong."""
 
 
 class RouteDescriptor(TypedDict):
@@ -23,53 +23,53 @@ class RouteDescriptor(TypedDict):
 
     id: str
     pattern: str
-    """Relative to the service's URL, with ``{name}`` parts."""
+    """Path relative to the service's URL, with ``{name}`` parts."""
 
 
 class ServiceLimits(TypedDict):
-    """What a client should know before it asks."""
+    """The limits that a client needs."""
 
     upload: int
-    """Bytes that one uploaded file may have."""
+    """Bytes of one uploaded file at most."""
 
 
 class KernelDescriptor(TypedDict):
-    """What a kernel says of itself to a page that reaches no server of ours."""
+    """The service descriptor of a kernel, for a page that cannot reach the server."""
 
     name: Literal["runwidgets"]
     store: str
-    """Says where runs are kept: of two services that say the same, each has the other's runs."""
+    """Identifies the store: services with the same value share their runs."""
     limits: NotRequired[ServiceLimits]
-    """Absent where the kernel itself asks a server, whose limits hold."""
+    """Absent if the kernel itself uses a server, whose limits apply."""
     routes: list[RouteDescriptor]
 
 
 class ServiceDescriptor(TypedDict):
-    """What a server says of itself."""
+    """The service descriptor of a server."""
 
     name: Literal["runwidgets"]
     store: str
-    """Says where runs are kept: of two services that say the same, each has the other's runs."""
+    """Identifies the store: services with the same value share their runs."""
     version: str
     url: str
-    """Base of the routes."""
+    """Base URL of the routes."""
     limits: ServiceLimits
     routes: list[RouteDescriptor]
     username: NotRequired[str]
-    """Who asks; absent where access is open."""
+    """The user; absent with the access policy `open`."""
 
 
 class FolderEntry(TypedDict):
-    """A file or folder, in the words of Jupyter's contents API."""
+    """A file or folder, in the format of Jupyter's contents API."""
 
     name: str
     path: str
     type: Literal["directory", "file"]
     size: int | None
-    """Bytes; null for what is not a regular file."""
+    """Size in bytes; null if it is not a regular file."""
 
 
 class FolderContent(TypedDict):
-    """What is in a folder."""
+    """The content of a folder."""
 
     content: list[FolderEntry]

@@ -21,23 +21,23 @@ class SweepHandle(TypedDict):
 
     id: str
     name: str
-    """As it was given, or the names of what varies."""
+    """The given name, or the names of the varied parameters."""
     groupId: str
     workflowId: str
     createdAt: str
     createdBy: NotRequired[str]
-    """Who started it; absent where access is open."""
+    """The user who started it; absent with the access policy `open`."""
     config: SweepConfig
-    """As it was given."""
+    """The given config."""
     total: int
     """Number of points: the sum of the counts."""
     counts: StateCounts
     varied: list[str]
     """Names of the parameters that take more than one value."""
     isDone: bool
-    """Whether no run of it is active."""
+    """Whether none of its runs is active."""
     isPaused: bool
-    """Whether the runs that wait are left waiting."""
+    """Whether its waiting runs are held back."""
 
 
 class SweepList(TypedDict):
@@ -50,12 +50,12 @@ class AddedPoint(RunDescriptor):
     """The run of a new point."""
 
     number: int
-    """The point's, from 1."""
+    """Number of the point, from 1."""
 
 
 class SweepAddition(TypedDict):
-    """What became of points that were added."""
+    """The result of adding points."""
 
     sweep: SweepHandle
     runs: list[AddedPoint]
-    """The new points, in their order."""
+    """The new points, in the given order."""

@@ -1,7 +1,7 @@
-"""What one row of the route table says; the table is `runwidgets.service.routes.routes`.
+"""One row of the route table; the table is `runwidgets.service.routes.routes`.
 
-A row holds the service method that is behind it, with its type: `Route[P, R]` takes the arguments `P` and
-returns `R`, on both sides of the wire.
+A row contains the service method behind it, with its type: `Route[P, R]` takes the arguments `P` and returns
+`R`, on both sides of the wire.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +49,7 @@ class Route(Generic[P, R]):
     pattern: str
     """Path below the base URL, with ``{name}`` parts."""
     method: Callable[[Api], Callable[P, R]] | None
-    """Picks the method of the services that is behind it; None for the descriptor."""
+    """Selects the method of the services; None for the descriptor."""
     _: KW_ONLY
     action: Literal["read", "write", "execute"]
     """The action of which Jupyter's Authorizer is asked."""
@@ -69,21 +69,21 @@ class Route(Generic[P, R]):
     """Query parameters in the descriptor's pattern, all of which a client must fill in."""
 
     def call(self, api: Api, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the service method that is behind it.
+        """Call the service method behind the route.
 
         Parameters
         ----------
         api : Api
-            The services of who asks.
+            The services of the user.
         *args, **kwargs
-            The method's arguments; by name where they were read from a request.
+            The arguments of the method; by name if they were read from a request.
 
         Returns
         -------
         object
-            What the method returns.
+            The result of the method.
         """
-        assert self.method is not None, "the descriptor is no service's"
+        assert self.method is not None, "the descriptor belongs to no service"
         return self.method(api)(*args, **kwargs)
 
     def url(self, arguments: Mapping[str, object]) -> str:

@@ -4,7 +4,9 @@ The traits of the server extension and `runwidgets.connect` both fill this class
 where a number comes from. Exceeding a limit raises an error that names it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 KIB = 1024
 MB = 1000 * 1000
@@ -21,6 +23,11 @@ class Limits:
     -----
     **Source:** the defaults were chosen against requests that are malformed, oversized or hostile.
     """
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, float]) -> "Limits":
+        """Return the limits whose fields are given, as ``run.json`` has them."""
+        return cls(**cast(Any, fields))
 
     json_body: int = 10 * MB
     """Bytes of a request's JSON body."""

@@ -22,6 +22,7 @@ from typing import Any
 
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.dispatcher import Dispatcher
+from runwidgets.execution.forkserver.messages import ForkRequest
 from runwidgets.execution.forkserver.pool import ForkServers
 from runwidgets.execution.kernels.zmq import private_folder
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, signal_name
@@ -182,7 +183,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         tracked.launches += 1
         template = tracked.description["template"]
         folder = self._files.run_folder(tracked.run_id)
-        request: dict[str, Any] = {
+        request: ForkRequest = {
             "run": tracked.run_id,
             "folder": str(folder),
             "copies": str(self._files.copies),

@@ -20,8 +20,6 @@ from typing import Any
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.schema import Declared, JsonValue
 
-Json = dict[str, Any]
-
 SIMPLE_TYPES = {
     "int": "int",
     "float": "float",
@@ -287,7 +285,7 @@ def _optional(nodes: list[ast.expr]) -> Declared | None:
 
 def _constraints(nodes: list[ast.expr]) -> Declared:
     """Return the constraints in the metadata of ``Annotated``."""
-    options: Json = {}
+    options: Declared = {}
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             options.setdefault("description", node.value)
@@ -301,7 +299,7 @@ def _constraints(nodes: list[ast.expr]) -> Declared:
 
 
 def _described(options: Declared) -> Declared:
-    declared: Json = {}
+    declared: Declared = {}
     low, high = options.get("ge", options.get("gt")), options.get("le", options.get("lt"))
     if low is not None or high is not None:
         opening, closing = "(" if "ge" not in options else "[", ")" if "le" not in options else "]"
@@ -313,7 +311,7 @@ def _described(options: Declared) -> Declared:
 
 
 def _options(call: ast.Call) -> Declared:
-    options = {each.arg: _literal(each.value)[1] for each in call.keywords if each.arg}
+    options: Declared = {each.arg: _literal(each.value)[1] for each in call.keywords if each.arg}
     if call.args and not _is_ellipsis(call.args[0]):
         options["default"] = _literal(call.args[0])[1]
     return {key: value for key, value in options.items() if value is not None}

@@ -29,8 +29,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, TypeAlias, cast
 from urllib.parse import parse_qs, unquote
+
+from typing_extensions import TypedDict
 
 from runwidgets.errors import (
     InvalidArgumentError,
@@ -61,10 +63,32 @@ CONTENTS_PATH = "../../api/contents/"
 BUNDLES = {"form", "run", "results", "table", "sweep", "browser", "markdown"}
 JSON_TYPE = "application/json"
 
-Json = dict[str, Any]
-Send = Callable[[Json, list[bytes]], None]
+Send: TypeAlias = Callable[[dict[str, object], list[bytes]], None]
 
 log = logging.getLogger(__name__)
+
+
+class ViewMessage(TypedDict, total=False):
+    """A message of a view, as a page sends it; which keys are there depends on its kind, see above."""
+
+    id: str
+    kind: Literal["ask", "load", "piece", "watch", "stop"]
+    verb: str
+    path: str
+    """Of a route, with its query."""
+    body: str
+    """JSON text."""
+    limit: int
+    """Bytes."""
+    name: str
+    """Of a bundle, or of a file on its way in."""
+    at: int
+    """Byte of the file at which the piece begins."""
+    isLast: bool
+    client: str
+    """The view that wants to hear of something."""
+    keys: list[str]
+    """Ids of what it wants to hear of."""
 
 
 class KernelBridge:
@@ -103,13 +127,16 @@ class KernelBridge:
         asked = content.get("runwidgets") if isinstance(content, dict) else None
         if not isinstance(asked, dict) or self._is_closed:
             return
+        self._start_serving(cast(ViewMessage, asked), buffers or [])
+
+    def _start_serving(self, asked: ViewMessage, buffers: Sequence[Any]) -> None:
         name, kind = str(asked.get("id")), asked.get("kind")
         if kind == "ask":
             self._start_request(name, lambda: serve_request(self._api, asked), asked.get("limit"))
         elif kind == "load":
             self._start_request(name, lambda: (200, _bundle(str(asked.get("name")))))
         elif kind == "piece":
-            self._receive_chunk(name, asked, buffers or [])
+            self._receive_chunk(name, asked, buffers)
         elif kind == "watch":
             self._watches[str(asked.get("client"))] = set(asked["keys"])
             self._start_request(name, self._update_subscriptions)
@@ -182,12 +209,12 @@ class KernelBridge:
             {"id": name, "status": error.status, "at": 0, "isLast": True, "type": JSON_TYPE}, body
         )
 
-    def _send_message(self, message: Json, *pieces: bytes) -> None:
+    def _send_message(self, message: dict[str, object], *pieces: bytes) -> None:
         self._send({"runwidgets": {**message, "now": round(time.time() * 1000)}}, list(pieces))
 
     # -- uploads -----------------------------------------------------------------------------------
 
-    def _receive_chunk(self, name: str, asked: Json, buffers: Sequence[Any]) -> None:
+    def _receive_chunk(self, name: str, asked: ViewMessage, buffers: Sequence[Any]) -> None:
         """Store a chunk of an upload, and pass the file to the service after the last chunk."""
         try:
             if asked["at"] == 0:
@@ -231,7 +258,7 @@ class KernelBridge:
         self._send_message({"events": events, "count": self._count})
 
 
-def serve_request(api: Api, asked: Json) -> tuple[int, Download]:
+def serve_request(api: Api, asked: ViewMessage) -> tuple[int, Download]:
     """Respond to a request as the REST routes do. Blocks.
 
     Parameters
@@ -279,7 +306,7 @@ def serve_request(api: Api, asked: Json) -> tuple[int, Download]:
     return route.status, _json_download(None if route.answer == "nothing" else data)
 
 
-def store_upload(api: Api, asked: Json, file: IO[bytes]) -> tuple[int, Download]:
+def store_upload(api: Api, asked: ViewMessage, file: IO[bytes]) -> tuple[int, Download]:
     """Store an upload that arrived in chunks. Blocks.
 
     Parameters

@@ -21,6 +21,7 @@ from typing import Any
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.backend import Cluster
 from runwidgets.execution.dask.connection import Connection
+from runwidgets.execution.dask.messages import ClusterMessage, ProgressNote
 from runwidgets.execution.dask.scheduler_plugin import KEY_PREFIX
 from runwidgets.execution.dask.worker_loader import RunWorkerLoader
 from runwidgets.execution.dispatcher import IDLE_INTERVAL, Dispatcher
@@ -29,7 +30,7 @@ from runwidgets.execution.run_queue import RunQueue
 from runwidgets.execution.runner.recorder import correct_notebook
 from runwidgets.execution.tracked_run import TrackedRun
 from runwidgets.limits import Limits
-from runwidgets.schema import RunReason
+from runwidgets.schema import RunConfig, RunReason
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.files.base import FileStore
@@ -46,8 +47,6 @@ SCHEDULER_TIMEOUT = 60.0
 MAX_LAUNCHES = 3
 """Attempts to submit a run before it fails because no worker can begin it."""
 
-Json = dict[str, Any]
-
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +55,7 @@ class SubmittedRun:
     """A run that was submitted to the cluster and is tracked by this instance."""
 
     run_id: str
-    config: Json
+    config: RunConfig
     sweep_id: str | None
     _: KW_ONLY
     key: str | None = None
@@ -70,7 +69,7 @@ class SubmittedRun:
     is_told: bool = False
     """Whether its worker was asked to end it."""
     failures: int = 0
-    notes: list[Json] = field(default_factory=list)
+    notes: list[ProgressNote] = field(default_factory=list)
     end: Outcome | None = None
     results: list[NewFile] = field(default_factory=list)
     is_over: bool = False
@@ -182,7 +181,7 @@ class DaskBackend(Dispatcher[SubmittedRun]):
             if submitted is not None:
                 self._on_message(submitted, said)
 
-    def _on_message(self, submitted: SubmittedRun, said: Json) -> None:
+    def _on_message(self, submitted: SubmittedRun, said: ClusterMessage) -> None:
         submitted.notes += said.get("notes", [])
         if "lost" in said:
             submitted.lost = said["lost"]

@@ -21,6 +21,7 @@ from distributed import Client, fire_and_forget
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.backend import Cluster
 from runwidgets.execution.dask import scheduler_plugin, worker_loader
+from runwidgets.execution.dask.messages import ClusterMessage
 from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
 from runwidgets.execution.dask.worker_loader import RunWorkerLoader, make_task
 
@@ -28,8 +29,6 @@ CONNECT_TIMEOUT = 3.0
 """Seconds within which a scheduler must accept a connection."""
 RESPONSE_TIMEOUT = 5.0
 """Seconds within which a connected scheduler must respond."""
-
-Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class Connection:
         self._client: Any = None
         self._is_known = False
         self._is_warned = False
-        self._said: SimpleQueue[Json] = SimpleQueue()
+        self._said: SimpleQueue[ClusterMessage] = SimpleQueue()
         self.threads = 0
         self.lost_since: float | None = time.monotonic()
 
@@ -143,7 +142,7 @@ class Connection:
             work = self._tell_workers("prepare", None, kernel_name=kernel_name, imports=imports)
             asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
 
-    def hear(self) -> Iterator[Json]:
+    def hear(self) -> Iterator[ClusterMessage]:
         """Yield the messages that arrived on the topic since the last call."""
         with suppress(Empty):
             while True:
@@ -171,7 +170,7 @@ class Connection:
         message = {"op": f"{self._name}-{operation}", **values}
         await self._client.scheduler.broadcast(msg=message, workers=workers, on_error="ignore")
 
-    def _take(self, event: "tuple[float, Json]") -> None:
+    def _take(self, event: tuple[float, ClusterMessage]) -> None:
         self._said.put(event[1])
         self._wake()
 

@@ -6,9 +6,12 @@ value: the scheduler needs only Dask, and this module may import nothing else.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distributed.diagnostics.plugin import SchedulerPlugin
+
+if TYPE_CHECKING:
+    from runwidgets.execution.dask.messages import ClusterState
 
 KEY_PREFIX = "runwidgets-"
 """Prefix of the keys of runs, which Dask's dashboard shows as their name."""
@@ -43,7 +46,7 @@ class RunSchedulerPlugin(SchedulerPlugin):
         """Return the worker that began a run, or an empty string; then no worker will begin it."""
         return self._begun.setdefault(key, "")
 
-    async def look(self, keys: Iterable[str]) -> dict[str, Any]:
+    async def look(self, keys: Iterable[str]) -> "ClusterState":
         """Return the ``threads`` of the cluster and the ``state`` of each key.
 
         A state is ``gone`` (the scheduler no longer knows it), ``waiting``, ``begun`` (on a live worker) or

@@ -7,7 +7,7 @@ and its task are sent by value, not by name: this module may import only Dask an
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -40,7 +40,7 @@ class RunWorkerLoader(WorkerPlugin):
 
     idempotent = True
 
-    def __init__(self, name: str, root: str, limits: dict[str, Any], environment: Sequence[str]) -> None:
+    def __init__(self, name: str, root: str, limits: Mapping[str, float], environment: Sequence[str]) -> None:
         self.name = name
         self.version = find_version()
         self._root = root
@@ -90,7 +90,7 @@ class RunWorkerLoader(WorkerPlugin):
 
         with self._loading:
             if self._plugin is None:
-                limits = Limits(**self._limits)
+                limits = Limits.from_json(self._limits)
                 plugin = RunWorkerPlugin(self.name, self._root, limits, self._environment)
                 plugin.setup(self._worker)
                 self._plugin = plugin

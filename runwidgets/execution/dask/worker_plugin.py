@@ -21,11 +21,12 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnavailableError
+from runwidgets.execution.dask.messages import ClusterMessage, NotedValue, ProgressNote
 from runwidgets.execution.local import KILL_DELAY, LocalBackend
 from runwidgets.execution.run_outcome import Outcome
 from runwidgets.limits import Limits
@@ -46,8 +47,6 @@ SAVE_INTERVAL = 2.0
 PUBLISH_TIMEOUT = 600.0
 """Seconds for which saving the results is retried if the store does not respond."""
 
-Json = dict[str, Any]
-
 
 @dataclass
 class WorkerTask:
@@ -58,7 +57,7 @@ class WorkerTask:
     state: str = RunState.RUNNING.value
     instance: str = ""
     host: str = ""
-    said: list[Json] = field(default_factory=list)
+    said: list[ProgressNote] = field(default_factory=list)
     """What is sent to the instance with its end."""
     end: Outcome | None = None
     results: list[NewFile] = field(default_factory=list)
@@ -75,12 +74,12 @@ class WorkerRunQueue:
         backend's own thread.
     """
 
-    def __init__(self, tell: Callable[[Json], None]) -> None:
+    def __init__(self, tell: Callable[[ClusterMessage], None]) -> None:
         self._tell = tell
         self._tasks: dict[str, WorkerTask] = {}
         self._waiting: list[WorkerTask] = []
         self._refused: set[str] = set()
-        self._kept: list[tuple[str, Json]] | None = None
+        self._kept: list[tuple[str, ProgressNote]] | None = None
 
     def offer(self, run_id: str) -> WorkerTask:
         """Submit a run to the backend, unless it was cancelled while its files were fetched."""
@@ -137,7 +136,8 @@ class WorkerRunQueue:
         log_size: int | None = None,
     ) -> None:
         """Send the progress of a run to the instance."""
-        said = {"progress": progress, "metrics": [asdict(each) for each in metrics], "log_size": log_size}
+        noted = [cast(NotedValue, asdict(each)) for each in metrics]
+        said: ProgressNote = {"progress": progress, "metrics": noted, "log_size": log_size}
         if self._kept is not None:
             self._kept.append((run_id, said))
         else:
@@ -306,5 +306,5 @@ class RunWorkerPlugin(WorkerPlugin):
         }
         return json.dumps(about).encode()
 
-    def _tell(self, said: Json) -> None:
+    def _tell(self, said: ClusterMessage) -> None:
         self._worker.log_event(self.name, said)

@@ -9,7 +9,7 @@ import uuid
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import nbformat.v4
 from jupyter_client.session import Session
@@ -26,6 +26,9 @@ from runwidgets.execution.runner.recorder import serialise
 from runwidgets.execution.runner.runner import execute_run, read_stored
 from runwidgets.states import RunState
 from runwidgets.store.files.layout import RUNNER_LOG
+
+if TYPE_CHECKING:
+    from runwidgets.execution.forkserver.messages import ForkRequest
 
 GC_THRESHOLD = 100_000
 """Allocations after which a runner collects garbage: most runs end with fewer."""
@@ -67,7 +70,7 @@ class ForkedRunner:
         self._threshold = gc.get_threshold()
         _warm_up()
 
-    def run(self, request: dict[str, Any]) -> NoReturn:
+    def run(self, request: "ForkRequest") -> NoReturn:
         """Act as a runner, and end with its exit code; called in a forked process.
 
         Parameters
@@ -78,7 +81,7 @@ class ForkedRunner:
         """
         become(lambda: self._be_runner(request))
 
-    def _be_runner(self, request: dict[str, Any]) -> int:
+    def _be_runner(self, request: "ForkRequest") -> int:
         """Execute the run, and return the exit code."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -18,13 +18,16 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from runwidgets.execution.forkserver.preload import can_preload, fingerprint, kernelspecs, python_options
 from runwidgets.execution.kernels.zmq import HISTORY_OPTION
 from runwidgets.execution.processes import HAS_PIDFD, RUN_VARIABLE, UNMARKED
+
+if TYPE_CHECKING:
+    from runwidgets.execution.forkserver.messages import ForkRequest, ServerMessage
 
 MAX_SERVERS = 4
 """Servers at once; each takes some 50 MB of its own, in addition to the modules that it holds."""
@@ -95,7 +98,7 @@ class ForkServers:
         if key is not None:
             self._find(key, imports, is_needed=False)
 
-    def fork(self, request: dict[str, Any], kernel_name: str, imports: Iterable[str], lock: int) -> bool:
+    def fork(self, request: "ForkRequest", kernel_name: str, imports: Iterable[str], lock: int) -> bool:
         """Fork a run.
 
         Parameters
@@ -170,7 +173,7 @@ class ForkServers:
                 self._discard(server)
                 yield from ((run, None) for run in server.runs)
                 continue
-            said = json.loads(answer)
+            said: ServerMessage = json.loads(answer)
             if "ready" in said:
                 server.is_ready = True
             elif "unfit" in said:

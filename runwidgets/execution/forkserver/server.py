@@ -26,7 +26,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runwidgets.execution.forkserver.huge_pages import collapse_pages
 from runwidgets.execution.forkserver.import_isolation import ImportIsolation
@@ -35,6 +35,7 @@ from runwidgets.execution.kernels.in_process import ForkableApp
 
 if TYPE_CHECKING:
     from runwidgets.execution.forkserver.child import ForkedRunner
+    from runwidgets.execution.forkserver.messages import ForkRequest, ServerMessage
 
 PACKET = 64 * 1024
 """Bytes of a request or a response at most."""
@@ -112,7 +113,7 @@ class ForkServer:
                 os.read(wake_read, 512)
                 self._reap()
 
-    def _fork(self, request: dict[str, Any], lock: int) -> None:
+    def _fork(self, request: "ForkRequest", lock: int) -> None:
         pid = os.fork()
         if pid == 0:
             self._control.close()
@@ -153,7 +154,7 @@ class ForkServer:
         self._tell({"unfit": module, "reason": reason})
         os._exit(0)
 
-    def _tell(self, answer: dict[str, Any]) -> None:
+    def _tell(self, answer: "ServerMessage") -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the other end is closed
             self._control.send(json.dumps(answer).encode())
 

@@ -19,6 +19,7 @@ from runwidgets.execution.journal import JournalKind, JournalWriter
 from runwidgets.execution.run_outcome import Outcome, reason_of
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.limits import Limits
+from runwidgets.schema import ProgressReport
 from runwidgets.store.files.disk import write_atomically
 
 SNAPSHOT_INTERVAL = 0.5
@@ -77,7 +78,7 @@ class Recorder:
         self._outputs_left = limits.outputs
         self._next_snapshot = 0.0
         self._next_report = 0.0
-        self._report: dict[str, Any] | None = None
+        self._report: ProgressReport | None = None
 
     def print(self, text: str) -> None:
         """Append to the log, within its limit."""

@@ -7,11 +7,11 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import cast
 
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
 from runwidgets.limits import Limits
-from runwidgets.schema import FoundResult, ResultDisplay, RunReason
+from runwidgets.schema import FoundResult, OutputDeclaration, ResultDisplay, RunDescription, RunReason
 from runwidgets.store.files.disk import hash_file, remove_tree
 from runwidgets.store.files.layout import OUTPUT, UPLOADS, WORKDIR
 
@@ -43,7 +43,7 @@ def empty_folder(folder: Path) -> None:
         remove_tree(each)
 
 
-def place_inputs(folder: Path, description: dict[str, Any], copies: Path, limits: Limits) -> dict[str, str]:
+def place_inputs(folder: Path, description: RunDescription, copies: Path, limits: Limits) -> dict[str, str]:
     """Put the static files of the template and the uploaded arguments into the working folder.
 
     Parameters
@@ -78,7 +78,7 @@ def place_inputs(folder: Path, description: dict[str, Any], copies: Path, limits
 
 
 def collect_results(
-    folder: Path, outputs: list[dict[str, Any]], placed: dict[str, str], notebook: str, limits: Limits
+    folder: Path, outputs: list[OutputDeclaration], placed: dict[str, str], notebook: str, limits: Limits
 ) -> list[FoundResult]:
     """List, measure and hash the results of a run: declared outputs first, the notebook last.
 
@@ -131,7 +131,7 @@ def collect_results(
             raise RunFailedError(Outcome.failed(RunReason.OUTPUTS_MISSING, message))
         for name in matching:
             listed.setdefault(name, found[name])
-            display = {key: output[key] for key in output if key != "source"}
+            display = {key: value for key, value in output.items() if key != "source"}
             listed[name]["display"] = cast(ResultDisplay, display)
     for name in sorted(found):
         listed.setdefault(name, found[name])

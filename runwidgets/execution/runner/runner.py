@@ -12,9 +12,8 @@ import shutil
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import nbformat.v4
 from jupyter_client.kernelspec import NoSuchKernel
@@ -36,7 +35,7 @@ from runwidgets.execution.runner.results import collect_results, empty_folder, p
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
-from runwidgets.schema import FoundResult, RunReason
+from runwidgets.schema import FoundResult, JsonValue, RunDescription, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.files.layout import (
     ENVIRONMENT,
@@ -83,11 +82,11 @@ def execute_run(
         The state in the journal's last record.
     """
     become_reaper()
-    description = json.loads((folder / RUN_FILE).read_text("utf-8"))
+    description: RunDescription = json.loads((folder / RUN_FILE).read_text("utf-8"))
     earlier = count_attempts(folder / JOURNAL)
     is_last = earlier >= description["config"].get("retries", 0)
     journal = JournalWriter(folder / JOURNAL)
-    limits = Limits(**description["limits"])
+    limits = Limits.from_json(description["limits"])
     stop = Stop(limits.cancel_grace, kill_descendants)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.request(CANCELED))
@@ -135,7 +134,7 @@ def execute_run(
 
 def _execute(
     folder: Path,
-    description: dict[str, Any],
+    description: RunDescription,
     journal: JournalWriter,
     stop: Stop,
     limits: Limits,
@@ -181,7 +180,7 @@ def _execute(
         raise RunFailedError(recorder.failure)
 
 
-def _parameterise(folder: Path, description: dict[str, Any]) -> NotebookNode:
+def _parameterise(folder: Path, description: RunDescription) -> NotebookNode:
     """Return the template with the values of the run."""
     template, values = description["template"], description["values"]
     notebook = read_stored((folder / TEMPLATE).read_bytes())
@@ -217,7 +216,11 @@ def read_stored(content: bytes) -> NotebookNode:
         With the metadata that papermill fills in.
     """
     notebook: NotebookNode = nbformat.v4.reads(content.decode())
-    nothing: dict[str, Any] = {"default_parameters": {}, "parameters": {}, "environment_variables": {}}
+    nothing: dict[str, dict[str, str]] = {
+        "default_parameters": {},
+        "parameters": {},
+        "environment_variables": {},
+    }
     notebook.metadata.setdefault("papermill", nbformat.from_dict({**nothing, "version": papermill_version}))
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])
@@ -225,7 +228,7 @@ def read_stored(content: bytes) -> NotebookNode:
     return notebook
 
 
-def _construct(notebook: NotebookNode, values: dict[str, Any], constructors: dict[str, str]) -> None:
+def _construct(notebook: NotebookNode, values: Mapping[str, JsonValue], constructors: dict[str, str]) -> None:
     """Construct the objects that the notebook annotated: papermill injects JSON only."""
     lines = [line for name, kind in constructors.items() if name in values for line in construct(name, kind)]
     for cell in notebook.cells if lines else ():

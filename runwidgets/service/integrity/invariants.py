@@ -16,6 +16,7 @@ from papermill.translators import translate_parameters
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.limits import Limits
+from runwidgets.schema import RunDescription
 from runwidgets.service.integrity.run_state import ObservedRun
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
@@ -279,7 +280,7 @@ RULES: dict[int, Callable[[ObservedRun], Problems]] = {
 """The rule of each invariant. Number 12 is checked by `doctor`, because a deleted run has no row."""
 
 
-def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:
+def _values(run: ObservedRun, description: RunDescription) -> dict[str, object]:
     """Return the values for the recorded arguments, without those of secrets, which are not recorded."""
     parameters = [
         each
@@ -290,7 +291,7 @@ def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:
     ]
     open_names = {each.name for each in parameters}
     arguments = [each for each in run.run["arguments"] if each["name"] in open_names]
-    values = check_arguments(parameters, arguments, lambda _: True, Limits(**description["limits"]))
+    values = check_arguments(parameters, arguments, lambda _: True, Limits.from_json(description["limits"]))
     paths = {each["fileId"]: each["path"] for each in description["files"]}
     for name, value in values.items():
         if (reference := file_reference(value)) is not None:
@@ -298,7 +299,7 @@ def _values(run: ObservedRun, description: dict[str, Any]) -> dict[str, Any]:
     return {**run.version["template"]["defaults"], **values}
 
 
-def _inject(description: dict[str, Any]) -> str:
+def _inject(description: RunDescription) -> str:
     """Return the cell that papermill and runwidgets generate for the values."""
     template, values = description["template"], description["values"]
     code: str = translate_parameters(template["kernelName"], template["language"], values, "Parameters")

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from runwidgets.schema import JsonValue, RunDescription
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.integrity_queries import JsonRow, Rows
 from runwidgets.store.files.layout import JOURNAL, OUTPUT, RUN_FILE
-
-Json = dict[str, Any]
 
 JSON_COLUMNS = {
     "run": ("arguments", "config", "messages", "progress", "metrics"),
@@ -72,7 +71,7 @@ class ObservedRun:
         return [event["data"].get("reason") for event in self.events if event["kind"] == "state"]
 
     @cached_property
-    def journal(self) -> list[Json] | None:
+    def journal(self) -> list[dict[str, JsonValue]] | None:
         """Complete lines of its journal; empty before the first one, None if a line is not a JSON object."""
         path = self.folder / JOURNAL
         if not path.exists():
@@ -86,12 +85,12 @@ class ObservedRun:
         return records if all(isinstance(record, dict) for record in records) else None
 
     @cached_property
-    def description(self) -> Json | None:
+    def description(self) -> RunDescription | None:
         """Content of its ``run.json``; None if that is missing or not a JSON object."""
-        return _read_json(self.folder / RUN_FILE)
+        return cast("RunDescription | None", _read_json(self.folder / RUN_FILE))
 
     @cached_property
-    def notebook(self) -> Json | None:
+    def notebook(self) -> dict[str, Any] | None:
         """Its executed notebook; None if that is missing or not strict JSON."""
         return _read_json(self.folder / OUTPUT)
 
@@ -108,7 +107,7 @@ class ObservedRun:
         """Return the number of records of a kind in its journal."""
         return sum(record.get("kind") == kind for record in self.journal or ())
 
-    def _parse(self, kind: str, row: JsonRow) -> Json:
+    def _parse(self, kind: str, row: JsonRow) -> dict[str, Any]:
         parsed = dict(row)
         for name in JSON_COLUMNS[kind]:
             try:
@@ -128,7 +127,7 @@ def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _read_json(path: Path) -> Json | None:
+def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         value = json.loads(path.read_bytes().decode(), parse_constant=refuse_constant)
     except (OSError, ValueError, RecursionError):

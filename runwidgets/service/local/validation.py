@@ -12,7 +12,6 @@ from runwidgets.errors import (
 from runwidgets.limits import Limits
 from runwidgets.store.database.catalog import Catalog
 
-Json = dict[str, Any]
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 

@@ -1,0 +1,56 @@
+"""What a worker, the scheduler and an instance say to each other; plain values, sent as Dask's events.
+
+The plugins are sent to machines by value, so they import this for types only.
+"""
+
+from typing_extensions import TypedDict
+
+from runwidgets.execution.run_outcome import OutcomeRecord
+from runwidgets.schema import JsonValue, Progress
+from runwidgets.store.database.columns import NewFile
+
+
+class NotedValue(TypedDict):
+    """The fields of a `RecordedValue`."""
+
+    name: str
+    value: JsonValue
+    step: float | None
+    attempt: int
+
+
+class ProgressNote(TypedDict):
+    """What a run says on its way; see `RunQueue.store_progress`."""
+
+    progress: Progress | None
+    metrics: list[NotedValue]
+    log_size: int | None
+
+
+class ClusterMessage(TypedDict, total=False):
+    """A message to the instance, about a run by its id (``run``) or by the key of its task."""
+
+    run: str
+    key: str
+    notes: list[ProgressNote]
+    """What it said since the last message."""
+    end: OutcomeRecord | None
+    """How it ended; None if it was withdrawn before it began."""
+    results: list[NewFile]
+    """Its result files, with the end."""
+    lost: str
+    """The worker that was lost."""
+    failed: str
+    """Why Dask could not execute the task."""
+    worker: str
+    """The worker that has another version."""
+    version: str | None
+    """That version; None if it is not installed there."""
+
+
+class ClusterState(TypedDict):
+    """What has become of tasks; see `RunSchedulerPlugin.look`."""
+
+    threads: int
+    state: dict[str, str]
+    """By key: ``gone``, ``waiting``, ``begun`` or ``lost``."""

@@ -27,7 +27,7 @@ from tests.benchmarks.throughput import (
     trivial_zmq,
 )
 from tests.benchmarks.views import sweep, table
-from tests.benchmarks.work import Bench
+from tests.benchmarks.workload import Bench
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
     "trivial-direct": trivial_direct,

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import open_instance
-from tests.benchmarks.ours import our_rate, run_all
+from tests.benchmarks.instance_runs import our_rate, run_all
 from tests.benchmarks.table import Row
-from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench, Rate
+from tests.benchmarks.workload import SLOTS, TRIVIAL, WARM_UP, Bench, Rate
 from tests.builders import group_of
 from tests.cluster import Cluster
 

@@ -32,10 +32,10 @@ from runwidgets.store.database.events import events_after
 from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.database.sweeps import Sweeps
-from tests.benchmarks.bulk import PROGRESS, fill, fill_sweep
-from tests.benchmarks.ours import open_api
+from tests.benchmarks.bulk_insert import PROGRESS, fill, fill_sweep
+from tests.benchmarks.instance_runs import open_api
 from tests.benchmarks.table import NotMeasuredError, Row
-from tests.benchmarks.work import BLOCK, SLOTS, TRIVIAL, Bench, clock
+from tests.benchmarks.workload import BLOCK, SLOTS, TRIVIAL, Bench, clock
 from tests.builders import arguments, group_of, running, write_notebook
 from tests.postgres import PROGRAMS, Postgres
 from tests.store.shared_root import Idle

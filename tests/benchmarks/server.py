@@ -18,10 +18,10 @@ from runwidgets.service.contracts.api import Api
 from runwidgets.service.http.services import open_remote
 from runwidgets.states import TERMINAL, RunState
 from runwidgets.widgets.run import RunView
-from tests.benchmarks.bulk import insert_runs
-from tests.benchmarks.ours import open_api, run_all
+from tests.benchmarks.bulk_insert import insert_runs
+from tests.benchmarks.instance_runs import open_api, run_all
 from tests.benchmarks.table import Row
-from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench
+from tests.benchmarks.workload import SLOTS, TRIVIAL, WARM_UP, Bench
 from tests.builders import group_of
 from tests.conftest import JupyterServer, start_server
 

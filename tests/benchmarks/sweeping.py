@@ -13,11 +13,11 @@ import psutil
 import runwidgets as rw
 from runwidgets.client.connect import connect
 from runwidgets.client.sweep import Sweep
-from tests.benchmarks.bulk import insert_sweep
-from tests.benchmarks.ours import open_api
-from tests.benchmarks.rivals import require, run_papermill
+from tests.benchmarks.bulk_insert import insert_sweep
+from tests.benchmarks.instance_runs import open_api
+from tests.benchmarks.other_tools import require, run_papermill
 from tests.benchmarks.table import Row
-from tests.benchmarks.work import SLOTS, TRIVIAL, WARM_UP, Bench, Rate
+from tests.benchmarks.workload import SLOTS, TRIVIAL, WARM_UP, Bench, Rate
 from tests.builders import group_of, write_notebook
 from tests.conftest import start_server
 

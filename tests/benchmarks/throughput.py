@@ -2,8 +2,8 @@
 
 import statistics
 
-from tests.benchmarks.ours import Config, our_rate, run_one, warm_group
-from tests.benchmarks.rivals import (
+from tests.benchmarks.instance_runs import Config, our_rate, run_one, warm_group
+from tests.benchmarks.other_tools import (
     command_line_rate,
     pool_rate,
     require,
@@ -13,7 +13,7 @@ from tests.benchmarks.rivals import (
     scheduler_rate,
 )
 from tests.benchmarks.table import NOTHING, Row
-from tests.benchmarks.work import IMPORTS, PLOT, SLOTS, TRIVIAL, WARM_UP, Bench, Rate, clock
+from tests.benchmarks.workload import IMPORTS, PLOT, SLOTS, TRIVIAL, WARM_UP, Bench, Rate, clock
 
 ZMQ: Config = {"kernel": "zmq"}
 SPAWN: Config = {"isolation": "spawn"}

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.benchmarks.bulk import insert_runs, insert_sweep
+from tests.benchmarks.bulk_insert import insert_runs, insert_sweep
 from tests.benchmarks.table import NotMeasuredError, Row
-from tests.benchmarks.work import TRIVIAL, Bench
+from tests.benchmarks.workload import TRIVIAL, Bench
 from tests.browser.conftest import CHROMIUM, FLAGS, PATIENCE, Lab, set_theme
 from tests.builders import group_of
 from tests.conftest import start_server

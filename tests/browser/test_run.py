@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
-from tests.browser.hostile import HOSTILE, as_written
+from tests.browser.injection_strings import HOSTILE, as_written
 from tests.builders import arguments, ended, group_of, write_notebook
 
 pytestmark = [pytest.mark.timeout(300)]

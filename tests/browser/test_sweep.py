@@ -10,7 +10,7 @@ from runwidgets.store.database.database import Database
 from runwidgets.store.database.tables import groups, points, runs, sweeps, workflows
 from tests.browser.axe import violations
 from tests.browser.conftest import Lab, set_theme
-from tests.browser.hostile import HOSTILE, as_written
+from tests.browser.injection_strings import HOSTILE, as_written
 from tests.browser.test_table import moment
 from tests.builders import arguments, group_of, write_notebook
 from tests.conftest import JupyterServer, url_of

@@ -278,7 +278,7 @@ def test_a_sweep_on_a_cluster_whose_server_is_killed_ends_complete(cluster: Clus
 
 def test_a_cluster_that_is_none_is_named(tmp_path: Path) -> None:
     """At once, with what would be right."""
-    with pytest.raises(ServiceUnavailableError, match="'no such place' is no address"):
+    with pytest.raises(ServiceUnavailableError, match="'no such place' is not an address"):
         open_instance(tmp_path / "root", cluster="no such place")
 
 

@@ -213,7 +213,7 @@ KERNELS = {
     "missing": (None, "kernel 'odd': it is not installed here"),
     "not there": (["/nowhere/kernel"], "the kernel did not start: No such file or directory"),
     "dead": (["false"], "the kernel did not start: the kernel exited with code 1"),
-    "silent": (["sh", "-c", "sleep 600"], "the kernel did not start: no answer within 2 s"),
+    "silent": (["sh", "-c", "sleep 600"], "the kernel did not start: no reply within 2 s"),
 }
 
 

@@ -208,7 +208,7 @@ class TestPeople:
                 lambda: bob.uploads.list_uploaded_files(group_id),
                 lambda: bob.events.follow_events(0, run_id=run_id),
             ):
-                with pytest.raises(UnauthorizedAccessError, match="bob is no member"):
+                with pytest.raises(UnauthorizedAccessError, match="bob is not a member"):
                     refused()
             ada.groups.update_group(group_id, members=["ada", "bob"])
             assert bob.runs.get_run(run_id)["state"] == "SUCCESS"

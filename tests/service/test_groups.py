@@ -57,7 +57,7 @@ def test_what_is_wrong_with_a_group_is_named(api: Api, folder: Path) -> None:
     made = workflow(api, folder, "1", parameters="x: int = 1")
     api.groups.create_group(made["id"], "taken")
 
-    for name, said in [("taken", "has a group 'taken' already"), (" ", "1 to 255 characters")]:
+    for name, said in [("taken", "already has a group 'taken'"), (" ", "1 to 255 characters")]:
         with pytest.raises(ConstraintViolationError, match=said):
             api.groups.create_group(made["id"], name)
     with pytest.raises(InvalidParameterError, match="x: the template already declares it"):

@@ -66,7 +66,7 @@ class TestStart:
         ("sent", "error", "sentence"),
         [
             ("x", InvalidArgumentError, "arguments: they are not a list"),
-            ([{"name": "x"}], InvalidArgumentError, "no object with name and value"),
+            ([{"name": "x"}], InvalidArgumentError, "not an object with name and value"),
             (arguments(x=1) + arguments(x=1), DuplicateArgumentError, "x: it was given twice"),
             (arguments(xx=1), UnknownParameterError, "xx: there is no such parameter; did you mean x?"),
             (

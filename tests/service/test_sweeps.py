@@ -622,7 +622,7 @@ def test_a_sweep_of_others_is_closed(tmp_path: Path) -> None:
         lambda: bob.sweeps.delete_sweep(sweep["id"]),
         lambda: bob.events.follow_events(0, sweep_id=sweep["id"]),
     ):
-        with pytest.raises(UnauthorizedAccessError, match="bob is no member"):
+        with pytest.raises(UnauthorizedAccessError, match="bob is not a member"):
             refused()
     done(ada, sweep["id"])
     instance.close()

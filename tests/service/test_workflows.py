@@ -60,7 +60,7 @@ def test_the_same_notebook_is_the_same_workflow(api: Api, folder: Path) -> None:
     first = api.workflows.create_workflow(str(path))
 
     assert api.workflows.create_workflow(str(path))["id"] == first["id"]
-    with pytest.raises(ConstraintViolationError, match="registered already"):
+    with pytest.raises(ConstraintViolationError, match="already registered"):
         api.workflows.create_workflow(str(path), identifier="another-id")
     api.workflows.delete_workflow(first["id"])
 

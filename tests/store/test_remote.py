@@ -96,7 +96,7 @@ def test_runs_are_stored_all_or_none(shared: SharedRoot, tmp_path: Path) -> None
 
     upload = shared.api.uploads.upload_file(group_of(made), io.BytesIO(b"uploaded"), "a.txt")
     shared.object_store.delete("uploads")
-    with pytest.raises(UnknownFileError, match="deleted meanwhile"):
+    with pytest.raises(UnknownFileError, match="was deleted"):
         shared.api.sweeps.start_sweep(group_of(made), [arguments(), arguments(x=given(upload))])
     assert shared.stored() == before and shared.api.runs.list_runs(group_of(made)) == {"runs": []}
 
@@ -139,7 +139,7 @@ def test_an_upload_is_stored_as_it_was_sent(shared: SharedRoot, tmp_path: Path) 
         shared.files.store_upload(upload_key(group_id, "f" * 32, "a.bin"), io.BytesIO(content), 1000)
     assert shared.stored() == before
     shared.object_store.delete("uploads")
-    with pytest.raises(UnknownFileError, match="deleted meanwhile"):
+    with pytest.raises(UnknownFileError, match="deleted in the meantime"):
         shared.api.uploads.get_uploaded_file(group_id, upload["id"])
 
 
@@ -255,7 +255,7 @@ def test_the_doctor_names_what_is_lost_changed_or_nobodys(
         [
             f"run {lost}: result file x.csv is missing (invariant 7)",
             f"run {changed}: result file x.csv has a changed content (invariant 7)",
-            f"run {gone}: it has a row, but no folder (invariant 11)",
+            f"run {gone}: it has a row, but no directory (invariant 11)",
             "runs/0a: it is an orphan (invariant 11)",
             f"uploads/{group_of(made)}/{upload['id']}/a.txt: it has a row, but it is missing (invariant 11)",
             *(

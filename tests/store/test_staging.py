@@ -95,7 +95,7 @@ def test_a_run_whose_runner_still_lives_here_is_left_alone(shared: SharedRoot, t
     shared.staging.fetch(run_id, 0)
     lock = hold_lock(shared.staging.files.run_folder(run_id) / "lock")
     assert lock is not None
-    with open(lock), pytest.raises(InvalidRunStateError, match="still lives"):
+    with open(lock), pytest.raises(InvalidRunStateError, match="still alive"):
         shared.staging.fetch(run_id, 0)
     shared.staging.fetch(run_id, 0)
 
@@ -143,7 +143,7 @@ def test_a_result_that_changed_after_it_was_listed_is_not_published(
     shared.staging.fetch(run_id, 0)
     results = run_here(shared.staging, run_id)
     path = shared.staging.files.run_folder(run_id) / "workdir" / "x.csv"
-    for change, problem in ((lambda: path.write_text("changed"), "SHA-256"), (path.unlink, "it is gone")):
+    for change, problem in ((lambda: path.write_text("changed"), "SHA-256"), (path.unlink, "it was deleted")):
         change()
         with pytest.raises(ConstraintViolationError, match=rf"x\.csv: .*{problem}"):
             shared.staging.publish(run_id, results)

@@ -1,4 +1,4 @@
-"""Takes the pictures of the README from the real thing: `python -m tests.browser.pictures docs`."""
+"""Takes the pictures of the README from the real thing: `python -m tests.browser.screenshots docs`."""
 
 import io
 import shutil

@@ -10,7 +10,7 @@ from runwidgets.errors import InvalidArgumentError
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import open_instance
 from tests.benchmarks.table import NotMeasuredError
-from tests.benchmarks.work import SLOTS, WARM_UP, Bench, Rate
+from tests.benchmarks.workload import SLOTS, WARM_UP, Bench, Rate
 from tests.builders import ACTIVE, arguments, group_of
 
 Config = dict[str, Any] | None

@@ -1,4 +1,4 @@
-"""Unit costs of a run on PostgreSQL, for the sums in the README: ``python -m tests.benchmarks.hub``.
+"""Unit costs of a run on PostgreSQL, for the README: ``python -m tests.benchmarks.database_costs``.
 
 What a run of a small notebook asks of the database, and what it leaves in tables and folders; what a server
 at rest asks; how many transactions writers in processes of their own commit.
@@ -25,10 +25,10 @@ from runwidgets.store.database import database as turns
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.database.runs import Runs
-from tests.benchmarks.bulk import PROGRESS, fill
+from tests.benchmarks.bulk_insert import PROGRESS, fill
 from tests.benchmarks.scale import ERRORS, open_quiet, settle
 from tests.benchmarks.table import machine_facts
-from tests.benchmarks.work import SLOTS
+from tests.benchmarks.workload import SLOTS
 from tests.builders import arguments, group_of, wait_until, write_notebook
 from tests.postgres import Postgres
 
@@ -212,7 +212,7 @@ PARTS = {"run": per_run, "sizes": sizes, "writers": writers}
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser("python -m tests.benchmarks.hub", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.database_costs", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     chosen = parser.parse_args().only
     print(machine_facts(), flush=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from tests.benchmarks.table import NotMeasuredError
-from tests.benchmarks.work import SLOTS, TRIVIAL, Bench, Rate
+from tests.benchmarks.workload import SLOTS, TRIVIAL, Bench, Rate
 from tests.conftest import start_server
 
 Execute = Callable[[Path, Path, int], None]

@@ -1,4 +1,4 @@
-"""Rungs that build on each other: notebook, workflow, accepted run, running run, finished run."""
+"""Builders, each based on the previous one: notebook, workflow, accepted run, running run, finished run."""
 
 import time
 import uuid
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 Seen = TypeVar("Seen")
 
 PATIENCE = 60.0
-"""Seconds after which a condition that should have come true counts as broken."""
+"""Seconds after which a condition that should have become true counts as failed."""
 PYTHON = {"name": "python3", "display_name": "Python 3", "language": "python"}
 ACTIVE = {"PENDING", "RUNNING"}
 
@@ -33,7 +33,7 @@ CLEAN = (
 def wait_until(
     look: Callable[[], Seen], holds: Callable[[Seen], bool] = bool, within: float = PATIENCE
 ) -> Seen:
-    """Look again and again until what is seen holds; fail with what was seen last."""
+    """Repeat a look until a condition holds for it; fail with the value that was seen last."""
     deadline = time.monotonic() + within
     while not holds(seen := look()):
         if time.monotonic() > deadline:
@@ -59,7 +59,7 @@ def workflow(api: Api, folder: Path, *cells: str, parameters: str | None = None,
 
 
 def read(stream: IO[bytes]) -> bytes:
-    """Return what a stream holds, and close it."""
+    """Return the content of a stream, and close it."""
     with stream:
         return stream.read()
 

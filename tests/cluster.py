@@ -15,16 +15,16 @@ ENVIRONMENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s", "PYTHONWARNING
 
 
 class Cluster:
-    """A cluster of this process's own, on this machine.
+    """A cluster on this machine, for this process alone.
 
     Parameters
     ----------
     workers : int
-        How many it begins with.
+        Number of workers at the start.
     threads : int
-        Runs that each executes at once.
+        Threads of each worker.
     options : str
-        Further ones of ``dask worker``.
+        Further options of ``dask worker``.
     """
 
     def __init__(self, workers: int = 2, threads: int = 2, *options: str) -> None:
@@ -42,31 +42,31 @@ class Cluster:
         wait_until(lambda: self.count_workers() == workers)
 
     def start_scheduler(self) -> None:
-        """Start the scheduler, at the address that it has always had."""
+        """Start the scheduler, always at the same address."""
         self.scheduler = self._start("scheduler", "--port", str(self._port), "--no-dashboard")
         wait_until(self._is_ready)
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
-        """Start a worker; it is known to the scheduler in a moment."""
+        """Start a worker, which registers with the scheduler soon afterwards."""
         options = ["--no-nanny", "--no-dashboard", "--nthreads", str(self._threads), *self._options]
         worker = self._start("worker", self.address, "--local-directory", str(self.folder), *options)
         self.workers.append(worker)
         return worker
 
     def count_workers(self) -> int:
-        """Return how many workers the scheduler knows."""
+        """Return the number of workers that the scheduler knows."""
         from distributed import Client
 
         with Client(self.address, set_as_default=False, timeout=5) as client:
             return len(client.scheduler_info(n_workers=-1)["workers"])
 
     def kill_scheduler(self) -> None:
-        """End the scheduler as a power cut would."""
+        """Kill the scheduler, as a power cut would."""
         self.scheduler.send_signal(signal.SIGKILL)
         self.scheduler.wait()
 
     def close(self) -> None:
-        """End all of it."""
+        """End all processes."""
         for process in [*self.workers, self.scheduler]:
             process.kill()
             process.wait()

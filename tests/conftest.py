@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from tests.cluster import Cluster
 
 _postgres: list[Postgres] = []
-"""The server of this process, where the tests are to use one."""
+"""The PostgreSQL server of this process, if the tests use one."""
 _cluster: "list[Cluster]" = []
-"""The cluster of this process, where runs are to execute on one."""
+"""The Dask cluster of this process, if runs execute on one."""
 
 
 def url_of(root: Path) -> str:
-    """Return the database of a root, of the chosen kind."""
+    """Return the URL of a root's database of the selected kind."""
     return _postgres[0].url(root) if _postgres else f"sqlite:///{root / wiring.DATABASE_FILE}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let database and backend be chosen."""
+    """Add the options that select the database and the backend."""
     parser.addoption(
         "--database",
         choices=("sqlite", "postgresql"),
         default="sqlite",
-        help="what roots keep their index in; PostgreSQL is started by the tests",
+        help="the database of roots; PostgreSQL is started by the tests",
     )
     parser.addoption(
         "--backend",
@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about SQLite's own file, or about processes of the instance's own machine."""
+    """Skip tests about SQLite's own file, or about processes on the instance's own machine."""
     others = {"sqlite": config.getoption("--database"), "local": config.getoption("--backend")}
     for mark, chosen in others.items():
         for item in items if chosen != mark else ():
@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def chosen_database(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Give every root that is opened in this process, or by `start_server`, a database of the chosen kind."""
+    """Give every root opened in this process, or by `start_server`, a database of the selected kind."""
     if request.config.getoption("--database") == "sqlite":
         yield
         return
@@ -82,7 +82,7 @@ def chosen_database(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def chosen_backend(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have every instance that is opened in this process, or by `start_server`, execute its runs there."""
+    """Make every instance that is opened in this process, or by `start_server`, use the selected backend."""
     if request.config.getoption("--backend") == "local":
         yield
         return
@@ -114,22 +114,22 @@ class JupyterServer:
 
     @property
     def api_url(self) -> str:
-        """Base of the extension's routes."""
+        """Base URL of the extension's routes."""
         return f"{self.url}runwidgets/api/"
 
     def api(self) -> Api:
-        """Connect to it."""
+        """Connect to the server."""
         from runwidgets.service.http.services import open_remote
 
         return open_remote(self.api_url, self.token)
 
     def kill(self) -> None:
-        """End it as a power cut would, and nothing that it started."""
+        """Kill the server, as a power cut would, but none of its children."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
-        """Ask it to end, and wait."""
+        """Ask the server to stop, and wait for its end."""
         self.process.terminate()
         self.process.wait(20)
 
@@ -206,13 +206,13 @@ def _is_ready(server: JupyterServer, url: str) -> bool:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the notebooks that tests write."""
+    """Return the folder of the notebooks that tests write."""
     return tmp_path_factory.mktemp("notebooks")
 
 
 @pytest.fixture(scope="session")
 def instance(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Instance]:
-    """Serve one root in this process, for all tests."""
+    """Open one root in this process, for all tests."""
     instance = open_instance(tmp_path_factory.mktemp("local") / "root", templates_root=folder, slots=2)
     yield instance
     instance.close()

@@ -1,4 +1,4 @@
-"""npm in the folder of the front end's tests: the system's, or that of the wheel."""
+"""npm in the folder of the front end's tests: the system's, or the one of the wheel."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ TESTS = Path(__file__).parents[1] / "runwidgets" / "frontend" / "tests"
 
 
 def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run npm, the system's or that of the wheel, there."""
+    """Run npm there."""
     if shutil.which("npm"):
         command = ["npm", *arguments]
         return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False)
@@ -24,7 +24,7 @@ def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def install() -> None:
-    """Install what the tests need, once: several processes may ask at the same time."""
+    """Install the dependencies of the tests once, even if several processes ask at the same time."""
     with (TESTS / "package.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = npm("install", "--no-audit", "--no-fund")

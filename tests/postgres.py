@@ -11,14 +11,14 @@ from pathlib import Path
 import psycopg
 
 PROGRAMS = Path("/usr/lib/postgresql")
-"""Where Debian puts the versions."""
+"""Folder of the installed versions on Debian."""
 SETTINGS = {"listen_addresses": "", "max_connections": "300", "fsync": "on", "log_min_messages": "warning"}
 
 
 class Postgres:
-    """A server of this process's own, on a socket in a private folder.
+    """A server for this process alone, on a socket in a private folder.
 
-    Started as another user where this one is root, whom PostgreSQL refuses.
+    It is started as another user if this one is root, which PostgreSQL rejects.
     """
 
     def __init__(self) -> None:
@@ -40,15 +40,15 @@ class Postgres:
         return str(self.folder / "data")
 
     def start(self) -> None:
-        """Start it, and wait until it is ready."""
+        """Start the server, and wait until it is ready."""
         self._call("pg_ctl", "-D", self._data, "-l", str(self.folder / "log"), "-w", "start")
 
     def stop(self) -> None:
-        """Stop it as a crash of its machine would end it: what was committed is there afterwards."""
+        """Stop the server as a crash of its machine would; committed data remains."""
         self._call("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
 
     def url(self, root: Path) -> str:
-        """Return the database of a root, made where it is missing."""
+        """Return the URL of a root's database, which is created if missing."""
         name = f"root_{hashlib.sha256(str(root).encode()).hexdigest()[:16]}"
         if name not in self._made:
             with psycopg.connect(host=str(self.folder), user="postgres", autocommit=True) as connection:
@@ -59,7 +59,7 @@ class Postgres:
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
     def remove(self) -> None:
-        """Stop it and remove all that it has."""
+        """Stop the server and remove its files."""
         self.stop()
         shutil.rmtree(self.folder)
 

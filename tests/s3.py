@@ -20,14 +20,14 @@ VARIABLES = {
 
 
 class S3:
-    """A server on a port of this machine; what it stores is gone with it.
+    """A server on a port of this machine; its data is removed with it.
 
     Attributes
     ----------
     endpoint : str
-        Its address.
+        The URL of the server.
     variables : dict of str to str
-        What a process needs in its environment to find it.
+        Environment variables with which a process finds the server.
     """
 
     def __init__(self) -> None:
@@ -51,13 +51,13 @@ class S3:
         wait_until(self._is_ready)
 
     def bucket(self) -> str:
-        """Make a bucket; return its URL."""
+        """Create a bucket, and return its URL."""
         name = f"tests-{uuid.uuid4().hex}"
         fsspec.filesystem("s3", skip_instance_cache=True, endpoint_url=self.endpoint).mkdir(name)
         return f"s3://{name}"
 
     def stop(self) -> None:
-        """End it as a power cut would."""
+        """Kill the server, as a power cut would."""
         self._process.kill()
         self._process.wait()
 
@@ -71,7 +71,7 @@ class S3:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
-    """Start a server for all tests; this process finds it by its environment."""
+    """Start a server for all tests, and set the environment of this process."""
     server = S3()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in server.variables.items():
@@ -82,5 +82,5 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture
 def bucket(s3: S3) -> str:
-    """Make a bucket; return the URL of an empty root in it."""
+    """Create a bucket, and return the URL of an empty root in it."""
     return f"{s3.bucket()}/instance"

@@ -12,7 +12,7 @@ from tests.conftest import JupyterServer
 
 
 def test_a_run_is_started_waited_for_and_read(api: Api, folder: Path) -> None:
-    """State, metrics, files, log and notebook, in a few words."""
+    """State, metrics, files, log and notebook are available as attributes."""
     path = write_notebook(folder / "client.ipynb", DOUBLE, parameters="x: int = 1")
 
     run = rw.run(path, {"x": 4}, api=api).wait(60)
@@ -30,7 +30,7 @@ def test_a_run_is_started_waited_for_and_read(api: Api, folder: Path) -> None:
 
 
 def test_a_run_can_be_awaited(api: Api, folder: Path) -> None:
-    """`await run` is `run.wait()`, and the loop goes on."""
+    """`await run` is `run.wait()`, without blocking the loop."""
     path = write_notebook(folder / "awaited.ipynb", "1")
 
     async def both() -> list[str]:
@@ -40,8 +40,8 @@ def test_a_run_can_be_awaited(api: Api, folder: Path) -> None:
     assert asyncio.run(both()) == ["SUCCESS", "SUCCESS"]
 
 
-def test_waiting_ends_in_time_and_the_run_goes_on(api: Api, folder: Path) -> None:
-    """`wait(timeout)` says that it is still active."""
+def test_a_wait_times_out_and_the_run_continues(api: Api, folder: Path) -> None:
+    """`wait(timeout)` raises `TimeoutError` for an active run."""
     run = rw.run(write_notebook(folder / "long.ipynb", SLEEP), api=api)
 
     with pytest.raises(TimeoutError, match="is still"):
@@ -54,7 +54,7 @@ def test_waiting_ends_in_time_and_the_run_goes_on(api: Api, folder: Path) -> Non
 
 
 def test_the_path_of_a_file_becomes_an_upload(api: Api, folder: Path, tmp_path: Path) -> None:
-    """A missing one is named."""
+    """A missing file is named in the error."""
     path = write_notebook(
         folder / "files.ipynb",
         "import runwidgets\nrunwidgets.record('size', table.stat().st_size)",
@@ -68,7 +68,7 @@ def test_the_path_of_a_file_becomes_an_upload(api: Api, folder: Path, tmp_path: 
 
 
 def test_a_workflow_can_be_named_by_its_id(api: Api, folder: Path) -> None:
-    """A path or an id; what is neither is refused."""
+    """A source is a path or an id; anything else raises an error."""
     made = api.workflows.create_workflow(str(write_notebook(folder / "named-by-id.ipynb", "1")))
 
     assert rw.run(made["id"], api=api).wait().state == "SUCCESS"
@@ -79,7 +79,7 @@ def test_a_workflow_can_be_named_by_its_id(api: Api, folder: Path) -> None:
 def test_a_kernel_of_the_server_finds_it_by_itself(
     server: JupyterServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`connect()` takes what the extension put into the kernel's environment, and what is given wins."""
+    """`connect()` uses the environment that the extension set for the kernel; arguments override it."""
     monkeypatch.setenv("RUNWIDGETS_URL", server.api_url)
     monkeypatch.setenv("RUNWIDGETS_TOKEN", server.token)
 

@@ -1,4 +1,4 @@
-"""A sweep from the cell that it runs, a run from one line."""
+"""The magics: a sweep from the cell that it runs, a run from one line."""
 
 import datetime
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def shell(server: JupyterServer, folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_cell_runs_at_every_point_and_its_sweep_is_named(shell: InteractiveShell, folder: Path) -> None:
-    """With the user's own names on the line; numbers of one parameter may be whole and broken."""
+    """The line may use the user's own names, and mix whole and decimal numbers of one parameter."""
     shell.user_ns["depths"] = [2, 3]
 
     sweep = shell.run_cell_magic("sweep", "name=study lr=[1, 0.5] depth=depths model=tree", CELL)
@@ -49,8 +49,8 @@ def test_a_cell_runs_at_every_point_and_its_sweep_is_named(shell: InteractiveShe
     assert {row["id"] for row in again.wait(60).points()} == set(frame["run"])
 
 
-def test_a_space_may_head_a_cell(shell: InteractiveShell) -> None:
-    """With dates and files among its values."""
+def test_a_cell_runs_at_the_points_of_a_space(shell: InteractiveShell) -> None:
+    """The space may contain dates and files."""
     shell.user_ns["my"] = rw.zip(day=[datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], n=[1, 2])
 
     sweep = shell.run_cell_magic(
@@ -61,7 +61,7 @@ def test_a_space_may_head_a_cell(shell: InteractiveShell) -> None:
 
 
 def test_a_line_runs_a_notebook(shell: InteractiveShell, folder: Path) -> None:
-    """Also one with blanks in its name."""
+    """The path may contain spaces."""
     path = write_notebook(
         folder / "a line.ipynb", "import runwidgets\nrunwidgets.record('y', 2 * x)", parameters="x = 1"
     )
@@ -72,7 +72,7 @@ def test_a_line_runs_a_notebook(shell: InteractiveShell, folder: Path) -> None:
 
 
 def test_parameters_have_tab_completion(shell: InteractiveShell, folder: Path) -> None:
-    """Those of the notebook that the line names; notebooks where it names none."""
+    """The parameters of the named notebook are completed, and notebooks if none is named."""
     write_notebook(folder / "completion.ipynb", "1", parameters="rate = 0.1\ndepth = 3")
 
     def offered(line: str) -> list[str]:
@@ -98,8 +98,8 @@ def test_parameters_have_tab_completion(shell: InteractiveShell, folder: Path) -
         ("a=tree, b=known", {"a": "tree", "b": 5}),
     ],
 )
-def test_words_of_a_line_are_values(line: str, expected: dict[str, Any]) -> None:
-    """Of Python; a bare word that means nothing is text."""
+def test_items_of_a_line_are_python_values(line: str, expected: dict[str, Any]) -> None:
+    """An unknown bare name is a string."""
     assert parse_line(line, {"known": 5}) == expected
 
 
@@ -114,8 +114,8 @@ def test_words_of_a_line_are_values(line: str, expected: dict[str, Any]) -> None
         ("a=unknown(1)", "a: unknown(1) raised NameError: name 'unknown' is not defined"),
     ],
 )
-def test_what_is_no_word_is_named(line: str, said: str) -> None:
-    """With what would be right."""
+def test_an_invalid_item_is_named(line: str, said: str) -> None:
+    """The error also says what would be right."""
     with pytest.raises(UsageError) as raised:
         parse_line(line, {})
     assert str(raised.value) == said
@@ -131,7 +131,7 @@ def test_what_is_no_word_is_named(line: str, said: str) -> None:
         ("a=1 parallel=0", "config.parallel: it must be a whole number from 1"),
     ],
 )
-def test_a_cell_that_makes_no_sweep_says_why(shell: InteractiveShell, line: str, said: str) -> None:
-    """As a usage error, without a traceback through the package."""
+def test_a_cell_without_a_sweep_raises_a_usage_error(shell: InteractiveShell, line: str, said: str) -> None:
+    """The error has no traceback through the package."""
     with pytest.raises(UsageError, match=said):
         shell.run_cell_magic("sweep", line, "1")

@@ -1,4 +1,4 @@
-"""A search that learns, over real runs."""
+"""Searches with Optuna, over real runs."""
 
 import os
 import signal
@@ -30,12 +30,12 @@ rw.optimize(notebook, objective="height", x=rw.uniform(-4, 4), n_trials=30, para
 
 @pytest.fixture
 def bowl(folder: Path) -> Path:
-    """Write a notebook whose value is least at one place."""
+    """Write a notebook whose value has a minimum."""
     return write_notebook(folder / "bowl.ipynb", BOWL, parameters=PARAMETERS)
 
 
 def test_a_search_finds_the_least_value(api: Api, bowl: Path) -> None:
-    """With what is fixed; its trials are the points of one sweep."""
+    """Fixed arguments are passed on, and the trials are the points of one sweep."""
     found = rw.optimize(bowl, objective="height", n_trials=25, parallel=2, seed=4, shift=2, api=api, **SPACE)
 
     assert len(found.sweep) == len(found.study.trials) == len(found.to_frame()) == 25
@@ -44,8 +44,8 @@ def test_a_search_finds_the_least_value(api: Api, bowl: Path) -> None:
     assert set(found.to_frame()["shift"]) == {2}
 
 
-def test_a_greatest_value_is_found_too(api: Api, bowl: Path) -> None:
-    """Whole numbers, by the other direction; a sampler of one's own."""
+def test_a_search_finds_the_greatest_value(api: Api, bowl: Path) -> None:
+    """Whole numbers are searched with the direction "maximize" and the user's own sampler."""
     grid = optuna.samplers.GridSampler({"shift": [1, 2, 3]})
 
     found = rw.optimize(
@@ -61,8 +61,8 @@ def test_a_greatest_value_is_found_too(api: Api, bowl: Path) -> None:
     assert (found.best.arguments, found.best.metrics) == ({"shift": 3}, {"height": 4.0})
 
 
-def test_a_search_goes_on_where_it_ended(api: Api, bowl: Path) -> None:
-    """By the id of its sweep, or by its name; with as many trials as it is wanted to have in all."""
+def test_a_search_is_resumed(api: Api, bowl: Path) -> None:
+    """It is found by the id of its sweep, or by its name; `n_trials` includes the earlier trials."""
     options: dict[str, Any] = {"objective": "height", "name": "goes on", "seed": 1, "api": api, **SPACE}
     first = rw.optimize(bowl, n_trials=4, **options)
 
@@ -79,7 +79,7 @@ def test_a_search_goes_on_where_it_ended(api: Api, bowl: Path) -> None:
 
 @pytest.mark.sqlite
 def test_a_search_that_was_killed_loses_and_repeats_no_trial(tmp_path: Path) -> None:
-    """With the process that asked and hosted the instance; each run is executed exactly once."""
+    """The process that searches and hosts the instance is killed; each run is executed exactly once."""
     seen = tmp_path / "seen.txt"
     cell = f"open({str(seen)!r}, 'a').write(f'{{x}}\\n')\nimport runwidgets, time\ntime.sleep(0.1)"
     notebook = write_notebook(
@@ -100,8 +100,8 @@ def test_a_search_that_was_killed_loses_and_repeats_no_trial(tmp_path: Path) -> 
     assert sorted(float(line) for line in seen.read_text().splitlines()) == sorted(values)
 
 
-def test_what_promises_little_is_pruned(api: Api, folder: Path) -> None:
-    """By the values that a run records on its way; its message says so."""
+def test_an_unpromising_run_is_pruned(api: Api, folder: Path) -> None:
+    """The pruner sees the values that a run records, and the message of the run says so."""
     cell = (
         "import runwidgets, time\nfor epoch in range(10, 100):\n"
         "    runwidgets.record('height', x + 1 / epoch, step=epoch)\n"
@@ -126,8 +126,8 @@ def test_what_promises_little_is_pruned(api: Api, folder: Path) -> None:
     assert {trial.params["x"]: trial.state.name for trial in again.study.trials} == states
 
 
-def test_a_run_that_somebody_cancels_is_not_pruned(api: Api, folder: Path) -> None:
-    """Whatever the reason says that they give; also for a search that is resumed."""
+def test_a_run_cancelled_by_a_user_is_not_pruned(api: Api, folder: Path) -> None:
+    """The reason may have any text, and the search may be resumed."""
     path = write_notebook(folder / "waits.ipynb", SLEEP, parameters="x: int = 0")
     workflow = api.workflows.create_workflow(str(path))
     sweep = api.sweeps.start_sweep(group_of(workflow), [arguments(x=1)])
@@ -141,7 +141,7 @@ def test_a_run_that_somebody_cancels_is_not_pruned(api: Api, folder: Path) -> No
 
 
 def test_a_failed_run_is_a_failed_trial(api: Api, folder: Path) -> None:
-    """The search goes on."""
+    """The search continues."""
     cell = "import runwidgets\nif x == 2:\n    1 / 0\nrunwidgets.record('height', x)"
     path = write_notebook(folder / "sometimes.ipynb", cell, parameters="x: int = 0")
     grid = optuna.samplers.GridSampler({"x": [1, 2, 3]}, seed=0)
@@ -171,16 +171,16 @@ def test_a_failed_run_is_a_failed_trial(api: Api, folder: Path) -> None:
         ({"objective": "height", "resume": True, **SPACE}, InvalidArgumentError, "resume: True needs a name"),
     ],
 )
-def test_what_cannot_be_searched_is_named(
+def test_an_invalid_search_is_named_in_the_error(
     api: Api, bowl: Path, options: dict[str, Any], error: type[Exception], said: str
 ) -> None:
-    """And nothing goes on."""
+    """No run continues."""
     with pytest.raises(error, match=said):
         rw.optimize(bowl, api=api, **options)
 
 
 def test_a_search_whose_runs_all_fail_gives_up(api: Api, folder: Path) -> None:
-    """With the reason of the last."""
+    """The error contains the reason of the last failure."""
     path = write_notebook(folder / "never.ipynb", "1 / 0", parameters="x: float = 0.0")
 
     with pytest.raises(InvalidRunStateError, match="the first 5 runs all failed; cell 3 raised ZeroDivision"):

@@ -1,4 +1,4 @@
-"""A sweep in the hands of a person: started, followed and read in a few words."""
+"""Sweeps from Python: started, followed and read."""
 
 import asyncio
 import json
@@ -39,12 +39,12 @@ runwidgets.record("depths", [each["arguments"]["depth"] for each in about])
 
 @pytest.fixture
 def study(folder: Path) -> Path:
-    """Write a notebook whose loss is to be small."""
+    """Write a notebook with a loss."""
     return write_notebook(folder / "study.ipynb", STUDY, parameters=PARAMETERS)
 
 
 def test_a_sweep_is_started_waited_for_and_read(api: Api, study: Path) -> None:
-    """In one line each: counts, best run, runs in order."""
+    """Counts, best run and runs in order need one line each."""
     sweep = rw.sweep(study, lr=[0.1, 0.01], depth=range(1, 4), api=api)
 
     assert (len(sweep), sweep.name) == (6, "lr, depth")
@@ -59,7 +59,7 @@ def test_a_sweep_is_started_waited_for_and_read(api: Api, study: Path) -> None:
 
 
 def test_a_sweep_becomes_a_frame(api: Api, study: Path) -> None:
-    """Right dtypes, missing where there is nothing; NaN is a number."""
+    """Columns have the right dtypes, missing values are missing, and NaN is a number."""
     frame = rw.sweep(study, {"lr": [0.5], "depth": [2, 3, 4]}, api=api).wait(60).to_frame()
 
     assert frame.index.tolist() == [1, 2, 3] and frame.index.name == "number"
@@ -71,8 +71,8 @@ def test_a_sweep_becomes_a_frame(api: Api, study: Path) -> None:
     assert "3 is not allowed" in frame["message"][2]
 
 
-def test_runs_come_as_they_end(api: Api, folder: Path) -> None:
-    """For a loop and for an async one; those that have ended already at once."""
+def test_runs_are_yielded_in_the_order_in_which_they_end(api: Api, folder: Path) -> None:
+    """`for` and `async for` yield them; runs that have ended already come first."""
     path = write_notebook(folder / "sleepy.ipynb", "import time\ntime.sleep(wait)", parameters="wait = 0.0")
     sweep = rw.sweep(path, wait=[1.5, 0.0], api=api)
 
@@ -85,8 +85,8 @@ def test_runs_come_as_they_end(api: Api, folder: Path) -> None:
     assert asyncio.run(collect_states()) == ["SUCCESS", "SUCCESS"]
 
 
-def test_waiting_ends_in_time_and_a_sweep_is_cancelled_run_again_and_deleted(api: Api, folder: Path) -> None:
-    """The runs go on without the wait."""
+def test_a_wait_times_out_and_a_sweep_is_cancelled_rerun_and_deleted(api: Api, folder: Path) -> None:
+    """The runs continue after the timeout."""
     sweep = rw.sweep(
         write_notebook(folder / "endless.ipynb", SLEEP, parameters="x = 1"), x=[1, 2, 3], api=api
     )
@@ -103,8 +103,8 @@ def test_waiting_ends_in_time_and_a_sweep_is_cancelled_run_again_and_deleted(api
         rw.Sweep(api, sweep.id)
 
 
-def test_a_sweep_is_paused_and_goes_on(api: Api, folder: Path) -> None:
-    """In one word each."""
+def test_a_sweep_is_paused_and_resumed(api: Api, folder: Path) -> None:
+    """Each needs one call."""
     notebook = write_notebook(folder / "long.ipynb", SLEEP, parameters="x = 1")
     sweep = rw.sweep(notebook, x=[1, 2], config={"parallel": 1}, api=api)
 
@@ -112,8 +112,8 @@ def test_a_sweep_is_paused_and_goes_on(api: Api, folder: Path) -> None:
     sweep.cancel()
 
 
-def test_spaces_and_keywords_combine_and_a_bad_point_starts_nothing(api: Api, study: Path) -> None:
-    """The first bad one is named."""
+def test_spaces_and_keywords_combine_and_an_invalid_point_starts_nothing(api: Api, study: Path) -> None:
+    """The error names the first invalid point."""
     space = rw.zip(lr=[0.1, 0.2], depth=[1, 2])
     sweep = rw.sweep(study, space, model=["a", "b"], api=api)
 
@@ -129,7 +129,7 @@ def test_spaces_and_keywords_combine_and_a_bad_point_starts_nothing(api: Api, st
 def test_only_new_points_run_where_runs_are_reused_and_a_changed_notebook_runs_all(
     api: Api, folder: Path
 ) -> None:
-    """By template and arguments."""
+    """Runs are compared by template and arguments."""
     path = write_notebook(folder / "reused.ipynb", "print(x)", parameters="x = 1")
     first = rw.sweep(path, x=[1, 2], api=api).wait(60)
 
@@ -142,8 +142,8 @@ def test_only_new_points_run_where_runs_are_reused_and_a_changed_notebook_runs_a
     assert ids[0] < ids[1] and not ids[1] & ids[2]
 
 
-def test_pictures_are_shown_with_what_tells_them_apart(api: Api, study: Path) -> None:
-    """Escaped, and in the page itself."""
+def test_pictures_are_labelled_with_the_varied_arguments(api: Api, study: Path) -> None:
+    """Labels are escaped, and pictures are embedded."""
     sweep = rw.sweep(study, depth=[1, 2], model="<b>", api=api).wait(60)
 
     shown = sweep.images("plot.png")._repr_html_()
@@ -154,7 +154,7 @@ def test_pictures_are_shown_with_what_tells_them_apart(api: Api, study: Path) ->
         sweep.images("other.png")
 
 
-def test_a_notebook_sums_up_what_came_out(api: Api, study: Path, folder: Path) -> None:
+def test_a_notebook_summarizes_the_results(api: Api, study: Path, folder: Path) -> None:
     """Its parameter `runs` is a folder with the files of each successful run."""
     report = write_notebook(folder / "report.ipynb", REPORT, parameters="runs: str\ntitle: str = ''")
     sweep = rw.sweep(study, depth=[1, 2, 3], lr=1.0, api=api).wait(60)
@@ -171,8 +171,8 @@ def test_a_notebook_sums_up_what_came_out(api: Api, study: Path, folder: Path) -
         failed.summarize(report)
 
 
-def test_a_sweep_says_what_it_is_where_nothing_is_live(api: Api, study: Path) -> None:
-    """As text and as a table; the saved card names it."""
+def test_a_sweep_has_a_static_representation(api: Api, study: Path) -> None:
+    """It consists of text and a table; the saved card names the sweep."""
     sweep = rw.sweep(study, depth=[1, 2], name="<i>study</i>", api=api).wait(60)
 
     bundle = sweep._repr_mimebundle_()

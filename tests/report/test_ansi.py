@@ -26,7 +26,7 @@ def mixed(red: int, green: int, blue: int) -> str:
     ],
 )
 def test_colours_of_a_terminal_become_colours_of_the_page(text: str, shown: str) -> None:
-    """Basic, indexed and mixed ones, with semicolons and with colons; text stays text."""
+    """Basic, indexed and mixed colours are converted, with semicolons and with colons; text is unchanged."""
     assert ansi_html(text) == shown
 
 
@@ -39,6 +39,6 @@ def test_colours_of_a_terminal_become_colours_of_the_page(text: str, shown: str)
         ("\x00\x7f\u202e\ud800", "␀␡⟨U+202E⟩⟨U+D800⟩"),
     ],
 )
-def test_what_sets_no_colour_is_left_out(text: str, shown: str) -> None:
-    """Titles and links too; carriage returns go back, and other controls become visible."""
+def test_other_sequences_are_removed(text: str, shown: str) -> None:
+    """Titles and links are removed, carriage returns go back, and other controls become visible."""
     assert ansi_html(text) == shown

@@ -54,7 +54,7 @@ def local(instance: Instance) -> Api:
 
 
 class Reader(HTMLParser):
-    """Reads a document as a browser would: elements, their attributes, and the text."""
+    """Parses a document like a browser: elements, their attributes, and the text."""
 
     def __init__(self, document: str) -> None:
         super().__init__()
@@ -63,16 +63,16 @@ class Reader(HTMLParser):
         self.feed(document)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep an element."""
+        """Store an element."""
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        """Keep text."""
+        """Store text."""
         self.text += data
 
 
 def assert_harmless(document: str) -> Reader:
-    """Hold a document to what it may have: no script, no handler, nothing loaded, frames without rights."""
+    """Check that a document has no script, no handler, no resource, and only sandboxed frames."""
     read = Reader(document)
     for tag, attributes in read.elements:
         assert tag not in {"script", "link", "object", "embed", "base", "form", "svg", "a"}
@@ -85,7 +85,7 @@ def assert_harmless(document: str) -> Reader:
 
 
 def test_a_report_shows_hostile_text_as_it_is_written(api: Api, folder: Path) -> None:
-    """In names, arguments, metrics, files, tables, pages, log and outputs: nothing can run or load."""
+    """Nothing can execute or load in names, arguments, metrics, files, tables, pages, log and outputs."""
     parameters = "\n".join(f"p{at} = ''" for at in range(len(HOSTILE)))
     path = write_notebook(folder / "hostile.ipynb", WRITE, parameters=parameters)
     given = {f"p{at}": text for at, text in enumerate(HOSTILE)}
@@ -110,7 +110,7 @@ def test_a_report_shows_hostile_text_as_it_is_written(api: Api, folder: Path) ->
 
 
 def test_a_report_of_a_failure_has_its_reason_and_its_coloured_traceback(local: Api, folder: Path) -> None:
-    """The sentence first; the colours are those that the notebook has."""
+    """The message comes first; the colours are those of the notebook."""
     path = write_notebook(folder / "fails.ipynb", "raise ValueError('<b>no</b>')", parameters="x = 1")
     run = rw.run(path, api=local).wait(60)
 
@@ -123,7 +123,7 @@ def test_a_report_of_a_failure_has_its_reason_and_its_coloured_traceback(local: 
 
 
 def test_a_report_of_an_active_run_says_so(local: Api, folder: Path) -> None:
-    """It is a picture of a moment."""
+    """The report states that the run was active when it was made."""
     run = rw.Run(local, running(local, folder, SLEEP)["id"])
     wait_until(lambda: run.progress.get("cell"))
 
@@ -134,8 +134,8 @@ def test_a_report_of_an_active_run_says_so(local: Api, folder: Path) -> None:
     assert "it was enough" in assert_harmless(run.to_html()).text
 
 
-def test_a_report_is_written_where_it_is_told_to(local: Api, folder: Path, tmp_path: Path) -> None:
-    """Into a file, or into a folder under the run's id."""
+def test_a_report_is_written_to_a_path(local: Api, folder: Path, tmp_path: Path) -> None:
+    """The path is a file, or a folder, in which the file is named after the run's id."""
     run = rw.run(write_notebook(folder / "written.ipynb", DOUBLE, parameters="x = 4"), api=local).wait(60)
 
     written = run.to_html(tmp_path / "report.html")
@@ -150,14 +150,14 @@ def test_a_report_is_written_where_it_is_told_to(local: Api, folder: Path, tmp_p
 
 
 def outputs(*shown: Any) -> list[Any]:
-    """Return what a kernel would put into a notebook."""
+    """Return outputs as a kernel would put them into a notebook."""
     bundles = [each._repr_mimebundle_() for each in shown]
     data = [bundle[0] if isinstance(bundle, tuple) else bundle for bundle in bundles]
     return [new_output("display_data", each) for each in data]
 
 
 def test_nbconvert_shows_every_widget_and_run(local: Api, folder: Path) -> None:
-    """State, arguments, times, metrics, files with sizes; with text as text, and nothing live."""
+    """The static pages have state, arguments, times, metrics and files with sizes; text is escaped."""
     path = write_notebook(folder / "shown.ipynb", DOUBLE, parameters="x = 1\nname = '<b>me</b>'")
     run = rw.run(path, x=21, api=local).wait(60)
     widgets = [
@@ -181,7 +181,7 @@ def test_nbconvert_shows_every_widget_and_run(local: Api, folder: Path) -> None:
 
 
 def test_a_card_says_why_a_run_failed(local: Api, folder: Path) -> None:
-    """In its first line, cut where it is long."""
+    """The reason is in the first line, shortened if it is long."""
     path = write_notebook(folder / "why.ipynb", "raise ValueError('<i>' + 'no ' * 1000)")
     run = rw.run(path, api=local).wait(60)
 
@@ -191,8 +191,8 @@ def test_a_card_says_why_a_run_failed(local: Api, folder: Path) -> None:
     assert len(card) < 3000
 
 
-def test_a_run_that_is_gone_is_shown_as_it_was(local: Api, folder: Path) -> None:
-    """A cell that shows a deleted run gives no traceback."""
+def test_a_deleted_run_is_shown_in_its_last_state(local: Api, folder: Path) -> None:
+    """A cell that shows a deleted run raises no exception."""
     run = rw.run(write_notebook(folder / "gone.ipynb", "1"), api=local)
     local.runs.cancel_run(run.id)
     local.runs.delete_run(run.id)
@@ -201,5 +201,5 @@ def test_a_run_that_is_gone_is_shown_as_it_was(local: Api, folder: Path) -> None
 
 
 def test_sizes_are_written_as_people_read_them() -> None:
-    """With a unit, and not more digits than say something."""
+    """Sizes have a unit, and only significant digits."""
     assert [size_text(size) for size in (0, 999, 1500, 250_000)] == ["0 B", "999 B", "1.5 kB", "250 kB"]

@@ -32,7 +32,7 @@ DECLARED = (
 
 @pytest.fixture(scope="module")
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> EndedRoot:
-    """Run, fail, cancel and delete on a root, and let it come to rest."""
+    """Execute, fail, cancel and delete runs on a root, and wait until it is at rest."""
     folder = tmp_path_factory.mktemp("notebooks")
     path = folder.parent / f"{folder.name}-root"
     (folder / "data.txt").write_text("beside the notebook")
@@ -68,7 +68,7 @@ def root(healthy: EndedRoot, tmp_path: Path) -> EndedRoot:
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """Return everything that is in a folder."""
+    """Return all files of a folder with their content."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in folder.rglob("*")
@@ -76,12 +76,12 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 def look(root: EndedRoot) -> list[Violation]:
-    """Check without patience."""
+    """Check without a second look."""
     return check(root.path, recheck_delay=0.0)
 
 
-def test_a_healthy_root_gives_no_finding_and_is_left_as_it_was(root: EndedRoot) -> None:
-    """Five runs and seven files are looked at, and not one byte is changed."""
+def test_a_healthy_root_has_no_violation_and_is_not_changed(root: EndedRoot) -> None:
+    """Five runs and seven files are checked, and no byte is changed."""
     before = contents(root.path)
 
     report = examine(root.path, recheck_delay=0.0)
@@ -92,7 +92,7 @@ def test_a_healthy_root_gives_no_finding_and_is_left_as_it_was(root: EndedRoot) 
 
 @pytest.fixture
 def idle_service(root: EndedRoot) -> Iterator[None]:
-    """Have an instance live that does nothing."""
+    """Hold the lock of an instance that does nothing."""
     path = root.path / "instances" / "idle"
     lock = hold_lock(path)
     assert lock is not None
@@ -103,7 +103,7 @@ def idle_service(root: EndedRoot) -> Iterator[None]:
 @pytest.mark.parametrize("case", DAMAGE)
 @pytest.mark.usefixtures("idle_service")
 def test_each_damage_is_found_and_nothing_else(root: EndedRoot, case: str) -> None:
-    """One thing is broken on a root that was healthy; one invariant is named for it."""
+    """One thing is damaged on a healthy root, and exactly one invariant is reported."""
     damage, invariant, sentence = DAMAGE[case]
     damage(root)
 
@@ -114,8 +114,8 @@ def test_each_damage_is_found_and_nothing_else(root: EndedRoot, case: str) -> No
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])
-def test_a_process_that_lives_on_is_found(root: EndedRoot, is_deleted: bool) -> None:
-    """Of a run that ended, and of one that is gone."""
+def test_a_surviving_process_is_found(root: EndedRoot, is_deleted: bool) -> None:
+    """The process belongs to a run that ended, or that was deleted."""
     root.sql("UPDATE runs SET created_at = ?, started_at = ?, finished_at = ?", *[YEARS_AGO] * 3)
     root.sql("UPDATE events SET at = ?", YEARS_AGO)
     run_id = root.deleted if is_deleted else root.success
@@ -139,8 +139,8 @@ def test_a_process_that_lives_on_is_found(root: EndedRoot, is_deleted: bool) -> 
         ("UPDATE versions SET template = '{'", "a template in it cannot be read"),
     ],
 )
-def test_a_database_that_is_not_ours_is_a_finding(root: EndedRoot, damage: str, sentence: str) -> None:
-    """It is neither migrated nor repaired."""
+def test_a_foreign_database_is_a_violation(root: EndedRoot, damage: str, sentence: str) -> None:
+    """The database is neither migrated nor repaired."""
     root.sql(damage)
     before = contents(root.path)
 
@@ -151,8 +151,8 @@ def test_a_database_that_is_not_ours_is_a_finding(root: EndedRoot, damage: str, 
     assert contents(root.path) == before
 
 
-def test_what_is_missing_is_a_finding_and_is_not_made(root: EndedRoot, tmp_path: Path) -> None:
-    """No root, no database, and a database that is none."""
+def test_a_missing_root_is_a_violation_and_is_not_created(root: EndedRoot, tmp_path: Path) -> None:
+    """The root or the database is missing, or the database is not one."""
     nowhere = tmp_path / "nowhere"
     assert [violation.invariant for violation in check(nowhere)] == [1] and not nowhere.exists()
     database = root.path / "runwidgets.db"
@@ -163,8 +163,8 @@ def test_what_is_missing_is_a_finding_and_is_not_made(root: EndedRoot, tmp_path:
     assert not database.exists()
 
 
-def test_a_root_in_motion_gives_no_finding(tmp_path: Path) -> None:
-    """While runs are accepted, run, are cancelled and deleted, nothing looks wrong twice."""
+def test_a_root_in_use_has_no_violation(tmp_path: Path) -> None:
+    """While runs are accepted, executed, cancelled and deleted, nothing looks wrong twice."""
     instance = open_instance(tmp_path / "root", slots=2)
     api = instance.api()
     group_id = group_of(workflow(api, tmp_path, "print(1)", "open('x', 'w').write('y')"))
@@ -181,8 +181,8 @@ def test_a_root_in_motion_gives_no_finding(tmp_path: Path) -> None:
     assert violations == []
 
 
-def test_the_command_says_what_is_wrong(root: EndedRoot) -> None:
-    """Print one line and exit with 0 if nothing is wrong, else one line per violation and 1."""
+def test_the_command_prints_the_violations(root: EndedRoot) -> None:
+    """The command exits with 0 and one line if nothing is wrong, else with 1 and one line per violation."""
     command = [str(Path(sys.executable).with_name("jupyter-runwidgets")), "doctor", f"--root={root.path}"]
     well = subprocess.run(command, capture_output=True, text=True, check=False)
     root.run(root.error, "log.txt").unlink()

@@ -15,7 +15,7 @@ CELLS = (
 
 
 def follow(api: Api, after: int, run_id: str) -> list[dict[str, Any]]:
-    """Return the events of a run up to its end."""
+    """Return the events of a run until its end."""
     seen = []
     stop = threading.Event()
     for event in api.events.follow_events(after, run_id=run_id, stop=stop):
@@ -27,7 +27,7 @@ def follow(api: Api, after: int, run_id: str) -> list[dict[str, Any]]:
 
 
 def test_a_follower_sees_everything_in_order(api: Api, folder: Path) -> None:
-    """From PENDING to SUCCESS, with metrics, progress and the size of the log on the way."""
+    """The events lead from PENDING to SUCCESS, with metrics, progress and the size of the log."""
     before = api.events.last_event()
     run_id = accepted(api, folder, *CELLS)["id"]
 
@@ -44,7 +44,7 @@ def test_a_follower_sees_everything_in_order(api: Api, folder: Path) -> None:
 
 
 def test_a_follower_that_resumes_misses_nothing(api: Api, folder: Path) -> None:
-    """What came after the last event seen is told again, and nothing before it."""
+    """Only the events after the last one seen are sent."""
     before = api.events.last_event()
     run_id = finished(api, folder, *CELLS)["id"]
     whole = follow(api, before, run_id)
@@ -53,8 +53,8 @@ def test_a_follower_that_resumes_misses_nothing(api: Api, folder: Path) -> None:
         assert follow(api, event["seq"], run_id) == whole[at + 1 :]
 
 
-def test_a_deleted_run_is_told(api: Api, folder: Path) -> None:
-    """Who follows its group learns of it."""
+def test_a_deletion_is_an_event(api: Api, folder: Path) -> None:
+    """Followers of the run's group receive it."""
     group_id = group_of(workflow(api, folder, "1"))
     run_id = api.runs.start_run(group_id, [])["id"]
     api.runs.cancel_run(run_id)
@@ -67,7 +67,7 @@ def test_a_deleted_run_is_told(api: Api, folder: Path) -> None:
 
 
 def test_only_what_exists_can_be_followed(api: Api) -> None:
-    """An unknown run or group is named before the first event."""
+    """An unknown run or group raises an error before the first event."""
     with pytest.raises(UnknownRunError):
         next(iter(api.events.follow_events(0, run_id="nothing")))
     with pytest.raises(UnknownWorkflowGroupError):

@@ -13,7 +13,7 @@ from tests.builders import arguments, ended, group_of, workflow
 
 
 def test_a_group_has_members_parameters_and_files(api: Api, folder: Path) -> None:
-    """Its handle holds all that belongs to it, and its own parameters beside the template's."""
+    """The handle contains the group's own parameters after those of the template."""
     made = workflow(api, folder, "1", parameters="x: int = 1")
 
     group = api.groups.create_group(
@@ -28,7 +28,7 @@ def test_a_group_has_members_parameters_and_files(api: Api, folder: Path) -> Non
 
 
 def test_groups_are_listed_with_the_default_one_first(api: Api, folder: Path) -> None:
-    """Of one workflow, or of all."""
+    """The list contains the groups of one workflow, or of all."""
     made = workflow(api, folder, "1")
     other = api.groups.create_group(made["id"], "other")
 
@@ -41,7 +41,7 @@ def test_groups_are_listed_with_the_default_one_first(api: Api, folder: Path) ->
 
 
 def test_a_group_is_renamed_and_its_members_are_set(api: Api, folder: Path) -> None:
-    """What is not given stays."""
+    """Values that are not given are kept."""
     made = workflow(api, folder, "1")
     group = api.groups.create_group(made["id"], "before", ["ann"])
 
@@ -52,8 +52,8 @@ def test_a_group_is_renamed_and_its_members_are_set(api: Api, folder: Path) -> N
     assert changed["name"] == "after" and [each["username"] for each in changed["members"]] == ["carl"]
 
 
-def test_what_is_wrong_with_a_group_is_named(api: Api, folder: Path) -> None:
-    """A name that is taken or empty, a parameter that the template has, the default group's deletion."""
+def test_an_invalid_group_is_refused(api: Api, folder: Path) -> None:
+    """A used or empty name, a parameter of the template, and deleting the default group are refused."""
     made = workflow(api, folder, "1", parameters="x: int = 1")
     api.groups.create_group(made["id"], "taken")
 
@@ -66,8 +66,8 @@ def test_what_is_wrong_with_a_group_is_named(api: Api, folder: Path) -> None:
         api.groups.delete_group(group_of(made))
 
 
-def test_a_group_goes_with_its_runs(api: Api, folder: Path) -> None:
-    """After it is deleted nothing of it is found."""
+def test_a_group_is_deleted_with_its_runs(api: Api, folder: Path) -> None:
+    """Nothing of a deleted group is found."""
     made = workflow(api, folder, "1", parameters="x: int = 1")
     group = api.groups.create_group(made["id"], "short")
     ended(api, api.runs.start_run(group["id"], arguments(x=2))["id"])

@@ -27,7 +27,7 @@ COMMAND = str(Path(sys.executable).with_name("jupyter-runwidgets"))
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """Let three runs of one group end on a root, the middle one years ago, and then one of another."""
+    """Finish three runs of one group on a root, the second one years ago, and then one of another group."""
     folder = tmp_path_factory.mktemp("notebooks")
     path = folder.parent / f"{folder.name}-root"
     instance = open_instance(path, slots=2)
@@ -50,7 +50,7 @@ def root(filled: tuple[Path, list[str]], tmp_path: Path) -> Root:
 
 
 def left(root: Root) -> set[str]:
-    """Return the runs that have a folder, and hold them to what the rows say."""
+    """Return the runs that have a directory, and check that they have rows."""
     assert check(root.path, recheck_delay=0.0) == []
     return {path.name for path in (root.path / "runs").iterdir()}
 
@@ -62,7 +62,7 @@ def left(root: Root) -> set[str]:
 def test_old_runs_go_and_nothing_of_them_remains(
     root: Root, filled: tuple[Path, list[str]], keep_days: int, keep_runs: int, going: list[int]
 ) -> None:
-    """By their age and by their place in their group, as soon as one of the two says so."""
+    """A run is removed by its age or by its position in its group, as soon as one rule applies."""
     run_ids = filled[1]
     gone = [run_ids[at] for at in going]
 
@@ -74,7 +74,7 @@ def test_old_runs_go_and_nothing_of_them_remains(
 
 
 def test_a_dry_run_changes_nothing(root: Root) -> None:
-    """It says what would go, run and orphans."""
+    """The dry run lists the runs and orphans that would be removed."""
     orphan = root.orphan("copies/ab/abcd")
     before = {path: path.stat().st_mtime for path in root.path.rglob("*")}
 
@@ -94,8 +94,8 @@ def test_a_dry_run_changes_nothing(root: Root) -> None:
         ("instances/dead", False),
     ],
 )
-def test_what_belongs_to_nobody_goes_when_it_is_old(root: Root, name: str, is_folder: bool) -> None:
-    """What is young may be about to get its row, and stays."""
+def test_old_orphans_are_removed(root: Root, name: str, is_folder: bool) -> None:
+    """A recent file may be about to get its row, and is kept."""
     path = root.orphan(name, is_folder=is_folder)
     os.utime(path)
     assert list(clean_root(root.path)) == [] and path.exists()
@@ -107,8 +107,8 @@ def test_what_belongs_to_nobody_goes_when_it_is_old(root: Root, name: str, is_fo
     assert len(left(root)) == 4
 
 
-def test_a_folder_without_a_row_goes_unless_its_lock_is_held(root: Root) -> None:
-    """An instance that accepts runs holds a lock, beside their ids, until the rows are there."""
+def test_a_folder_without_a_row_is_removed_unless_its_lock_is_held(root: Root) -> None:
+    """An instance that accepts runs holds a lock, beside their ids, until their rows are committed."""
     folders = [root.path / "runs" / name for name in ("accepted", "lost", ".0123.doomed")]
     for folder in folders:
         folder.mkdir()
@@ -125,8 +125,10 @@ def test_a_folder_without_a_row_goes_unless_its_lock_is_held(root: Root) -> None
     assert (root.path / "runs" / "together").exists()
 
 
-def test_what_a_runner_left_half_made_goes_with_its_end(root: Root, filled: tuple[Path, list[str]]) -> None:
-    """A snapshot that was never finished, and a secret that was never read."""
+def test_unfinished_files_of_a_runner_are_removed_after_its_end(
+    root: Root, filled: tuple[Path, list[str]]
+) -> None:
+    """The files are an incomplete snapshot, and a secret that was never read."""
     names = [f"runs/{filled[1][0]}/{name}" for name in (".output.ipynb.x", "secrets.json")]
     for name in names:
         root.orphan(name)
@@ -135,8 +137,8 @@ def test_what_a_runner_left_half_made_goes_with_its_end(root: Root, filled: tupl
     assert len(left(root)) == 4
 
 
-def test_copies_go_with_the_last_template_that_needs_them(tmp_path: Path) -> None:
-    """Of two workflows that use one file, the first takes only its own notebook with it."""
+def test_copies_are_removed_with_the_last_template_that_needs_them(tmp_path: Path) -> None:
+    """Of two workflows that use one file, the deletion of the first removes only its notebook."""
     (tmp_path / "shared.txt").write_text("shared")
     instance = open_instance(tmp_path / "root")
     api = instance.api()
@@ -153,8 +155,8 @@ def test_copies_go_with_the_last_template_that_needs_them(tmp_path: Path) -> Non
     assert counted == [2, 0]
 
 
-def test_a_run_that_is_active_stays_whatever_is_asked(tmp_path: Path) -> None:
-    """Also when it is the oldest of its group."""
+def test_an_active_run_is_always_kept(tmp_path: Path) -> None:
+    """It is kept even if it is the oldest of its group."""
     instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel")
     api = instance.api()
     run_id = running(api, tmp_path, SLEEP)["id"]
@@ -168,15 +170,15 @@ def test_a_run_that_is_active_stays_whatever_is_asked(tmp_path: Path) -> None:
     assert removed == [] and states == {"RUNNING", "PENDING"}
 
 
-def test_a_run_stays_until_its_processes_are_gone(root: Root, filled: tuple[Path, list[str]]) -> None:
-    """However old it is."""
+def test_a_run_is_kept_until_its_processes_have_ended(root: Root, filled: tuple[Path, list[str]]) -> None:
+    """Its age does not matter."""
     root.sql("UPDATE runs SET holds_slot = 1 WHERE id = ?", filled[1][1])
 
     assert list(clean_root(root.path, None, 30)) == []
 
 
-def test_two_may_clean_at_once(root: Root) -> None:
-    """Neither failures over what the other removed first."""
+def test_two_processes_may_clean_one_root(root: Root) -> None:
+    """Neither fails because the other removed something first."""
     problems: list[BaseException] = []
 
     def work() -> None:
@@ -194,8 +196,10 @@ def test_two_may_clean_at_once(root: Root) -> None:
     assert problems == [] and len(left(root)) == 2
 
 
-def test_the_command_says_what_it_removed(root: Root, filled: tuple[Path, list[str]], tmp_path: Path) -> None:
-    """A line for each, and their sum; where there is no root it says so and makes none."""
+def test_the_command_prints_what_it_removed(
+    root: Root, filled: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    """It prints a line for each item, and the total; a missing root is reported and not created."""
     options = ["--keep-runs=1", f"--root={root.path}"]
     dry, done, again = (
         subprocess.run([COMMAND, "clean", *options, *more], capture_output=True, text=True, check=True).stdout
@@ -212,7 +216,7 @@ def test_the_command_says_what_it_removed(root: Root, filled: tuple[Path, list[s
 
 
 def test_a_root_without_a_database_is_left_alone(root: Root) -> None:
-    """Nobody can say what belongs to whom."""
+    """Without rows, orphans cannot be recognised."""
     for path in root.path.glob("runwidgets.db*"):
         path.unlink()
 
@@ -222,8 +226,8 @@ def test_a_root_without_a_database_is_left_alone(root: Root) -> None:
     assert len(list((root.path / "runs").iterdir())) == 4
 
 
-def test_a_service_removes_what_is_old_when_it_starts(root: Root, filled: tuple[Path, list[str]]) -> None:
-    """As its settings say, and its followers are told."""
+def test_an_instance_removes_old_runs_when_it_starts(root: Root, filled: tuple[Path, list[str]]) -> None:
+    """It applies its settings, and its followers receive the events."""
     run_ids = filled[1]
     instance = open_instance(root.path, keep_days=30, keep_runs=1)
     api = instance.api()
@@ -239,8 +243,8 @@ def test_a_service_removes_what_is_old_when_it_starts(root: Root, filled: tuple[
     assert kept == [run_ids[2]] and left(root) == set(run_ids[2:])
 
 
-def test_a_service_without_settings_keeps_all_runs(root: Root) -> None:
-    """The default of both is to keep everything."""
+def test_an_instance_without_settings_keeps_all_runs(root: Root) -> None:
+    """The defaults of both settings keep everything."""
     orphan = root.orphan("copies/ab/abcd")
 
     instance = open_instance(root.path)
@@ -253,7 +257,7 @@ def test_a_service_without_settings_keeps_all_runs(root: Root) -> None:
 def test_an_instance_responds_before_its_retention_has_finished(
     root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a million runs that takes minutes; nobody waits for it."""
+    """With a million runs the retention takes minutes, and no request waits for it."""
     has_answered = threading.Event()
     orphan = root.orphan("copies/ab/abcd")
 
@@ -269,10 +273,10 @@ def test_an_instance_responds_before_its_retention_has_finished(
     instance.close()
 
 
-def test_what_grows_old_later_goes_later_until_the_end(
+def test_the_retention_is_repeated_until_the_instance_is_closed(
     root: Root, filled: tuple[Path, list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Again and again, also after a failure, which is logged; `close` ends it."""
+    """It is repeated even after a failure, which is logged; `close` ends it."""
     root.sql("ALTER TABLE uploads RENAME TO elsewhere")
     files, database = open_store(root.path)
     cleaner = Retention(files, database, 30, 0, pause=0.01)

@@ -41,7 +41,7 @@ ALWAYS = DESCRIPTOR | {"workflowId", "groupId", "arguments", "parameters"}
 
 class TestStart:
     def test_an_accepted_run_has_its_handle_and_its_folder(self, api: Api, folder: Path) -> None:
-        """The handle of a run that was just accepted holds what is always in it."""
+        """The handle of an accepted run has all keys that are always present."""
         made = workflow(api, folder, "x", parameters="x: int = 3")
 
         handle = api.runs.start_run(group_of(made), arguments(x=5))
@@ -53,7 +53,7 @@ class TestStart:
         ended(api, handle["id"])
 
     def test_arguments_come_back_as_they_were_sent(self, api: Api, folder: Path) -> None:
-        """In their order, uncast and without defaults."""
+        """They keep their order, are not cast, and contain no defaults."""
         made = workflow(api, folder, "x", parameters="x: int = 3\ny: float = 1.5\nz = 'a'")
         sent = arguments(y="0.50", x="7")
 
@@ -84,7 +84,7 @@ class TestStart:
     def test_a_wrong_argument_is_refused_and_leaves_nothing(
         self, api: Api, folder: Path, sent: Any, error: type[RunWidgetsError], sentence: str
     ) -> None:
-        """A rejected start leaves no run, whatever was wrong."""
+        """A rejected start leaves no run."""
         declared = "import pathlib\nx: Annotated[int, Ge(1), Le(100)]\nfile: pathlib.Path | None = None"
         group_id = group_of(workflow(api, folder, "x", parameters=declared))
 
@@ -94,7 +94,7 @@ class TestStart:
         assert api.runs.list_runs(group_id) == {"runs": []}
 
     def test_arguments_are_checked_in_the_order_of_the_design(self, api: Api, folder: Path) -> None:
-        """Of several faults the first in the order is named: duplicates, names, files, values, missing."""
+        """The first error in this order is reported: duplicates, names, files, values, missing arguments."""
         group_id = group_of(workflow(api, folder, "x", parameters="x: int\ny: int\nf: Path | None = None"))
         twice, unknown = arguments(x="a") + arguments(x="a"), arguments(q=1)
         file = [{"name": "f", "value": {"type": "$file", "value": {"fileId": "nil"}}}]
@@ -110,7 +110,7 @@ class TestStart:
                 api.runs.start_run(group_id, sent)
 
     def test_a_start_in_an_unknown_group_is_refused(self, api: Api) -> None:
-        """There is no run without a group."""
+        """A run cannot exist without a group."""
         with pytest.raises(UnknownWorkflowGroupError, match="there is no such group"):
             api.runs.start_run("nowhere", [])
 
@@ -125,7 +125,7 @@ class TestStart:
             {"key": ""},
         ],
     )
-    def test_a_setting_that_makes_no_sense_is_refused(self, api: Api, folder: Path, config: Any) -> None:
+    def test_an_invalid_setting_is_refused(self, api: Api, folder: Path, config: Any) -> None:
         """The error names the setting."""
         group_id = group_of(workflow(api, folder, "1"))
 
@@ -133,7 +133,7 @@ class TestStart:
             api.runs.start_run(group_id, [], config)
 
     def test_two_starts_with_one_key_are_one_run(self, api: Api, folder: Path) -> None:
-        """A double click, or a request that was sent again, starts nothing twice."""
+        """A double click, or a repeated request, starts only one run."""
         group_id = group_of(workflow(api, folder, "1"))
 
         first = api.runs.start_run(group_id, [], {"key": "k"})
@@ -147,7 +147,7 @@ class TestStart:
         "text", ["'", '"""', "a\nb", "$(id)", "\u2028", "\u202e", "🙂", "<img onerror=x>"]
     )
     def test_hostile_text_reaches_the_notebook_exactly(self, api: Api, folder: Path, text: str) -> None:
-        """What is legal is accepted and comes back as it was sent."""
+        """Any valid text is accepted and returned unchanged."""
         group_id = group_of(
             workflow(
                 api, folder, "import runwidgets\nrunwidgets.record('said', said)", parameters="said = ''"
@@ -162,7 +162,7 @@ class TestStart:
 
 class TestStates:
     def test_a_successful_run_lists_its_files_and_metrics(self, api: Api, folder: Path) -> None:
-        """SUCCESS: every file with name, size and hash, the executed notebook among them."""
+        """A SUCCESS run lists every file with name, size and hash, including the executed notebook."""
         group_id = group_of(workflow(api, folder, DOUBLE, parameters="x: int = 3"))
 
         handle = ended(api, api.runs.start_run(group_id, arguments(x=21))["id"])
@@ -177,8 +177,8 @@ class TestStates:
         assert (table["size"], table["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
         assert notebook["mimeType"] == "application/x-ipynb+json"
 
-    def test_a_failing_run_says_which_cell_and_why(self, api: Api, folder: Path) -> None:
-        """ERROR: the exception in words, its traceback, no files, and the notebook as far as it came."""
+    def test_a_failed_run_names_the_cell_and_the_exception(self, api: Api, folder: Path) -> None:
+        """An ERROR run has the exception, its traceback, no files, and the notebook up to the failure."""
         handle = finished(api, folder, "print('before')", "1 / 0", "print('after')")
 
         assert (handle["state"], handle["reason"]) == ("ERROR", "cell_error") and "files" not in handle
@@ -194,7 +194,7 @@ class TestStates:
             api.runs.get_result_file(handle["id"], "anything")
 
     def test_a_cell_that_may_raise_does_not_fail_the_run(self, api: Api, folder: Path) -> None:
-        """A cell tagged `raises-exception` is allowed to."""
+        """A cell tagged `raises-exception` may fail."""
         path = folder / "raises.ipynb"
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]})],
@@ -217,7 +217,7 @@ class TestStates:
     def test_a_kernel_that_ends_early_is_an_error(
         self, api: Api, folder: Path, cell: str, sentence: str
     ) -> None:
-        """However the kernel goes, the messages say how."""
+        """The messages tell how the kernel ended."""
         handle = finished(api, folder, cell, "print('never')")
 
         assert handle["state"] == "ERROR"
@@ -228,7 +228,7 @@ class TestStates:
     def test_a_run_over_its_time_is_an_error_that_names_the_limit(
         self, api: Api, folder: Path, limit: str
     ) -> None:
-        """Both limits end the run as a cancel would."""
+        """Both limits stop the run like a cancellation."""
         handle = finished(api, folder, SLEEP, config={limit: 1.5})
 
         assert (handle["state"], handle["reason"]) == ("ERROR", "timeout")
@@ -265,7 +265,7 @@ class TestStates:
 
 class TestCancel:
     def test_cancelling_a_running_run_stops_it_and_lets_it_clean_up(self, api: Api, folder: Path) -> None:
-        """The handle says CANCELED at once; `finally` blocks run; the log stays."""
+        """The handle is CANCELED at once; `finally` blocks execute; the log is kept."""
         run_id = running(api, folder, CLEAN)["id"]
 
         handle = api.runs.cancel_run(run_id, "enough")
@@ -275,8 +275,8 @@ class TestCancel:
         wait_until(lambda: "cleaned up" in api.runs.get_log(run_id)["text"])
         assert api.runs.get_run(run_id)["state"] == "CANCELED"
 
-    def test_cancelling_a_pending_run_takes_it_from_the_queue(self, api: Api, folder: Path) -> None:
-        """It never starts."""
+    def test_cancelling_a_pending_run_removes_it_from_the_queue(self, api: Api, folder: Path) -> None:
+        """The run never starts."""
         busy = [running(api, folder, SLEEP)["id"] for _ in range(2)]
         waiting = accepted(api, folder, "1")["id"]
 
@@ -298,7 +298,7 @@ class TestCancel:
 
 class TestDelete:
     def test_nothing_remains_of_a_deleted_run(self, api: Api, folder: Path) -> None:
-        """Row, files, log and notebook are gone."""
+        """Row, files, log and notebook are deleted."""
         handle = finished(api, folder, "open('x.txt', 'w').write('x')")
 
         assert api.runs.delete_run(handle["id"])["id"] == handle["id"]
@@ -309,7 +309,7 @@ class TestDelete:
         assert api.runs.list_runs(handle["groupId"]) == {"runs": []}
 
     def test_an_active_run_is_not_deleted(self, api: Api, folder: Path) -> None:
-        """Cancel it first."""
+        """It must be cancelled first."""
         run_id = running(api, folder, SLEEP)["id"]
 
         with pytest.raises(InvalidRunStateError, match="cancel it first"):
@@ -320,7 +320,7 @@ class TestDelete:
 
 class TestList:
     def test_runs_are_listed_oldest_first_and_by_page(self, api: Api, folder: Path) -> None:
-        """Pages go from the newest back; each is oldest first, and the last has no `next`."""
+        """Pages go from the newest runs back; each page is oldest first, and the last one has no `next`."""
         group_id = group_of(workflow(api, folder, SLEEP))
         started = [api.runs.start_run(group_id, [])["id"] for _ in range(5)]
         listing: Any = api.runs.list_runs
@@ -337,15 +337,15 @@ class TestList:
         assert [each["id"] for each in older["runs"]] == started[:3] and "next" not in older
 
     def test_runs_are_listed_by_state(self, api: Api, folder: Path) -> None:
-        """Only those in the state asked for."""
+        """Only runs in the given state are listed."""
         handle = finished(api, folder, "1")
 
         assert len(api.runs.list_runs(handle["groupId"], "SUCCESS")["runs"]) == 1
         assert api.runs.list_runs(handle["groupId"], "ERROR")["runs"] == []
 
     @pytest.mark.parametrize("wrong", [{"state": "DONE"}, {"limit": 0}, {"limit": 501}, {"before": "forged"}])
-    def test_a_listing_that_makes_no_sense_is_refused(self, api: Api, folder: Path, wrong: Any) -> None:
-        """Unknown states, limits out of range and forged cursors are named."""
+    def test_an_invalid_listing_is_refused(self, api: Api, folder: Path, wrong: Any) -> None:
+        """Unknown states, limits out of range and forged cursors are named in the error."""
         listing: Any = api.runs.list_runs
         group_id = group_of(workflow(api, folder, "1"))
 
@@ -355,7 +355,7 @@ class TestList:
 
 class TestResults:
     def test_the_archive_holds_every_result_file(self, api: Api, folder: Path) -> None:
-        """One stream, whole and readable."""
+        """The archive is one stream."""
         cell = "import os\nos.mkdir('deep')\nopen('deep/x.bin', 'wb').write(bytes(range(256)) * 5000)"
         handle = finished(api, folder, cell)
 
@@ -367,8 +367,8 @@ class TestResults:
             member = archive.extractfile("deep/x.bin")
             assert member is not None and member.read() == bytes(range(256)) * 5000
 
-    def test_files_beside_the_notebook_are_found_and_are_no_results(self, api: Api, folder: Path) -> None:
-        """A notebook that reads `data/table.csv` and imports a sibling works as it is."""
+    def test_files_beside_the_notebook_are_found_and_are_not_results(self, api: Api, folder: Path) -> None:
+        """A notebook that reads `data/table.csv` and imports a sibling module works unchanged."""
         (folder / "data").mkdir(exist_ok=True)
         (folder / "data" / "table.csv").write_text("a\n1\n")
         (folder / "sibling.py").write_text("def answer():\n    return 42\n")
@@ -381,7 +381,7 @@ class TestResults:
         assert api.runs.get_log(handle["id"])["text"].startswith("42 a\n1")
 
     def test_the_log_is_read_from_any_byte(self, api: Api, folder: Path) -> None:
-        """Pieces join without a gap, also in the middle of a character."""
+        """The parts join without a gap, even inside a character."""
         run_id = finished(api, folder, "print('grüße ' * 3)")["id"]
         whole = api.runs.get_log(run_id)
 
@@ -391,7 +391,7 @@ class TestResults:
         assert api.runs.get_log(run_id, -1)["text"] == "\n"
 
     def test_a_secret_reaches_the_kernel_and_nowhere_else(self, api: Api, folder: Path) -> None:
-        """No row, notebook, log or event holds it."""
+        """No row, notebook, log or event contains it."""
         declared = {"parameters": [{"name": "password", "dtype": "string", "secret": True}]}
         cell = "import runwidgets\nprint('it is', password)\nrunwidgets.record('length', len(password))"
         made = workflow(api, folder, cell, parameters="password = ''", runwidgets=declared)
@@ -408,7 +408,7 @@ class TestTable:
     def test_it_has_a_row_per_run_newest_first_with_what_it_was_given_and_measured(
         self, api: Api, folder: Path
     ) -> None:
-        """Page by page; a failed run says why, a secret is none."""
+        """The table is paginated; a failed run has its message, and secrets are masked."""
         declared = {"parameters": [{"name": "pin", "dtype": "string", "secret": True}]}
         cell = "import runwidgets\nrunwidgets.record('half', x / 2)\nassert x < 3, 'too much'"
         made = workflow(api, folder, cell, parameters="x = 1\npin = ''", runwidgets=declared)
@@ -430,7 +430,7 @@ class TestTable:
         assert "next" not in second
 
     def test_it_takes_no_more_rows_than_it_may(self, api: Api, folder: Path) -> None:
-        """Nor less than one."""
+        """The limit is at least one row."""
         group = group_of(workflow(api, folder, "1"))
         for limit in (0, 2_001):
             with pytest.raises(InvalidArgumentError, match="limit: must be 1 to 2,000"):
@@ -439,7 +439,7 @@ class TestTable:
 
 class TestRerun:
     def test_a_run_is_started_again_with_its_arguments_and_settings(self, api: Api, folder: Path) -> None:
-        """As they were sent; the idempotency key stays with the first."""
+        """They are repeated as given, without the idempotency key."""
         made = workflow(api, folder, DOUBLE, parameters="x: int = 3")
         first = api.runs.start_run(group_of(made), arguments(x="5"), {"timeout": 50, "key": "once"})
 
@@ -451,8 +451,8 @@ class TestRerun:
         assert ended(api, second["id"])["metrics"] == {"double": 10}
         ended(api, first["id"])
 
-    def test_what_the_template_refuses_by_now_is_refused(self, api: Api, folder: Path) -> None:
-        """The error is that of a start."""
+    def test_arguments_that_the_changed_template_refuses_are_refused(self, api: Api, folder: Path) -> None:
+        """The error is the same as for a new run."""
         made = workflow(api, folder, DOUBLE, parameters="x: int = 3")
         run_id = ended(api, api.runs.start_run(group_of(made), arguments(x=5))["id"])["id"]
         path = folder / api.runs.get_run(run_id)["notebook"]
@@ -463,8 +463,8 @@ class TestRerun:
         with pytest.raises(UnknownParameterError, match="x"):
             api.runs.rerun(run_id)
 
-    def test_a_secret_was_not_kept(self, api: Api, folder: Path) -> None:
-        """So the run cannot be repeated without it."""
+    def test_a_run_with_a_secret_cannot_be_repeated(self, api: Api, folder: Path) -> None:
+        """The secret is not stored."""
         declared = {"parameters": [{"name": "key", "dtype": "string", "isRequired": True, "secret": True}]}
         made = workflow(api, folder, "len(key)", parameters="key = ''", runwidgets=declared)
         run_id = ended(api, api.runs.start_run(group_of(made), arguments(key="k"))["id"])["id"]

@@ -1,4 +1,4 @@
-"""Metrics by step: each value is kept, the last one is the metric's, the notebook stays small."""
+"""Metrics by step: every value is stored, the last one is the metric, the notebook remains small."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ assert not first
 
 
 def test_a_series_is_kept_whole_and_the_notebook_small(api: Api, folder: Path) -> None:
-    """Steps in order, whatever was recorded first; an output per series and cell."""
+    """Steps are in ascending order, and each series has one output per cell."""
     run = rw.Run(api, finished(api, folder, TRAINS)["id"])
 
     assert run.series("loss") == [(epoch, 1 / (epoch + 1)) for epoch in range(500)]
@@ -43,8 +43,8 @@ def test_a_series_is_kept_whole_and_the_notebook_small(api: Api, folder: Path) -
         run.series("size")
 
 
-def test_few_points_of_many_are_given_where_few_are_wanted(api: Api, folder: Path) -> None:
-    """Evenly, both ends among them."""
+def test_a_series_is_thinned_to_a_limit(api: Api, folder: Path) -> None:
+    """The points are evenly spaced and include both ends."""
     run_id = finished(api, folder, TRAINS)["id"]
 
     few = api.runs.get_series(run_id, limit=3)["series"]
@@ -54,8 +54,8 @@ def test_few_points_of_many_are_given_where_few_are_wanted(api: Api, folder: Pat
         api.runs.get_series(run_id, limit=1)
 
 
-def test_a_live_view_is_told_of_every_point(api: Api, folder: Path) -> None:
-    """In few events."""
+def test_events_contain_every_point(api: Api, folder: Path) -> None:
+    """Few events suffice."""
     seen = api.events.last_event()
     run_id = finished(api, folder, TRAINS)["id"]
 
@@ -70,8 +70,8 @@ def test_a_live_view_is_told_of_every_point(api: Api, folder: Path) -> None:
     assert len(loss) < 50 and loss[-1]["value"] == 1 / 500
 
 
-def test_a_run_that_is_tried_again_has_the_series_of_its_last_attempt(api: Api, folder: Path) -> None:
-    """Nothing of the one that failed is among it."""
+def test_a_retried_run_has_the_series_of_its_last_attempt(api: Api, folder: Path) -> None:
+    """The points of the failed attempt are not included."""
     code = TRIES.format(path=str(folder / "tried"))
 
     run = rw.Run(api, finished(api, folder, code, config={"retries": 1})["id"])
@@ -79,8 +79,8 @@ def test_a_run_that_is_tried_again_has_the_series_of_its_last_attempt(api: Api, 
     assert run.series("loss") == [(0, 0.0), (1, 1.0), (2, 2.0)]
 
 
-def test_values_between_which_another_stands_are_told_in_order() -> None:
-    """What is told last is what the run keeps."""
+def test_events_keep_the_order_of_values() -> None:
+    """The last event has the final value of the metric."""
     told = metric_events(
         [RecordedValue("a", 1, 0), RecordedValue("a", 2, 1), RecordedValue("a", 5), RecordedValue("a", 3, 2)]
     )
@@ -98,14 +98,14 @@ def test_values_between_which_another_stands_are_told_in_order() -> None:
         ((True, 1), "a value of a series is a number"),
     ],
 )
-def test_what_is_no_series_is_refused(given: tuple, said: str) -> None:
-    """Where it is recorded."""
+def test_an_invalid_series_is_refused(given: tuple, said: str) -> None:
+    """The error is raised where the value is recorded."""
     with pytest.raises(TypeError, match=said):
         rw.record("loss", given[0], step=given[1])
 
 
 def test_without_a_notebook_a_step_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """A template is a script, too."""
+    """A template may also be executed as a script."""
     rw.record("loss", 0.5, step=3)
 
     assert capsys.readouterr().out == "loss = 0.5 (step 3)\n"

@@ -53,7 +53,7 @@ def done(api: Api, sweep_id: str) -> Json:
 
 
 def points(api: Api, sweep_id: str) -> list[Json]:
-    """Return the points of a sweep, each by the names of the columns."""
+    """Return the points of a sweep as dicts."""
     table = api.sweeps.get_points(sweep_id)
     return [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
 
@@ -65,13 +65,13 @@ def states(api: Api, sweep_id: str) -> list[str]:
 
 @pytest.fixture
 def group(api: Api, folder: Path) -> str:
-    """Register a notebook that records twice its number, and fails for 2."""
+    """Register a notebook that records twice its argument, and fails for 2."""
     return group_of(workflow(api, folder, RECORD, FAIL, parameters="x: int = 1\nnote = ''"))
 
 
 class TestStart:
     def test_a_sweep_runs_all_of_its_points_and_counts_them(self, api: Api, group: str) -> None:
-        """The handle says what was asked and how far it is; the points have arguments and metrics."""
+        """The handle has the config and the progress; the points have arguments and metrics."""
         sent = [arguments(x=x, note="same") for x in (1, 2, 3)]
 
         started = api.sweeps.start_sweep(group, sent, {"timeout": 60}, "three")
@@ -104,10 +104,10 @@ class TestStart:
             ),
         ],
     )
-    def test_the_first_bad_point_is_named_and_nothing_starts(
+    def test_the_first_invalid_point_is_named_and_nothing_starts(
         self, api: Api, folder: Path, bad: Any, error: type[RunWidgetsError], sentence: str
     ) -> None:
-        """All or none, whatever is wrong; a later bad point is not spoken of."""
+        """Either all points start or none; only the first invalid one is reported."""
         group = group_of(
             workflow(api, folder, "x", parameters="import pathlib\nx: int\nf: pathlib.Path = None")
         )
@@ -141,21 +141,21 @@ class TestStart:
             {"speed": 1},
         ],
     )
-    def test_a_setting_that_makes_no_sense_is_refused(self, api: Api, group: str, config: Any) -> None:
-        """The error names the setting, of the sweep or of its runs."""
+    def test_an_invalid_setting_is_refused(self, api: Api, group: str, config: Any) -> None:
+        """The error names the setting of the sweep or of its runs."""
         with pytest.raises(InvalidArgumentError, match=f"config.{next(iter(config))}"):
             api.sweeps.start_sweep(group, grid(1), config)
 
     def test_two_starts_with_one_key_are_one_sweep(self, api: Api, group: str) -> None:
-        """A request that was sent again starts nothing twice."""
+        """A repeated request starts only one sweep."""
         first = api.sweeps.start_sweep(group, grid(1, 3), {"key": "k"})
         second = api.sweeps.start_sweep(group, grid(5), {"key": "k"})
 
         assert first["id"] == second["id"] and second["total"] == 2
         done(api, first["id"])
 
-    def test_sweeps_are_listed_oldest_first_and_named_by_what_varies(self, api: Api, group: str) -> None:
-        """Unless they have a name."""
+    def test_sweeps_are_listed_oldest_first_and_named_by_what_is_varied(self, api: Api, group: str) -> None:
+        """A given name takes precedence."""
         sent = [[], arguments(note="a"), arguments(x=3, note="b")]
         started = [
             api.sweeps.start_sweep(group, sent),
@@ -172,8 +172,8 @@ class TestStart:
         assert [each["varied"] for each in listed] == [["note", "x"], [], ["x"]]
         assert listed == [api.sweeps.get_sweep(each["id"]) for each in started]
 
-    def test_what_is_unknown_is_named(self, api: Api) -> None:
-        """Group and sweep."""
+    def test_an_unknown_group_or_sweep_is_named(self, api: Api) -> None:
+        """The error names the group or the sweep."""
         with pytest.raises(UnknownWorkflowGroupError):
             api.sweeps.start_sweep("nowhere", grid(1))
         with pytest.raises(UnknownWorkflowGroupError):
@@ -189,7 +189,7 @@ class TestStart:
                 ask("nothing")
 
     def test_points_take_files_that_were_uploaded(self, api: Api, folder: Path) -> None:
-        """Every run finds its own copy, also when the upload is deleted before it starts."""
+        """Every run has its own copy, even if the upload is deleted before it starts."""
         declared = "import pathlib\nf: pathlib.Path = None"
         group = group_of(workflow(api, folder, "print(f.read_text(), end='')", parameters=declared))
         file_id = api.uploads.upload_file(group, io.BytesIO(b"given"), "a.txt")["id"]
@@ -203,8 +203,8 @@ class TestStart:
 
 
 class TestPoints:
-    def test_points_come_in_pages_by_ascending_number(self, api: Api, group: str) -> None:
-        """`next` leads on until there is no more."""
+    def test_points_are_paginated_by_ascending_number(self, api: Api, group: str) -> None:
+        """`next` leads to the following page until there is none."""
         sweep = api.sweeps.start_sweep(group, grid(1, 3, 5, 7, 9))
         seen, after = [], None
 
@@ -223,7 +223,7 @@ class TestPoints:
         done(api, sweep["id"])
 
     def test_points_are_added_as_a_search_learns(self, api: Api, group: str) -> None:
-        """They are numbered on, checked alike, and run with the sweep's settings."""
+        """They continue the numbers, are validated in the same way, and use the sweep's settings."""
         sweep = api.sweeps.start_sweep(group, grid(1), {"timeout": 30})
 
         added = api.sweeps.add_points(sweep["id"], grid(3, 5))
@@ -239,7 +239,7 @@ class TestPoints:
     def test_a_deleted_run_takes_its_point_along_and_the_last_one_the_sweep(
         self, api: Api, group: str
     ) -> None:
-        """What is counted is always there; the numbers of the others stay."""
+        """Counts remain correct, and the other points keep their numbers."""
         sweep = api.sweeps.start_sweep(group, grid(1, 3, 5))
         done(api, sweep["id"])
         first, second, third = points(api, sweep["id"])
@@ -257,7 +257,7 @@ class TestPoints:
 
 class TestReuse:
     def test_only_points_that_are_new_are_run(self, api: Api, group: str) -> None:
-        """Equal is what comes to the same values, however it was written; failures run again."""
+        """Points are equal if their values are equal, in any notation; failed runs are repeated."""
         first = api.sweeps.start_sweep(group, grid(1, 2, 3))
         done(api, first["id"])
         before = {point["number"]: point["id"] for point in points(api, first["id"])}
@@ -273,7 +273,7 @@ class TestReuse:
         assert len(api.runs.list_runs(group)["runs"]) == 5
 
     def test_a_reused_run_has_the_arguments_of_its_point(self, api: Api, group: str) -> None:
-        """Also where it was started with the default, so that it stands at its place of a grid."""
+        """A run that was started with a default gets the argument too, and so its position in a grid."""
         run = ended(api, api.runs.start_run(group, [])["id"])
 
         sweep = api.sweeps.start_sweep(group, grid(1, 3), {"reuse": True})
@@ -284,7 +284,7 @@ class TestReuse:
         assert [row["arguments"] for row in rows] == [{"x": 1}, {"x": 3}]
 
     def test_a_changed_notebook_runs_all(self, api: Api, folder: Path) -> None:
-        """So does one that reads a file that changed."""
+        """A change of a file that the notebook reads has the same effect."""
         beside = folder / "reuse.txt"
         beside.write_text("one")
         made = workflow(api, folder, "open('reuse.txt').read()", parameters="x = 1")
@@ -299,8 +299,8 @@ class TestReuse:
         done(api, changed["id"])
         assert len(api.runs.list_runs(group_of(made))["runs"]) == 4
 
-    def test_a_secret_is_never_compared(self, api: Api, folder: Path) -> None:
-        """Nothing about it is kept."""
+    def test_runs_with_secrets_are_not_reused(self, api: Api, folder: Path) -> None:
+        """Nothing about the secret is stored."""
         secret = {"parameters": [{"name": "key", "dtype": "string", "secret": True}]}
         group = group_of(workflow(api, folder, "len(key)", parameters="key = ''", runwidgets=secret))
         done(api, api.sweeps.start_sweep(group, [arguments(key="abc")], {"reuse": True})["id"])
@@ -313,7 +313,7 @@ class TestReuse:
             api.sweeps.rerun_failed(sweep["id"])
 
     def test_deleting_a_sweep_keeps_what_it_reused_and_what_others_reuse(self, api: Api, group: str) -> None:
-        """A result that somebody still counts stays."""
+        """A run that another sweep counts is kept."""
         first = api.sweeps.start_sweep(group, grid(1, 3))
         done(api, first["id"])
         second = api.sweeps.start_sweep(group, grid(3, 5), {"reuse": True})
@@ -332,7 +332,7 @@ class TestReuse:
 
 class TestStop:
     def test_a_sweep_is_cancelled_as_one(self, api: Api, folder: Path) -> None:
-        """What runs and what waits; the reason is kept; what has ended stays; then it can be deleted."""
+        """Active runs are cancelled with the reason; ended runs are kept; then it can be deleted."""
         group = group_of(
             workflow(
                 api, folder, f"if x:\n    {SLEEP.replace(chr(10), chr(10) + '    ')}", parameters="x = 1"
@@ -357,8 +357,8 @@ class TestStop:
         with pytest.raises(UnknownRunError):
             api.runs.get_run(rows[0]["id"])
 
-    def test_what_runs_may_go_on(self, api: Api, folder: Path) -> None:
-        """Only what waits is cancelled where that is asked for."""
+    def test_running_runs_may_continue(self, api: Api, folder: Path) -> None:
+        """With `pending_only`, only waiting runs are cancelled."""
         group = group_of(workflow(api, folder, SLEEP, parameters="x = 1"))
         sweep = api.sweeps.start_sweep(group, grid(1, 2, 3), {"parallel": 1})
         wait_until(lambda: "RUNNING" in states(api, sweep["id"]))
@@ -368,8 +368,8 @@ class TestStop:
         assert handle["counts"]["RUNNING"] == 1 and handle["counts"]["CANCELED"] == 2
         assert api.sweeps.cancel_sweep(sweep["id"])["counts"]["CANCELED"] == 3
 
-    def test_a_paused_sweep_starts_nothing_until_it_goes_on(self, api: Api, folder: Path) -> None:
-        """Others have the slots meanwhile; who follows it is told; what runs already goes on."""
+    def test_a_paused_sweep_starts_nothing_until_it_is_resumed(self, api: Api, folder: Path) -> None:
+        """Other runs use the slots meanwhile, followers get an event, and running runs continue."""
         group = group_of(workflow(api, folder, SLEEP, parameters="x = 1"))
         sweep = api.sweeps.start_sweep(group, grid(1, 2), {"parallel": 1})["id"]
         wait_until(lambda: states(api, sweep) == ["RUNNING", "PENDING"])
@@ -393,8 +393,8 @@ class TestStop:
             api.sweeps.pause_sweep(sweep)
         assert not api.sweeps.pause_sweep(sweep, paused=False)["isPaused"]
 
-    def test_an_error_stops_the_rest_where_that_is_asked_for(self, api: Api, group: str) -> None:
-        """What waits is cancelled with a message that names the run; else it goes on."""
+    def test_an_error_stops_the_sweep_if_configured(self, api: Api, group: str) -> None:
+        """Waiting runs are cancelled with a message that names the failed run; by default they continue."""
         sent = grid(2, *range(10, 18))
         stopping = api.sweeps.start_sweep(group, sent, {"on_error": "stop", "parallel": 1})
         going = api.sweeps.start_sweep(group, grid(2, 3), {"on_error": "continue"})
@@ -407,8 +407,8 @@ class TestStop:
         done(api, going["id"])
         assert states(api, going["id"]) == ["ERROR", "SUCCESS"]
 
-    def test_what_failed_is_run_again_in_the_same_sweep(self, api: Api, folder: Path) -> None:
-        """The point gets a new run, on the notebook as it is now; what succeeded stays."""
+    def test_failed_points_are_rerun_in_the_same_sweep(self, api: Api, folder: Path) -> None:
+        """The point gets a new run of the current notebook; successful runs are kept."""
         path = write_notebook(folder / f"{uuid.uuid4().hex}.ipynb", FAIL, parameters="x = 1")
         made = api.workflows.create_workflow(str(path))
         sweep = api.sweeps.start_sweep(group_of(made), grid(1, 2))
@@ -428,7 +428,7 @@ class TestStop:
 
 
 def test_a_follower_of_a_sweep_sees_its_runs_and_no_others(api: Api, group: str) -> None:
-    """From the acceptance to the end of each."""
+    """The events reach from the acceptance to the end of each run."""
     before = api.events.last_event()
     api.runs.start_run(group, arguments(x=7))
     sweep = api.sweeps.start_sweep(group, grid(1, 3))
@@ -448,7 +448,7 @@ def test_a_follower_of_a_sweep_sees_its_runs_and_no_others(api: Api, group: str)
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Instance]:
-    """Open an instance with one slot, and let a doctor have the last word on it."""
+    """Open an instance with one slot, and check its invariants at the end."""
     instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel", limits=Limits(queue=20))
     yield instance
     wait_until(lambda: not instance._backend._tracked)
@@ -457,14 +457,14 @@ def own(tmp_path: Path) -> Iterator[Instance]:
 
 
 def begun(api: Api, group: str) -> list[Any]:
-    """Return the arguments of all runs of a group in the order in which they were started."""
+    """Return the arguments of a group's runs in the order in which they began."""
     table = api.runs.get_table(group)
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
     return [row["arguments"]["x"] for row in sorted(rows, key=lambda row: row["startedAt"] or "")]
 
 
-def test_who_is_urgent_goes_first(own: Instance, tmp_path: Path) -> None:
-    """By priority, then by age; a run of no sweep has the priority 0."""
+def test_runs_are_claimed_by_priority(own: Instance, tmp_path: Path) -> None:
+    """The order is by priority, then by age; a run without a sweep has the priority 0."""
     api = own.api()
     busy = running(api, tmp_path, SLEEP)["id"]
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
@@ -480,8 +480,8 @@ def test_who_is_urgent_goes_first(own: Instance, tmp_path: Path) -> None:
     assert begun(api, group) == [1, 2, 3, 4, 5, 6, 8, 9]
 
 
-def test_no_more_runs_of_a_sweep_are_under_way_than_may_be(tmp_path: Path) -> None:
-    """The slots that it leaves are for others."""
+def test_a_sweep_executes_no_more_runs_than_allowed(tmp_path: Path) -> None:
+    """Other runs use the remaining slots."""
     instance = open_instance(tmp_path / "root", slots=3, on_shutdown="cancel")
     api = instance.api()
     group = group_of(workflow(api, tmp_path, SLEEP, parameters="x = 1"))
@@ -497,7 +497,7 @@ def test_no_more_runs_of_a_sweep_are_under_way_than_may_be(tmp_path: Path) -> No
 
 
 def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(own: Instance, tmp_path: Path) -> None:
-    """Neither rows nor folders."""
+    """Neither rows nor directories remain."""
     api = own.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
 
@@ -509,7 +509,7 @@ def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(own: Instance, 
 
 
 def test_a_stopped_sweep_keeps_no_secret(own: Instance, tmp_path: Path) -> None:
-    """Nor one that was cancelled: no kernel will be given it any more."""
+    """Neither does a cancelled one, because no kernel needs it any more."""
     api = own.api()
     secret = {"parameters": [{"name": "key", "dtype": "string", "secret": True}]}
     group = group_of(workflow(api, tmp_path, "1 / 0", parameters="key = ''", runwidgets=secret))
@@ -524,8 +524,8 @@ def test_a_stopped_sweep_keeps_no_secret(own: Instance, tmp_path: Path) -> None:
         api.sweeps.rerun_failed(sweep["id"])
 
 
-def test_who_cleans_the_root_takes_nothing_of_a_sweep_that_is_being_accepted(tmp_path: Path) -> None:
-    """Its folders are there before its rows are."""
+def test_the_retention_keeps_the_files_of_a_sweep_that_is_being_accepted(tmp_path: Path) -> None:
+    """Its directories exist before its rows."""
     instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel")
     api = instance.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
@@ -547,8 +547,8 @@ def test_who_cleans_the_root_takes_nothing_of_a_sweep_that_is_being_accepted(tmp
     instance.close()
 
 
-def test_points_that_are_added_at_once_have_numbers_of_their_own(own: Instance, tmp_path: Path) -> None:
-    """A search that learns asks in parallel."""
+def test_points_that_are_added_concurrently_have_different_numbers(own: Instance, tmp_path: Path) -> None:
+    """Searches add points concurrently."""
     api = own.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
     sweep = api.sweeps.start_sweep(group, grid(0))
@@ -568,8 +568,8 @@ def test_points_that_are_added_at_once_have_numbers_of_their_own(own: Instance, 
     done(api, sweep["id"])
 
 
-def test_the_key_of_a_group_makes_no_single_run_of_a_sweep(own: Instance, tmp_path: Path) -> None:
-    """It is for runs that are started one by one."""
+def test_a_key_in_the_config_of_a_group_does_not_apply_to_sweeps(own: Instance, tmp_path: Path) -> None:
+    """The key is meant for single runs."""
     api = own.api()
     made = workflow(api, tmp_path, "x", parameters="x = 1")
     group = api.groups.create_group(made["id"], "keyed", engine_config={"key": "k", "timeout": 50})["id"]
@@ -581,8 +581,8 @@ def test_the_key_of_a_group_makes_no_single_run_of_a_sweep(own: Instance, tmp_pa
     assert run["config"] == {"timeout": 50}
 
 
-def test_old_runs_take_their_points_along(own: Instance, tmp_path: Path) -> None:
-    """A sweep goes with the last of its runs, a group with all of its sweeps."""
+def test_points_are_removed_with_old_runs(own: Instance, tmp_path: Path) -> None:
+    """A sweep is removed with its last run, a group with all of its sweeps."""
     api = own.api()
     made = workflow(api, tmp_path, FAIL, parameters="x = 1")
     group = api.groups.create_group(made["id"], "old")["id"]

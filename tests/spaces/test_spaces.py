@@ -1,4 +1,4 @@
-"""Spaces: lazily sized and drawn, the same whenever they are asked."""
+"""Spaces: evaluated lazily, and the same on every iteration."""
 
 import math
 import statistics
@@ -51,7 +51,7 @@ LR = rw.loguniform(1e-4, 1e-1)
     ],
 )
 def test_a_space_has_these_points(space: rw.Space, expected: list[dict[str, Any]]) -> None:
-    """In this order, whichever way they are asked for, and again."""
+    """The order is the same on every access."""
     assert list(space) == list(space) == expected
     assert len(space) == len(expected)
     assert [space[index] for index in range(len(space))] == expected
@@ -62,14 +62,14 @@ def test_a_space_has_these_points(space: rw.Space, expected: list[dict[str, Any]
 
 
 def test_values_of_numpy_are_plain() -> None:
-    """So that they are what a person would have typed."""
+    """The points contain the same types as typed values."""
     (point,) = rw.grid(a=np.arange(1), b=np.float32(0.5))
 
     assert {type(value) for value in point.values()} == {int, float}
 
 
-def test_a_huge_space_is_there_at_once() -> None:
-    """Nothing is computed but the point that is asked for."""
+def test_a_huge_space_is_created_at_once() -> None:
+    """Only the requested point is computed."""
     space = rw.grid(**{f"p{number}": range(100) for number in range(4)}) * rw.sample(1000, seed=1, lr=LR)
 
     assert repr(space).startswith("<100,000,000,000 points over p0, p1, ")
@@ -77,7 +77,7 @@ def test_a_huge_space_is_there_at_once() -> None:
 
 
 def test_a_sample_is_the_same_in_every_process_and_beside_other_parameters() -> None:
-    """With its seed; without one it draws a seed, and keeps it."""
+    """It depends on the seed; without one, a random seed is chosen and kept."""
     code = "import runwidgets as rw; print(list(rw.sample(3, seed=7, lr=rw.uniform(0, 1), depth=range(9))))"
     seen = {
         subprocess.run(
@@ -116,7 +116,7 @@ def test_a_sample_is_the_same_in_every_process_and_beside_other_parameters() -> 
 def test_a_distribution_keeps_its_bounds_and_its_middle(
     source: Any, low: float, high: float, middle: float
 ) -> None:
-    """And reaches the ends that it includes."""
+    """Included ends are reached."""
     drawn = [point["x"] for point in rw.sample(2_000, seed=3, x=source)]
 
     assert low <= min(drawn) and max(drawn) <= high
@@ -136,8 +136,8 @@ def test_a_distribution_keeps_its_bounds_and_its_middle(
         (rw.geomspace(1e-3, 1e-1, 3), [1e-3, 1e-2, 1e-1]),
     ],
 )
-def test_a_row_of_numbers_has_exact_ends_and_stays_whole(row: list[float], expected: list[float]) -> None:
-    """Whole where all of it is whole."""
+def test_spaced_numbers_have_exact_ends_and_remain_whole(row: list[float], expected: list[float]) -> None:
+    """The numbers are integers if all of them are whole."""
     assert row == expected
     assert [type(each) for each in row] == [type(each) for each in expected]
 

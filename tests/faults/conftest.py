@@ -14,13 +14,13 @@ PATHS: dict[str, dict[str, Any]] = {"direct": {}, "zmq": {"kernel": "zmq"}, "spa
 
 @pytest.fixture(params=PATHS)
 def path(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Go each way to a kernel."""
+    """Use each way to start a kernel."""
     return PATHS[request.param]
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Open an instance of this module's own; a doctor has the last word on it."""
+    """Open an instance for this module, and check its invariants at the end."""
     root = tmp_path_factory.mktemp("faults") / "root"
     instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0, start_timeout=10.0))
     yield instance

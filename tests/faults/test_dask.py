@@ -48,7 +48,7 @@ time.sleep({seconds})
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """Start a cluster that the test may break."""
+    """Start a cluster that the test may damage."""
     started = Cluster(workers=1, threads=2)
     yield started
     started.close()
@@ -56,7 +56,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def own(cluster: Cluster, tmp_path: Path) -> Iterator[Instance]:
-    """Open an instance on it; a doctor has the last word."""
+    """Open an instance on the cluster, and check its invariants at the end."""
     root = tmp_path / "root"
     instance = open_instance(root, limits=Limits(cancel_grace=1.0), cluster=cluster.address)
     yield instance
@@ -66,12 +66,12 @@ def own(cluster: Cluster, tmp_path: Path) -> Iterator[Instance]:
 
 
 def once(path: Path, seconds: float = 600) -> str:
-    """Return a cell that leaves a mark each time that it is executed."""
+    """Return a cell that records each of its executions."""
     return ONCE.format(path=str(path), seconds=seconds)
 
 
-def test_a_run_on_a_worker_is_as_one_here(own: Instance, tmp_path: Path) -> None:
-    """State, metrics, log and files come back, and the notebook says in which environment it was executed."""
+def test_a_run_on_a_worker_has_the_same_results_as_a_local_one(own: Instance, tmp_path: Path) -> None:
+    """State, metrics, log and files are transferred, and the environment of the worker is recorded."""
     handle = finished(own.api(), tmp_path, "x = 21", DOUBLE)
 
     assert handle["state"] == "SUCCESS" and handle["metrics"] == {"double": 42}
@@ -81,8 +81,8 @@ def test_a_run_on_a_worker_is_as_one_here(own: Instance, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("cell", [SLEEP, CLEAN, HOLD, CHILDREN], ids=["loop", "finally", "gil", "children"])
-def test_cancel_reaches_the_kernel_and_all_that_it_started(own: Instance, tmp_path: Path, cell: str) -> None:
-    """Nothing of the run is left on the worker's machine after five seconds, whatever it does."""
+def test_a_cancellation_ends_all_processes_on_the_worker(own: Instance, tmp_path: Path, cell: str) -> None:
+    """No process of the run is left on the worker's machine after five seconds."""
     run_id = running(own.api(), tmp_path, cell)["id"]
 
     assert own.api().runs.cancel_run(run_id, "enough")["state"] == "CANCELED"
@@ -94,7 +94,7 @@ def test_cancel_reaches_the_kernel_and_all_that_it_started(own: Instance, tmp_pa
 
 
 def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(own: Instance, tmp_path: Path) -> None:
-    """Also where no worker has what it asks for."""
+    """No worker needs to have the resources that it asks for."""
     mark = tmp_path / "mark"
     run_id = accepted(own.api(), tmp_path, once(mark), config={"resources": {"GPU": 1}})["id"]
     wait_until(lambda: own.api().runs.get_run(run_id)["state"] == "RUNNING")
@@ -105,7 +105,7 @@ def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(own: Inst
 
 
 def test_a_run_gets_the_resources_that_it_asks_for(tmp_path: Path) -> None:
-    """It waits for a worker that has them."""
+    """The run waits for a worker that has them."""
     cluster = Cluster(2, 1, "--resources", "GPU=1")
     instance = open_instance(tmp_path / "root", cluster=cluster.address)
     try:
@@ -117,7 +117,7 @@ def test_a_run_gets_the_resources_that_it_asks_for(tmp_path: Path) -> None:
 
 
 def test_resources_without_a_cluster_are_refused(tmp_path: Path) -> None:
-    """Rather than ignored."""
+    """They are not ignored."""
     instance = open_instance(tmp_path / "root")
 
     with pytest.raises(InvalidArgumentError, match=r"config\.resources"):
@@ -138,7 +138,7 @@ def test_a_timeout_reaches_the_kernel(own: Instance, tmp_path: Path) -> None:
 def test_a_run_on_a_worker_of_another_version_says_that_they_are_mixed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_package: bool
 ) -> None:
-    """It names both versions and what to do; nothing of the notebook is executed."""
+    """The message names both versions and the remedy; no cell is executed."""
     other, mark = tmp_path / "other", tmp_path / "mark"
     (other / "runwidgets-0.0.9.dist-info").mkdir(parents=True)
     (other / "runwidgets-0.0.9.dist-info" / "METADATA").write_text("Name: runwidgets\nVersion: 0.0.9\n")
@@ -164,7 +164,7 @@ def test_a_run_on_a_worker_of_another_version_says_that_they_are_mixed(
 def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
     own: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
-    """Dask would take it to the other worker; all of it dies with the first."""
+    """Dask would move it to the other worker; all of its processes end with the first one."""
     mark = tmp_path / "mark"
     run_id = running(own.api(), tmp_path, once(mark))["id"]
     cluster.start_worker()
@@ -179,10 +179,10 @@ def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
     assert mark.read_text() == "x"
 
 
-def test_a_run_whose_worker_is_killed_is_tried_again_where_that_was_asked_for(
+def test_a_run_whose_worker_is_killed_is_retried_if_configured(
     own: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
-    """On another worker, in an empty folder, as often as its retries say."""
+    """It is retried on another worker, in an empty folder, as often as configured."""
     mark = tmp_path / "mark"
     cell = f"import pathlib\nseconds = 0 if pathlib.Path({str(mark)!r}).exists() else 600\n"
     cell += once(mark).replace("sleep(600)", "sleep(seconds)")
@@ -194,10 +194,8 @@ def test_a_run_whose_worker_is_killed_is_tried_again_where_that_was_asked_for(
     assert mark.read_text() == "xx"
 
 
-def test_a_worker_that_is_asked_to_end_takes_its_runs_along(
-    own: Instance, cluster: Cluster, tmp_path: Path
-) -> None:
-    """As a batch system does when the time of a job is over."""
+def test_a_worker_that_is_terminated_ends_its_runs(own: Instance, cluster: Cluster, tmp_path: Path) -> None:
+    """A batch system does this when the time of a job is over."""
     run_id = running(own.api(), tmp_path, CHILDREN)["id"]
     cluster.start_worker()
 
@@ -208,10 +206,10 @@ def test_a_worker_that_is_asked_to_end_takes_its_runs_along(
     wait_until(lambda: not find_processes(run_id), within=5.0)
 
 
-def test_a_scheduler_that_comes_back_gets_new_runs_and_the_old_ones_are_lost(
+def test_a_restarted_scheduler_gets_waiting_runs_and_active_ones_are_lost(
     own: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
-    """What waits is executed then; what was under way ends with its worker, once."""
+    """Waiting runs are executed; active ones end with their worker, exactly once."""
     mark, later = tmp_path / "mark", tmp_path / "later"
     run_id = running(own.api(), tmp_path, once(mark))["id"]
 
@@ -227,10 +225,10 @@ def test_a_scheduler_that_comes_back_gets_new_runs_and_the_old_ones_are_lost(
 
 
 @pytest.mark.parametrize("seconds", [1, 5], ids=["ended meanwhile", "still runs"])
-def test_runs_on_workers_go_on_when_their_server_is_killed(
+def test_runs_on_workers_continue_when_their_server_is_killed(
     cluster: Cluster, tmp_path: Path, seconds: int
 ) -> None:
-    """The next server adopts them by their keys, or by what they left; each is executed once."""
+    """The next server adopts them by their keys, or by their files; each is executed once."""
     root, mark = tmp_path / "root", tmp_path / "mark"
     options = ["--RunWidgetsApp.backend=dask", f"--RunWidgetsApp.dask_scheduler={cluster.address}"]
     server = start_server(root, tmp_path, *options)
@@ -276,14 +274,14 @@ def test_a_sweep_on_a_cluster_whose_server_is_killed_ends_complete(cluster: Clus
     assert check(root) == []
 
 
-def test_a_cluster_that_is_none_is_named(tmp_path: Path) -> None:
-    """At once, with what would be right."""
+def test_an_invalid_cluster_is_named(tmp_path: Path) -> None:
+    """The error comes at once, and says what would be right."""
     with pytest.raises(ServiceUnavailableError, match="'no such place' is not an address"):
         open_instance(tmp_path / "root", cluster="no such place")
 
 
 def test_runs_wait_for_a_scheduler_that_is_not_there_yet(tmp_path: Path) -> None:
-    """The server is up, and they are executed as soon as there is one."""
+    """The server starts, and runs are executed as soon as there is a scheduler."""
     cluster = Cluster(workers=0)
     cluster.kill_scheduler()
     instance = open_instance(tmp_path / "root", cluster=cluster.address)

@@ -97,10 +97,10 @@ def test_an_upload_that_does_not_fit_leaves_nothing(small: Instance, tmp_path: P
     assert abs(shutil.disk_usage(disk).free - free) < 200_000
 
 
-def test_a_folder_that_may_not_be_written_refuses_a_run_and_goes_on_afterwards(
+def test_a_read_only_folder_refuses_runs_until_it_is_writable(
     small: Instance, tmp_path: Path, disk: Path
 ) -> None:
-    """Nothing is half-accepted."""
+    """No run is accepted in part."""
     api = small.api()
     here = group(api, tmp_path, "1")
     runs = disk / "root" / "runs"
@@ -121,8 +121,8 @@ def _is_removed(folder: Path) -> bool:
     return not folder.exists()
 
 
-def test_a_run_whose_folder_is_gone_ends_in_an_error(own: Instance, tmp_path: Path, path: Json) -> None:
-    """While it runs, and while it waits; nothing comes back by itself."""
+def test_a_run_whose_folder_is_deleted_ends_in_an_error(own: Instance, tmp_path: Path, path: Json) -> None:
+    """The run is running or waiting; its folder is not created again."""
     api = own.api()
     busy = [running(api, tmp_path, SLEEP, config=path)["id"] for _ in range(2)]
     waits = accepted(api, tmp_path, "1", config=path)["id"]

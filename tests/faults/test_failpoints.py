@@ -37,7 +37,7 @@ else:
 
 
 def act(root: Path, folder: Path, step: str, code: str = ACT) -> int:
-    """Let an instance of another process do its work until it dies at a step."""
+    """Let an instance in another process work until it is killed at a step."""
     command = [sys.executable, "-c", code, str(root), str(folder), step]
     process = subprocess.run(
         command,
@@ -51,16 +51,14 @@ def act(root: Path, folder: Path, step: str, code: str = ACT) -> int:
 
 
 def attempts(root: Path, run_id: str) -> int:
-    """Return how often a run was begun."""
+    """Return how often a run began."""
     text = (root / "runs" / run_id / "journal.jsonl").read_text()
     return sum(json.loads(line)["kind"] == "started" for line in text.splitlines())
 
 
 @pytest.mark.parametrize("step", INSTANCE_STEPS)
-def test_a_service_killed_at_any_step_leaves_nothing_undone_and_does_nothing_twice(
-    tmp_path: Path, step: str
-) -> None:
-    """What was accepted ends as it would have; what was not leaves no trace."""
+def test_an_instance_killed_at_any_step_loses_and_repeats_nothing(tmp_path: Path, step: str) -> None:
+    """Accepted runs end as usual; others leave no trace."""
     root = tmp_path / "root"
     act(root, tmp_path, step)
 
@@ -102,10 +100,10 @@ api.sweeps.start_sweep(group, [arguments(x=x) for x in range(30)])
 
 
 @pytest.mark.parametrize("step", ["folder begun", "folder made", "accepted"])
-def test_a_service_killed_while_it_accepts_a_sweep_accepted_all_of_it_or_nothing(
+def test_an_instance_killed_while_it_accepts_a_sweep_accepts_all_of_it_or_nothing(
     tmp_path: Path, step: str
 ) -> None:
-    """And leaves no folder behind of what it did not accept."""
+    """No directory of a run that was not accepted remains."""
     root = tmp_path / "root"
     act(root, tmp_path, step, ACT_AT_ONCE)
 
@@ -136,7 +134,7 @@ def file_id(api: Api, run_id: str) -> str:
 def test_a_runner_killed_at_any_step_ends_its_run_and_its_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, config: dict[str, str]
 ) -> None:
-    """In an error that says so, unless the journal has the end already; the notebook stays readable."""
+    """The error says so, unless the journal has the end already; the notebook remains readable."""
     monkeypatch.setenv(FAILPOINT_VARIABLE, step)
     instance = open_instance(tmp_path / "root", slots=1, environment=[FAILPOINT_VARIABLE])
     api = instance.api()

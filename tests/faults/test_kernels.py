@@ -73,15 +73,15 @@ CANCELLED = {
 
 
 def statuses(api: Api, run_id: str) -> list[str]:
-    """Return what the stored notebook says of its code cells; it is valid."""
+    """Return the status of the code cells in the stored notebook, which must be valid."""
     notebook = nbformat.reads(read(api.runs.get_notebook(run_id)).decode(), as_version=4)
     nbformat.validate(notebook)
     return [each.metadata.runwidgets.status for each in notebook.cells if each.cell_type == "code"]
 
 
 @pytest.mark.parametrize("code", ENDS)
-def test_a_cell_that_ends_badly_says_how(own: Instance, tmp_path: Path, path: Json, code: str) -> None:
-    """Which cell, which exception or signal; what it printed and wrote is kept, and the rest was not run."""
+def test_a_failed_cell_is_explained(own: Instance, tmp_path: Path, path: Json, code: str) -> None:
+    """Cell and exception or signal are named; output is kept, and later cells are not executed."""
     api = own.api()
     handle = finished(api, tmp_path, BEGUN + "open('kept.txt', 'w').write('x')", code, "1", config=path)
 
@@ -96,7 +96,7 @@ def test_a_cell_that_ends_badly_says_how(own: Instance, tmp_path: Path, path: Js
 
 @pytest.fixture
 def small_cgroup() -> Iterator[Path]:
-    """Make a control group of little memory; processes are moved into it by its ``cgroup.procs``."""
+    """Create a control group with little memory; processes join it through its ``cgroup.procs``."""
     for base, name in (
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
         ("/sys/fs/cgroup", "memory.max"),
@@ -116,10 +116,10 @@ def small_cgroup() -> Iterator[Path]:
     pytest.skip("control groups of memory cannot be made here")
 
 
-def test_a_kernel_that_ate_all_memory_is_told_apart(
+def test_a_kernel_killed_for_lack_of_memory_is_recognised(
     own: Instance, tmp_path: Path, path: Json, small_cgroup: Path
 ) -> None:
-    """The system kills it; the message says why."""
+    """The system kills it, and the message says why."""
     move = f"import os\nopen({str(small_cgroup / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
     handle = finished(own.api(), tmp_path, move, "x = bytearray(500_000_000)", config=path)
 
@@ -128,7 +128,7 @@ def test_a_kernel_that_ate_all_memory_is_told_apart(
 
 
 def test_a_notebook_that_quits_is_an_error(own: Instance, tmp_path: Path, path: Json) -> None:
-    """The kernel ends by itself, some time after the cell that asked for it."""
+    """The kernel ends some time after the cell that asked for it."""
     handle = finished(own.api(), tmp_path, "exit()", "import time\ntime.sleep(3)", "1", config=path)
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_died")
@@ -137,7 +137,7 @@ def test_a_notebook_that_quits_is_an_error(own: Instance, tmp_path: Path, path: 
 
 @pytest.mark.parametrize("code", CANCELLED.values(), ids=CANCELLED)
 def test_a_cancel_ends_whatever_runs(own: Instance, tmp_path: Path, path: Json, code: str) -> None:
-    """The handle says so at once, no process is left, the notebook is kept as far as it came."""
+    """The handle is CANCELED at once, no process remains, and the notebook is kept up to the interrupt."""
     api = own.api()
     run_id = running(api, tmp_path, "x = 1", BEGUN + code, config=path)["id"]
 
@@ -151,7 +151,7 @@ def test_a_cancel_ends_whatever_runs(own: Instance, tmp_path: Path, path: Json, 
 
 
 def test_a_cancel_lets_the_notebook_clean_up(own: Instance, tmp_path: Path, path: Json) -> None:
-    """What stands behind ``finally`` is executed and logged."""
+    """Code after ``finally`` is executed and logged."""
     api = own.api()
     run_id = running(api, tmp_path, CLEAN, config=path)["id"]
 
@@ -166,7 +166,7 @@ def test_a_cancel_lets_the_notebook_clean_up(own: Instance, tmp_path: Path, path
 def test_a_cancel_at_a_bad_moment_gives_one_end(
     own: Instance, tmp_path: Path, path: Json, moment: str
 ) -> None:
-    """One terminal state; who comes second is told so."""
+    """There is one terminal state; the second writer gets an error."""
     api = own.api()
     seconds = {"against its end": 0.3}.get(moment, 0)
     size = 3_000_000 if moment == "while it saves" else 1
@@ -201,7 +201,7 @@ def test_a_cancel_at_a_bad_moment_gives_one_end(
 def test_a_limit_ends_the_run_and_is_named(
     own: Instance, tmp_path: Path, path: Json, limit: str, code: str
 ) -> None:
-    """Also where nothing listens to an interrupt."""
+    """A kernel that ignores the interrupt is killed."""
     handle = finished(own.api(), tmp_path, CANCELLED[code], config={**path, limit: 1})
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "timeout")
@@ -218,10 +218,10 @@ KERNELS = {
 
 
 @pytest.mark.parametrize("kind", KERNELS)
-def test_a_kernel_that_does_not_come_up_is_an_error_that_says_so(
+def test_a_kernel_that_does_not_start_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Not installed, without its program, dead at once, or silent for longer than the start timeout."""
+    """It is not installed, lacks its program, dies at once, or does not reply within the start timeout."""
     command, message = KERNELS[kind]
     if command is not None:
         place = tmp_path / "jupyter" / "kernels" / "odd"

@@ -7,10 +7,10 @@ from tests.conftest import start_server
 
 
 @pytest.mark.parametrize("moment", ["while it runs", "and it ends before the restart"])
-def test_a_server_killed_in_mid_run_has_the_true_end_after_its_restart(
+def test_a_server_killed_during_a_run_stores_its_end_after_a_restart(
     tmp_path: Path, folder: Path, moment: str
 ) -> None:
-    """Kill -9, start again: nothing is lost, nothing ran twice."""
+    """After SIGKILL and a restart, nothing is lost and nothing is executed twice."""
     root = tmp_path / "root"
     seconds = 6 if moment == "while it runs" else 1
     first = start_server(root, folder, "--RunWidgetsApp.slots=1")

@@ -43,7 +43,7 @@ time.sleep(600)
 
 
 def embed(root: Path, *sources: Path) -> "subprocess.Popen[str]":
-    """Open an instance in a process of its own, which nobody ends but a signal."""
+    """Open an instance in a process of its own, which only a signal ends."""
     command = [sys.executable, "-c", HOST, str(root), *map(str, sources)]
     process = subprocess.Popen(
         command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -55,7 +55,7 @@ def embed(root: Path, *sources: Path) -> "subprocess.Popen[str]":
 
 
 def ask(root: Path, question: str) -> int:
-    """Return what the database says, in one number."""
+    """Return a single value from the database."""
     connection = sqlite3.connect(f"file:{root / 'runwidgets.db'}?mode=ro", uri=True)
     (number,) = connection.execute(f"SELECT count(*) FROM runs WHERE {question}").fetchone()
     connection.close()
@@ -63,7 +63,7 @@ def ask(root: Path, question: str) -> int:
 
 
 def read_frame(root: Path, start: Path | None = None) -> pandas.DataFrame:
-    """Return what came out of the only sweep of a root, after it was started where that is asked for."""
+    """Return the results of the only sweep of a root, starting it if requested."""
     instance = open_instance(root, slots=2)
     api = instance.api()
     if start is not None:
@@ -76,13 +76,13 @@ def read_frame(root: Path, start: Path | None = None) -> pandas.DataFrame:
 
 
 def attempts(root: Path, run_id: str) -> int:
-    """Return how often a run was begun."""
+    """Return how often a run began."""
     text = (root / "runs" / run_id / "journal.jsonl").read_text()
     return sum(json.loads(line)["kind"] == "started" for line in text.splitlines())
 
 
 def orphans(root: Path) -> list[psutil.Process]:
-    """Return processes that belong to runs of a root, or serve them."""
+    """Return the processes that serve a root or belong to its runs."""
     ids = {each.name for each in (root / "runs").iterdir()}
     found = []
     for process in psutil.process_iter():
@@ -97,7 +97,7 @@ def orphans(root: Path) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> pandas.DataFrame:
-    """Return the data frame of the sweep where nobody disturbs it."""
+    """Return the data frame of an undisturbed sweep."""
     notebook = write_notebook(folder / "calm.ipynb", SQUARE, parameters="x = 1")
     return read_frame(tmp_path_factory.mktemp("calm") / "root", start=notebook)
 
@@ -107,9 +107,9 @@ def calm(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> pandas.DataF
 def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
     tmp_path: Path, folder: Path, calm: pandas.DataFrame, kind: str
 ) -> None:
-    """Two hundred runs, each executed exactly once; no process, file or row is left over.
+    """Two hundred runs are each executed exactly once; no process, file or row remains.
 
-    Its data frame is that of a sweep that nobody disturbed.
+    The data frame equals that of an undisturbed sweep.
     """
     root = tmp_path / "root"
     notebook = write_notebook(folder / f"{kind}.ipynb", SQUARE, parameters="x = 1")
@@ -148,8 +148,8 @@ def test_a_sweep_whose_host_is_killed_three_times_ends_complete(
     assert_frame_equal(frame, calm)
 
 
-def test_when_one_of_two_services_dies_the_other_takes_over(tmp_path: Path, folder: Path) -> None:
-    """What it followed, and what it would have claimed."""
+def test_when_one_of_two_instances_dies_the_other_takes_over(tmp_path: Path, folder: Path) -> None:
+    """It takes over tracked and waiting runs."""
     root = tmp_path / "root"
     host = embed(root)
     mine = open_instance(root, slots=2)
@@ -166,8 +166,8 @@ def test_when_one_of_two_services_dies_the_other_takes_over(tmp_path: Path, fold
     mine.close()
 
 
-def test_a_fork_server_that_dies_takes_no_run_with_it(tmp_path: Path, folder: Path) -> None:
-    """A run that goes on is followed by its journal; the next ones are forked from a new server."""
+def test_runs_survive_the_death_of_their_fork_server(tmp_path: Path, folder: Path) -> None:
+    """A run is tracked by its journal; the next ones are forked from a new server."""
     instance = open_instance(tmp_path / "root", slots=1)
     api = instance.api()
     run_id = running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(1)")["id"]
@@ -182,8 +182,8 @@ def test_a_fork_server_that_dies_takes_no_run_with_it(tmp_path: Path, folder: Pa
 
 
 @pytest.mark.parametrize("choice", ["keep", "cancel"])
-def test_a_server_that_is_told_to_stop_twice_stops(tmp_path: Path, folder: Path, choice: str) -> None:
-    """Within ten seconds; its runs go on or are cancelled, as it was told before."""
+def test_a_server_that_gets_two_stop_signals_stops(tmp_path: Path, folder: Path, choice: str) -> None:
+    """It stops within ten seconds; its runs continue or are cancelled, as configured."""
     root = tmp_path / "root"
     server = start_server(root, folder, f"--RunWidgetsApp.on_shutdown={choice}")
     with server.api() as api:
@@ -214,7 +214,7 @@ def locked(root: Path) -> sqlite3.Connection:
 def test_a_locked_database_refuses_a_start_and_loses_no_run(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The start is refused with a time to wait; the end of a run is stored when the lock is gone."""
+    """The start is refused with a time to wait; the end of a run is stored after the lock is released."""
     monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.5)
     root = tmp_path / "root"
     instance = open_instance(root, slots=1)
@@ -237,7 +237,7 @@ def test_a_locked_database_refuses_a_start_and_loses_no_run(
 
 
 def test_a_locked_database_does_not_stop_the_server(tmp_path: Path, folder: Path) -> None:
-    """Other requests are answered meanwhile; the one that waits gets a 503 that says when to come back."""
+    """Other requests are served meanwhile; the waiting one gets a 503 with the time of a retry."""
     server = start_server(tmp_path / "root", folder)
     headers = {"Authorization": f"token {server.token}"}
     with server.api() as api:
@@ -266,10 +266,8 @@ def test_a_locked_database_does_not_stop_the_server(tmp_path: Path, folder: Path
     server.stop()
 
 
-def test_a_database_that_is_damaged_while_it_is_open_is_an_error_that_says_so(
-    tmp_path: Path, folder: Path
-) -> None:
-    """It is never made anew, neither then nor at the next start."""
+def test_damage_of_an_open_database_is_an_error(tmp_path: Path, folder: Path) -> None:
+    """The database is not created again, neither then nor at the next start."""
     root = tmp_path / "root"
     instance = open_instance(root, slots=1)
     api = instance.api()
@@ -286,7 +284,7 @@ def test_a_database_that_is_damaged_while_it_is_open_is_an_error_that_says_so(
 
 
 def test_many_starts_with_one_key_from_many_clients_are_one_run(own: Instance, folder: Path) -> None:
-    """All of them get its handle."""
+    """All of them get the handle of that run."""
     api = own.api()
     group = group_of(workflow(api, folder, "1"))
     found: list[str] = []

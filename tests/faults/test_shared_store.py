@@ -40,7 +40,7 @@ def bucket() -> Iterator[str]:
 def pair(
     bucket: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[JupyterServer, JupyterServer]]:
-    """Start two servers with caches of their own; a doctor has the last word."""
+    """Start two servers with separate caches, and check the invariants at the end."""
     folder = tmp_path_factory.mktemp("pair")
     postgres, cluster = Postgres(), Cluster(workers=2, threads=1)
     root, db_url = f"{bucket}/instance", postgres.url(folder)
@@ -67,7 +67,7 @@ def pair(
 def test_a_sweep_started_on_one_is_seen_live_and_downloaded_on_the_other(
     pair: tuple[JupyterServer, JupyterServer],
 ) -> None:
-    """Its states, metrics and files are the same from both."""
+    """States, metrics and files are the same on both."""
     one, two = pair
     with one.api() as here, two.api() as there:
         made = workflow(here, one.folder, CELL, parameters="x = 0")
@@ -94,7 +94,7 @@ def test_a_sweep_started_on_one_is_seen_live_and_downloaded_on_the_other(
 def test_a_sweep_started_on_one_is_cancelled_on_the_other(
     pair: tuple[JupyterServer, JupyterServer],
 ) -> None:
-    """The kernel on the worker ends, whoever asked; its log and notebook are there from both."""
+    """The kernel on the worker ends; log and notebook are available on both."""
     one, two = pair
     with one.api() as here, two.api() as there:
         made = workflow(here, one.folder, CELL, parameters="x = 0")
@@ -114,7 +114,7 @@ def test_a_sweep_started_on_one_is_cancelled_on_the_other(
 def test_a_deleted_run_leaves_nothing_in_the_store(
     pair: tuple[JupyterServer, JupyterServer], bucket: str
 ) -> None:
-    """Deleted on the server that did not start it."""
+    """It is deleted on the server that did not start it."""
     one, two = pair
     with one.api() as here, two.api() as there:
         made = workflow(here, one.folder, CELL, parameters="x = 0")

@@ -1,4 +1,4 @@
-"""What a notebook, or the disk, does to one run is that run's matter: the others go on."""
+"""Unusual runs: what a notebook or the disk does to one run does not affect others."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +31,8 @@ threading.Thread(target=say, daemon=True).start()
 DYING = "threading.Thread(target=lambda: (time.sleep(0.3), os._exit(1)), daemon=True).start()\n"
 
 
-def test_a_display_that_is_no_metric_of_ours_is_none(own: Instance, tmp_path: Path) -> None:
-    """Nothing is taken from it, and it stops nobody."""
+def test_a_display_that_is_not_a_valid_metric_is_ignored(own: Instance, tmp_path: Path) -> None:
+    """No value is taken from it, and the run continues."""
     shown = "\n".join(f"display({bundle}, raw=True)" for bundle in BUNDLES)
 
     handle = finished(own.api(), tmp_path, f"from IPython.display import display\n{shown}")
@@ -41,7 +41,7 @@ def test_a_display_that_is_no_metric_of_ours_is_none(own: Instance, tmp_path: Pa
 
 
 def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
-    """Lines that cannot be understood are told as the reason, once the run was tried again and again."""
+    """Invalid lines are reported as the reason, after several attempts to read them."""
     instance = open_instance(tmp_path / "root", slots=2)
     api = instance.api()
     strange = "open('../journal.jsonl', 'a').write('{\"kind\": \"cell\"}\\n')\nimport time\ntime.sleep(600)"
@@ -57,8 +57,10 @@ def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
     assert handle["messages"][0].startswith("the run could not be tracked: ")
 
 
-def test_a_kernel_that_dies_with_words_unread_ends_its_run(own: Instance, tmp_path: Path, path: Json) -> None:
-    """Threads print between two cells, where nobody listens, and the process ends there."""
+def test_a_kernel_that_dies_with_unread_output_ends_its_run(
+    own: Instance, tmp_path: Path, path: Json
+) -> None:
+    """Threads print between two cells, when no message is read, and the process ends there."""
     wide = "print('x' * 30_000_000)"
     config = {**path, "timeout": 60}
 
@@ -68,8 +70,8 @@ def test_a_kernel_that_dies_with_words_unread_ends_its_run(own: Instance, tmp_pa
     assert "the kernel exited with code 1" in handle["messages"][0]
 
 
-def test_results_are_listed_when_nobody_writes_them_any_more(own: Instance, tmp_path: Path) -> None:
-    """A process that the notebook left behind ends first."""
+def test_results_are_listed_after_all_writers_have_ended(own: Instance, tmp_path: Path) -> None:
+    """A process that the notebook started is ended first."""
     left = (
         "import subprocess\nsubprocess.Popen(['sh', '-c', 'while :; do date >> out.txt; done'],"
         " start_new_session=True)\nimport os, time\n"
@@ -83,8 +85,8 @@ def test_results_are_listed_when_nobody_writes_them_any_more(own: Instance, tmp_
     assert (own._parts.files.run_folder(handle["id"]) / "workdir" / "out.txt").stat().st_size == size
 
 
-def test_a_cell_that_is_tagged_to_be_left_out_was_not_run(own: Instance, tmp_path: Path) -> None:
-    """It says so, and counts for nothing."""
+def test_a_cell_with_the_skip_tag_is_not_executed(own: Instance, tmp_path: Path) -> None:
+    """It is marked as such, and does not count."""
     notebook = nbformat.read(write_notebook(tmp_path / "n.ipynb", "a = 1", "1 / 0", "print(a)"), as_version=4)
     notebook.cells[-2].metadata["tags"] = ["skip-execution"]
     nbformat.write(notebook, tmp_path / "n.ipynb")
@@ -102,7 +104,7 @@ def test_a_cell_that_is_tagged_to_be_left_out_was_not_run(own: Instance, tmp_pat
 def test_an_end_that_the_disk_did_not_take_is_stored_later(
     own: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk is noticed at the commit, when everything seems done."""
+    """A full disk is noticed only at the commit."""
     runs, failures = own._backend._runs, [StorageFullError("database", "the disk is full")]
     together = runs.together
 
@@ -122,10 +124,10 @@ def test_an_end_that_the_disk_did_not_take_is_stored_later(
     wait_until(lambda: handle["id"] not in own._backend._tracked)
 
 
-def test_a_module_whose_import_never_ends_holds_up_neither_cancel_nor_close(
+def test_a_module_whose_import_never_ends_delays_neither_a_cancellation_nor_the_shutdown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run that waits for it can be cancelled, and its slot is free soon; so can the instance end."""
+    """The waiting run can be cancelled, and its slot is released soon; the instance can be closed."""
     modules = tmp_path / "modules"
     modules.mkdir()
     (modules / "endless_import.py").write_text("import time\ntime.sleep(600)")

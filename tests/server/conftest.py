@@ -1,4 +1,4 @@
-"""Servers of other kinds, and ways to ask one without our own client."""
+"""Servers of several kinds, and ways to send requests without our own client."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ c.ServerApp.authorizer_class = Readers
 
 @pytest.fixture
 def client(server: JupyterServer) -> Iterator[httpx.Client]:
-    """Ask the server with its token, without our own client."""
+    """Send requests with the server's token, without our own client."""
     with httpx.Client(
         base_url=server.api_url, headers={"Authorization": f"token {server.token}"}, timeout=30
     ) as client:
@@ -45,21 +45,21 @@ def client(server: JupyterServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def stranger(server: JupyterServer) -> Iterator[httpx.Client]:
-    """Ask the server with nothing."""
+    """Send requests without authentication."""
     with httpx.Client(base_url=server.api_url, timeout=30) as client:
         yield client
 
 
 @pytest.fixture
 def remote(server: JupyterServer) -> Iterator[Api]:
-    """Ask the server with our own client."""
+    """Use our own client."""
     with server.api() as api:
         yield api
 
 
 @pytest.fixture(scope="session")
 def run(server: JupyterServer, folder: Path) -> dict[str, Any]:
-    """Run a notebook that leaves files to its end."""
+    """Execute a notebook that writes files."""
     code = (
         "open('a b.txt', 'w').write('0123456789')\n"
         "open('grün \"1\".html', 'w').write('<script>alert(1)</script>')\n"
@@ -79,7 +79,7 @@ def sweep(server: JupyterServer, run: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def members_server(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[JupyterServer]:
-    """Serve a root by a server that knows people, by tokens such as ``person-ada``."""
+    """Serve a root with an identity provider that authenticates people by tokens such as ``person-ada``."""
     place = tmp_path_factory.mktemp("members")
     config = place / "people.py"
     config.write_text(PEOPLE)

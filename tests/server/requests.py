@@ -1,4 +1,4 @@
-"""Requests that no well-behaved client sends."""
+"""Requests that only a misbehaving client sends."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from tests.conftest import JupyterServer
 def connection(
     server: JupyterServer, verb: str, path: str, headers: dict[str, str]
 ) -> http.client.HTTPConnection:
-    """Send the head of a request and nothing of its body."""
+    """Send the head of a request without its body."""
     parts = urlsplit(server.api_url)
     opened = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     opened.putrequest(verb, parts.path + path, skip_accept_encoding=True)
@@ -24,7 +24,7 @@ def connection(
 def headers_only(
     server: JupyterServer, verb: str, path: str, headers: dict[str, str]
 ) -> tuple[int, dict[str, Any]]:
-    """Return status and error of a request whose body never comes."""
+    """Return status and error of a request whose body is never sent."""
     opened = connection(server, verb, path, headers)
     try:
         answer = opened.getresponse()

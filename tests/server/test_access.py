@@ -20,12 +20,12 @@ NOBODY = {each.name: "nobody" for route in ROUTES for each in route.path}
 
 
 def ask(client: httpx.Client, route: Route, **options: Any) -> httpx.Response:
-    """Ask for a route, with ids that nothing has."""
+    """Send a request for a route, with unknown ids."""
     return client.request(route.verb, route.url(dict(NOBODY)), **options)
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
-    """Return status and class of an error, and check that it is one."""
+    """Return status and class of an error response, after a check of its format."""
     body = answer.json()
     assert body["message"] and answer.headers["Content-Type"] == "application/json"
     assert "Traceback" not in answer.text and "/" not in body["message"]
@@ -33,14 +33,14 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 
 def person(server: JupyterServer, name: str) -> Api:
-    """Connect as a person to the server that knows people."""
+    """Connect as a person to the server with people."""
     return open_remote(server.api_url, f"person-{name}")
 
 
 class TestNobody:
     @BY_ROUTE
     def test_every_route_refuses_requests_without_a_token(self, stranger: httpx.Client, route: Route) -> None:
-        """Whoever shows nothing gets 401, whatever is asked for."""
+        """A request without authentication gets 401."""
         assert refusal(ask(stranger, route)) == (401, "UnauthenticatedAccessError")
 
     @BY_ROUTE
@@ -54,14 +54,16 @@ class TestNobody:
         ],
         ids=["token", "bearer", "api_key", "basic"],
     )
-    def test_a_wrong_token_is_none(
+    def test_a_wrong_token_is_refused(
         self, stranger: httpx.Client, route: Route, headers: dict[str, Any]
     ) -> None:
-        """However it is sent."""
+        """It is refused in every form."""
         assert refusal(ask(stranger, route, headers=headers)) == (401, "UnauthenticatedAccessError")
 
-    def test_an_upload_by_nobody_is_refused_before_it_is_read(self, server: JupyterServer) -> None:
-        """The answer comes although the body never does."""
+    def test_an_upload_without_authentication_is_refused_before_it_is_read(
+        self, server: JupyterServer
+    ) -> None:
+        """The response does not wait for the body."""
         headers = {"Content-Length": "1000000", "Content-Type": "multipart/form-data; boundary=x"}
 
         status, body = headers_only(server, "POST", "uploads/nobody/files", headers)
@@ -74,7 +76,7 @@ class TestTokens:
     def test_the_servers_token_opens_the_routes(
         self, stranger: httpx.Client, server: JupyterServer, form: str
     ) -> None:
-        """As for every other route of the server."""
+        """It is the same as for every other route of the server."""
         headers = {"Authorization": form.format(server.token)}
 
         assert stranger.get("workflows", headers=headers).status_code == 200
@@ -82,7 +84,7 @@ class TestTokens:
     def test_the_header_of_flowserv_carries_the_token(
         self, stranger: httpx.Client, server: JupyterServer
     ) -> None:
-        """`api_key` is read like `Authorization: token …`, also where XSRF would be asked for."""
+        """`api_key` is read like `Authorization: token …`, also where XSRF would be checked."""
         headers = {"api_key": server.token}
 
         assert stranger.get("workflows", headers=headers).status_code == 200
@@ -91,13 +93,13 @@ class TestTokens:
     def test_a_password_of_netrc_carries_the_token(
         self, stranger: httpx.Client, server: JupyterServer
     ) -> None:
-        """Clients that send no header of their own for downloads, as flowserv's, can get through."""
+        """Clients that cannot set a header for downloads, such as flowserv's, can authenticate."""
         assert stranger.get("workflows", auth=("anyone", server.token)).status_code == 200
 
-    def test_a_page_of_another_site_may_ask_with_a_token_only(
+    def test_a_page_of_another_site_needs_a_token(
         self, stranger: httpx.Client, server: JupyterServer
     ) -> None:
-        """A token is shown on purpose, a cookie is not."""
+        """A token is sent on purpose, a cookie is not."""
         headers = {"Origin": "https://elsewhere.example", "api_key": server.token}
 
         assert stranger.get("workflows", headers=headers).status_code == 200
@@ -106,7 +108,7 @@ class TestTokens:
 class TestCookies:
     @pytest.fixture
     def browser(self, server: JupyterServer) -> Any:
-        """Log in as a browser does, and show the cookie from then on."""
+        """Log in like a browser, and send the cookie from then on."""
         with httpx.Client(base_url=server.api_url) as client:
             client.get(f"{server.url}login?token={server.token}", follow_redirects=True).raise_for_status()
             assert client.get("workflows").status_code == 200
@@ -118,14 +120,14 @@ class TestCookies:
         assert refusal(ask(browser, route)) == (403, "UnauthorizedAccessError")
 
     def test_a_cookie_with_xsrf_is_enough(self, browser: httpx.Client) -> None:
-        """What the views send."""
+        """The views send both."""
         headers = {"X-XSRFToken": browser.cookies["_xsrf"]}
 
         assert browser.put("runs/nobody", headers=headers, json={}).status_code == 404
 
     @BY_ROUTE
-    def test_a_page_of_another_site_may_not_ask(self, browser: httpx.Client, route: Route) -> None:
-        """Although the browser sends the cookie along."""
+    def test_a_page_of_another_site_is_refused(self, browser: httpx.Client, route: Route) -> None:
+        """The browser sends the cookie, but the origin does not match."""
         headers = {"Origin": "https://elsewhere.example", "X-XSRFToken": browser.cookies["_xsrf"]}
 
         assert refusal(ask(browser, route, headers=headers)) == (403, "UnauthorizedAccessError")
@@ -135,7 +137,7 @@ class TestKernels:
     def test_the_token_of_kernels_opens_our_routes_and_no_others(
         self, remote: Api, server: JupyterServer, folder: Any
     ) -> None:
-        """A kernel finds the server in its environment; the token is good for nothing else."""
+        """A kernel finds the server in its environment; the token is valid for nothing else."""
         headers = {"Authorization": f"token {server.token}"}
         with httpx.Client(base_url=server.url, headers=headers, timeout=60) as jupyter:
             url, token = environment_of_a_kernel(jupyter)
@@ -151,14 +153,14 @@ class TestKernels:
         assert token not in (next(server.root.parent.glob("runtime-*/server.log"))).read_text()
 
     def test_a_run_does_not_learn_the_token(self, remote: Api, folder: Any) -> None:
-        """What a run executes may come from anybody."""
+        """The code of a run may come from anybody."""
         handle = finished(remote, folder, "import os\nprint([n for n in os.environ if 'TOKEN' in n])")
 
         assert remote.runs.get_log(handle["id"])["text"].strip() == "[]"
 
 
 def environment_of_a_kernel(jupyter: httpx.Client) -> tuple[str, str]:
-    """Start a kernel through Jupyter and read what it inherited out of its process."""
+    """Start a kernel through Jupyter, and read its inherited environment."""
     import psutil
 
     before = {process.pid for process in psutil.process_iter()}
@@ -175,8 +177,8 @@ def environment_of_a_kernel(jupyter: httpx.Client) -> tuple[str, str]:
 
 class TestPeople:
     @BY_ROUTE
-    def test_whom_the_authorizer_denies_is_refused(self, members_server: JupyterServer, route: Route) -> None:
-        """Every route asks it, for the action of the table."""
+    def test_the_authorizer_is_asked(self, members_server: JupyterServer, route: Route) -> None:
+        """Every route asks it for the action in the route table."""
         headers = {"Authorization": "token person-reader"}
         with (
             httpx.Client(base_url=members_server.api_url, headers=headers) as reader,
@@ -186,16 +188,16 @@ class TestPeople:
 
         assert is_refused == (route.action != "read")
 
-    def test_the_descriptor_names_who_asks(self, members_server: JupyterServer) -> None:
-        """Where access is by members, people have names."""
+    def test_the_descriptor_names_the_user(self, members_server: JupyterServer) -> None:
+        """With access by members, users have names."""
         answer = httpx.get(members_server.api_url, headers={"api_key": "person-ada"}).json()
 
         assert answer["username"] == "ada"
 
-    def test_a_group_of_others_is_closed_until_its_owner_adds_one(
+    def test_a_group_is_closed_to_others_until_its_owner_adds_them(
         self, members_server: JupyterServer, folder: Any
     ) -> None:
-        """Others get 403 on the group, its runs and its uploads."""
+        """Others get 403 for the group, its runs and its uploads."""
         with person(members_server, "ada") as ada, person(members_server, "bob") as bob:
             handle = finished(ada, folder, "print(1)")
             group_id, run_id = handle["groupId"], handle["id"]
@@ -214,7 +216,7 @@ class TestPeople:
             assert bob.runs.get_run(run_id)["state"] == "SUCCESS"
 
     def test_events_of_closed_groups_are_not_seen(self, members_server: JupyterServer, folder: Any) -> None:
-        """The stream holds what one may read, live and when it resumes."""
+        """The stream contains only events that the user may read, live and after a resume."""
         with person(members_server, "ada") as ada, person(members_server, "bob") as bob:
             begin = ada.events.last_event()
             live = bob.events.follow_events(begin)
@@ -226,7 +228,7 @@ class TestPeople:
             assert next(iter(bob.events.follow_events(begin)))["groupId"] == mine
             assert next(iter(ada.events.follow_events(begin)))["groupId"] != mine
 
-    def test_an_unknown_person_is_nobody(self, members_server: JupyterServer) -> None:
-        """The provider decides who exists."""
+    def test_an_unknown_person_is_refused(self, members_server: JupyterServer) -> None:
+        """The identity provider decides."""
         with open_remote(members_server.api_url, "mallory") as api, pytest.raises(UnauthenticatedAccessError):
             api.workflows.list_workflows()

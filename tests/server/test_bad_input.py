@@ -39,7 +39,7 @@ WITH_ID = [route for route in ROUTES if route.path]
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
-    """Return status and sentence of an error, and check that it tells nothing that it should not."""
+    """Return status and message of an error, after a check that it reveals nothing."""
     body = answer.json()
     assert set(body) <= {"message", "error", "subject", "problem"}
     assert not any(word in answer.text for word in ("Traceback", "SELECT", "/root", "/tmp", ".py"))
@@ -49,10 +49,10 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 class TestBodies:
     @pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: route.id)
     @pytest.mark.parametrize("name", BODIES)
-    def test_a_body_that_is_no_strict_json_object_is_refused(
+    def test_a_body_that_is_not_a_strict_json_object_is_refused(
         self, client: httpx.Client, run: dict[str, Any], route: Route, name: str
     ) -> None:
-        """The answer is 400 and a sentence, on every route that takes a body."""
+        """The response is 400 with a message, on every route with a body."""
         content, sentence = BODIES[name]
         ids = {"workflow_id": run["workflowId"], "group_id": run["groupId"], "run_id": run["id"]}
         ids["sweep_id"] = "nobody"
@@ -69,7 +69,7 @@ class TestBodies:
     def test_a_body_of_another_type_is_refused(
         self, client: httpx.Client, route: Route, content_type: str
     ) -> None:
-        """A form on another site can send those types without asking first."""
+        """A form on another site can send these types without a preflight request."""
         path = route.url({each.name: "nobody" for each in route.path})
 
         answer = client.request(route.verb, path, content=b"{}", headers={"Content-Type": content_type})
@@ -80,7 +80,7 @@ class TestBodies:
     def test_a_body_over_the_limit_is_refused_by_its_length(
         self, server: JupyterServer, route: Route
     ) -> None:
-        """Nothing of it needs to be sent for that."""
+        """The body need not be sent."""
         path = route.url({each.name: "nobody" for each in route.path})
         headers = {"Authorization": f"token {server.token}", "Content-Length": "10000001"}
         headers["Content-Type"] = "application/json"
@@ -91,7 +91,7 @@ class TestBodies:
         assert "10,000,000" in body["message"]
 
     def test_a_body_without_a_length_is_refused_once_it_passes_the_limit(self, client: httpx.Client) -> None:
-        """It is counted while it comes."""
+        """The bytes are counted while they arrive."""
         pieces = (b" " * 100_000 for _ in range(200))
 
         answer = client.post("workflows", content=pieces, headers={"Content-Type": "application/json"})
@@ -118,7 +118,7 @@ class TestBodies:
     def test_a_field_that_is_missing_or_wrong_is_named(
         self, client: httpx.Client, run: dict[str, Any], path: str, body: Any, sentence: str
     ) -> None:
-        """The sentence begins with the field."""
+        """The message begins with the name of the field."""
         content = None if body is None else json.dumps(body).encode()
 
         answer = client.post(
@@ -133,7 +133,7 @@ class TestIds:
     @pytest.mark.parametrize("route", WITH_ID, ids=lambda route: route.id)
     @pytest.mark.parametrize("name", IDS)
     def test_an_id_that_nothing_has_is_unknown(self, client: httpx.Client, route: Route, name: str) -> None:
-        """Whatever it is made of, the answer is 404 and one of ours."""
+        """The response is a 404 with one of our errors."""
         path = route.pattern
         for each in route.path:
             path = path.replace(f"{{{each.wire}}}", IDS[name].replace("\n", ""))
@@ -157,14 +157,14 @@ class TestIds:
         }
         refusal(answer)
 
-    def test_a_flag_that_is_none_is_refused(self, client: httpx.Client) -> None:
-        """Nothing is taken for true."""
+    def test_an_invalid_flag_is_refused(self, client: httpx.Client) -> None:
+        """Other values are not interpreted as true."""
         status, message = refusal(client.put("sweeps/nobody", json={"pendingOnly": "yes"}))
 
         assert status == 400 and message == "pendingOnly: it must be true or false"
 
     def test_a_file_of_another_run_is_unknown(self, client: httpx.Client, run: dict[str, Any]) -> None:
-        """An id is good below its own run only."""
+        """An id is valid only for its own run."""
         file_id = run["files"][0]["id"]
 
         answer = client.get(f"runs/nobody/downloads/files/{file_id}")
@@ -178,7 +178,7 @@ class TestQueries:
     def test_none_and_nothing_mean_not_given(
         self, client: httpx.Client, run: dict[str, Any], path: str, value: str
     ) -> None:
-        """Clients that format patterns send them."""
+        """Clients that fill in patterns send such values."""
         with client.stream("GET", path.format(**run) + value) as answer:
             assert answer.status_code == 200
 
@@ -200,19 +200,19 @@ class TestQueries:
             ("events?after=x", "after: 'x' is not a whole number"),
         ],
     )
-    def test_a_query_that_makes_no_sense_is_refused(
+    def test_an_invalid_query_is_refused(
         self, client: httpx.Client, run: dict[str, Any], path: str, sentence: str
     ) -> None:
-        """By its name, with 400."""
+        """The response is a 400 that names the argument."""
         status, message = refusal(client.get(path.format(**run)))
 
         assert status == 400 and sentence in message
 
     def test_a_broken_query_of_jupyters_own_is_refused_in_json(self, client: httpx.Client) -> None:
-        """Also where Jupyter reads it before us."""
+        """Jupyter reads it before our handler does."""
         assert refusal(client.get("workflows?token=%ff"))[0] == 400
         assert refusal(client.get("runs/nobody?no_track_activity=%ff"))[0] == 404
 
     def test_a_verb_that_a_route_does_not_have_is_refused_in_json(self, client: httpx.Client) -> None:
-        """With 405."""
+        """The status is 405."""
         assert refusal(client.delete("workflows"))[0] == 405

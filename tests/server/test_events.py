@@ -24,7 +24,7 @@ TERMINAL = {"SUCCESS", "ERROR", "CANCELED"}
 
 
 def until_end(events: Iterator[dict[str, Any]], run_id: str) -> list[dict[str, Any]]:
-    """Take events up to the terminal state of a run."""
+    """Read events up to the terminal state of a run."""
     seen = []
     for event in events:
         seen.append(event)
@@ -34,8 +34,8 @@ def until_end(events: Iterator[dict[str, Any]], run_id: str) -> list[dict[str, A
 
 
 class TestStream:
-    def test_it_begins_with_hello_and_where_one_stands(self, client: httpx.Client, remote: Api) -> None:
-        """So that a client can resume before anything happened."""
+    def test_it_begins_with_hello_and_the_position(self, client: httpx.Client, remote: Api) -> None:
+        """A client can resume even before the first event."""
         with client.stream("GET", "events") as answer:
             name, data = next(read_stream(answer))
 
@@ -45,8 +45,8 @@ class TestStream:
         assert answer.headers["X-Accel-Buffering"] == "no"
         assert remote.events.last_event() >= data["seq"]
 
-    def test_a_run_is_told_from_its_start_to_its_end(self, remote: Api, folder: Path) -> None:
-        """Strictly ordered, each once, ending in the state that the database has."""
+    def test_events_lead_from_the_start_of_a_run_to_its_end(self, remote: Api, folder: Path) -> None:
+        """Each event is sent once and in order; the last one has the state in the database."""
         stop = threading.Event()
         live = remote.events.follow_events(remote.events.last_event(), stop=stop)
 
@@ -60,10 +60,10 @@ class TestStream:
         assert all(a["seq"] < b["seq"] for a, b in pairwise(seen))
         assert ended(remote, run_id)["state"] == states[-1]
 
-    def test_who_resumes_misses_nothing_and_gets_nothing_twice(
+    def test_a_resumed_stream_misses_and_repeats_nothing(
         self, remote: Api, client: httpx.Client, folder: Path
     ) -> None:
-        """From any number that was seen, by header or by query."""
+        """It resumes after any event, given by header or by query."""
         begin = remote.events.last_event()
         handle = finished(remote, folder, "print('x')")
         whole = [event["seq"] for event in until_end(remote.events.follow_events(begin), handle["id"])]
@@ -77,13 +77,13 @@ class TestStream:
                     assert [next(stream)[1]["seq"] for _ in rest] == rest
 
     @pytest.mark.parametrize("after", [-5, 10**15])
-    def test_a_number_that_never_was_is_brought_into_range(self, client: httpx.Client, after: int) -> None:
-        """A client of a database that was replaced goes on from its end."""
+    def test_an_unknown_position_is_brought_into_range(self, client: httpx.Client, after: int) -> None:
+        """A client of a replaced database continues from its end."""
         with client.stream("GET", "events", params={"after": after}) as answer:
             assert 0 <= next(read_stream(answer))[1]["seq"] < 10**15
 
     def test_a_filter_shows_one_run_or_one_group(self, remote: Api, folder: Path) -> None:
-        """Live and when it resumes."""
+        """The filter applies live and after a resume."""
         begin = remote.events.last_event()
         one, other = accepted(remote, folder, "1"), accepted(remote, folder, "2")
         for run_id in (one["id"], other["id"]):
@@ -95,15 +95,15 @@ class TestStream:
         assert {event["runId"] for event in by_run} == {other["id"]}
         assert {event["groupId"] for event in by_group} == {one["groupId"]}
 
-    def test_what_does_not_exist_is_not_followed(self, remote: Api) -> None:
-        """The refusal comes at once, not in the stream."""
+    def test_unknown_subjects_cannot_be_followed(self, remote: Api) -> None:
+        """The error is the response, not an event in the stream."""
         with pytest.raises(UnknownRunError):
             remote.events.follow_events(0, run_id="nobody")
         with pytest.raises(UnknownWorkflowGroupError):
             remote.events.follow_events(0, group_id="nobody")
 
-    def test_following_ends_within_a_second_of_being_told(self, remote: Api) -> None:
-        """Also while nothing happens, and no thread stays."""
+    def test_following_ends_within_a_second_of_its_stop(self, remote: Api) -> None:
+        """It ends even without events, and leaves no thread."""
         stop = threading.Event()
         live = remote.events.follow_events(remote.events.last_event(), stop=stop)
         thread = threading.Thread(target=lambda: list(live))
@@ -121,8 +121,8 @@ class TestStream:
         )
 
 
-def test_closing_the_connection_ends_what_is_followed(server: JupyterServer) -> None:
-    """Who waits is told, and no thread stays."""
+def test_closing_the_connection_ends_its_followers(server: JupyterServer) -> None:
+    """A waiting follower gets an error, and no thread remains."""
     api = server.api()
     live = api.events.follow_events(api.events.last_event())
     failures: list[BaseException] = []
@@ -143,7 +143,7 @@ def test_closing_the_connection_ends_what_is_followed(server: JupyterServer) -> 
 
 
 class Cutter:
-    """Passes connections on to a server, and cuts them when told."""
+    """Forwards connections to a server, and cuts them on demand."""
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
@@ -154,7 +154,7 @@ class Cutter:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> int:
-        """Cut what is open, and say how many connections that were."""
+        """Cut the open connections, and return their number."""
         cut, self._open = self._open, []
         for each in cut:
             with closing(each), suppress(OSError):
@@ -162,7 +162,7 @@ class Cutter:
         return len(cut)
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         self.cut()
@@ -188,10 +188,10 @@ class Cutter:
 
 
 class TestCuts:
-    def test_a_stream_that_is_cut_goes_on_without_a_gap(
+    def test_a_cut_stream_continues_without_a_gap(
         self, remote: Api, server: JupyterServer, folder: Path
     ) -> None:
-        """Our client connects again from the last event that it saw."""
+        """Our client reconnects from the last event that it saw."""
         cutter = Cutter(server.api_url)
         begin = remote.events.last_event()
         with open_remote(cutter.url, server.token) as through:
@@ -207,8 +207,8 @@ class TestCuts:
         whole = until_end(remote.events.follow_events(begin), handle["id"])
         assert seen == [event["seq"] for event in whole]
 
-    def test_a_listener_that_goes_away_is_forgotten(self, server: JupyterServer) -> None:
-        """Its connection is closed at the server's end too."""
+    def test_a_disconnected_client_is_removed(self, server: JupyterServer) -> None:
+        """Its connection is closed on the server too."""
         process = psutil.Process(server.process.pid)
         headers = {"Authorization": f"token {server.token}"}
 
@@ -226,10 +226,10 @@ class TestCuts:
 
         wait_until(lambda: not is_held(port))
 
-    def test_a_reader_that_does_not_read_is_cut_off_and_memory_stays_flat(
+    def test_a_client_that_does_not_read_is_disconnected_and_memory_use_is_constant(
         self, server: JupyterServer, remote: Api, folder: Path
     ) -> None:
-        """Others go on; it can resume later."""
+        """Others are not affected; it can resume later."""
         process = psutil.Process(server.process.pid)
         threads, memory = process.num_threads(), process.memory_info().rss
         parts = urlsplit(server.api_url)
@@ -253,8 +253,8 @@ class TestCuts:
             each.close()
 
 
-def test_what_is_sent_is_json_of_one_line(client: httpx.Client, remote: Api, folder: Path) -> None:
-    """A line end inside an event would break the stream."""
+def test_an_event_is_one_line_of_json(client: httpx.Client, remote: Api, folder: Path) -> None:
+    """A line end inside an event would corrupt the stream."""
     handle = finished(remote, folder, "raise ValueError('two\\nlines\\r\\n\\u2028')")
 
     with client.stream("GET", "events", params={"after": 0, "run": handle["id"]}) as answer:

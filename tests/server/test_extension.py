@@ -26,8 +26,8 @@ TRAITS = {name: trait for name, trait in Settings.class_own_traits(config=True).
 
 class TestSettings:
     @pytest.mark.parametrize("name", sorted(TRAITS))
-    def test_a_setting_says_what_it_does(self, name: str) -> None:
-        """In sentences; a number also what it counts, and a list or text what empty means."""
+    def test_a_setting_has_a_help_text(self, name: str) -> None:
+        """The text has sentences, the unit of a number, and the meaning of an empty list or string."""
         trait = TRAITS[name]
         words = trait.help.split(".")[0]
 
@@ -40,14 +40,14 @@ class TestSettings:
             assert "Empty means" in trait.help and "Example" in trait.help
 
     def test_every_limit_is_a_setting_with_the_same_default(self) -> None:
-        """None can be set in one place only."""
+        """Each limit is defined in both classes."""
         app = RunWidgetsApp()
 
         assert {RENAMED.get(each.name, each.name) for each in fields(Limits)} <= set(TRAITS)
         assert app.limits == Limits()
 
     def test_help_lists_every_setting(self) -> None:
-        """As ``--help-all`` prints it."""
+        """The help is that of ``--help-all``."""
         code = "from runwidgets.server.extension import RunWidgetsApp; RunWidgetsApp.launch_instance()"
 
         text = subprocess.run(
@@ -77,12 +77,12 @@ class TestSettings:
     def test_a_wrong_setting_is_refused_with_what_would_be_right(
         self, name: str, value: Any, sentence: str
     ) -> None:
-        """When it is set, not when it is needed."""
+        """It is refused when it is set, not when it is used."""
         with pytest.raises(TraitError, match=sentence):
             setattr(RunWidgetsApp(), name, value)
 
     def test_an_empty_root_is_the_default_one(self) -> None:
-        """In Jupyter's data folder."""
+        """It is a folder in Jupyter's data folder."""
         app = RunWidgetsApp(root="")
 
         assert Path(app.root).is_absolute() and Path(app.root).name == "runwidgets"
@@ -118,7 +118,7 @@ class TestLife:
             assert ended(api, handle["id"])["state"] == "SUCCESS"
         second.stop()
 
-    def test_an_instance_that_cannot_be_opened_is_said_to_be(self, tmp_path: Path, folder: Path) -> None:
+    def test_an_instance_that_cannot_be_opened_is_reported(self, tmp_path: Path, folder: Path) -> None:
         """The server runs, every route responds with 503 and Retry-After, and the log states the reason."""
         root = tmp_path / "root"
         (root / "runs" / "lost").mkdir(parents=True)
@@ -143,7 +143,7 @@ class TestLife:
     def test_a_run_counts_as_activity_of_the_server(
         self, server: JupyterServer, remote: Api, folder: Path
     ) -> None:
-        """So that a server is not culled while its runs go on."""
+        """A server is not culled while its runs execute."""
         headers = {"Authorization": f"token {server.token}"}
         handle = running(remote, folder, "import time\nprint(1, flush=True)\ntime.sleep(90)")
         started = handle["startedAt"][:19]
@@ -156,7 +156,7 @@ class TestLife:
         remote.runs.cancel_run(handle["id"])
 
     def test_the_root_is_for_its_owner_only(self, server: JupyterServer) -> None:
-        """Nobody else on the machine reads what is stored."""
+        """Other users of the machine cannot read the stored files."""
         assert server.root.stat().st_mode & 0o077 == 0
 
 
@@ -164,7 +164,7 @@ class TestJupyterEvents:
     def test_changes_of_state_are_emitted_through_jupyters_own_events(
         self, server: JupyterServer, remote: Api, folder: Path
     ) -> None:
-        """Whoever listens to Jupyter hears of runs, by a schema with a version."""
+        """Listeners of Jupyter's events receive them, with a versioned schema."""
         import websocket
 
         url = f"{server.url.replace('http', 'ws', 1)}api/events/subscribe"
@@ -184,7 +184,7 @@ class TestJupyterEvents:
         ]
 
     def test_a_change_fits_the_schema_and_other_events_are_none(self) -> None:
-        """Jupyter refuses an event that does not."""
+        """Jupyter rejects an event that does not."""
         schema = (
             Path(sys.modules[state_notice.__module__].__file__ or "").parent / "schemas/run_state/v1.yaml"
         )
@@ -201,8 +201,8 @@ class TestJupyterEvents:
         assert state_notice({**event, "kind": "log", "data": {"size": 3}}) is None
 
 
-def test_nothing_of_the_extension_stays_in_this_environment() -> None:
-    """Making an app starts nothing and tells nobody."""
+def test_creating_the_application_has_no_effect_on_the_environment() -> None:
+    """Nothing is started or published."""
     RunWidgetsApp()
 
     assert "RUNWIDGETS_TOKEN" not in os.environ

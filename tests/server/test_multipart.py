@@ -21,7 +21,7 @@ PARTS = [
 
 
 def parse(pieces: list[bytes]) -> tuple[list[tuple[Part, bytes]], bool]:
-    """Feed a form in pieces."""
+    """Parse a form in chunks."""
     form = Form('multipart/form-data; boundary="b--x"')
     parts: list[tuple[Part, bytes]] = []
     for piece in pieces:
@@ -35,19 +35,19 @@ def parse(pieces: list[bytes]) -> tuple[list[tuple[Part, bytes]], bool]:
 
 class TestForm:
     @pytest.mark.parametrize("size", [1, 2, 3, 7, 16, 61, 1_000])
-    def test_a_form_is_the_same_however_it_is_cut(self, size: int) -> None:
-        """The socket decides where pieces end."""
+    def test_a_form_is_parsed_in_chunks_of_any_size(self, size: int) -> None:
+        """The socket determines the chunks."""
         pieces = [BODY[at : at + size] for at in range(0, len(BODY), size)]
 
         assert parse(pieces) == (PARTS, True)
 
-    def test_a_form_is_the_same_wherever_it_is_cut_in_two(self) -> None:
-        """Also in the middle of a boundary, of a header and of a line end."""
+    def test_a_form_is_parsed_in_any_two_chunks(self) -> None:
+        """The cut may be inside a boundary, a header or a line end."""
         for at in range(len(BODY)):
             assert parse([BODY[:at], BODY[at:]]) == (PARTS, True), at
 
     def test_a_form_without_its_end_is_not_finished(self) -> None:
-        """So that half a file is not taken for a file."""
+        """An incomplete file is not mistaken for a file."""
         end = BODY.index(b"--b--x--\r\n")
 
         assert not parse([BODY[:end]])[1]
@@ -65,7 +65,7 @@ class TestForm:
         ],
     )
     def test_the_name_of_a_file_is_read_as_its_sender_meant_it(self, head: bytes, name: str) -> None:
-        """Browsers, curl and older clients escape it in their own ways."""
+        """Browsers, curl and older clients escape it differently."""
         part = b'--b--x\r\nContent-Disposition: form-data; name="f"; ' + head + b"\r\n\r\n"
 
         assert parse([part])[0] == [(Part("f", name), b"")]
@@ -73,7 +73,7 @@ class TestForm:
 
 class TestPipe:
     async def fill(self, pipe: Pipe, pieces: list[bytes]) -> bytes:
-        """Write pieces while a thread reads, and return what it read."""
+        """Write chunks while a thread reads, and return what it read."""
         read = asyncio.get_running_loop().run_in_executor(None, pipe.read)
         for piece in pieces:
             await pipe.put(piece)
@@ -90,7 +90,7 @@ class TestPipe:
         asyncio.run(check())
 
     def test_a_writer_waits_for_its_reader(self) -> None:
-        """So that memory stays flat."""
+        """The memory is limited."""
 
         async def check() -> None:
             pipe = Pipe()
@@ -102,7 +102,7 @@ class TestPipe:
         asyncio.run(check())
 
     def test_a_reader_gets_the_error_of_a_writer_that_fails(self) -> None:
-        """And a writer does not wait for a reader that is gone."""
+        """A writer does not wait for a reader that has stopped."""
 
         async def check() -> None:
             pipe = Pipe()
@@ -114,8 +114,8 @@ class TestPipe:
 
         asyncio.run(check())
 
-    def test_what_was_written_to_its_end_stays_whole(self) -> None:
-        """A sender that goes away after the end takes nothing back."""
+    def test_a_complete_file_remains_valid(self) -> None:
+        """A sender that disconnects after the end does not invalidate it."""
 
         async def check() -> None:
             pipe = Pipe()

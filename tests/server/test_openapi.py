@@ -28,14 +28,14 @@ def specification() -> Json:
 
 
 def operation(route: Route) -> Json:
-    """Return what the specification says of a route."""
+    """Return a route's operation in the specification."""
     found = specification()["paths"][f"/{route.pattern}"][route.verb.lower()]
     assert isinstance(found, dict)
     return found
 
 
 def resolved(node: Json) -> Json:
-    """Follow a reference."""
+    """Resolve a reference."""
     found: Json = node
     if "$ref" in node:
         found = specification()
@@ -45,12 +45,12 @@ def resolved(node: Json) -> Json:
 
 
 def test_the_specification_is_valid() -> None:
-    """Tools can read it."""
+    """Tools can parse it."""
     validate(specification())
 
 
 def test_it_has_the_routes_of_the_table_and_no_others() -> None:
-    """Neither side knows a route that the other does not."""
+    """The route table and the specification have the same routes."""
     table = {(f"/{route.pattern}", verb) for route in ROUTES for verb in (route.verb, *route.aliases)}
 
     paths = specification()["paths"]
@@ -60,14 +60,14 @@ def test_it_has_the_routes_of_the_table_and_no_others() -> None:
 
 @BY_ROUTE
 def test_a_route_has_its_id_and_the_action_that_the_authorizer_is_asked_for(route: Route) -> None:
-    """The specification and the server mean the same permission."""
+    """The specification and the server use the same permission."""
     assert operation(route)["operationId"] == route.id
     assert operation(route)["x-action"] == route.action
 
 
 @BY_ROUTE
 def test_a_route_has_the_parameters_of_the_table(route: Route) -> None:
-    """Path and query, by their names on the wire."""
+    """Path and query are compared by their names on the wire."""
     given = [resolved(each) for each in operation(route).get("parameters", [])]
     listed = {(each["in"], each["name"]) for each in given}
 
@@ -78,7 +78,7 @@ def test_a_route_has_the_parameters_of_the_table(route: Route) -> None:
 
 @BY_ROUTE
 def test_a_route_has_the_body_of_the_table(route: Route) -> None:
-    """Every field, and which of them must be there."""
+    """The fields are the same, and the same ones are required."""
     content = operation(route).get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema", {})
 
@@ -89,7 +89,7 @@ def test_a_route_has_the_body_of_the_table(route: Route) -> None:
 
 @BY_ROUTE
 def test_a_route_has_its_success_and_the_errors_of_everybody(route: Route) -> None:
-    """Each answer has a description; each error status names classes of that status."""
+    """Each response has a description; each error status names classes of that status."""
     responses = operation(route)["responses"]
 
     assert str(route.status) in responses
@@ -103,7 +103,7 @@ def test_a_route_has_its_success_and_the_errors_of_everybody(route: Route) -> No
 
 @pytest.mark.parametrize("cls", ERRORS)
 def test_every_error_class_has_a_schema_by_its_name(cls: type[RunWidgetsError]) -> None:
-    """A client finds what it may have to catch."""
+    """A client finds the errors that it may have to catch."""
     schema = specification()["components"]["schemas"][cls.__name__]
 
     assert schema["allOf"][1]["properties"]["error"]["const"] == cls.__name__

@@ -46,7 +46,7 @@ WITH_SERVICE = [route for route in ROUTES if route != DESCRIBE_SERVICE]
 
 @pytest.mark.parametrize("route", WITH_SERVICE, ids=lambda route: route.id)
 def test_a_route_gives_its_method_arguments_that_it_has(api: Api, route: Route) -> None:
-    """A name in the table is a name in the contract, and what the method requires is in the table."""
+    """The names in the table are parameters of the contract, and the required ones are in the table."""
     assert route.method is not None
     known = inspect.signature(route.method(api)).parameters
 
@@ -59,7 +59,7 @@ def test_a_route_gives_its_method_arguments_that_it_has(api: Api, route: Route) 
 
 
 def test_every_method_of_every_service_has_a_route(api: Api) -> None:
-    """What works in this process can be asked for over HTTP."""
+    """Every method is available over HTTP."""
     methods = {(name, method) for name, cls in SERVICES.items() for method in cls.__abstractmethods__}
 
     routed = {found.__func__ for route in WITH_SERVICE if route.method for found in [route.method(api)]}
@@ -73,12 +73,12 @@ def test_every_method_of_every_service_has_a_route(api: Api) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.id)
 def test_the_parts_of_a_pattern_are_its_path_arguments(route: Route) -> None:
-    """None is forgotten, and they stand in the same order."""
+    """None is missing, and the order is the same."""
     assert re.findall(r"\{(\w+)\}", route.pattern) == [each.wire for each in route.path]
 
 
 def test_an_id_is_unique_and_so_are_pattern_and_verb() -> None:
-    """One request has one route."""
+    """A request has at most one route."""
     asked = [(route.pattern, verb) for route in ROUTES for verb in (route.verb, *route.aliases)]
 
     assert len({route.id for route in ROUTES}) == len(ROUTES)
@@ -86,7 +86,7 @@ def test_an_id_is_unique_and_so_are_pattern_and_verb() -> None:
 
 
 def test_the_descriptor_lists_every_route_with_the_patterns_of_flowserv(client: httpx.Client) -> None:
-    """A client that knows flowserv finds what it asks for, where it asks for it."""
+    """A client of flowserv finds its routes."""
     answer = client.get("").json()
     patterns = {route["id"]: route["pattern"] for route in answer["routes"]}
 
@@ -97,7 +97,7 @@ def test_the_descriptor_lists_every_route_with_the_patterns_of_flowserv(client: 
     assert FLOWSERV.items() <= patterns.items()
 
 
-def test_a_path_that_is_no_route_is_refused_in_json(client: httpx.Client) -> None:
+def test_an_unknown_path_is_refused_in_json(client: httpx.Client) -> None:
     """No path below the base responds with a page."""
     for path in ("nowhere", "runs", "runs/", "groups/x/y/z", "runs//log"):
         answer = client.get(path)

@@ -1,4 +1,4 @@
-"""Several Jupyter servers on one database and one root, as on a hub: each serves people of its own."""
+"""Several Jupyter servers with one database and one root, as on a hub: each serves different people."""
 
 import tarfile
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ WORK = "import time\nopen(f'{x}.txt', 'w').write(str(x))\nprint('begun', flush=T
 def servers(
     tmp_path_factory: pytest.TempPathFactory, folder: Path
 ) -> Iterator[tuple[JupyterServer, JupyterServer]]:
-    """Start two servers that know people."""
+    """Start two servers that authenticate people."""
     place = tmp_path_factory.mktemp("several")
     (place / "people.py").write_text(PEOPLE)
     postgres = Postgres()
@@ -34,8 +34,10 @@ def servers(
     postgres.remove()
 
 
-def test_each_sees_their_own_on_either(servers: tuple[JupyterServer, JupyterServer], folder: Path) -> None:
-    """What is closed to somebody on one server is closed on the other, in the stream too."""
+def test_users_see_their_own_runs_on_both_servers(
+    servers: tuple[JupyterServer, JupyterServer], folder: Path
+) -> None:
+    """A group that is closed to a user on one server is closed on the other, also in the event stream."""
     one, two = servers
     with person(one, "ada") as ada, person(two, "bob") as bob, person(two, "ada") as ada_elsewhere:
         begin = bob.events.last_event()
@@ -50,10 +52,10 @@ def test_each_sees_their_own_on_either(servers: tuple[JupyterServer, JupyterServ
         assert [each["id"] for each in ada.groups.list_groups()["groups"]] == [theirs["groupId"]]
 
 
-def test_a_sweep_that_one_started_is_seen_cancelled_and_downloaded_on_the_other(
+def test_a_sweep_is_followed_cancelled_and_downloaded_on_another_server(
     servers: tuple[JupyterServer, JupyterServer], folder: Path
 ) -> None:
-    """Who shares the group need not share the server."""
+    """Members of a group need not use the same server."""
     one, two = servers
     with person(one, "ada") as ada, person(two, "bob") as bob:
         made = workflow(ada, folder, WORK, parameters="x = 0")

@@ -24,13 +24,13 @@ def entry(run: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def path_of(run: dict[str, Any], name: str) -> str:
-    """Return where a result file is downloaded."""
+    """Return the URL of a result file."""
     return f"runs/{run['id']}/downloads/files/{entry(run, name)['id']}"
 
 
 class TestDownloads:
-    def test_a_file_comes_whole_and_unchanged(self, client: httpx.Client, run: dict[str, Any]) -> None:
-        """With its size and type, and never compressed."""
+    def test_a_file_is_sent_complete_and_unchanged(self, client: httpx.Client, run: dict[str, Any]) -> None:
+        """It has its size and type, and is never compressed."""
         answer = client.get(path_of(run, "big.bin"), headers={"Accept-Encoding": "gzip"})
 
         assert answer.content == CONTENT
@@ -38,8 +38,8 @@ class TestDownloads:
         assert answer.headers["Etag"] == f'"{hashlib.sha256(CONTENT).hexdigest()}"'
         assert "Content-Encoding" not in answer.headers
 
-    def test_a_page_among_the_results_can_do_nothing(self, client: httpx.Client, run: dict[str, Any]) -> None:
-        """It is saved, not shown; and where it is shown, it is in a sandbox and of no other type."""
+    def test_an_html_result_is_harmless(self, client: httpx.Client, run: dict[str, Any]) -> None:
+        """It is sent as an attachment; if displayed, it is sandboxed and cannot change its type."""
         saved = client.get(path_of(run, 'grün "1".html'))
         shown = client.get(path_of(run, 'grün "1".html'), params={"inline": "1"})
 
@@ -77,15 +77,15 @@ class TestDownloads:
         content: bytes | None,
         said: str | None,
     ) -> None:
-        """One range, as RFC 9110 has it; several, and what is none, are answered with the whole."""
+        """One range is served as in RFC 9110; several or invalid ranges get the whole file."""
         answer = client.get(path_of(run, "a b.txt"), headers={"Range": wanted})
 
         assert answer.status_code == status
         assert answer.headers.get("Content-Range") == said
         assert content is None or answer.content == content
 
-    def test_a_file_that_is_known_is_not_sent_again(self, client: httpx.Client, run: dict[str, Any]) -> None:
-        """Its entity tag says so; a range of another file is not mixed in."""
+    def test_a_cached_file_is_not_sent_again(self, client: httpx.Client, run: dict[str, Any]) -> None:
+        """Its entity tag decides; ranges of different files are not mixed."""
         path = path_of(run, "a b.txt")
         tag = client.get(path).headers["Etag"]
 
@@ -94,7 +94,7 @@ class TestDownloads:
         assert client.get(path, headers={"Range": "bytes=1-", "If-Range": '"x"'}).status_code == 200
 
     def test_the_archive_holds_every_result_file(self, client: httpx.Client, run: dict[str, Any]) -> None:
-        """As one stream, named after the run."""
+        """It is one stream, named after the run."""
         answer = client.get(f"runs/{run['id']}/downloads/archive")
 
         with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
@@ -102,10 +102,10 @@ class TestDownloads:
         assert answer.headers["Content-Type"] == "application/gzip"
         assert f'filename="{run["id"]}.tar.gz"' in answer.headers["Content-Disposition"]
 
-    def test_the_notebook_of_a_run_that_is_under_way_can_be_read(
+    def test_the_notebook_of_a_running_run_can_be_read(
         self, client: httpx.Client, remote: Api, folder: Path
     ) -> None:
-        """It is valid JSON, of the type of notebooks."""
+        """It is valid JSON, with the type of notebooks."""
         handle = running(remote, folder, "print(1, flush=True)\nimport time\ntime.sleep(60)")
 
         answer = client.get(f"runs/{handle['id']}/notebook")
@@ -115,17 +115,17 @@ class TestDownloads:
         assert answer.json()["nbformat"] == 4
 
     def test_our_client_reads_from_anywhere(self, remote: Api, run: dict[str, Any]) -> None:
-        """A file at the other end can be sought in, without reading what lies between."""
+        """A remote file is seekable, and skipped parts are not read."""
         with remote.runs.get_result_file(run["id"], entry(run, "big.bin")["id"]) as file:
             assert file.seek(-4, 2) == len(CONTENT) - 4
             assert file.read() == CONTENT[-4:]
             file.seek(256)
             assert file.read(300) == CONTENT[256:556]
 
-    def test_a_client_that_goes_away_leaves_no_open_file(
+    def test_a_client_that_disconnects_leaves_no_open_file(
         self, server: JupyterServer, client: httpx.Client, run: dict[str, Any]
     ) -> None:
-        """The server lets go of what it was sending."""
+        """The server closes the file that it was sending."""
         with client.stream("GET", path_of(run, "big.bin")) as answer:
             next(answer.iter_raw(1024))
 
@@ -138,12 +138,12 @@ class TestDownloads:
 class TestUploads:
     @pytest.fixture
     def group_id(self, remote: Api, folder: Path) -> str:
-        """Make a group to upload to."""
+        """Create a group for uploads."""
         return group_of(workflow(remote, folder, "1"))
 
     @pytest.mark.parametrize("field", ["file", "files", "anything"])
-    def test_a_file_is_stored_and_comes_back(self, client: httpx.Client, group_id: str, field: str) -> None:
-        """Whatever its field in the form is called: flowserv's clients call it files."""
+    def test_a_file_is_stored_and_downloaded(self, client: httpx.Client, group_id: str, field: str) -> None:
+        """The form field may have any name: flowserv's clients use files."""
         answer = client.post(f"uploads/{group_id}/files", files={field: ("data.bin", CONTENT)})
 
         handle = answer.json()
@@ -156,7 +156,7 @@ class TestUploads:
 
     @pytest.mark.parametrize("name", ["grün.csv", "a b.csv", 'q"uote.csv', "100%.csv", "%22.csv", "☃.txt"])
     def test_our_client_keeps_the_name_of_a_file(self, remote: Api, group_id: str, name: str) -> None:
-        """Exactly, whatever it is made of."""
+        """Any name is preserved exactly."""
         handle = remote.uploads.upload_file(group_id, io.BytesIO(b"x"), name)
 
         assert handle["name"] == name
@@ -164,7 +164,7 @@ class TestUploads:
             assert file.read() == b"x"
 
     def test_an_empty_file_is_a_file(self, remote: Api, group_id: str) -> None:
-        """Of size 0."""
+        """Its size is 0."""
         assert remote.uploads.upload_file(group_id, io.BytesIO(), "empty")["size"] == 0
 
     @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ class TestUploads:
     def test_a_broken_form_is_refused_and_leaves_nothing(
         self, client: httpx.Client, remote: Api, group_id: str, content: bytes, sentence: str
     ) -> None:
-        """With 400 and a sentence; nothing of its file stays."""
+        """The response is 400 with a message; no part of the file is kept."""
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
 
         answer = client.post(f"uploads/{group_id}/files", content=content, headers=headers)
@@ -195,8 +195,10 @@ class TestUploads:
         assert remote.uploads.list_uploaded_files(group_id) == {"files": []}
 
     @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", ""])
-    def test_what_is_no_form_is_refused(self, client: httpx.Client, group_id: str, content_type: str) -> None:
-        """With 415."""
+    def test_a_body_that_is_not_a_form_is_refused(
+        self, client: httpx.Client, group_id: str, content_type: str
+    ) -> None:
+        """The status is 415."""
         answer = client.post(
             f"uploads/{group_id}/files", content=b"{}", headers={"Content-Type": content_type}
         )
@@ -204,17 +206,17 @@ class TestUploads:
         assert (answer.status_code, answer.json()["error"]) == (415, "UnsupportedMediaTypeError")
 
     @pytest.mark.parametrize("name", ["a/b", "..", ".", "a\0b", "a" * 300, ""])
-    def test_a_name_that_is_no_plain_file_name_is_refused(
+    def test_a_name_that_is_not_a_plain_file_name_is_refused(
         self, remote: Api, group_id: str, name: str
     ) -> None:
-        """And nothing of the file stays."""
+        """No part of the file is kept."""
         with pytest.raises(ValueError, match=r".+"):
             remote.uploads.upload_file(group_id, io.BytesIO(b"x"), name)
 
         assert remote.uploads.list_uploaded_files(group_id) == {"files": []}
 
-    def test_an_upload_to_an_unknown_group_is_refused_while_it_comes(self, remote: Api) -> None:
-        """The client need not send it to the end."""
+    def test_an_upload_to_an_unknown_group_is_refused_while_it_is_sent(self, remote: Api) -> None:
+        """The client need not send it completely."""
         sent = 0
 
         class Endless(io.RawIOBase):
@@ -227,10 +229,10 @@ class TestUploads:
             remote.uploads.upload_file("nobody", Endless(), "a")  # type: ignore[arg-type]
         assert sent < 500_000_000
 
-    def test_an_upload_that_stops_half_way_leaves_nothing(
+    def test_an_interrupted_upload_leaves_nothing(
         self, server: JupyterServer, remote: Api, group_id: str
     ) -> None:
-        """Its sender went away; no row, no file."""
+        """The sender disconnects; no row and no file remain."""
         headers = {
             "Authorization": f"token {server.token}",
             "Content-Type": "multipart/form-data; boundary=x",
@@ -247,7 +249,7 @@ class TestUploads:
 
 
 def stored(server: JupyterServer, group_id: str) -> list[Path]:
-    """Return the files that lie in a group's upload folder."""
+    """Return the stored files of a group's uploads."""
     return [path for path in (server.root / "uploads" / group_id).rglob("*") if path.is_file()]
 
 
@@ -265,7 +267,7 @@ class TestLimits:
     def test_a_file_over_the_limit_is_refused_and_leaves_nothing(
         self, small: JupyterServer, folder: Path, size: int
     ) -> None:
-        """By what comes, and by what is announced."""
+        """Both the announced and the received size count."""
         with small.api() as api:
             group_id = group_of(workflow(api, folder, "1"))
 
@@ -285,7 +287,7 @@ class TestLimits:
             )
 
     def test_an_upload_is_never_in_memory(self, remote: Api, server: JupyterServer, folder: Path) -> None:
-        """The server's memory stays flat while 200 MB pass through it."""
+        """The server's memory use remains constant while it receives 200 MB."""
         group_id = group_of(workflow(remote, folder, "1"))
         process = psutil.Process(server.process.pid)
         before, most = process.memory_info().rss, 0

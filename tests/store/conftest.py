@@ -1,4 +1,4 @@
-"""The fixtures of the store: a database with a workflow in it; an S3 server, and an instance on it."""
+"""Fixtures of the store: a database with a workflow in it; an S3 server, and an instance on it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def queue(database: Database) -> Runs:
-    """Make what a run refers to."""
+    """Create the rows to which a run refers."""
     with database.write() as connection:
         connection.execute(
             insert(workflows).values(

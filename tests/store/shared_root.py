@@ -1,4 +1,4 @@
-"""An instance on an object store: its services, and a worker that executes what it accepted."""
+"""An instance on an object store: its services, and a worker that executes its runs."""
 
 import json
 import os
@@ -26,31 +26,31 @@ Json = dict[str, Any]
 
 
 class Idle(Backend):
-    """Leaves runs to whoever wants to execute them."""
+    """A backend that executes nothing."""
 
     def submit(self, run_id: str) -> None:
-        """Leave it."""
+        """Do nothing."""
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
-        """Have nothing to prepare."""
+        """Do nothing."""
 
     def cancel(self, run_id: str) -> None:
-        """Have no process to stop."""
+        """Do nothing."""
 
     def adopt(self, run_ids: Iterable[str]) -> None:
-        """Leave them."""
+        """Do nothing."""
 
     def drain(self, timeout: float) -> bool:
-        """Follow none."""
+        """Do nothing: no run is tracked."""
         return True
 
     def close(self) -> None:
-        """Have nothing to close."""
+        """Do nothing."""
 
 
 @dataclass
 class SharedRoot:
-    """A server's services over a store that it shares, with nobody who executes runs."""
+    """The services of a server on a shared store, without a backend."""
 
     url: str
     db_url: str
@@ -64,15 +64,15 @@ class SharedRoot:
     """Of a worker."""
 
     def stored(self, prefix: str = "") -> list[str]:
-        """Return what is stored, but for what an instance asks the store's clock with."""
+        """Return the keys in the store, except those that an instance creates to read the store's clock."""
         return [each.key for each in self.object_store.find(prefix) if "/.clock-" not in each.key]
 
     def run_keys(self, run_id: str) -> list[str]:
-        """Return what is stored of a run, by its name in the run directory."""
+        """Return the stored files of a run, by name."""
         return [key.removeprefix(f"runs/{run_id}/") for key in self.stored(f"runs/{run_id}")]
 
     def execute(self, run_id: str) -> Json:
-        """Do what a worker and its backend do with the next run, which must be this one."""
+        """Execute the next run as a worker and its backend do; it must be this one."""
         claimed = self.runs.claim("worker", "instance", 1)
         assert claimed is not None and claimed.id == run_id
         self.staging.fetch(run_id, 0)
@@ -89,7 +89,7 @@ class SharedRoot:
 
 
 def run_here(place: Staging, run_id: str) -> list[Json]:
-    """Execute a run that was fetched; return the result files that its journal lists."""
+    """Execute a fetched run, and return the result files in its journal."""
     folder = place.files.run_folder(run_id)
     lock = hold_lock(folder / "lock")
     assert lock is not None
@@ -107,7 +107,7 @@ def run_here(place: Staging, run_id: str) -> list[Json]:
 
 
 def open_shared_root(url: str, folder: Path, name: str = "one") -> SharedRoot:
-    """Open what a server has of an instance, whose rows are in a database that others open too."""
+    """Open the services of a server whose database others use too."""
     db_url = f"sqlite:///{folder}/rows.db"
     files, database = open_store(url, db_url, cache=folder / name)
     assert isinstance(files, RemoteFiles)

@@ -23,7 +23,7 @@ REASONS = {RunState.ERROR: RunReason.TIMEOUT, RunState.CANCELED: RunReason.CANCE
 
 
 def bring(queue: Runs, run_id: str, state: RunState) -> None:
-    """Accept a run and bring it into a state."""
+    """Accept a run and move it into a state."""
     queue.accept([run_row(run_id)], 100)
     if state in {RunState.RUNNING, RunState.SUCCESS}:
         queue.claim("host", "instance", 100)
@@ -31,14 +31,14 @@ def bring(queue: Runs, run_id: str, state: RunState) -> None:
         queue.move(run_id, state, REASONS.get(state))
 
 
-def test_the_migrations_make_the_tables(database: Database) -> None:
-    """What Alembic builds is what the code says."""
+def test_the_migrations_create_the_tables(database: Database) -> None:
+    """The schema that Alembic creates is that of the code."""
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_the_migrations_make_the_checks(database: Database, tmp_path: Path) -> None:
-    """What the database refuses is what the code says; Alembic compares no checks."""
+def test_the_migrations_create_the_constraints(database: Database, tmp_path: Path) -> None:
+    """The constraints are those of the code; Alembic does not compare them."""
     plain = create_engine(f"sqlite:///{tmp_path / 'plain.db'}")
     metadata.create_all(plain)
 
@@ -61,8 +61,8 @@ def test_the_migrations_make_the_checks(database: Database, tmp_path: Path) -> N
 
 
 @pytest.mark.sqlite
-def test_a_database_is_durable_and_locks_once(database: Database) -> None:
-    """WAL, FULL, foreign keys: as measured, so configured."""
+def test_a_database_is_durable_and_enforces_foreign_keys(database: Database) -> None:
+    """The pragmas are WAL, FULL and foreign keys."""
     with database.read() as connection:
         said = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -72,7 +72,7 @@ def test_a_database_is_durable_and_locks_once(database: Database) -> None:
 
 
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
-    """The error says what to do; nothing is changed."""
+    """The error contains the remedy; nothing is changed."""
     path = tmp_path / "x.db"
     Database(f"sqlite:///{path}").close()
     with sqlite3.connect(path) as connection:
@@ -87,8 +87,8 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.sqlite
-def test_a_damaged_or_missing_database_is_refused_and_never_made_anew(tmp_path: Path) -> None:
-    """Runs without their index are a case for a person."""
+def test_a_damaged_or_missing_database_is_refused_and_not_created(tmp_path: Path) -> None:
+    """A root with runs but without a database needs a decision by a person."""
     (tmp_path / "bad.db").write_bytes(b"this is no database" * 1000)
     with pytest.raises(ServiceUnavailableError, match="damaged"):
         Database(f"sqlite:///{tmp_path / 'bad.db'}")
@@ -105,8 +105,8 @@ def test_a_damaged_or_missing_database_is_refused_and_never_made_anew(tmp_path: 
 
 @pytest.mark.parametrize("target", [RunState.SUCCESS, RunState.ERROR, RunState.CANCELED])
 @pytest.mark.parametrize("source", list(RunState))
-def test_only_the_moves_of_the_machine_are_made(queue: Runs, source: RunState, target: RunState) -> None:
-    """All states times all ends; a refused move changes nothing."""
+def test_only_moves_of_the_state_machine_are_allowed(queue: Runs, source: RunState, target: RunState) -> None:
+    """All states are combined with all ends; a refused move changes nothing."""
     bring(queue, "r", source)
     before = queue.get("r")
 
@@ -134,8 +134,8 @@ def test_only_the_moves_of_the_machine_are_made(queue: Runs, source: RunState, t
         {"state": "CANCELED", "finished_at": NOW, "reason": "timeout"},
     ],
 )
-def test_the_database_refuses_what_cannot_be(database: Database, queue: Runs, values: dict[str, str]) -> None:
-    """An unknown state or reason, an end without a state, a state without its times or its reason."""
+def test_the_database_refuses_invalid_rows(database: Database, queue: Runs, values: dict[str, str]) -> None:
+    """They have an unknown state or reason, an end without a state, or a state without times or reason."""
     bring(queue, "r", RunState.PENDING)
 
     with pytest.raises(IntegrityError), database.write() as connection:
@@ -143,7 +143,7 @@ def test_the_database_refuses_what_cannot_be(database: Database, queue: Runs, va
 
 
 def test_times_never_go_backwards(database: Database, queue: Runs) -> None:
-    """Whatever the wall clock does between accept, claim and end."""
+    """The wall clock may change between acceptance, claim and end."""
     bring(queue, "r", RunState.PENDING)
     with database.write() as connection:
         connection.execute(update(runs).values(created_at="2999-01-01T00:00:00.000000+00:00"))
@@ -154,8 +154,8 @@ def test_times_never_go_backwards(database: Database, queue: Runs) -> None:
     assert row.created_at == row.started_at == row.finished_at
 
 
-def test_of_many_claimants_one_gets_each_run_and_slots_hold(tmp_path: Path, queue: Runs) -> None:
-    """Two hundred runs, four claimants with connections of their own, three slots."""
+def test_concurrent_claims_get_different_runs_and_respect_the_slots(tmp_path: Path, queue: Runs) -> None:
+    """Two hundred runs are claimed by four claimants with their own connections, for three slots."""
     queue.accept([run_row(f"r{at}") for at in range(200)], 1000)
     claimed: list[str] = []
     most = 0
@@ -182,8 +182,8 @@ def test_of_many_claimants_one_gets_each_run_and_slots_hold(tmp_path: Path, queu
     assert most <= 3
 
 
-def test_a_queue_takes_no_more_than_it_may(queue: Runs) -> None:
-    """All of a batch, or none of it."""
+def test_a_queue_has_a_limit(queue: Runs) -> None:
+    """A batch is accepted as a whole or not at all."""
     queue.accept([run_row("a")], 2)
 
     with pytest.raises(Exception, match="2 runs may wait"):

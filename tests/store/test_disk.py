@@ -42,18 +42,18 @@ time.sleep(600)
 """
 
 
-def test_a_folder_goes_though_its_owner_may_not_write_in_it() -> None:
-    """Notebooks copy read-only trees; links are not followed."""
+def test_a_read_only_folder_is_removed() -> None:
+    """Notebooks may copy read-only trees; links are not followed."""
     assert subprocess.run([sys.executable, "-c", REMOVE], check=False).returncode == 0
 
 
-def test_what_is_gone_already_is_removed(tmp_path: Path) -> None:
-    """Somebody else was first."""
+def test_removing_a_missing_file_is_no_error(tmp_path: Path) -> None:
+    """It was removed by somebody else."""
     remove_tree(tmp_path / "nothing")
 
 
-def test_an_archive_opens_no_more_files_than_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run may have more result files than a process may open; the first are safe from deletion."""
+def test_an_archive_opens_a_limited_number_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run may have more result files than a process may open; the first ones are safe from deletion."""
     monkeypatch.setattr(archives, "MAX_OPEN_FILES", 3)
     opened: list[IO[bytes]] = []
 
@@ -74,8 +74,8 @@ def test_an_archive_opens_no_more_files_than_it_must(tmp_path: Path, monkeypatch
     assert len(opened) == 9 and all(each.closed for each in opened)
 
 
-def test_a_lock_of_ones_own_ends_with_the_process_whatever_it_forked(tmp_path: Path) -> None:
-    """A child that lives on does not keep it; nor does the question make a file."""
+def test_an_own_lock_ends_with_the_process_despite_forks(tmp_path: Path) -> None:
+    """A child does not keep it, and checking it does not create the file."""
     path = tmp_path / "lock"
     assert not is_locked(path) and not path.exists()
     command = [sys.executable, "-c", HOLD, str(path)]

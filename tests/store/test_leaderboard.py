@@ -1,4 +1,4 @@
-"""Ranking: what the index says is what a sort of everything would say."""
+"""Ranking: the index gives the same result as sorting everything."""
 
 import random
 from typing import Any
@@ -21,7 +21,7 @@ STRANGE = {"loss": True, "speed": "fast", "\0": 1.0, "n" * 300: 1.0, "huge": 10*
 
 @pytest.fixture
 def ranked(database: Database, queue: Runs) -> list[dict[str, Any]]:
-    """Make runs with few different values, some of them missing or no numbers; return what they measured."""
+    """Create runs with few different values, some missing or not numbers, and return their metrics."""
     with database.write() as connection:
         more = {"workflow_id": "w", "parameters": [], "config": {}, "is_default": False, "created_at": NOW}
         connection.execute(insert(groups), [{"id": name, "name": name, **more} for name in GROUPS[1:]])
@@ -49,7 +49,7 @@ def ranked(database: Database, queue: Runs) -> list[dict[str, Any]]:
 
 
 def place(metrics: dict[str, Any], order: list[tuple[str, bool]]) -> list[tuple[int, float]]:
-    """Return where a run comes: by numbers, and after them what is none."""
+    """Return the sort key of a run: numbers first, then other values."""
     values = [(metrics.get(name), is_descending) for name, is_descending in order]
     return [
         (1, 0)
@@ -71,14 +71,14 @@ def place(metrics: dict[str, Any], order: list[tuple[str, bool]]) -> list[tuple[
         [("\0", True), ("n" * 300, True), ("speed", False)],
     ],
 )
-def test_the_best_are_those_that_a_sort_of_all_runs_has_first(
+def test_the_best_runs_are_the_first_of_all_runs_sorted(
     queue: Runs,
     ranked: list[dict[str, Any]],
     order: list[tuple[str, bool]],
     few: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of each group, and of all; by one metric or several; of equals the oldest."""
+    """The best runs of each group and of all, by one or several metrics; among equals the oldest."""
     monkeypatch.setattr("runwidgets.store.database.leaderboard.MAX_UNION", few)
     known = [pair for pair in order if pair[0].isprintable() and len(pair[0]) < 300]
     expected = sorted(ranked, key=lambda run: place(run["metrics"], known))
@@ -91,8 +91,10 @@ def test_the_best_are_those_that_a_sort_of_all_runs_has_first(
     assert {row.group_id for row in queue.best(["a"], order, 1000)} == {"a"}
 
 
-def test_scores_go_with_their_run(database: Database, queue: Runs, ranked: list[dict[str, Any]]) -> None:
-    """Only successful runs have some, and nothing of them stays."""
+def test_scores_are_deleted_with_their_run(
+    database: Database, queue: Runs, ranked: list[dict[str, Any]]
+) -> None:
+    """Only successful runs have scores, and none remains."""
     assert queue.best(["empty"], [("loss", True)]) == queue.best([], [], 9) == []
     for run in ranked:
         queue.delete(run["id"])

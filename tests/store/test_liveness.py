@@ -22,7 +22,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def pair(
     request: pytest.FixtureRequest, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Liveness, Liveness]:
-    """Make two services that share a folder, or only a database."""
+    """Create two instances that share a folder, or only a database."""
     monkeypatch.setattr(module, "COUNTER_INTERVAL", 0.05)
     monkeypatch.setattr(module, "COUNTER_TIMEOUT", 0.5)
     if request.param == "folder":
@@ -30,15 +30,15 @@ def pair(
     return HeartbeatLiveness(database), HeartbeatLiveness(database)
 
 
-def test_a_new_service_lives_for_everybody(pair: tuple[Liveness, Liveness]) -> None:
-    """At once, also for who has not looked since it came."""
+def test_a_new_instance_is_alive_for_all(pair: tuple[Liveness, Liveness]) -> None:
+    """It is alive at once, also for observers that have not polled since."""
     one, two = pair
 
     assert one.is_alive(two.own) and two.is_alive(one.own) and one.is_alive(one.own)
 
 
-def test_a_service_that_left_is_dead(pair: tuple[Liveness, Liveness]) -> None:
-    """Its runs may be taken over as soon as somebody looks."""
+def test_an_instance_that_left_is_dead(pair: tuple[Liveness, Liveness]) -> None:
+    """Its runs may be taken over at the next check."""
     one, two = pair
     one.refresh()
 
@@ -51,10 +51,10 @@ def test_a_service_that_left_is_dead(pair: tuple[Liveness, Liveness]) -> None:
     wait_until(look, lambda alive: not alive, within=0.4)
 
 
-def test_a_service_whose_number_stands_still_is_dead(
+def test_an_instance_whose_counter_stands_still_is_dead(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And one that goes on is not, however long it is looked at."""
+    """An instance that continues to count is alive, however long it is observed."""
     monkeypatch.setattr(module, "COUNTER_INTERVAL", 0.05)
     monkeypatch.setattr(module, "COUNTER_TIMEOUT", 0.5)
     looks, lives, dies = (HeartbeatLiveness(database) for _ in range(3))
@@ -69,10 +69,10 @@ def test_a_service_whose_number_stands_still_is_dead(
     assert looks.is_alive(lives.own)
 
 
-def test_a_service_that_was_taken_for_dead_comes_back(
+def test_an_instance_that_was_declared_dead_comes_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a pause of its whole machine."""
+    """It does so after a pause of its whole machine."""
     monkeypatch.setattr(module, "COUNTER_INTERVAL", 0.05)
     monkeypatch.setattr(module, "COUNTER_TIMEOUT", 0.3)
     looks, sleeps = HeartbeatLiveness(database), HeartbeatLiveness(database)

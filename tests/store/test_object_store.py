@@ -30,15 +30,15 @@ LARGE = os.urandom(PART_SIZE + 12345)
 
 @pytest.fixture(params=["s3", "file"])
 def object_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    """Open an empty object_store on an object store, and on a file system that has folders."""
+    """Open an empty store on S3, and on a file system with folders."""
     if request.param == "s3":
         return ObjectStore(request.getfixturevalue("bucket"))
     (tmp_path / "object_store").mkdir()
     return ObjectStore(f"file://{tmp_path}/object_store")
 
 
-def test_what_is_stored_is_listed_measured_and_read(object_store: ObjectStore) -> None:
-    """Whatever it is called; what is elsewhere is not seen."""
+def test_objects_are_listed_measured_and_read(object_store: ObjectStore) -> None:
+    """Their names may be anything; other prefixes are not listed."""
     object_store.put({f"some/{name}": name.encode() for name in STRANGE} | {"something": b"else"})
 
     found = object_store.find("some")
@@ -51,8 +51,8 @@ def test_what_is_stored_is_listed_measured_and_read(object_store: ObjectStore) -
     assert object_store.size("something") == 4 and object_store.read("something", 1, 3) == b"ls"
 
 
-def test_what_is_not_there_can_be_told_from_what_is_out_of_reach(object_store: ObjectStore) -> None:
-    """An absent object is None, nothing, or a FileNotFoundError; removing it is no error."""
+def test_a_missing_object_differs_from_an_unreachable_store(object_store: ObjectStore) -> None:
+    """A missing object is None, empty, or a FileNotFoundError; removing it is not an error."""
     object_store.put({"there": b"1"})
     assert object_store.size("nothing") is None and object_store.find("nothing") == []
     assert object_store.read_all(["there", "nothing"]) == {"there": b"1"}
@@ -67,10 +67,10 @@ def test_what_is_not_there_can_be_told_from_what_is_out_of_reach(object_store: O
     assert object_store.find("") == []
 
 
-def test_a_large_object_goes_in_by_parts_and_comes_out_by_ranges(
+def test_a_large_object_is_stored_in_parts_and_read_in_ranges(
     object_store: ObjectStore, tmp_path: Path
 ) -> None:
-    """Its hash is that of what was sent; readers seek in it as in a file."""
+    """Its hash is that of the sent content; readers can seek."""
     (tmp_path / "large").write_bytes(LARGE)
     digest = hashlib.sha256(LARGE).hexdigest()
     assert object_store.put_file("large", tmp_path / "large", digest) == (digest, len(LARGE))
@@ -86,8 +86,8 @@ def test_a_large_object_goes_in_by_parts_and_comes_out_by_ranges(
 
 
 @pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])
-def test_what_may_not_be_stored_leaves_nothing(object_store: ObjectStore, content: bytes) -> None:
-    """It is over its limit, or not what it was said to be."""
+def test_a_refused_object_leaves_nothing(object_store: ObjectStore, content: bytes) -> None:
+    """It exceeds the limit, or does not have the expected hash."""
     with pytest.raises(FileTooLargeError, match=r"file: it has more than 4 bytes"):
         object_store.put_stream("some/file", io.BytesIO(content), limit=4)
     with pytest.raises(ConstraintViolationError, match="file: its SHA-256 is"):
@@ -95,8 +95,10 @@ def test_what_may_not_be_stored_leaves_nothing(object_store: ObjectStore, conten
     assert object_store.find("") == []
 
 
-def test_files_are_brought_whole_and_for_their_owner_only(object_store: ObjectStore, tmp_path: Path) -> None:
-    """Where one is missing, nothing half-made is left."""
+def test_files_are_fetched_completely_and_for_their_owner_only(
+    object_store: ObjectStore, tmp_path: Path
+) -> None:
+    """If one is missing, no incomplete file remains."""
     object_store.put({name: name.encode() for name in ("a", "b")})
     object_store.fetch({name: tmp_path / f"to-{name}" for name in ("a", "b")})
     assert (tmp_path / "to-b").read_bytes() == b"b" and (tmp_path / "to-b").stat().st_mode & 0o777 == 0o600
@@ -107,7 +109,7 @@ def test_files_are_brought_whole_and_for_their_owner_only(object_store: ObjectSt
 
 
 def test_objects_are_copied_and_removed_together(object_store: ObjectStore) -> None:
-    """Also those whose names look like patterns, and then only those."""
+    """Names that look like patterns are taken literally."""
     object_store.put({f"from/{name}": name.encode() for name in STRANGE})
     object_store.copy([(f"from/{name}", f"to/{name}") for name in STRANGE])
     assert [each.key for each in object_store.find("to")] == sorted(f"to/{name}" for name in STRANGE)
@@ -121,8 +123,8 @@ def test_objects_are_copied_and_removed_together(object_store: ObjectStore) -> N
     assert object_store.find("") == []
 
 
-def test_nobody_sees_what_was(object_store: ObjectStore) -> None:
-    """What another one stores or removes is seen at once: no listing is remembered."""
+def test_listings_are_not_cached(object_store: ObjectStore) -> None:
+    """Objects that others store or remove are seen at once."""
     other = ObjectStore(object_store.url)
     assert object_store.find("some") == [] and object_store.size("some/a") is None
     other.put({"some/a": b"1"})
@@ -133,8 +135,8 @@ def test_nobody_sees_what_was(object_store: ObjectStore) -> None:
     assert object_store.find("some") == [] and object_store.size("some/a") is None
 
 
-def test_an_object_can_be_made_young_again(object_store: ObjectStore) -> None:
-    """It is what it was, and nothing else is left."""
+def test_the_age_of_an_object_can_be_renewed(object_store: ObjectStore) -> None:
+    """Its content is unchanged, and no other object remains."""
     object_store.put({"copies/ab": b"1"})
     if object_store.url.startswith("file://"):
         os.utime(object_store.url.removeprefix("file://") + "/copies/ab", (0, 0))
@@ -145,7 +147,7 @@ def test_an_object_can_be_made_young_again(object_store: ObjectStore) -> None:
 
 
 def test_many_threads_may_use_one_object_store(object_store: ObjectStore) -> None:
-    """Each sees what it did."""
+    """Each thread sees its own changes."""
     failed: list[BaseException] = []
 
     def use(number: int) -> None:
@@ -165,7 +167,7 @@ def test_many_threads_may_use_one_object_store(object_store: ObjectStore) -> Non
 
 
 def test_a_forked_child_opens_its_own_connection(object_store: ObjectStore) -> None:
-    """The thread that speaks for its parent does not exist in it."""
+    """The thread of its parent's event loop does not exist in it."""
     assert (
         subprocess.run([sys.executable, "-c", FORK, object_store.url], check=False, timeout=60).returncode
         == 0
@@ -173,13 +175,13 @@ def test_a_forked_child_opens_its_own_connection(object_store: ObjectStore) -> N
 
 
 def test_a_bucket_that_is_missing_is_named(s3: S3) -> None:
-    """It is nothing that a later try would find."""
+    """Retrying would not help."""
     object_store = ObjectStore("s3://there-is-no-such-bucket/instance")
     with pytest.raises(ServiceUnavailableError, match="there is no s3://there-is-no-such-bucket/instance"):
         object_store.put({"a": b"1"})
 
 
-def test_a_protocol_that_nobody_knows_is_named() -> None:
-    """It says what is missing."""
+def test_an_unknown_protocol_is_named() -> None:
+    """The error says what is missing."""
     with pytest.raises(ServiceUnavailableError, match=r"nonsense://bucket cannot be opened: .*nonsense"):
         ObjectStore("nonsense://bucket").find("")

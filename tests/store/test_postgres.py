@@ -1,4 +1,4 @@
-"""PostgreSQL, a real one: what SQLite promises of one machine it promises of several."""
+"""A real PostgreSQL server: what SQLite guarantees on one machine, it guarantees for several."""
 
 import multiprocessing
 import threading
@@ -32,14 +32,14 @@ WRITERS, EACH = 6, 60
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    """Start a server of this module's own, which its tests may stop."""
+    """Start a server for this module, which its tests may stop."""
     server = Postgres()
     yield server
     server.remove()
 
 
 def write_events(url: str, count: int) -> None:
-    """Write events, each in a transaction of its own."""
+    """Write events, each in its own transaction."""
     database = Database(url)
     for number in range(count):
         row = {"run_id": "r", "group_id": "g", "kind": "log", "data": {"size": number}, "at": now()}
@@ -48,10 +48,8 @@ def write_events(url: str, count: int) -> None:
     database.close()
 
 
-def test_events_of_many_writers_are_seen_in_their_order_and_none_is_missed(
-    postgres: Postgres, tmp_path: Path
-) -> None:
-    """Who reads on after the last number that it saw has seen all of them: none is committed behind it."""
+def test_events_of_many_writers_become_visible_in_order(postgres: Postgres, tmp_path: Path) -> None:
+    """A reader that continues after the last event seen misses none: none is committed before it later."""
     url = postgres.url(tmp_path)
     reader = Database(url)
     context = multiprocessing.get_context("spawn")
@@ -74,8 +72,8 @@ def test_events_of_many_writers_are_seen_in_their_order_and_none_is_missed(
     reader.close()
 
 
-def test_a_commit_elsewhere_wakes_who_waits(postgres: Postgres, tmp_path: Path) -> None:
-    """At once, not when its patience ends; also after the server was away."""
+def test_a_commit_of_another_process_wakes_waiting_threads(postgres: Postgres, tmp_path: Path) -> None:
+    """They wake at once, not at their timeout; also after the server was unavailable."""
     database, other = Database(postgres.url(tmp_path)), Database(postgres.url(tmp_path))
 
     for is_again in (False, True):
@@ -93,8 +91,8 @@ def test_a_commit_elsewhere_wakes_who_waits(postgres: Postgres, tmp_path: Path) 
     other.close()
 
 
-def test_a_stream_at_rest_asks_nothing_and_misses_nothing(postgres: Postgres, tmp_path: Path) -> None:
-    """A thousand servers that wait cost the database nothing; a burst of commits wakes them a few times."""
+def test_an_idle_stream_sends_no_queries_and_misses_nothing(postgres: Postgres, tmp_path: Path) -> None:
+    """A thousand waiting servers cost the database nothing; a burst of commits wakes them a few times."""
     database, other = Database(postgres.url(tmp_path)), Database(postgres.url(tmp_path))
     stop, asked, seen = threading.Event(), 0, []
 
@@ -127,8 +125,8 @@ def test_a_stream_at_rest_asks_nothing_and_misses_nothing(postgres: Postgres, tm
     other.close()
 
 
-def test_a_claim_passes_over_what_another_transaction_holds(postgres: Postgres, tmp_path: Path) -> None:
-    """It takes the next one and does not wait: FOR UPDATE SKIP LOCKED."""
+def test_a_claim_skips_locked_runs(postgres: Postgres, tmp_path: Path) -> None:
+    """It takes the next run without waiting: FOR UPDATE SKIP LOCKED."""
     instance = open_instance(tmp_path / "root", db_url=postgres.url(tmp_path), slots=1)
     group = group_of(workflow(instance.api(), tmp_path, "1"))
     instance.close()
@@ -147,7 +145,7 @@ def test_a_claim_passes_over_what_another_transaction_holds(postgres: Postgres, 
 
 
 def test_a_newer_schema_is_refused_here_too(postgres: Postgres, tmp_path: Path) -> None:
-    """The error says what to do, and nothing is changed."""
+    """The error contains the remedy, and nothing is changed."""
     Database(postgres.url(tmp_path)).close()
     with psycopg.connect(str(postgres.url(tmp_path)).replace("+psycopg", "")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'future'")
@@ -159,8 +157,8 @@ def test_a_newer_schema_is_refused_here_too(postgres: Postgres, tmp_path: Path) 
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("future",)]
 
 
-def test_the_migrations_make_the_tables_here_too(postgres: Postgres, tmp_path: Path) -> None:
-    """From nothing to what the code says; several that begin at once make them once."""
+def test_the_migrations_create_the_tables_here_too(postgres: Postgres, tmp_path: Path) -> None:
+    """The schema is that of the code; concurrent first starts create it once."""
     url = postgres.url(tmp_path)
     opened: list[Database] = []
     threads = [threading.Thread(target=lambda: opened.append(Database(url))) for _ in range(4)]
@@ -183,8 +181,8 @@ def write_events_by(database: Database) -> None:
         connection.execute(insert(events).values(row))
 
 
-def test_two_services_share_the_work_of_a_sweep(postgres: Postgres, tmp_path: Path) -> None:
-    """Each run is executed once; both know all of it; the doctor has nothing to say."""
+def test_two_instances_share_the_work_of_a_sweep(postgres: Postgres, tmp_path: Path) -> None:
+    """Each run is executed once, both instances know all of them, and the doctor reports nothing."""
     url, root, ran = postgres.url(tmp_path), tmp_path / "root", tmp_path / "ran.txt"
     code = f"open({str(ran)!r}, 'a').write(f'{{x}}\\n')\nimport runwidgets\nrunwidgets.record('y', x)"
     notebook = write_notebook(tmp_path / "shared.ipynb", code, parameters="x: int = 0")
@@ -201,8 +199,8 @@ def test_two_services_share_the_work_of_a_sweep(postgres: Postgres, tmp_path: Pa
     wait_until(lambda: not check(root, url), within=20)
 
 
-def test_runs_go_on_while_the_database_is_away(postgres: Postgres, tmp_path: Path) -> None:
-    """Asking fails with a reason; what ran has its true end once the server is back."""
+def test_runs_continue_while_the_database_is_unavailable(postgres: Postgres, tmp_path: Path) -> None:
+    """Requests fail with a reason; ended runs have their true end once the server is back."""
     url = postgres.url(tmp_path)
     code = "import time, runwidgets\nprint('begun', flush=True)\ntime.sleep(2)\nrunwidgets.record('y', 1)"
     notebook = write_notebook(tmp_path / "away.ipynb", code)
@@ -221,7 +219,7 @@ def test_runs_go_on_while_the_database_is_away(postgres: Postgres, tmp_path: Pat
 
 
 def test_many_threads_write_at_once(postgres: Postgres, tmp_path: Path) -> None:
-    """They take turns; none waits in vain."""
+    """Their transactions are serialised, and none fails."""
     database = Database(postgres.url(tmp_path))
     threads = [threading.Thread(target=write_events_by, args=(database,)) for _ in range(40)]
     for thread in threads:

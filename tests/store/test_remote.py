@@ -36,8 +36,8 @@ def read_log(shared: SharedRoot, run_id: str) -> str:
     return str(shared.api.runs.get_log(run_id)["text"])
 
 
-def test_an_accepted_run_is_in_the_store_and_nowhere_else(shared: SharedRoot, tmp_path: Path) -> None:
-    """Its description, its secrets and its uploads; its notebook is there once for all runs."""
+def test_an_accepted_run_is_stored_in_the_object_store_only(shared: SharedRoot, tmp_path: Path) -> None:
+    """Description, secrets and uploads are stored per run, the notebook once for all runs."""
     made = workflow(
         shared.api,
         tmp_path,
@@ -59,8 +59,8 @@ def test_an_accepted_run_is_in_the_store_and_nowhere_else(shared: SharedRoot, tm
     assert shared.api.runs.get_log(run_id)["size"] == 0
 
 
-def test_a_run_executes_far_away_and_is_read_from_here(shared: SharedRoot, tmp_path: Path) -> None:
-    """What it left is downloaded, whole and by ranges, from any server; the doctor is content."""
+def test_a_run_executes_on_a_worker_and_is_read_by_servers(shared: SharedRoot, tmp_path: Path) -> None:
+    """Results are downloaded, completely and in ranges, from any server; the doctor reports nothing."""
     (tmp_path / "beside.txt").write_text("beside the notebook")
     made = workflow(shared.api, tmp_path, BESIDE + DOUBLE, parameters="x: int = 3")
     handle = shared.execute(shared.api.runs.start_run(group_of(made), arguments(x=21))["id"])
@@ -83,7 +83,7 @@ def test_a_run_executes_far_away_and_is_read_from_here(shared: SharedRoot, tmp_p
 
 
 def test_runs_are_stored_all_or_none(shared: SharedRoot, tmp_path: Path) -> None:
-    """Where their rows are not committed, or one of their files is gone, nothing of them is left."""
+    """If the rows are not committed, or a file is missing, nothing remains."""
     made = workflow(shared.api, tmp_path, "1", parameters="import pathlib\nx: pathlib.Path | None = None")
     before = shared.stored()
     new_directories = [
@@ -101,8 +101,8 @@ def test_runs_are_stored_all_or_none(shared: SharedRoot, tmp_path: Path) -> None
     assert shared.stored() == before and shared.api.runs.list_runs(group_of(made)) == {"runs": []}
 
 
-def test_what_is_deleted_leaves_nothing(shared: SharedRoot, tmp_path: Path) -> None:
-    """A run, a sweep, an upload, a group, a workflow."""
+def test_deletions_leave_nothing(shared: SharedRoot, tmp_path: Path) -> None:
+    """A run, a sweep, an upload, a group and a workflow are deleted."""
     made = workflow(shared.api, tmp_path, DOUBLE, parameters="x: int = 3")
     group_id = group_of(made)
     upload = shared.api.uploads.upload_file(group_id, io.BytesIO(b"1"), "what?[1].txt")
@@ -124,8 +124,8 @@ def test_what_is_deleted_leaves_nothing(shared: SharedRoot, tmp_path: Path) -> N
     assert shared.stored("runs") + shared.stored("uploads") == []
 
 
-def test_an_upload_is_stored_as_it_was_sent(shared: SharedRoot, tmp_path: Path) -> None:
-    """It is measured on its way, opened with ranges, and refused without a trace where it is too large."""
+def test_an_upload_is_stored_unchanged(shared: SharedRoot, tmp_path: Path) -> None:
+    """It is measured while it is sent, read in ranges, and refused without a trace if it is too large."""
     group_id = group_of(workflow(shared.api, tmp_path, "1"))
     content = bytes(range(256)) * 40_000
     upload = shared.api.uploads.upload_file(group_id, io.BytesIO(content), "large.bin")
@@ -143,8 +143,8 @@ def test_an_upload_is_stored_as_it_was_sent(shared: SharedRoot, tmp_path: Path) 
         shared.api.uploads.get_uploaded_file(group_id, upload["id"])
 
 
-def test_a_run_keeps_its_upload_though_that_is_deleted(shared: SharedRoot, tmp_path: Path) -> None:
-    """It was copied inside the store when the run was accepted."""
+def test_a_run_keeps_its_upload_even_if_the_upload_is_deleted(shared: SharedRoot, tmp_path: Path) -> None:
+    """It is copied inside the store when the run is accepted."""
     made = workflow(
         shared.api, tmp_path, "print(x.read_text())", parameters="import pathlib\nx: pathlib.Path"
     )
@@ -168,8 +168,8 @@ def test_the_results_of_a_sweep_are_the_files_of_a_run(shared: SharedRoot, tmp_p
     assert read_log(shared, run_id) == "['x\\n1\\n', 'x\\n2\\n']\n"
 
 
-def test_secrets_of_what_never_starts_are_forgotten(shared: SharedRoot, tmp_path: Path) -> None:
-    """Of one run, and of all of a sweep."""
+def test_secrets_of_runs_that_never_start_are_removed(shared: SharedRoot, tmp_path: Path) -> None:
+    """A single run and the runs of a sweep are cancelled."""
     made = workflow(shared.api, tmp_path, "1", runwidgets=SECRET)
     run_id = shared.api.runs.start_run(group_of(made), arguments(word="psst"))["id"]
     points = [arguments(word=word) for word in ("one", "two")]
@@ -180,8 +180,8 @@ def test_secrets_of_what_never_starts_are_forgotten(shared: SharedRoot, tmp_path
     assert [key for key in shared.stored() if key.endswith("secrets.json")] == []
 
 
-def test_what_a_lost_run_wrote_down_can_be_looked_at_and_settled(shared: SharedRoot, tmp_path: Path) -> None:
-    """In a folder that is gone again; its notebook is stored anew where it was changed."""
+def test_the_files_of_a_lost_run_are_read_and_corrected(shared: SharedRoot, tmp_path: Path) -> None:
+    """They are read in a temporary folder; a changed notebook is stored again."""
     made = workflow(shared.api, tmp_path, DOUBLE, parameters="x: int = 3")
     run_id = shared.api.runs.start_run(group_of(made), [])["id"]
     shared.execute(run_id)
@@ -196,10 +196,10 @@ def test_what_a_lost_run_wrote_down_can_be_looked_at_and_settled(shared: SharedR
 # -- what belongs to nobody, and what is wrong -----------------------------------------------------
 
 
-def test_what_belongs_to_nobody_goes_when_nobody_can_be_about_to_commit_it(
+def test_orphans_are_removed_once_no_instance_can_be_about_to_commit_them(
     shared: SharedRoot, tmp_path: Path
 ) -> None:
-    """A run, an upload and a copy without a row; what has one stays, and so does what is young."""
+    """Runs, uploads and copies without rows are removed; recent ones and those with rows are kept."""
     made = workflow(shared.api, tmp_path, DOUBLE, parameters="x: int = 3")
     shared.api.uploads.upload_file(group_of(made), io.BytesIO(b"1"), "a.txt")
     shared.api.runs.start_run(group_of(made), [])
@@ -222,8 +222,8 @@ def test_what_belongs_to_nobody_goes_when_nobody_can_be_about_to_commit_it(
     assert shared.stored() == kept and not shared.files.discard(found[0])
 
 
-def test_old_runs_go_with_all_that_is_stored_of_them(shared: SharedRoot, tmp_path: Path) -> None:
-    """By the command and by the shared alike; it says how much that was."""
+def test_old_runs_are_removed_with_all_their_objects(shared: SharedRoot, tmp_path: Path) -> None:
+    """The command and the instance do the same, and report the freed bytes."""
     made = workflow(shared.api, tmp_path, DOUBLE, parameters="x: int = 3")
     for run_id in [shared.api.runs.start_run(group_of(made), [])["id"] for _ in range(2)]:
         shared.api.runs.cancel_run(run_id)
@@ -232,10 +232,10 @@ def test_old_runs_go_with_all_that_is_stored_of_them(shared: SharedRoot, tmp_pat
     assert removal.size == size > 100 and len(shared.stored("runs")) == 1
 
 
-def test_the_doctor_names_what_is_lost_changed_or_nobodys(
+def test_the_doctor_names_missing_changed_and_orphaned_objects(
     shared: SharedRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Results, copies, uploads and whole runs; it changes nothing."""
+    """Results, copies, uploads and whole runs are checked, and nothing is changed."""
     made = workflow(shared.api, tmp_path, DOUBLE, parameters="x: int = 3")
     upload = shared.api.uploads.upload_file(group_of(made), io.BytesIO(b"1"), "a.txt")
     lost, changed, gone = (shared.api.runs.start_run(group_of(made), [])["id"] for _ in range(3))
@@ -272,10 +272,10 @@ def test_the_doctor_names_what_is_lost_changed_or_nobodys(
 # -- how such a root is opened ---------------------------------------------------------------------
 
 
-def test_a_store_that_is_away_is_named_and_nothing_is_half_accepted(
+def test_an_unavailable_store_is_named_and_nothing_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a run, nor an upload, nor a workflow has a row."""
+    """No run, upload or workflow gets a row."""
     server = S3()
     for name, value in server.variables.items():
         monkeypatch.setenv(name, value)
@@ -298,10 +298,10 @@ def test_a_store_that_is_away_is_named_and_nothing_is_half_accepted(
 
 
 @pytest.mark.local
-def test_a_root_that_is_a_url_needs_a_database_that_is_shared(
+def test_a_root_that_is_a_url_needs_a_shared_database(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It also needs workers elsewhere; what this machine has of it lies in Jupyter's data folder."""
+    """It also needs workers; its local files are in Jupyter's data folder."""
     with pytest.raises(ServiceUnavailableError, match=r"db_url: s3://.* cannot hold a database"):
         open_store(bucket)
     with pytest.raises(ServiceUnavailableError, match="root: runs on this machine cannot use s3://"):
@@ -313,10 +313,10 @@ def test_a_root_that_is_a_url_needs_a_database_that_is_shared(
     database.close()
 
 
-def test_all_servers_of_one_store_know_that_it_is_one(
+def test_all_servers_of_a_store_have_the_same_identifier(
     shared: SharedRoot, bucket: str, tmp_path: Path
 ) -> None:
-    """Whatever folder each has of its own; another bucket is another store."""
+    """Their local folders do not matter; another bucket is another store."""
     other = open_shared_root(shared.url, tmp_path, "two")
     assert shared.instance.store == other.instance.store
     elsewhere = open_shared_root(f"{bucket}/other", tmp_path, "three")
@@ -326,14 +326,14 @@ def test_all_servers_of_one_store_know_that_it_is_one(
 
 
 def test_a_file_url_is_a_folder_of_this_machine(tmp_path: Path) -> None:
-    """With its own database, like any folder."""
+    """It has its own database, like any folder."""
     files, database = open_store(f"file://{tmp_path}/a%20root")
     assert files.folder == tmp_path / "a root" and (files.folder / "runwidgets.db").exists()
     database.close()
 
 
 def test_the_settings_take_a_url() -> None:
-    """As it is; a folder is still checked."""
+    """A URL is accepted unchanged; a folder is still checked."""
     assert RunWidgetsApp(root="s3://bucket/instance").root == "s3://bucket/instance"
     assert RunWidgetsApp(root="file:///data/a%20root").root == "/data/a root"
     for setting in ({"root": "relative"}, {"cache": "relative"}):

@@ -16,13 +16,13 @@ SECRET = {"parameters": [{"name": "word", "dtype": "string", "secret": True}]}
 
 
 def accept(shared: SharedRoot, folder: Path, code: str = DOUBLE, config: Json | None = None) -> str:
-    """Accept a run; return its id."""
+    """Accept a run, and return its id."""
     made = workflow(shared.api, folder, code, parameters="x: int = 3")
     return str(shared.api.runs.start_run(group_of(made), [], config)["id"])
 
 
-def test_a_run_goes_to_a_worker_and_comes_back(shared: SharedRoot, tmp_path: Path) -> None:
-    """Whole, with the files beside its notebook; afterwards the worker has only what the next one needs."""
+def test_a_run_is_fetched_and_published(shared: SharedRoot, tmp_path: Path) -> None:
+    """It is complete, with the files beside its notebook; the worker keeps only what the next run needs."""
     (tmp_path / "beside.txt").write_text("beside the notebook")
     run_id = accept(shared, tmp_path, DOUBLE + "\nprint(open('beside.txt').read())")
     shared.staging.fetch(run_id, 0)
@@ -47,15 +47,15 @@ def test_a_run_goes_to_a_worker_and_comes_back(shared: SharedRoot, tmp_path: Pat
 
 
 def test_a_run_that_is_not_stored_is_unknown(shared: SharedRoot, tmp_path: Path) -> None:
-    """Below a URL and in a folder that is shared."""
+    """The root is a URL or a shared folder."""
     for place in (shared.staging, open_staging(str(tmp_path / "shared"), tmp_path / "scratch")):
         with pytest.raises(UnknownRunError, match="run nothing"):
             place.fetch("nothing", 0)
         assert list(place.files.runs.iterdir()) == []
 
 
-def test_a_folder_that_is_shared_is_worked_in(tmp_path: Path) -> None:
-    """Nothing is brought, sent or removed."""
+def test_a_shared_folder_is_used_directly(tmp_path: Path) -> None:
+    """Nothing is transferred or removed."""
     place = open_staging(f"file://{tmp_path}/root", tmp_path / "scratch")
     folder = place.files.run_folder("run")
     folder.mkdir()
@@ -67,8 +67,8 @@ def test_a_folder_that_is_shared_is_worked_in(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_a_journal_tells_of_attempts_whose_worker_saved_nothing(shared: SharedRoot, tmp_path: Path) -> None:
-    """What an attempt did save is kept, and the next one goes on after it."""
+def test_a_journal_records_attempts_whose_worker_saved_nothing(shared: SharedRoot, tmp_path: Path) -> None:
+    """The records that an attempt saved are kept, and the next attempt follows them."""
     run_id = accept(shared, tmp_path, config={"retries": 3})
     shared.object_store.put(
         {
@@ -89,8 +89,8 @@ def test_a_journal_tells_of_attempts_whose_worker_saved_nothing(shared: SharedRo
     )
 
 
-def test_a_run_whose_runner_still_lives_here_is_left_alone(shared: SharedRoot, tmp_path: Path) -> None:
-    """It may be given to the worker a second time, but it does not execute twice at once."""
+def test_a_run_whose_runner_is_alive_here_is_not_fetched(shared: SharedRoot, tmp_path: Path) -> None:
+    """The worker may get it a second time, but does not execute it twice at once."""
     run_id = accept(shared, tmp_path)
     shared.staging.fetch(run_id, 0)
     lock = hold_lock(shared.staging.files.run_folder(run_id) / "lock")
@@ -100,8 +100,8 @@ def test_a_run_whose_runner_still_lives_here_is_left_alone(shared: SharedRoot, t
     shared.staging.fetch(run_id, 0)
 
 
-def test_secrets_leave_the_store_with_the_last_attempt(shared: SharedRoot, tmp_path: Path) -> None:
-    """An earlier one leaves them for the next."""
+def test_secrets_are_removed_from_the_store_at_the_last_attempt(shared: SharedRoot, tmp_path: Path) -> None:
+    """Earlier attempts keep them for the next one."""
     made = workflow(shared.api, tmp_path, "1", runwidgets=SECRET)
     sent = arguments(word="psst")
     run_id = shared.api.runs.start_run(group_of(made), sent, {"retries": 1})["id"]
@@ -115,7 +115,7 @@ def test_secrets_leave_the_store_with_the_last_attempt(shared: SharedRoot, tmp_p
 
 
 def test_a_damaged_copy_is_refused(shared: SharedRoot, tmp_path: Path) -> None:
-    """In the store, by its name; one that a notebook damaged on the worker is brought again."""
+    """A copy in the store is refused by name; one that a notebook damaged on the worker is fetched again."""
     (tmp_path / "beside.txt").write_text("beside the notebook")
     first, second = (accept(shared, tmp_path, f"print(open('beside.txt').read(), {n})") for n in range(2))
     shared.staging.fetch(first, 0)
@@ -138,7 +138,7 @@ def test_a_damaged_copy_is_refused(shared: SharedRoot, tmp_path: Path) -> None:
 def test_a_result_that_changed_after_it_was_listed_is_not_published(
     shared: SharedRoot, tmp_path: Path
 ) -> None:
-    """Nor one that is gone; the journal does not say that the run finished."""
+    """Neither is a deleted one; the journal does not record the end of the run."""
     run_id = accept(shared, tmp_path)
     shared.staging.fetch(run_id, 0)
     results = run_here(shared.staging, run_id)
@@ -150,8 +150,8 @@ def test_a_result_that_changed_after_it_was_listed_is_not_published(
     assert b"finished" not in shared.object_store.read(f"runs/{run_id}/journal.jsonl")
 
 
-def test_what_changed_is_saved_and_nothing_else(shared: SharedRoot, tmp_path: Path) -> None:
-    """While a run is under way: its journal up to the last whole line, its log, its notebook."""
+def test_only_changed_files_are_saved(shared: SharedRoot, tmp_path: Path) -> None:
+    """During a run, these are the complete lines of the journal, the log and the notebook."""
     run_id = accept(shared, tmp_path)
     shared.staging.fetch(run_id, 0)
     folder = shared.staging.files.run_folder(run_id)
@@ -171,7 +171,7 @@ def test_what_changed_is_saved_and_nothing_else(shared: SharedRoot, tmp_path: Pa
     assert shared.run_keys(run_id) == ["output.ipynb", "run.json"]
 
 
-def test_what_an_earlier_attempt_published_does_not_stay(shared: SharedRoot, tmp_path: Path) -> None:
+def test_results_of_an_earlier_attempt_are_removed(shared: SharedRoot, tmp_path: Path) -> None:
     """The results of a run are those of its last attempt."""
     run_id = accept(shared, tmp_path)
     shared.object_store.put({f"runs/{run_id}/workdir/old.csv": b"1"})

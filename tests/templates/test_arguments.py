@@ -32,12 +32,12 @@ def given(**values: Any) -> list[dict[str, Any]]:
 
 
 def file(file_id: str, **more: Any) -> dict[str, Any]:
-    """Return the argument that names an upload."""
+    """Return an argument that refers to an upload."""
     return {"type": "$file", "value": {"fileId": file_id, **more}}
 
 
 def check(arguments: Any) -> dict[str, Any]:
-    """Check arguments where one upload, `known`, exists."""
+    """Check arguments with one existing upload, `known`."""
     return check_arguments(DECLARED, arguments, {"known"}.__contains__)
 
 
@@ -62,13 +62,13 @@ def check(arguments: Any) -> dict[str, Any]:
 def test_the_first_fault_in_the_order_of_the_contract_is_named(
     arguments: Any, error: type[RunWidgetsError], said: str
 ) -> None:
-    """Shape, duplicates, unknown names, files, values, missing ones."""
+    """The order is shape, duplicates, unknown names, files, values, missing arguments."""
     with pytest.raises(error, match=said):
         check(arguments)
 
 
 def test_only_given_values_come_back_in_their_order_with_targets_resolved() -> None:
-    """The target given wins over the declared one; without either there is none."""
+    """A given target overrides the declared one; without either there is no target."""
     checked = check(given(other=file("known"), table=file("known"), alpha="3"))
 
     assert list(checked) == ["other", "table", "alpha"]
@@ -81,7 +81,7 @@ def test_only_given_values_come_back_in_their_order_with_targets_resolved() -> N
 
 
 def test_two_files_cannot_be_placed_at_one_path() -> None:
-    """One would silently replace the other."""
+    """One file would silently replace the other."""
     with pytest.raises(InvalidArgumentError, match="another file is placed at"):
         check(given(alpha=1, table=file("known"), other=file("known", targetPath="data//in.csv")))
 
@@ -90,8 +90,8 @@ def test_two_files_cannot_be_placed_at_one_path() -> None:
     "target",
     ["../x", "a/../../x", "/etc/x", "~/x", "C:\\x", "a\\b", "", ".", "a\0b", "\ud800", "x" * 300],
 )
-def test_a_target_that_is_no_path_inside_the_folder_is_refused(target: str) -> None:
-    """Also where a file system would choke on it."""
+def test_a_target_outside_the_folder_is_refused(target: str) -> None:
+    """Paths that a file system does not accept are refused too."""
     with pytest.raises(InvalidArgumentError, match="inside the working folder"):
         check(given(alpha=1, table=file("known", targetPath=target)))
 
@@ -101,14 +101,14 @@ def test_a_target_that_is_no_path_inside_the_folder_is_refused(target: str) -> N
     [("int", 10**5000), ("int", [10**5000]), ("list", [10**5000]), ("record", {"a": 10**5000})],
     ids=["bare", "shown", "in a list", "in a record"],
 )
-def test_numbers_without_end_are_refused_not_printed(dtype: str, value: Any) -> None:
-    """Python itself would refuse to write so many digits."""
+def test_huge_numbers_are_refused_and_not_printed(dtype: str, value: Any) -> None:
+    """Python itself would refuse to print so many digits."""
     with pytest.raises(InvalidArgumentError, match="x"):
         cast(Parameter.from_json({"name": "x", "dtype": dtype}), value)
 
 
 def test_a_secret_is_in_no_message() -> None:
-    """What is wrong with it is said without it."""
+    """The problem is described without the value."""
     secret = Parameter.from_json({"name": "pin", "dtype": "int", "secret": True})
 
     with pytest.raises(InvalidArgumentError) as refused:
@@ -119,7 +119,7 @@ def test_a_secret_is_in_no_message() -> None:
 
 
 def test_a_message_is_short_and_can_be_sent() -> None:
-    """Whatever was given, also half a character."""
+    """The value may be anything, even half a character."""
     for value in ("x" * 100_000, "\ud800", {"a" * 10_000: 1}, list(range(10_000))):
         with pytest.raises(InvalidArgumentError) as refused:
             cast(Parameter.from_json({"name": "x", "dtype": "int"}), value)
@@ -148,13 +148,13 @@ def test_a_message_is_short_and_can_be_sent() -> None:
     ],
 )
 def test_a_declaration_that_would_fail_later_is_refused_at_once(more: dict[str, Any], said: str) -> None:
-    """A template is read once, its runs are many."""
+    """A template is read once, and used by many runs."""
     with pytest.raises(InvalidParameterError, match=said):
         Parameter.from_json({"name": "x", **more})
 
 
 def test_a_cast_does_not_change_what_a_parameter_equals() -> None:
-    """What is remembered to cast faster is no part of the declaration."""
+    """The cache of types is not a part of the declaration."""
     declared = {"name": "x", "dtype": "int"}
     used = Parameter.from_json(declared)
 
@@ -164,7 +164,7 @@ def test_a_cast_does_not_change_what_a_parameter_equals() -> None:
 
 
 def test_times_of_numpy_are_times() -> None:
-    """Its own conversion makes bare nanoseconds of them; what is finer than microseconds is refused."""
+    """NumPy's own conversion returns bare nanoseconds; times finer than microseconds are refused."""
     times = np.array(["2024-01-01T10:00"], dtype="datetime64[ns]")
 
     (argument,) = coerce_mapping({"x": times})
@@ -175,8 +175,8 @@ def test_times_of_numpy_are_times() -> None:
             coerce_mapping({"x": value})
 
 
-def test_a_value_that_holds_itself_is_refused() -> None:
-    """It has no end, so it has no JSON form."""
+def test_a_value_that_contains_itself_is_refused() -> None:
+    """It has no JSON form."""
     value: list[Any] = []
     value.append(value)
 

@@ -24,8 +24,8 @@ from runwidgets.templates.parameters_cell import construct, parse_code, read_sig
         ("x = (1, (2, 3))", {"x": [1, [2, 3]]}),
     ],
 )
-def test_a_cell_is_read_as_ipython_and_python_read_it(source: str, declared: dict[str, Any]) -> None:
-    """Lines of IPython do not disturb, and look-alikes inside expressions and texts are no such lines."""
+def test_a_cell_is_parsed_like_ipython_does(source: str, declared: dict[str, Any]) -> None:
+    """IPython syntax is skipped, and similar text in expressions and strings is preserved."""
     found = {each["name"]: each.get("defaultValue") for each in read_signature(source).parameters}
 
     assert found == declared
@@ -44,22 +44,22 @@ def test_a_cell_is_read_as_ipython_and_python_read_it(source: str, declared: dic
         ("datetime.datetime", {"dtype": "datetime"}),
     ],
 )
-def test_an_annotation_alone_says_what_is_asked_for(annotation: str, expected: dict[str, Any]) -> None:
+def test_an_annotation_alone_declares_a_parameter(annotation: str, expected: dict[str, Any]) -> None:
     """A name without a value is required, unless None is one of its types."""
     (parameter,) = read_signature(f"x: {annotation}").parameters
 
     assert parameter.items() >= expected.items()
 
 
-def test_items_of_several_types_are_any_json() -> None:
-    """A tuple of a number and a text is no list of numbers."""
+def test_a_list_with_several_types_accepts_any_json() -> None:
+    """A tuple of a number and a string is not a list of numbers."""
     (parameter,) = read_signature("x: tuple[int, str] = (1, 'a')").parameters
 
     assert "para" not in parameter
 
 
 def test_the_code_keeps_its_lines() -> None:
-    """So that an error names the line that people see."""
+    """An error names the line that people see."""
     tree, code = parse_code("%cd x\n!ls\nx = 1")
 
     assert isinstance(tree.body[-1], ast.Assign)
@@ -67,8 +67,8 @@ def test_the_code_keeps_its_lines() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["file", "date", "datetime"])
-def test_an_object_that_was_left_away_stays_none(dtype: str) -> None:
-    """None has no path and no date."""
+def test_an_omitted_object_is_none(dtype: str) -> None:
+    """None is not converted to a path or a date."""
     scope: dict[str, Any] = {"x": None}
 
     exec("\n".join(construct("x", dtype)), scope)

@@ -15,13 +15,13 @@ Json = dict[str, Any]
 
 
 def code(source: Any = "x = 1", **more: Any) -> Json:
-    """Return a tagged code cell as it stands in a file."""
+    """Return a tagged code cell as in a file."""
     cell = {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "source": source}
     return {**cell, "outputs": [], "execution_count": None, **more}
 
 
 def write(folder: Path, **more: Any) -> Path:
-    """Write a notebook as JSON, whatever is wrong with it."""
+    """Write a notebook as JSON, valid or not."""
     content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": PYTHON}, "cells": [code()]}
     path = folder / "n.ipynb"
     path.write_text(json.dumps({**content, **more}))
@@ -49,8 +49,8 @@ def declare(folder: Path, source: str = "x = 1", **section: Any) -> Path:
     ],
     ids=["empty", "binary", "number", "null", "deep", "nan", "true", "bare", "utf-16", "deep cells"],
 )
-def test_bytes_that_are_no_notebook_are_refused(tmp_path: Path, content: bytes) -> None:
-    """With a sentence, whatever they are."""
+def test_bytes_that_are_not_a_notebook_are_refused(tmp_path: Path, content: bytes) -> None:
+    """The error is a sentence."""
     path = tmp_path / "n.ipynb"
     path.write_bytes(content)
 
@@ -81,7 +81,7 @@ def test_bytes_that_are_no_notebook_are_refused(tmp_path: Path, content: bytes) 
     ids=repr,
 )
 def test_a_notebook_with_malformed_parts_is_refused(tmp_path: Path, more: Json) -> None:
-    """No part of it is trusted to be what it should."""
+    """No part is trusted to have its expected type."""
     with pytest.raises(InvalidTemplateError, match=r"n\.ipynb"):
         read_template(write(tmp_path, **more))
 
@@ -104,7 +104,7 @@ def test_a_notebook_with_malformed_parts_is_refused(tmp_path: Path, more: Json) 
     ],
 )
 def test_a_wrong_section_is_refused_in_words(tmp_path: Path, section: Json, said: str) -> None:
-    """Before it can break a page or a query."""
+    """It could otherwise break a page or a query."""
     with pytest.raises(ConstraintViolationError, match=said):
         read_template(declare(tmp_path, **section))
 
@@ -124,7 +124,7 @@ def test_a_wrong_section_is_refused_in_words(tmp_path: Path, section: Json, said
     ids=["broken", "binary", "code", "alias", "deep", "large", "nan", "list"],
 )
 def test_a_hostile_sidecar_is_refused_quickly(tmp_path: Path, text: bytes, said: str) -> None:
-    """Aliases multiply and nesting takes minutes, so neither is read."""
+    """Aliases multiply and nesting takes minutes, so both are refused early."""
     (tmp_path / "n.ipynb.yaml").write_bytes(text)
     start = time.monotonic()
 
@@ -134,8 +134,8 @@ def test_a_hostile_sidecar_is_refused_quickly(tmp_path: Path, text: bytes, said:
     assert time.monotonic() - start < 5
 
 
-def test_a_yaml_file_that_the_notebook_reads_is_no_sidecar(tmp_path: Path) -> None:
-    """`n.yaml` counts only where it says what a sidecar says; then it is no static file."""
+def test_a_yaml_file_of_the_notebook_is_not_a_sidecar(tmp_path: Path) -> None:
+    """`n.yaml` is a sidecar only if it has the content of one; then it is not a static file."""
     path = write(tmp_path, cells=[code("open('n.yaml')")])
     path.with_suffix(".yaml").write_text("lr: 0.1\nname: experiment")
     own = read_template(path)
@@ -147,7 +147,7 @@ def test_a_yaml_file_that_the_notebook_reads_is_no_sidecar(tmp_path: Path) -> No
 
 
 def test_a_sidecar_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None:
-    """A link would show what lies elsewhere."""
+    """A link could reveal files outside."""
     root = tmp_path / "root"
     root.mkdir()
     (tmp_path / "secret.yaml").write_text("name: secret")
@@ -160,8 +160,8 @@ def test_a_sidecar_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["a\0b.ipynb", "\ud800.ipynb", "x" * 300 + ".ipynb", "loop.ipynb", ""])
 @pytest.mark.parametrize("is_rooted", [True, False])
-def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path, name: str, is_rooted: bool) -> None:
-    """As a template, not as a crash; the message shows no folder."""
+def test_an_impossible_path_is_refused(tmp_path: Path, name: str, is_rooted: bool) -> None:
+    """The error is that of a template, and reveals no folder."""
     (tmp_path / "loop.ipynb").symlink_to("loop.ipynb")
 
     with pytest.raises(InvalidTemplateError) as refused:
@@ -171,8 +171,8 @@ def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path, name: str, is_r
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_notebook_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
-    """Another one's file is a fault of the path, not of the instance."""
+def test_an_unreadable_notebook_is_refused(tmp_path: Path) -> None:
+    """The error is that of the path, not of the instance."""
     path = write(tmp_path)
     path.chmod(0)
 
@@ -185,8 +185,8 @@ def test_a_notebook_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     [[{**code(), "id": None}], [code(), code(metadata={})], [code(id="a b/<>")], [code(id="x" * 65)]],
     ids=["none", "twice", "signs", "long"],
 )
-def test_ids_of_cells_are_mended_the_same_way_each_time(tmp_path: Path, cells: list[Json]) -> None:
-    """So a notebook that did not change has the hash that it had."""
+def test_missing_cell_ids_are_generated_deterministically(tmp_path: Path, cells: list[Json]) -> None:
+    """An unchanged notebook keeps its hash."""
     cells = [
         {key: value for key, value in cell.items() if value is not None or key != "id"} for cell in cells
     ]
@@ -199,8 +199,8 @@ def test_ids_of_cells_are_mended_the_same_way_each_time(tmp_path: Path, cells: l
     assert len({cell.id for cell in first.notebook.cells}) == len(cells)
 
 
-def test_the_hash_tells_of_every_file_that_is_used(tmp_path: Path) -> None:
-    """Another helper makes another version, and so does the fingerprint that knows it."""
+def test_the_hash_depends_on_every_input(tmp_path: Path) -> None:
+    """A changed helper changes the version and the fingerprint."""
     path = write(tmp_path, cells=[code("import helper")])
     (tmp_path / "helper.py").write_text("A = 1")
     before = read_template(path), fingerprint(path, ["helper.py"])
@@ -229,12 +229,12 @@ def test_the_hash_tells_of_every_file_that_is_used(tmp_path: Path) -> None:
 def test_the_notebook_gets_every_default_that_it_does_not_set(
     tmp_path: Path, source: str, declared: Json, injected: Json
 ) -> None:
-    """And no more, so that a run without arguments is the notebook as it is."""
+    """Nothing else is injected, so a run without arguments executes the notebook unchanged."""
     assert read_template(declare(tmp_path, source, parameters=[declared])).defaults == injected
 
 
 def test_a_secret_has_no_default_that_would_be_stored(tmp_path: Path) -> None:
-    """Defaults are written down with each run."""
+    """Defaults are stored with each run."""
     declared = {"name": "k", "dtype": "string", "secret": True, "defaultValue": "hunter2"}
 
     with pytest.raises(InvalidParameterError, match="a secret cannot have a default"):
@@ -242,7 +242,7 @@ def test_a_secret_has_no_default_that_would_be_stored(tmp_path: Path) -> None:
 
 
 def test_parameters_need_a_language_that_they_can_be_set_in(tmp_path: Path) -> None:
-    """Without one the run would fail, or go on with the notebook's own values."""
+    """Otherwise the run would fail, or use the notebook's own values."""
     spec = {"name": "ihaskell", "display_name": "Haskell", "language": "haskell"}
     section = {"parameters": [{"name": "x", "dtype": "int"}]}
 
@@ -274,7 +274,7 @@ def test_the_first_heading_is_the_name(tmp_path: Path, text: str, found: tuple[s
 
 
 def test_a_template_says_what_the_handle_shows(tmp_path: Path) -> None:
-    """Only what was declared, and the notebook is what is stored."""
+    """Only declared keys are included, and the notebook is the stored one."""
     path = write_notebook(
         tmp_path / "n.ipynb", "1", parameters="x = 1", runwidgets={"outputs": [{"source": "*.png"}]}
     )

@@ -7,7 +7,7 @@ from runwidgets.templates.inputs import find_inputs
 
 @pytest.fixture
 def notebook(tmp_path: Path) -> Path:
-    """Lay files around a notebook."""
+    """Create files around a notebook."""
     for name in (
         "n.ipynb",
         "n.ipynb.yaml",
@@ -49,8 +49,8 @@ def notebook(tmp_path: Path) -> Path:
         ("'\\d'", []),
     ],
 )
-def test_what_the_code_names_is_found(notebook: Path, code: str, found: list[str]) -> None:
-    """Files, folders, globs, modules and what these use in turn."""
+def test_inputs_of_the_code_are_found(notebook: Path, code: str, found: list[str]) -> None:
+    """Files, folders, globs, modules and their own inputs are found."""
     assert find_inputs(notebook, [code]) == found
 
 
@@ -81,13 +81,13 @@ def test_what_the_code_names_is_found(notebook: Path, code: str, found: list[str
     ],
     ids=ascii,
 )
-def test_a_text_that_names_nothing_in_particular_takes_nothing(notebook: Path, text: str) -> None:
-    """Nor does one that leads out, or to what is hidden, or to the notebook itself."""
+def test_a_generic_string_selects_no_files(notebook: Path, text: str) -> None:
+    """Neither do paths to the outside, to hidden files, or to the notebook itself."""
     assert find_inputs(notebook, [f"print({text!r} * 40)"]) == []
 
 
-def test_declared_globs_may_take_everything_but_the_notebook(notebook: Path) -> None:
-    """Who writes `**/*` into the metadata means it."""
+def test_declared_globs_may_select_everything_but_the_notebook(notebook: Path) -> None:
+    """A declared `**/*` is intended."""
     found = find_inputs(notebook, [], ["**/*"])
 
     assert {"Sure?", "data/a.csv", "helpers.py"} <= set(found)
@@ -97,7 +97,7 @@ def test_declared_globs_may_take_everything_but_the_notebook(notebook: Path) -> 
 def test_links_that_lead_out_are_not_followed(
     notebook: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Neither of a file, nor of a folder, nor of a module."""
+    """Links to files, folders and modules are ignored."""
     outside = tmp_path_factory.mktemp("outside")
     (outside / "__init__.py").write_text("")
     (outside / "x.csv").write_text("")

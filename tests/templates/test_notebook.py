@@ -13,8 +13,8 @@ from runwidgets.templates.notebook import fingerprint, read_template
 from tests.builders import PYTHON, write_notebook
 
 
-def test_later_sources_win_and_may_say_only_a_part(tmp_path: Path) -> None:
-    """The sidecar over the metadata over the cell, key by key."""
+def test_later_sources_override_single_keys(tmp_path: Path) -> None:
+    """The sidecar overrides the metadata, which overrides the cell, key by key."""
     metadata = {
         "parameters": [{"name": "x", "range": "[0,10]", "label": "from metadata"}],
         "name": "From metadata",
@@ -36,8 +36,8 @@ def test_later_sources_win_and_may_say_only_a_part(tmp_path: Path) -> None:
     )
 
 
-def test_a_default_that_the_cell_does_not_set_is_injected(tmp_path: Path) -> None:
-    """What the metadata declares must reach the notebook."""
+def test_a_default_that_the_cell_does_not_assign_is_injected(tmp_path: Path) -> None:
+    """A default in the metadata must reach the notebook."""
     declared = {
         "parameters": [{"name": "x", "defaultValue": 5}, {"name": "y", "dtype": "int", "defaultValue": 6}]
     }
@@ -47,7 +47,7 @@ def test_a_default_that_the_cell_does_not_set_is_injected(tmp_path: Path) -> Non
 
 
 def test_a_notebook_without_parameters_is_a_workflow(tmp_path: Path) -> None:
-    """With no parameters, and a name from its file."""
+    """It has no parameters, and is named after its file."""
     path = tmp_path / "plain.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("1")], metadata={"kernelspec": PYTHON}), path)
 
@@ -57,7 +57,7 @@ def test_a_notebook_without_parameters_is_a_workflow(tmp_path: Path) -> None:
 
 
 def test_an_old_notebook_is_upgraded(tmp_path: Path) -> None:
-    """Format 3 reads as format 4.5, valid."""
+    """Format 3 is converted to valid format 4.5."""
     old = nbformat.v3.new_notebook(
         worksheets=[nbformat.v3.new_worksheet(cells=[nbformat.v3.new_code_cell("1 + 1")])]
     )
@@ -69,7 +69,7 @@ def test_an_old_notebook_is_upgraded(tmp_path: Path) -> None:
 
 
 def test_files_and_modules_beside_the_notebook_are_found(tmp_path: Path) -> None:
-    """Literals, globs, folders, imports of imports, and what is declared; nothing hidden, nothing outside."""
+    """Literals, globs, folders, imports of imports and declared files are found; hidden ones are not."""
     for name in (
         "data/a.csv",
         "data/.hidden",
@@ -117,13 +117,13 @@ def _break(path: Path, how: str) -> Path:
     ],
 )
 def test_a_broken_notebook_is_refused_in_words(tmp_path: Path, how: str, said: str) -> None:
-    """The error names the file and what is wrong."""
+    """The error names the file and the problem."""
     with pytest.raises(InvalidTemplateError, match=f"n.ipynb.*{said}"):
         read_template(_break(tmp_path / "n.ipynb", how))
 
 
-def test_what_is_no_plain_file_inside_the_root_is_refused(tmp_path: Path) -> None:
-    """Missing, a folder, a FIFO, hidden, a URL, too large, outside by `..`, a sibling's prefix or a link."""
+def test_only_plain_files_inside_the_root_are_accepted(tmp_path: Path) -> None:
+    """Missing, a folder, a FIFO, hidden, a URL, too large, or outside by `..`, by a prefix or by a link."""
     root = tmp_path / "root"
     for folder in (root, tmp_path / "root2", root / "folder.ipynb"):
         folder.mkdir()
@@ -146,13 +146,13 @@ def test_what_is_no_plain_file_inside_the_root_is_refused(tmp_path: Path) -> Non
         read_template(write_notebook(root / "large.ipynb", "1"), Limits(template_size=10), root)
 
 
-def test_signs_in_a_path_are_taken_literally(tmp_path: Path) -> None:
-    """`{x}` in a name is no place for a value."""
+def test_special_characters_in_a_path_are_taken_literally(tmp_path: Path) -> None:
+    """`{x}` in a name is not replaced."""
     assert read_template(write_notebook(tmp_path / "a {x} $(y).ipynb", "1")).name == "A small notebook"
 
 
-def test_the_fingerprint_tells_of_every_change(tmp_path: Path) -> None:
-    """Of the notebook and of its sidecar."""
+def test_the_fingerprint_changes_with_every_input(tmp_path: Path) -> None:
+    """The notebook and its sidecar are included."""
     path = write_notebook(tmp_path / "n.ipynb", "1")
     seen = {fingerprint(path)}
 

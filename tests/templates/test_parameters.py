@@ -17,7 +17,7 @@ CASES = json.loads((Path(__file__).parent / "cases.json").read_text("utf-8"))
 
 @pytest.mark.parametrize("case", [case for case in CASES if "cast" in case], ids=str)
 def test_a_value_that_fits_is_cast_without_loss(case: dict[str, Any]) -> None:
-    """Raw JSON, or the text that somebody typed."""
+    """It is JSON, or text that a user typed."""
     parameter = Parameter.from_json(case["parameter"])
 
     given = cast(parameter, case["value"])
@@ -39,8 +39,8 @@ def test_a_value_that_does_not_fit_is_refused_in_words(case: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("dtype", ["float", "list", "record"])
-def test_what_is_no_json_number_is_refused(dtype: str, value: float) -> None:
-    """NaN and infinity are no JSON, wherever they hide."""
+def test_nan_and_infinity_are_refused(dtype: str, value: float) -> None:
+    """They are not JSON, at any depth."""
     hidden: Any = {"float": value, "list": [1, [value]], "record": {"a": {"b": value}}}[dtype]
 
     with pytest.raises(InvalidArgumentError, match="not a finite number"):
@@ -48,7 +48,7 @@ def test_what_is_no_json_number_is_refused(dtype: str, value: float) -> None:
 
 
 def test_deep_and_long_values_are_refused_without_recursion() -> None:
-    """Limits hold, also far beyond what Python could recurse into."""
+    """Limits apply far beyond Python's recursion limit."""
     deep: Any = 1
     for _ in range(20_000):
         deep = [deep]
@@ -62,7 +62,7 @@ def test_deep_and_long_values_are_refused_without_recursion() -> None:
 
 
 def test_a_fault_deep_inside_is_named_by_its_path() -> None:
-    """`layers[1].size`, not just `layers`."""
+    """The path is `layers[1].size`, not just `layers`."""
     layer = {"name": "layer", "dtype": "record", "fields": [{"name": "size", "dtype": "int"}]}
     layers = Parameter.from_json({"name": "layers", "dtype": "list", "para": layer})
 
@@ -97,7 +97,7 @@ def test_a_wrong_declaration_is_refused_in_words(declared: Any, said: str) -> No
 
 
 def test_a_declaration_survives_its_json() -> None:
-    """What `to_json` gives, `from_json` takes."""
+    """`from_json` accepts the result of `to_json`."""
     layer = {
         "name": "layer",
         "dtype": "record",
@@ -111,7 +111,7 @@ def test_a_declaration_survives_its_json() -> None:
 
 
 def test_names_are_unique_and_not_too_many() -> None:
-    """A template declares a name once, and at most a hundred."""
+    """A template declares a name once, and at most a hundred names."""
     one = {"name": "x", "dtype": "int"}
 
     with pytest.raises(InvalidParameterError, match="declared twice"):
@@ -121,7 +121,7 @@ def test_names_are_unique_and_not_too_many() -> None:
 
 
 def test_python_values_become_json_or_are_refused() -> None:
-    """NumPy scalars, arrays, paths, dates and tuples have one form; a set has none."""
+    """NumPy scalars, arrays, paths, dates and tuples have a JSON form; a set has none."""
     values = {"a": np.float64(0.5), "b": np.arange(2), "c": Path("x"), "d": (1, 2), "e": range(2)}
 
     given = {each["name"]: each["value"] for each in coerce_mapping(values)}

@@ -33,7 +33,7 @@ from runwidgets.templates.parameters_cell import read_signature
     ],
 )
 def test_a_line_is_read_as_it_was_meant(line: str, declared: dict[str, Any]) -> None:
-    """Annotations, defaults, constraints and the comment at the end."""
+    """Annotations, defaults, constraints and the comment at the end are read."""
     (parameter,) = read_signature(line).parameters
 
     assert {**parameter, "isRequired": parameter.get("isRequired", True)}.items() >= declared.items()
@@ -51,19 +51,19 @@ def test_a_literal_type_is_a_choice() -> None:
 @pytest.mark.parametrize(
     "line", ["x = os.getcwd()", "x = y + 1", "import os", "def f(): pass", "x, y = 1, 2", "__x = 1", "x += 1"]
 )
-def test_what_is_computed_is_no_parameter(line: str) -> None:
-    """It follows from the parameters, so nobody can give it."""
+def test_a_computed_name_is_not_a_parameter(line: str) -> None:
+    """It depends on the parameters, so it cannot be given."""
     assert read_signature(line).parameters == []
 
 
-def test_magics_are_passed_over_and_nothing_is_run() -> None:
-    """Lines of IPython do not matter, and code is only looked at."""
+def test_magics_are_skipped_and_nothing_is_executed() -> None:
+    """IPython syntax is ignored, and code is only parsed."""
     source = "%matplotlib inline\n!touch nothing\nx = 1\ny = __import__('os').abort()"
 
     assert [each["name"] for each in read_signature(source).parameters] == ["x"]
 
 
-def test_code_that_is_no_python_is_named_by_its_line() -> None:
-    """The author finds the place."""
+def test_a_syntax_error_is_named_by_its_line() -> None:
+    """The author finds the position."""
     with pytest.raises(InvalidTemplateError, match="line 2 of the parameters cell"):
         read_signature("x = 1\ny = = 2")

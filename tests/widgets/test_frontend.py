@@ -12,8 +12,8 @@ STATIC = TESTS.parents[1] / "static"
 
 
 @pytest.mark.parametrize("script", ["check", "lint", "test"])
-def test_the_front_end_keeps_its_own_promises(script: str) -> None:
-    """Its types are strict, Biome finds nothing to format or correct and no circle, and vitest passes."""
+def test_the_front_end_passes_its_own_checks(script: str) -> None:
+    """Its types are strict, Biome reports nothing, there are no import cycles, and vitest passes."""
     install()
 
     done = npm("run", script)
@@ -35,7 +35,7 @@ def test_the_front_end_keeps_its_own_promises(script: str) -> None:
     ],
 )
 def test_circles_and_arrows_up_are_refused(name: str, line: str, rule: str, tmp_path: Path) -> None:
-    """In a copy of the front end, a module that imports what it must not is named with the rule."""
+    """In a copy of the front end, a forbidden import is reported with the name of the rule."""
     install()
     copy = tmp_path / "frontend"
     shutil.copytree(TESTS.parent, copy, ignore=shutil.ignore_patterns("node_modules"))
@@ -51,7 +51,7 @@ def test_circles_and_arrows_up_are_refused(name: str, line: str, rule: str, tmp_
 
 
 def test_the_lock_file_names_no_registry() -> None:
-    """Packages are taken from whatever registry npm is configured for, and are checked by their hashes."""
+    """Packages come from the registry that npm is configured for, and are verified by their hashes."""
     lock = (TESTS.parent / "package-lock.json").read_text("utf-8")
 
     assert '"integrity"' in lock and '"resolved"' not in lock
@@ -70,7 +70,7 @@ def test_a_bundle_is_small_and_loads_nothing_from_elsewhere(name: str) -> None:
 
 
 def test_jupyterlab_finds_the_extension_and_the_file_that_it_loads() -> None:
-    """Installed with the package, also as editable; what every page loads is small, the view comes later."""
+    """It is installed with the package, also in editable mode; the part that every page loads is small."""
     found = get_federated_extensions(jupyter_path("labextensions"))["runwidgets"]
 
     folder, build = Path(found["ext_path"]), found["jupyterlab"]["_build"]

@@ -1,4 +1,4 @@
-"""Replies of a kernel to a view whose page reaches no server of ours."""
+"""Responses of a kernel to a view whose page cannot reach the server."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ from tests.builders import SLEEP, Json, ended, finished, group_of, running, wait
 
 
 class Page:
-    """The page of one view: it asks, and keeps what it is told."""
+    """The page of one view, which sends requests and stores the messages that it receives."""
 
     def __init__(self, api: Api) -> None:
         self.bridge = KernelBridge(api, self._hear)
@@ -28,14 +28,14 @@ class Page:
         self.told.append((content["runwidgets"], b"".join(buffers)))
 
     def say(self, kind: str, content: bytes = b"", **asked: Any) -> str:
-        """Send a message; return its id."""
+        """Send a message, and return its id."""
         self._asked += 1
         message = {"kind": kind, "id": f"a{self._asked}", **asked}
         self.bridge.on_message({"runwidgets": message}, [memoryview(content)])
         return str(message["id"])
 
     def pieces(self, name: str) -> list[tuple[Json, bytes]]:
-        """Wait for the whole of an answer; return its pieces."""
+        """Wait for a complete response, and return its chunks."""
 
         def found() -> list[tuple[Json, bytes]]:
             return [each for each in list(self.told) if each[0].get("id") == name and "status" in each[0]]
@@ -43,20 +43,20 @@ class Page:
         return wait_until(found, lambda pieces: bool(pieces) and pieces[-1][0]["isLast"])
 
     def ask(self, verb: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Ask; return the status and what came back."""
+        """Send a request, and return the status and the content of the response."""
         text = {} if body is None else {"body": json.dumps(body)}
         pieces = self.pieces(self.say("ask", verb=verb, path=path, **text))
         content = b"".join(piece for _, piece in pieces)
         return pieces[-1][0]["status"], json.loads(content) if content else None
 
     def events(self) -> list[Json]:
-        """Return the events that came so far."""
+        """Return the events received so far."""
         return [event for message, _ in list(self.told) for event in message.get("events", [])]
 
 
 @pytest.fixture
 def page(api: Api) -> Iterator[Page]:
-    """Open a page whose kernel has the services in itself, or asks a server."""
+    """Open a page whose kernel hosts the services, or uses a server."""
     page = Page(api)
     yield page
     page.bridge.close()
@@ -64,8 +64,8 @@ def page(api: Api) -> Iterator[Page]:
     wait_until(lambda: not [each.name for each in threading.enumerate() if each.name in live])
 
 
-def test_a_run_is_started_looked_at_and_deleted(page: Page, api: Api, folder: Path) -> None:
-    """With the paths, bodies and responses of the REST routes."""
+def test_a_run_is_started_read_and_deleted(page: Page, api: Api, folder: Path) -> None:
+    """Paths, bodies and responses are those of the REST routes."""
     made = workflow(api, folder, "print(x)", parameters="x = 1")
 
     status, run = page.ask(
@@ -97,10 +97,10 @@ def test_a_run_is_started_looked_at_and_deleted(page: Page, api: Api, folder: Pa
         ("GET", "workflows/w/leaderboard?includeAll=maybe", None, 400, "InvalidArgumentError", "includeAll"),
     ],
 )
-def test_a_refusal_says_what_the_routes_say(
+def test_errors_are_those_of_the_routes(
     page: Page, verb: str, path: str, body: Any, status: int, error: str, subject: str
 ) -> None:
-    """With status, kind, subject and problem."""
+    """They have status, class, subject and problem."""
     answered, told = page.ask(verb, path, body)
 
     assert (answered, told["error"], told["subject"]) == (status, error, subject)
@@ -108,17 +108,17 @@ def test_a_refusal_says_what_the_routes_say(
 
 
 def test_the_base_lists_the_routes(page: Page, instance: Instance) -> None:
-    """As the instance descriptor does; the limit of an upload where it is known."""
+    """They are those of the service descriptor, with the limit of an upload if it is known."""
     _, told = page.ask("GET", "")
 
     assert [each["id"] for each in told["routes"]] == [route.id for route in ROUTES]
     assert told.get("limits", {"upload": 10**9}) == {"upload": 10**9}
 
 
-def test_files_to_choose_from_are_those_where_the_kernel_works(
+def test_files_are_listed_from_the_working_directory_of_the_kernel(
     instance: Instance, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Listed as Jupyter's contents API does; neither what begins with a dot nor what lies above is told."""
+    """The format is that of Jupyter's contents API, without hidden files and parent folders."""
     (folder / "one" / "two").mkdir(parents=True)
     (folder / "one" / "a b.txt").write_text("words")
     (folder / "one" / ".hidden").write_text("words")
@@ -137,8 +137,8 @@ def test_files_to_choose_from_are_those_where_the_kernel_works(
     ]
 
 
-def test_a_file_comes_in_pieces_or_only_as_much_as_is_wanted(page: Page, api: Api, folder: Path) -> None:
-    """Of at most a megabyte each; with a limit one byte more comes, so that it is seen that there is more."""
+def test_a_file_is_sent_in_chunks_up_to_a_limit(page: Page, api: Api, folder: Path) -> None:
+    """A chunk has at most a megabyte; one byte more than the limit is sent, so that the cut is detected."""
     run = finished(api, folder, f"open('x.bin', 'wb').write(b'abcde' * {MESSAGE_SIZE // 2})")
     path = f"runs/{run['id']}/downloads/files/{run['files'][0]['id']}"
 
@@ -157,8 +157,8 @@ def test_a_file_comes_in_pieces_or_only_as_much_as_is_wanted(page: Page, api: Ap
     assert b"".join(piece for _, piece in archive)[:2] == b"\x1f\x8b"
 
 
-def test_a_download_that_is_stopped_sends_no_more(page: Page, api: Api, folder: Path) -> None:
-    """Its file is closed, its thread ends."""
+def test_a_cancelled_download_sends_nothing_more(page: Page, api: Api, folder: Path) -> None:
+    """Its file is closed, and its thread ends."""
     run = finished(api, folder, f"open('x.bin', 'wb').write(bytes({20 * MESSAGE_SIZE}))")
     name = page.say("ask", verb="GET", path=f"runs/{run['id']}/downloads/files/{run['files'][0]['id']}")
     wait_until(lambda: page.told)
@@ -169,8 +169,8 @@ def test_a_download_that_is_stopped_sends_no_more(page: Page, api: Api, folder: 
     assert len(page.told) < 20
 
 
-def test_a_file_is_taken_in_pieces(page: Page, api: Api, folder: Path) -> None:
-    """Word of each that came, and the upload's handle at the end."""
+def test_a_file_is_received_in_chunks(page: Page, api: Api, folder: Path) -> None:
+    """Each chunk is acknowledged, and the last one gets the handle of the upload."""
     group = group_of(workflow(api, folder, "1"))
     piece = {"path": f"uploads/{group}/files", "name": "two.txt"}
 
@@ -194,10 +194,10 @@ def test_a_file_is_taken_in_pieces(page: Page, api: Api, folder: Path) -> None:
         (3, "uploads/none/files", "UnknownWorkflowGroupError"),
     ],
 )
-def test_a_file_that_cannot_be_taken_is_refused(
+def test_an_invalid_upload_is_refused(
     page: Page, api: Api, folder: Path, at: int, path: str, error: str
 ) -> None:
-    """Also where a piece was lost; nothing is kept."""
+    """A lost chunk is detected; nothing is kept."""
     piece = {"path": path.format(group_of(workflow(api, folder, "1"))), "name": "two.txt"}
 
     name = page.say("piece", b"one", at=0, isLast=False, **piece)
@@ -207,8 +207,8 @@ def test_a_file_that_cannot_be_taken_is_refused(
     assert json.loads(content)["error"] == error
 
 
-def test_what_is_watched_is_told_until_it_is_not_wanted(page: Page, api: Api, folder: Path) -> None:
-    """The last state always; of runs that nobody watches, nothing."""
+def test_watched_subjects_send_events_until_they_are_unwatched(page: Page, api: Api, folder: Path) -> None:
+    """The last state is always sent; other runs send nothing."""
     first = running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(1)")
     other = running(api, folder, SLEEP)
     page.pieces(page.say("watch", client="one", keys=[first["id"]]))
@@ -224,8 +224,8 @@ def test_what_is_watched_is_told_until_it_is_not_wanted(page: Page, api: Api, fo
     page.pieces(page.say("watch", client="one", keys=[]))
 
 
-def test_much_news_comes_in_few_messages(page: Page, api: Api, folder: Path) -> None:
-    """Four a second, beside changes of state, with the last of each metric."""
+def test_many_events_are_sent_in_few_messages(page: Page, api: Api, folder: Path) -> None:
+    """There are four messages a second besides changes of state, with the last value of each metric."""
     loop = (
         "import runwidgets, time\nprint(1, flush=True)\ntime.sleep(1)\n"
         "for step in range(200):\n    runwidgets.record('loss', step)\n    time.sleep(0.005)"
@@ -240,8 +240,8 @@ def test_much_news_comes_in_few_messages(page: Page, api: Api, folder: Path) -> 
     assert len({each["seq"] for each in page.events()}) == len(page.events())
 
 
-def test_the_code_of_our_views_is_given_and_no_other_file(page: Page) -> None:
-    """By name."""
+def test_only_the_code_of_the_views_is_served(page: Page) -> None:
+    """It is selected by name."""
     ((about, code),) = page.pieces(page.say("load", name="results"))
     ((refused, _),) = page.pieces(page.say("load", name="../limits"))
 
@@ -250,7 +250,7 @@ def test_the_code_of_our_views_is_given_and_no_other_file(page: Page) -> None:
 
 
 def test_a_widget_responds_to_its_view_until_it_is_closed(instance: Instance, folder: Path) -> None:
-    """Other messages are left alone; nothing is left after `close`."""
+    """Foreign messages are ignored; nothing remains after `close`."""
     api = instance.api()
     run = running(api, folder, SLEEP)
     view = rw.Results(run["id"], api=api)

@@ -1,4 +1,4 @@
-"""Widgets that were opened and closed leave nothing behind."""
+"""Widgets that were opened and closed leave no resources."""
 
 import gc
 import threading
@@ -21,7 +21,7 @@ MB = 1_000_000
 
 
 def counts() -> tuple[int, int, int]:
-    """Return how many threads, comms and widgets there are."""
+    """Return the numbers of threads, comms and widgets."""
     gc.collect()
     return threading.active_count(), len(comm.get_comm_manager().comms), len(widgets._instances)
 
@@ -39,8 +39,8 @@ def counts() -> tuple[int, int, int]:
     ],
     indirect=["api"],
 )
-def test_five_hundred_views_leave_what_one_hundred_did(api: Api, folder: Path, kind: str) -> None:
-    """No thread, comm or widget more, and no memory to speak of."""
+def test_five_hundred_views_leave_no_more_than_one_hundred(api: Api, folder: Path, kind: str) -> None:
+    """There are no more threads, comms and widgets, and hardly more memory."""
     made = workflow(api, folder, DOUBLE, parameters="x = 1")
     run = ended(api, api.runs.start_run(group_of(made), [])["id"])["id"]
     sweep = api.sweeps.start_sweep(group_of(made), [arguments(x=1)], {"reuse": True})["id"]
@@ -65,8 +65,8 @@ def test_five_hundred_views_leave_what_one_hundred_did(api: Api, folder: Path, k
     assert psutil.Process().memory_info().rss - memory < 20 * MB
 
 
-def test_a_view_that_nobody_closed_goes_with_its_last_reference(api: Api, folder: Path) -> None:
-    """The follower holds no view: those that were closed by ipywidgets as a whole are forgotten."""
+def test_an_unclosed_view_is_collected_with_its_last_reference(api: Api, folder: Path) -> None:
+    """The follower holds no view: views that ipywidgets closed all at once are collected."""
     run = ended(api, api.runs.start_run(group_of(workflow(api, folder, "1")), [])["id"])["id"]
     before = counts()
     for _ in range(20):

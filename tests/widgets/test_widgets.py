@@ -23,7 +23,7 @@ def api(instance: Instance) -> Api:
 
 
 def test_a_view_follows_its_run_to_the_end(api: Api, folder: Path) -> None:
-    """Traits change by themselves, in the background, and the last state always comes."""
+    """Traits change in the background, and the last state always arrives."""
     run = rw.Run(api, running(api, folder, "print(1)\nimport time\ntime.sleep(1)")["id"])
     view = rw.RunView(run)
     seen: list[str] = []
@@ -37,7 +37,7 @@ def test_a_view_follows_its_run_to_the_end(api: Api, folder: Path) -> None:
 
 
 def test_the_background_thread_ends_with_its_last_view(api: Api, folder: Path) -> None:
-    """Nothing is left behind."""
+    """No thread remains."""
     run = rw.Run(api, running(api, folder, SLEEP)["id"])
     views = [rw.RunView(run) for _ in range(3)]
     wait_until(lambda: any(thread.name == "runwidgets-live" for thread in threading.enumerate()))
@@ -49,8 +49,8 @@ def test_the_background_thread_ends_with_its_last_view(api: Api, folder: Path) -
     run.cancel()
 
 
-def test_a_view_shows_another_run_when_it_is_told_to(api: Api, folder: Path) -> None:
-    """`run_id` is settable."""
+def test_a_view_can_show_another_run(api: Api, folder: Path) -> None:
+    """`run_id` can be set."""
     first, second = (finished(api, folder, cell)["id"] for cell in ("1", "1 / 0"))
     view = rw.RunView(first, api=api)
 
@@ -60,14 +60,14 @@ def test_a_view_shows_another_run_when_it_is_told_to(api: Api, folder: Path) -> 
     view.close()
 
 
-def test_a_view_of_nothing_is_refused(api: Api) -> None:
+def test_a_view_of_an_unknown_run_is_refused(api: Api) -> None:
     """The run must exist."""
     with pytest.raises(UnknownRunError):
         rw.RunView("nothing", api=api)
 
 
-def test_a_form_starts_what_it_holds(api: Api, folder: Path) -> None:
-    """From Python as from the button; what is wrong is the instance's to say."""
+def test_a_form_starts_a_run_of_its_values(api: Api, folder: Path) -> None:
+    """`submit` does the same as the button; the service validates the values."""
     path = write_notebook(folder / "form-start.ipynb", DOUBLE, parameters="x: int")
     form = rw.RunForm(path, api=api)
 
@@ -81,8 +81,8 @@ def test_a_form_starts_what_it_holds(api: Api, folder: Path) -> None:
     assert repr(form) == "RunForm('A small notebook')"
 
 
-def test_a_form_refuses_values_for_what_the_template_does_not_have(api: Api, folder: Path) -> None:
-    """The names are listed."""
+def test_a_form_refuses_values_of_unknown_parameters(api: Api, folder: Path) -> None:
+    """The error lists the known names."""
     path = write_notebook(folder / "form-names.ipynb", "1", parameters="alpha = 1")
 
     with pytest.raises(UnknownParameterError, match="beta: there is no such parameter; there are alpha"):
@@ -97,7 +97,7 @@ token: str = ""
 
 
 def test_the_arguments_of_a_form_are_read_set_and_observed(api: Api, folder: Path) -> None:
-    """Python's own values become JSON; what is wrong is said at once, by the instance's rules."""
+    """Python values become JSON, and problems are reported at once, by the service's rules."""
     path = write_notebook(folder / "form-traits.ipynb", "1", parameters=TYPED)
     form = rw.RunForm(path, api=api)
     seen: list[object] = []
@@ -115,8 +115,8 @@ def test_the_arguments_of_a_form_are_read_set_and_observed(api: Api, folder: Pat
     assert form.arguments == {"n": 3}
 
 
-def test_a_form_starts_a_sweep_of_what_has_several_values(api: Api, folder: Path) -> None:
-    """Every combination; what is wrong is told by parameter before, and nothing then starts."""
+def test_a_form_with_several_values_starts_a_sweep(api: Api, folder: Path) -> None:
+    """Every combination is a run; problems are reported by parameter, and then nothing starts."""
     path = write_notebook(folder / "form-several.ipynb", DOUBLE, parameters="x: int\ny: int = 2\nz: int = 3")
     form = rw.RunForm(path, api=api, several={"x": range(1, 3)}, arguments={"z": 5})
 
@@ -140,8 +140,8 @@ def test_a_form_starts_a_sweep_of_what_has_several_values(api: Api, folder: Path
     assert isinstance(form.submit().wait(), rw.Run) and form.sweep is None
 
 
-def test_what_only_a_field_can_know_is_among_the_errors_of_its_form(api: Api, folder: Path) -> None:
-    """Such as text that is no JSON, of which no argument can tell."""
+def test_problems_of_fields_are_among_the_errors_of_the_form(api: Api, folder: Path) -> None:
+    """Such a problem is invalid JSON text, which is not an argument."""
     path = write_notebook(folder / "form-problems.ipynb", "1", parameters="x: int\nany: list = []")
     form = rw.RunForm(path, api=api)
 
@@ -151,7 +151,7 @@ def test_what_only_a_field_can_know_is_among_the_errors_of_its_form(api: Api, fo
 
 
 def test_a_secret_is_never_in_the_traits_of_a_form(api: Api, folder: Path) -> None:
-    """Neither set nor taken from an earlier run; `submit` takes it by itself."""
+    """It is neither set nor taken from an earlier run; `submit` accepts it as an argument."""
     path = write_notebook(
         folder / "form-secret.ipynb",
         "import runwidgets\nrunwidgets.record('length', len(token) + n)",
@@ -171,7 +171,7 @@ def test_a_secret_is_never_in_the_traits_of_a_form(api: Api, folder: Path) -> No
 
 
 def test_a_form_takes_the_arguments_of_an_earlier_run(api: Api, folder: Path) -> None:
-    """As they were sent."""
+    """They are copied unchanged."""
     path = write_notebook(folder / "form-again.ipynb", DOUBLE, parameters="x: int\ny: int = 2")
     run = rw.run(path, x="021", api=api)
 
@@ -181,8 +181,8 @@ def test_a_form_takes_the_arguments_of_an_earlier_run(api: Api, folder: Path) ->
     run.wait()
 
 
-def test_everything_is_readable_where_nothing_is_live(api: Api, folder: Path) -> None:
-    """One plain line, and a table in which text is only text."""
+def test_every_widget_has_a_static_representation(api: Api, folder: Path) -> None:
+    """It has a plain line, and a table with escaped text."""
     path = write_notebook(folder / "plain.ipynb", "x", parameters="x = ''")
     run = rw.run(path, x="<img onerror=alert(1)>", api=api).wait()
 
@@ -195,8 +195,8 @@ def test_everything_is_readable_where_nothing_is_live(api: Api, folder: Path) ->
         assert "SUCCESS" in shown["text/html"] and "<img" not in shown["text/html"]
 
 
-def test_state_that_a_notebook_saves_holds_ids_and_no_data(api: Api, folder: Path) -> None:
-    """Traits are small, and no secret is among them."""
+def test_saved_state_contains_ids_and_no_data(api: Api, folder: Path) -> None:
+    """Traits are small, and contain no secret."""
     run = rw.Run(api, finished(api, folder, "print('a' * 100_000)"))
 
     state = rw.Results(run).get_state()
@@ -206,7 +206,7 @@ def test_state_that_a_notebook_saves_holds_ids_and_no_data(api: Api, folder: Pat
 
 
 def test_a_table_gives_its_runs_as_a_frame(api: Api, folder: Path) -> None:
-    """Newest first, with times, duration, arguments and metrics in the types they have."""
+    """The newest run comes first, with times, duration, arguments and metrics of the right types."""
     notebook = write_notebook(folder / "frame.ipynb", DOUBLE, parameters="x = 1")
     runs = [rw.run(notebook, api=api, x=x) for x in (1, 2)]
     for run in runs:
@@ -229,12 +229,12 @@ def test_a_table_gives_its_runs_as_a_frame(api: Api, folder: Path) -> None:
 
 
 def test_a_table_without_runs_is_an_empty_frame(api: Api, folder: Path) -> None:
-    """And not an error."""
+    """It is not an error."""
     assert rw.RunTable(write_notebook(folder / "none.ipynb", "1"), api=api).to_frame().empty
 
 
-def test_a_browser_begins_with_a_notebook_and_tells_what_is_open(api: Api, folder: Path) -> None:
-    """It holds ids; runs are handles; where nothing is live the workflows stand as text."""
+def test_a_browser_starts_with_a_notebook_and_has_the_open_run(api: Api, folder: Path) -> None:
+    """Its traits are ids; its static representation lists the workflows."""
     path = write_notebook(folder / "browsed.ipynb", "1", parameters="note = '<b>'")
     browser = rw.RunBrowser(path, api=api)
     run_id = rw.run(path, api=api).wait().id

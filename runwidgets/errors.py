@@ -33,6 +33,8 @@ and what would be right (`remedy`): ``alpha: 'abc' is not a number``.
 
 from typing import ClassVar
 
+from runwidgets.schema import ErrorBody
+
 
 class RunWidgetsError(Exception):
     """The base class of all errors that runwidgets raises on purpose.
@@ -57,7 +59,7 @@ class RunWidgetsError(Exception):
         self.message = f"{sentence}; {remedy}" if remedy else sentence
         super().__init__(self.message)
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> ErrorBody:
         """Return the body that crosses the wire.
 
         Returns
@@ -67,7 +69,7 @@ class RunWidgetsError(Exception):
         """
         return {"message": self.message, "error": type(self).__name__}
 
-    def to_response(self) -> dict[str, str]:
+    def to_response(self) -> ErrorBody:
         """Return the body of an error response, which also names what is at fault.
 
         Returns
@@ -75,8 +77,12 @@ class RunWidgetsError(Exception):
         dict
             ``{"message", "error", "subject"?, "problem"?}``.
         """
-        parts = {"subject": self.subject, "problem": self.problem}
-        return self.to_json() | {name: text for name, text in parts.items() if text}
+        body = self.to_json()
+        if self.subject:
+            body["subject"] = self.subject
+        if self.problem:
+            body["problem"] = self.problem
+        return body
 
 
 class UnauthenticatedAccessError(RunWidgetsError):

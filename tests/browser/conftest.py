@@ -38,7 +38,7 @@ for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispos
 
 @dataclass
 class Lab:
-    """A page of JupyterLab, and what one does with it."""
+    """A page of JupyterLab, with the actions of a user."""
 
     server: JupyterServer
     page: Page
@@ -49,7 +49,7 @@ class Lab:
         return name
 
     def open(self, name: str, kernel: str = "Python 3 (ipykernel)") -> None:
-        """Open a notebook, alone, and wait for its kernel; JupyterLab is loaded where it is not there yet."""
+        """Open a notebook alone, and wait for its kernel; JupyterLab is loaded if necessary."""
         if self.page.evaluate("typeof window.jupyterapp") == "undefined":
             self.page.goto(f"{self.server.url}lab/tree/{name}?reset&token={self.server.token}")
         else:
@@ -64,7 +64,7 @@ class Lab:
             idle.wait_for()
 
     def run_all(self) -> None:
-        """Run all cells; does not wait for them."""
+        """Run all cells, without waiting for them."""
         self.page.click("#jp-MainMenu >> text=Run")
         self.page.click("text=Run All Cells")
 
@@ -77,7 +77,7 @@ class Lab:
         return card
 
     def kernels(self) -> list[str]:
-        """Return the ids of the kernels that run."""
+        """Return the ids of the running kernels."""
         answer = httpx.get(f"{self.server.url}api/kernels", headers=self._headers, timeout=30)
         return [each["id"] for each in answer.json()]
 
@@ -108,13 +108,13 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServ
 
 
 def theme_of(server: JupyterServer) -> str:
-    """Return the theme that was chosen last."""
+    """Return the theme that was selected last."""
     (settings,) = server.root.parent.glob(f"runtime-*/{THEME}")
     return str(json.loads(settings.read_text())["theme"])
 
 
 def set_theme(server: JupyterServer, theme: str) -> None:
-    """Choose JupyterLab's theme, and do without its news."""
+    """Select JupyterLab's theme, and disable its news."""
     for settings in server.root.parent.glob("runtime-*"):
         file = settings / THEME
         folder = file.parent
@@ -126,7 +126,7 @@ def set_theme(server: JupyterServer, theme: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium; Playwright keeps a loop in this thread, so it must end before other tests go on."""
+    """Start Chromium; Playwright keeps a loop in this thread, so it must end before other tests continue."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -135,7 +135,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def loaded(browser: Browser, lab_server: JupyterServer) -> Iterator[Lab]:
-    """Load JupyterLab once: that is most of what a test would wait for."""
+    """Load JupyterLab once, because that takes most of the time of a test."""
     set_theme(lab_server, "JupyterLab Light")
     context = browser.new_context(viewport={"width": 1300, "height": 1000}, accept_downloads=True)
     page = context.new_page()
@@ -146,7 +146,7 @@ def loaded(browser: Browser, lab_server: JupyterServer) -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(loaded: Lab) -> Iterator[Lab]:
-    """Give the page to a test, and fail when a script on it did."""
+    """Provide the page, and fail if a script on it raised an error."""
     set_theme(loaded.server, "JupyterLab Light")
     failures: list[str] = []
 

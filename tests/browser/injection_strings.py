@@ -1,4 +1,4 @@
-"""Strings that would do something where they were taken for more than text."""
+"""Strings that would have an effect if they were interpreted as more than text."""
 
 HOSTILE = [
     "<img src=x onerror=window.hit=1>",
@@ -13,7 +13,7 @@ HOSTILE = [
 
 
 def as_written(text: str) -> str:
-    """Return how a view shows a text: what cannot be seen, or turns the direction of others, is named."""
+    """Return a text as a view shows it: invisible characters and direction marks are named."""
     for sign in "\u202e\u2066":
         text = text.replace(sign, f"⟨U+{ord(sign):X}⟩")
     return "".join(chr(0x2400 + ord(sign)) if ord(sign) < 32 else sign for sign in text)

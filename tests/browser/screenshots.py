@@ -1,4 +1,4 @@
-"""Takes the pictures of the README from the real thing: `python -m tests.browser.screenshots docs`."""
+"""Takes the pictures of the README in a real browser: `python -m tests.browser.screenshots docs`."""
 
 import io
 import shutil
@@ -22,7 +22,7 @@ rw.SweepView(study, metric="accuracy", direction="maximize")"""
 
 
 def form(lab: Lab) -> Locator:
-    """Fill in the form, start it, and wait for what comes out."""
+    """Fill in the form, start it, and wait for the results."""
     card = lab.show("form.ipynb", f"rw.RunForm({DIGITS})")
     card.get_by_role("textbox", name="Trees").fill("250")
     card.get_by_role("button", name="Start").click()
@@ -40,7 +40,7 @@ def sweep(lab: Lab) -> Locator:
 
 
 def table(lab: Lab) -> Locator:
-    """Choose some of the runs that there are by now, and compare them."""
+    """Select some of the runs, and compare them."""
     card = lab.show("table.ipynb", f'rw.RunTable({DIGITS}, filter="accuracy>0.9")')
     boxes = card.locator("tr[data-run] input[type=checkbox]")
     for row in range(3):
@@ -51,14 +51,14 @@ def table(lab: Lab) -> Locator:
 
 
 def browser(lab: Lab) -> Locator:
-    """Choose a workflow."""
+    """Select a workflow."""
     card = lab.show("browser.ipynb", f"rw.RunBrowser({DIGITS})")
     card.locator("tr[data-run]").first.wait_for()
     return card
 
 
 def take_pictures(folder: Path) -> None:
-    """Take each of them in both themes."""
+    """Take each picture in both themes."""
     base = Path(tempfile.mkdtemp())
     shutil.copytree(NOTEBOOKS, base / "notebooks")
     server = start_server(base / "root", base / "notebooks", app="lab")

@@ -1,4 +1,4 @@
-"""Workflows, forms, runs and results in one place, in JupyterLab and on a page of Voilà."""
+"""Workflows, forms, runs and results in one widget, in JupyterLab and on a page of Voilà."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def patience() -> None:
 
 
 def press(page: Page, key: str, role: str, name: str, tries: int = 80) -> None:
-    """Press a key until an element has the focus, and then Enter on a button: without a mouse."""
+    """Press a key until an element has the focus, and then Enter on a button."""
     target = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
     for _ in range(tries):
         if target.count() and target.first.evaluate("each => each === document.activeElement"):
@@ -38,14 +38,14 @@ def press(page: Page, key: str, role: str, name: str, tries: int = 80) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def start_and_download(card: Locator, page: Page, x: str, folder: Path) -> None:
-    """Fill in the form, start it, watch the run succeed, and take its file."""
+    """Fill in the form, start it, watch the run succeed, and download its file."""
     card.get_by_role("spinbutton", name="x").or_(card.get_by_role("textbox", name="x")).first.fill(x)
     card.get_by_role("button", name="Start", exact=True).click()
     run = card.get_by_role("region", name="Run", exact=True)
@@ -57,8 +57,8 @@ def start_and_download(card: Locator, page: Page, x: str, folder: Path) -> None:
     assert (folder / "x.csv").read_text() == f"x\n{x}\n"
 
 
-def test_a_notebook_is_added_run_and_looked_at(lab: Lab, tmp_path: Path) -> None:
-    """By mouse, from no workflow to a result and back to the table; Python knows what is chosen."""
+def test_a_notebook_is_added_run_and_read(lab: Lab, tmp_path: Path) -> None:
+    """The mouse leads from no workflow to a result and back to the table; Python has the selection."""
     (lab.server.folder / "mine").mkdir()
     (lab.server.folder / "mine" / "table.csv").touch()
     write_notebook(lab.server.folder / "mine" / "double.ipynb", WRITES, parameters="x: int = 1")
@@ -83,8 +83,8 @@ def test_a_notebook_is_added_run_and_looked_at(lab: Lab, tmp_path: Path) -> None
         assert found["activeRuns"] == 0 and "lastRunAt" in found
 
 
-def test_a_run_is_started_and_left_by_keyboard_alone(lab: Lab) -> None:
-    """Added by its path, then started; what opens has the focus, and no key reaches the notebook."""
+def test_a_run_is_started_and_closed_by_keyboard_alone(lab: Lab) -> None:
+    """It is added by its path and started; an opened view has the focus, and no key reaches the notebook."""
     write_notebook(lab.server.folder / "keys.ipynb", WRITES, parameters="x: int = 1")
     card = lab.show("app_keys.ipynb", "rw.RunBrowser()")
     page = lab.page
@@ -116,10 +116,8 @@ def test_a_run_is_started_and_left_by_keyboard_alone(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_what_was_deleted_elsewhere_is_gone_and_nothing_is_in_the_way_of_anybody(
-    lab: Lab, theme: str
-) -> None:
-    """In both themes, wide and narrow, axe finds nothing; a deleted workflow says so where it was."""
+def test_deletions_elsewhere_are_shown_and_the_widget_is_accessible(lab: Lab, theme: str) -> None:
+    """In both themes, wide and narrow, axe reports nothing; a deleted workflow is marked in its position."""
     set_theme(lab.server, theme)
     path = write_notebook(
         lab.server.folder / f"gone-{theme[-4:].strip()}.ipynb", WRITES, parameters="x: int = 1"
@@ -149,7 +147,7 @@ def test_what_was_deleted_elsewhere_is_gone_and_nothing_is_in_the_way_of_anybody
 
 
 def test_a_workflow_is_deleted_after_one_question(lab: Lab) -> None:
-    """While one of its runs is active the server says no, in its words; Python chooses by setting traits."""
+    """While one of its runs is active the server refuses it; Python selects by setting traits."""
     path = write_notebook(lab.server.folder / "busy.ipynb", SLEEP)
     with lab.server.api() as api:
         made = api.workflows.create_workflow(str(path))
@@ -172,8 +170,8 @@ def test_a_workflow_is_deleted_after_one_question(lab: Lab) -> None:
         assert made["id"] not in [each["id"] for each in api.workflows.list_workflows()["workflows"]]
 
 
-def test_voila_serves_it_beside_the_server(lab: Lab, tmp_path: Path) -> None:
-    """A page of Voilà in a Jupyter server has no XSRF token yet; a run is started and its file taken."""
+def test_voila_in_a_jupyter_server_serves_it(lab: Lab, tmp_path: Path) -> None:
+    """Such a page has no XSRF token yet; a run is started and its file downloaded."""
     (lab.server.folder / "voila").mkdir()
     made = write_notebook(lab.server.folder / "voila" / "double.ipynb", WRITES, parameters="x: int = 1")
     lab.page.goto(f"{lab.server.url}voila/render/app.ipynb?token={lab.server.token}")
@@ -189,7 +187,7 @@ def test_voila_serves_it_beside_the_server(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", [["--Voila.config_file_paths=notebooks"], []], ids=["routes", "kernel"])
 def test_voila_alone_serves_it(browser: Browser, tmp_path: Path, settings: list[str]) -> None:
-    """By routes that a setting opens, or with none, through the kernel: a run is started, its file taken."""
+    """With routes that a setting opens, or through the kernel, a run is started and its file downloaded."""
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
     write_notebook(tmp_path / "notebooks" / "double.ipynb", WRITES, parameters="x: int = 1")
     port = free_port()

@@ -1,4 +1,4 @@
-"""A kernel that is busy holds up no view: on every ipykernel that people have."""
+"""A busy kernel delays no view, with any supported ipykernel."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ def patience() -> None:
 
 @pytest.fixture(scope="module")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """Serve JupyterLab with two older ipykernels beside the environment's own."""
+    """Serve JupyterLab with two older ipykernels in addition to the environment's own."""
     base = tmp_path_factory.mktemp("busy")
     for version in ("6.31", "7.3"):
         place, spec = base / version, base / "data" / "kernels" / f"ipykernel-{version}"
@@ -61,8 +61,8 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServ
 
 
 @pytest.mark.parametrize("kernel", ["ipykernel 6.31", "ipykernel 7.3", NEWEST])
-def test_views_go_on_and_cancel_while_the_kernel_is_busy(lab: Lab, kernel: str) -> None:
-    """The server tells a view and is asked by it; while a cell holds the lock, and while one sleeps."""
+def test_views_update_and_cancel_while_the_kernel_is_busy(lab: Lab, kernel: str) -> None:
+    """Views communicate with the server, while a cell holds the lock, and while one sleeps."""
     name = "python3" if kernel == NEWEST else kernel.replace(" ", "-")
     notebook = f"busy-{name}.ipynb"
     write_notebook(

@@ -1,4 +1,4 @@
-"""A JupyterLab whose server has no routes of ours: views ask the kernel."""
+"""A JupyterLab whose server lacks our routes: views ask the kernel."""
 
 import shutil
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def patience() -> None:
 
 @pytest.fixture(scope="module")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """Serve JupyterLab with our extension switched off."""
+    """Serve JupyterLab with our extension disabled."""
     base = tmp_path_factory.mktemp("comm")
     shutil.copytree(NOTEBOOKS, base / "notebooks")
     write_notebook(base / "notebooks" / "work.ipynb", WORK, parameters=PARAMETERS)
@@ -53,13 +53,13 @@ def shown(lab: Lab, name: str, view: str, *more: str) -> Locator:
 
 
 def test_the_server_has_no_routes_of_ours(lab_server: JupyterServer) -> None:
-    """So that what is seen below came through the kernel."""
+    """The other tests therefore use the kernel."""
     token = {"token": lab_server.token}
     assert httpx.get(f"{lab_server.api_url}workflows", params=token).status_code == 404
 
 
-def test_a_form_starts_a_run_whose_results_are_seen_and_kept(lab: Lab, tmp_path: Path) -> None:
-    """Upload, start, progress, picture, table and download, all through the kernel."""
+def test_a_form_starts_a_run_whose_results_are_shown_and_downloaded(lab: Lab, tmp_path: Path) -> None:
+    """Upload, start, progress, picture, table and download use the kernel."""
     card = shown(lab, "form", "rw.RunForm('work.ipynb', api=api)")
     given = tmp_path / "given.txt"
     given.write_text("words " + "x" * 2_500_000)
@@ -86,7 +86,7 @@ def test_a_form_starts_a_run_whose_results_are_seen_and_kept(lab: Lab, tmp_path:
 
 
 def test_a_view_follows_its_run_while_the_kernel_is_busy_and_its_action_waits(lab: Lab) -> None:
-    """What happens is pushed; what is asked for comes once the cell has ended."""
+    """Events are pushed; responses arrive once the cell has ended."""
     lab_cells = (
         "rw.RunView(rw.run('work.ipynb', n=200, api=api))",
         "import time\ntime.sleep(8)\nprint('free now')",

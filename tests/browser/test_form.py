@@ -101,7 +101,7 @@ def field(card: Locator, name: str) -> Locator:
 
 
 def given(card: Locator) -> dict[str, str]:
-    """Return what the notebook says that it got."""
+    """Return the values that the notebook printed."""
     expect(card.locator(".rw-badge").first).to_have_text("✓ Succeeded")
     text = card.locator(".rw-metrics dd").first.get_attribute("title") or ""
     found: dict[str, str] = json.loads(text)
@@ -109,7 +109,7 @@ def given(card: Locator) -> dict[str, str]:
 
 
 def test_every_field_is_filled_with_the_mouse_and_its_value_reaches_the_notebook(card: Locator) -> None:
-    """Typed, chosen, ticked, slid, picked, uploaded from the server: what was meant is what arrives."""
+    """Fields are typed, selected, ticked, slid, picked and uploaded; the notebook gets the values."""
     field(card, "whole").get_by_role("textbox").fill("12345678901234567890")
     field(card, "number").get_by_role("slider").fill("75")
     field(card, "rate").get_by_role("textbox").fill("1e-3")
@@ -205,8 +205,8 @@ def test_the_keyboard_alone_fills_in_starts_and_never_reaches_the_notebook(
     assert form_lab.page.locator(".jp-Cell").count() == cells
 
 
-def test_what_is_wrong_is_said_as_one_types_and_the_start_button_says_what_is_missing(card: Locator) -> None:
-    """Not before the field was left, then with every key; a click explains, and focuses the first."""
+def test_problems_are_shown_while_typing_and_the_start_button_names_missing_values(card: Locator) -> None:
+    """They appear after the field is left, then with every key; a click explains and focuses the first."""
     start = card.get_by_role("button", name="Start")
     expect(start).to_have_accessible_description("Missing: whole")
     number = field(card, "number").get_by_role("textbox")
@@ -230,7 +230,7 @@ def test_what_is_wrong_is_said_as_one_types_and_the_start_button_says_what_is_mi
 
 
 def test_an_earlier_run_fills_the_form_and_the_code_says_the_same(form_lab: Lab, card: Locator) -> None:
-    """The list tells when, how it ended and what was not the default; secrets are neither kept nor copied."""
+    """The list has times, ends and values that differ from defaults; secrets are neither kept nor copied."""
     field(card, "secret").locator("input").fill("hunter2")
     card.get_by_role("button", name="Earlier runs").click()
     row = card.get_by_role("button", name="Use the arguments").filter(has_text="12345678901234567890")
@@ -249,7 +249,7 @@ def test_an_earlier_run_fills_the_form_and_the_code_says_the_same(form_lab: Lab,
 
 
 def test_a_dropped_file_is_uploaded_and_one_over_the_limit_is_refused(card: Locator) -> None:
-    """The limit is told beforehand; a second file is not silently left out."""
+    """The limit is shown before; a second file is not silently ignored."""
     drop = """(zone, names) => {
         const data = new DataTransfer();
         for (const name of names) data.items.add(new File(['x'], name));
@@ -266,7 +266,7 @@ def test_a_dropped_file_is_uploaded_and_one_over_the_limit_is_refused(card: Loca
 
 
 def test_hostile_texts_are_shown_as_written(form_lab: Lab, card: Locator) -> None:
-    """In labels, help, choices, defaults and group titles; nothing runs."""
+    """Labels, help, choices, defaults and group titles are text; nothing is executed."""
     for place in ("text", "evil", "layer"):
         expect(field(card, place)).to_contain_text("<img src=x onerror=window.hurt=1>")
     expect(card.locator(".rw-group legend").first).to_contain_text("{{7*7}}")
@@ -275,8 +275,8 @@ def test_hostile_texts_are_shown_as_written(form_lab: Lab, card: Locator) -> Non
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_nobody_is_shut_out_in_either_theme(form_lab: Lab, card: Locator, theme: str) -> None:
-    """No serious violation, with fields that are wrong and panels that are open."""
+def test_the_form_is_accessible_in_both_themes(form_lab: Lab, card: Locator, theme: str) -> None:
+    """There is no serious violation, with invalid fields and open panels."""
     page = form_lab.page
     page.click("#jp-MainMenu >> text=Settings")
     page.locator(".lm-Menu >> text=Theme").first.hover()

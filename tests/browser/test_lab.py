@@ -20,7 +20,7 @@ def patience() -> None:
 
 
 def cells_seen(page: Page) -> list[int]:
-    """Watch the card until the run has succeeded; return the cells that it counted."""
+    """Watch the card until the run has succeeded, and return the cells that it counted."""
     seen: list[int] = []
 
     def look() -> bool:
@@ -34,8 +34,8 @@ def cells_seen(page: Page) -> list[int]:
     return seen
 
 
-def test_a_form_starts_a_run_that_is_watched_to_its_results(lab: Lab, tmp_path: Path) -> None:
-    """Filled in, started, counted through its cells; then the picture, the metric and the table are there."""
+def test_a_form_starts_a_run_that_is_followed_to_its_results(lab: Lab, tmp_path: Path) -> None:
+    """The form is filled in and started, cells are counted, and picture, metric and table are shown."""
     card = lab.show("form.ipynb", 'rw.RunForm("templates/classify_digits.ipynb")')
 
     card.get_by_role("textbox", name="Trees").fill("400")
@@ -111,7 +111,7 @@ GIVEN = [
 
 
 def test_every_type_has_a_field_whose_value_reaches_the_notebook(lab: Lab) -> None:
-    """Typed, chosen, ticked or picked; what the notebook gets is what was meant."""
+    """Values are typed, selected, ticked or picked, and the notebook gets them."""
     folder = lab.server.folder
     write_notebook(folder / "every.ipynb", "\n".join(GIVEN), parameters=EVERY, runwidgets=DECLARED)
     card = lab.show("types.ipynb", 'rw.RunForm("every.ipynb")')
@@ -155,7 +155,7 @@ def test_every_type_has_a_field_whose_value_reaches_the_notebook(lab: Lab) -> No
 
 
 def test_a_run_is_cancelled_in_its_view(lab: Lab) -> None:
-    """Asked once more in place; then it is cancelled."""
+    """It asks for confirmation in place."""
     card = lab.show("cancel.ipynb", 'rw.RunForm("templates/epidemic.ipynb", arguments={"pause": 30})')
     card.get_by_role("button", name="Start").click()
     expect(card.locator(".rw-badge")).to_have_text("▶ Running")
@@ -170,7 +170,7 @@ def test_a_run_is_cancelled_in_its_view(lab: Lab) -> None:
 
 
 def test_start_cancel_and_delete_work_while_the_kernel_is_busy(lab: Lab) -> None:
-    """A cell that sleeps does not keep a view from acting."""
+    """A sleeping cell does not prevent a view from acting."""
     sleep = "import time\nprint('asleep')\ntime.sleep(120)"
     card = lab.show("busy.ipynb", f"rw.RunView({SLOW})", 'rw.RunForm("templates/epidemic.ipynb")', sleep)
     expect(lab.page.get_by_text("asleep", exact=True)).to_be_visible()
@@ -189,8 +189,8 @@ def test_start_cancel_and_delete_work_while_the_kernel_is_busy(lab: Lab) -> None
     assert lab.page.locator(".jp-Notebook-ExecutionIndicator[data-status=busy]").count() == 1
 
 
-def test_a_run_goes_on_through_a_reload_and_a_new_kernel(lab: Lab) -> None:
-    """What is running belongs to nobody's page and nobody's kernel; a new view shows it."""
+def test_a_run_continues_through_a_reload_and_a_new_kernel(lab: Lab) -> None:
+    """A run belongs to no page and no kernel; a new view shows it."""
     start = (
         'run = rw.run("templates/epidemic.ipynb", days=360, pause=1)\nprint("id:" + run.id)\nrw.RunView(run)'
     )
@@ -227,7 +227,7 @@ def test_many_views_share_one_connection(lab: Lab) -> None:
 
 
 def test_plain_keys_in_a_widget_do_not_reach_the_notebook(lab: Lab) -> None:
-    """`d` `d` on a focused button deletes no cell, and Shift+Enter runs none again."""
+    """`d` `d` on a focused button deletes no cell, and Shift+Enter runs none."""
     card = lab.show("keys.ipynb", 'rw.RunForm("templates/epidemic.ipynb")')
     cells = lab.page.locator(".jp-Notebook .jp-Cell")
     before = cells.count()
@@ -246,7 +246,7 @@ def test_plain_keys_in_a_widget_do_not_reach_the_notebook(lab: Lab) -> None:
 
 
 def test_a_file_is_uploaded_from_the_form(lab: Lab, tmp_path: Path) -> None:
-    """Chosen in the browser, stored with the group, read by the run."""
+    """The file is selected in the browser, stored with the group, and read by the run."""
     (tmp_path / "mine.csv").write_text("height,weight\n1,2\n3,4\n5,6\n")
     card = lab.show("upload.ipynb", 'rw.RunForm("templates/summarise_table.ipynb")')
 
@@ -262,7 +262,7 @@ def test_a_file_is_uploaded_from_the_form(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_failed_run_shows_its_error_and_runs_again(lab: Lab) -> None:
-    """The sentence, the traceback, and the form filled in with what was wrong."""
+    """The message, the traceback, and the form with the invalid values are shown."""
     start = 'rw.RunView(rw.run("templates/summarise_table.ipynb", group_by="<b>x</b>"))'
     card = lab.show("failed.ipynb", start)
 

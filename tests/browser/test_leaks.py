@@ -1,4 +1,4 @@
-"""Views that are closed leave nothing behind on the page."""
+"""Closed views leave no resources on the page."""
 
 import json
 
@@ -55,7 +55,7 @@ async ([base, views, traits, times]) => {
 
 
 def test_six_hundred_views_leave_no_listener_node_or_memory(lab: Lab) -> None:
-    """The page holds as much as before them; no stream is open, and nothing listens to a widget's model."""
+    """The page holds as much as before; no stream is open, and nothing listens to a widget's model."""
     with lab.server.api() as api:
         made = workflow(api, lab.server.folder, WORK, parameters="x: int = 1")
         run = ended(api, api.runs.start_run(group_of(made), [])["id"])
@@ -81,7 +81,7 @@ def test_six_hundred_views_leave_no_listener_node_or_memory(lab: Lab) -> None:
     devtools.send("Performance.enable")
 
     def held() -> dict[str, float]:
-        """Return what the page holds after its garbage was collected."""
+        """Return the page's resources after a garbage collection."""
         devtools.send("HeapProfiler.collectGarbage")
         return {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
 
@@ -90,7 +90,7 @@ def test_six_hundred_views_leave_no_listener_node_or_memory(lab: Lab) -> None:
     assert page.evaluate(OPEN_AND_CLOSE, [url, VIEWS, traits, 100]) == 0
 
     def grown() -> list[str]:
-        """Return what there is more of; an answer that is on its way holds its view until it is there."""
+        """Return the resources that increased; a pending response holds its view until it arrives."""
         after = held()
         return [name for name, most in MOST.items() if after[name] - before[name] > most]
 

@@ -39,14 +39,14 @@ def api(lab_server: JupyterServer) -> Iterator[Api]:
 
 
 def save(lab: Lab, name: str, *outputs: dict[str, Any]) -> None:
-    """Save a notebook with outputs as another program would: nobody has trusted it."""
+    """Save a notebook with outputs as another program would, without trust."""
     made = [new_output("display_data", {RUN_TYPE: output, "text/plain": "a run"}) for output in outputs]
     cell = new_code_cell("run", outputs=made, execution_count=1)
     nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": PYTHON}), lab.server.folder / name)
 
 
 def start(lab: Lab, api: Api, name: str) -> rw.Run:
-    """Start a run of a notebook beside the others."""
+    """Start a run of a notebook in the same folder."""
     return rw.run(lab.server.folder / name, api=api)
 
 
@@ -55,8 +55,8 @@ def cards(lab: Lab) -> Locator:
     return lab.page.locator(f"[data-mime-type='{RUN_TYPE}'] .rw")
 
 
-def test_a_sweep_lives_on_where_its_cell_is_no_longer_run(lab: Lab, api: Api) -> None:
-    """Saved and opened again by somebody who has not trusted it: shown, without actions."""
+def test_a_saved_sweep_is_live_without_its_cell(lab: Lab, api: Api) -> None:
+    """It is saved and opened by a user who has not trusted it: it is shown, without actions."""
     sweep = rw.sweep(lab.server.folder / "quick.ipynb", x=[1, 2, 3], api=api).wait(60)
     bundle = sweep._repr_mimebundle_()
     made = new_output("display_data", bundle)
@@ -82,8 +82,8 @@ def test_a_sweep_lives_on_where_its_cell_is_no_longer_run(lab: Lab, api: Api) ->
     expect(card.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
 
 
-def test_a_run_is_shown_as_it_goes_on_and_ends(lab: Lab, api: Api) -> None:
-    """As the last value of a cell, with no word about widgets."""
+def test_a_run_is_shown_live(lab: Lab, api: Api) -> None:
+    """It is the last value of a cell, without a widget."""
     card = lab.show("value.ipynb", 'rw.run("quick.ipynb", x=21)')
 
     expect(card.locator(".rw-badge")).to_have_text("✓ Succeeded")
@@ -95,8 +95,8 @@ def test_a_run_is_shown_as_it_goes_on_and_ends(lab: Lab, api: Api) -> None:
     expect(card.get_by_role("textbox", name="x")).to_have_value("21")
 
 
-def test_a_run_lives_on_in_a_saved_notebook(lab: Lab, api: Api) -> None:
-    """Through a new kernel and a new page; it is cancelled and deleted there."""
+def test_a_run_is_live_in_a_saved_notebook(lab: Lab, api: Api) -> None:
+    """After a new kernel and a new page, it is cancelled and deleted there."""
     card = lab.show("saved.ipynb", 'rw.run("slow.ipynb")')
     expect(card.locator(".rw-log")).to_contain_text("3")
     lab.page.keyboard.press("Control+s")
@@ -114,7 +114,7 @@ def test_a_run_lives_on_in_a_saved_notebook(lab: Lab, api: Api) -> None:
 
 
 def test_an_untrusted_notebook_shows_runs_and_can_do_nothing_to_them(lab: Lab, api: Api) -> None:
-    """Until somebody trusts it; what it says is text, and an id can lead nowhere else."""
+    """Actions need trust; its content is text, and its id can lead nowhere else."""
     run = start(lab, api, "slow.ipynb")
     asked: list[str] = []
     lab.page.on("request", lambda request: asked.append(request.url))
@@ -146,10 +146,10 @@ def test_an_untrusted_notebook_shows_runs_and_can_do_nothing_to_them(lab: Lab, a
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_cards_can_be_read_by_everyone_and_leave_nothing_behind(
+def test_cards_are_accessible_and_leave_no_listener(
     theme: str, browser: Browser, lab_server: JupyterServer, api: Api
 ) -> None:
-    """No serious violation in any state; and no listener when the notebook is closed."""
+    """There is no serious violation in any state, and no listener after the notebook is closed."""
     set_theme(lab_server, f"JupyterLab {theme}")
     page = browser.new_page(viewport={"width": 900, "height": 1400})
     page.set_default_timeout(60_000)

@@ -37,7 +37,7 @@ assert not fails, attack
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[tuple[str, list[str]]]:
-    """Serve on an address that nobody should ask; return it and who did."""
+    """Serve at an address that must not be requested; return it and the requests."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,7 +53,7 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("fails", [False, True], ids=["succeeded", "failed"])
-def test_a_report_is_read_without_a_server_and_asks_nobody(
+def test_a_report_is_read_without_a_server_and_sends_no_request(
     theme: Literal["light", "dark"],
     fails: bool,
     elsewhere: tuple[str, list[str]],
@@ -62,7 +62,7 @@ def test_a_report_is_read_without_a_server_and_asks_nobody(
     folder: Path,
     tmp_path: Path,
 ) -> None:
-    """From a file: nothing runs, nothing is loaded, and everyone can read it, in both themes."""
+    """From a file, no script is executed, nothing is loaded, and it is accessible in both themes."""
     url, asked = elsewhere
     parameters = f"fails = False\ntext = {ATTACK!r}".replace("URL", url)
     path = write_notebook(folder / "told.ipynb", WRITE.replace("URL", url), parameters=parameters)

@@ -108,14 +108,14 @@ def pages(browser: Browser, lab_server: JupyterServer) -> Iterator[dict[str, tup
 
 
 def opened(card: Locator, name: str) -> Locator:
-    """Open the preview of a file; return its place."""
+    """Open the preview of a file, and return its element."""
     row = card.locator(".rw-files > li").filter(has=card.page.locator(f".rw-path:text-is('{name}')"))
     row.get_by_role("button", name=f"Preview {name}").click()
     return row.locator(".rw-preview")
 
 
-def test_every_type_is_shown_in_its_way(pages: dict[str, tuple[Lab, Locator]]) -> None:
-    """Tables sort and go on, trees open, code has lines, sound plays, and what cannot be shown says why."""
+def test_every_type_has_its_preview(pages: dict[str, tuple[Lab, Locator]]) -> None:
+    """Tables sort and continue, trees open, code has lines, sound plays, and other files have a reason."""
     _, card = pages["Light"]
 
     expect(card.locator(".rw-path").first).to_have_text("b.png")
@@ -153,7 +153,7 @@ def test_every_type_is_shown_in_its_way(pages: dict[str, tuple[Lab, Locator]]) -
 
 
 def test_a_script_in_a_result_reaches_neither_page_nor_server(pages: dict[str, tuple[Lab, Locator]]) -> None:
-    """It runs in its frame, and everything that it tries is refused; names and cells stay text."""
+    """It is executed in its frame, and all its requests are refused; names and cells remain text."""
     lab, card = pages["Light"]
 
     said = opened(card, "page.html").frame_locator("iframe").locator("#said")
@@ -167,8 +167,10 @@ def test_a_script_in_a_result_reaches_neither_page_nor_server(pages: dict[str, t
     assert card.locator("[onerror]").count() == 0
 
 
-def test_files_are_found_chosen_and_downloaded(pages: dict[str, tuple[Lab, Locator]], tmp_path: Path) -> None:
-    """A filter over many names; one, several or all are downloaded; a path is copied."""
+def test_files_are_filtered_selected_and_downloaded(
+    pages: dict[str, tuple[Lab, Locator]], tmp_path: Path
+) -> None:
+    """A filter finds names; one, several or all files are downloaded; a path is copied."""
     lab, card = pages["Light"]
 
     card.get_by_role("searchbox", name="Filter by name").fill(".PNG")
@@ -187,7 +189,7 @@ def test_files_are_found_chosen_and_downloaded(pages: dict[str, tuple[Lab, Locat
 
 
 def test_previews_and_gallery_need_no_mouse(pages: dict[str, tuple[Lab, Locator]]) -> None:
-    """Keys open a preview, sort, zoom, turn the gallery's pages and lead back; the notebook gets none."""
+    """Keys open a preview, sort, zoom, turn the gallery's pages and return; the notebook gets none."""
     lab, card = pages["Dark"]
     keys = lab.page.keyboard
 
@@ -220,7 +222,7 @@ def test_previews_and_gallery_need_no_mouse(pages: dict[str, tuple[Lab, Locator]
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_the_results_are_accessible(pages: dict[str, tuple[Lab, Locator]], theme: str) -> None:
-    """No serious violation that axe-core knows, with previews of all kinds open."""
+    """There is no serious violation with previews of all kinds open."""
     lab, card = pages[theme]
     closed = card.locator("button:text-is('Preview')")
     while closed.count():

@@ -27,7 +27,7 @@ def patience() -> None:
 
 @pytest.fixture(scope="module")
 def made(lab_server: object) -> dict[str, str]:
-    """Run one notebook twice: once it succeeds, once it fails; return the ids."""
+    """Run one notebook twice, with a success and a failure, and return the ids."""
     assert hasattr(lab_server, "api")
     notebook = write_notebook(lab_server.folder / "cells.ipynb", *CELLS, parameters="x = 1\nname = ''")
     with lab_server.api() as api:
@@ -39,7 +39,7 @@ def made(lab_server: object) -> dict[str, str]:
 
 
 def tab_to(lab: Lab, target: Locator) -> None:
-    """Go on by Tab until something has the focus."""
+    """Press Tab until an element has the focus."""
     for _ in range(60):
         if target.evaluate("element => element === document.activeElement"):
             return
@@ -47,10 +47,10 @@ def tab_to(lab: Lab, target: Locator) -> None:
     raise AssertionError("it is not reached by Tab")
 
 
-def test_a_failure_is_told_with_its_cells_its_colours_and_another_run_beside_it(
+def test_a_failure_is_shown_with_its_cells_its_colours_and_a_comparison(
     lab: Lab, made: dict[str, str]
 ) -> None:
-    """The sentence first; what more there is to know is one click away."""
+    """The message comes first; details are one click away."""
     card = lab.show("failed.ipynb", f"rw.RunView({made['bad']!r})")
     failure = card.locator(".rw-card > .rw-failure").first
     expect(failure).to_contain_text("ValueError: no threes")
@@ -81,7 +81,7 @@ def test_a_failure_is_told_with_its_cells_its_colours_and_another_run_beside_it(
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_a_run_is_accessible(lab: Lab, made: dict[str, str], theme: str) -> None:
-    """A run that succeeded and one that failed, all open, in both themes."""
+    """A successful and a failed run are open, in both themes."""
     set_theme(lab.server, f"JupyterLab {theme}")
     lab.show(
         f"axe-{theme}.ipynb",
@@ -97,7 +97,7 @@ def test_a_run_is_accessible(lab: Lab, made: dict[str, str], theme: str) -> None
 
 
 def test_a_run_is_cancelled_and_run_again_by_keyboard_alone(lab: Lab) -> None:
-    """Tab reaches everything, Enter and Space act, Escape says no."""
+    """Tab reaches everything, Enter and Space act, Escape declines."""
     slow = write_notebook(lab.server.folder / "slow.ipynb", "import time\nprint('begun')\ntime.sleep(wait)",
                           parameters="wait = 60")  # fmt: skip
     with lab.server.api() as api:
@@ -132,7 +132,7 @@ def test_a_run_is_cancelled_and_run_again_by_keyboard_alone(lab: Lab) -> None:
 
 
 def test_hostile_strings_are_shown_as_written_and_nothing_runs(lab: Lab) -> None:
-    """In names, arguments, errors, files, logs, metrics and table cells."""
+    """Names, arguments, errors, files, logs, metrics and table cells are text."""
     lines = "\n".join(
         [
             "import os, runwidgets",

@@ -1,4 +1,4 @@
-"""The states that every widget has beside the usual one: a server that is away, and things that are gone."""
+"""Unusual states of every widget: an unavailable server, and deleted objects."""
 
 import pytest
 from playwright.sync_api import expect
@@ -24,7 +24,7 @@ def patience() -> None:
 
 
 def show_all(lab: Lab, name: str) -> dict[str, str]:
-    """Show every widget of one workflow, and wait until each has drawn what it is about; return ids."""
+    """Show every widget of one workflow, wait until each has drawn its content, and return ids."""
     notebook = write_notebook(lab.server.folder / f"of_{name}.ipynb", WORK, parameters="x = 1")
     with lab.server.api() as api:
         made = api.workflows.create_workflow(str(notebook))
@@ -43,8 +43,8 @@ def show_all(lab: Lab, name: str) -> dict[str, str]:
     return ids
 
 
-def test_every_view_says_since_when_the_server_is_away_and_goes_on(lab: Lab) -> None:
-    """What it shows stays; nobody has to do anything when the server is back."""
+def test_every_view_shows_that_the_server_is_unavailable_and_recovers(lab: Lab) -> None:
+    """Its content remains, and it recovers without an action when the server is back."""
     stream = "**/runwidgets/api/events*"
     lab.page.route(stream, lambda route: route.abort())
     ids = show_all(lab, "away")
@@ -65,8 +65,8 @@ def test_every_view_says_since_when_the_server_is_away_and_goes_on(lab: Lab) -> 
     expect(cards.nth(TABLE).locator("tr[data-run]")).to_have_count(4)
 
 
-def test_every_view_says_what_is_gone(lab: Lab) -> None:
-    """Deleted by somebody else, it is not shown as if it were there, and nothing is offered to do with it."""
+def test_every_view_shows_deletions(lab: Lab) -> None:
+    """A deleted object is marked, and no actions are offered."""
     ids = show_all(lab, "gone")
     cards = lab.page.locator(".jp-OutputArea-output .rw")
 

@@ -1,4 +1,4 @@
-"""A sweep in one widget: seen to its end, read by its parameters, used by all; ten thousand runs of one."""
+"""A sweep in one widget: followed to its end, read by its parameters, with up to ten thousand runs."""
 
 from collections.abc import Iterator
 
@@ -44,7 +44,7 @@ def patience() -> None:
 
 @pytest.fixture(scope="module")
 def study(lab_server: JupyterServer) -> str:
-    """Write a notebook whose loss is to be small."""
+    """Write a notebook with a loss."""
     return write_notebook(
         lab_server.folder / "study.ipynb", STUDY, parameters="lr: float = 0.1\ndepth: int = 2"
     ).name
@@ -52,7 +52,7 @@ def study(lab_server: JupyterServer) -> str:
 
 @pytest.fixture(scope="module")
 def many(lab_server: JupyterServer) -> Iterator[str]:
-    """Put a sweep of ten thousand finished runs into the database; return its id."""
+    """Put a sweep of ten thousand finished runs into the database, and return its id."""
     path = write_notebook(lab_server.folder / "manysweep.ipynb", "1", parameters="x = 1\ny = 1")
     with lab_server.api() as api:
         group = group_of(api.workflows.create_workflow(str(path)))
@@ -92,7 +92,7 @@ def many(lab_server: JupyterServer) -> Iterator[str]:
 
 
 def draw_along(lab: Lab, card: Locator, axis: int, low: float, high: float) -> None:
-    """Draw along an axis of the plot, between two shares of its height, upwards."""
+    """Brush along an axis of the plot, between two shares of its height, upwards."""
     box = card.locator(".rw-grasp").nth(axis).bounding_box()
     assert box is not None
     x, bottom = box["x"] + box["width"] / 2, box["y"] + box["height"]
@@ -103,8 +103,8 @@ def draw_along(lab: Lab, card: Locator, axis: int, low: float, high: float) -> N
     lab.page.mouse.up()
 
 
-def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
-    """`%%sweep` shows its sweep; grid, plot, best run, reasons and the frame say what came out."""
+def test_a_cell_is_swept_and_followed(lab: Lab) -> None:
+    """`%%sweep` shows its sweep; grid, plot, best run, reasons and the data frame have the results."""
     cell = "%%sweep name=mine lr=[0.1, 1.0] depth=range(1, 4)\n" + STUDY
     card = lab.show(
         "cell.ipynb",
@@ -153,7 +153,7 @@ def test_a_cell_is_swept_watched_and_read(lab: Lab) -> None:
 
 
 def test_a_form_starts_a_sweep(lab: Lab, study: str) -> None:
-    """Fields are switched to several values; the button says how many runs, and asks above a hundred."""
+    """Fields are switched to several values; the button has the number of runs, and asks above a hundred."""
     card = lab.show("form_sweep.ipynb", f"form = rw.RunForm({study!r})\nform", TELLS)
     rate, depth = (card.locator(f"[data-parameter={name}]") for name in ("lr", "depth"))
 
@@ -190,8 +190,8 @@ def test_a_form_starts_a_sweep(lab: Lab, study: str) -> None:
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_a_sweep_can_be_used_by_all(lab: Lab, study: str, theme: str) -> None:
-    """Without a mouse, and by those who do not see it; in both themes."""
+def test_a_sweep_is_accessible(lab: Lab, study: str, theme: str) -> None:
+    """It works without a mouse and with a screen reader, in both themes."""
     set_theme(lab.server, f"JupyterLab {theme}")
     view = f"rw.SweepView(rw.sweep({study!r}, lr=[0.1, 0.2, 0.5], depth=[1, 2, 3], config={{'reuse': True}}))"
     card = lab.show(f"keys-{theme}.ipynb", view)
@@ -209,7 +209,7 @@ def test_a_sweep_can_be_used_by_all(lab: Lab, study: str, theme: str) -> None:
 
 
 def test_a_sweep_is_paused_and_cancelled_with_one_question(lab: Lab) -> None:
-    """Paused by a click, resumed by somebody else; what waits is cancelled, or all of it."""
+    """It is paused by a click and resumed elsewhere; waiting runs are cancelled, or all."""
     write_notebook(lab.server.folder / "slow.ipynb", "import time\ntime.sleep(600)", parameters="x = 1")
     card = lab.show("cancel.ipynb", "rw.SweepView(rw.sweep('slow.ipynb', x=range(5)))")
     expect(card.get_by_text("▶ 2 running · ◷ 3 waiting")).to_be_visible()
@@ -238,7 +238,7 @@ def test_a_sweep_is_paused_and_cancelled_with_one_question(lab: Lab) -> None:
 
 
 def test_hostile_strings_in_a_sweep_are_shown_as_written_and_nothing_runs(lab: Lab) -> None:
-    """As values, as a metric and as reasons; in grid, plot, selectors, table and comparison."""
+    """Values, a metric and reasons are text in grid, plot, selectors, table and comparison."""
     record = f"runwidgets.record({HOSTILE[0]!r}, len(word))"
     code = f"import runwidgets\nif fails:\n    raise ValueError(word)\n{record}"
     write_notebook(
@@ -268,8 +268,8 @@ def test_hostile_strings_in_a_sweep_are_shown_as_written_and_nothing_runs(lab: L
     assert lab.page.evaluate("window.hit") is None
 
 
-def test_the_grid_keeps_its_place_and_its_focus_while_runs_go_on(lab: Lab) -> None:
-    """What is drawn anew is scrolled as it was, and the place with the focus has it again."""
+def test_the_grid_keeps_its_place_and_its_focus_while_runs_change(lab: Lab) -> None:
+    """A redrawn grid keeps its scroll position, and its focused cell."""
     write_notebook(
         lab.server.folder / "goes_on.ipynb", "import time\ntime.sleep(0.2)", parameters="x = 1\nlong = 1"
     )
@@ -289,7 +289,7 @@ def test_the_grid_keeps_its_place_and_its_focus_while_runs_go_on(lab: Lab) -> No
 
 
 def test_ten_thousand_runs_of_a_sweep_are_shown(lab: Lab, many: str) -> None:
-    """Little arrives, little is drawn, and it says what it leaves out."""
+    """Little data is sent and drawn, and omissions are stated."""
     sizes: list[int] = []
     lab.page.on("response", lambda answer: "/points" in answer.url and sizes.append(len(answer.body())))
 

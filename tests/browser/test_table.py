@@ -36,7 +36,7 @@ def patience() -> None:
 
 @pytest.fixture(scope="module")
 def many(lab_server: JupyterServer) -> Iterator[str]:
-    """Put ten thousand finished runs into the group of a workflow; return the notebook's name."""
+    """Put ten thousand finished runs into the group of a workflow, and return the notebook's name."""
     write_notebook(lab_server.folder / "many.ipynb", "1", parameters="x = 1\nnote = ''")
     with lab_server.api() as api:
         group = group_of(api.workflows.create_workflow(str(lab_server.folder / "many.ipynb")))
@@ -72,13 +72,13 @@ def many(lab_server: JupyterServer) -> Iterator[str]:
 
 
 def moment(seconds: int) -> str:
-    """Return a time as the tables keep it."""
+    """Return a time in the format of the tables."""
     new_year = datetime(2026, 1, 1, tzinfo=timezone.utc)
     return (new_year + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
 
 
 def test_ten_thousand_runs_are_filtered_sorted_and_scrolled(lab: Lab, many: str) -> None:
-    """Only what is in sight is drawn; what arrives is little; nothing is interpreted."""
+    """Only visible rows are drawn, little data is sent, and nothing is interpreted."""
     sizes: list[int] = []
     lab.page.on("response", lambda answer: "/table" in answer.url and sizes.append(len(answer.body())))
 
@@ -108,8 +108,8 @@ def test_ten_thousand_runs_are_filtered_sorted_and_scrolled(lab: Lab, many: str)
     assert card.locator("tr[data-run]").count() < 60
 
 
-def test_runs_are_chosen_opened_and_compared_by_keyboard_alone(lab: Lab, many: str) -> None:
-    """Arrows move, Space selects, Shift takes what is between, Enter opens; Python knows."""
+def test_runs_are_selected_opened_and_compared_by_keyboard_alone(lab: Lab, many: str) -> None:
+    """Arrows move, Space selects, Shift extends the selection, Enter opens; Python has the selection."""
     card = lab.show("keys.ipynb", f"table = rw.RunTable({many!r}, filter='state:succeeded')\ntable")
     expect(card.get_by_text("9,000 of 10,000 runs")).to_be_visible()
     page = lab.page
@@ -150,12 +150,12 @@ def test_runs_are_chosen_opened_and_compared_by_keyboard_alone(lab: Lab, many: s
 
 
 def names_of(card: Locator) -> list[str]:
-    """Return what heads the columns, without what shows their order."""
+    """Return the headings of the columns, without the marks of the sort order."""
     return [name.strip(" ▲▼") for name in card.get_by_role("columnheader").all_inner_texts()[1:]]
 
 
-def test_columns_are_moved_and_widened_and_stay_so(lab: Lab, many: str) -> None:
-    """By mouse and by keys; as they are chosen, so they are after the page was loaded anew."""
+def test_columns_are_moved_and_widened_persistently(lab: Lab, many: str) -> None:
+    """Mouse and keys do it, and a reload of the page keeps it."""
     card = lab.show("columns.ipynb", f"rw.RunTable({many!r}, filter='x<50')")
     expect(card.get_by_text("50 of 10,000 runs")).to_be_visible()
     assert names_of(card) == ["Run", "State", "Started", "Duration", "x", "note", "loss", "Message"]
@@ -205,8 +205,8 @@ open("long.txt", "w").write("".join(f"{n * x}\\n" for n in range(4000)))
 """
 
 
-def test_a_comparison_says_how_files_differ(lab: Lab) -> None:
-    """Lines and columns of what is text, sizes of what is not; nothing of what is the same."""
+def test_a_comparison_shows_how_files_differ(lab: Lab) -> None:
+    """It shows lines and columns of text, sizes of other files, and omits equal parts."""
     notebook = write_notebook(lab.server.folder / "leaves.ipynb", LEAVES, parameters="x = 1")
     with lab.server.api() as api:
         group = group_of(api.workflows.create_workflow(str(notebook)))
@@ -237,8 +237,8 @@ def test_a_comparison_says_how_files_differ(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_a_table_can_be_used_by_all(lab: Lab, many: str, theme: str) -> None:
-    """With its rows, its columns to choose from, a comparison and a question, in both themes."""
+def test_a_table_is_accessible(lab: Lab, many: str, theme: str) -> None:
+    """Rows, the selection of columns, a comparison and a question are checked in both themes."""
     set_theme(lab.server, f"JupyterLab {theme}")
     card = lab.show(f"axe-{theme}.ipynb", f"rw.RunTable({many!r}, filter='x<50')")
     expect(card.get_by_text("50 of 10,000 runs")).to_be_visible()
@@ -254,7 +254,7 @@ def test_a_table_can_be_used_by_all(lab: Lab, many: str, theme: str) -> None:
 
 
 def test_a_table_is_live_and_many_runs_are_deleted_with_one_question(lab: Lab) -> None:
-    """A new run appears by itself, is seen to its end, and goes with the others."""
+    """A new run appears, is followed to its end, and is deleted with the others."""
     notebook = write_notebook(
         lab.server.folder / "live.ipynb", "import runwidgets\nrunwidgets.record('a', 1)"
     )
@@ -279,8 +279,8 @@ def test_a_table_is_live_and_many_runs_are_deleted_with_one_question(lab: Lab) -
         assert json.dumps(api.runs.list_runs(group)["runs"]) == "[]"
 
 
-def test_a_click_is_not_lost_where_runs_come_meanwhile(lab: Lab) -> None:
-    """Nothing is drawn anew between the two ends of a click; what came is shown after it."""
+def test_a_click_is_not_lost_while_runs_change(lab: Lab) -> None:
+    """The table is not redrawn between the press and the release of a click, but after it."""
     notebook = write_notebook(lab.server.folder / "click.ipynb", "1")
     with lab.server.api() as api:
         group = group_of(api.workflows.create_workflow(str(notebook)))
@@ -297,8 +297,8 @@ def test_a_click_is_not_lost_where_runs_come_meanwhile(lab: Lab) -> None:
         expect(card.locator("tr[data-run]")).to_have_count(2)
 
 
-def test_many_runs_are_deleted_after_their_number_was_typed(lab: Lab, many: str) -> None:
-    """Above fifty; a click is enough for fewer."""
+def test_the_deletion_of_many_runs_needs_their_number(lab: Lab, many: str) -> None:
+    """Above fifty runs the number is typed; a click is enough for fewer."""
     card = lab.show("type.ipynb", f"rw.RunTable({many!r}, filter='x<60')")
     expect(card.get_by_text("60 of 10,000 runs")).to_be_visible()
     card.get_by_role("checkbox", name="Select all runs shown").check()

@@ -1,4 +1,4 @@
-"""Says what a notebook's execution left, in a form that two executions can be compared by."""
+"""Records the effects of a notebook's execution in a form in which two executions can be compared."""
 
 import difflib
 import json
@@ -61,15 +61,15 @@ MASKS: list[Mask] = [
 
 
 class Executions:
-    """Executes notebooks on every path of ours and by papermill alone.
+    """Executes notebooks in every way that runwidgets has, and by papermill alone.
 
-    papermill is given the environment that a run would be given, so that nothing else differs; and sets of
-    strings have one order everywhere.
+    papermill gets the environment of a run, so that nothing else differs; the order of sets of strings is
+    fixed.
 
     Parameters
     ----------
     folder : Path
-        Where notebooks and results go.
+        Folder for notebooks and results.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,7 +91,7 @@ class Executions:
         self._asked: list[str] = []
 
     def close(self) -> None:
-        """End the instance and papermill."""
+        """Close the instance and end papermill."""
         self._patch.undo()
         self._instance.close()
         assert self._plain.stdin is not None and self._plain.stdout is not None
@@ -100,11 +100,11 @@ class Executions:
         self._plain.wait()
 
     def own_folder(self, name: str, path: str) -> Path:
-        """Return the folder in which a notebook is executed, one per path."""
+        """Return the folder in which a notebook is executed in one way."""
         return self.folder / path / name
 
     def start(self, name: str, source: Path, *beside: Path) -> None:
-        """Start a notebook on all paths, each with its own copy of the files it needs."""
+        """Start a notebook in all ways, each with its own copy of its files."""
         for path in [*PATHS, "plain"]:
             folder = self.own_folder(name, path)
             folder.mkdir(parents=True)
@@ -123,7 +123,7 @@ class Executions:
                 self._runs[name, path] = self._api.runs.start_run(group_of(made), [], config)["id"]
 
     def result(self, name: str, path: str) -> NotebookNode:
-        """Wait for the executed notebook of one path, or of papermill for ``plain``."""
+        """Wait for the notebook executed in one way, or by papermill for ``plain``."""
         if (name, path) not in self._results:
             if path == "plain":
                 self._wait_for_plain(name)
@@ -138,7 +138,7 @@ class Executions:
         return self._results[name, path]
 
     def state(self, name: str, path: str) -> Json:
-        """Wait for the end of a run and return its handle."""
+        """Wait for the end of a run, and return its handle."""
         return ended(self._api, self._runs[name, path])
 
     def _wait_for_plain(self, name: str) -> None:
@@ -148,7 +148,7 @@ class Executions:
             self._asked.pop(0)
 
     def seen(self, name: str, path: str, masks: Iterable[Mask] = MASKS) -> list[Json]:
-        """Return what every code cell left, and what the widgets' state is at the end."""
+        """Return the effects of every code cell, and the final state of the widgets."""
         masks = [(re.escape(str(self.own_folder(name, path))), "<folder>"), *masks]
         notebook = self.result(name, path)
         shown = [
@@ -165,7 +165,7 @@ class Executions:
         return [*shown, {"widgets": sorted(widgets, key=lambda each: json.dumps(each, sort_keys=True))}]
 
     def assert_same(self, name: str, path: str, masks: Iterable[Mask] = MASKS) -> None:
-        """Compare one path with papermill alone; what differs is said as a diff."""
+        """Compare one way with papermill alone; differences are shown as a diff."""
         ours, theirs = self.seen(name, path, masks), self.seen(name, "plain", masks)
         assert any(each.get("execution_count") for each in theirs), "papermill executed nothing"
         if ours != theirs:
@@ -179,7 +179,7 @@ def _lines(shown: list[Json]) -> list[str]:
 
 
 def masked(value: Any, masks: list[Mask]) -> Any:
-    """Return a copy in which what differs by nature looks the same."""
+    """Return a copy in which unavoidable differences are masked."""
     if isinstance(value, str):
         for pattern, shown in masks:
             value = re.sub(pattern, shown, value)
@@ -192,9 +192,9 @@ def masked(value: Any, masks: list[Mask]) -> Any:
 
 
 def outputs_of(cell: NotebookNode) -> list[Json]:
-    """Return a cell's outputs; texts of one stream that follow each other are one text.
+    """Return the outputs of a cell, with consecutive texts of one stream joined.
 
-    How a stream is cut into messages is a matter of time: ipykernel sends what it has every 0.2 s.
+    The division of a stream into messages is random: ipykernel sends its buffer every 0.2 s.
     """
     outputs: list[Json] = []
     for output in cell.outputs:

@@ -13,15 +13,15 @@ from runwidgets.store.database.metrics import RecordedValue
 
 
 class Home:
-    """Keeps what is sent home."""
+    """Stores the messages that are sent to the instance."""
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
         self.queue = WorkerRunQueue(self.heard.append)
 
 
-def test_what_is_said_on_the_way_goes_home_at_once() -> None:
-    """Progress, metrics and the size of the log."""
+def test_progress_is_sent_at_once() -> None:
+    """Progress, metrics and the size of the log are sent."""
     home = Home()
     home.queue.offer("a")
 
@@ -30,8 +30,8 @@ def test_what_is_said_on_the_way_goes_home_at_once() -> None:
     assert said["run"] == "a" and said["notes"][0]["metrics"][0]["name"] == "loss"
 
 
-def test_what_is_said_with_the_end_of_a_run_waits_for_it() -> None:
-    """Its results are put down before anybody hears of them; what others say does not wait."""
+def test_messages_with_the_end_of_a_run_are_sent_with_it() -> None:
+    """Its results are stored before the end is reported; messages of other runs do not wait."""
     home = Home()
     task = home.queue.offer("a")
     home.queue.offer("b")
@@ -45,8 +45,8 @@ def test_what_is_said_with_the_end_of_a_run_waits_for_it() -> None:
     assert [each["run"] for each in home.heard] == ["b"]
 
 
-def test_a_run_that_was_cancelled_while_its_files_came_never_begins() -> None:
-    """It is over at once."""
+def test_a_run_that_was_cancelled_while_its_files_were_fetched_never_begins() -> None:
+    """It ends at once."""
     home = Home()
     home.queue.cancel("a")
 
@@ -55,7 +55,7 @@ def test_a_run_that_was_cancelled_while_its_files_came_never_begins() -> None:
 
 
 def test_a_cancelled_run_has_no_other_end() -> None:
-    """What its runner says then is refused."""
+    """A later end from its runner is ignored."""
     home = Home()
     home.queue.offer("a")
     home.queue.claim("host", "instance", 1)
@@ -66,8 +66,8 @@ def test_a_cancelled_run_has_no_other_end() -> None:
     assert [task.state for task in home.queue.list_slot_holders()] == ["CANCELED"]
 
 
-def test_results_are_offered_until_the_store_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is away for a while costs no run its results."""
+def test_results_are_saved_once_the_store_is_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is unavailable for a while costs no run its results."""
     monkeypatch.setattr(module, "SAVE_INTERVAL", 0.0)
     errors = [ServiceUnavailableError("store", "it does not respond")] * 2
 
@@ -83,19 +83,19 @@ def test_results_are_offered_until_the_store_takes_them(monkeypatch: pytest.Monk
 
 
 class Scheduler:
-    """What an scheduler_plugin needs of one."""
+    """The part of a scheduler that the plugin uses."""
 
     def __init__(self) -> None:
         self.tasks, self.workers, self.told = {"k": object()}, {"w1": object()}, list[Any]()
         self.handlers: dict[str, Any] = {}
 
     def log_event(self, topic: str, said: Any) -> None:
-        """Keep it."""
+        """Store it."""
         self.told.append(said)
 
 
 async def begun() -> tuple[RunSchedulerPlugin, Scheduler]:
-    """Return an scheduler_plugin that has let a worker begin."""
+    """Return a plugin that has let a worker begin."""
     scheduler_plugin, scheduler = RunSchedulerPlugin("name"), Scheduler()
     await scheduler_plugin.start(scheduler)
     assert await scheduler_plugin.begin("k", "w1")
@@ -104,7 +104,7 @@ async def begun() -> tuple[RunSchedulerPlugin, Scheduler]:
 
 @pytest.mark.anyio
 async def test_a_run_begins_on_one_worker_only(anyio_backend: str) -> None:
-    """Whoever asks second, or after it was withdrawn, is refused."""
+    """Later requests, and requests after a withdrawal, are refused."""
     scheduler_plugin, scheduler = await begun()
     scheduler.tasks["other"] = object()
 
@@ -114,8 +114,8 @@ async def test_a_run_begins_on_one_worker_only(anyio_backend: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_run_whose_worker_is_gone_is_lost(anyio_backend: str) -> None:
-    """The instance is told, and hears it when it asks."""
+async def test_a_run_whose_worker_has_ended_is_lost(anyio_backend: str) -> None:
+    """The instance is notified, and gets the state when it asks."""
     scheduler_plugin, scheduler = await begun()
 
     del scheduler.workers["w1"]

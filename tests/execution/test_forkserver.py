@@ -33,27 +33,27 @@ SEEDED = (
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Open an instance of this module's own."""
+    """Open an instance for this module."""
     instance = open_instance(tmp_path_factory.mktemp("forks") / "root", slots=2)
     yield instance
     instance.close()
 
 
 def printed(api: Api, folder: Path, *cells: str, config: Json | None = None) -> str:
-    """Return what a run prints."""
+    """Return the output of a run."""
     handle = finished(api, folder, *cells, config=config)
     assert handle["state"] == "SUCCESS", handle["messages"]
     return str(api.runs.get_log(handle["id"])["text"])
 
 
 def servers(instance: Instance) -> dict[int, frozenset[str]]:
-    """Return the processes of the fork servers that take runs, and the modules of each."""
+    """Return the fork servers that take runs, with the modules of each."""
     found = instance._backend._servers._servers
     return {each.process.pid: each.modules for each in found if each.is_ready and not each.is_retired}
 
 
 def holdings(process: psutil.Process) -> Counter[str]:
-    """Count a process's bytes of memory, threads, processes, and its descriptors by what they are of."""
+    """Count the memory, threads, processes, and descriptors of each kind of a process."""
     found = Counter({"memory": process.memory_info().rss, "threads": process.num_threads()})
     found["processes"] = len(process.children(recursive=True))
     for each in Path(f"/proc/{process.pid}/fd").iterdir():
@@ -63,7 +63,7 @@ def holdings(process: psutil.Process) -> Counter[str]:
 
 
 def warm(instance: Instance, folder: Path, *cells: str) -> Json:
-    """Register a notebook and wait until there is a server for it."""
+    """Register a notebook, and wait until there is a server for it."""
     made = workflow(instance.api(), folder, *cells)
     version = instance._parts.catalog.get_version(instance._parts.catalog.get_workflow(made["id"]).version_id)
     wanted = {name for name in version.template["imports"] if can_preload(name)}
@@ -72,8 +72,8 @@ def warm(instance: Instance, folder: Path, *cells: str) -> Json:
     return made
 
 
-def test_a_run_is_forked_unless_it_asks_not_to_be(own: Instance, tmp_path: Path) -> None:
-    """``config.isolation`` chooses."""
+def test_a_run_is_forked_unless_configured_otherwise(own: Instance, tmp_path: Path) -> None:
+    """``config.isolation`` decides."""
     api = own.api()
     assert "forkserver" in printed(api, tmp_path, PARENT)
     assert "forkserver" in printed(api, tmp_path, PARENT, config={"kernel": "zmq"})
@@ -82,7 +82,7 @@ def test_a_run_is_forked_unless_it_asks_not_to_be(own: Instance, tmp_path: Path)
 
 @pytest.mark.parametrize("config", [{}, {"kernel": "zmq"}], ids=["direct", "zmq"])
 def test_two_forks_draw_different_numbers(own: Instance, tmp_path: Path, config: Json) -> None:
-    """Of every generator, although all were made in one process."""
+    """Every generator differs, although all were created in one process."""
     warm(own, tmp_path, DRAW)
     drawn = [printed(own.api(), tmp_path, DRAW, config=config).split() for _ in range(2)]
 
@@ -90,18 +90,18 @@ def test_two_forks_draw_different_numbers(own: Instance, tmp_path: Path, config:
     assert all(first != second for first, second in zip(*drawn, strict=True))
 
 
-def test_a_seed_gives_the_numbers_that_it_gives_anywhere(own: Instance, tmp_path: Path) -> None:
-    """As in a plain Python process."""
+def test_a_seed_gives_the_usual_numbers(own: Instance, tmp_path: Path) -> None:
+    """The numbers are those of a plain Python process."""
     warm(own, tmp_path, SEEDED)
     plain = subprocess.run([sys.executable, "-c", SEEDED], capture_output=True, text=True, check=True).stdout
 
     assert printed(own.api(), tmp_path, SEEDED) == plain
 
 
-def test_a_generator_that_a_module_made_is_seeded_afresh(
+def test_a_generator_that_a_module_made_is_seeded_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that seeded itself; one that was given a seed keeps its numbers."""
+    """A generator that seeded itself is seeded again; one with a given seed keeps its numbers."""
     name = f"dice_{uuid.uuid4().hex}"
     place = Path(sysconfig.get_path("purelib")) / f"{name}.py"
     place.write_text(
@@ -121,8 +121,8 @@ def test_a_generator_that_a_module_made_is_seeded_afresh(
     assert [a == b for a, b in zip(first, second, strict=True)] == [False, False, True, True]
 
 
-def test_what_is_imported_ahead_is_not_seen_until_it_is_imported(own: Instance, tmp_path: Path) -> None:
-    """Then it is there at once, with all that belongs to it."""
+def test_a_preloaded_module_is_invisible_until_it_is_imported(own: Instance, tmp_path: Path) -> None:
+    """Then it is available at once, with its dependencies."""
     names = ("numpy", "numpy.linalg", "papermill", "psutil")
     look = f"import sys\nprint([name in sys.modules for name in {names}])"
     warm(own, tmp_path, look, "import numpy", look)
@@ -132,8 +132,8 @@ def test_what_is_imported_ahead_is_not_seen_until_it_is_imported(own: Instance, 
     assert text == "[False, False, False, False]\n[True, True, False, False]\n"
 
 
-def test_a_module_beside_the_notebook_is_the_one_that_is_imported(own: Instance, tmp_path: Path) -> None:
-    """Though one of its name is installed, and another notebook imports that."""
+def test_a_module_beside_the_notebook_takes_precedence(own: Instance, tmp_path: Path) -> None:
+    """An installed module with the same name is used by another notebook."""
     other = tmp_path / "other"
     other.mkdir()
     warm(own, other, "import scipy")
@@ -143,7 +143,7 @@ def test_a_module_beside_the_notebook_is_the_one_that_is_imported(own: Instance,
 
 
 def test_a_module_that_prints_or_warns_when_it_is_imported_does_so_in_the_notebook(tmp_path: Path) -> None:
-    """It is not preloaded; what else the notebook imports is."""
+    """It is not preloaded; the other imports of the notebook are."""
     name = f"loud_{uuid.uuid4().hex}"
     place = Path(sysconfig.get_path("purelib")) / f"{name}.py"
     place.write_text("import warnings\nprint('hello from the module')\nwarnings.warn('old')\n")
@@ -162,7 +162,7 @@ def test_a_module_that_prints_or_warns_when_it_is_imported_does_so_in_the_notebo
 
 
 def test_servers_are_replaced_when_packages_change(own: Instance, tmp_path: Path) -> None:
-    """A package that was installed after the server started is there in the next run."""
+    """A package that was installed after the start of the server is available in the next run."""
     name = f"fresh_{uuid.uuid4().hex}"
     warm(own, tmp_path, "1")
     before = set(servers(own))
@@ -177,10 +177,8 @@ def test_servers_are_replaced_when_packages_change(own: Instance, tmp_path: Path
 
 
 @pytest.mark.parametrize("limit", ["IDLE_TIME", "MAX_MEMORY"])
-def test_a_server_that_is_idle_or_too_large_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    """And the next run starts another."""
+def test_an_idle_or_large_server_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """The next run starts another server."""
     instance = open_instance(tmp_path / "root", slots=1)
     warm(instance, tmp_path, "1")
     (old,) = servers(instance)
@@ -194,7 +192,7 @@ def test_a_server_that_is_idle_or_too_large_ends(
     instance.close()
 
 
-def test_there_are_never_more_servers_than_may_be(own: Instance, tmp_path: Path) -> None:
+def test_the_number_of_servers_is_limited(own: Instance, tmp_path: Path) -> None:
     """The server that was idle for longest is evicted."""
     for module in ("yaml", "psutil", "httpx", "pydantic", "alembic", "sqlalchemy"):
         warm(own, tmp_path, f"import {module}")
@@ -204,7 +202,7 @@ def test_there_are_never_more_servers_than_may_be(own: Instance, tmp_path: Path)
 def test_a_run_is_forked_even_if_a_better_server_has_to_evict_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one that takes the run meanwhile is not the one that gives way."""
+    """The server that takes the run meanwhile is not evicted."""
     monkeypatch.setattr(pool, "MAX_SERVERS", 2)
     instance = open_instance(tmp_path / "root", slots=1)
     api = instance.api()
@@ -221,21 +219,21 @@ def test_a_run_is_forked_even_if_a_better_server_has_to_evict_another(
     instance.close()
 
 
-def test_only_installed_modules_are_imported_ahead() -> None:
-    """Not those of an editable installation, and not what is missing."""
+def test_only_installed_modules_are_preloaded() -> None:
+    """Editable installations and missing modules are not preloaded."""
     assert can_preload("numpy.linalg") and can_preload("json")
     assert not can_preload("runwidgets.record") or "site-packages" in str(sys.modules["runwidgets"].__file__)
     assert not can_preload("no_such_module")
 
 
 def test_only_the_kernel_of_this_python_is_forked() -> None:
-    """Any other takes the plain path."""
+    """Other kernels are spawned."""
     assert python_options("python3", ()) is not None
     assert python_options("no-such-kernel", ()) is None
 
 
-def test_a_forked_kernel_ends_as_an_interpreter_does(own: Instance, tmp_path: Path) -> None:
-    """Exit handlers run, threads are waited for, files that were left open are written."""
+def test_a_forked_kernel_ends_like_an_interpreter(own: Instance, tmp_path: Path) -> None:
+    """Exit handlers are called, threads are joined, and open files are written."""
     cell = (
         "import atexit, threading, time\n"
         "atexit.register(lambda: open('handler.txt', 'w').write('ran'))\n"
@@ -252,8 +250,8 @@ def test_a_forked_kernel_ends_as_an_interpreter_does(own: Instance, tmp_path: Pa
 
 
 @pytest.mark.timeout(400)
-def test_a_thousand_runs_leave_the_service_as_a_hundred_did(tmp_path: Path) -> None:
-    """No memory, descriptor, thread or process is left behind."""
+def test_a_thousand_runs_leave_the_instance_as_a_hundred_did(tmp_path: Path) -> None:
+    """No memory, descriptor, thread or process remains."""
     instance = open_instance(tmp_path / "root", slots=2)
     api = instance.api()
     group = group_of(workflow(api, tmp_path, "y = x + 1\nprint(y)", parameters="x = 1"))

@@ -23,8 +23,8 @@ print(made >= 15, large >= 30_000, kept[:] == pattern)
     not HUGE_PAGE_SIZE_FILE.exists() or tuple(map(int, platform.release().split(".")[:2])) < (6, 1),
     reason="this Linux makes no large pages when it is asked",
 )
-def test_memory_is_put_into_large_pages_and_stays_what_it_was() -> None:
-    """A fork copies each in one piece."""
+def test_memory_is_moved_to_huge_pages_unchanged() -> None:
+    """A fork copies the entry of each in one piece."""
     said = subprocess.run([sys.executable, "-c", FILLS], capture_output=True, text=True, check=True)
 
     assert said.stdout.split() == ["True"] * 3

@@ -5,8 +5,8 @@ import pytest
 from runwidgets.execution.journal import JournalReader, JournalWriter
 
 
-def test_records_come_back_in_order_and_once(tmp_path: Path) -> None:
-    """Whoever follows sees each line, also when it comes late; a missing journal is an empty one."""
+def test_records_are_read_in_order_and_once(tmp_path: Path) -> None:
+    """A reader gets each line, even if it is written later; a missing journal is an empty one."""
     reader = JournalReader(tmp_path / "journal")
     assert list(reader.read()) == []
     writer = JournalWriter(tmp_path / "journal")
@@ -21,8 +21,8 @@ def test_records_come_back_in_order_and_once(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_a_line_that_is_not_whole_yet_is_none(tmp_path: Path) -> None:
-    """A crash, or a look at the wrong moment, shows no half record."""
+def test_an_incomplete_line_is_not_read(tmp_path: Path) -> None:
+    """A crash, or a read at the wrong moment, yields no incomplete record."""
     path = tmp_path / "journal"
     path.write_bytes(b'{"kind": "cell"}\n{"kind": "fini')
     reader = JournalReader(path)
@@ -33,8 +33,8 @@ def test_a_line_that_is_not_whole_yet_is_none(tmp_path: Path) -> None:
     assert [each["kind"] for each in reader.read()] == ["finished"]
 
 
-def test_what_a_crash_cut_short_spoils_no_later_line(tmp_path: Path) -> None:
-    """The next attempt begins a line of its own."""
+def test_a_truncated_line_does_not_corrupt_later_ones(tmp_path: Path) -> None:
+    """The next attempt begins a new line."""
     path = tmp_path / "journal"
     path.write_bytes(b'{"kind": "started"}\n{"kind": "ce')
     reader = JournalReader(path)
@@ -47,8 +47,8 @@ def test_what_a_crash_cut_short_spoils_no_later_line(tmp_path: Path) -> None:
     assert [each["kind"] for each in reader.read()] == ["started"]
 
 
-def test_a_record_whose_handling_failed_comes_again(tmp_path: Path) -> None:
-    """The database may be away for a moment; nothing of the journal is lost by that."""
+def test_a_record_whose_handling_failed_is_read_again(tmp_path: Path) -> None:
+    """The database may be unavailable for a moment, without a loss."""
     path = tmp_path / "journal"
     path.write_bytes(b'{"kind": "cell"}\n{"kind": "finished"}\n')
     reader = JournalReader(path)

@@ -29,20 +29,20 @@ time.sleep(600)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Folder of an instance of one's own."""
+    """Return the folder of an instance of the test."""
     return tmp_path / "root"
 
 
 @pytest.fixture
 def own(root: Path) -> Iterator[Instance]:
-    """Open an instance that the test may break."""
+    """Open an instance that the test may damage."""
     instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0))
     yield instance
     instance.close()
 
 
 def journal(root: Path, run_id: str) -> list[dict[str, Any]]:
-    """Return what a runner wrote down."""
+    """Return the records of a runner."""
     path = root / "runs" / run_id / "journal.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -53,7 +53,7 @@ def pid_of(root: Path, run_id: str, kind: str) -> int:
 
 
 def test_no_process_of_a_cancelled_run_is_left(own: Instance, tmp_path: Path) -> None:
-    """A kernel that ignores the interrupt, its child in a session of its own, and a daemon all end."""
+    """A kernel that ignores the interrupt, its child in another session, and a daemon all end."""
     api = own.api()
     run_id = running(api, tmp_path, STUBBORN)["id"]
     assert len(find_processes(run_id)) >= 4
@@ -66,7 +66,7 @@ def test_no_process_of_a_cancelled_run_is_left(own: Instance, tmp_path: Path) ->
 def test_a_run_deleted_right_after_its_cancel_leaves_nothing(
     own: Instance, root: Path, tmp_path: Path
 ) -> None:
-    """While its processes still end it is unknown already; then its folder goes too."""
+    """It is unknown while its processes are still ending; then its directory is removed too."""
     api = own.api()
     run_id = running(api, tmp_path, STUBBORN)["id"]
 
@@ -79,7 +79,7 @@ def test_a_run_deleted_right_after_its_cancel_leaves_nothing(
 
 
 def test_a_run_that_ended_leaves_no_process(own: Instance, tmp_path: Path) -> None:
-    """Also when it succeeded with children still running."""
+    """It may have succeeded with children still running."""
     cell = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)"
     handle = finished(own.api(), tmp_path, cell)
 
@@ -94,7 +94,7 @@ DEATHS = {"started": "runner_died", "kernel": "kernel_died"}
 def test_a_process_that_is_killed_ends_the_run_in_an_error(
     own: Instance, root: Path, tmp_path: Path, kind: str
 ) -> None:
-    """The runner, or the kernel: the messages say so, and the rest of the tree goes too."""
+    """The runner or the kernel is killed: the messages say so, and the rest of the tree ends too."""
     api = own.api()
     run_id = running(api, tmp_path, SLEEP)["id"]
 
@@ -107,8 +107,8 @@ def test_a_process_that_is_killed_ends_the_run_in_an_error(
     nbformat.validate(nbformat.reads(read(api.runs.get_notebook(run_id)).decode(), as_version=4))
 
 
-def test_runs_outlive_their_service_and_the_next_one_takes_them_over(root: Path, tmp_path: Path) -> None:
-    """One that goes on is followed, one that ended meanwhile is taken over, one that waits is started."""
+def test_runs_outlive_their_instance_and_the_next_one_takes_them_over(root: Path, tmp_path: Path) -> None:
+    """A running run is tracked, an ended run gets its end, and a waiting run is started."""
     first = open_instance(root, slots=2)
     api = first.api()
     slow = running(api, tmp_path, "import time\nprint('begun', flush=True)\ntime.sleep(4)")["id"]
@@ -122,8 +122,8 @@ def test_runs_outlive_their_service_and_the_next_one_takes_them_over(root: Path,
     assert [each["kind"] for each in journal(root, slow)].count("started") == 1
 
 
-def test_a_run_whose_runner_died_unseen_is_an_error(root: Path, tmp_path: Path) -> None:
-    """Nobody was there when it happened; the next instance finds out."""
+def test_a_run_whose_runner_died_unobserved_is_an_error(root: Path, tmp_path: Path) -> None:
+    """No instance was open; the next one detects it."""
     first = open_instance(root, slots=1)
     run_id = running(first.api(), tmp_path, SLEEP)["id"]
     first.close()
@@ -139,8 +139,8 @@ def test_a_run_whose_runner_died_unseen_is_an_error(root: Path, tmp_path: Path) 
     second.close()
 
 
-def test_a_runner_of_another_version_is_told_apart(root: Path, tmp_path: Path) -> None:
-    """What it writes is not misread: the run ends in ERROR, with its processes, and says why."""
+def test_a_runner_of_another_version_is_recognised(root: Path, tmp_path: Path) -> None:
+    """Its records are not misread: the run ends in ERROR, with its processes, and the message says why."""
     first = open_instance(root, slots=1)
     run_id = running(first.api(), tmp_path, SLEEP)["id"]
     first.close()
@@ -158,7 +158,7 @@ def test_a_runner_of_another_version_is_told_apart(root: Path, tmp_path: Path) -
     assert check(root) == []
 
 
-def test_two_services_on_one_root_share_the_slots(root: Path, tmp_path: Path) -> None:
+def test_two_instances_on_one_root_share_the_slots(root: Path, tmp_path: Path) -> None:
     """Each run is executed once, and never more at a time than the host has slots."""
     services = [open_instance(root, slots=2) for _ in range(2)]
     apis = [instance.api() for instance in services]
@@ -182,8 +182,8 @@ def test_two_services_on_one_root_share_the_slots(root: Path, tmp_path: Path) ->
         instance.close()
 
 
-def test_a_service_may_cancel_what_it_leaves(root: Path, tmp_path: Path) -> None:
-    """`on_shutdown="cancel"`: no run goes on, and the reason is kept."""
+def test_an_instance_may_cancel_its_runs_when_it_is_closed(root: Path, tmp_path: Path) -> None:
+    """With `on_shutdown="cancel"`, no run continues, and the reason is stored."""
     instance = open_instance(root, slots=1, on_shutdown="cancel", limits=Limits(cancel_grace=1.0))
     run_id = running(instance.api(), tmp_path, SLEEP)["id"]
 
@@ -200,7 +200,7 @@ def test_a_service_may_cancel_what_it_leaves(root: Path, tmp_path: Path) -> None
 def test_a_run_knows_nothing_of_the_server_but_its_usual_environment(
     own: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An allow-list: no token and no secret of the server reaches a notebook."""
+    """An allow-list keeps tokens and secrets of the server from notebooks."""
     monkeypatch.setenv("RUNWIDGETS_TOKEN", "secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     cell = "import os, runwidgets\nrunwidgets.record('names', sorted(os.environ))"
@@ -211,8 +211,8 @@ def test_a_run_knows_nothing_of_the_server_but_its_usual_environment(
     assert not [name for name in names if "TOKEN" in name or "SECRET" in name]
 
 
-def test_outputs_are_capped_and_the_log_has_the_rest(root: Path, tmp_path: Path) -> None:
-    """A notebook that prints without end stays small; what was cut is marked."""
+def test_outputs_are_limited_and_the_log_has_the_rest(root: Path, tmp_path: Path) -> None:
+    """A notebook that prints endlessly remains small; the cut is marked."""
     instance = open_instance(root, limits=Limits(outputs=100_000))
     api: Api = instance.api()
     cell = "for number in range(20_000):\n    print('line', number)"
@@ -227,8 +227,8 @@ def test_outputs_are_capped_and_the_log_has_the_rest(root: Path, tmp_path: Path)
     instance.close()
 
 
-def test_the_stored_notebook_is_strict_json_whenever_someone_looks(own: Instance, tmp_path: Path) -> None:
-    """Read again and again while cells write much: always whole, always valid, never NaN."""
+def test_the_stored_notebook_is_strict_json_at_any_time(own: Instance, tmp_path: Path) -> None:
+    """It is read repeatedly while cells write: it is always complete and valid, and never has NaN."""
     cell = "from IPython.display import display\ndisplay({'application/json': {'x': float('nan')}}, raw=True)"
     many = "for number in range(200):\n    print('x' * 2000)"
     api = own.api()
@@ -245,7 +245,7 @@ def test_the_stored_notebook_is_strict_json_whenever_someone_looks(own: Instance
 
 
 def test_folders_and_files_are_private(own: Instance, root: Path, tmp_path: Path) -> None:
-    """0700 and 0600, whoever else is on the machine."""
+    """Their modes are 0700 and 0600."""
     finished(own.api(), tmp_path, "print(1)")
 
     for path in [root, *root.rglob("*")]:

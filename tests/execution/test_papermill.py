@@ -1,4 +1,4 @@
-"""papermill's own sample notebooks: what runs there runs here, with the same outputs."""
+"""papermill's own sample notebooks: they have the same outputs here."""
 
 import json
 import re
@@ -31,7 +31,7 @@ ADDRESS = re.compile(r"0x[0-9a-f]+|/[^\s'\"]*|ipykernel_\d+|\d+\.\d+ ?m?s")
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, dict[str, Any]]]:
-    """Start all of them at once; those that are refused give their error."""
+    """Start all of them at once; rejected ones have their error."""
     folder = tmp_path_factory.mktemp("samples") / "notebooks"
     shutil.copytree(SAMPLES, folder)
     instance = open_instance(folder.parent / "root", slots=2)
@@ -48,7 +48,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, dic
 
 
 def outputs_of(notebook: Any) -> list[tuple[str, list[str]]]:
-    """Return source and outputs of the code cells, without what differs from run to run."""
+    """Return source and outputs of the code cells, without random differences."""
     shown = []
     for cell in notebook.cells:
         if cell.cell_type != "code" or "papermill-error-cell-tag" in cell.metadata.get("tags", []):
@@ -74,7 +74,7 @@ def outputs_of(notebook: Any) -> list[tuple[str, list[str]]]:
 def test_a_sample_of_papermill_runs_here_with_the_same_outputs(
     started: tuple[Api, dict[str, Any]], name: str, tmp_path: Path
 ) -> None:
-    """Or fails in both, at the same cell."""
+    """A notebook that fails does so in both, at the same cell."""
     api, runs = started
     is_success = True
     try:

@@ -1,4 +1,4 @@
-"""Notebooks that others wrote, out of installed packages: what they show there they show here."""
+"""Notebooks from installed packages: they have the same outputs here."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -48,7 +48,7 @@ NOTEBOOKS = [
 
 @pytest.fixture(scope="module")
 def executions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executions]:
-    """Start all notebooks on all paths."""
+    """Start all notebooks in all ways."""
     executions = Executions(tmp_path_factory.mktemp("real"))
     for name in NOTEBOOKS:
         package, path = name.split("/", 1)
@@ -62,5 +62,5 @@ def executions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executions]
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_real_notebook_gives_the_same_outputs(executions: Executions, name: str, path: str) -> None:
-    """Types, texts, bundles, counts, errors and the state of widgets."""
+    """Types, texts, bundles, counts, errors and the state of widgets are compared."""
     executions.assert_same(name, path)

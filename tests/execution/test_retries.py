@@ -32,7 +32,7 @@ assert tries == {good}, f"try {{tries}} fails"
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Open an instance of this module's own."""
+    """Open an instance for this module."""
     instance = open_instance(tmp_path_factory.mktemp("retries") / "root", slots=2)
     yield instance
     instance.close()
@@ -43,8 +43,8 @@ def flaky(path: Path, good: int) -> str:
     return FLAKY.format(path=str(path / "count"), good=good)
 
 
-def test_a_failed_run_is_tried_again_in_a_clean_folder(own: Instance, tmp_path: Path) -> None:
-    """The handle is that of the attempt that succeeded; the log has all of them."""
+def test_a_failed_run_is_retried_in_a_clean_folder(own: Instance, tmp_path: Path) -> None:
+    """The handle is that of the successful attempt; the log has all attempts."""
     api = own.api()
     handle = finished(api, tmp_path, flaky(tmp_path, good=2), config={"retries": 2})
 
@@ -54,15 +54,15 @@ def test_a_failed_run_is_tried_again_in_a_clean_folder(own: Instance, tmp_path: 
 
 
 def test_without_retries_a_run_is_executed_once(own: Instance, tmp_path: Path) -> None:
-    """An error is an error."""
+    """A failure is final."""
     handle = finished(own.api(), tmp_path, flaky(tmp_path, good=2))
 
     assert handle["state"] == "ERROR"
     assert (tmp_path / "count").read_text() == "1"
 
 
-def test_the_last_error_says_how_often_it_was_tried(own: Instance, tmp_path: Path) -> None:
-    """One retry makes two attempts, and no more."""
+def test_the_last_error_has_the_number_of_attempts(own: Instance, tmp_path: Path) -> None:
+    """One retry makes two attempts."""
     handle = finished(own.api(), tmp_path, flaky(tmp_path, good=9), config={"retries": 1})
 
     assert handle["state"] == "ERROR"
@@ -70,8 +70,8 @@ def test_the_last_error_says_how_often_it_was_tried(own: Instance, tmp_path: Pat
     assert handle["messages"][-1] == "2 attempts were made"
 
 
-def test_a_runner_that_was_killed_is_tried_again(own: Instance, tmp_path: Path) -> None:
-    """A lost runner is an error like any other."""
+def test_a_runner_that_was_killed_is_retried(own: Instance, tmp_path: Path) -> None:
+    """A lost runner is a failure like any other."""
     api = own.api()
     wait = "import time; time.sleep(60 if tries == 1 else 0)"
     slow = flaky(tmp_path, good=2).replace("assert tries", f"{wait}\nassert tries")
@@ -84,8 +84,8 @@ def test_a_runner_that_was_killed_is_tried_again(own: Instance, tmp_path: Path) 
     assert ended(api, run_id)["state"] == "SUCCESS"
 
 
-def test_a_cancelled_run_is_not_tried_again(own: Instance, tmp_path: Path) -> None:
-    """Neither in an attempt nor between two of them."""
+def test_a_cancelled_run_is_not_retried(own: Instance, tmp_path: Path) -> None:
+    """It is cancelled during an attempt, or between two of them."""
     api = own.api()
     run_id = accepted(api, tmp_path, flaky(tmp_path, good=9), config={"retries": 10})["id"]
     wait_until(lambda: "follows" in api.runs.get_run(run_id).get("progress", {}).get("text", ""))
@@ -98,7 +98,7 @@ def test_a_cancelled_run_is_not_tried_again(own: Instance, tmp_path: Path) -> No
     assert int(tries) <= 2
 
 
-def test_a_service_that_starts_goes_on_with_the_retries(tmp_path: Path) -> None:
+def test_a_new_instance_continues_the_retries(tmp_path: Path) -> None:
     """The attempts are counted in the journal, which outlives the instance."""
     instance = open_instance(tmp_path / "root", slots=1)
     run_id = accepted(instance.api(), tmp_path, flaky(tmp_path, good=2), config={"retries": 1})["id"]
@@ -113,8 +113,8 @@ def test_a_service_that_starts_goes_on_with_the_retries(tmp_path: Path) -> None:
     assert (tmp_path / "count").read_text() == "2"
 
 
-def test_secrets_and_uploads_are_there_in_every_attempt(own: Instance, tmp_path: Path) -> None:
-    """And gone after the last one."""
+def test_secrets_and_uploads_are_available_in_every_attempt(own: Instance, tmp_path: Path) -> None:
+    """Secrets are removed after the last attempt."""
     api = own.api()
     cell = flaky(tmp_path, good=2) + "\nassert password[::-1] == 'hsuh'"
     declared = [{"name": "password", "dtype": "string", "isRequired": True, "secret": True}]

@@ -1,4 +1,4 @@
-"""What a notebook can observe of the kernel, its process and its folder is what it is under papermill."""
+"""What a notebook can observe of the kernel, its process and its folder is the same as under papermill."""
 
 import json
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ LEFT = {
 
 @pytest.fixture(scope="module")
 def executions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executions]:
-    """Start all probes on all paths; every cell may fail."""
+    """Start all probes in all ways; every cell may fail."""
     folder = tmp_path_factory.mktemp("probes")
     executions = Executions(folder)
     for name, text in {**PROBES, **ALONE, "chance again": probes.CHANCE}.items():
@@ -124,13 +124,13 @@ pytestmark = [pytest.mark.timeout(180)]
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", [name for name in PROBES if name != "descriptors"])
 def test_a_notebook_sees_the_same_kernel(executions: Executions, name: str, path: str) -> None:
-    """Whatever it looks at: outputs, errors, the shell, the process, the interpreter's state."""
+    """Outputs, errors, the shell, the process and the interpreter's state are compared."""
     executions.assert_same(name, path, MASKS_OF.get(name, MASKS))
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_kernel_knows_its_sockets_where_it_has_some(executions: Executions, path: str) -> None:
-    """A direct kernel has none, and no connection file: who asks for it is told so."""
+def test_a_kernel_knows_its_sockets_if_it_has_any(executions: Executions, path: str) -> None:
+    """A direct kernel has none, and no connection file, which it reports when asked."""
     if path != "direct":
         executions.assert_same("connection", path, [*STATE_MASKS, *CONNECTION_MASKS])
         return
@@ -139,8 +139,8 @@ def test_a_kernel_knows_its_sockets_where_it_has_some(executions: Executions, pa
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_is_written_to_descriptors_arrives(executions: Executions, path: str) -> None:
-    """By C, by children and forks; in which cell is a matter of time, because a thread reads it."""
+def test_writes_to_descriptors_are_captured(executions: Executions, path: str) -> None:
+    """C code, children and forks write; a thread reads, so the cell in which the text appears may vary."""
     ours, theirs = (_joined(executions.seen("descriptors", each)) for each in (path, "plain"))
 
     assert sorted(ours.pop("stderr").splitlines()) == sorted(theirs.pop("stderr").splitlines())
@@ -150,7 +150,7 @@ def test_what_is_written_to_descriptors_arrives(executions: Executions, path: st
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", LEFT)
 def test_a_notebook_leaves_the_same_files(executions: Executions, name: str, path: str) -> None:
-    """What is flushed, called and waited for when the kernel ends is done."""
+    """Files are flushed, exit handlers are called and threads are joined when the kernel ends."""
     ours, theirs = (_files(executions, name, each) for each in (path, "plain"))
 
     assert ours == theirs
@@ -158,7 +158,7 @@ def test_a_notebook_leaves_the_same_files(executions: Executions, name: str, pat
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_chance_differs_between_runs_and_is_the_same_when_seeded(executions: Executions, path: str) -> None:
+def test_random_numbers_differ_between_runs_unless_seeded(executions: Executions, path: str) -> None:
     """No two runs share a generator's state, a unique name or a temporary file."""
     first, second = (_lines(executions.seen("chance" + again, path, [])) for again in ("", " again"))
     theirs = _lines(executions.seen("chance", "plain", []))
@@ -169,7 +169,7 @@ def test_chance_differs_between_runs_and_is_the_same_when_seeded(executions: Exe
 
 
 def _joined(shown: list[Json]) -> dict[str, str]:
-    """Return all text of each kind of output."""
+    """Return the text of each kind of output."""
     texts: dict[str, str] = {}
     for output in [output for cell in shown for output in cell.get("outputs", [])]:
         kind = output.get("name", output["output_type"])
@@ -182,7 +182,7 @@ def _lines(shown: list[Json]) -> list[str]:
 
 
 def _files(executions: Executions, name: str, path: str) -> dict[str, str]:
-    """Return the content of what a finished probe left beside itself."""
+    """Return the content of the files of a finished probe."""
     executions.result(name, path)
     left = executions.own_folder(name, path).iterdir()
     return {

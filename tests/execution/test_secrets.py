@@ -1,4 +1,4 @@
-"""A secret is nowhere in what a run leaves, however the notebook shows it."""
+"""A secret is in no file of a run, however the notebook shows it."""
 
 import json
 from pathlib import Path
@@ -29,8 +29,8 @@ WAYS = {
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_secret_is_nowhere_in_what_a_run_leaves(tmp_path: Path, secret: str) -> None:
-    """Not in files, not in the database; and masking it breaks nothing."""
+def test_a_secret_is_stored_nowhere(tmp_path: Path, secret: str) -> None:
+    """Neither files nor the database contain it, and masking it damages nothing."""
     instance = open_instance(tmp_path / "root", slots=2)
     api = instance.api()
     started = {}
@@ -54,5 +54,5 @@ def test_a_secret_is_nowhere_in_what_a_run_leaves(tmp_path: Path, secret: str) -
 
 
 def _escaped(text: str, is_ascii: bool) -> str:
-    """Return a text as it stands inside JSON."""
+    """Return a text as it is written in JSON."""
     return json.dumps(text, ensure_ascii=is_ascii)[1:-1]

@@ -1,4 +1,4 @@
-"""Many runs that are followed at once."""
+"""Many runs that are tracked at once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +45,7 @@ def commits() -> Iterator[list[str]]:
 
 
 def follow(instance: StoreOnly, root: Path) -> list[TrackedRun]:
-    """Follow runs of which each has recorded its number; a note of each is due."""
+    """Track runs of which each has recorded its number; a store of each is due."""
     found = []
     for number in range(RUNS):
         run_id = instance.api.runs.start_run(instance.groups[0], arguments(x=number))["id"]
@@ -59,10 +59,10 @@ def follow(instance: StoreOnly, root: Path) -> list[TrackedRun]:
     return found
 
 
-def test_what_many_runs_say_is_stored_in_one_transaction(
+def test_the_progress_of_many_runs_is_stored_in_one_transaction(
     instance: StoreOnly, tmp_path: Path, commits: list[str]
 ) -> None:
-    """However many there are, the disk is waited for once; nothing is stored twice."""
+    """The number of commits does not depend on the number of runs; nothing is stored twice."""
     followed = follow(instance, tmp_path / "root")
     commits.clear()
 
@@ -74,8 +74,8 @@ def test_what_many_runs_say_is_stored_in_one_transaction(
     assert stored == [{"loss": number} for number in range(RUNS)]
 
 
-def test_one_that_cannot_be_stored_does_not_silence_the_others(instance: StoreOnly, tmp_path: Path) -> None:
-    """They are left to be noted one by one, with all that they said."""
+def test_one_failing_run_does_not_affect_the_others(instance: StoreOnly, tmp_path: Path) -> None:
+    """The others are stored one by one, with all their data."""
     followed = follow(instance, tmp_path / "root")
     followed[2]._progress["text"] = object()
     followed[2]._is_changed = True

@@ -74,12 +74,12 @@ def test_no_constant_has_two_values() -> None:
 
 
 def test_module_names_say_what_is_in_them() -> None:
-    """No module is a drawer for the rest."""
+    """No module collects what belongs nowhere."""
     assert [path for path in MODULES if path.stem in SAYS_NOTHING] == []
 
 
 def test_folders_are_small() -> None:
-    """A folder has so few modules that their list is read at a glance."""
+    """The list of modules in a folder is read at a glance."""
     counts = defaultdict(int)
     for path in MODULES:
         counts[path.parent.relative_to(PACKAGE).as_posix()] += path.name != "__init__.py"
@@ -98,7 +98,7 @@ def test_no_function_has_a_vague_verb() -> None:
     assert vague == []
 
 
-def test_what_is_found_may_be_none_and_what_is_got_is_not() -> None:
+def test_get_never_returns_none() -> None:
     """`find_` returns None for what is absent, `get_` raises."""
     optional = [
         where

@@ -72,7 +72,7 @@ def test_a_line_runs_a_notebook(shell: InteractiveShell, folder: Path) -> None:
 
 
 def test_parameters_have_tab_completion(shell: InteractiveShell, folder: Path) -> None:
-    """The parameters of the named notebook are completed, and notebooks if none is named."""
+    """The completions are the parameters of the named notebook, or notebooks if none is named."""
     write_notebook(folder / "completion.ipynb", "1", parameters="rate = 0.1\ndepth = 3")
 
     def offered(line: str) -> list[str]:

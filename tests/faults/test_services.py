@@ -63,7 +63,7 @@ def ask(root: Path, question: str) -> int:
 
 
 def read_frame(root: Path, start: Path | None = None) -> pandas.DataFrame:
-    """Return the results of the only sweep of a root, starting it if requested."""
+    """Return the results of the only sweep of a root, which is started if requested."""
     instance = open_instance(root, slots=2)
     api = instance.api()
     if start is not None:

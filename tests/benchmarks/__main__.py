@@ -62,12 +62,12 @@ QUICK_RUNS = 10
 
 
 def main() -> int:
-    """Measure the rows that were asked for and print them.
+    """Measure the selected rows and print them.
 
     Returns
     -------
     int
-        0, or 1 when a row broke; one that cannot be measured here, or misses its target, is none.
+        0, or 1 if a row failed; a row that cannot be measured here, or misses its target, is not a failure.
     """
     options = _parser().parse_args()
     if options.write and (options.only or options.quick):

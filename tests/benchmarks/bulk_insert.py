@@ -1,4 +1,4 @@
-"""Very many rows at once, as runs of a small notebook leave them, by what each database takes fastest."""
+"""Bulk inserts of the rows of small runs, in the fastest way of each database."""
 
 import json
 import sqlite3
@@ -74,7 +74,7 @@ def insert_runs(
 
 
 def insert_sweep(root: Path, group: str, api: Api, count: int) -> str:
-    """Start a sweep of one point on a root on SQLite and insert the others; see `fill_sweep`."""
+    """Start a sweep of one point on a root on SQLite, and insert the other points; see `fill_sweep`."""
     started = str(api.sweeps.start_sweep(group, [arguments(x=-1)])["id"])
     database = Database(f"sqlite:///{root / DATABASE_FILE}")
     try:
@@ -106,24 +106,24 @@ def fill(
     *,
     whole: int = 0,
 ) -> None:
-    """Insert runs straight into the tables; they have no run directories.
+    """Insert runs directly into the tables; they have no run directories.
 
     Parameters
     ----------
     database : Database
-        Where.
+        The database.
     names : sequence of str
-        Ids of groups, all of one workflow; a tenth of the runs is spread over all but the first.
+        Ids of groups of one workflow; a tenth of the runs is spread over all groups but the first.
     count : int
-        How many.
+        Number of runs.
     state : RunState, optional
         Their state.
     columns : dict, optional
-        Other columns of theirs.
+        Further columns of the runs.
     errors : int, optional
-        One in so many is an ERROR; 0 for none.
+        One in this number of runs is an ERROR; 0 for none.
     whole : int, optional
-        Of one in so many the events and result files are inserted too; 0 for none.
+        Events and result files are inserted for one in this number of runs; 0 for none.
     """
     with database.read() as connection:
         version, workflow = connection.execute(

@@ -1,4 +1,4 @@
-"""Rows about Dask: what a run costs there beside what it costs here, and what more workers bring."""
+"""Rows about Dask: the costs of a run there and here, and the effect of more workers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,9 +61,9 @@ def _scaling(bench: Bench, what: str, cell: str) -> Row:
 
 @contextmanager
 def _workers(bench: Bench, cell: str, count: int) -> Iterator[tuple[Api, str]]:
-    """Open an instance on a cluster whose workers have run a notebook a few times; give its default group."""
+    """Open an instance on a cluster with warm workers, and yield its default group."""
     cluster = Cluster(workers=count, threads=1)
-    instance = open_instance(bench.place() / "root", cluster=cluster.address, on_shutdown="cancel")
+    instance = open_instance(bench.new_folder() / "root", cluster=cluster.address, on_shutdown="cancel")
     try:
         api = instance.api()
         group = group_of(api.workflows.create_workflow(str(bench.notebook(cell))))

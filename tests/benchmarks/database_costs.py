@@ -1,7 +1,7 @@
 """Unit costs of a run on PostgreSQL, for the README: ``python -m tests.benchmarks.database_costs``.
 
-What a run of a small notebook asks of the database, and what it leaves in tables and folders; what a server
-at rest asks; how many transactions writers in processes of their own commit.
+They are the statements of a small run, its rows and files, the statements of an idle server, and the number
+of transactions that writers in several processes commit.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def counted() -> Iterator[Counter[str]]:
 
 
 def per_run(postgres: Postgres, place: Path) -> Iterator[str]:
-    """Run a small notebook often; then look at a server that rests."""
+    """Run a small notebook often; then measure an idle server."""
     notebook = write_notebook(place / "work.ipynb", CELL, parameters="x = 1")
     url = postgres.url(place)
     instance = open_instance(place / "root", db_url=url, slots=SLOTS, on_shutdown="cancel")
@@ -108,7 +108,7 @@ def per_run(postgres: Postgres, place: Path) -> Iterator[str]:
 
 
 def at_rest(follow: Callable[..., Any], ask: Callable[[str], Any], url: str) -> Iterator[str]:
-    """Count what a server asks that nobody uses, its live stream included."""
+    """Count the statements of an unused server, including its event stream."""
     stop = threading.Event()
     begin = ask("SELECT coalesce(max(seq), 0) FROM events")[0]
     stream = threading.Thread(target=lambda: list(follow(begin, stop=stop)))
@@ -160,7 +160,7 @@ def _sqlite_sizes(path: Path) -> Iterator[str]:
 
 
 def writers(postgres: Postgres, place: Path) -> Iterator[str]:
-    """Let writers note progress, a metric and a log, each of a run of its own; with turns, and without."""
+    """Let writers store progress, a metric and a log of a run each, with and without serialisation."""
     url = postgres.url(place)
     instance = open_quiet(place, url)
     fill(instance.database, instance.groups[:1], 100)

@@ -1,4 +1,4 @@
-"""Our side: the instance in this process, as a program uses it."""
+"""Runs of an instance in this process, as a program uses it."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ PATIENCE = 1200.0
 
 @contextmanager
 def open_api(root: Path) -> Iterator[Api]:
-    """Open an instance on a root; what still runs at the end is cancelled."""
+    """Open an instance on a root; active runs are cancelled at the end."""
     instance = open_instance(root, slots=SLOTS, on_shutdown="cancel")
     try:
         yield instance.api()
@@ -31,7 +31,7 @@ def open_api(root: Path) -> Iterator[Api]:
 
 @contextmanager
 def warm_group(bench: Bench, notebook: Path, config: Config) -> Iterator[tuple[Api, str]]:
-    """Open an instance with a workflow of a notebook that has run a few times; give its default group.
+    """Open an instance with a workflow that has run a few times, and yield its default group.
 
     Yields
     ------
@@ -43,9 +43,9 @@ def warm_group(bench: Bench, notebook: Path, config: Config) -> Iterator[tuple[A
     Raises
     ------
     NotMeasuredError
-        The instance refuses the config.
+        The instance rejects the config.
     """
-    with open_api(bench.place() / "root") as api:
+    with open_api(bench.new_folder() / "root") as api:
         group = group_of(api.workflows.create_workflow(str(notebook)))
         try:
             run_all(api, group, WARM_UP, config)
@@ -69,7 +69,7 @@ def run_one(api: Api, group: str, x: int, config: Config = None) -> None:
 
 
 def api_events(api: Api, after: int, group: str) -> Iterator[dict[str, Any]]:
-    """Yield the events of a group; end when patience does."""
+    """Yield the events of a group, until a timeout."""
     stop = threading.Event()
     timer = threading.Timer(PATIENCE, stop.set)
     timer.daemon = True
@@ -86,7 +86,7 @@ def wait_for(api: Api, events: Iterable[dict[str, Any]], run_ids: Iterable[str])
     Raises
     ------
     RuntimeError
-        A run ended otherwise.
+        A run ended without success.
     TimeoutError
         The events ended before the runs did.
     """
@@ -110,7 +110,7 @@ def our_rate(bench: Bench, cell: str, config: Config = None) -> Rate:
     Raises
     ------
     NotMeasuredError
-        The instance refuses the config.
+        The instance rejects the config.
     """
 
     def measure() -> Rate:

@@ -1,7 +1,7 @@
-"""The other side: papermill's command line and API, ploomber-engine and jupyter-scheduler.
+"""Other tools: papermill's command line and API, ploomber-engine and jupyter-scheduler.
 
-Each does the same work as ours: the notebook with its parameter, in a folder of its own, the executed
-notebook stored beside what the run leaves there.
+Each does the same work: it executes the notebook with its parameter in a folder of its own, and stores the
+executed notebook beside the results.
 """
 
 import importlib.util
@@ -58,7 +58,7 @@ def command_line_rate(bench: Bench, cell: str) -> Rate:
 
         def batch(count: int) -> None:
             with ThreadPoolExecutor(SLOTS) as threads:
-                list(threads.map(lambda x: run_command_line(notebook, bench.place(), x), range(count)))
+                list(threads.map(lambda x: run_command_line(notebook, bench.new_folder(), x), range(count)))
 
         batch(SLOTS)
         return bench.rate(batch)
@@ -72,7 +72,7 @@ def pool_rate(bench: Bench, execute: Execute, workers: int) -> Rate:
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
 
         def batch(count: int) -> None:
-            started = [pool.submit(execute, notebook, bench.place(), x) for x in range(count)]
+            started = [pool.submit(execute, notebook, bench.new_folder(), x) for x in range(count)]
             for each in started:
                 each.result()
 
@@ -83,10 +83,10 @@ def pool_rate(bench: Bench, execute: Execute, workers: int) -> Rate:
 def scheduler_rate(bench: Bench) -> Rate:
     """Measure jupyter-scheduler in a real Jupyter server, two jobs at a time.
 
-    It starts every job at once when it is created, so that it is the client that keeps two of them
-    going: it looks at both all the time and creates the next when one is done.
+    It starts every job at once when the job is created, so the client keeps two of them active: it polls
+    both, and creates the next one when one has ended.
     """
-    notebook, place = bench.notebook(TRIVIAL), bench.place()
+    notebook, place = bench.notebook(TRIVIAL), bench.new_folder()
     options = (
         f"--SchedulerApp.db_url=sqlite:///{place / 'scheduler.sqlite'}",
         f"--Scheduler.staging_path={place / 'staging'}",
@@ -133,12 +133,12 @@ def _create_job(client: httpx.Client, name: str, x: int) -> str:
 
 
 def require(module: str) -> None:
-    """Make sure that a rival is installed.
+    """Check that a tool is installed.
 
     Raises
     ------
     NotMeasuredError
-        It is not.
+        The tool is not installed.
     """
     if importlib.util.find_spec(module) is None:
         raise NotMeasuredError(f"{module} is not installed; `pip install -e '.[bench]'` brings it")

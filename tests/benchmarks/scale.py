@@ -1,7 +1,7 @@
-"""Rows about numbers: what is asked of a database with 1,000,000 runs, and of the same one with 1,000.
+"""Rows about large numbers: queries of a database with 1,000,000 runs, and of one with 1,000.
 
-Both databases are filled with what small runs leave, nine tenths of it in one group. The instance is a real
-one, but nothing executes: its backend does nothing.
+Both databases contain the rows of small runs, nine tenths of them in one group. The instance is a real one,
+but its backend does nothing.
 """
 
 import statistics
@@ -60,7 +60,7 @@ SCHEMA = {"results": {"schema": [{"name": "loss"}]}}
 
 @dataclass
 class StoreOnly:
-    """An instance on a database that is filled."""
+    """An instance on a filled database."""
 
     database: Database
     runs: Runs
@@ -123,9 +123,9 @@ ACCEPT = "accept a run while {:,} wait, against while none does"
 def accept(bench: Bench) -> Row:
     """Call `start_sweep` once, and `start_run` as often, while a sleeping run holds every slot."""
     count = bench.size(1_000, 100)
-    with open_api(bench.place() / "root") as api:
+    with open_api(bench.new_folder() / "root") as api:
         for _ in range(SLOTS):
-            running(api, bench.place(), BLOCK)
+            running(api, bench.new_folder(), BLOCK)
         group = group_of(api.workflows.create_workflow(str(bench.notebook(TRIVIAL))))
         api.sweeps.start_sweep(group, [arguments(x=0)])
         points = [arguments(x=x) for x in range(count)]
@@ -188,7 +188,7 @@ def _measured(bench: Bench, kind: str) -> dict[str, _Found]:
 
 
 def _measure(bench: Bench, kind: str) -> dict[str, _Found]:
-    place = bench.place()
+    place = bench.new_folder()
     if kind == "sqlite":
         return _ask_all(bench, place, None)
     if not PROGRAMS.is_dir():
@@ -201,7 +201,7 @@ def _measure(bench: Bench, kind: str) -> dict[str, _Found]:
 
 
 def _ask_all(bench: Bench, place: Path, url: Callable[[Path], str] | None) -> dict[str, _Found]:
-    """Fill two databases, and ask both by turns, so that whatever else the machine does is done to both."""
+    """Fill two databases and query both alternately, so that other load on the machine affects both."""
     instances = []
     try:
         for name, count in (("few", FEW), ("many", bench.size(MANY, MANY // 50))):
@@ -220,7 +220,7 @@ def _ask_all(bench: Bench, place: Path, url: Callable[[Path], str] | None) -> di
 
 
 def _fill(instance: StoreOnly, count: int) -> None:
-    """Fill an instance; of many runs ten thousand are points of the sweep."""
+    """Fill an instance; ten thousand of many runs are points of the sweep."""
     filling = Database(instance.url)
     if count > POINTS:
         fill_sweep(filling, instance.groups[0], instance.sweep, POINTS)
@@ -231,7 +231,7 @@ def _fill(instance: StoreOnly, count: int) -> None:
 
 
 def _ask(many: StoreOnly, few: StoreOnly, name: str) -> _Found:
-    """Ask both by turns; runs that were accepted for it wait no longer."""
+    """Query both alternately; accepted runs do not remain in the queue."""
     ask = QUESTIONS[name][1]
     found = _time(lambda: ask(many), lambda: ask(few))
     for instance in (many, few):
@@ -240,7 +240,7 @@ def _ask(many: StoreOnly, few: StoreOnly, name: str) -> _Found:
 
 
 def _ask_queue(instance: StoreOnly, waiting: int) -> dict[str, _Found]:
-    """Claim and accept while few runs wait, and then while many do."""
+    """Claim and accept with few waiting runs, and then with many."""
     few, start = 100, QUESTIONS["start"][1]
 
     def claim() -> float:
@@ -256,7 +256,7 @@ def _ask_queue(instance: StoreOnly, waiting: int) -> dict[str, _Found]:
 
 
 def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> StoreOnly:
-    """Open an instance in a folder that executes nothing, with a workflow, groups and a sweep of one run."""
+    """Open an instance without execution in a folder, with a workflow, groups and a sweep of one run."""
     files, database = open_store(place / "root", url)
     limits, catalog, runs = Limits(queue=waiting + 10_000), Catalog(database), Runs(database)
     parts = Components(
@@ -297,7 +297,7 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> StoreOnl
 
 
 def settle(database: Database) -> None:
-    """Do at once what PostgreSQL does by itself a little later; SQLite does nothing of the kind."""
+    """Do what PostgreSQL would do by itself a little later; SQLite does nothing of the kind."""
     if not database.is_sqlite:
         with database.read() as connection:
             driver: Any = connection.connection.driver_connection
@@ -317,7 +317,7 @@ def _note(instance: StoreOnly) -> None:
 
 
 def _time(ours: Callable[[], object], theirs: Callable[[], object] | None = None) -> _Found:
-    """Return the median seconds of calls by turns, after one of each that is not counted."""
+    """Return the median seconds of alternating calls, without the first one of each."""
     times: list[tuple[float, float]] = []
     while len(times) <= CALLS and sum(one + other for one, other in times) < ENOUGH:
         times.append((clock(ours), clock(theirs) if theirs else 0.0))

@@ -1,4 +1,4 @@
-"""Rows about the Jupyter server: the pauses of its event loop, its memory, and how soon a kernel knows."""
+"""Rows about the Jupyter server: the pauses of its event loop, its memory, and the delays of kernels."""
 
 import multiprocessing
 import statistics
@@ -50,11 +50,11 @@ OURS_ALONE = "--ServerApp.jpserver_extensions={'jupyter_scheduler': False}"
 
 
 def pauses(bench: Bench) -> Row:
-    """Wait for a trivial route, asked every 10 ms, while runs churn and while none does."""
+    """Request a trivial route every 10 ms, while runs execute and while none does."""
     count = bench.size(200, 20)
     notebook = bench.notebook(TRIVIAL)
     with (
-        open_server(bench.place() / "root", notebook.parent) as server,
+        open_server(bench.new_folder() / "root", notebook.parent) as server,
         server.api() as api,
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
         httpx.Client(base_url=server.api_url, headers=_headers(server), timeout=60) as client,
@@ -83,9 +83,9 @@ def pauses(bench: Bench) -> Row:
 
 
 def memory(bench: Bench) -> Row:
-    """Weigh a server that has listed many runs, and one that has listed none as often."""
+    """Measure the memory of a server that has listed many runs, and of one that has listed none."""
     count = bench.size(10_000, 1_000)
-    notebook, root = bench.notebook(TRIVIAL), bench.place() / "root"
+    notebook, root = bench.notebook(TRIVIAL), bench.new_folder() / "root"
     with open_api(root) as api:
         group = group_of(api.workflows.create_workflow(str(notebook)))
     with open_server(root, notebook.parent) as server, server.api() as api:
@@ -110,11 +110,11 @@ def memory(bench: Bench) -> Row:
 
 
 def traits(bench: Bench) -> Row:
-    """Watch runs through widgets, in a process as a kernel is one, and compare with when they changed."""
+    """Watch runs through widgets in a process, and compare the times with those of the changes."""
     rounds = bench.size(4, 1)
     notebook = bench.notebook(CHURN)
     with (
-        open_server(bench.place() / "root", notebook.parent, AT_ONCE) as server,
+        open_server(bench.new_folder() / "root", notebook.parent, AT_ONCE) as server,
         server.api() as api,
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
     ):
@@ -137,7 +137,7 @@ def traits(bench: Bench) -> Row:
 
 
 def watch(url: str, token: str, group: str, count: int) -> list[float]:
-    """Start runs with a widget each; return the seconds from each change of state to the trait's."""
+    """Start runs with a widget each, and return the delays between changes of state and of the trait."""
     seen: dict[tuple[str, str], float] = {}
     ended = threading.Semaphore(0)
 
@@ -178,13 +178,13 @@ def open_server(root: Path, folder: Path, slots: int = SLOTS) -> Iterator[Jupyte
 
 
 def churn(url: str, token: str, group: str, count: int) -> None:
-    """Start runs over HTTP and follow them by the live stream to their end; for a process of its own."""
+    """Start runs over HTTP and follow them by the event stream to their end; for a separate process."""
     with open_remote(url, token) as api:
         run_all(api, group, count)
 
 
 def probe(client: httpx.Client, is_over: Callable[[], bool]) -> list[float]:
-    """Ask a trivial route on one connection until it is over; return the seconds that the responses took."""
+    """Request a trivial route on one connection until a stop, and return the seconds of the responses."""
     waits, due = [], time.perf_counter()
     while not is_over():
         time.sleep(max(0.0, due - time.perf_counter()))
@@ -197,7 +197,7 @@ def probe(client: httpx.Client, is_over: Callable[[], bool]) -> list[float]:
 
 
 def list_all(api: Api, group: str) -> int:
-    """List all runs of a group, page by page; return how many there are."""
+    """List all runs of a group by pages, and return their number."""
     found, before = 0, None
     while True:
         page = api.runs.list_runs(group, limit=PAGE, before=before)  # type: ignore[call-arg]

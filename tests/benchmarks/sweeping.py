@@ -1,4 +1,4 @@
-"""Rows about sweeps: against what else runs a grid of notebooks, what a search finds, what a kernel holds."""
+"""Rows about sweeps: compared with other grids of notebooks, results of searches, memory in a kernel."""
 
 import multiprocessing
 import os
@@ -57,7 +57,7 @@ def our_sweeps(bench: Bench) -> Rate:
 
     def measure() -> Rate:
         notebook = bench.notebook(TRIVIAL)
-        with open_api(bench.place() / "root") as api:
+        with open_api(bench.new_folder() / "root") as api:
 
             def batch(count: int) -> None:
                 frame = rw.sweep(notebook, x=range(count), api=api).wait().to_frame()
@@ -70,14 +70,14 @@ def our_sweeps(bench: Bench) -> Rate:
 
 
 def sweep_joblib(bench: Bench) -> Row:
-    """Call papermill in a loop that joblib spreads over warm processes."""
+    """Call papermill in a loop that joblib distributes over warm processes."""
     require("joblib")
     from joblib import Parallel, delayed
 
     notebook = bench.notebook(TRIVIAL)
 
     def batch(count: int) -> None:
-        Parallel(n_jobs=SLOTS)(delayed(run_papermill)(notebook, bench.place(), x) for x in range(count))
+        Parallel(n_jobs=SLOTS)(delayed(run_papermill)(notebook, bench.new_folder(), x) for x in range(count))
 
     batch(2 * SLOTS)
     return _against(bench, f"papermill in a joblib loop, {SLOTS} jobs", bench.rate(batch))
@@ -86,7 +86,7 @@ def sweep_joblib(bench: Bench) -> Row:
 def sweep_hydra(bench: Bench) -> Row:
     """Call papermill by Hydra's multirun with its joblib launcher."""
     require("hydra_plugins.hydra_joblib_launcher")
-    place = bench.place()
+    place = bench.new_folder()
     script = place / "app.py"
     script.write_text(HYDRA.format(notebook=str(bench.notebook(TRIVIAL))))
 
@@ -100,7 +100,7 @@ def sweep_hydra(bench: Bench) -> Row:
 def sweep_ploomber(bench: Bench) -> Row:
     """Build a task of ploomber over a grid with its parallel executor."""
     require("ploomber")
-    place = bench.place()
+    place = bench.new_folder()
     notebook = write_notebook(
         place / "work.ipynb", TRIVIAL, parameters="x = 1\nupstream = None\nproduct = None"
     )
@@ -114,12 +114,14 @@ def sweep_ploomber(bench: Bench) -> Row:
 
 
 def search(bench: Bench) -> Row:
-    """Look for the least value by `optimize` and at random: as many runs, the same seeds."""
+    """Search for the least value by `optimize` and at random, with as many runs and the same seeds."""
     require("optuna")
     trials, seeds = bench.size(TRIALS, 12), bench.size(SEEDS, 2)
     space = {"rate": rw.loguniform(1e-4, 1.0), "depth": rw.integers(1, 20)}
-    notebook = write_notebook(bench.place() / "bowl.ipynb", BOWL, parameters="rate = 0.1\ndepth: int = 3")
-    with open_api(bench.place() / "root") as api:
+    notebook = write_notebook(
+        bench.new_folder() / "bowl.ipynb", BOWL, parameters="rate = 0.1\ndepth: int = 3"
+    )
+    with open_api(bench.new_folder() / "root") as api:
         learned, drawn = [], []
         for seed in range(seeds):
             found = rw.optimize(notebook, objective="loss", n_trials=trials, seed=seed, api=api, **space)
@@ -141,10 +143,10 @@ def search(bench: Bench) -> Row:
 
 
 def points(bench: Bench) -> Row:
-    """Hold a sweep of many points in a process as a kernel does: its view, its rows, its data frame."""
+    """Hold a sweep of many points in a process like a kernel: its view, its rows, its data frame."""
     count = bench.size(10_000, 1_000)
     notebook = bench.notebook(TRIVIAL)
-    root = bench.place() / "root"
+    root = bench.new_folder() / "root"
     server = start_server(root, notebook.parent)
     try:
         with server.api() as api:
@@ -184,7 +186,7 @@ def _grown(url: str, token: str, sweep_id: str) -> int:
 
 
 def _call(command: list[str], place: Path) -> None:
-    """Run a script; what it prints is shown where it fails."""
+    """Run a script; its output is shown if it fails."""
     environment = {**os.environ, "PLOOMBER_STATS_ENABLED": "false", "HYDRA_FULL_ERROR": "1"}
     done = subprocess.run(
         [sys.executable, *command], cwd=place, env=environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The table of all rows, the facts of the machine above it, and its place in the README."""
+"""The table of all rows, the description of the machine above it, and its position in the README."""
 
 import datetime
 import os
@@ -35,7 +35,7 @@ class NotMeasuredError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; every text is ready to be printed."""
+    """One line of the table; its texts are ready to be printed."""
 
     what: str
     """What was done, on both sides."""
@@ -65,7 +65,7 @@ def make_table(rows: Sequence[Row], facts: str) -> str:
     Parameters
     ----------
     rows : sequence of Row
-        In their order.
+        The rows, in order.
     facts : str
         One line about the machine.
 
@@ -80,14 +80,14 @@ def make_table(rows: Sequence[Row], facts: str) -> str:
 
 
 def write_table(table: str) -> None:
-    """Put a table between the markers of the README, in place of the one before."""
+    """Replace the table between the markers of the README."""
     before, _, rest = README.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     README.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", "utf-8")
 
 
 def machine_facts() -> str:
-    """Return one line about the machine, taken before anything is measured."""
+    """Return one line about the machine, determined before anything is measured."""
     memory = psutil.virtual_memory().total / 2**30
     facts = [
         f"{_processor()}, {os.cpu_count()} cores",
@@ -112,7 +112,7 @@ def _processor() -> str:
 
 
 def _file_system(folder: Path) -> str:
-    """Return the kind of file system of a folder; how fast a write is made durable depends on it."""
+    """Return the type of a folder's file system, which determines the speed of durable writes."""
     mounts = [
         mount
         for mount in psutil.disk_partitions(all=True)

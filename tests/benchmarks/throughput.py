@@ -1,4 +1,4 @@
-"""Rows about the time of runs: ours against papermill's command line, and against what else there is."""
+"""Rows about the time of runs: compared with papermill's command line, and with other tools."""
 
 import statistics
 
@@ -51,7 +51,7 @@ def imports_spawn(bench: Bench) -> Row:
 
 
 def plot_direct(bench: Bench) -> Row:
-    """Tabulate, draw and save with them on the default kernel: work that is the same on both sides."""
+    """Tabulate, draw and save on the default kernel: work that is the same on both sides."""
     return _against_command_line(bench, "notebook that tabulates and plots, default kernel", PLOT, None)
 
 
@@ -61,10 +61,10 @@ def latency(bench: Bench) -> Row:
     with warm_group(bench, notebook, None) as (api, group):
         count = bench.size(20, 3)
         ours = statistics.median(clock(lambda x=x: run_one(api, group, x)) for x in range(count))
-    run_command_line(notebook, bench.place(), 0)
+    run_command_line(notebook, bench.new_folder(), 0)
     calls = bench.size(5, 1)
     theirs = statistics.median(
-        clock(lambda x=x: run_command_line(notebook, bench.place(), x)) for x in range(calls)
+        clock(lambda x=x: run_command_line(notebook, bench.new_folder(), x)) for x in range(calls)
     )
     return Row(
         "one trivial run, `start_run` to SUCCESS, against one call of the `papermill` command line",
@@ -78,7 +78,7 @@ def latency(bench: Bench) -> Row:
 
 
 def rival_papermill_loop(bench: Bench) -> Row:
-    """Call papermill's API in one warm process, one after the other."""
+    """Call papermill's API in one warm process, sequentially."""
     rate = pool_rate(bench, run_papermill, 1)
     return _against(bench, "papermill's API in a loop in one warm process", rate)
 
@@ -120,7 +120,7 @@ def _against(bench: Bench, rival: str, theirs: Rate, remark: str = "") -> Row:
 
 
 def _compare(what: str, ours: Rate, theirs: Rate, note: str, target: float | None = None) -> Row:
-    """Make a row of two throughputs; the target is how many times theirs ours should be."""
+    """Make a row of two throughputs; the target is the ratio of ours to theirs."""
     ratio = ours.per_second / theirs.per_second
     counted = f"{ours.runs} runs in {ours.seconds:.1f} s, {theirs.runs} in {theirs.seconds:.1f} s"
     return Row(

@@ -1,4 +1,4 @@
-"""Rows about views in a browser: how soon a long table is there, and how smoothly it scrolls."""
+"""Rows about views in a browser: the time until a long table is shown, and the smoothness of scrolling."""
 
 import shutil
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def opened(bench: Bench, count: int, is_sweep: bool) -> Iterator[Page]:
     if shutil.which(CHROMIUM) is None:
         raise NotMeasuredError(f"there is no {CHROMIUM}")
     notebook = bench.notebook(TRIVIAL)
-    root = bench.place() / "root"
+    root = bench.new_folder() / "root"
     server = start_server(root, notebook.parent, app="lab")
     try:
         with server.api() as api:
@@ -84,12 +84,12 @@ def opened(bench: Bench, count: int, is_sweep: bool) -> Iterator[Page]:
 
 
 def table(bench: Bench) -> Row:
-    """Open a table of 10,000 runs in JupyterLab; scroll it by a little and by much."""
+    """Open a table of 10,000 runs in JupyterLab, and scroll by small and large distances."""
     return _shown(bench, "RunTable", is_sweep=False)
 
 
 def sweep(bench: Bench) -> Row:
-    """Open a sweep of 10,000 runs in JupyterLab, with its grid, plot and table; scroll it in the same way."""
+    """Open a sweep of 10,000 runs in JupyterLab, with its grid, plot and table, and scroll alike."""
     return _shown(bench, "SweepView", is_sweep=True)
 
 

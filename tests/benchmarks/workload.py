@@ -1,4 +1,4 @@
-"""What both sides do: the notebooks, how often, and how time is taken."""
+"""The workload of both sides: notebooks, repetitions, and measurement of time."""
 
 import time
 import uuid
@@ -42,7 +42,7 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True)
 class Rate:
-    """How many runs were finished in how many seconds."""
+    """A number of finished runs and the seconds that they took."""
 
     runs: int
     seconds: float
@@ -58,14 +58,14 @@ class Rate:
 
 @dataclass
 class Bench:
-    """One benchmark run: its sizes, its folder, and what was measured already.
+    """One execution of the benchmark: its sizes, its folder, and earlier measurements.
 
     Attributes
     ----------
     runs : int
         Runs of a batch whose throughput is measured.
     is_quick : bool
-        Smaller sizes everywhere: to try the benchmark, not to quote it.
+        Smaller sizes everywhere, for a trial whose figures are not quoted.
     folder : Path
         Temporary folder of all rows, removed at the end.
     """
@@ -80,17 +80,17 @@ class Bench:
         return quick if self.is_quick else full
 
     def once(self, key: Any, measure: Callable[[], Seen]) -> Seen:
-        """Measure what several rows compare with only once; a failure is tried again."""
+        """Measure only once what several rows compare with; a failure is repeated."""
         if key not in self._seen:
             self._seen[key] = measure()
         return self._seen[key]
 
     def has(self, key: Any) -> bool:
-        """Say whether something was measured already."""
+        """Return whether something was measured already."""
         return key in self._seen
 
-    def place(self) -> Path:
-        """Make a new folder."""
+    def new_folder(self) -> Path:
+        """Create a new folder."""
         folder = self.folder / uuid.uuid4().hex
         folder.mkdir()
         return folder
@@ -100,7 +100,7 @@ class Bench:
         return write_notebook(self.place() / "work.ipynb", cell, parameters=PARAMETERS)
 
     def rate(self, batch: Callable[[int], None]) -> Rate:
-        """Measure throughput: batches until enough time has passed to average the machine's moods.
+        """Measure throughput: batches until enough time has passed to average out fluctuations.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class Bench:
         Returns
         -------
         Rate
-            Of all batches together, at least one.
+            The rate of all batches together, at least one.
         """
         enough = self.size(10, 1)
         done, begin = 0, time.perf_counter()

@@ -187,7 +187,7 @@ class _Inspection:
         if found is None:
             yield Violation(11, key, "it has a row, but it is missing")
         elif found != sha256:
-            yield Violation(15, key, "it has another content than it had")
+            yield Violation(15, key, "its content has changed")
 
 
 def is_alive(path: Path) -> bool:

@@ -97,7 +97,7 @@ class Bench:
 
     def notebook(self, cell: str) -> Path:
         """Write a notebook with a parameters cell and one further code cell."""
-        return write_notebook(self.place() / "work.ipynb", cell, parameters=PARAMETERS)
+        return write_notebook(self.new_folder() / "work.ipynb", cell, parameters=PARAMETERS)
 
     def rate(self, batch: Callable[[int], None]) -> Rate:
         """Measure throughput: batches until enough time has passed to average out fluctuations.

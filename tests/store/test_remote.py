@@ -249,7 +249,7 @@ def test_the_doctor_names_missing_changed_and_orphaned_objects(
     shared.object_store.put(
         {f"runs/{changed}/workdir/x.csv": b"x\n7\n", copy: b"{}", "runs/0a/run.json": b"{}"}
     )
-    monkeypatch.setattr(doctor, "CHECKER", MinimumAges(0.0, 0.0, 0.0))
+    monkeypatch.setattr(doctor, "REPORT_AGES", MinimumAges(0.0, 0.0, 0.0))
     before = shared.stored()
     assert [str(each) for each in check(shared.url, shared.db_url, recheck_delay=0.0)] == sorted(
         [

@@ -31,6 +31,7 @@ A message is composed in one place, from what is at fault (`subject`), what is w
 and what would be right (`remedy`): ``alpha: 'abc' is not a number``.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from runwidgets.schema import ErrorBody
@@ -47,15 +48,22 @@ class RunWidgetsError(Exception):
         What is wrong with it.
     remedy : str, optional
         What would be right.
+    point : int, optional
+        The number of the point of a sweep that is at fault.
     """
 
     status: ClassVar[int] = 500
 
-    def __init__(self, subject: str, problem: str, remedy: str | None = None) -> None:
+    def __init__(
+        self, subject: str, problem: str, remedy: str | None = None, *, point: int | None = None
+    ) -> None:
         self.subject = subject
         self.problem = problem
         self.remedy = remedy
+        self.point = point
         sentence = f"{subject}: {problem}" if subject else problem
+        if point is not None:
+            sentence = f"point {point}: {sentence}"
         self.message = f"{sentence}; {remedy}" if remedy else sentence
         super().__init__(self.message)
 
@@ -75,13 +83,15 @@ class RunWidgetsError(Exception):
         Returns
         -------
         dict
-            ``{"message", "error", "subject"?, "problem"?}``.
+            ``{"message", "error", "subject"?, "problem"?, "point"?}``.
         """
         body = self.to_json()
         if self.subject:
             body["subject"] = self.subject
         if self.problem:
             body["problem"] = self.problem
+        if self.point is not None:
+            body["point"] = self.point
         return body
 
 
@@ -205,23 +215,28 @@ def _classes(root: type[RunWidgetsError]) -> list[type[RunWidgetsError]]:
     return [root, *(each for child in root.__subclasses__() for each in _classes(child))]
 
 
-def from_json(body: dict[str, str], status: int) -> RunWidgetsError:
+def from_json(body: Mapping[str, object], status: int) -> RunWidgetsError:
     """Recreate the error that the other side raised.
 
     Parameters
     ----------
     body : dict
-        The result of `RunWidgetsError.to_json`.
+        The result of `RunWidgetsError.to_json` or `RunWidgetsError.to_response`.
     status : int
         The HTTP status; it selects the class when the class name is unknown.
 
     Returns
     -------
     RunWidgetsError
-        An instance of the same class, with the same message.
+        An instance of the same class, with the same message and what the body says of subject and problem.
     """
     classes = _classes(RunWidgetsError)
     named = [cls for cls in classes if cls.__name__ == body.get("error")]
     fitting = [cls for cls in classes if cls.status == status]
     chosen = (named or fitting or [RunWidgetsError])[0]
-    return chosen("", body.get("message") or f"the server answered {status}")
+    error = chosen("", str(body.get("message") or f"the server answered {status}"))
+    error.subject = str(body.get("subject", ""))
+    error.problem = str(body.get("problem", error.problem))
+    point = body.get("point")
+    error.point = point if isinstance(point, int) else None
+    return error

@@ -16,6 +16,8 @@ class ErrorBody(TypedDict):
     """Name of what is at fault; absent if it has no name."""
     problem: NotRequired[str]
     """What is wrong."""
+    point: NotRequired[int]
+    """Number of the point of a sweep that is at fault; absent in other errors."""
 
 
 class RouteDescriptor(TypedDict):

@@ -262,7 +262,7 @@ class RestHandler(APIHandler):
     # -- errors ------------------------------------------------------------------------------------
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Convert any exception into ``{"message", "error", "subject"?, "problem"?}``.
+        """Convert any exception into ``{"message", "error", "subject"?, "problem"?, "point"?}``.
 
         This is the only place where errors become HTTP. An exception that is neither an error of runwidgets
         nor one that Jupyter or Tornado meant for the client becomes a 500 without details.

@@ -37,7 +37,7 @@ NAMED = {
     schema.SeriesValue: "SeriesValue",
     schema.RunEvent: "RunEvent",
 }
-"""Types that have a name and are no classes."""
+"""Types that have a name and are not classes."""
 ANNOTATING = {"description", "examples", "format", "minimum", "maximum", "exclusiveMinimum"}
 """What a specification says beyond the type."""
 TYPES = Path(str(files("runwidgets"))) / "frontend/src/model/types.ts"

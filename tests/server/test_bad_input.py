@@ -185,7 +185,7 @@ class TestQueries:
     @pytest.mark.parametrize(
         ("path", "sentence"),
         [
-            ("groups/{groupId}/runs?state=DONE", "state: 'DONE' is no state; use one of PENDING"),
+            ("groups/{groupId}/runs?state=DONE", "state: 'DONE' is not a state; use one of PENDING"),
             ("groups/{groupId}/runs?limit=-1", "limit: must be 1 to 500"),
             ("groups/{groupId}/runs?limit=501", "limit: must be 1 to 500"),
             ("groups/{groupId}/runs?limit=1e3", "limit: '1e3' is not a whole number"),

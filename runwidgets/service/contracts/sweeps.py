@@ -41,7 +41,7 @@ class SweepService(ABC):
 
         A refused call leaves nothing; an accepted one is on disk before the call returns. Points are
         checked as `RunService.start_run` checks its arguments. The error is that of the first invalid point,
-        which its subject names: ``point 3: lr``.
+        whose number is the attribute `point`.
 
         Parameters
         ----------

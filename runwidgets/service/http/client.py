@@ -182,8 +182,6 @@ def check(answer: httpx.Response) -> None:
     if not isinstance(body, dict):
         body = {}
     error = from_json(body, answer.status_code)
-    error.subject = str(body.get("subject", ""))
-    error.problem = str(body.get("problem", error.problem))
     raise error
 
 

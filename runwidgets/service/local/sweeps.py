@@ -234,7 +234,7 @@ class LocalSweepService(SweepService):
             try:
                 prepared.append(submission.prepare(point))
             except RunWidgetsError as error:
-                raise type(error)(f"point {number}: {error.subject}", error.problem, error.remedy) from error
+                raise type(error)(error.subject, error.problem, error.remedy, point=number) from error
         return prepared
 
     def _reuse(

@@ -254,4 +254,5 @@ export interface ErrorBody {
   error: string;
   subject?: string;
   problem?: string;
+  point?: number;
 }

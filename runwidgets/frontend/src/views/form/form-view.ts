@@ -244,7 +244,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       show();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      const name = (error.subject ?? '').replace(/^point \d+: /, '').split(/[.[]/)[0];
+      const name = (error.subject ?? '').split(/[.[]/)[0];
       const field = fields.find((each) => each.name === name) ?? null;
       field?.show(error.problem ?? error.message);
       summary.show([[field, field ? (error.problem ?? error.message) : error.message]]);

@@ -86,7 +86,7 @@ class TrackedRun:
 
     @property
     def may_retry(self) -> bool:
-        """Whether a failed attempt is tracked by another one."""
+        """Whether another attempt follows a failed one."""
         return self.attempts <= self.description["config"].get("retries", 0) and not self.is_cancelled
 
     def retry(self) -> None:

@@ -28,7 +28,7 @@ NOTEBOOKS = [
     # A file written by a magic and executed as a process, found in the working folder.
     "openmdao/features/building_blocks/components/external_code_comp",
     "openmdao/features/building_blocks/components/ks_comp",
-    "openmdao/features/building_blocks/drivers/doe_driver",
+    "openmdao/features/building_blocks/drivers/scipy_optimize_driver",
     # A solver's report.
     "openmdao/features/building_blocks/solvers/nonlinear_block_gs",
     "openmdao/features/core_features/options/options",

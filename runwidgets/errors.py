@@ -68,16 +68,6 @@ class RunWidgetsError(Exception):
         super().__init__(self.message)
 
     def to_json(self) -> ErrorBody:
-        """Return the body that crosses the wire.
-
-        Returns
-        -------
-        dict
-            ``{"message": ..., "error": class name}``.
-        """
-        return {"message": self.message, "error": type(self).__name__}
-
-    def to_response(self) -> ErrorBody:
         """Return the body of an error response, which also names what is at fault.
 
         Returns
@@ -85,7 +75,7 @@ class RunWidgetsError(Exception):
         dict
             ``{"message", "error", "subject"?, "problem"?, "point"?}``.
         """
-        body = self.to_json()
+        body: ErrorBody = {"message": self.message, "error": type(self).__name__}
         if self.subject:
             body["subject"] = self.subject
         if self.problem:
@@ -221,14 +211,14 @@ def from_json(body: Mapping[str, object], status: int) -> RunWidgetsError:
     Parameters
     ----------
     body : dict
-        The result of `RunWidgetsError.to_json` or `RunWidgetsError.to_response`.
+        The result of `RunWidgetsError.to_json`.
     status : int
         The HTTP status; it selects the class when the class name is unknown.
 
     Returns
     -------
     RunWidgetsError
-        An instance of the same class, with the same message and what the body says of subject and problem.
+        An instance of the same class, with the same message, subject, problem and point.
     """
     classes = _classes(RunWidgetsError)
     named = [cls for cls in classes if cls.__name__ == body.get("error")]

@@ -283,7 +283,7 @@ class RestHandler(APIHandler):
         for kind, seconds in RETRY_AFTER.items():
             if isinstance(error, kind):
                 self.set_header("Retry-After", str(getattr(error, "retry_after", None) or seconds))
-        self.finish(json.dumps(error.to_response()))
+        self.finish(json.dumps(error.to_json()))
 
     def _named(self, exception: BaseException | None, status: int) -> tuple[RunWidgetsError, int]:
         if isinstance(exception, RunWidgetsError):

@@ -204,7 +204,7 @@ class KernelBridge:
         if not isinstance(error, RunWidgetsError):
             log.error("runwidgets: a request failed", exc_info=error)
             error = RunWidgetsError("", "the kernel failed; its log says why")
-        body = json.dumps(error.to_response()).encode()
+        body = json.dumps(error.to_json()).encode()
         self._send_message(
             {"id": name, "status": error.status, "at": 0, "isLast": True, "type": JSON_TYPE}, body
         )

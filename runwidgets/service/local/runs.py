@@ -110,15 +110,13 @@ class LocalRunService(RunService):
 
     def cancel_run(self, run_id: str, reason: str | None = None) -> RunHandle:
         """Stop an active run; see `RunService`."""
-        size = self._parts.limits.string_size
-        message = check_text("reason", reason, size) if reason else "the run was cancelled"
+        message = self._check_message("reason", reason) or "the run was cancelled"
         return self._cancel(run_id, RunReason.CANCELED, message)
 
     def prune_run(self, run_id: str, message: str | None = None) -> RunHandle:
         """Stop an active run because it is not promising; see `RunService`."""
-        size = self._parts.limits.string_size
-        said = check_text("message", message, size) if message else "the run was not promising"
-        return self._cancel(run_id, RunReason.PRUNED, said)
+        sentence = self._check_message("message", message) or "the run was not promising"
+        return self._cancel(run_id, RunReason.PRUNED, sentence)
 
     def rerun(self, run_id: str) -> RunHandle:
         """Start a run with the arguments and settings of an earlier one; see `RunService`."""
@@ -172,6 +170,9 @@ class LocalRunService(RunService):
         """Open the executed notebook; see `RunService`."""
         self._run(run_id)
         return self._parts.files.open_notebook(run_id)
+
+    def _check_message(self, name: str, given: str | None) -> str | None:
+        return check_text(name, given, self._parts.limits.string_size) if given else None
 
     def _cancel(self, run_id: str, reason: RunReason, message: str) -> RunHandle:
         self._run(run_id)

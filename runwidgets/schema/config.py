@@ -16,7 +16,7 @@ class RunConfig(TypedDict, total=False):
     """Working folder of the notebook: a folder of the run, or the notebook's own folder."""
     isolation: Literal["auto", "spawn"]
     """Whether the run is forked from a warm process if possible, or always spawned."""
-    kernel: Literal["auto", "zmq"]
+    transport: Literal["auto", "zmq"]
     """Whether a forked kernel may communicate without ZeroMQ."""
     retries: int
     """Further attempts after an error, 0 to 10."""

@@ -15,7 +15,7 @@ from tests.benchmarks.other_tools import (
 from tests.benchmarks.table import NOTHING, Row
 from tests.benchmarks.workload import IMPORTS, PLOT, SLOTS, TRIVIAL, WARM_UP, Bench, Rate, clock
 
-ZMQ: Config = {"kernel": "zmq"}
+ZMQ: Config = {"transport": "zmq"}
 SPAWN: Config = {"isolation": "spawn"}
 WARMED = f"warmed by {WARM_UP} runs of ours"
 
@@ -27,7 +27,7 @@ def trivial_direct(bench: Bench) -> Row:
 
 def trivial_zmq(bench: Bench) -> Row:
     """Run two cells on the kernel with ZeroMQ sockets."""
-    return _against_command_line(bench, "trivial notebook, `kernel: zmq`", TRIVIAL, ZMQ, 20)
+    return _against_command_line(bench, "trivial notebook, `transport: zmq`", TRIVIAL, ZMQ, 20)
 
 
 def trivial_spawn(bench: Bench) -> Row:
@@ -42,7 +42,7 @@ def imports_direct(bench: Bench) -> Row:
 
 def imports_zmq(bench: Bench) -> Row:
     """Import NumPy, pandas and matplotlib on the kernel with ZeroMQ sockets."""
-    return _against_command_line(bench, "notebook with imports, `kernel: zmq`", IMPORTS, ZMQ, 25)
+    return _against_command_line(bench, "notebook with imports, `transport: zmq`", IMPORTS, ZMQ, 25)
 
 
 def imports_spawn(bench: Bench) -> Row:

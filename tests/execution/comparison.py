@@ -20,7 +20,7 @@ from tests.builders import Json, ended, group_of, read
 
 PATHS: dict[str, Json] = {
     "direct": {},
-    "forked": {"kernel": "zmq"},
+    "forked": {"transport": "zmq"},
     "spawned": {"isolation": "spawn"},
 }
 """Config of each way in which a run may be executed."""

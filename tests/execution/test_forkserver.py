@@ -76,11 +76,11 @@ def test_a_run_is_forked_unless_configured_otherwise(own: Instance, tmp_path: Pa
     """``config.isolation`` decides."""
     api = own.api()
     assert "forkserver" in printed(api, tmp_path, PARENT)
-    assert "forkserver" in printed(api, tmp_path, PARENT, config={"kernel": "zmq"})
+    assert "forkserver" in printed(api, tmp_path, PARENT, config={"transport": "zmq"})
     assert "forkserver" not in printed(api, tmp_path, PARENT, config={"isolation": "spawn"})
 
 
-@pytest.mark.parametrize("config", [{}, {"kernel": "zmq"}], ids=["direct", "zmq"])
+@pytest.mark.parametrize("config", [{}, {"transport": "zmq"}], ids=["direct", "zmq"])
 def test_two_forks_draw_different_numbers(own: Instance, tmp_path: Path, config: Json) -> None:
     """Every generator differs, although all were created in one process."""
     warm(own, tmp_path, DRAW)
@@ -241,7 +241,7 @@ def test_a_forked_kernel_ends_like_an_interpreter(own: Instance, tmp_path: Path)
         "def late():\n    time.sleep(0.3)\n    open('thread.txt', 'w').write('done')\n"
         "threading.Thread(target=late).start()"
     )
-    for config in ({}, {"kernel": "zmq"}, {"isolation": "spawn"}):
+    for config in ({}, {"transport": "zmq"}, {"isolation": "spawn"}):
         handle = finished(own.api(), tmp_path, cell, config=config)
         names = [each["name"] for each in handle["files"]][:-1]
         sizes = [each["size"] for each in handle["files"]][:-1]

@@ -8,7 +8,11 @@ from runwidgets.service.factory import Instance, open_instance
 from runwidgets.service.integrity.doctor import check
 from tests.builders import wait_until
 
-PATHS: dict[str, dict[str, Any]] = {"direct": {}, "zmq": {"kernel": "zmq"}, "spawn": {"isolation": "spawn"}}
+PATHS: dict[str, dict[str, Any]] = {
+    "direct": {},
+    "zmq": {"transport": "zmq"},
+    "spawn": {"isolation": "spawn"},
+}
 """The ways to a kernel, as settings of a run."""
 
 

@@ -128,7 +128,7 @@ def file_id(api: Api, run_id: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"kernel": "zmq"}, {"isolation": "spawn"}], ids=["direct", "zmq", "spawn"]
+    "config", [{}, {"transport": "zmq"}, {"isolation": "spawn"}], ids=["direct", "zmq", "spawn"]
 )
 @pytest.mark.parametrize("step", RUNNER_STEPS)
 def test_a_runner_killed_at_any_step_ends_its_run_and_its_processes(

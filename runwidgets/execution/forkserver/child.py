@@ -99,23 +99,23 @@ class ForkedRunner:
         state = execute_run(folder, Path(request["copies"]), self._launch, request.get("keeper"))
         return 0 if state is RunState.SUCCESS else 1
 
-    def _launch(self, name: str, cwd: Path, private: Path, kind: str) -> Kernel:
+    def _launch(self, name: str, cwd: Path, private: Path, transport: str) -> Kernel:
         """Fork a kernel; called in a runner."""
         runner = os.getpid()
 
         def fork(end: socket.socket, file: str) -> int:
             pid = os.fork()
             if pid == 0:
-                become(lambda: self._be_kernel(runner, cwd, kind, end, file))
+                become(lambda: self._be_kernel(runner, cwd, transport, end, file))
             self._hidden.restore_rest()
             return pid
 
-        if kind == "zmq":
+        if transport == "zmq":
             return ZmqKernel(name, cwd, private, fork)
         self._session.pid, self._session.session = os.getpid(), str(uuid.uuid4())
         return InProcessKernel(fork, self._session, str(private / "kernel.json"))
 
-    def _be_kernel(self, runner: int, cwd: Path, kind: str, end: socket.socket, file: str) -> int:
+    def _be_kernel(self, runner: int, cwd: Path, transport: str, end: socket.socket, file: str) -> int:
         """Act as a kernel until its end, and return its exit code."""
         os.setsid()
         die_with(runner)
@@ -136,7 +136,7 @@ class ForkedRunner:
         self._generators.renew()
         warnings.filters[:] = self._filters  # type: ignore[index]
         self._hidden.hide_rest()
-        if kind == "zmq":
+        if transport == "zmq":
             self._app.connect_zmq(end, file)
         else:
             self._app.connect_direct(end, file)

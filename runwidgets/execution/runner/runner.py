@@ -52,10 +52,10 @@ from runwidgets.templates.parameters_cell import construct
 
 CANCELED = Outcome(RunState.CANCELED, RunReason.CANCELED, ["the run was cancelled"])
 Launch = Callable[[str, Path, Path, str], Kernel]
-"""Creates a kernel: kernelspec, working folder, folder for its sockets, ``config.kernel``."""
+"""Creates a kernel: kernelspec, working folder, folder for its sockets, ``config.transport``."""
 
 
-def spawn_kernel(name: str, cwd: Path, private: Path, _kind: str) -> Kernel:
+def spawn_kernel(name: str, cwd: Path, private: Path, _transport: str) -> Kernel:
     """Return a kernel that is started by its kernelspec's own launcher."""
     return ZmqKernel(name, cwd, private)
 
@@ -150,7 +150,7 @@ def _execute(
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)
     try:
-        kernel = launch(name, cwd, private_folder(folder.name), config.get("kernel", "auto"))
+        kernel = launch(name, cwd, private_folder(folder.name), config.get("transport", "auto"))
     except NoSuchKernel:
         message = f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"
         raise RunFailedError(Outcome.failed(RunReason.KERNEL_NOT_STARTED, message)) from None

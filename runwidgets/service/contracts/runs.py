@@ -46,7 +46,7 @@ class RunService(ABC):
             ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``, an upload of the group.
         config : dict, optional
             How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
-            ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``kernel`` (``"auto"`` or
+            ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``transport`` (``"auto"`` or
             ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), ``resources`` (what a worker
             of a Dask cluster must have: a number above 0 by name), ``results_of`` (id of a sweep: the result
             files of its successful runs are provided as ``<number>/<name>``, with a ``run.json`` each, in the

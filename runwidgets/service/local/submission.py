@@ -47,7 +47,7 @@ CONFIG_KEYS = (
     "cell_timeout",
     "cwd",
     "isolation",
-    "kernel",
+    "transport",
     "retries",
     "resources",
     "results_of",
@@ -265,7 +265,7 @@ def check_config(config: object, subject: str, further: Collection[str] = ()) ->
     ----------
     config : dict or None
         ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
-        ``isolation`` (``"auto"``, ``"spawn"``), ``kernel`` (``"auto"``, ``"zmq"``), ``retries`` (0 to
+        ``isolation`` (``"auto"``, ``"spawn"``), ``transport`` (``"auto"``, ``"zmq"``), ``retries`` (0 to
         10), ``resources`` (a number above 0 by name), ``results_of`` (id of a sweep), ``key`` (1 to 255
         characters).
     subject : str
@@ -287,7 +287,7 @@ def check_config(config: object, subject: str, further: Collection[str] = ()) ->
         return {}
     if not isinstance(config, dict):
         raise InvalidArgumentError(subject, "it must be an object", 'such as {"timeout": 60}')
-    choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn"), "kernel": ("auto", "zmq")}
+    choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn"), "transport": ("auto", "zmq")}
     for name, value in config.items():
         where = f"{subject}.{name:.64}"
         if name in {"timeout", "cell_timeout"}:

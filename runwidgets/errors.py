@@ -223,8 +223,8 @@ def from_json(body: Mapping[str, object], status: int) -> RunWidgetsError:
     classes = _classes(RunWidgetsError)
     named = [cls for cls in classes if cls.__name__ == body.get("error")]
     fitting = [cls for cls in classes if cls.status == status]
-    chosen = (named or fitting or [RunWidgetsError])[0]
-    error = chosen("", str(body.get("message") or f"the server answered {status}"))
+    error_class = (named or fitting or [RunWidgetsError])[0]
+    error = error_class("", str(body.get("message") or f"the server answered {status}"))
     error.subject = str(body.get("subject", ""))
     error.problem = str(body.get("problem", error.problem))
     point = body.get("point")

@@ -1,4 +1,4 @@
-"""Failpoints: named durable steps after which a power cut must do no harm, and at which tests cut the power.
+"""Failpoints: named durable steps after which a process may die without harm; tests kill it there.
 
 A process that reaches the step named by the environment variable ``RUNWIDGETS_CRASH_AT`` is killed at once.
 Without the variable, failpoints do nothing.

@@ -17,7 +17,7 @@ MAX_DAYS = 36_500
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What an instance accepts and keeps.
+    """Limits on what an instance accepts and keeps.
 
     Notes
     -----
@@ -56,7 +56,7 @@ class Limits:
     page: int = 100
     """Runs in one response when the caller sets no limit."""
     page_max: int = 500
-    """Runs in one response at most."""
+    """Maximum number of runs in one response."""
     name_length: int = 255
     """Characters of a name of a workflow, group or file."""
     cancel_grace: float = 3.0

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from runwidgets.service.contracts.api import Api
 
 Json = dict[str, Any]
-Seen = TypeVar("Seen")
+Value = TypeVar("Value")
 
 PATIENCE = 60.0
 """Seconds after which a condition that should have become true counts as failed."""
@@ -31,24 +31,26 @@ CLEAN = (
 
 
 def wait_until(
-    look: Callable[[], Seen], holds: Callable[[Seen], bool] = bool, within: float = PATIENCE
-) -> Seen:
-    """Repeat a look until a condition holds for it; fail with the value that was seen last."""
+    get: Callable[[], Value], is_met: Callable[[Value], bool] = bool, within: float = PATIENCE
+) -> Value:
+    """Call a function until a condition holds for its result; fail with the last result after a timeout."""
     deadline = time.monotonic() + within
-    while not holds(seen := look()):
+    while not is_met(value := get()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"still not so after {within:g} s; seen last: {seen!r}")
+            raise AssertionError(
+                f"the condition was not met within {within:g} s; the last value was {value!r}"
+            )
         time.sleep(0.02)
-    return seen
+    return value
 
 
 def write_notebook(path: Path, *cells: str, parameters: str | None = None, **metadata: Any) -> Path:
     """Write a notebook with a title, a parameters cell and code cells."""
-    made = [new_markdown_cell("# A small notebook\n\nIt does little.")]
+    notebook_cells = [new_markdown_cell("# A small notebook\n\nIt does little.")]
     if parameters is not None:
-        made.append(new_code_cell(parameters, metadata={"tags": ["parameters"]}))
-    made += [new_code_cell(cell) for cell in cells]
-    nbformat.write(new_notebook(cells=made, metadata={"kernelspec": PYTHON, **metadata}), path)
+        notebook_cells.append(new_code_cell(parameters, metadata={"tags": ["parameters"]}))
+    notebook_cells += [new_code_cell(cell) for cell in cells]
+    nbformat.write(new_notebook(cells=notebook_cells, metadata={"kernelspec": PYTHON, **metadata}), path)
     return path
 
 

@@ -53,14 +53,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip tests about SQLite's own file, or about processes on the instance's own machine."""
     others = {"sqlite": config.getoption("--database"), "local": config.getoption("--backend")}
-    for mark, chosen in others.items():
-        for item in items if chosen != mark else ():
+    for mark, is_excluded in others.items():
+        for item in items if is_excluded != mark else ():
             if item.get_closest_marker(mark):
-                item.add_marker(pytest.mark.skip(reason=f"it is about {mark}, not {chosen}"))
+                item.add_marker(pytest.mark.skip(reason=f"it is about {mark}, not {is_excluded}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def chosen_database(request: pytest.FixtureRequest) -> Iterator[None]:
+def selected_database(request: pytest.FixtureRequest) -> Iterator[None]:
     """Give every root opened in this process, or by `start_server`, a database of the selected kind."""
     if request.config.getoption("--database") == "sqlite":
         yield
@@ -81,7 +81,7 @@ def chosen_database(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def chosen_backend(request: pytest.FixtureRequest) -> Iterator[None]:
+def selected_backend(request: pytest.FixtureRequest) -> Iterator[None]:
     """Make every instance that is opened in this process, or by `start_server`, use the selected backend."""
     if request.config.getoption("--backend") == "local":
         yield

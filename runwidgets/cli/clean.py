@@ -27,7 +27,7 @@ class CleanApp(RootApp):
     flags = {"dry-run": ({"CleanApp": {"is_dry": True}}, "Only print what would be removed.")}  # noqa: RUF012
 
     keep_days = Integer(
-        0, min=0, max=MAX_DAYS, help="Days for which a run is kept after its end. 0 means for ever."
+        0, min=0, max=MAX_DAYS, help="Days for which a run is kept after its end. 0 means forever."
     ).tag(config=True)
     keep_runs = Integer(0, min=0, help="Newest runs of each group that are kept. 0 means all.").tag(
         config=True

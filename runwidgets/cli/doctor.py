@@ -16,8 +16,8 @@ class DoctorApp(RootApp):
     name = "jupyter-runwidgets-doctor"
     description = (
         "Checks the invariants of runs and their files, at rest or while a server uses the root. "
-        "Changes nothing; prints a line for each violation, explains the invariants that are violated on the "
-        "error stream, and exits with status 1 if there is one."
+        "Changes nothing. Prints a line for each violation and, on the error stream, the text of each "
+        "violated invariant; exits with status 1 if there is a violation."
     )
     examples = "jupyter runwidgets doctor --root=/data/runwidgets"
 

@@ -8,7 +8,7 @@ from runwidgets.errors import ServiceUnavailableError
 
 
 def main(arguments: Sequence[str] | None = None) -> Any:
-    """Run the command; on a system where nothing of it works, say so and exit.
+    """Run the command; on a system that is not supported, print why and exit.
 
     Parameters
     ----------

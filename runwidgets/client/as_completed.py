@@ -58,12 +58,12 @@ class AsCompleted:
         if self._timeout is not None:
             timer.start()
         try:
-            seen = self._api.events.last_event()
+            last_seq = self._api.events.last_event()
             states = {row["id"]: RunState(row["state"]) for row in read_points(self._api, self._sweep_id)}
             yield from [run_id for run_id, state in states.items() if state in TERMINAL]
             active = {run_id for run_id, state in states.items() if state not in TERMINAL}
             follow = self._api.events.follow_events
-            for event in follow(seen, sweep_id=self._sweep_id, stop=stop) if active else ():
+            for event in follow(last_seq, sweep_id=self._sweep_id, stop=stop) if active else ():
                 run_id, kind = event["runId"], event["kind"]
                 if run_id in active and (kind == "deleted" or _has_ended(event)):
                     active.discard(run_id)

@@ -222,8 +222,8 @@ def sweep(
         points = points * grid(**kwargs)
     workflow = open_workflow(service, source)
     group_id = group or default_group(workflow)
-    given = make_arguments(service, group_id, workflow, points)
-    return Sweep(service, service.sweeps.start_sweep(group_id, given, config, name))
+    point_arguments = make_arguments(service, group_id, workflow, points)
+    return Sweep(service, service.sweeps.start_sweep(group_id, point_arguments, config, name))
 
 
 def leaderboard(

@@ -81,8 +81,8 @@ def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pan
     frame = pandas.DataFrame(records, index=pandas.Index([row.get(index) for row in rows], name=label))
     if frame.empty:
         return frame
-    for part in TIMES:
-        frame[part] = pandas.to_datetime(frame[part], utc=True, format="ISO8601")
+    for column in TIMES:
+        frame[column] = pandas.to_datetime(frame[column], utc=True, format="ISO8601")
     frame["duration"] = (frame["finished"] - frame["started"]).dt.total_seconds()
     for name in frame.columns.difference(["run", "state", "duration", *TIMES]):
         frame[name] = _to_numeric(frame[name])
@@ -94,8 +94,8 @@ def _to_numeric(column: Any) -> Any:
     import pandas
 
     special = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-    found = column.map(lambda cell: special.get(cell, cell) if isinstance(cell, str) else cell)
-    is_number = found.map(
+    converted = column.map(lambda cell: special.get(cell, cell) if isinstance(cell, str) else cell)
+    is_number = converted.map(
         lambda cell: cell is None or (isinstance(cell, (int, float)) and not isinstance(cell, bool))
     )
-    return pandas.to_numeric(found) if is_number.all() else column.infer_objects()
+    return pandas.to_numeric(converted) if is_number.all() else column.infer_objects()

@@ -21,7 +21,7 @@ from runwidgets.client.run import Run
 from runwidgets.client.sweep import Sweep
 from runwidgets.errors import RunWidgetsError
 from runwidgets.schema import SweepConfig
-from runwidgets.spaces import distributions as values
+from runwidgets.spaces import distributions
 from runwidgets.spaces import space as spaces
 from runwidgets.spaces.space import Space, as_space
 from runwidgets.templates.notebook import read_template
@@ -31,7 +31,7 @@ OPTIONS = ("name", "on_error", "reuse", "parallel", "priority", "timeout", "retr
 BUILTIN_NAMES = {
     **{name: getattr(spaces, name) for name in ("grid", "zip", "sample", "points")},
     **{
-        name: getattr(values, name)
+        name: getattr(distributions, name)
         for name in ("choice", "geomspace", "integers", "linspace", "loguniform", "uniform")
     },
 }
@@ -77,23 +77,23 @@ class RunMagics(Magics):
         UsageError
             The line cannot be read, or the sweep is refused.
         """
-        given = parse_line(line, self._names())
-        options = {name: given.pop(name) for name in OPTIONS if name in given}
+        arguments = parse_line(line, self._names())
+        options = {name: arguments.pop(name) for name in OPTIONS if name in arguments}
         is_named = "name" in options
         name = str(options.pop("name", "cell"))
         if not name.isidentifier():
             raise UsageError(f"%%sweep: name={name!r} is not a valid variable name")
         try:
-            space = as_space(options.pop("space", {})) if "space" in options else spaces.grid(**given)
+            space = as_space(options.pop("space", {})) if "space" in options else spaces.grid(**arguments)
             if not space.names:
                 raise UsageError("%%sweep: give at least one parameter, such as lr=[0.1, 0.01]")
             path = write_cell(Path.cwd() / f"{name}.sweep.ipynb", name, cell, space)
-            begun = sweep(path, space, name=name, config=cast(SweepConfig, options))
+            started = sweep(path, space, name=name, config=cast(SweepConfig, options))
         except RunWidgetsError as error:
             raise UsageError(f"%%sweep: {error}") from error
         if is_named:
-            self._shell.user_ns[name] = begun
-        return begun
+            self._shell.user_ns[name] = started
+        return started
 
     @line_magic("run_workflow")  # type: ignore[arg-type]
     def run_line(self, line: str) -> Run:
@@ -114,10 +114,10 @@ class RunMagics(Magics):
         UsageError
             The line cannot be read, or the run is refused.
         """
-        found = SOURCE.match(line.strip())
-        if not found:
+        match = SOURCE.match(line.strip())
+        if not match:
             raise UsageError("%run_workflow: give the path of a notebook")
-        source, rest = found[2], found[3] or ""
+        source, rest = match[2], match[3] or ""
         try:
             return run(source, parse_line(rest, self._names()))
         except RunWidgetsError as error:
@@ -157,24 +157,24 @@ def parse_line(line: str, names: Mapping[str, Any]) -> dict[str, Any]:
     >>> parse_line("lr=[0.1, 0.01] model=tree", {})
     {'lr': [0.1, 0.01], 'model': 'tree'}
     """
-    begins = [found for found in BEGIN.finditer(line) if _is_outside(line[: found.start()])]
-    lead = line[: begins[0].start()] if begins else line
-    if lead.strip():
-        raise UsageError(f"{lead.strip()!r}: write arguments as name=value")
-    given: dict[str, Any] = {}
-    ends = [*(begin.start() for begin in begins[1:]), len(line)]
-    for begin, end in zip(begins, ends, strict=False):
-        name, text = begin[1], line[begin.end() : end].strip().rstrip(",")
-        if name in given:
+    starts = [match for match in BEGIN.finditer(line) if _is_outside(line[: match.start()])]
+    prefix = line[: starts[0].start()] if starts else line
+    if prefix.strip():
+        raise UsageError(f"{prefix.strip()!r}: write arguments as name=value")
+    arguments: dict[str, Any] = {}
+    ends = [*(start.start() for start in starts[1:]), len(line)]
+    for start, end in zip(starts, ends, strict=False):
+        name, text = start[1], line[start.end() : end].strip().rstrip(",")
+        if name in arguments:
             raise UsageError(f"{name}: it is given twice")
-        given[name] = _evaluate(name, text, names)
-    return given
+        arguments[name] = _evaluate(name, text, names)
+    return arguments
 
 
 def _is_outside(text: str) -> bool:
-    """Return whether the text ends outside of brackets and quotes."""
+    """Return whether the text ends outside brackets and quotes."""
     bare = re.sub(r"\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])*'", "", text)
-    opened = sum(bare.count(sign) for sign in "([{") - sum(bare.count(sign) for sign in ")]}")
+    opened = sum(bare.count(bracket) for bracket in "([{") - sum(bare.count(bracket) for bracket in ")]}")
     return opened == 0 and '"' not in bare and "'" not in bare
 
 
@@ -218,9 +218,9 @@ def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:
     notebook = new_notebook(cells=[defaults, new_code_cell(cell, id="cell")])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata.runwidgets = {"name": name}
-    written = nbformat.writes(notebook)
-    if not path.exists() or path.read_text("utf-8") != written:
-        path.write_text(written, "utf-8")
+    text = nbformat.writes(notebook)
+    if not path.exists() or path.read_text("utf-8") != text:
+        path.write_text(text, "utf-8")
     return path
 
 

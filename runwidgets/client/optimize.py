@@ -171,9 +171,9 @@ def optimize(
     group_id = group or default_group(workflow)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        chosen = sampler or optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        used_sampler = sampler or optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     study = optuna.create_study(
-        direction=direction, sampler=chosen, pruner=pruner or optuna.pruners.NopPruner()
+        direction=direction, sampler=used_sampler, pruner=pruner or optuna.pruners.NopPruner()
     )
     fixed = {key: each for key, each in values.items() if key not in space}
 
@@ -181,27 +181,27 @@ def optimize(
         return make_arguments(service, group_id, workflow, [{**fixed, **point} for point in points])
 
     searcher = Searcher(study, space, objective)
-    seen = service.events.last_event()
+    last_seq = service.events.last_event()
     earlier = _find(service, group_id, name) if resume is True else resume or None
     if earlier is None:
         count = min(n_trials, parallel or os.cpu_count() or 1)
         started = service.sweeps.start_sweep(group_id, to_arguments(searcher.ask(count)), config, name)
         sweep = Sweep(service, started)
-        searcher.begun([row["id"] for row in sweep.points()])
+        searcher.assign_runs([row["id"] for row in sweep.points()])
     else:
         sweep = Sweep(service, earlier)
         searcher.adopt(sweep)
     with _cancelling(sweep):
         limit = parallel or os.cpu_count() or 1
         stop = threading.Event()
-        events = service.events.follow_events(seen, sweep_id=sweep.id, stop=stop)
+        events = service.events.follow_events(last_seq, sweep_id=sweep.id, stop=stop)
         try:
             while True:
-                points = searcher.ask(min(limit - searcher.under_way, n_trials - searcher.asked))
+                points = searcher.ask(min(limit - searcher.active_count, n_trials - searcher.trial_count))
                 if points:
                     added = service.sweeps.add_points(sweep.id, to_arguments(points))
-                    searcher.begun([each["id"] for each in added["runs"]])
-                if not searcher.under_way:
+                    searcher.assign_runs([each["id"] for each in added["runs"]])
+                if not searcher.active_count:
                     return Search(sweep, study, objective, direction)
                 searcher.on_event(next(events), service)
         finally:
@@ -227,18 +227,18 @@ class Searcher:
         self._study = study
         self._space = dict(space)
         self._objective = objective
-        self._asking: list[optuna.Trial] = []
+        self._new_trials: list[optuna.Trial] = []
         self._active: dict[str, optuna.Trial] = {}
         self._steps: dict[str, int] = {}
         self._successes = 0
         self._failures: list[str] = []
-        self.asked = 0
+        self.trial_count = 0
         """Number of trials so far, including ended ones."""
         self._is_exhausted = False
         study.stop = self._exhaust  # type: ignore[method-assign]
 
     @property
-    def under_way(self) -> int:
+    def active_count(self) -> int:
         """Trials whose runs have not ended."""
         return len(self._active)
 
@@ -248,13 +248,13 @@ class Searcher:
         Returns fewer than `count` if the sampler has no further point.
         """
         wanted = 0 if self._is_exhausted else count
-        self._asking = [self._study.ask(self._space) for _ in range(wanted)]
-        self.asked += len(self._asking)
-        return [trial.params for trial in self._asking]
+        self._new_trials = [self._study.ask(self._space) for _ in range(wanted)]
+        self.trial_count += len(self._new_trials)
+        return [trial.params for trial in self._new_trials]
 
-    def begun(self, run_ids: list[str]) -> None:
+    def assign_runs(self, run_ids: list[str]) -> None:
         """Assign runs to the trials that were asked for last, in the same order."""
-        self._active.update(zip(run_ids, self._asking, strict=True))
+        self._active.update(zip(run_ids, self._new_trials, strict=True))
 
     def adopt(self, sweep: Sweep) -> None:
         """Adopt the points of an earlier search, and report the ended ones to the study."""
@@ -262,7 +262,7 @@ class Searcher:
             known = {name: row["arguments"][name] for name in self._space if name in row["arguments"]}
             self._study.enqueue_trial(known)
             self.ask(1)
-            self.begun([row["id"]])
+            self.assign_runs([row["id"]])
             if RunState(row["state"]) in TERMINAL:
                 self._end(row["id"], row["state"], row["metrics"], row["reason"], row["message"] or "")
 
@@ -284,13 +284,13 @@ class Searcher:
             self._end(run_id, handle["state"], metrics, reason, messages[0])
 
     def _report(self, run_id: str, trial: "optuna.Trial", points: list[list[JsonValue]], api: Api) -> None:
-        """Report intermediate values to the trial, with their own steps if those increase from 0."""
-        for given, value in points:
+        """Report intermediate values to the trial, with the recorded steps if those increase from 0."""
+        for given_step, value in points:
             if not is_number(value):
                 continue
             step = self._steps.get(run_id, -1) + 1
-            if is_number(given) and given == int(given) and given >= step:
-                step = int(given)
+            if is_number(given_step) and given_step == int(given_step) and given_step >= step:
+                step = int(given_step)
             self._steps[run_id] = step
             trial.report(float(value), step)
         if trial.should_prune():
@@ -343,7 +343,7 @@ class Searcher:
             raise InvalidRunStateError("search", f"the first {MAX_FAILED} runs all failed", message)
 
 
-def make_distribution(name: str, given: object) -> "BaseDistribution":
+def make_distribution(name: str, values: object) -> "BaseDistribution":
     """Return Optuna's distribution for the values given for a parameter.
 
     Raises
@@ -353,13 +353,13 @@ def make_distribution(name: str, given: object) -> "BaseDistribution":
     """
     from optuna import distributions
 
-    if isinstance(given, (Uniform, LogUniform)):
-        return distributions.FloatDistribution(given.low, given.high, log=isinstance(given, LogUniform))
-    if isinstance(given, Integers):
-        return distributions.IntDistribution(given.low, given.high, log=given.log, step=given.step)
-    values = given.values if isinstance(given, Choice) else list_values(name, given)
+    if isinstance(values, (Uniform, LogUniform)):
+        return distributions.FloatDistribution(values.low, values.high, log=isinstance(values, LogUniform))
+    if isinstance(values, Integers):
+        return distributions.IntDistribution(values.low, values.high, log=values.log, step=values.step)
+    choices = values.values if isinstance(values, Choice) else list_values(name, values)
     allowed: list[bool | int | float | str | None] = []
-    for value in values:
+    for value in choices:
         if value is not None and not isinstance(value, (bool, int, float, str)):
             raise InvalidArgumentError(
                 name, f"{value!r:.80} cannot be chosen", "give numbers, text, True or None"
@@ -372,12 +372,12 @@ def _find(api: Api, group_id: str, name: str | None) -> str | None:
     """Return the id of the latest sweep with a name."""
     if name is None:
         raise InvalidArgumentError("resume", "True needs a name", "give the name of the search to resume")
-    named = [each["id"] for each in api.sweeps.list_sweeps(group_id)["sweeps"] if each["name"] == name]
-    return named[-1] if named else None
+    sweep_ids = [each["id"] for each in api.sweeps.list_sweeps(group_id)["sweeps"] if each["name"] == name]
+    return sweep_ids[-1] if sweep_ids else None
 
 
-def _is_searched(given: object) -> bool:
-    return isinstance(given, Distribution) or is_several(given)
+def _is_searched(value: object) -> bool:
+    return isinstance(value, Distribution) or is_several(value)
 
 
 @contextmanager

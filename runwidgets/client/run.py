@@ -152,13 +152,13 @@ class Run:
         --------
         >>> steps, losses = zip(*run.series("loss"))  # doctest: +SKIP
         """
-        known = self.api.runs.get_series(self.id)["series"]
-        if name not in known:
-            available = ", ".join(sorted(known)) or "none"
+        recorded = self.api.runs.get_series(self.id)["series"]
+        if name not in recorded:
+            available = ", ".join(sorted(recorded)) or "none"
             raise InvalidArgumentError(name, f"run {self.id} has no such series", f"it has {available}")
         return [
             (step, float(value))
-            for step, value in zip(known[name]["steps"], known[name]["values"], strict=True)
+            for step, value in zip(recorded[name]["steps"], recorded[name]["values"], strict=True)
         ]
 
     @property
@@ -204,7 +204,7 @@ class Run:
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most; None to wait without limit.
+            Maximum number of seconds to wait; None to wait without limit.
 
         Returns
         -------
@@ -224,10 +224,10 @@ class Run:
         if timeout is not None:
             timer.start()
         try:
-            seen = self.api.events.last_event()
+            last_seq = self.api.events.last_event()
             if self.state in TERMINAL:
                 return self
-            for event in self.api.events.follow_events(seen, run_id=self.id, stop=stop):
+            for event in self.api.events.follow_events(last_seq, run_id=self.id, stop=stop):
                 if event["kind"] == "deleted":
                     raise UnknownRunError(f"run {self.id}", "it was deleted")
                 if event["kind"] == "state" and self.state in TERMINAL:

@@ -86,7 +86,7 @@ def make_arguments(
     """
     files = {each["name"] for each in workflow["parameters"] if each["dtype"] == "file"}
     references: dict[str, FileArgument] = {}
-    made = []
+    argument_lists = []
     for point in points:
         values = dict(point)
         for name in files & values.keys():
@@ -95,8 +95,8 @@ def make_arguments(
                 if path not in references:
                     references[path] = _upload(api, group_id, name, Path(path))
                 values[name] = references[path]
-        made.append(coerce_mapping(values))
-    return made
+        argument_lists.append(coerce_mapping(values))
+    return argument_lists
 
 
 def start_notebook_run(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SWEEP_TYPE = "application/vnd.runwidgets.sweep+json"
 MAX_PICTURES = 60
-"""Pictures that a grid shows at most."""
+"""Maximum number of pictures in a grid."""
 
 Direction = Literal["minimize", "maximize"]
 
@@ -97,7 +97,7 @@ class Sweep:
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most in total; None to wait without limit.
+            Maximum number of seconds to wait in total; None to wait without limit.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class Sweep:
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most; None to wait without limit.
+            Maximum number of seconds to wait; None to wait without limit.
 
         Returns
         -------
@@ -242,8 +242,8 @@ class Sweep:
         if direction not in ("minimize", "maximize"):
             raise InvalidArgumentError("direction", f"{direction!r}", "use 'minimize' or 'maximize'")
         rows = [row for row in self.points() if row["state"] == RunState.SUCCESS.value]
-        found = [(row["id"], row["metrics"].get(metric)) for row in rows]
-        values = {run_id: float(value) for run_id, value in found if is_number(value)}
+        recorded = [(row["id"], row["metrics"].get(metric)) for row in rows]
+        values = {run_id: float(value) for run_id, value in recorded if is_number(value)}
         if not values:
             known = sorted({name for row in rows for name in row["metrics"]})
             remedy = f"they have {', '.join(known)}" if known else "record one with runwidgets.record"
@@ -289,17 +289,19 @@ class Sweep:
         """
         rows = [row for row in self.points() if row["state"] == RunState.SUCCESS.value]
         varied = self.handle["varied"]
-        shown: list[tuple[str, bytes, str]] = []
+        pictures: list[tuple[str, bytes, str]] = []
         for row in rows[:MAX_PICTURES]:
-            found = Run(self.api, row["id"]).files.get(name)
-            if found is None:
+            file = Run(self.api, row["id"]).files.get(name)
+            if file is None:
                 continue
-            given = {key: row["arguments"].get(key, "default") for key in varied}
-            label = ", ".join(f"{key} = {value}" for key, value in given.items()) or f"point {row['number']}"
-            shown.append((label, found.read_bytes(), found.mime_type))
-        if not shown:
+            arguments = {key: row["arguments"].get(key, "default") for key in varied}
+            label = (
+                ", ".join(f"{key} = {value}" for key, value in arguments.items()) or f"point {row['number']}"
+            )
+            pictures.append((label, file.read_bytes(), file.mime_type))
+        if not pictures:
             raise UnknownFileError(name, f"none of {len(rows)} successful runs has such a file")
-        return Pictures(shown, max(0, len(rows) - MAX_PICTURES))
+        return Pictures(pictures, max(0, len(rows) - MAX_PICTURES))
 
     def summarize(
         self,

@@ -84,7 +84,7 @@ class Backend(ABC):
         Parameters
         ----------
         timeout : float
-            Seconds to wait at most.
+            Maximum number of seconds to wait.
 
         Returns
         -------

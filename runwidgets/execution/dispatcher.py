@@ -44,10 +44,10 @@ class RunInProgress(Protocol):
     failures: int
 
 
-W = TypeVar("W", bound=RunInProgress)
+Tracked = TypeVar("Tracked", bound=RunInProgress)
 
 
-class Dispatcher(Backend, Generic[W]):
+class Dispatcher(Backend, Generic[Tracked]):
     """The thread of a backend.
 
     A subclass calls `_begin` after its construction, and implements the steps of a run.
@@ -76,12 +76,12 @@ class Dispatcher(Backend, Generic[W]):
         self._limits = limits
         self._host = host
         self._liveness = liveness
-        self._instance = liveness.own
-        self._tracked: dict[str, W] = {}
+        self._instance = liveness.instance_id
+        self._tracked: dict[str, Tracked] = {}
         self._cancelled: set[str] = set()
         self._wake_receiver, self._wake_sender = socket.socketpair()
-        for end in (self._wake_receiver, self._wake_sender):
-            end.setblocking(False)
+        for wake_socket in (self._wake_receiver, self._wake_sender):
+            wake_socket.setblocking(False)
         self._closing = threading.Event()
         self._is_idle = threading.Event()
         self._next_check = 0.0
@@ -168,7 +168,7 @@ class Dispatcher(Backend, Generic[W]):
         self._maintain()
         rows = {row.id: row for row in self._runs.list_slot_holders()}
         lost = [row.id for row in rows.values() if row.instance == self._instance]
-        self.adopt(set(lost) - set(self._tracked))  # claimed, but an error tracked
+        self.adopt(set(lost) - set(self._tracked))  # claimed, but not tracked because of an error
         others = {row.instance for row in rows.values()} - {self._instance}
         dead = {instance for instance in others if not self._liveness.is_alive(instance)}
         self.adopt([row.id for row in rows.values() if row.instance in dead])
@@ -184,7 +184,7 @@ class Dispatcher(Backend, Generic[W]):
             reach("claimed")
             self._follow(row)
 
-    def _advance_or_give_up(self, tracked: W) -> None:
+    def _advance_or_give_up(self, tracked: Tracked) -> None:
         """Advance one run; a run that fails repeatedly does not block the others."""
         try:
             self._advance(tracked)
@@ -201,10 +201,10 @@ class Dispatcher(Backend, Generic[W]):
         else:
             tracked.failures = 0
 
-    def _forget_secrets(self, run_id: str, stopped: str | None) -> None:
+    def _forget_secrets(self, run_id: str, stopped_sweep: str | None) -> None:
         """Remove secrets that no kernel needs any more, also of runs that were stopped with this one."""
         self._files.forget_secrets(run_id)
-        for each in self._runs.never_started(stopped) if stopped is not None else ():
+        for each in self._runs.never_started(stopped_sweep) if stopped_sweep is not None else ():
             self._files.forget_secrets(each)
 
     # -- steps that differ between backends ----------------------------------------------------------
@@ -219,11 +219,11 @@ class Dispatcher(Backend, Generic[W]):
         """Track a run that was just claimed."""
 
     @abstractmethod
-    def _advance(self, tracked: W) -> None:
+    def _advance(self, tracked: Tracked) -> None:
         """Advance one run."""
 
     @abstractmethod
-    def _give_up(self, tracked: W, outcome: Outcome) -> None:
+    def _give_up(self, tracked: Tracked, outcome: Outcome) -> None:
         """End a run that cannot be tracked."""
 
     @abstractmethod

@@ -24,7 +24,7 @@ from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.execution.dispatcher import Dispatcher
 from runwidgets.execution.forkserver.messages import ForkRequest
 from runwidgets.execution.forkserver.pool import ForkServers
-from runwidgets.execution.kernels.zmq import private_folder
+from runwidgets.execution.kernels.zmq import find_socket_folder
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, signal_name
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome
 from runwidgets.execution.run_queue import RunQueue
@@ -94,13 +94,13 @@ class LocalBackend(Dispatcher[TrackedRun]):
         self._keeper = os.getpid() if is_keeper else None
         self._environment = run_environment(os.environ, environment)
         self._servers = ForkServers(self._environment)
-        self._wanted: list[tuple[str, list[str]]] = []
+        self._preparations: list[tuple[str, list[str]]] = []
         self._is_abandoned = threading.Event()
         self._begin()
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
         """Start a fork server for a template."""
-        self._wanted.append((kernel_name, list(imports)))
+        self._preparations.append((kernel_name, list(imports)))
         self._wake()
 
     def adopt(self, run_ids: Iterable[str]) -> None:
@@ -133,8 +133,8 @@ class LocalBackend(Dispatcher[TrackedRun]):
         return self._count
 
     def _listen(self) -> None:
-        while self._wanted:
-            self._servers.prepare(*self._wanted.pop())
+        while self._preparations:
+            self._servers.prepare(*self._preparations.pop())
         for run_id, code in self._servers.read():
             if run_id in self._tracked:
                 self._tracked[run_id].code = code
@@ -207,8 +207,8 @@ class LocalBackend(Dispatcher[TrackedRun]):
         command = [sys.executable, "-m", "runwidgets.execution.runner", str(folder)]
         command += [str(self._files.copies), str(lock)]
         command += [] if self._keeper is None else [str(self._keeper)]
-        private = os.open(folder / RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with open(private, "wb") as said:
+        log_descriptor = os.open(folder / RUNNER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(log_descriptor, "wb") as runner_log:
             return subprocess.Popen(
                 command,
                 cwd=folder,
@@ -216,8 +216,8 @@ class LocalBackend(Dispatcher[TrackedRun]):
                 pass_fds=[lock],
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=runner_log,
+                stderr=runner_log,
             )
 
     def _advance(self, tracked: TrackedRun) -> None:
@@ -225,7 +225,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         if tracked.starts_at is not None:
             if self._is_abandoned.is_set():
                 tracked.outcome = WORKER_LOST
-            if self._is_to_end(tracked):
+            if self._must_end(tracked):
                 self._finish(tracked)
             elif time.monotonic() >= tracked.starts_at:
                 self._start(tracked)
@@ -240,7 +240,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
             self._stop(tracked, signal.SIGTERM)
         elif self._is_abandoned.is_set():
             self._stop(tracked, signal.SIGHUP)
-        elif tracked.outcome is not None and not tracked.has_ended and not self._is_to_retry(tracked):
+        elif tracked.outcome is not None and not tracked.has_ended and not self._must_retry(tracked):
             tracked.end(self._runs, holds_slot=True)
 
     def _give_up(self, tracked: TrackedRun, outcome: Outcome) -> None:
@@ -248,10 +248,10 @@ class LocalBackend(Dispatcher[TrackedRun]):
         tracked.outcome = outcome
         self._finish(tracked)
 
-    def _is_to_end(self, tracked: TrackedRun) -> bool:
+    def _must_end(self, tracked: TrackedRun) -> bool:
         return tracked.is_cancelled or self._is_abandoned.is_set()
 
-    def _is_to_retry(self, tracked: TrackedRun) -> bool:
+    def _must_retry(self, tracked: TrackedRun) -> bool:
         assert tracked.outcome is not None
         is_allowed = tracked.may_retry and not self._is_abandoned.is_set()
         return tracked.outcome.state is RunState.ERROR and is_allowed
@@ -260,8 +260,8 @@ class LocalBackend(Dispatcher[TrackedRun]):
         """Ask the runner to end, and kill it if it does not."""
         if tracked.kill_at is None:
             tracked.kill_at = time.monotonic() + self._limits.cancel_grace + KILL_DELAY
-        if tracked.runner is not None and not tracked.is_told:
-            tracked.is_told = send_signal(tracked.runner, tracked.run_id, number)
+        if tracked.runner is not None and not tracked.is_stop_sent:
+            tracked.is_stop_sent = send_signal(tracked.runner, tracked.run_id, number)
         elif time.monotonic() > tracked.kill_at:
             self._servers.withdraw(tracked.run_id)
             kill_run(tracked.run_id)
@@ -273,10 +273,10 @@ class LocalBackend(Dispatcher[TrackedRun]):
             return  # how it ended will be reported in a moment
         if tracked.outcome is None:
             kill_run(tracked.run_id)  # the runner did not end them, nor remove its sockets
-            shutil.rmtree(private_folder(tracked.run_id), ignore_errors=True)
+            shutil.rmtree(find_socket_folder(tracked.run_id), ignore_errors=True)
             with suppress(OSError, ValueError):  # a full disk or a missing directory does not allow it
                 correct_notebook(self._files.run_folder(tracked.run_id) / OUTPUT)
-            if tracked.launches > tracked.attempts and not self._is_to_end(tracked):
+            if tracked.launches > tracked.attempts and not self._must_end(tracked):
                 tracked.starts_at = 0.0  # it never began
                 if self._servers.may_fork_again(tracked.run_id):
                     tracked.launches -= 1
@@ -284,7 +284,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
                     tracked.must_spawn = True
                 return
             tracked.outcome = Outcome.failed(RunReason.RUNNER_DIED, _exit_message(tracked.code))
-        if self._is_to_retry(tracked) and not tracked.has_ended:
+        if self._must_retry(tracked) and not tracked.has_ended:
             tracked.retry()
             tracked.store_progress(self._runs, is_last=True)
         else:
@@ -293,7 +293,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
     def _finish(self, tracked: TrackedRun) -> None:
         """Store the end of a run without processes, and release its slot."""
         reach("ending")
-        with tracked.all_or_nothing(), self._runs.together():
+        with tracked.all_or_nothing(), self._runs.transaction():
             tracked.store_progress(self._runs, is_last=True)
             is_released = False
             if tracked.outcome is not None and not tracked.has_ended:

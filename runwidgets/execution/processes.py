@@ -115,8 +115,8 @@ def mark_process(run_id: str) -> None:
     with open("/proc/self/stat", "rb") as stat:
         fields = stat.read().rpartition(b")")[2].split()
     start, end = int(fields[ENV_START]), int(fields[ENV_START + 1])
-    at = ctypes.string_at(start, end - start).index(f"{RUN_VARIABLE}={UNMARKED}".encode())
-    ctypes.memmove(start + at + len(RUN_VARIABLE) + 1, run_id.encode(), len(UNMARKED))
+    position = ctypes.string_at(start, end - start).index(f"{RUN_VARIABLE}={UNMARKED}".encode())
+    ctypes.memmove(start + position + len(RUN_VARIABLE) + 1, run_id.encode(), len(UNMARKED))
 
 
 def count_oom_kills() -> int:
@@ -195,22 +195,22 @@ def send_signal(pid: int, run_id: str, number: signal.Signals) -> bool:
     return True
 
 
-def _kill_all(look: Callable[[], list[int]]) -> None:
+def _kill_all(find_pids: Callable[[], list[int]]) -> None:
     """Kill processes, and wait until each is dead, reaped or not, as long as new ones are found."""
-    immortal: set[int] = set()
-    while targets := [pid for pid in look() if pid not in immortal]:
+    unkillable: set[int] = set()
+    while targets := [pid for pid in find_pids() if pid not in unkillable]:
         for pid in targets:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
             except PermissionError:
-                immortal.add(pid)
+                unkillable.add(pid)
         deadline = time.monotonic() + KILL_TIMEOUT
         for pid in targets:
-            while pid not in immortal and not _is_dead(pid):
+            while pid not in unkillable and not _is_dead(pid):
                 if time.monotonic() > deadline:
-                    immortal.add(pid)
+                    unkillable.add(pid)
                 else:
                     wait_for_end(pid, deadline - time.monotonic())
 
@@ -223,7 +223,7 @@ def wait_for_end(pid: int, timeout: float | None = None) -> None:
     pid : int
         The process, which may have ended already.
     timeout : float, optional
-        Seconds to wait at most; None for no limit.
+        Maximum number of seconds to wait; None for no limit.
     """
     if not HAS_PIDFD:
         _wait_without_pidfd(pid, timeout)
@@ -256,11 +256,11 @@ def watch_for_end(pid: int) -> int:
     if HAS_PIDFD:
         return os.pidfd_open(pid)
     readable, writable = os.pipe()
-    threading.Thread(target=_tell_of_end, args=[pid, writable], daemon=True).start()
+    threading.Thread(target=_signal_end, args=[pid, writable], daemon=True).start()
     return readable
 
 
-def _tell_of_end(pid: int, writable: int) -> None:
+def _signal_end(pid: int, writable: int) -> None:
     wait_for_end(pid)
     with suppress(BrokenPipeError):  # the reader has closed its end
         os.write(writable, b"!")
@@ -289,8 +289,8 @@ def _children(pid: int | str) -> list[int]:
     found: list[int] = []
     for task in os.listdir(tasks):
         try:
-            with open(f"{tasks}/{task}/children") as listed:
-                found += map(int, listed.read().split())
+            with open(f"{tasks}/{task}/children") as children:
+                found += map(int, children.read().split())
         except (FileNotFoundError, ProcessLookupError):
             continue  # the thread ended
     return found

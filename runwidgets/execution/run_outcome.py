@@ -38,10 +38,10 @@ class Outcome:
         return cls(RunState.ERROR, reason, messages)
 
     @classmethod
-    def from_json(cls, told: OutcomeRecord) -> "Outcome":
+    def from_json(cls, record: OutcomeRecord) -> "Outcome":
         """Parse the result of `to_json`."""
-        reason = None if told["reason"] is None else RunReason(told["reason"])
-        return cls(RunState(told["state"]), reason, told["messages"])
+        reason = None if record["reason"] is None else RunReason(record["reason"])
+        return cls(RunState(record["state"]), reason, record["messages"])
 
     def to_json(self) -> OutcomeRecord:
         """Return the outcome as plain values."""

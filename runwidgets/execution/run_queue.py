@@ -13,7 +13,7 @@ from runwidgets.store.database.metrics import RecordedValue
 class RunQueue(Protocol):
     """A queue of runs, with the changes of their state; see `store.database.runs.Runs`."""
 
-    def together(self) -> AbstractContextManager[Any]:
+    def transaction(self) -> AbstractContextManager[Any]:
         """Return a context in which all changes are stored together or not at all."""
 
     def claim(self, host: str, instance: str, slots: int) -> Any:

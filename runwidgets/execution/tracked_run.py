@@ -54,7 +54,7 @@ class TrackedRun:
         self.description: RunDescription = json.loads((folder / RUN_FILE).read_text("utf-8"))
         self.runner: int | None = None
         """Process of the current attempt, once its journal contains it."""
-        self.is_told = False
+        self.is_stop_sent = False
         """Whether that process was asked to end."""
         self.outcome: Outcome | None = None
         self.files: list[FoundResult] = []
@@ -79,7 +79,7 @@ class TrackedRun:
         self._journal = JournalReader(folder / JOURNAL)
         self._log = folder / LOG
         self._log_size = 0
-        self._next_note = time.monotonic() + STORE_INTERVAL
+        self._next_store = time.monotonic() + STORE_INTERVAL
         self._progress = ProgressReport()
         self._is_changed = False
         self._metrics: list[RecordedValue] = []
@@ -127,29 +127,29 @@ class TrackedRun:
             The runner writes journals of another format.
         """
         for record in self._journal.read():
-            self._take(record)
+            self._apply(record)
 
     def store_progress(self, runs: RunQueue, is_last: bool = False) -> None:
         """Store progress, metrics and the size of the log, if they have changed, at a limited rate."""
-        if not is_last and time.monotonic() < self._next_note:
+        if not is_last and time.monotonic() < self._next_store:
             return
-        grown = self._grown()
-        if not self._is_changed and not self._metrics and grown is None:
+        log_size = self._new_log_size()
+        if not self._is_changed and not self._metrics and log_size is None:
             return
         progress: Progress = {"fraction": 0.0, "text": "", **self._progress, "heartbeatAt": now()}
-        runs.store_progress(self.run_id, progress if self._is_changed else None, self._metrics, grown)
+        runs.store_progress(self.run_id, progress if self._is_changed else None, self._metrics, log_size)
         self._is_changed, self._metrics = False, []
-        self._log_size = self._log_size if grown is None else grown
-        self._next_note = time.monotonic() + STORE_INTERVAL
+        self._log_size = self._log_size if log_size is None else log_size
+        self._next_store = time.monotonic() + STORE_INTERVAL
 
-    def has_news(self) -> bool:
+    def has_changes(self) -> bool:
         """Read on, if a store is due, and return whether there is anything to store."""
-        if self.starts_at is not None or time.monotonic() < self._next_note:
+        if self.starts_at is not None or time.monotonic() < self._next_store:
             return False
         self.read()
-        return self._is_changed or bool(self._metrics) or self._grown() is not None
+        return self._is_changed or bool(self._metrics) or self._new_log_size() is not None
 
-    def _grown(self) -> int | None:
+    def _new_log_size(self) -> int | None:
         """Return the size of the log, or None if it has not changed since the last store."""
         size = self._log.stat().st_size if self._log.exists() else 0
         return size if size != self._log_size else None
@@ -157,12 +157,12 @@ class TrackedRun:
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """Treat the stores in the block as done only if the block succeeds."""
-        before = (self._is_changed, self._metrics, self._log_size, self._next_note)
+        before = (self._is_changed, self._metrics, self._log_size, self._next_store)
         ended = (self.is_cancelled, self.has_ended)
         try:
             yield
         except BaseException:
-            self._is_changed, self._metrics, self._log_size, self._next_note = before
+            self._is_changed, self._metrics, self._log_size, self._next_store = before
             self.is_cancelled, self.has_ended = ended
             raise
 
@@ -204,7 +204,7 @@ class TrackedRun:
         self.has_ended = True
         return True
 
-    def _take(self, record: JournalRecord) -> None:
+    def _apply(self, record: JournalRecord) -> None:
         if record["kind"] == "started":
             if record["format"] != JOURNAL_FORMAT:
                 message = (
@@ -212,7 +212,7 @@ class TrackedRun:
                     f"{JOURNAL_FORMAT}: they have different versions of runwidgets; install the same on both"
                 )
                 raise RunFailedError(Outcome.failed(RunReason.VERSION_MISMATCH, message))
-            self.runner, self.is_told = record["pid"], False
+            self.runner, self.is_stop_sent = record["pid"], False
             self.attempts += 1
             self.outcome = None
             if self.attempts > 1:
@@ -245,7 +245,7 @@ def store_all(tracked: Iterable[TrackedRun], runs: RunQueue) -> None:
     Parameters
     ----------
     tracked : iterable of TrackedRun
-        The runs; those without news are skipped.
+        The runs; those without changes are skipped.
     runs : RunQueue
         The queue.
 
@@ -257,14 +257,14 @@ def store_all(tracked: Iterable[TrackedRun], runs: RunQueue) -> None:
         The disk is full.
     """
     try:
-        telling = [each for each in tracked if each.has_news()]
-        if len(telling) < 2:
+        changed = [each for each in tracked if each.has_changes()]
+        if len(changed) < 2:
             return
-        with ExitStack() as together:
-            for each in telling:
-                together.enter_context(each.all_or_nothing())
-            together.enter_context(runs.together())
-            for each in telling:
+        with ExitStack() as stack:
+            for each in changed:
+                stack.enter_context(each.all_or_nothing())
+            stack.enter_context(runs.transaction())
+            for each in changed:
                 each.store_progress(runs)
     except (ServiceUnavailableError, StorageFullError):
         raise

@@ -42,10 +42,10 @@ def ansi_html(text: str) -> str:
     style: dict[str, str] = {}
     for piece, is_sequence in iter_sequences(text):
         if not is_sequence:
-            shown = ";".join(f"{name}:{value}" for name, value in style.items())
-            pieces.append(f'<span style="{shown}">{escape(piece)}</span>' if shown else escape(piece))
-        elif found := COLOURS.fullmatch(piece):
-            _apply(style, found[1].split(";"))
+            css = ";".join(f"{name}:{value}" for name, value in style.items())
+            pieces.append(f'<span style="{css}">{escape(piece)}</span>' if css else escape(piece))
+        elif match := COLOURS.fullmatch(piece):
+            _apply(style, match[1].split(";"))
     return "".join(pieces)
 
 
@@ -101,9 +101,9 @@ def _paint_basic(style: dict[str, str], code: int) -> None:
         _paint(style, colour >= 10, _indexed(colour % 10 + 8 * is_bright))
 
 
-def _paint(style: dict[str, str], is_ground: bool, colour: str) -> None:
+def _paint(style: dict[str, str], is_background: bool, colour: str) -> None:
     """Set a colour. A background is shown as a line below, so that text keeps its contrast."""
-    if is_ground:
+    if is_background:
         style["box-shadow"] = f"inset 0 -2px {colour}"
     else:
         style["color"] = colour
@@ -115,8 +115,8 @@ def _indexed(index: int) -> str:
         return f"var(--ansi-{index % 8})"
     if index >= 232:
         return _mixed(*[8 + (index - 232) * 10] * 3)
-    at = index - 16
-    return _mixed(LEVELS[at // 36 % 6], LEVELS[at // 6 % 6], LEVELS[at % 6])
+    cube_index = index - 16
+    return _mixed(LEVELS[cube_index // 36 % 6], LEVELS[cube_index // 6 % 6], LEVELS[cube_index % 6])
 
 
 def _mixed(red: int, green: int, blue: int) -> str:

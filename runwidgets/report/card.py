@@ -70,9 +70,9 @@ def card_html(handle: RunHandle) -> str:
     return rows_html(title, rows)
 
 
-def _lines(given: Iterable[str]) -> str:
+def _lines(entries: Iterable[str]) -> str:
     """Return the first lines, and how many more there are."""
-    lines = list(given)
+    lines = list(entries)
     rest = [f"and {len(lines) - MAX_ENTRIES} more"] if len(lines) > MAX_ENTRIES else []
     return "<br>".join([escape(line, ENTRY_LENGTH) for line in lines[:MAX_ENTRIES]] + rest)
 

@@ -28,7 +28,7 @@ from runwidgets.service.contracts.api import Api
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 NOTEBOOK_SIZE = 10_000_000
-"""Bytes of the executed notebook that is included at most."""
+"""Maximum size of an executed notebook that is included, in bytes."""
 LOG_SIZE = 32 * 1024
 """Bytes at the end of the log that are included."""
 OUTPUT_TYPES = (
@@ -71,11 +71,11 @@ def report_html(api: Api, handle: RunHandle) -> str:
     with api.runs.get_notebook(handle["id"]) as stream:
         executed = stream.read()
     notebook = nbformat.reads(executed.decode(), as_version=4)
-    made = datetime.now(timezone.utc).isoformat()
+    created = datetime.now(timezone.utc).isoformat()
     sections = [
         _failure(handle, notebook),
         _progress(handle),
-        _section("Times", _pairs({part: escape(time) for part, time in times_of(handle).items()})),
+        _section("Times", _pairs({label: escape(time) for label, time in times_of(handle).items()})),
         _section("Arguments", _arguments(api, handle)),
         _section(
             "Metrics",
@@ -96,7 +96,7 @@ def report_html(api: Api, handle: RunHandle) -> str:
         f'<p><strong class="state" title="{state}">{STATE_LABELS[state]}</strong> '
         f"<span>run <code>{escape(handle['id'])}</code></span></p>\n</header>\n"
         + "".join(sections)
-        + f"</main>\n<footer>Made by runwidgets, {moment_text(made)}.</footer>\n</body>\n</html>\n"
+        + f"</main>\n<footer>Made by runwidgets, {moment_text(created)}.</footer>\n</body>\n</html>\n"
     )
 
 
@@ -127,10 +127,10 @@ def _failure(handle: RunHandle, notebook: Any) -> str:
     if not messages:
         return ""
     kind = "calm" if handle["state"] == "CANCELED" else "failure"
-    said = f"<p>{escape(messages[0])}</p>"
+    content = f"<p>{escape(messages[0])}</p>"
     for message in messages[1:]:
-        said += f'<pre tabindex="0">{ansi_html(_coloured(message, notebook))}</pre>'
-    return f'<section class="{kind}">\n{said}\n</section>\n'
+        content += f'<pre tabindex="0">{ansi_html(_coloured(message, notebook))}</pre>'
+    return f'<section class="{kind}">\n{content}\n</section>\n'
 
 
 def _coloured(traceback: str, notebook: Any) -> str:
@@ -158,15 +158,15 @@ def _progress(handle: RunHandle) -> str:
 
 
 def _arguments(api: Api, handle: RunHandle) -> str:
-    given = {each["name"]: each["value"] for each in handle["arguments"]}
-    uploads = _uploads(api, handle["groupId"]) if "$file" in str(given) else {}
+    arguments = {each["name"]: each["value"] for each in handle["arguments"]}
+    uploads = _uploads(api, handle["groupId"]) if "$file" in str(arguments) else {}
     declared = {each["name"]: each for each in handle["parameters"]}
     rows = {}
-    for name in {**declared, **given}:
+    for name in {**declared, **arguments}:
         parameter = declared.get(name)
         label = f"{parameter['label']} ({name})" if parameter and parameter.get("label") else name
-        if name in given:
-            text = value_text(given[name])
+        if name in arguments:
+            text = value_text(arguments[name])
             for identifier, title in uploads.items():
                 text = text.replace(f"upload {identifier}", f"upload {title}")
             rows[label] = f"<code>{escape(text)}</code>"
@@ -188,16 +188,16 @@ def _uploads(api: Api, group_id: str) -> dict[str, str]:
 def _files(api: Api, handle: RunHandle, executed: bytes) -> str:
     files = handle.get("files", [])
     previews = Previews(api, handle["id"], hashlib.sha256(executed).hexdigest())
-    shown = []
+    figures = []
     for file in sorted(files, key=lambda each: not (each.get("title") or each.get("caption"))):
         title = f"{escape(file['title'])} " if file.get("title") else ""
-        about = f"{escape(file['mimeType'])}, {size_text(file['size'])}"
+        details = f"{escape(file['mimeType'])}, {size_text(file['size'])}"
         caption = f"<figcaption>{escape(file['caption'])}</figcaption>" if file.get("caption") else ""
-        shown.append(
-            f"<figure>\n<h3>{title}<code>{escape(file['name'])}</code> <small>{about}</small></h3>\n"
+        figures.append(
+            f"<figure>\n<h3>{title}<code>{escape(file['name'])}</code> <small>{details}</small></h3>\n"
             f"{previews.show(file)}\n{caption}</figure>"
         )
-    return "\n".join(shown)
+    return "\n".join(figures)
 
 
 def _log(api: Api, run_id: str) -> str:

@@ -26,38 +26,38 @@ def visible(text: str) -> str:
     return INVISIBLE.sub(_name, text.replace("\r\n", "\n"))
 
 
-def _name(found: "re.Match[str]") -> str:
-    code = ord(found[0])
+def _name(match: "re.Match[str]") -> str:
+    code = ord(match[0])
     return chr(0x2400 + code) if code < 32 else "␡" if code == 127 else f"⟨U+{code:04X}⟩"
 
 
-def escape(given: object, limit: int | None = None) -> str:
+def escape(value: object, limit: int | None = None) -> str:
     """Return an object's text as escaped HTML.
 
     Parameters
     ----------
-    given : object
+    value : object
         The object; its `str` is shown.
     limit : int, optional
         Characters at most; None for no limit.
     """
-    text = visible(str(given))
+    text = visible(str(value))
     if limit is not None and len(text) > limit:
         text = f"{text[: limit - 1]}…"
     return html.escape(text)
 
 
-def value_text(given: JsonValue) -> str:
-    """Return a value as JSON, a string without quotes, an upload by its id."""
-    if isinstance(given, str):
-        return given or '""'
-    reference = given.get("value") if isinstance(given, dict) and given.get("type") == "$file" else None
+def value_text(value: JsonValue) -> str:
+    """Return a value as JSON; a string without its quotes, an upload as its id."""
+    if isinstance(value, str):
+        return value or '""'
+    reference = value.get("value") if isinstance(value, dict) and value.get("type") == "$file" else None
     if isinstance(reference, dict):
         target = reference.get("targetPath")
         return f"upload {reference.get('fileId')}" + (f" as {target}" if target else "")
-    if isinstance(given, float):
-        return f"{given:.10g}"
-    return json.dumps(given, ensure_ascii=False, default=str)
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def size_text(size: int) -> str:

@@ -15,24 +15,24 @@ class Pictures:
 
     Parameters
     ----------
-    shown : sequence of tuple
+    pictures : sequence of tuple
         Label, content and media type of each picture.
     left_out : int, optional
         Number of further pictures that are not included.
     """
 
-    def __init__(self, shown: Sequence[tuple[str, bytes, str]], left_out: int = 0) -> None:
-        self._shown = shown
+    def __init__(self, pictures: Sequence[tuple[str, bytes, str]], left_out: int = 0) -> None:
+        self._pictures = pictures
         self._left_out = left_out
 
     def __len__(self) -> int:
-        return len(self._shown)
+        return len(self._pictures)
 
     def __repr__(self) -> str:
         return f"<{len(self)} pictures>"
 
     def _repr_html_(self) -> str:
-        figures = "".join(_figure(*each) for each in self._shown)
+        figures = "".join(_figure(*each) for each in self._pictures)
         rest = f"<p>{self._left_out:,} more are not shown.</p>" if self._left_out else ""
         return f'<div style="{GRID_STYLE}">{figures}</div>{rest}'
 

@@ -18,9 +18,9 @@ PICTURE_TYPES = {
 TABLE_SEPARATORS = {"text/csv": ",", "text/tab-separated-values": "\t"}
 HTML_TYPES = {"text/html", "application/xhtml+xml"}
 PICTURE_SIZE = 5_000_000
-"""Bytes of one picture or page that is included at most."""
+"""Maximum size of one picture or page that is included, in bytes."""
 TOTAL_SIZE = 25_000_000
-"""Bytes of all pictures and pages of a report at most."""
+"""Maximum size of all pictures and pages of a report, in bytes."""
 HEAD_SIZE = 64 * 1024
 """Bytes of a table or a text that are read."""
 ROWS, COLUMNS, LINES = 20, 20, 100
@@ -164,7 +164,7 @@ def _table(text: str, separator: str, is_cut: bool) -> str:
 
 def _lines(text: str, is_cut: bool, size: int) -> str:
     lines = text.splitlines(keepends=True)
-    shown = f'<pre tabindex="0">{escape("".join(lines[:LINES]))}</pre>'
+    html_text = f'<pre tabindex="0">{escape("".join(lines[:LINES]))}</pre>'
     if is_cut or len(lines) > LINES:
-        shown += note(f"Shown: the first {min(LINES, len(lines))} lines of {size_text(size)}.")
-    return shown
+        html_text += note(f"Shown: the first {min(LINES, len(lines))} lines of {size_text(size)}.")
+    return html_text

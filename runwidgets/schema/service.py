@@ -32,7 +32,7 @@ class ServiceLimits(TypedDict):
     """The limits that a client needs."""
 
     upload: int
-    """Bytes of one uploaded file at most."""
+    """Maximum size of one uploaded file in bytes."""
 
 
 class KernelDescriptor(TypedDict):

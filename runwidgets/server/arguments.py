@@ -24,14 +24,14 @@ from runwidgets.errors import (
 from runwidgets.schema import JsonValue
 from runwidgets.service.routes.route import Route, RouteArgument
 
-Given: TypeAlias = dict[str, object]
-"""Arguments of a service method by their Python names, as a request gives them."""
+Arguments: TypeAlias = dict[str, object]
+"""Arguments of a service method from a request, by their Python names."""
 
 MAX_NESTING = 100
-"""Levels of a body; far above what arguments may have, far below Python's recursion limit."""
+"""Maximum nesting of a body; far above the limit of arguments, and far below Python's recursion limit."""
 TOO_DEEP = f"it is nested more than {MAX_NESTING} levels deep"
 EXCERPT_LENGTH = 80
-"""Characters of a wrong value that an error message repeats."""
+"""Maximum number of characters of an invalid value that an error message repeats."""
 PATH_IDENTIFIER = re.compile(r"[A-Za-z0-9._~:@-]{1,255}")
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
@@ -70,7 +70,7 @@ def read_path(route: Route, parts: tuple[str, ...]) -> dict[str, str]:
     return {each.name: _identifier(each, part) for each, part in zip(route.path, parts, strict=True)}
 
 
-def read_query(route: Route, query: Mapping[str, list[bytes]]) -> Given:
+def read_query(route: Route, query: Mapping[str, list[bytes]]) -> Arguments:
     """Return the arguments in the query.
 
     A value of ``None`` or an empty value means that the argument is not given. Unknown names are ignored,
@@ -95,30 +95,32 @@ def read_query(route: Route, query: Mapping[str, list[bytes]]) -> Given:
     UnknownObjectError
         An identifier is not valid, so no object can have it.
     """
-    given: Given = {}
+    arguments: Arguments = {}
     for each in route.query:
         try:
-            text = query.get(each.wire, [b""])[-1].decode().strip()
+            text = query.get(each.wire_name, [b""])[-1].decode().strip()
         except UnicodeDecodeError:
-            raise InvalidArgumentError(each.wire, "it is not UTF-8") from None
+            raise InvalidArgumentError(each.wire_name, "it is not UTF-8") from None
         if text in {"", "None"}:
             continue
         if each.kind == "id":
-            given[each.name] = _identifier(each, text)
+            arguments[each.name] = _identifier(each, text)
         elif each.kind == "whole":
-            given[each.name] = read_whole(each.wire, text)
+            arguments[each.name] = read_whole(each.wire_name, text)
         elif each.kind == "flag":
             if text.lower() not in FLAGS:
-                raise InvalidArgumentError(each.wire, f"{text!a:.{EXCERPT_LENGTH}} is neither true nor false")
-            given[each.name] = FLAGS[text.lower()]
+                raise InvalidArgumentError(
+                    each.wire_name, f"{text!a:.{EXCERPT_LENGTH}} is neither true nor false"
+                )
+            arguments[each.name] = FLAGS[text.lower()]
         elif each.kind == "names":
-            given[each.name] = [name.strip() for name in text.split(",") if name.strip()]
+            arguments[each.name] = [name.strip() for name in text.split(",") if name.strip()]
         else:
-            given[each.name] = _storable(each, text)
-    return given
+            arguments[each.name] = _storable(each, text)
+    return arguments
 
 
-def read_whole(wire: str, text: str) -> int:
+def read_whole(wire_name: str, text: str) -> int:
     """Return a whole number of at most 18 digits.
 
     Raises
@@ -127,7 +129,7 @@ def read_whole(wire: str, text: str) -> int:
         The text is not such a number.
     """
     if not WHOLE_NUMBER.fullmatch(text):
-        raise InvalidArgumentError(wire, f"{text!a:.{EXCERPT_LENGTH}} is not a whole number")
+        raise InvalidArgumentError(wire_name, f"{text!a:.{EXCERPT_LENGTH}} is not a whole number")
     return int(text)
 
 
@@ -147,7 +149,7 @@ def check_content_type(content_type: str) -> None:
         )
 
 
-def read_body(route: Route, content: bytes) -> Given:
+def read_body(route: Route, content: bytes) -> Arguments:
     """Return the arguments in a JSON body.
 
     Parameters
@@ -174,15 +176,15 @@ def read_body(route: Route, content: bytes) -> Given:
     body = parse_json(content)
     if not isinstance(body, dict):
         raise InvalidArgumentError("body", "it is not a JSON object", _remedy(route))
-    fields = {each.wire: each for each in route.body}
+    fields = {each.wire_name: each for each in route.body}
     for name in body:
         if name not in fields:
             raise InvalidArgumentError(
                 f"{name!a:.{EXCERPT_LENGTH}}", "this request has no such field", _remedy(route)
             )
     for each in route.body:
-        if each.required and body.get(each.wire) is None:
-            raise InvalidArgumentError(each.wire, "it is missing from the body", _remedy(route))
+        if each.required and body.get(each.wire_name) is None:
+            raise InvalidArgumentError(each.wire_name, "it is missing from the body", _remedy(route))
     return {
         fields[name].name: _checked(fields[name], value) for name, value in body.items() if value is not None
     }
@@ -237,14 +239,14 @@ def parse_json(content: bytes) -> JsonValue:
 
 
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    parsed = dict(pairs)
+    if len(parsed) != len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        duplicate = next(name for name in names if names.count(name) > 1)
         raise InvalidArgumentError(
-            f"{twice!a:.{EXCERPT_LENGTH}}", "the body has this key twice in one object"
+            f"{duplicate!a:.{EXCERPT_LENGTH}}", "the body has this key twice in one object"
         )
-    return found
+    return parsed
 
 
 def _constant(text: str) -> float:
@@ -263,21 +265,21 @@ def _checked(argument: RouteArgument, value: JsonValue) -> object:
         return value
     if argument.kind == "names":
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise InvalidArgumentError(argument.wire, "it must be a list of strings")
+            raise InvalidArgumentError(argument.wire_name, "it must be a list of strings")
         return [_storable(argument, str(each)) for each in value]
     if argument.kind == "flag":
         if not isinstance(value, bool):
-            raise InvalidArgumentError(argument.wire, "it must be true or false")
+            raise InvalidArgumentError(argument.wire_name, "it must be true or false")
         return value
     if not isinstance(value, str):
-        raise InvalidArgumentError(argument.wire, "it must be a string")
+        raise InvalidArgumentError(argument.wire_name, "it must be a string")
     return _storable(argument, value)
 
 
 def _storable(argument: RouteArgument, text: str) -> str:
     """Return the text, if a database and a file system can store it."""
     if UNSTORABLE.search(text):
-        raise InvalidArgumentError(argument.wire, "it holds a character that cannot be stored")
+        raise InvalidArgumentError(argument.wire_name, "it holds a character that cannot be stored")
     return text
 
 
@@ -289,5 +291,5 @@ def _identifier(argument: RouteArgument, text: str) -> str:
 
 
 def _remedy(route: Route) -> str:
-    fields = ", ".join(each.wire if each.required else f"{each.wire}?" for each in route.body)
+    fields = ", ".join(each.wire_name if each.required else f"{each.wire_name}?" for each in route.body)
     return f"send {{{fields}}}" if fields else "send no body"

@@ -30,7 +30,7 @@ class Download:
     """The entity tag, if the content never changes."""
 
 
-def open_download(api: Api, route: Route, given: Mapping[str, str]) -> Download:
+def open_download(api: Api, route: Route, arguments: Mapping[str, str]) -> Download:
     """Open the file that a route offers for download, with its name and type. Blocks.
 
     Parameters
@@ -39,7 +39,7 @@ def open_download(api: Api, route: Route, given: Mapping[str, str]) -> Download:
         The services of the user.
     route : Route
         The route.
-    given : dict
+    arguments : dict
         The arguments of the service method.
 
     Returns
@@ -47,22 +47,22 @@ def open_download(api: Api, route: Route, given: Mapping[str, str]) -> Download:
     Download
         The open download; the caller closes the file.
     """
-    file = cast("IO[bytes]", route.call(api, **given))
+    file = cast("IO[bytes]", route.call(api, **arguments))
     try:
         name, mime_type, tag = "file", "application/octet-stream", None
         if route == runs.GET_RESULT_FILE:
-            files = api.runs.get_run(given["run_id"]).get("files", [])
-            entry = next(each for each in files if each["id"] == given["file_id"])
+            files = api.runs.get_run(arguments["run_id"]).get("files", [])
+            entry = next(each for each in files if each["id"] == arguments["file_id"])
             name, mime_type, tag = entry["name"], entry["mimeType"], f'"{entry["sha256"]}"'
         elif route == runs.GET_RESULT_ARCHIVE:
-            name, mime_type = f"{given['run_id']}.tar.gz", "application/gzip"
+            name, mime_type = f"{arguments['run_id']}.tar.gz", "application/gzip"
         elif route == runs.GET_NOTEBOOK:
-            name, mime_type = f"{given['run_id']}.ipynb", NOTEBOOK_TYPE
+            name, mime_type = f"{arguments['run_id']}.ipynb", NOTEBOOK_TYPE
         elif route == catalog.GET_UPLOADED_FILE:
-            uploads = api.uploads.list_uploaded_files(given["group_id"])["files"]
-            name = next(each["name"] for each in uploads if each["id"] == given["file_id"])
+            uploads = api.uploads.list_uploaded_files(arguments["group_id"])["files"]
+            name = next(each["name"] for each in uploads if each["id"] == arguments["file_id"])
             mime_type = mimetypes.guess_type(name)[0] or mime_type
-            tag = f'"{given["file_id"]}"'
+            tag = f'"{arguments["file_id"]}"'
         if not re.fullmatch(r"[\w.+-]+/[\w.+-]+", mime_type, re.ASCII):
             mime_type = "application/octet-stream"
         size = None

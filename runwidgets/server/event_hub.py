@@ -49,11 +49,11 @@ class EventSource(Protocol):
 class Client:
     """One client and its queue. Used only in the loop."""
 
-    def __init__(self, position: int, cut: Callable[[], None]) -> None:
+    def __init__(self, position: int, disconnect: Callable[[], None]) -> None:
         self.position = position
         """The queue contains every event after this one."""
         self.queue: asyncio.Queue[tuple[RunEvent, bytes] | None] = asyncio.Queue(QUEUE_SIZE)
-        self._cut = cut
+        self._disconnect = disconnect
 
     def offer(self, event: RunEvent, text: bytes) -> None:
         """Queue an event, or disconnect a client that is too slow."""
@@ -61,7 +61,7 @@ class Client:
             self.queue.put_nowait((event, text))
         except asyncio.QueueFull:
             self.end()
-            self._cut()
+            self._disconnect()
 
     def end(self) -> None:
         """End the stream; the events in the queue are dropped."""
@@ -96,15 +96,15 @@ class Hub:
         self.position = self.source.last_event()
         self._thread.start()
 
-    def join(self, cut: Callable[[], None]) -> Client:
+    def join(self, disconnect: Callable[[], None]) -> Client:
         """Return a new client, whose queue receives every event from now on.
 
         Parameters
         ----------
-        cut : callable
+        disconnect : callable
             Closes the connection of the client if it is too slow.
         """
-        client = Client(self.position, cut)
+        client = Client(self.position, disconnect)
         self.clients.add(client)
         return client
 
@@ -124,11 +124,11 @@ class Hub:
             self._thread.join(timeout)
 
     def _read(self) -> None:
-        seen = self.position
+        last_seq = self.position
         while not self._stop.is_set():
             try:
-                for event in self.source.follow_events(seen, stop=self._stop):
-                    seen = event["seq"]
+                for event in self.source.follow_events(last_seq, stop=self._stop):
+                    last_seq = event["seq"]
                     while not self._credit.acquire(timeout=READ_RETRY_DELAY):
                         if self._stop.is_set():
                             return

@@ -38,13 +38,13 @@ class EventsHandler(RestHandler):
 
     _track_activity = False  # a stream that reconnects is not user activity
 
-    async def answer(self, route: Route, parts: tuple[str, ...]) -> None:
+    async def serve(self, route: Route, parts: tuple[str, ...]) -> None:
         """Send the events that the client missed, then new ones, until either side disconnects."""
-        given = read_query(route, self.request.query_arguments)
+        arguments = read_query(route, self.request.query_arguments)
         group_id, run_id, sweep_id = (
-            cast("str | None", given.get(name)) for name in ("group_id", "run_id", "sweep_id")
+            cast("str | None", arguments.get(name)) for name in ("group_id", "run_id", "sweep_id")
         )
-        after = cast("int | None", given.get("after"))
+        after = cast("int | None", arguments.get("after"))
         if resumed := self.request.headers.get("Last-Event-ID", "").strip():
             after = read_whole("Last-Event-ID", resumed)
         api = self.api
@@ -65,42 +65,42 @@ class EventsHandler(RestHandler):
             self.set_header("Content-Type", "text/event-stream")
             self.set_header("Cache-Control", "no-cache")
             self.set_header("X-Accel-Buffering", "no")
-            seen = self._client.position
+            last_seq = self._client.position
             if after is not None:
-                seen = max(0, min(after, seen))
-            self.write(encode("hello", seen, {"seq": seen}))
+                last_seq = max(0, min(after, last_seq))
+            self.write(encode("hello", last_seq, {"seq": last_seq}))
             await self.flush()
-            await self._follow(hub, await self._catch_up(hub, seen))
+            await self._follow(hub, await self._catch_up(hub, last_seq))
         except StreamClosedError:
             self.log.debug("The client of an event stream disconnected.")
         finally:
             hub.leave(self._client)
 
-    async def _catch_up(self, hub: Hub, seen: int) -> int:
-        while seen < self._client.position:
-            events = await self.context.in_thread(hub.source.read_events, seen, READ_BATCH, *self._filter)
+    async def _catch_up(self, hub: Hub, last_seq: int) -> int:
+        while last_seq < self._client.position:
+            events = await self.context.in_thread(hub.source.read_events, last_seq, READ_BATCH, *self._filter)
             if not events:
                 break
             await self._write([(event, encode("run", event["seq"], event)) for event in events])
-            seen = events[-1]["seq"]
-        return seen
+            last_seq = events[-1]["seq"]
+        return last_seq
 
-    async def _follow(self, hub: Hub, seen: int) -> None:
+    async def _follow(self, hub: Hub, last_seq: int) -> None:
         queue = self._client.queue
         while True:
             try:
-                waiting = [await asyncio.wait_for(queue.get(), HEARTBEAT_INTERVAL)]
+                items = [await asyncio.wait_for(queue.get(), HEARTBEAT_INTERVAL)]
             except asyncio.TimeoutError:
                 self.write(b":\n\n")
                 await self.flush()
                 continue
-            while not queue.empty() and len(waiting) < READ_BATCH:
-                waiting.append(queue.get_nowait())
-            events = [item for item in waiting if item is not None]
-            await self._write([item for item in events if item[0]["seq"] > seen])
-            if len(events) < len(waiting):
+            while not queue.empty() and len(items) < READ_BATCH:
+                items.append(queue.get_nowait())
+            events = [item for item in items if item is not None]
+            await self._write([item for item in events if item[0]["seq"] > last_seq])
+            if len(events) < len(items):
                 return
-            seen = max(seen, events[-1][0]["seq"])
+            last_seq = max(last_seq, events[-1][0]["seq"])
 
     async def _write(self, events: list[tuple[RunEvent, bytes]]) -> None:
         group_id, run_id, sweep_id = self._filter

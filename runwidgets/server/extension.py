@@ -61,7 +61,7 @@ class RunWidgetsApp(Settings, ExtensionApp):
 
     @functools.cached_property
     def context(self) -> Context:
-        """What the handlers share."""
+        """The objects that the handlers share."""
         return Context(self.limits, self.policy)
 
     @property

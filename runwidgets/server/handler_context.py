@@ -1,4 +1,4 @@
-"""What the handlers of the extension share."""
+"""The objects that the handlers of the extension share."""
 
 import asyncio
 import secrets

@@ -41,7 +41,7 @@ from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES
 BASE = "runwidgets/api/"
 """Path of the routes, below the server's base URL."""
 RESOURCE = "runwidgets"
-"""The resource of which Jupyter's Authorizer is asked."""
+"""The resource that Jupyter's Authorizer is asked about."""
 SEND_CHUNK = 256 * 1024
 """Bytes of a file that are read and sent at once."""
 RETRY_AFTER = {QueueFullError: 5, ServiceUnavailableError: 1}
@@ -70,12 +70,12 @@ class RestHandler(APIHandler):
     context: Context
 
     def initialize(self, context: Context) -> None:
-        """Store what the handlers share: the services, the limits and the threads."""
+        """Store the objects that the handlers share: the services, the limits and the threads."""
         self.context = context
         self._is_kernel = False
         self._content: list[bytes] = []
         self._size = 0
-        self._outside = ""
+        self._unsatisfied_range = ""
 
     @property
     def identity_provider(self) -> IdentityProvider:
@@ -89,7 +89,7 @@ class RestHandler(APIHandler):
 
     @property
     def limit(self) -> int:
-        """Bytes that the body of this request may have at most."""
+        """Maximum size of the body of this request in bytes."""
         return self.context.limits.json_body
 
     async def prepare(self) -> None:  # type: ignore[override]  # as in Jupyter's own APIHandler
@@ -148,7 +148,7 @@ class RestHandler(APIHandler):
         """Raise the authentication error instead of redirecting an API client to a login page."""
         raise unauthenticated()
 
-    async def answer(self, route: Route, parts: tuple[str, ...]) -> None:
+    async def serve(self, route: Route, parts: tuple[str, ...]) -> None:
         """Serve a request whose route and user are known.
 
         Parameters
@@ -162,19 +162,19 @@ class RestHandler(APIHandler):
             self.xsrf_token  # noqa: B018  # sets the cookie, which a page of Voilà does not have yet
             self._write_json(200, json.dumps(self._descriptor()))
             return
-        path = read_path(route, parts)
-        if route.answer == "file":
-            await self._send(route, path)
+        path_arguments = read_path(route, parts)
+        if route.response == "file":
+            await self._send(route, path_arguments)
             return
-        given = read_query(route, self.request.query_arguments) | path
+        arguments = read_query(route, self.request.query_arguments) | path_arguments
         if route.body:
             content = b"".join(self._content)
             if content.strip():
                 check_content_type(self.request.headers.get("Content-Type", ""))
-            given |= await self.context.in_thread(read_body, route, content)
+            arguments |= await self.context.in_thread(read_body, route, content)
         api = self.api
-        text = await self.context.in_thread(lambda: json.dumps(route.call(api, **given), allow_nan=False))
-        self._write_json(route.status, "" if route.answer == "nothing" else text)
+        text = await self.context.in_thread(lambda: json.dumps(route.call(api, **arguments), allow_nan=False))
+        self._write_json(route.status, "" if route.response == "nothing" else text)
 
     def _write_json(self, status: int, text: str) -> None:
         self.set_status(status)
@@ -184,7 +184,7 @@ class RestHandler(APIHandler):
         api = self.api  # a client that reads the descriptor may rely on the other routes
         url = f"{self.request.protocol}://{self.request.host}{self.base_url}{BASE}"
         user = self.context.user_of(self.current_user)
-        told: ServiceDescriptor = {
+        descriptor: ServiceDescriptor = {
             "name": "runwidgets",
             "store": api.store(),
             "version": self.context.release,
@@ -193,14 +193,14 @@ class RestHandler(APIHandler):
             "routes": [route.descriptor for route in ROUTES],
         }
         if user is not None:
-            told["username"] = user
-        return told
+            descriptor["username"] = user
+        return descriptor
 
     # -- downloads ---------------------------------------------------------------------------------
 
-    async def _send(self, route: Route, given: Mapping[str, str]) -> None:
+    async def _send(self, route: Route, arguments: Mapping[str, str]) -> None:
         is_inline = self.request.query_arguments.get("inline", [b""])[-1] in {b"1", b"true"}
-        download = await self.context.in_thread(open_download, self.api, route, given)
+        download = await self.context.in_thread(open_download, self.api, route, arguments)
         try:
             self._transforms = []  # no gzip: it would remove Content-Length and ranges and change the bytes
             begin, length = self._choose_range(download, is_inline)
@@ -245,14 +245,14 @@ class RestHandler(APIHandler):
             return 0, None
         self.set_header("Accept-Ranges", "bytes")
         begin, end = 0, download.size
-        wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.request.headers.get("Range", "").replace(" ", ""))
+        match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.request.headers.get("Range", "").replace(" ", ""))
         is_same = self.request.headers.get("If-Range") in {None, download.tag}
-        if wanted and any(wanted.groups()) and is_same:
-            first, last = wanted.groups()
+        if match and any(match.groups()) and is_same:
+            first, last = match.groups()
             begin = int(first) if first else max(0, download.size - int(last))
             end = min(download.size, int(last) + 1) if first and last else download.size
             if begin >= end:
-                self._outside = f"bytes */{download.size}"
+                self._unsatisfied_range = f"bytes */{download.size}"
                 raise web.HTTPError(416, f"the file has only {download.size} bytes")
             self.set_status(206)
             self.set_header("Content-Range", f"bytes {begin}-{end - 1}/{download.size}")
@@ -268,7 +268,7 @@ class RestHandler(APIHandler):
         nor one that Jupyter or Tornado meant for the client becomes a 500 without details.
         """
         exception = (kwargs.get("exc_info") or (None, None))[1]
-        error, status = self._named(exception, status_code)
+        error, status = self._classify(exception, status_code)
         self.set_status(status)
         if hasattr(self, "_jupyter_current_user"):
             self.set_cors_headers()
@@ -277,7 +277,7 @@ class RestHandler(APIHandler):
             # Tornado closes a connection whose body was not read, without announcing it.
             self.set_header("Connection", "close")
         if status == 416:
-            self.set_header("Content-Range", self._outside)
+            self.set_header("Content-Range", self._unsatisfied_range)
         if status == 401:
             self.set_header("WWW-Authenticate", "token")
         for kind, seconds in RETRY_AFTER.items():
@@ -285,7 +285,7 @@ class RestHandler(APIHandler):
                 self.set_header("Retry-After", str(getattr(error, "retry_after", None) or seconds))
         self.finish(json.dumps(error.to_json()))
 
-    def _named(self, exception: BaseException | None, status: int) -> tuple[RunWidgetsError, int]:
+    def _classify(self, exception: BaseException | None, status: int) -> tuple[RunWidgetsError, int]:
         if isinstance(exception, RunWidgetsError):
             return exception, exception.status
         if status >= 500 and status != 503:
@@ -307,14 +307,14 @@ class RestHandler(APIHandler):
         tb: TracebackType | None,
     ) -> None:
         """Log an error of the client in one line, and an internal error with its traceback."""
-        what = f"{self.request.method} {self.request.path!a}"
+        request = f"{self.request.method} {self.request.path!a}"
         if isinstance(value, StreamClosedError):
-            self.log.debug("%s: the client disconnected", what)
+            self.log.debug("%s: the client disconnected", request)
         elif isinstance(value, (RunWidgetsError, web.HTTPError)):
             status = value.status if isinstance(value, RunWidgetsError) else value.status_code
-            self.log.log(30 if status >= 500 else 20, "%s: %d %a", what, status, str(value))
+            self.log.log(30 if status >= 500 else 20, "%s: %d %a", request, status, str(value))
         else:
-            self.log.error("%s failed", what, exc_info=value)
+            self.log.error("%s failed", request, exc_info=value)
 
     def update_api_activity(self) -> None:
         """Record the activity, even if the query is malformed."""

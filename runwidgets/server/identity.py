@@ -47,12 +47,12 @@ def translate_token(headers: HTTPHeaders) -> None:
     headers : HTTPHeaders
         The headers of the request; changed in place.
     """
-    given = headers.get("Authorization", "")
-    if not given and headers.get("api_key"):
+    authorization = headers.get("Authorization", "")
+    if not authorization and headers.get("api_key"):
         headers["Authorization"] = TOKEN_PREFIX + headers["api_key"]
-    elif given[:6].lower() == "basic ":
+    elif authorization[:6].lower() == "basic ":
         try:
-            _, _, password = base64.b64decode(given[6:], validate=True).decode().partition(":")
+            _, _, password = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return
         headers["Authorization"] = TOKEN_PREFIX + password
@@ -64,7 +64,7 @@ class KernelIdentityProvider(IdentityProvider):
     Parameters
     ----------
     secret : str
-        The token that is in the environment of kernels.
+        The token in the environment of kernels.
     """
 
     def __init__(self, secret: str) -> None:

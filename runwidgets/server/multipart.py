@@ -2,8 +2,8 @@
 
 `Form` splits a ``multipart/form-data`` body into its parts while it arrives. `Pipe` is the file that the
 service reads in a thread at the same time: the loop writes to it, the service reads from it, and the faster
-side waits. An upload of any size therefore needs a megabyte of memory, is stored on the disk once, and can
-be refused by the service (no such group, no member, a bad name) before most of it is sent.
+side waits for the other. An upload of any size therefore needs a megabyte of memory, is stored on the disk
+once, and can be refused by the service (no such group, no member, a bad name) before most of it is sent.
 
 Notes
 -----

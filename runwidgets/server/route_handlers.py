@@ -18,13 +18,13 @@ from runwidgets.service.routes.routes import by_pattern, to_regex
 def _method(route: Route) -> Callable[..., Any]:
     @web.authenticated
     @authorized(route.action, resource=RESOURCE)  # type: ignore[untyped-decorator]
-    async def answer(self: RestHandler, *parts: str) -> None:
+    async def serve(self: RestHandler, *parts: str) -> None:
         if isinstance(self, UploadHandler) and route.id == "files:upload":
             await self.store(route)
         else:
-            await self.answer(route, parts)
+            await self.serve(route, parts)
 
-    return answer
+    return serve
 
 
 @web.stream_request_body
@@ -46,9 +46,9 @@ def make_handlers(
     Parameters
     ----------
     context : Context
-        What the handlers share.
+        The objects that the handlers share.
     stream : type
-        The handler whose `answer` serves the event stream.
+        The handler whose `serve` sends the event stream.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def make_handlers(
     rules: list[tuple[str, type[RestHandler], dict[str, Any]]] = []
     for pattern, routes in by_pattern():
         base: type[RestHandler] = RestHandler
-        if any(route.answer == "stream" for route in routes):
+        if any(route.response == "stream" for route in routes):
             base = stream
         elif TAKE_FILE in routes:
             base = UploadHandler

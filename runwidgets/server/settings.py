@@ -19,10 +19,10 @@ RENAMED = {"log": "log_size"}
 """Limits whose trait has another name, because every Jupyter application already has a trait `log`."""
 
 
-def _limit(name: str, text: str, least: int = 1) -> Any:
+def _limit(name: str, text: str, minimum: int = 1) -> Any:
     value = getattr(Limits(), name)
     trait = Float if isinstance(value, float) else Integer
-    return trait(value, min=least, help=f"{text} At least {least}.").tag(config=True)
+    return trait(value, min=minimum, help=f"{text} At least {minimum}.").tag(config=True)
 
 
 class Settings(Configurable):
@@ -32,8 +32,8 @@ class Settings(Configurable):
         help=(
             "Folder in which runs, uploads and the database are stored; created if missing. Several "
             "servers may share one. Empty means `runwidgets` in Jupyter's data folder. "
-            "Also the URL of an object store, which several machines may share, together with the same "
-            "`db_url`. "
+            "It may also be the URL of an object store, which several machines may share, together with the "
+            "same `db_url`. "
             'Example: "/data/runwidgets", or "s3://bucket/runwidgets".'
         )
     ).tag(config=True)
@@ -168,40 +168,40 @@ class Settings(Configurable):
 
     @validate("root", "templates_root", "cache")
     def _validate_folder(self, proposal: dict[str, Any]) -> str:
-        given, name = (
+        folder, name = (
             cast(str, proposal["value"]),
             cast("TraitType[Any, Any]", proposal["trait"]).name,
         )
-        if not given:
+        if not folder:
             return self._default_root() if name == "root" else ""
-        if name == "root" and is_url(given):
-            return given
-        path = (folder_of(given) if name == "root" else Path(given)).expanduser()
+        if name == "root" and is_url(folder):
+            return folder
+        path = (folder_of(folder) if name == "root" else Path(folder)).expanduser()
         if not path.is_absolute():
-            raise TraitError(f"RunWidgetsApp.{name}: {given!r} is relative; give an absolute folder")
+            raise TraitError(f"RunWidgetsApp.{name}: {folder!r} is relative; give an absolute folder")
         if path.exists() and not path.is_dir():
-            raise TraitError(f"RunWidgetsApp.{name}: {given!r} is a file; give a folder")
+            raise TraitError(f"RunWidgetsApp.{name}: {folder!r} is a file; give a folder")
         return str(path)
 
     @validate("db_url")
     def _validate_db_url(self, proposal: dict[str, Any]) -> str:
-        given = cast(str, proposal["value"])
-        if given and "://" not in given:
+        url = cast(str, proposal["value"])
+        if url and "://" not in url:
             raise TraitError(
                 "RunWidgetsApp.db_url: this is not an SQLAlchemy URL; "
                 "give one such as postgresql+psycopg://user@host/runs"
             )
-        return given
+        return url
 
     @validate("environment")
     def _validate_environment(self, proposal: dict[str, Any]) -> list[str]:
-        given = cast("list[str]", proposal["value"])
-        for name in given:
+        names = cast("list[str]", proposal["value"])
+        for name in names:
             if not name or "=" in name or name.startswith("RUNWIDGETS_"):
                 raise TraitError(
                     f"RunWidgetsApp.environment: {name!r} cannot be inherited; give names such as AWS_PROFILE"
                 )
-        return given
+        return names
 
     @functools.cached_property
     def limits(self) -> Limits:
@@ -219,13 +219,15 @@ class Settings(Configurable):
         ServiceUnavailableError
             The backend is Dask, but not exactly one cluster is named.
         """
-        named = [each for each in (self.dask_scheduler, self.dask_scheduler_file, self.dask_cluster) if each]
+        clusters = [
+            each for each in (self.dask_scheduler, self.dask_scheduler_file, self.dask_cluster) if each
+        ]
         if self.backend == "local":
             return None
-        if len(named) != 1:
+        if len(clusters) != 1:
             raise ServiceUnavailableError(
                 "RunWidgetsApp.backend",
-                f"it is 'dask', and {len(named)} clusters are named",
+                f"it is 'dask', and {len(clusters)} clusters are named",
                 "set one of dask_scheduler, dask_scheduler_file and dask_cluster",
             )
-        return cast("str | Callable[[], object]", named[0])
+        return cast("str | Callable[[], object]", clusters[0])

@@ -1,4 +1,4 @@
-"""Uploads: a file is stored while it is received, and its size limit is enforced meanwhile.
+"""Uploads: a file is stored while it is received, and its size limit is enforced at the same time.
 
 A file is sent as a form. A JSON body names a file on the server instead, which is copied.
 """
@@ -33,7 +33,7 @@ class UploadHandler(RestHandler):
     """Receives a file, and passes it to the service at the same time."""
 
     def initialize(self, context: Context) -> None:
-        """Store what the handlers share."""
+        """Store the objects that the handlers share."""
         super().initialize(context)
         self._form: Form | None = None
         self._pipe: Pipe | None = None
@@ -47,7 +47,7 @@ class UploadHandler(RestHandler):
 
     @property
     def limit(self) -> int:
-        """Bytes that the file and the form around it may have at most."""
+        """Maximum size of the file together with the form around it, in bytes."""
         return super().limit if self._is_json else self.context.limits.upload + FRAMING
 
     def too_large(self, size: int) -> RunWidgetsError:
@@ -126,8 +126,8 @@ class UploadHandler(RestHandler):
     async def store(self, route: Route) -> None:
         """Respond with the handle of the upload, after all of it has been received and stored."""
         if self._is_json:
-            given = read_body(route, b"".join(self._content)) | read_path(route, tuple(self.path_args))
-            take = functools.partial(route.call, self.api, **given)
+            arguments = read_body(route, b"".join(self._content)) | read_path(route, tuple(self.path_args))
+            take = functools.partial(route.call, self.api, **arguments)
             self._write_json(route.status, await self.context.in_upload_thread(lambda: json.dumps(take())))
             return
         if self._pipe is None or self._stored is None or self._form is None or not self._form.finish():

@@ -72,12 +72,12 @@ def _open(voila: Any, base_url: str, settings: dict[str, Any], configuration: An
     app.publish_address()  # now: Voilà reads the environment of its first kernel before the loop continues
     prefix = voila.server_url.rstrip("/")
     rules = [(f"{prefix}{pattern}", *rest) for pattern, *rest in make_handlers(app.context, EventsHandler)]
-    about = {"voila_configuration": configuration}
-    listing = (rf"{prefix}/api/contents{path_regex}", VoilaContentsHandler, about)  # read-only
+    options = {"voila_configuration": configuration}
+    listing = (rf"{prefix}/api/contents{path_regex}", VoilaContentsHandler, options)  # read-only
     views = (rf"{prefix}/static/{KEY}/(.*)", StaticFileHandler, {"path": app.static_paths[0]})
     voila.app.add_handlers(".*$", [*rules, listing, views])
-    known = voila.app.default_router.rules
-    known.insert(0, known.pop(-2))  # before Voilà's rules, one of which matches every path
+    routing_rules = voila.app.default_router.rules
+    routing_rules.insert(0, routing_rules.pop(-2))  # before Voilà's rules, one of which matches every path
     settings[f"{KEY}.start"] = asyncio.ensure_future(app._start_jupyter_server_extension(server))
     atexit.register(_close, app)
     return app

@@ -89,7 +89,7 @@ class Instance:
         self._database = database
         self._on_shutdown = on_shutdown
         self._backend = backend
-        self._parts = Components(
+        self._components = Components(
             catalog=catalog,
             runs=runs,
             sweeps=Sweeps(database),
@@ -117,24 +117,24 @@ class Instance:
             The services; their `close` does nothing, because the instance outlives its users.
         """
         return Api(
-            workflows=LocalWorkflowService(self._parts, user),
-            groups=LocalGroupService(self._parts, user, check_config),
-            uploads=LocalUploadService(self._parts, user),
-            runs=LocalRunService(self._parts, self._backend, user),
-            sweeps=LocalSweepService(self._parts, self._backend, user),
-            events=LocalEventService(self._parts, self.events, user),
+            workflows=LocalWorkflowService(self._components, user),
+            groups=LocalGroupService(self._components, user, check_config),
+            uploads=LocalUploadService(self._components, user),
+            runs=LocalRunService(self._components, self._backend, user),
+            sweeps=LocalSweepService(self._components, self._backend, user),
+            events=LocalEventService(self._components, self.events, user),
             store=lambda: self.store,
         )
 
     def last_activity(self) -> datetime | None:
         """Return when a run was last active: now if one is active, None before the first run."""
-        return self._parts.runs.last_activity()
+        return self._components.runs.last_activity()
 
     def close(self) -> None:
         """Close threads and connections. May be called twice."""
         self._retention.close()
         if self._on_shutdown == "cancel":
-            self._parts.runs.cancel_all(RunReason.SHUTDOWN, "the server was shut down")
+            self._components.runs.cancel_all(RunReason.SHUTDOWN, "the server was shut down")
             self._backend.drain(DRAIN_TIMEOUT)
         self._backend.close()
         self._database.close()
@@ -193,16 +193,16 @@ def open_instance(
         The root cannot be used: it is not writable, or its database is missing or damaged.
     """
     files, database = open_store(root, db_url, cache=cache)
-    rules = limits or Limits()
+    limits = limits or Limits()
     try:
-        backend = make_backend(files, database, rules, slots=slots, environment=environment, cluster=cluster)
+        backend = make_backend(files, database, limits, slots=slots, environment=environment, cluster=cluster)
     except BaseException:
         database.close()
         raise
     return Instance(
         files,
         database,
-        rules,
+        limits,
         backend,
         templates_root=templates_root,
         access=access,

@@ -228,37 +228,41 @@ def geomspace(first: float, last: float, count: int) -> list[float]:
     return _spaced("geomspace", first, last, count, lambda share: first * (last / first) ** share)
 
 
-def _spaced(name: str, first: float, last: float, count: int, at: Callable[[float], float]) -> list[float]:
+def _spaced(
+    name: str, first: float, last: float, count: int, value_at: Callable[[float], float]
+) -> list[float]:
     if isinstance(count, bool) or not isinstance(count, int) or count < 2:
         raise InvalidArgumentError(name, f"{count!r} is not a valid count", "give a whole number, at least 2")
     if not (math.isfinite(first) and math.isfinite(last)):
         raise InvalidArgumentError(name, f"it goes from {first} to {last}", "both must be finite")
-    inner = [float(f"{at(step / (count - 1)):.12g}") for step in range(1, count - 1)]
-    row = [first, *inner, last]
-    is_whole = isinstance(first, int) and isinstance(last, int) and all(each == int(each) for each in inner)
-    return [int(each) for each in row] if is_whole else row
+    inner_values = [float(f"{value_at(step / (count - 1)):.12g}") for step in range(1, count - 1)]
+    values = [first, *inner_values, last]
+    is_whole = (
+        isinstance(first, int) and isinstance(last, int) and all(each == int(each) for each in inner_values)
+    )
+    return [int(each) for each in values] if is_whole else values
 
 
-def is_several(given: object) -> TypeGuard[Iterable[object]]:
+def is_several(value: object) -> TypeGuard[Iterable[object]]:
     """Return whether an argument is several values; strings and mappings are one value."""
-    return not isinstance(given, (str, bytes, Mapping)) and isinstance(given, Iterable)
+    return not isinstance(value, (str, bytes, Mapping)) and isinstance(value, Iterable)
 
 
-def list_values(name: str, given: object) -> Sequence[object]:
+def list_values(name: str, values: object) -> Sequence[object]:
     """Return the values given for a parameter as a sequence of plain values."""
-    if isinstance(given, (set, frozenset)):
+    if isinstance(values, (set, frozenset)):
         raise InvalidArgumentError(name, "a set has no order", "give a list")
-    if isinstance(given, range):
-        values: Sequence[object] = given
+    if isinstance(values, range):
+        listed: Sequence[object] = values
     else:
-        values = [plain(each) for each in given] if is_several(given) else [plain(given)]
-    if not len(values):
+        listed = [plain(each) for each in values] if is_several(values) else [plain(values)]
+    if not len(listed):
         raise InvalidArgumentError(name, "it has no values", "give at least one")
-    return values
+    return listed
 
 
 def plain(value: Any) -> Any:
-    """Convert a number of NumPy to a Python number."""
+    """Convert a NumPy number to a Python number."""
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 

@@ -119,18 +119,18 @@ class _Grid(Space):
 class _Listed(Space):
     """Points in the given order."""
 
-    def __init__(self, given: Sequence[Point]) -> None:
-        self._given = given
+    def __init__(self, points: Sequence[Point]) -> None:
+        self._points = points
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for point in self._given for name in point))
+        return tuple(dict.fromkeys(name for point in self._points for name in point))
 
     def __len__(self) -> int:
-        return len(self._given)
+        return len(self._points)
 
     def _point(self, index: int) -> Point:
-        return dict(self._given[index])
+        return dict(self._points[index])
 
 
 class _Sample(Space):
@@ -175,17 +175,19 @@ class _Sum(Space):
         return len(self._first) + len(self._second)
 
     def _point(self, index: int) -> Point:
-        beyond = index - len(self._first)
-        return self._second[beyond] if beyond >= 0 else self._first[index]
+        index_in_second = index - len(self._first)
+        return self._second[index_in_second] if index_in_second >= 0 else self._first[index]
 
 
 class _Product(Space):
     """All combinations of the points of two spaces; the second changes fastest."""
 
     def __init__(self, first: Space, second: Space) -> None:
-        both = [name for name in first.names if name in second.names]
-        if both:
-            raise InvalidArgumentError(both[0], "both spaces have it", "a product needs different parameters")
+        shared = [name for name in first.names if name in second.names]
+        if shared:
+            raise InvalidArgumentError(
+                shared[0], "both spaces have it", "a product needs different parameters"
+            )
         self._first, self._second = first, second
 
     @property
@@ -196,8 +198,8 @@ class _Product(Space):
         return len(self._first) * len(self._second)
 
     def _point(self, index: int) -> Point:
-        slow, fast = divmod(index, len(self._second))
-        return {**self._first[slow], **self._second[fast]}
+        first_index, second_index = divmod(index, len(self._second))
+        return {**self._first[first_index], **self._second[second_index]}
 
 
 class _Filter(Space):
@@ -206,35 +208,39 @@ class _Filter(Space):
     def __init__(self, base: Space, condition: Callable[..., object]) -> None:
         self._base = base
         self._condition = condition
-        asked = inspect.signature(condition).parameters.values()
-        self._takes_all = any(each.kind is each.VAR_KEYWORD for each in asked)
-        self._needs = [
-            each.name for each in asked if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+        parameters = inspect.signature(condition).parameters.values()
+        self._accepts_all = any(each.kind is each.VAR_KEYWORD for each in parameters)
+        self._required = [
+            each.name
+            for each in parameters
+            if each.default is each.empty and each.kind is not each.VAR_KEYWORD
         ]
-        self._takes = {each.name for each in asked}
+        self._accepted = {each.name for each in parameters}
 
     @property
     def names(self) -> tuple[str, ...]:
         return self._base.names
 
     @cached_property
-    def _kept(self) -> list[int]:
-        return [index for index, point in enumerate(self._base) if self._holds(index, point)]
+    def _indices(self) -> list[int]:
+        return [index for index, point in enumerate(self._base) if self._is_included(index, point)]
 
-    def _holds(self, index: int, point: Point) -> bool:
-        for name in self._needs:
+    def _is_included(self, index: int, point: Point) -> bool:
+        for name in self._required:
             if name not in point:
                 raise InvalidArgumentError(
                     "where", f"its condition asks for {name!r}, which point {index} does not have"
                 )
-        given = {name: value for name, value in point.items() if self._takes_all or name in self._takes}
-        return bool(self._condition(**given))
+        arguments = {
+            name: value for name, value in point.items() if self._accepts_all or name in self._accepted
+        }
+        return bool(self._condition(**arguments))
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._indices)
 
     def _point(self, index: int) -> Point:
-        return self._base[self._kept[index]]
+        return self._base[self._indices[index]]
 
 
 def grid(**values: object) -> Space:
@@ -293,7 +299,9 @@ def zip(**values: object) -> Space:
     for name, column in columns.items():
         if is_several(values[name]) and len(column) != count:
             raise InvalidArgumentError(
-                name, f"it has {len(column):,} values, and {longest} has {count:,}", "give as many of each"
+                name,
+                f"it has {len(column):,} values, and {longest} has {count:,}",
+                "give the same number of each",
             )
     filled = [each if len(each) == count else [*each] * count for each in columns.values()]
     return _Listed(
@@ -385,12 +393,12 @@ SpaceLike: TypeAlias = Space | Mapping[str, object] | Iterable[Mapping[str, obje
 """Representations of a space; see `as_space`."""
 
 
-def as_space(given: SpaceLike) -> Space:
+def as_space(space: SpaceLike) -> Space:
     """Convert a representation of a space to a space.
 
     Parameters
     ----------
-    given : Space, mapping, iterable of mapping, or data frame
+    space : Space, mapping, iterable of mapping, or data frame
         A mapping gives values by parameter, as for `grid`; other types as for `points`.
 
     Raises
@@ -398,12 +406,12 @@ def as_space(given: SpaceLike) -> Space:
     InvalidArgumentError
         The argument does not represent a space.
     """
-    if isinstance(given, Space):
-        return given
-    if isinstance(given, Mapping):
-        return grid(**given)
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    if isinstance(space, Space):
+        return space
+    if isinstance(space, Mapping):
+        return grid(**space)
+    if isinstance(space, str) or not isinstance(space, Iterable):
         raise InvalidArgumentError(
-            "space", f"{given!r:.80} is not a space", "give a space, a mapping, or a list of points"
+            "space", f"{space!r:.80} is not a space", "give a space, a mapping, or a list of points"
         )
-    return points(given)
+    return points(space)

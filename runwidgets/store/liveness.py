@@ -1,8 +1,9 @@
 """Liveness of instances: the runs of a live instance may not be taken over.
 
-Instances that share a folder each hold a lock in it, which the system releases however they die. Instances
-that share only a database each increment a counter in it, and an instance whose counter stands still for long
-is dead. The time is measured with the monotonic clock of the observer, so no clocks are compared.
+Instances that share a folder each hold a lock in it, which the system releases when they end, in whatever
+way. Instances that share only a database each increment a counter in it; an instance whose counter does not
+change for long is dead. The time is measured with the monotonic clock of the observer, so no clocks are
+compared.
 """
 
 import os
@@ -24,15 +25,15 @@ COUNTER_TIMEOUT = 20.0
 
 
 class Liveness(ABC):
-    """The instances of a root, from the view of one of them; used from one thread.
+    """The instances of a root, as one of them sees it; used from one thread.
 
     Attributes
     ----------
-    own : str
+    instance_id : str
         Id of this instance.
     """
 
-    own: str
+    instance_id: str
 
     @abstractmethod
     def is_alive(self, instance: str) -> bool:
@@ -51,7 +52,7 @@ class AlwaysAlive(Liveness):
     """The liveness of an instance that shares its root with no other."""
 
     def __init__(self) -> None:
-        self.own = uuid.uuid4().hex
+        self.instance_id = uuid.uuid4().hex
 
     def is_alive(self, instance: str) -> bool:
         """Return True."""
@@ -75,7 +76,7 @@ class LockLiveness(Liveness):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.own, self._lock = announce(folder)
+        self.instance_id, self._lock = announce(folder)
 
     def is_alive(self, instance: str) -> bool:
         """Return whether the lock of an instance is held."""
@@ -91,7 +92,7 @@ class LockLiveness(Liveness):
 
     def leave(self) -> None:
         """Release the lock."""
-        (self._folder / self.own).unlink(missing_ok=True)
+        (self._folder / self.instance_id).unlink(missing_ok=True)
         release_own_lock(self._lock)
 
 
@@ -106,17 +107,17 @@ class HeartbeatLiveness(Liveness):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.own = uuid.uuid4().hex
-        self._seen: dict[str, tuple[int, float]] = {}
-        """Counter of each other instance, and when that value was first seen (monotonic seconds)."""
+        self.instance_id = uuid.uuid4().hex
+        self._counters: dict[str, tuple[int, float]] = {}
+        """Counter of each other instance, and when that value was first read (monotonic seconds)."""
         self._next = 0.0
-        self._beat()
+        self._increment_counter()
 
     def is_alive(self, instance: str) -> bool:
         """Return whether the counter of an instance has changed recently; without a row, it has left."""
-        if instance != self.own and instance not in self._seen:
-            self._look()  # the instance may be new
-        return instance == self.own or instance in self._seen
+        if instance != self.instance_id and instance not in self._counters:
+            self._read_counters()  # the instance may be new
+        return instance == self.instance_id or instance in self._counters
 
     def refresh(self) -> None:
         """Increment the counter, and remove the rows of dead instances."""
@@ -124,32 +125,34 @@ class HeartbeatLiveness(Liveness):
         if moment < self._next:
             return
         self._next = moment + COUNTER_INTERVAL
-        self._beat()
-        self._look()
-        silent = [each for each, (_, since) in self._seen.items() if moment - since > COUNTER_TIMEOUT]
-        if silent:
+        self._increment_counter()
+        self._read_counters()
+        dead = [each for each, (_, since) in self._counters.items() if moment - since > COUNTER_TIMEOUT]
+        if dead:
             with self._database.write() as connection:
-                for instance in silent:
-                    beat, _ = self._seen.pop(instance)
-                    gone = delete(instances).where(instances.c.id == instance, instances.c.beat == beat)
-                    connection.execute(gone)
+                for instance in dead:
+                    beat, _ = self._counters.pop(instance)
+                    statement = delete(instances).where(instances.c.id == instance, instances.c.beat == beat)
+                    connection.execute(statement)
 
     def leave(self) -> None:
         """Remove the row."""
         with self._database.write() as connection:
-            connection.execute(delete(instances).where(instances.c.id == self.own))
+            connection.execute(delete(instances).where(instances.c.id == self.instance_id))
 
-    def _look(self) -> None:
+    def _read_counters(self) -> None:
         with self._database.read() as connection:
             beats = {row.id: row.beat for row in connection.execute(select(instances))}
-        known, moment = self._seen, time.monotonic()
-        self._seen = {
+        known, moment = self._counters, time.monotonic()
+        self._counters = {
             instance: known[instance] if known.get(instance, (None, 0.0))[0] == beat else (beat, moment)
             for instance, beat in beats.items()
         }
 
-    def _beat(self) -> None:
+    def _increment_counter(self) -> None:
         with self._database.write() as connection:
-            counted = update(instances).where(instances.c.id == self.own).values(beat=instances.c.beat + 1)
-            if not connection.execute(counted).rowcount:  # new, or declared dead while it could not write
-                connection.execute(insert(instances).values(id=self.own, beat=0))
+            statement = (
+                update(instances).where(instances.c.id == self.instance_id).values(beat=instances.c.beat + 1)
+            )
+            if not connection.execute(statement).rowcount:  # new, or declared dead while it could not write
+                connection.execute(insert(instances).values(id=self.instance_id, beat=0))

@@ -1,4 +1,4 @@
-"""Locks that show whether a process is alive, however it dies.
+"""Locks that show whether a process is alive; the system releases them when it ends, in whatever way.
 
 A runner holds the lock of its run as long as it is alive, and an instance holds the lock of a run that it
 accepts until its row is committed; an instance also holds a lock of its own.
@@ -23,15 +23,15 @@ if sys.platform == "win32":
 
 import fcntl
 
-_own: set[int] = set()
+_held: set[int] = set()
 
 
-def _let_go() -> None:
-    while _own:
-        os.close(_own.pop())
+def _close_inherited() -> None:
+    while _held:
+        os.close(_held.pop())
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_inherited)
 
 
 def hold_lock(path: Path) -> int | None:
@@ -73,7 +73,7 @@ def hold_own_lock(path: Path) -> int | None:
     """
     descriptor = hold_lock(path)
     if descriptor is not None:
-        _own.add(descriptor)
+        _held.add(descriptor)
     return descriptor
 
 
@@ -102,8 +102,8 @@ def announce(folder: Path) -> tuple[str, int]:
 
 def release_own_lock(descriptor: int) -> None:
     """Release a lock of `hold_own_lock`; does nothing in a forked child."""
-    if descriptor in _own:
-        _own.discard(descriptor)
+    if descriptor in _held:
+        _held.discard(descriptor)
         os.close(descriptor)
 
 

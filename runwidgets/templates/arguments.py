@@ -65,9 +65,11 @@ def read_pairs(arguments: Any) -> list[tuple[str, Any]]:
     shape = 'give a list such as [{"name": "alpha", "value": 0.1}]'
     if not isinstance(arguments, list):
         raise InvalidArgumentError("arguments", "they are not a list", shape)
-    for at, each in enumerate(arguments):
+    for index, each in enumerate(arguments):
         if not isinstance(each, dict) or set(each) != {"name", "value"} or not isinstance(each["name"], str):
-            raise InvalidArgumentError(f"arguments[{at}]", "it is not an object with name and value", shape)
+            raise InvalidArgumentError(
+                f"arguments[{index}]", "it is not an object with name and value", shape
+            )
     return [(each["name"], each["value"]) for each in arguments]
 
 
@@ -90,7 +92,7 @@ def _plain(name: str, value: Any, level: int = 0) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(f"{name}.{key}", item, level + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
-        return [_plain(f"{name}[{at}]", item, level + 1) for at, item in enumerate(value)]
+        return [_plain(f"{name}[{index}]", item, level + 1) for index, item in enumerate(value)]
     raise InvalidArgumentError(
         name, f"a {type(value).__name__} has no JSON form", "use numbers, text and lists"
     )
@@ -152,13 +154,13 @@ def check_arguments(
     for name, _ in pairs:
         if name not in declared:
             raise UnknownParameterError(shorten(name), "there is no such parameter", _suggest(name, declared))
-    given = [(declared[name], value) for name, value in pairs]
-    for parameter, value in given:
+    bound_arguments = [(declared[name], value) for name, value in pairs]
+    for parameter, value in bound_arguments:
         if parameter.dtype == "file" and (file_id := _file_id(value)) is not None and not is_file(file_id):
             raise UnknownFileError(parameter.name, f"no file '{shorten(file_id)}' was uploaded to this group")
-    values = {parameter.name: cast(parameter, value, limits) for parameter, value in given}
+    values = {parameter.name: cast(parameter, value, limits) for parameter, value in bound_arguments}
     targets: set[str] = set()
-    for parameter, _ in given:
+    for parameter, _ in bound_arguments:
         reference = file_reference(values[parameter.name]) if parameter.dtype == "file" else None
         if reference is not None:
             _resolve_target(parameter, reference, targets)

@@ -39,39 +39,39 @@ class Option(Protocol):
 
     @property
     def value(self) -> Any:
-        """What the notebook gets."""
+        """The value that the notebook gets."""
 
 
 class Declaration(Protocol):
-    """What a cast has to know of a parameter."""
+    """The properties of a parameter that a cast depends on."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The name of the parameter, as in messages."""
 
     @property
     def dtype(self) -> str:
-        """What kind of value it takes."""
+        """The type of its values."""
 
     @property
     def is_required(self) -> bool:
-        """Whether a record must have it."""
+        """Whether a record must contain it."""
 
     @property
     def default(self) -> Any:
-        """What a record without it has."""
+        """The value in a record that does not contain it."""
 
     @property
     def values(self) -> Sequence[Option] | None:
-        """What may be chosen from, if it is a select."""
+        """The options of a select."""
 
     @property
     def para(self) -> "Declaration | None":
-        """A list's item; None for any JSON value."""
+        """The declaration of a list's items; None for any JSON value."""
 
     @property
     def fields(self) -> "Sequence[Declaration] | None":
-        """A record's fields; None for any JSON object."""
+        """The declarations of a record's fields; None for any JSON object."""
 
     @property
     def secret(self) -> bool:
@@ -79,15 +79,15 @@ class Declaration(Protocol):
 
     @property
     def takes_none(self) -> bool:
-        """Whether None is a value for it."""
+        """Whether it accepts None."""
 
     @property
     def bounds(self) -> Range:
-        """Which numbers it takes."""
+        """The range of numbers that it accepts."""
 
     @property
     def adapters(self) -> dict[Limits, TypeAdapter[Any]]:
-        """The types that it was already made into, by limits."""
+        """The pydantic types that were built for it, by limits."""
 
 
 class CastError(ValueError):
@@ -98,7 +98,7 @@ class CastError(ValueError):
     where : str
         The path from the value to the part at fault, such as ``[2].size``; empty for the value itself.
     problem : str
-        What is wrong with that.
+        What is wrong with that part.
     """
 
     def __init__(self, where: str, problem: str) -> None:
@@ -166,10 +166,10 @@ def _type(parameter: Declaration, limits: Limits) -> Any:
         "datetime": _datetime,
         "file": _file,
     }
-    plain = casts.get(parameter.dtype)
+    cast_function = casts.get(parameter.dtype)
     kind: Any
-    if plain is not None:
-        kind = Annotated[Any, PlainValidator(plain)]
+    if cast_function is not None:
+        kind = Annotated[Any, PlainValidator(cast_function)]
     elif parameter.dtype == "list":
         item: Any = Annotated[Any, PlainValidator(functools.partial(_json, limit=limits.string_size))]
         if parameter.para is not None:
@@ -178,12 +178,14 @@ def _type(parameter: Declaration, limits: Limits) -> Any:
     else:
         kind = _record(parameter, limits)
     if parameter.takes_none:
-        return kind | None if plain is None else Annotated[Any, PlainValidator(_or_none(plain))]
+        return (
+            kind | None if cast_function is None else Annotated[Any, PlainValidator(_or_none(cast_function))]
+        )
     return kind
 
 
-def _or_none(plain: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else plain(value)
+def _or_none(cast_function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else cast_function(value)
 
 
 def _record(parameter: Declaration, limits: Limits) -> Any:
@@ -198,7 +200,7 @@ def _record(parameter: Declaration, limits: Limits) -> Any:
     }
     defaults = {each.name: each.default for each in parameter.fields if not each.is_required}
     record = with_config(ConfigDict(extra="forbid"))(TypedDict("Record", kinds))  # type: ignore[operator]
-    return Annotated[record, check, AfterValidator(lambda given: {**defaults, **given})]
+    return Annotated[record, check, AfterValidator(lambda value: {**defaults, **value})]
 
 
 def _problem(text: str) -> PydanticCustomError:
@@ -219,13 +221,13 @@ def _depth(value: Any) -> int:
     return deepest
 
 
-def _given(value: Any) -> None:
+def _require_value(value: Any) -> None:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise _problem("no value was given")
 
 
 def _int(value: Any, bounds: Range) -> int:
-    _given(value)
+    _require_value(value)
     if isinstance(value, str) and INTEGER.fullmatch(value.strip()):
         if len(value.strip()) > MAX_DIGITS:
             raise _problem(f"it has more than {MAX_DIGITS} digits")
@@ -242,7 +244,7 @@ def _int(value: Any, bounds: Range) -> int:
 
 
 def _float(value: Any, bounds: Range) -> float:
-    _given(value)
+    _require_value(value)
     shown = value
     if isinstance(value, str):
         text = value.strip()
@@ -270,7 +272,7 @@ def _fits_float(value: int) -> bool:
 
 
 def _bool(value: Any) -> bool:
-    _given(value)
+    _require_value(value)
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
@@ -298,12 +300,12 @@ def _select(value: Any, choices: list[Any]) -> Any:
         for choice in choices:
             if value == (choice if isinstance(choice, str) else show(choice)):
                 return choice
-    _given(value)
+    _require_value(value)
     raise _problem(f"{show(value)} is not one of {', '.join(show(choice) for choice in choices)}")
 
 
 def _date(value: Any) -> str:
-    _given(value)
+    _require_value(value)
     text = value.strip() if isinstance(value, str) else ""
     try:
         if DATE.fullmatch(text):
@@ -314,7 +316,7 @@ def _date(value: Any) -> str:
 
 
 def _datetime(value: Any) -> str:
-    _given(value)
+    _require_value(value)
     found = DATETIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if found and not (found[4] and not found[3]):
         day, minute, second, fraction, zone = found.groups("")
@@ -330,14 +332,14 @@ def _datetime(value: Any) -> str:
 
 
 def _list(value: Any) -> list[Any]:
-    _given(value)
+    _require_value(value)
     if not isinstance(value, (list, tuple)):
         raise _problem(f"{show(value)} is not a list")
     return list(value)
 
 
 def _object(value: Any) -> dict[str, Any]:
-    _given(value)
+    _require_value(value)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise _problem(f"{show(value)} is not a record")
     if value.get("type") == "$file":
@@ -365,16 +367,16 @@ def _json(value: Any, limit: int) -> Any:
 
 
 def _file(value: Any) -> dict[str, Any]:
-    _given(value)
+    _require_value(value)
     shape = 'is not an uploaded file such as {"type": "$file", "value": {"fileId": "…"}}'
     if not isinstance(value, dict) or set(value) != {"type", "value"} or value["type"] != "$file":
         raise _problem(f"{show(value)} {shape}")
-    about = value["value"]
-    if not isinstance(about, dict) or not isinstance(about.get("fileId"), str):
+    reference = value["value"]
+    if not isinstance(reference, dict) or not isinstance(reference.get("fileId"), str):
         raise _problem(f"{show(value)} {shape}")
-    if set(about) - {"fileId", "targetPath"}:
+    if set(reference) - {"fileId", "targetPath"}:
         raise _problem(f"{show(value)} {shape}")
-    target = about.get("targetPath")
+    target = reference.get("targetPath")
     if target is not None and (not isinstance(target, str) or leaves_folder(target)):
         raise _problem("its targetPath must be a relative path inside the working folder")
-    return {"type": "$file", "value": {key: item for key, item in about.items() if item is not None}}
+    return {"type": "$file", "value": {key: item for key, item in reference.items() if item is not None}}

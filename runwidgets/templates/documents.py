@@ -95,17 +95,17 @@ def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Templat
     InvalidTemplateError
         The sidecar cannot be read, or has invalid content.
     """
-    sure, maybe = sidecars(path)
-    if sure.is_file():
-        return check_section(_read_yaml(sure, limits, root), sure.name), sure
-    if maybe.is_file():
+    certain, possible = sidecars(path)
+    if certain.is_file():
+        return check_section(_read_yaml(certain, limits, root), certain.name), certain
+    if possible.is_file():
         try:
-            content = _read_yaml(maybe, limits, root)
+            content = _read_yaml(possible, limits, root)
         except InvalidTemplateError:
             return {}, None
         keys = set(content) if isinstance(content, dict) else {""}
         if keys <= SECTIONS or keys & {"parameters", "outputs"}:
-            return check_section(content, maybe.name), maybe
+            return check_section(content, possible.name), possible
     return {}, None
 
 
@@ -162,7 +162,7 @@ def _check_location(path: Path, root: Path | None) -> None:
     try:
         real = path.resolve()
         inside = real.relative_to(root.resolve()) if root is not None else Path(real.name)
-        is_there = path.exists()
+        exists = path.exists()
     except ValueError as error:
         if text_problem(str(path)):
             raise InvalidTemplateError(name, "there is no such notebook") from error
@@ -171,7 +171,7 @@ def _check_location(path: Path, root: Path | None) -> None:
         raise InvalidTemplateError(name, "it is outside the folder that is served") from error
     except (OSError, RuntimeError) as error:
         raise InvalidTemplateError(name, "there is no such notebook") from error
-    if not is_there and URL.search(str(path)):
+    if not exists and URL.search(str(path)):
         _refuse_url(name)
     if any(part.startswith(".") for part in (*inside.parts, path.name)):
         raise InvalidTemplateError(name, "it is hidden")
@@ -191,15 +191,15 @@ def _read_bytes(path: Path, limit: int) -> bytes:
         reason = error.strerror or "it is not a file"
         raise InvalidTemplateError(path.name, f"it cannot be read ({reason})") from error
     try:
-        about = os.fstat(file)
-        if not stat.S_ISREG(about.st_mode):
-            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "not a regular file"
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise InvalidTemplateError(path.name, f"it is {kind}", "give the path of an .ipynb file")
         with open(file, "rb", closefd=False) as stream:
-            content = stream.read(limit + 1) if about.st_size <= limit else b""
+            content = stream.read(limit + 1) if status.st_size <= limit else b""
     finally:
         os.close(file)
-    if (size := max(about.st_size, len(content))) > limit:
+    if (size := max(status.st_size, len(content))) > limit:
         raise InvalidTemplateError(
             path.name,
             f"it has {size:,} bytes, more than {limit:,}",
@@ -226,21 +226,21 @@ def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
     """Convert a notebook to format 4.5; new ids are the same on every reading, so the hash is stable."""
     notebook: NotebookNode = nbformat.reader.reads(json.dumps(content))
     minor = content.get("nbformat_minor", 0)
-    own = []
+    ids = []
     if notebook.nbformat == 4 and isinstance(minor, int) and minor >= 5:
-        own = [cell.get("id") for cell in notebook.cells]
-        for at, cell in enumerate(notebook.cells):
-            cell.id = f"cell-{at}"
+        ids = [cell.get("id") for cell in notebook.cells]
+        for position, cell in enumerate(notebook.cells):
+            cell.id = f"cell-{position}"
     notebook = nbformat.v4.upgrade(nbformat.convert(notebook, 4))
     notebook.nbformat_minor = min(notebook.nbformat_minor, nbformat.v4.nbformat_minor)
-    taken: set[str] = set()
-    for at, cell in enumerate(notebook.cells):
-        given = own[at] if at < len(own) else None
-        is_good = isinstance(given, str) and CELL_ID.fullmatch(given) and given not in taken
-        cell.id = given if is_good else f"cell-{at}"
-        while cell.id in taken:
+    used_ids: set[str] = set()
+    for position, cell in enumerate(notebook.cells):
+        cell_id = ids[position] if position < len(ids) else None
+        is_usable = isinstance(cell_id, str) and CELL_ID.fullmatch(cell_id) and cell_id not in used_ids
+        cell.id = cell_id if is_usable else f"cell-{position}"
+        while cell.id in used_ids:
             cell.id += "-"
-        taken.add(cell.id)
+        used_ids.add(cell.id)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     spec = notebook.metadata.get("kernelspec")

@@ -11,11 +11,11 @@ from runwidgets.templates.parameters_cell import parse_code
 IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 GLOB = re.compile(r"[*?\[]")
 NOT_PLAIN = re.compile(r"\[[^\]]*\]|[^\w]")
-"""Characters of a glob that are not plain; a glob of these alone matches every file, and is not a name."""
+"""The wildcards and punctuation of a glob; a glob without other characters matches every file."""
 MAGIC_WORD = re.compile(r"[^\s'\"=;|&<>()]+")
 MAX_FILES = 10_000
-"""Maximum number of files in a named folder. A larger folder is skipped as a whole, because half of it
-would be worse; ``config={"cwd": "notebook"}`` runs the notebook beside it."""
+"""Maximum number of files in a named folder. A larger folder is skipped as a whole, because a
+part of it would be misleading; with ``config={"cwd": "notebook"}`` the notebook runs beside it."""
 MAX_MODULE = 1_000_000
 """Maximum size of a Python file that is parsed for its own inputs, in bytes."""
 
@@ -46,15 +46,15 @@ def find_inputs(path: Path, sources: Iterable[str], globs: Iterable[str] = ()) -
     waiting = list(sources)
     while waiting:
         literals, modules = _read(waiting.pop())
-        taken = {file for text in literals if _is_name(text) for file in _named(folder, text)}
-        taken.update(file for module in modules for file in _module(folder, module))
-        for file in taken - read:
+        used = {file for text in literals if _is_name(text) for file in _matching_files(folder, text)}
+        used.update(file for module in modules for file in _module_files(folder, module))
+        for file in used - read:
             if file.suffix == ".py" and file.stat().st_size <= MAX_MODULE:
                 waiting.append(file.read_text("utf-8", "replace"))
-        read |= taken
-    found = read.union(*(_named(folder, pattern) for pattern in globs))
-    own = {folder / path.name, folder / f"{path.name}.yaml"}
-    return sorted(file.relative_to(folder).as_posix() for file in found - own)
+        read |= used
+    found = read.union(*(_matching_files(folder, pattern) for pattern in globs))
+    template_files = {folder / path.name, folder / f"{path.name}.yaml"}
+    return sorted(file.relative_to(folder).as_posix() for file in found - template_files)
 
 
 def find_imports(folder: Path, sources: Iterable[str]) -> list[str]:
@@ -107,9 +107,9 @@ def _is_name(text: str) -> bool:
     return bool(NOT_PLAIN.sub("", text)) if GLOB.search(text) else bool(text.strip("./ "))
 
 
-def _named(folder: Path, text: str) -> Iterator[Path]:
+def _matching_files(folder: Path, text: str) -> Iterator[Path]:
     """Yield the files that a string names."""
-    is_path = 0 < len(text) <= 1024 and not any(sign in text for sign in "\n\0")
+    is_path = 0 < len(text) <= 1024 and not any(character in text for character in "\n\0")
     if not is_path or text.startswith(("/", "~")) or ".." in Path(text).parts:
         return
     try:
@@ -124,24 +124,26 @@ def _named(folder: Path, text: str) -> Iterator[Path]:
 
 def _limited(files: Iterator[Path]) -> list[Path]:
     """Return all files, or none if there are too many."""
-    few = list(islice(files, MAX_FILES + 1))
-    return few if len(few) <= MAX_FILES else []
+    limited = list(islice(files, MAX_FILES + 1))
+    return limited if len(limited) <= MAX_FILES else []
 
 
-def _module(folder: Path, module: str) -> Iterator[Path]:
+def _module_files(folder: Path, module: str) -> Iterator[Path]:
     """Yield the files of a sibling module or package, including its data files."""
     parts = module.split(".")
     if not all(part.isidentifier() for part in parts):
         return
-    place = folder
+    directory = folder
     for part in parts:
-        file = place / f"{part}.py"
+        file = directory / f"{part}.py"
         if file.is_file() and _is_included(folder, file):
             yield file
-        place = place / part
-        if (place / "__init__.py").is_file() and _is_included(folder, place):
+        directory = directory / part
+        if (directory / "__init__.py").is_file() and _is_included(folder, directory):
             yield from (
-                each for each in _limited(place.rglob("*")) if each.is_file() and _is_included(folder, each)
+                each
+                for each in _limited(directory.rglob("*"))
+                if each.is_file() and _is_included(folder, each)
             )
             return
 

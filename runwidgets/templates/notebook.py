@@ -76,19 +76,19 @@ class Template:
 
     def to_json(self) -> TemplateHandle:
         """Return the part of the workflow's handle that describes the template."""
-        shown: TemplateHandle = {
+        handle: TemplateHandle = {
             "name": self.name,
             "parameters": [each.to_json() for each in self.parameters],
         }
         if self.description:
-            shown["description"] = self.description
+            handle["description"] = self.description
         if self.parameter_groups:
-            shown["parameterGroups"] = self.parameter_groups
+            handle["parameterGroups"] = self.parameter_groups
         if self.outputs:
-            shown["outputs"] = self.outputs
+            handle["outputs"] = self.outputs
         if self.results:
-            shown["results"] = self.results
-        return shown
+            handle["results"] = self.results
+        return handle
 
 
 def read_template(path: Path, limits: Limits | None = None, root: Path | None = None) -> Template:
@@ -117,7 +117,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
     """
     limits = limits or Limits()
     notebook = read_notebook(path, limits, root)
-    kernel_name, language = _kernel(notebook, path)
+    kernel_name, language = _kernel_and_language(notebook, path)
     signature = _read_cell(notebook, path, kernel_name, language)
     section, sidecar = read_sidecar(path, limits, root)
     declared = _merge(
@@ -136,9 +136,9 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         else []
     )
     paths = [each.default for each in parameters if each.dtype == "file" and each.default]
-    own = {each.name for each in (sidecar,) if each is not None}
-    found = find_inputs(path, code, [*declared.get("files", []), *paths])
-    inputs = [each for each in found if each not in own]
+    sidecar_names = {each.name for each in (sidecar,) if each is not None}
+    static_files = find_inputs(path, code, [*declared.get("files", []), *paths])
+    inputs = [each for each in static_files if each not in sidecar_names]
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(content)
     digest.update(json.dumps(declared, sort_keys=True, default=str).encode())
@@ -180,14 +180,14 @@ def fingerprint(path: Path, inputs: Iterable[str] = ()) -> str:
         A hash of the times and sizes of the notebook, its sidecar, its static files and their folders.
     """
     files = [path, *sidecars(path), *(path.parent / name for name in inputs)]
-    seen = []
+    stats = []
     for each in [*files, *sorted({file.parent for file in files})]:
         try:
-            about = each.stat()
+            status = each.stat()
         except (OSError, ValueError):
             continue
-        seen.append(f"{about.st_ino}:{about.st_mtime_ns}:{about.st_size}")
-    return hashlib.sha256("|".join(seen).encode()).hexdigest()
+        stats.append(f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}")
+    return hashlib.sha256("|".join(stats).encode()).hexdigest()
 
 
 def _hash(path: Path) -> bytes:
@@ -205,16 +205,18 @@ def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue]) -> bool:
     """Return whether the notebook would otherwise run with a value other than the default, or without one."""
     if parameter.is_required:
         return False
-    own = assigned.get(parameter.name, COMPUTED)
-    if own is COMPUTED:
-        is_other = parameter.default is not None or parameter.name not in assigned
+    assigned_value = assigned.get(parameter.name, COMPUTED)
+    if assigned_value is COMPUTED:
+        differs = parameter.default is not None or parameter.name not in assigned
     else:
-        is_other = own != parameter.default or isinstance(own, bool) != isinstance(parameter.default, bool)
-    if is_other and parameter.secret and parameter.default is not None:
+        differs = assigned_value != parameter.default or isinstance(assigned_value, bool) != isinstance(
+            parameter.default, bool
+        )
+    if differs and parameter.secret and parameter.default is not None:
         raise InvalidParameterError(
             f"parameter '{parameter.name}'", "a secret cannot have a default of its own", "omit the default"
         )
-    return is_other
+    return differs
 
 
 def _check_language(kernel_name: str, language: str) -> None:
@@ -226,10 +228,10 @@ def _check_language(kernel_name: str, language: str) -> None:
         ) from error
 
 
-def _kernel(notebook: NotebookNode, path: Path) -> tuple[str, str]:
+def _kernel_and_language(notebook: NotebookNode, path: Path) -> tuple[str, str]:
     spec = notebook.metadata.get("kernelspec", {})
-    stated = (spec.get("language"), notebook.metadata.get("language_info", {}).get("name"))
-    language = next((each for each in stated if each and isinstance(each, str)), None)
+    languages = (spec.get("language"), notebook.metadata.get("language_info", {}).get("name"))
+    language = next((each for each in languages if each and isinstance(each, str)), None)
     name = spec.get("name")
     if not name:
         raise InvalidTemplateError(
@@ -256,7 +258,7 @@ def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: s
     if not tagged:
         return Signature()
     if language.lower() != "python":
-        declared = _inspected(notebook, kernel_name, language)
+        declared = _infer_declarations(notebook, kernel_name, language)
         assigned = {str(each["name"]): each.get("defaultValue", COMPUTED) for each in declared}
         return Signature(declared, assigned=assigned)
     try:
@@ -265,7 +267,7 @@ def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: s
         raise InvalidTemplateError(f"{path.name}, {error.subject}", error.problem) from error
 
 
-def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[Declared]:
+def _infer_declarations(notebook: NotebookNode, kernel_name: str, language: str) -> list[Declared]:
     """Parse a cell of another language, to the extent that papermill can."""
     declared = []
     try:
@@ -274,18 +276,18 @@ def _inspected(notebook: NotebookNode, kernel_name: str, language: str) -> list[
         raise InvalidTemplateError(
             "parameters cell", f"parameters of a notebook in {language} cannot be set", "remove the tag"
         ) from error
-    for at, found in enumerate(inferred):
-        each: Declared = {"name": found.name, "index": at, "isRequired": False}
+    for index, parameter in enumerate(inferred):
+        each: Declared = {"name": parameter.name, "index": index, "isRequired": False}
         try:
-            default = json.loads(found.default)
+            default = json.loads(parameter.default)
         except ValueError:
-            default = found.default.strip("'\"")
+            default = parameter.default.strip("'\"")
         kinds = {bool: "bool", int: "int", float: "float", list: "list", dict: "record"}
         each |= {"dtype": kinds.get(type(default), "string")}
         if default is not None:
             each["defaultValue"] = default
-        if found.help:
-            each["help"] = found.help
+        if parameter.help:
+            each["help"] = parameter.help
         declared.append(each)
     return declared
 
@@ -299,13 +301,13 @@ def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -
         for each in section.get("parameters", []):
             if not isinstance(each, dict) or not isinstance(each.get("name"), str):
                 raise InvalidParameterError(f"{path.name}: parameter", "its declaration needs a name")
-            known = by_name.setdefault(each["name"], {"index": len(by_name)})
-            if "dtype" in each and each["dtype"] != known.get("dtype"):
-                known.pop("values", None)
-                known.pop("para", None)
-            known |= each
+            declaration = by_name.setdefault(each["name"], {"index": len(by_name)})
+            if "dtype" in each and each["dtype"] != declaration.get("dtype"):
+                declaration.pop("values", None)
+                declaration.pop("para", None)
+            declaration |= each
             if "defaultValue" in each and "isRequired" not in each:
-                known["isRequired"] = False
+                declaration["isRequired"] = False
     merged["parameters"] = list(by_name.values())
     return merged
 
@@ -345,12 +347,12 @@ def _heading(notebook: NotebookNode) -> tuple[str | None, str | None]:
             continue
         is_code = False
         lines = cell.source.splitlines()
-        for at, line in enumerate(lines):
+        for index, line in enumerate(lines):
             is_code ^= line.lstrip().startswith(("```", "~~~"))
-            found = re.match(r"#{1,3}[ \t]+(\S.*)", line)
-            title = found[1].rstrip(" \t#") if found and not is_code else ""
+            match = re.match(r"#{1,3}[ \t]+(\S.*)", line)
+            title = match[1].rstrip(" \t#") if match and not is_code else ""
             if title:
-                return title, _paragraph(lines[at + 1 :])
+                return title, _paragraph(lines[index + 1 :])
     return None, None
 
 

@@ -115,10 +115,10 @@ class Parameter(BaseModel):
             return declared
         declared = dict(declared)
         if "defaultValue" not in declared and "default" not in declared:
-            choices = declared.get("values")
-            for choice in choices if isinstance(choices, (list, tuple)) else ():
-                if isinstance(choice, dict) and choice.get("isDefault"):
-                    declared["defaultValue"] = choice.get("value")
+            options = declared.get("values")
+            for option in options if isinstance(options, (list, tuple)) else ():
+                if isinstance(option, dict) and option.get("isDefault"):
+                    declared["defaultValue"] = option.get("value")
         if "isRequired" not in declared and "is_required" not in declared:
             declared["isRequired"] = "defaultValue" not in declared and "default" not in declared
         if isinstance(declared.get("para"), dict):
@@ -126,7 +126,7 @@ class Parameter(BaseModel):
         return declared
 
     @model_validator(mode="after")
-    def _check_parts(self) -> "Parameter":
+    def _check_consistency(self) -> "Parameter":
         if self.range is not None:
             if self.dtype not in {"int", "float"}:
                 raise ValueError(f"range: only numbers may have it, not {self.dtype}")
@@ -171,8 +171,8 @@ class Parameter(BaseModel):
             The declaration is invalid, or its default does not fit.
         """
         name = declared.get("name") if isinstance(declared, dict) else None
-        shown = f"'{shorten(name)}'" if isinstance(name, str) else f"{name!r:.60}"
-        subject = f"parameter {shown}" if name is not None else "parameter"
+        name_text = f"'{shorten(name)}'" if isinstance(name, str) else f"{name!r:.60}"
+        subject = f"parameter {name_text}" if name is not None else "parameter"
         if not isinstance(declared, dict):
             raise InvalidParameterError(subject, "the declaration must be an object with name and dtype")
         try:
@@ -185,23 +185,23 @@ class Parameter(BaseModel):
 
     def _with_checked_default(self, subject: str, limits: Limits | None) -> "Parameter":
         """Return the parameter with its default cast to its own type, recursively."""
-        parts: dict[str, Any] = {}
+        updates: dict[str, Any] = {}
         if self.para is not None:
-            parts["para"] = self.para._with_checked_default(subject, limits)
+            updates["para"] = self.para._with_checked_default(subject, limits)
         if self.fields is not None:
-            parts["fields"] = tuple(each._with_checked_default(subject, limits) for each in self.fields)
-        whole = self.model_copy(update=parts) if parts else self
-        if whole.default is None:
-            return whole
-        if whole.dtype == "file":
-            if not isinstance(whole.default, str) or text_problem(whole.default):
+            updates["fields"] = tuple(each._with_checked_default(subject, limits) for each in self.fields)
+        parameter = self.model_copy(update=updates) if updates else self
+        if parameter.default is None:
+            return parameter
+        if parameter.dtype == "file":
+            if not isinstance(parameter.default, str) or text_problem(parameter.default):
                 raise InvalidParameterError(subject, "the default must be a string with the path of a file")
-            return whole
+            return parameter
         try:
-            fitting = cast_value(whole, whole.default, limits or Limits())
+            cast_default = cast_value(parameter, parameter.default, limits or Limits())
         except CastError as error:
             raise InvalidParameterError(subject, f"its default{error.where}: {error.problem}") from error
-        return whole.model_copy(update={"default": fitting})
+        return parameter.model_copy(update={"default": cast_default})
 
     def to_json(self) -> ParameterHandle:
         """Return the declaration, without empty keys and without the default of a secret."""
@@ -212,9 +212,9 @@ class Parameter(BaseModel):
         if self.fields is not None:
             declared["fields"] = [each.to_json() for each in self.fields]
         if self.values is not None:
-            for choice in declared["values"]:
-                if not choice.get("isDefault"):
-                    choice.pop("isDefault", None)
+            for option in declared["values"]:
+                if not option.get("isDefault"):
+                    option.pop("isDefault", None)
         if self.secret:
             declared.pop("defaultValue", None)
         else:
@@ -262,13 +262,13 @@ def parse_parameters(declarations: Iterable[Any], limits: Limits | None = None) 
         raise InvalidParameterError("parameters", "they must be a list of declarations")
     if len(declarations) > limits.parameters:
         raise InvalidParameterError("parameters", f"there are more than {limits.parameters}")
-    found: dict[str, Parameter] = {}
+    parameters: dict[str, Parameter] = {}
     for declared in declarations:
         parameter = Parameter.from_json(declared, limits)
-        if parameter.name in found:
+        if parameter.name in parameters:
             raise InvalidParameterError(f"parameter '{parameter.name}'", "it is declared twice")
-        found[parameter.name] = parameter
-    return sorted(found.values(), key=lambda parameter: parameter.index)
+        parameters[parameter.name] = parameter
+    return sorted(parameters.values(), key=lambda parameter: parameter.index)
 
 
 def cast(parameter: Parameter, value: Any, limits: Limits | None = None) -> Any:

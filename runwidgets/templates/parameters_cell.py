@@ -47,7 +47,7 @@ CONSTRUCTORS = {
 COMPUTED: Any = ...
 MAGIC = re.compile(r"[%!?]|[\w, ]+=\s*[%!]|.*\?$")
 MAX_SOURCE_MAGICS = 200
-"""Lines of IPython syntax that one cell may have."""
+"""Maximum number of lines of IPython syntax in one cell."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def read_signature(source: str) -> Signature:
         where = f"line {line} of the parameters cell" if line else "parameters cell"
         raise InvalidTemplateError(where, f"it is not Python ({getattr(error, 'msg', error)})") from error
     comments = _comments(code)
-    found: dict[str, Declared] = {}
+    declarations: dict[str, Declared] = {}
     constructors: dict[str, str] = {}
     assigned: dict[str, JsonValue] = {}
     for statement in tree.body:
@@ -104,20 +104,22 @@ def read_signature(source: str) -> Signature:
             constructors.pop(target, None)
             declared = _declare(target, annotation, value)
             if declared is None:
-                found.pop(target, None)
+                declarations.pop(target, None)
                 continue
             comment = comments.get(statement.end_lineno or 0)
             if comment and "help" not in declared:
                 declared["help"] = comment
-            found[target] = declared
+            declarations[target] = declared
             if value is not None and not _is_field(value):
                 is_literal, literal = _literal(value)
                 assigned[target] = literal if is_literal else COMPUTED
-            is_object = annotation is not None or isinstance(value, ast.Call)
-            if is_object and declared["dtype"] in CONSTRUCTORS:
+            is_constructed = annotation is not None or isinstance(value, ast.Call)
+            if is_constructed and declared["dtype"] in CONSTRUCTORS:
                 constructors[target] = declared["dtype"]
-    parameters = [{**declared, "index": at} for at, declared in enumerate(found.values())]
-    return Signature(parameters, constructors, {name: assigned[name] for name in assigned if name in found})
+    parameters = [{**declared, "index": index} for index, declared in enumerate(declarations.values())]
+    return Signature(
+        parameters, constructors, {name: assigned[name] for name in assigned if name in declarations}
+    )
 
 
 def construct(name: str, dtype: str) -> list[str]:
@@ -157,17 +159,17 @@ def parse_code(source: str) -> tuple[ast.Module, str]:
                 warnings.simplefilter("ignore")
                 return ast.parse(code), code
         except SyntaxError as error:
-            at = (error.lineno or 0) - 1
-            if not (0 <= at < len(lines) and MAGIC.match(lines[at].strip())):
+            index = (error.lineno or 0) - 1
+            if not (0 <= index < len(lines) and MAGIC.match(lines[index].strip())):
                 raise
-            indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
-            lines[at] = f"{indent}pass"
+            indent = lines[index][: len(lines[index]) - len(lines[index].lstrip())]
+            lines[index] = f"{indent}pass"
     raise SyntaxError("it has too many lines that are not Python")
 
 
 def _comments(source: str) -> dict[int, str]:
     """Return the comments that follow code, by line number."""
-    found = {}
+    comments = {}
     lines = source.split("\n")
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -175,10 +177,10 @@ def _comments(source: str) -> dict[int, str]:
             if token.type == tokenize.COMMENT and lines[line - 1][:column].strip():
                 text = token.string.lstrip("#").strip()
                 if not text.startswith(("type:", "noqa", "pragma:", "pylint:")):
-                    found[line] = text
+                    comments[line] = text
     except tokenize.TokenError:
-        return found
-    return found
+        return comments
+    return comments
 
 
 def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None, ast.expr | None]]:
@@ -203,16 +205,16 @@ def _is_field(node: ast.expr) -> bool:
 def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> Declared | None:
     """Return the declaration of a name, or None if it is not a parameter."""
     is_literal, default = _literal(value)
-    declared = _annotated(annotation) if annotation is not None else None
+    declared = _parse_annotation(annotation) if annotation is not None else None
     if isinstance(value, ast.Call) and _is_field(value):
         options = _options(value)
-        declared = {**(declared or {"dtype": "string"}), **_described(options)}
+        declared = {**(declared or {"dtype": "string"}), **_declare_options(options)}
         is_literal, default = "default" in options, options.get("default")
         value = value if is_literal else None
     if declared is None:
         if value is None or not is_literal:
             return None
-        declared = _inferred(value, default)
+        declared = _infer_declaration(value, default)
     declared = {"name": name, **declared}
     is_optional = declared.pop("isOptional", False)
     if value is not None and is_literal:
@@ -223,11 +225,11 @@ def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> 
     return declared
 
 
-def _annotated(node: ast.expr) -> Declared | None:
+def _parse_annotation(node: ast.expr) -> Declared | None:
     """Return the dtype and constraints of an annotation, or None if it is not recognised."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         try:
-            return _annotated(ast.parse(node.value, mode="eval").body)
+            return _parse_annotation(ast.parse(node.value, mode="eval").body)
         except SyntaxError:
             return None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -240,19 +242,21 @@ def _annotated(node: ast.expr) -> Declared | None:
     items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     name = _name(node.value)
     if name == "Literal":
-        read = [_literal(item)[1] for item in items]
-        values: list[JsonValue] = [{"name": str(each), "value": each} for each in read if each is not None]
-        chosen: Declared = {"dtype": "select", "values": values}
-        return {**chosen, "isOptional": True} if None in read else chosen
+        literals = [_literal(item)[1] for item in items]
+        values: list[JsonValue] = [
+            {"name": str(each), "value": each} for each in literals if each is not None
+        ]
+        declaration: Declared = {"dtype": "select", "values": values}
+        return {**declaration, "isOptional": True} if None in literals else declaration
     if name == "Optional":
         return _optional([*items, ast.Constant(None)])
     if name == "Union":
         return _optional(list(items))
     if name == "Annotated":
-        declared = _annotated(items[0])
+        declared = _parse_annotation(items[0])
         return None if declared is None else {**declared, **_constraints(items[1:])}
     if name in LIST_TYPES:
-        kinds = [_annotated(item) for item in items if not _is_ellipsis(item)]
+        kinds = [_parse_annotation(item) for item in items if not _is_ellipsis(item)]
         item = kinds[0] if kinds and all(kind == kinds[0] for kind in kinds) else None
         return {"dtype": "list"} | ({"para": _item(item)} if item else {})
     return {"dtype": SIMPLE_TYPES[name]} if name in {"dict", "Dict", "Mapping"} else None
@@ -272,15 +276,15 @@ def _item(declared: Declared) -> Declared:
 
 def _optional(nodes: list[ast.expr]) -> Declared | None:
     kinds = [node for node in nodes if not (isinstance(node, ast.Constant) and node.value is None)]
-    declared = [_annotated(kind) for kind in kinds]
+    declared = [_parse_annotation(kind) for kind in kinds]
     known = [each for each in declared if each is not None]
     if not known or len(known) != len(kinds):
         return None
     dtypes = {each["dtype"] for each in known}
-    chosen = next((each for each in known if each["dtype"] == "float"), known[0])
+    declaration = next((each for each in known if each["dtype"] == "float"), known[0])
     if len(known) > 1 and not dtypes <= {"int", "float"}:
         return None
-    return {**chosen, "isOptional": True} if len(kinds) < len(nodes) else chosen
+    return {**declaration, "isOptional": True} if len(kinds) < len(nodes) else declaration
 
 
 def _constraints(nodes: list[ast.expr]) -> Declared:
@@ -295,10 +299,10 @@ def _constraints(nodes: list[ast.expr]) -> Declared:
                 options[CONSTRAINT_MARKERS[name]] = _literal(node.args[0])[1]
             elif name in {"Field", "Interval"}:
                 options.update(_options(node))
-    return _described(options)
+    return _declare_options(options)
 
 
-def _described(options: Declared) -> Declared:
+def _declare_options(options: Declared) -> Declared:
     declared: Declared = {}
     low, high = options.get("ge", options.get("gt")), options.get("le", options.get("lt"))
     if low is not None or high is not None:
@@ -317,7 +321,7 @@ def _options(call: ast.Call) -> Declared:
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _inferred(node: ast.expr, value: Any) -> Declared:
+def _infer_declaration(node: ast.expr, value: Any) -> Declared:
     """Return the dtype of a literal as a declaration."""
     if isinstance(node, ast.Call):
         return {"dtype": SIMPLE_TYPES[_name(node.func)]}
@@ -327,9 +331,9 @@ def _inferred(node: ast.expr, value: Any) -> Declared:
         dtypes = {_dtype(item) for item in value}
         if dtypes == {"int", "float"}:
             dtypes = {"float"}
-        simple = dtypes.pop() if len(dtypes) == 1 else None
-        plain = simple in {"int", "float", "bool", "string"}
-        return {"dtype": "list"} | ({"para": {"name": "item", "dtype": simple}} if plain else {})
+        item_dtype = dtypes.pop() if len(dtypes) == 1 else None
+        is_simple = item_dtype in {"int", "float", "bool", "string"}
+        return {"dtype": "list"} | ({"para": {"name": "item", "dtype": item_dtype}} if is_simple else {})
     return {"dtype": _dtype(value)}
 
 
@@ -343,37 +347,37 @@ def _literal(node: ast.expr | None) -> tuple[bool, Any]:
     if node is None:
         return False, None
     if isinstance(node, ast.Call):
-        return _constructed(node)
+        return _evaluate_constructor(node)
     try:
-        return True, _jsonable(ast.literal_eval(node))
+        return True, _to_json(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False, None
 
 
-def _constructed(call: ast.Call) -> tuple[bool, Any]:
+def _evaluate_constructor(call: ast.Call) -> tuple[bool, Any]:
     """Evaluate ``Path("x")``, ``date(2024, 12, 31)`` and ``date.fromisoformat("…")``."""
     name = _name(call.func)
-    values = [_literal(argument) for argument in call.args]
-    if call.keywords or not all(is_literal for is_literal, _ in values):
+    literals = [_literal(argument) for argument in call.args]
+    if call.keywords or not all(is_literal for is_literal, _ in literals):
         return False, None
-    plain = [value for _, value in values]
-    if name in {"Path", "PurePath", "PosixPath"} and all(isinstance(each, str) for each in plain):
-        return True, "/".join(plain)
+    values = [value for _, value in literals]
+    if name in {"Path", "PurePath", "PosixPath"} and all(isinstance(each, str) for each in values):
+        return True, "/".join(values)
     kinds = {"date": datetime.date, "datetime": datetime.datetime}
     try:
         if name in kinds:
-            return True, kinds[name](*plain).isoformat()
+            return True, kinds[name](*values).isoformat()
     except (TypeError, ValueError, OverflowError):
         return False, None
     return False, None
 
 
-def _jsonable(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """Convert a literal to JSON."""
     if isinstance(value, (tuple, list)):
-        return [_jsonable(item) for item in value]
+        return [_to_json(item) for item in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _jsonable(item) for key, item in value.items()}
+        return {key: _to_json(item) for key, item in value.items()}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise ValueError(f"{type(value).__name__} is not JSON")

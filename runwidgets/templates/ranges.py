@@ -14,28 +14,33 @@ DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 class Range(NamedTuple):
     """An interval of numbers."""
 
-    least: int | float | None
-    includes_least: bool
-    most: int | float | None
-    includes_most: bool
+    minimum: int | float | None
+    includes_minimum: bool
+    maximum: int | float | None
+    includes_maximum: bool
 
     def problem(self, value: float) -> str | None:
         """Return what is wrong with a number, or None if it is inside the range."""
-        is_low = self.least is not None and (
-            value < self.least or (value == self.least and not self.includes_least)
+        is_low = self.minimum is not None and (
+            value < self.minimum or (value == self.minimum and not self.includes_minimum)
         )
-        is_high = self.most is not None and (
-            value > self.most or (value == self.most and not self.includes_most)
+        is_high = self.maximum is not None and (
+            value > self.maximum or (value == self.maximum and not self.includes_maximum)
         )
         return f"must be {self}, got {show(value)}" if is_low or is_high else None
 
     def __str__(self) -> str:
-        if self.least is not None and self.most is not None and self.includes_least and self.includes_most:
-            return f"{show(self.least)} to {show(self.most)}"
-        low = f"{'at least' if self.includes_least else 'above'} {show(self.least)}"
-        high = f"{'at most' if self.includes_most else 'below'} {show(self.most)}"
-        ends = [end for end, bound in ((low, self.least), (high, self.most)) if bound is not None]
-        return " and ".join(ends)
+        if (
+            self.minimum is not None
+            and self.maximum is not None
+            and self.includes_minimum
+            and self.includes_maximum
+        ):
+            return f"{show(self.minimum)} to {show(self.maximum)}"
+        low = f"{'at least' if self.includes_minimum else 'above'} {show(self.minimum)}"
+        high = f"{'at most' if self.includes_maximum else 'below'} {show(self.maximum)}"
+        limits = [limit for limit, bound in ((low, self.minimum), (high, self.maximum)) if bound is not None]
+        return " and ".join(limits)
 
 
 def parse_range(text: str) -> Range:
@@ -56,19 +61,19 @@ def parse_range(text: str) -> Range:
     ValueError
         The text is malformed, or the range is empty.
     """
-    found = RANGE.fullmatch(text)
+    match = RANGE.fullmatch(text)
     ends: list[int | float | None] = [None, None]
-    if found:
-        ends = [_bound(found[2]), _bound(found[3])]
-    if not found or any(end is not None and not math.isfinite(end) for end in ends):
-        raise ValueError(f"range: {text!r:.80} is invalid, write for example '[0,1]', '(0,]' or '[1,100)'")
-    least, most = ends
-    if least is not None and most is not None and least > most:
-        raise ValueError(f"range: {text!r:.80} is empty, its ends are in the wrong order")
-    interval = Range(least, found[1] == "[", most, found[4] == "]")
-    if least is not None and least == most and interval.problem(least):
+    if match:
+        ends = [_bound(match[2]), _bound(match[3])]
+    if not match or any(end is not None and not math.isfinite(end) for end in ends):
+        raise ValueError(f"range: {text!r:.80} is invalid; write for example '[0,1]', '(0,]' or '[1,100)'")
+    minimum, maximum = ends
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise ValueError(f"range: {text!r:.80} is empty: its ends are in the wrong order")
+    interval = Range(minimum, match[1] == "[", maximum, match[4] == "]")
+    if minimum is not None and minimum == maximum and interval.problem(minimum):
         raise ValueError(
-            f"range: {text!r:.80} is empty, write '[{show(least)},{show(least)}]' for one number"
+            f"range: {text!r:.80} is empty, write '[{show(minimum)},{show(minimum)}]' for one number"
         )
     return interval
 

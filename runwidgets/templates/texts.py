@@ -11,26 +11,26 @@ from pathlib import PurePosixPath
 from typing import Any
 
 MAX_DIGITS = 100
-"""Digits of a whole number at most; more are treated as a mistake."""
+"""Maximum number of digits of a whole number; more are treated as a mistake."""
 MAX_SHOWN = 60
-"""Characters of a value in a message at most."""
+"""Maximum number of characters of a value in a message."""
 MAX_NAME = 255
-"""Bytes of a file name at most, as in common file systems."""
+"""Maximum number of bytes of a file name, as in common file systems."""
 PLAIN_NUMBER = 1e21
 """From this number on, JavaScript writes whole numbers with an exponent."""
 
 
 def leaves_folder(path: str) -> bool:
-    """Return whether a path names nothing below the folder in which it starts."""
-    pure = PurePosixPath(path)
-    is_odd = not path.strip() or not pure.parts or "\\" in path or bool(re.match(r"[A-Za-z]:", path))
-    is_long = any(len(part.encode("utf-8", "replace")) > MAX_NAME for part in pure.parts)
+    """Return whether a path does not name something below the folder that it is relative to."""
+    parsed = PurePosixPath(path)
+    is_malformed = not path.strip() or not parsed.parts or "\\" in path or bool(re.match(r"[A-Za-z]:", path))
+    is_long = any(len(part.encode("utf-8", "replace")) > MAX_NAME for part in parsed.parts)
     return (
-        is_odd
+        is_malformed
         or is_long
         or text_problem(path) is not None
-        or pure.is_absolute()
-        or ".." in pure.parts
+        or parsed.is_absolute()
+        or ".." in parsed.parts
         or path.startswith("~")
     )
 
@@ -39,7 +39,7 @@ def text_problem(text: str) -> str | None:
     """Return why a text cannot be stored and sent, or None if it can."""
     if "\0" in text:
         return "it holds a NUL character"
-    if any("\ud800" <= sign <= "\udfff" for sign in text):
+    if any("\ud800" <= character <= "\udfff" for character in text):
         return "it holds half a character (a lone surrogate)"
     return None
 

@@ -79,12 +79,12 @@ class RunBrowser(View):
 
     def _static_html(self) -> str:
         try:
-            listed = self._api.workflows.list_workflows()["workflows"]
+            workflows = self._api.workflows.list_workflows()["workflows"]
         except RunWidgetsError:
             return super()._static_html()
         lines = [
             (each["name"], each.get("description", ""), each.get("lastRunAt", "")[:19].replace("T", " "))
-            for each in listed
+            for each in workflows
         ]
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in line)}</tr>" for line in lines

@@ -123,18 +123,18 @@ class RunForm(View):
 
     @traitlets.validate("arguments")
     def _check_arguments(self, proposal: Any) -> dict[str, JsonValue]:
-        given: dict[str, JsonValue] = proposal["value"]
-        self._check_names(given)
-        return {each["name"]: each["value"] for each in coerce_mapping(given)}
+        values: dict[str, JsonValue] = proposal["value"]
+        self._check_names(values)
+        return {each["name"]: each["value"] for each in coerce_mapping(values)}
 
     @traitlets.validate("several")
     def _check_several(self, proposal: Any) -> dict[str, list[JsonValue]]:
-        given: dict[str, object] = proposal["value"]
-        self._check_names(given)
-        return {name: _plain_values(name, values) for name, values in given.items()}
+        values: dict[str, object] = proposal["value"]
+        self._check_names(values)
+        return {name: _plain_values(name, items) for name, items in values.items()}
 
-    def _check_names(self, given: Mapping[str, object]) -> None:
-        for name in given:
+    def _check_names(self, values: Mapping[str, object]) -> None:
+        for name in values:
             if name not in self._parameters:
                 problem, remedy = _unknown_parameter(str(name), self._parameters)
                 raise UnknownParameterError(shorten(str(name)), problem, remedy)
@@ -145,12 +145,12 @@ class RunForm(View):
     @traitlets.observe("arguments", "several", "problems")
     def _update_errors(self, _: Any = None) -> None:
         """Combine the problems that the service's rules find with those that only the fields can detect."""
-        found: dict[str, str] = {}
+        problems: dict[str, str] = {}
         for parameter in self._parameters.values():
             problem = _find_problem(parameter, self.arguments, self.several)
             if problem is not None and not parameter.secret:
-                found[parameter.name] = problem
-        self.set_trait("errors", {**found, **self.problems})
+                problems[parameter.name] = problem
+        self.set_trait("errors", {**problems, **self.problems})
 
     @property
     def run(self) -> Run | None:
@@ -187,8 +187,8 @@ class RunForm(View):
             self.run_id = ""
             self.sweep_id = sweep.id
             return sweep
-        given = coerce_mapping(fixed)
-        run = Run(self._api, self._api.runs.start_run(self.group_id, given))
+        arguments = coerce_mapping(fixed)
+        run = Run(self._api, self._api.runs.start_run(self.group_id, arguments))
         self.sweep_id = ""
         self.run_id = run.id
         return run
@@ -228,16 +228,16 @@ def _plain_values(name: str, values: object) -> list[JsonValue]:
 
 
 def _find_problem(
-    parameter: Parameter, given: Mapping[str, JsonValue], several: Mapping[str, list[JsonValue]]
+    parameter: Parameter, arguments: Mapping[str, JsonValue], several: Mapping[str, list[JsonValue]]
 ) -> str | None:
     """Return what is wrong with the value of a parameter, or with the first invalid one of several."""
     name = parameter.name
     if name in several:
         problems = (_find_value_problem(parameter, value) for value in several[name])
-        return next((f"item {at}: {each}" for at, each in enumerate(problems, 1) if each), None)
-    if name not in given:
+        return next((f"item {index}: {each}" for index, each in enumerate(problems, 1) if each), None)
+    if name not in arguments:
         return "no value was given" if parameter.is_required else None
-    return _find_value_problem(parameter, given[name])
+    return _find_value_problem(parameter, arguments[name])
 
 
 def _find_value_problem(parameter: Parameter, value: JsonValue) -> str | None:

@@ -4,7 +4,7 @@ The requests are those of the REST routes. They travel as custom messages of the
 same route table, and fail with the same errors. A message of a view is ``{"runwidgets": {...}}``:
 
 =========  ================================================================================
-``ask``    ``id``, ``verb``, ``path``, ``body`` (JSON_TYPE text)?, ``limit`` (bytes)?: a request
+``ask``    ``id``, ``verb``, ``path``, ``body`` (JSON text)?, ``limit`` (bytes)?: a request
 ``load``   ``id``, ``name``: the code of one of the front end's bundles
 ``piece``  ``id``, ``path``, ``name``, ``at``, ``isLast``, and bytes: a chunk of an upload
 ``watch``  ``id``, ``client``, ``keys``: the runs, groups and sweeps whose events it subscribes to
@@ -53,9 +53,9 @@ from runwidgets.widgets.live import get_follower
 from runwidgets.widgets.static import read_static
 
 MESSAGE_SIZE = 1_000_000
-"""Bytes of one message at most."""
+"""Maximum size of one message in bytes."""
 SEND_RATE = 20_000_000
-"""Bytes per second of one response at most: the kernel drops messages that queue up before the page."""
+"""Maximum rate of one response in bytes per second; the kernel drops messages that wait too long."""
 MAX_REQUESTS = 8
 """Requests of one widget that are served at once; more wait."""
 CONTENTS_PATH = "../../api/contents/"
@@ -69,26 +69,26 @@ log = logging.getLogger(__name__)
 
 
 class ViewMessage(TypedDict, total=False):
-    """A message of a view, as a page sends it; which keys are there depends on its kind, see above."""
+    """A message of a view; its keys depend on its kind, as described above."""
 
     id: str
     kind: Literal["ask", "load", "piece", "watch", "stop"]
     verb: str
     path: str
-    """Of a route, with its query."""
+    """Path of a route, with its query."""
     body: str
-    """JSON text."""
+    """Body of the request, as JSON text."""
     limit: int
-    """Bytes."""
+    """Maximum size of the response in bytes."""
     name: str
-    """Of a bundle, or of a file on its way in."""
+    """Name of a bundle, or of the file that is uploaded."""
     at: int
     """Byte of the file at which the piece begins."""
     isLast: bool
     client: str
-    """The view that wants to hear of something."""
+    """The view that subscribes to events."""
     keys: list[str]
-    """Ids of what it wants to hear of."""
+    """Ids of the runs, groups and sweeps whose events it subscribes to."""
 
 
 class KernelBridge:
@@ -105,7 +105,7 @@ class KernelBridge:
     def __init__(self, api: Api, send: Send) -> None:
         self._api = api
         self._send = send
-        self._turns = threading.BoundedSemaphore(MAX_REQUESTS)
+        self._request_slots = threading.BoundedSemaphore(MAX_REQUESTS)
         self._running: dict[str, threading.Event] = {}
         self._incoming: dict[str, IO[bytes]] = {}
         self._watches: dict[str, set[str]] = {}
@@ -124,21 +124,21 @@ class KernelBridge:
         buffers : sequence of bytes-like, optional
             The binary buffers of the message.
         """
-        asked = content.get("runwidgets") if isinstance(content, dict) else None
-        if not isinstance(asked, dict) or self._is_closed:
+        message = content.get("runwidgets") if isinstance(content, dict) else None
+        if not isinstance(message, dict) or self._is_closed:
             return
-        self._start_serving(cast(ViewMessage, asked), buffers or [])
+        self._start_serving(cast(ViewMessage, message), buffers or [])
 
-    def _start_serving(self, asked: ViewMessage, buffers: Sequence[Any]) -> None:
-        name, kind = str(asked.get("id")), asked.get("kind")
+    def _start_serving(self, message: ViewMessage, buffers: Sequence[Any]) -> None:
+        name, kind = str(message.get("id")), message.get("kind")
         if kind == "ask":
-            self._start_request(name, lambda: serve_request(self._api, asked), asked.get("limit"))
+            self._start_request(name, lambda: serve_request(self._api, message), message.get("limit"))
         elif kind == "load":
-            self._start_request(name, lambda: (200, _bundle(str(asked.get("name")))))
+            self._start_request(name, lambda: (200, _bundle(str(message.get("name")))))
         elif kind == "piece":
-            self._receive_chunk(name, asked, buffers)
+            self._receive_chunk(name, message, buffers)
         elif kind == "watch":
-            self._watches[str(asked.get("client"))] = set(asked["keys"])
+            self._watches[str(message.get("client"))] = set(message["keys"])
             self._start_request(name, self._update_subscriptions)
         elif kind == "stop":
             self._stop(name)
@@ -174,7 +174,7 @@ class KernelBridge:
         stop: threading.Event,
     ) -> None:
         try:
-            with self._turns:
+            with self._request_slots:
                 status, download = work()
             self._send_download(name, status, download, limit, stop)
         except Exception as error:
@@ -186,17 +186,17 @@ class KernelBridge:
         self, name: str, status: int, download: Download, limit: int | None, stop: threading.Event
     ) -> None:
         """Send a response in chunks, up to one byte more than the limit, so the view can detect the cut."""
-        about = {"type": download.mime_type, "name": download.name, "size": download.size}
+        description = {"type": download.mime_type, "name": download.name, "size": download.size}
         end = download.size if limit is None else min(limit + 1, download.size or limit + 1)
-        at, is_last = 0, False
+        offset, is_last = 0, False
         with download.file:
             while not is_last and not stop.is_set():
-                piece = download.file.read(MESSAGE_SIZE if end is None else min(MESSAGE_SIZE, end - at))
-                is_last = not piece or at + len(piece) == end
+                piece = download.file.read(MESSAGE_SIZE if end is None else min(MESSAGE_SIZE, end - offset))
+                is_last = not piece or offset + len(piece) == end
                 self._send_message(
-                    {"id": name, "status": status, "at": at, "isLast": is_last, **about}, piece
+                    {"id": name, "status": status, "at": offset, "isLast": is_last, **description}, piece
                 )
-                at += len(piece)
+                offset += len(piece)
                 if not is_last:
                     stop.wait(len(piece) / SEND_RATE)
 
@@ -214,29 +214,29 @@ class KernelBridge:
 
     # -- uploads -----------------------------------------------------------------------------------
 
-    def _receive_chunk(self, name: str, asked: ViewMessage, buffers: Sequence[Any]) -> None:
+    def _receive_chunk(self, name: str, message: ViewMessage, buffers: Sequence[Any]) -> None:
         """Store a chunk of an upload, and pass the file to the service after the last chunk."""
         try:
-            if asked["at"] == 0:
+            if message["at"] == 0:
                 self._incoming[name] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the upload
             file = self._incoming.get(name)
             if file is None:  # the upload was cancelled
                 return
             with our_errors("upload"):
-                if file.tell() != asked["at"]:
+                if file.tell() != message["at"]:
                     raise InvalidArgumentError("upload", "a part of it was lost", "send it again")
                 file.write(b"".join(bytes(each) for each in buffers))
-                got = file.tell()
+                received = file.tell()
         except Exception as error:
             self._stop(name)
             self._send_error(name, error)
             return
-        if not asked["isLast"]:
-            self._send_message({"id": name, "got": got})
+        if not message["isLast"]:
+            self._send_message({"id": name, "got": received})
             return
         self._incoming.pop(name)
         file.seek(0)
-        self._start_request(name, lambda: store_upload(self._api, asked, file))
+        self._start_request(name, lambda: store_upload(self._api, message, file))
 
     # -- events ------------------------------------------------------------------------------------
 
@@ -258,15 +258,15 @@ class KernelBridge:
         self._send_message({"events": events, "count": self._count})
 
 
-def serve_request(api: Api, asked: ViewMessage) -> tuple[int, Download]:
+def serve_request(api: Api, message: ViewMessage) -> tuple[int, Download]:
     """Respond to a request as the REST routes do. Blocks.
 
     Parameters
     ----------
     api : Api
         The services.
-    asked : dict
-        ``verb``, ``path`` with its query, and optionally ``body``, a JSON_TYPE text.
+    message : dict
+        ``verb``, ``path`` with its query, and optionally ``body``, a JSON text.
 
     Returns
     -------
@@ -284,36 +284,36 @@ def serve_request(api: Api, asked: ViewMessage) -> tuple[int, Download]:
     RunWidgetsError
         Any error of the service.
     """
-    path, _, query = str(asked.get("path")).partition("?")
+    path, _, query = str(message.get("path")).partition("?")
     if path.startswith(CONTENTS_PATH) and not api.url:
         return 200, _json_download(list_folder(unquote(path.removeprefix(CONTENTS_PATH))))
-    route, parts = find_route(str(asked.get("verb")), path)
+    route, parts = find_route(str(message.get("verb")), path)
     if route == DESCRIBE_SERVICE:
         return 200, _json_download(_descriptor(api))
-    if route.answer == "stream":
+    if route.response == "stream":
         raise InvalidArgumentError("path", "the event stream is not a request", "send a 'watch' message")
     values = {name.decode(): each for name, each in parse_qs(query.encode()).items()}
-    at = read_path(route, parts)
-    if route.answer == "file":
-        return route.status, open_download(api, route, at)
-    given = read_query(route, values) | at
+    path_arguments = read_path(route, parts)
+    if route.response == "file":
+        return route.status, open_download(api, route, path_arguments)
+    arguments = read_query(route, values) | path_arguments
     if route.body:
-        content, limit = str(asked.get("body") or "").encode("utf-8", "replace"), Limits().json_body
+        content, limit = str(message.get("body") or "").encode("utf-8", "replace"), Limits().json_body
         if len(content) > limit:
             raise RequestTooLargeError("body", f"{len(content):,} bytes are more than the limit of {limit:,}")
-        given |= read_body(route, content)
-    data = route.call(api, **given)
-    return route.status, _json_download(None if route.answer == "nothing" else data)
+        arguments |= read_body(route, content)
+    data = route.call(api, **arguments)
+    return route.status, _json_download(None if route.response == "nothing" else data)
 
 
-def store_upload(api: Api, asked: ViewMessage, file: IO[bytes]) -> tuple[int, Download]:
+def store_upload(api: Api, message: ViewMessage, file: IO[bytes]) -> tuple[int, Download]:
     """Store an upload that arrived in chunks. Blocks.
 
     Parameters
     ----------
     api : Api
         The services.
-    asked : dict
+    message : dict
         ``path`` of the route, and ``name`` of the file.
     file : IO
         The content of the file; closed at the end.
@@ -333,12 +333,12 @@ def store_upload(api: Api, asked: ViewMessage, file: IO[bytes]) -> tuple[int, Do
         Any error of the service.
     """
     with file:
-        route, parts = find_route("POST", str(asked.get("path")))
+        route, parts = find_route("POST", str(message.get("path")))
         if route != TAKE_FILE:
             raise InvalidArgumentError("path", "this route accepts no file")
-        given = read_path(route, parts)
+        arguments = read_path(route, parts)
         return route.status, _json_download(
-            api.uploads.upload_file(**given, file=file, name=str(asked.get("name")))
+            api.uploads.upload_file(**arguments, file=file, name=str(message.get("name")))
         )
 
 
@@ -363,11 +363,11 @@ def list_folder(folder: str) -> FolderContent:
         The folder cannot be read for lack of permission.
     """
     root = Path.cwd().resolve()
-    place = (root / folder).resolve()
-    if not place.is_relative_to(root) or not place.is_dir():
+    target = (root / folder).resolve()
+    if not target.is_relative_to(root) or not target.is_dir():
         raise UnknownFileError(f"folder {folder!a:.80}", "there is no such folder")
     try:
-        entries = [entry for entry in os.scandir(place) if not entry.name.startswith(".")]
+        entries = [entry for entry in os.scandir(target) if not entry.name.startswith(".")]
     except PermissionError as error:
         raise UnauthorizedAccessError(f"folder {folder!a:.80}", "permission denied") from error
     return {"content": [_entry(entry, Path(entry).relative_to(root).as_posix()) for entry in entries]}
@@ -380,14 +380,14 @@ def _entry(entry: os.DirEntry[str], path: str) -> FolderEntry:
 
 def _descriptor(api: Api) -> KernelDescriptor:
     """Return the service descriptor, without the limits that apply only to a server."""
-    told: KernelDescriptor = {
+    descriptor: KernelDescriptor = {
         "name": "runwidgets",
         "store": api.store(),
         "routes": [route.descriptor for route in ROUTES],
     }
     if not api.url:
-        told["limits"] = {"upload": Limits().upload}
-    return told
+        descriptor["limits"] = {"upload": Limits().upload}
+    return descriptor
 
 
 def _bundle(name: str) -> Download:

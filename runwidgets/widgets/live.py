@@ -20,7 +20,7 @@ from runwidgets.service.contracts.events import EventService
 UPDATE_INTERVAL = 0.25
 """Seconds between two messages to one widget."""
 MAX_RECONNECT_DELAY = 30.0
-"""Seconds at most between two attempts to reconnect."""
+"""Maximum number of seconds between two attempts to reconnect."""
 HEARTBEAT_INTERVAL = 15.0
 """Seconds between two heartbeats to each listener."""
 URGENT_KINDS = {"state", "deleted"}
@@ -65,18 +65,18 @@ class Follower:
                 after = self._events.last_event()
                 self._stop = threading.Event()
                 self._pending.clear()
-                for work, *given in ((self._read, after), (self._notify,)):
+                for work, *arguments in ((self._read, after), (self._notify,)):
                     threading.Thread(
-                        target=work, args=(self._stop, *given), name="runwidgets-live", daemon=True
+                        target=work, args=(self._stop, *arguments), name="runwidgets-live", daemon=True
                     ).start()
             self._listeners.setdefault(subject, []).append(WeakMethod(listener))
 
     def ignore(self, subject: str, listener: Callable[[list[RunEvent]], None]) -> None:
         """Stop calling a method on events of a subject."""
         with self._condition:
-            kept = [each for each in self._listeners.get(subject, []) if each() not in (None, listener)]
-            if kept:
-                self._listeners[subject] = kept
+            remaining = [each for each in self._listeners.get(subject, []) if each() not in (None, listener)]
+            if remaining:
+                self._listeners[subject] = remaining
             else:
                 self._listeners.pop(subject, None)
             if not self._listeners and self._stop is not None:
@@ -124,11 +124,11 @@ class Follower:
                 calls: dict[Any, list[RunEvent]] = {}
                 if time.monotonic() >= next_heartbeat:
                     next_heartbeat = time.monotonic() + HEARTBEAT_INTERVAL
-                    calls = {each(): [] for heard in self._listeners.values() for each in heard}
-                news = [event for run_id in due for event in self._pending.pop(run_id, {}).values()]
-                for event in sorted(news, key=lambda event: int(event["seq"])):
-                    heard = [each for key in _subjects(event) for each in self._listeners.get(key, [])]
-                    for listener in {each() for each in heard}:
+                    calls = {each(): [] for listeners in self._listeners.values() for each in listeners}
+                new_events = [event for run_id in due for event in self._pending.pop(run_id, {}).values()]
+                for event in sorted(new_events, key=lambda event: int(event["seq"])):
+                    listeners = [each for key in _subjects(event) for each in self._listeners.get(key, [])]
+                    for listener in {each() for each in listeners}:
                         calls.setdefault(listener, []).append(event)
             for listener, events in calls.items():
                 try:
@@ -140,8 +140,8 @@ class Follower:
 
 def _subjects(event: RunEvent) -> tuple[str, ...]:
     """Return the subjects of an event under which listeners may be registered."""
-    about = event["runId"], event["groupId"], ALL_RUNS
-    return (*about, event["sweepId"]) if "sweepId" in event else about
+    subjects = event["runId"], event["groupId"], ALL_RUNS
+    return (*subjects, event["sweepId"]) if "sweepId" in event else subjects
 
 
 _followers: "WeakKeyDictionary[EventService, Follower]" = WeakKeyDictionary()

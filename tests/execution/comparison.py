@@ -25,10 +25,10 @@ PATHS: dict[str, Json] = {
 }
 """Config of each way in which a run may be executed."""
 
-PLAIN = """
+PAPERMILL_PROGRAM = """
 import json, os, signal, sys, warnings
 warnings.simplefilter("ignore")
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # runs have it so too where these tests were started by nohup
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in runs, even if these tests were started by nohup
 replies = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 import papermill
@@ -42,20 +42,20 @@ for line in sys.stdin:
         answer = f"{type(error).__name__}: {error}"
     print(json.dumps(answer), file=replies, flush=True)
 """
-"""A process that executes one notebook after the other with papermill alone; kernels inherit its stdout."""
+"""A process that executes notebooks one after another with papermill alone; kernels inherit its stdout."""
 
 
 Mask = tuple[str, str]
-"""A pattern in outputs that differs from one execution to the next, and what is shown for it."""
+"""A pattern in outputs that differs between executions, and its replacement."""
 
 MASKS: list[Mask] = [
-    # Where an object lies in memory.
+    # The address of an object in memory.
     (r"\b0x[0-9a-f]{6,}", "0x…"),
     # Widgets, comms and displays have random names.
     (r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", "<uuid>"),
-    # A cell's code lies in a file that is named after the kernel's process.
+    # The code of a cell is in a file that is named after the kernel's process.
     (r"ipykernel_\d+", "ipykernel_…"),
-    # OpenMDAO's drivers say how long they took.
+    # OpenMDAO's drivers print their duration.
     (r"(time *: +)[\d.E+-]+ s\b", r"\1… s"),
 ]
 
@@ -80,24 +80,24 @@ class Executions:
         self._api = self._instance.api()
         self._runs: dict[tuple[str, str], str] = {}
         self._results: dict[tuple[str, str], NotebookNode] = {}
-        self._plain = subprocess.Popen(
-            [sys.executable, "-c", PLAIN],
+        self._papermill = subprocess.Popen(
+            [sys.executable, "-c", PAPERMILL_PROGRAM],
             env=run_environment(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self._asked: list[str] = []
+        self._requested: list[str] = []
 
     def close(self) -> None:
         """Close the instance and end papermill."""
         self._patch.undo()
         self._instance.close()
-        assert self._plain.stdin is not None and self._plain.stdout is not None
-        self._plain.stdin.close()
-        self._plain.stdout.close()
-        self._plain.wait()
+        assert self._papermill.stdin is not None and self._papermill.stdout is not None
+        self._papermill.stdin.close()
+        self._papermill.stdout.close()
+        self._papermill.wait()
 
     def own_folder(self, name: str, path: str) -> Path:
         """Return the folder in which a notebook is executed in one way."""
@@ -112,21 +112,21 @@ class Executions:
                 (folder / each.name).write_bytes(each.read_bytes())
             notebook = folder / source.name
             if path == "plain":
-                assert self._plain.stdin is not None
+                assert self._papermill.stdin is not None
                 line = [str(notebook), str(folder / "executed.ipynb"), str(folder)]
-                self._plain.stdin.write(json.dumps(line) + "\n")
-                self._plain.stdin.flush()
-                self._asked.append(name)
+                self._papermill.stdin.write(json.dumps(line) + "\n")
+                self._papermill.stdin.flush()
+                self._requested.append(name)
             else:
-                made = self._api.workflows.create_workflow(str(notebook))
+                workflow = self._api.workflows.create_workflow(str(notebook))
                 config = {"cwd": "notebook", **PATHS[path]}
-                self._runs[name, path] = self._api.runs.start_run(group_of(made), [], config)["id"]
+                self._runs[name, path] = self._api.runs.start_run(group_of(workflow), [], config)["id"]
 
     def result(self, name: str, path: str) -> NotebookNode:
         """Wait for the notebook executed in one way, or by papermill for ``plain``."""
         if (name, path) not in self._results:
             if path == "plain":
-                self._wait_for_plain(name)
+                self._wait_for_papermill(name)
                 content = (self.own_folder(name, path) / "executed.ipynb").read_text("utf-8")
             else:
                 run_id = self._runs[name, path]
@@ -141,17 +141,17 @@ class Executions:
         """Wait for the end of a run, and return its handle."""
         return ended(self._api, self._runs[name, path])
 
-    def _wait_for_plain(self, name: str) -> None:
-        assert self._plain.stdout is not None
-        while name in self._asked:
-            assert self._plain.stdout.readline(), "papermill ended"
-            self._asked.pop(0)
+    def _wait_for_papermill(self, name: str) -> None:
+        assert self._papermill.stdout is not None
+        while name in self._requested:
+            assert self._papermill.stdout.readline(), "papermill ended"
+            self._requested.pop(0)
 
-    def seen(self, name: str, path: str, masks: Iterable[Mask] = MASKS) -> list[Json]:
+    def effects(self, name: str, path: str, masks: Iterable[Mask] = MASKS) -> list[Json]:
         """Return the effects of every code cell, and the final state of the widgets."""
         masks = [(re.escape(str(self.own_folder(name, path))), "<folder>"), *masks]
         notebook = self.result(name, path)
-        shown = [
+        cells = [
             {
                 "source": cell.source,
                 "execution_count": cell.execution_count,
@@ -162,11 +162,11 @@ class Executions:
         ]
         states = [bundle["state"] for bundle in notebook.metadata.get("widgets", {}).values()]
         widgets = [masked(each, masks) for state in states for each in state.values()]
-        return [*shown, {"widgets": sorted(widgets, key=lambda each: json.dumps(each, sort_keys=True))}]
+        return [*cells, {"widgets": sorted(widgets, key=lambda each: json.dumps(each, sort_keys=True))}]
 
     def assert_same(self, name: str, path: str, masks: Iterable[Mask] = MASKS) -> None:
         """Compare one way with papermill alone; differences are shown as a diff."""
-        ours, theirs = self.seen(name, path, masks), self.seen(name, "plain", masks)
+        ours, theirs = self.effects(name, path, masks), self.effects(name, "plain", masks)
         assert any(each.get("execution_count") for each in theirs), "papermill executed nothing"
         if ours != theirs:
             raise AssertionError(
@@ -174,15 +174,15 @@ class Executions:
             )
 
 
-def _lines(shown: list[Json]) -> list[str]:
-    return json.dumps(shown, indent=1, ensure_ascii=False).replace("\\n", "\n").splitlines()
+def _lines(effects: list[Json]) -> list[str]:
+    return json.dumps(effects, indent=1, ensure_ascii=False).replace("\\n", "\n").splitlines()
 
 
 def masked(value: Any, masks: list[Mask]) -> Any:
     """Return a copy in which unavoidable differences are masked."""
     if isinstance(value, str):
-        for pattern, shown in masks:
-            value = re.sub(pattern, shown, value)
+        for pattern, replacement in masks:
+            value = re.sub(pattern, replacement, value)
         return value
     if isinstance(value, dict):
         return {masked(key, masks): masked(item, masks) for key, item in value.items()}

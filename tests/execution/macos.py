@@ -1,8 +1,8 @@
-"""As a `sitecustomize`: makes a Python process of Linux one of macOS, as far as runwidgets can tell.
+"""Makes a Python process on Linux look like one on macOS to runwidgets; used as a `sitecustomize`.
 
-What only Linux has is gone before anything of ours is imported, in every process that inherits the path, and
-``kqueue`` is there. Other libraries are compiled for Linux, so what they would do differently is settled
-first.
+In every process that inherits the path, the features that only Linux has are removed before runwidgets is
+imported, and ``kqueue`` is added. Other libraries are compiled for Linux, so those that would behave
+differently are imported first.
 """
 
 import os
@@ -11,32 +11,32 @@ import select
 import socket
 import sys
 import sysconfig
-import urllib.request  # noqa: F401  # else it would ask macOS for its proxies
+import urllib.request  # noqa: F401  # imported later, it would ask macOS for its proxies
 from typing import Any
 
-import psutil  # noqa: F401  # else its part for macOS would be looked for
+import psutil  # noqa: F401  # imported later, it would look for its macOS part
 
 LINUX = (
     "pidfd_open pipe2 sched_getaffinity memfd_create eventfd O_PATH O_TMPFILE posix_fadvise posix_fallocate "
     "copy_file_range splice waitid"  # waitid: before Python 3.13
 )
-"""Names that `os` has not in macOS."""
+"""Names that `os` does not have on macOS."""
 
 open_pidfd = os.pidfd_open
 
 
 class KernelEvent:
-    """What ``select.kevent`` is."""
+    """A replacement of ``select.kevent``."""
 
     def __init__(self, ident: int, *_: int) -> None:
         self.ident = ident
 
 
 class KernelQueue:
-    """What ``select.kqueue`` does for the end of one process."""
+    """A replacement of ``select.kqueue`` that reports the end of one process."""
 
     def control(self, changes: list[KernelEvent], _: int, timeout: float | None = None) -> list[Any]:
-        """Wait for the process; one that is not there is an error, as in macOS."""
+        """Wait for the process; raise an error if it does not exist, as on macOS."""
         descriptor = open_pidfd(changes[0].ident)
         try:
             return select.select([descriptor], [], [], timeout)[0]
@@ -44,11 +44,11 @@ class KernelQueue:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Let go of nothing."""
+        """Do nothing."""
 
 
 def refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse what macOS has not: ``/proc`` (to our modules), calls of Linux, packet sockets."""
+    """Reject what macOS does not have: ``/proc`` (for our modules), Linux system calls, packet sockets."""
     if event in {"open", "os.listdir", "os.scandir"} and str(arguments[0]).startswith("/proc"):
         if "/runwidgets/" in sys._getframe(1).f_code.co_filename:
             raise FileNotFoundError(2, "No such file or directory", arguments[0])
@@ -58,7 +58,7 @@ def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         raise OSError(43, "Protocol not supported")
 
 
-sysconfig.get_config_vars()  # read from a file that is named after the system
+sysconfig.get_config_vars()  # cached now, because it is read from a file that is named after the system
 platform.mac_ver = lambda *_: ("10.0", ("", "", ""), "")
 for name in LINUX.split():
     if hasattr(os, name):

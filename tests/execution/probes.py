@@ -1,4 +1,4 @@
-"""Code of cells, divided by lines of `#-`, that look at what a notebook can observe."""
+"""Code of cells that inspect everything that a notebook can observe; lines with `#-` separate the cells."""
 
 STREAMS = r"""
 import sys
@@ -406,8 +406,8 @@ lambda: (yield)
 await asyncio.wait_for(asyncio.sleep(10), 0.01)
 """
 
-# `Output` and `interact` are left out. nbclient replies to them over the very socket on which it waits for the
-# cell's end, which now and then makes it wait for ever: papermill and every path that talks over sockets.
+# `Output` and `interact` are omitted: nbclient replies to them over the socket on which it waits for the end of
+# the cell, which sometimes makes papermill, and every kernel with sockets, wait forever.
 WIDGETS = r"""
 import ipywidgets
 slider = ipywidgets.IntSlider(value=3, description="a slider")

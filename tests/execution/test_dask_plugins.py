@@ -37,11 +37,11 @@ def test_messages_with_the_end_of_a_run_are_sent_with_it() -> None:
     home.queue.offer("b")
     home.queue.claim("host", "instance", 1)
 
-    with home.queue.together():
+    with home.queue.transaction():
         home.queue.store_progress("a", {"fraction": 1.0})
         home.queue.store_progress("b", {"fraction": 0.1})
         home.queue.move("a", RunState.SUCCESS, holds_slot=False)
-    assert task.is_over.is_set() and task.end is not None and len(task.said) == 1
+    assert task.is_over.is_set() and task.end is not None and len(task.notes) == 1
     assert [each["run"] for each in home.heard] == ["b"]
 
 
@@ -86,12 +86,12 @@ class Scheduler:
     """The part of a scheduler that the plugin uses."""
 
     def __init__(self) -> None:
-        self.tasks, self.workers, self.told = {"k": object()}, {"w1": object()}, list[Any]()
+        self.tasks, self.workers, self.events = {"k": object()}, {"w1": object()}, list[Any]()
         self.handlers: dict[str, Any] = {}
 
     def log_event(self, topic: str, said: Any) -> None:
         """Store it."""
-        self.told.append(said)
+        self.events.append(said)
 
 
 async def begun() -> tuple[RunSchedulerPlugin, Scheduler]:
@@ -120,9 +120,12 @@ async def test_a_run_whose_worker_has_ended_is_lost(anyio_backend: str) -> None:
 
     del scheduler.workers["w1"]
     scheduler_plugin.remove_worker(scheduler, "w1")
-    assert scheduler.told == [{"key": "k", "lost": "w1"}]
+    assert scheduler.events == [{"key": "k", "lost": "w1"}]
     scheduler_plugin._scheduler.workers = {}
-    assert (await scheduler_plugin.look(["k", "unknown"]))["state"] == {"k": "lost", "unknown": "gone"}
+    assert (await scheduler_plugin.describe_tasks(["k", "unknown"]))["state"] == {
+        "k": "lost",
+        "unknown": "gone",
+    }
 
 
 @pytest.fixture

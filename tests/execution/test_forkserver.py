@@ -32,7 +32,7 @@ SEEDED = (
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def private_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Open an instance for this module."""
     instance = open_instance(tmp_path_factory.mktemp("forks") / "root", slots=2)
     yield instance
@@ -57,7 +57,7 @@ def holdings(process: psutil.Process) -> Counter[str]:
     found = Counter({"memory": process.memory_info().rss, "threads": process.num_threads()})
     found["processes"] = len(process.children(recursive=True))
     for each in Path(f"/proc/{process.pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed after it was listed
+        with contextlib.suppress(FileNotFoundError):  # closed in the meantime
             found[os.readlink(each).partition(":[")[0]] += 1
     return found
 
@@ -65,37 +65,39 @@ def holdings(process: psutil.Process) -> Counter[str]:
 def warm(instance: Instance, folder: Path, *cells: str) -> Json:
     """Register a notebook, and wait until there is a server for it."""
     made = workflow(instance.api(), folder, *cells)
-    version = instance._parts.catalog.get_version(instance._parts.catalog.get_workflow(made["id"]).version_id)
+    version = instance._components.catalog.get_version(
+        instance._components.catalog.get_workflow(made["id"]).version_id
+    )
     wanted = {name for name in version.template["imports"] if can_preload(name)}
     wanted = {name for name in wanted if name.partition(".")[0] not in sys.stdlib_module_names}
     wait_until(lambda: any(modules == wanted for modules in servers(instance).values()))
     return made
 
 
-def test_a_run_is_forked_unless_configured_otherwise(own: Instance, tmp_path: Path) -> None:
+def test_a_run_is_forked_unless_configured_otherwise(private_instance: Instance, tmp_path: Path) -> None:
     """``config.isolation`` decides."""
-    api = own.api()
+    api = private_instance.api()
     assert "forkserver" in printed(api, tmp_path, PARENT)
     assert "forkserver" in printed(api, tmp_path, PARENT, config={"transport": "zmq"})
     assert "forkserver" not in printed(api, tmp_path, PARENT, config={"isolation": "spawn"})
 
 
 @pytest.mark.parametrize("config", [{}, {"transport": "zmq"}], ids=["direct", "zmq"])
-def test_two_forks_draw_different_numbers(own: Instance, tmp_path: Path, config: Json) -> None:
+def test_two_forks_draw_different_numbers(private_instance: Instance, tmp_path: Path, config: Json) -> None:
     """Every generator differs, although all were created in one process."""
-    warm(own, tmp_path, DRAW)
-    drawn = [printed(own.api(), tmp_path, DRAW, config=config).split() for _ in range(2)]
+    warm(private_instance, tmp_path, DRAW)
+    drawn = [printed(private_instance.api(), tmp_path, DRAW, config=config).split() for _ in range(2)]
 
     assert len(drawn[0]) == 5
     assert all(first != second for first, second in zip(*drawn, strict=True))
 
 
-def test_a_seed_gives_the_usual_numbers(own: Instance, tmp_path: Path) -> None:
+def test_a_seed_gives_the_usual_numbers(private_instance: Instance, tmp_path: Path) -> None:
     """The numbers are those of a plain Python process."""
-    warm(own, tmp_path, SEEDED)
+    warm(private_instance, tmp_path, SEEDED)
     plain = subprocess.run([sys.executable, "-c", SEEDED], capture_output=True, text=True, check=True).stdout
 
-    assert printed(own.api(), tmp_path, SEEDED) == plain
+    assert printed(private_instance.api(), tmp_path, SEEDED) == plain
 
 
 def test_a_generator_that_a_module_made_is_seeded_again(
@@ -121,25 +123,27 @@ def test_a_generator_that_a_module_made_is_seeded_again(
     assert [a == b for a, b in zip(first, second, strict=True)] == [False, False, True, True]
 
 
-def test_a_preloaded_module_is_invisible_until_it_is_imported(own: Instance, tmp_path: Path) -> None:
+def test_a_preloaded_module_is_invisible_until_it_is_imported(
+    private_instance: Instance, tmp_path: Path
+) -> None:
     """Then it is available at once, with its dependencies."""
     names = ("numpy", "numpy.linalg", "papermill", "psutil")
     look = f"import sys\nprint([name in sys.modules for name in {names}])"
-    warm(own, tmp_path, look, "import numpy", look)
+    warm(private_instance, tmp_path, look, "import numpy", look)
 
-    text = printed(own.api(), tmp_path, look, "import numpy", look)
+    text = printed(private_instance.api(), tmp_path, look, "import numpy", look)
 
     assert text == "[False, False, False, False]\n[True, True, False, False]\n"
 
 
-def test_a_module_beside_the_notebook_takes_precedence(own: Instance, tmp_path: Path) -> None:
+def test_a_module_beside_the_notebook_takes_precedence(private_instance: Instance, tmp_path: Path) -> None:
     """An installed module with the same name is used by another notebook."""
     other = tmp_path / "other"
     other.mkdir()
-    warm(own, other, "import scipy")
+    warm(private_instance, other, "import scipy")
     (tmp_path / "scipy.py").write_text("word = 'mine'")
 
-    assert printed(own.api(), tmp_path, "import scipy\nprint(scipy.word)") == "mine\n"
+    assert printed(private_instance.api(), tmp_path, "import scipy\nprint(scipy.word)") == "mine\n"
 
 
 def test_a_module_that_prints_or_warns_when_it_is_imported_does_so_in_the_notebook(tmp_path: Path) -> None:
@@ -161,15 +165,15 @@ def test_a_module_that_prints_or_warns_when_it_is_imported_does_so_in_the_notebo
     assert "UserWarning: old" in text
 
 
-def test_servers_are_replaced_when_packages_change(own: Instance, tmp_path: Path) -> None:
+def test_servers_are_replaced_when_packages_change(private_instance: Instance, tmp_path: Path) -> None:
     """A package that was installed after the start of the server is available in the next run."""
     name = f"fresh_{uuid.uuid4().hex}"
-    warm(own, tmp_path, "1")
-    before = set(servers(own))
+    warm(private_instance, tmp_path, "1")
+    before = set(servers(private_instance))
     place = Path(sysconfig.get_path("purelib")) / f"{name}.py"
     try:
         place.write_text("word = 'new'")
-        assert printed(own.api(), tmp_path, f"import {name}\nprint({name}.word)") == "new\n"
+        assert printed(private_instance.api(), tmp_path, f"import {name}\nprint({name}.word)") == "new\n"
     finally:
         place.unlink()
 
@@ -192,17 +196,17 @@ def test_an_idle_or_large_server_ends(tmp_path: Path, monkeypatch: pytest.Monkey
     instance.close()
 
 
-def test_the_number_of_servers_is_limited(own: Instance, tmp_path: Path) -> None:
+def test_the_number_of_servers_is_limited(private_instance: Instance, tmp_path: Path) -> None:
     """The server that was idle for longest is evicted."""
     for module in ("yaml", "psutil", "httpx", "pydantic", "alembic", "sqlalchemy"):
-        warm(own, tmp_path, f"import {module}")
-        assert len(servers(own)) <= pool.MAX_SERVERS
+        warm(private_instance, tmp_path, f"import {module}")
+        assert len(servers(private_instance)) <= pool.MAX_SERVERS
 
 
 def test_a_run_is_forked_even_if_a_better_server_has_to_evict_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server that takes the run meanwhile is not evicted."""
+    """The server that takes the run in the meantime is not evicted."""
     monkeypatch.setattr(pool, "MAX_SERVERS", 2)
     instance = open_instance(tmp_path / "root", slots=1)
     api = instance.api()
@@ -232,7 +236,7 @@ def test_only_the_kernel_of_this_python_is_forked() -> None:
     assert python_options("no-such-kernel", ()) is None
 
 
-def test_a_forked_kernel_ends_like_an_interpreter(own: Instance, tmp_path: Path) -> None:
+def test_a_forked_kernel_ends_like_an_interpreter(private_instance: Instance, tmp_path: Path) -> None:
     """Exit handlers are called, threads are joined, and open files are written."""
     cell = (
         "import atexit, threading, time\n"
@@ -242,7 +246,7 @@ def test_a_forked_kernel_ends_like_an_interpreter(own: Instance, tmp_path: Path)
         "threading.Thread(target=late).start()"
     )
     for config in ({}, {"transport": "zmq"}, {"isolation": "spawn"}):
-        handle = finished(own.api(), tmp_path, cell, config=config)
+        handle = finished(private_instance.api(), tmp_path, cell, config=config)
         names = [each["name"] for each in handle["files"]][:-1]
         sizes = [each["size"] for each in handle["files"]][:-1]
 
@@ -267,7 +271,7 @@ def test_a_thousand_runs_leave_the_instance_as_a_hundred_did(tmp_path: Path) -> 
 
     def held() -> Counter[str]:
         (server,) = (psutil.Process(pid) for pid in servers(instance))
-        # The pool of the database connects once more when threads ask at once.
+        # The database pool opens another connection when threads use it at the same time.
         here = {name: n for name, n in holdings(psutil.Process()).items() if "runwidgets.db" not in name}
         return Counter(here | {f"{name} (server)": n for name, n in holdings(server).items()})
 

@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own(root: Path) -> Iterator[Instance]:
+def private_instance(root: Path) -> Iterator[Instance]:
     """Open an instance that the test may damage."""
     instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0))
     yield instance
@@ -53,9 +53,9 @@ def pid_of(root: Path, run_id: str, kind: str) -> int:
     return int(next(each["pid"] for each in journal(root, run_id) if each["kind"] == kind))
 
 
-def test_no_process_of_a_cancelled_run_is_left(own: Instance, tmp_path: Path) -> None:
+def test_no_process_of_a_cancelled_run_is_left(private_instance: Instance, tmp_path: Path) -> None:
     """A kernel that ignores the interrupt, its child in another session, and a daemon all end."""
-    api = own.api()
+    api = private_instance.api()
     run_id = running(api, tmp_path, STUBBORN)["id"]
     assert len(find_processes(run_id)) >= 4
 
@@ -65,10 +65,10 @@ def test_no_process_of_a_cancelled_run_is_left(own: Instance, tmp_path: Path) ->
 
 
 def test_a_run_deleted_right_after_its_cancel_leaves_nothing(
-    own: Instance, root: Path, tmp_path: Path
+    private_instance: Instance, root: Path, tmp_path: Path
 ) -> None:
     """It is unknown while its processes are still ending; then its directory is removed too."""
-    api = own.api()
+    api = private_instance.api()
     run_id = running(api, tmp_path, STUBBORN)["id"]
 
     api.runs.cancel_run(run_id)
@@ -79,10 +79,10 @@ def test_a_run_deleted_right_after_its_cancel_leaves_nothing(
     wait_until(lambda: not find_processes(run_id) and not list(root.glob(f"runs/*{run_id}*")), within=10)
 
 
-def test_a_run_that_ended_leaves_no_process(own: Instance, tmp_path: Path) -> None:
+def test_a_run_that_ended_leaves_no_process(private_instance: Instance, tmp_path: Path) -> None:
     """It may have succeeded with children still running."""
     cell = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)"
-    handle = finished(own.api(), tmp_path, cell)
+    handle = finished(private_instance.api(), tmp_path, cell)
 
     assert handle["state"] == "SUCCESS"
     wait_until(lambda: not find_processes(handle["id"]), within=5)
@@ -93,10 +93,10 @@ DEATHS = {"started": "runner_died", "kernel": "kernel_died"}
 
 @pytest.mark.parametrize("kind", DEATHS)
 def test_a_process_that_is_killed_ends_the_run_in_an_error(
-    own: Instance, root: Path, tmp_path: Path, kind: str
+    private_instance: Instance, root: Path, tmp_path: Path, kind: str
 ) -> None:
     """The runner or the kernel is killed: the messages say so, and the rest of the tree ends too."""
-    api = own.api()
+    api = private_instance.api()
     run_id = running(api, tmp_path, SLEEP)["id"]
 
     os.kill(pid_of(root, run_id, kind), signal.SIGKILL)
@@ -193,14 +193,14 @@ def test_an_instance_may_cancel_its_runs_when_it_is_closed(root: Path, tmp_path:
 
 
 def test_a_run_knows_nothing_of_the_server_but_its_usual_environment(
-    own: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    private_instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An allow-list keeps tokens and secrets of the server from notebooks."""
     monkeypatch.setenv("RUNWIDGETS_TOKEN", "secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     cell = "import os, runwidgets\nrunwidgets.record('names', sorted(os.environ))"
 
-    names = finished(own.api(), tmp_path, cell)["metrics"]["names"]
+    names = finished(private_instance.api(), tmp_path, cell)["metrics"]["names"]
 
     assert {"PATH", "HOME", RUN_VARIABLE} <= set(names)
     assert not [name for name in names if "TOKEN" in name or "SECRET" in name]
@@ -222,11 +222,11 @@ def test_outputs_are_limited_and_the_log_has_the_rest(root: Path, tmp_path: Path
     instance.close()
 
 
-def test_the_stored_notebook_is_strict_json_at_any_time(own: Instance, tmp_path: Path) -> None:
+def test_the_stored_notebook_is_strict_json_at_any_time(private_instance: Instance, tmp_path: Path) -> None:
     """It is read repeatedly while cells write: it is always complete and valid, and never has NaN."""
     cell = "from IPython.display import display\ndisplay({'application/json': {'x': float('nan')}}, raw=True)"
     many = "for number in range(200):\n    print('x' * 2000)"
-    api = own.api()
+    api = private_instance.api()
     run_id = accepted(api, tmp_path, cell, *[many] * 10)["id"]
 
     def look() -> bool:
@@ -239,9 +239,9 @@ def test_the_stored_notebook_is_strict_json_at_any_time(own: Instance, tmp_path:
     assert api.runs.get_run(run_id)["state"] == "SUCCESS"
 
 
-def test_folders_and_files_are_private(own: Instance, root: Path, tmp_path: Path) -> None:
+def test_folders_and_files_are_private(private_instance: Instance, root: Path, tmp_path: Path) -> None:
     """Their modes are 0700 and 0600."""
-    finished(own.api(), tmp_path, "print(1)")
+    finished(private_instance.api(), tmp_path, "print(1)")
 
     for path in [root, *root.rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path

@@ -84,7 +84,7 @@ def test_a_sample_of_papermill_runs_here_with_the_same_outputs(
     except PapermillExecutionError:
         is_success = False
         notebook = nbformat.read(tmp_path / name, as_version=4)
-    except Exception as error:  # papermill has no root for what it raises; that it fails is all we ask
+    except Exception as error:  # the errors of papermill have no common base class, and any failure counts
         assert isinstance(runs[name], InvalidTemplateError) or ended(api, runs[name])["state"] == "ERROR", (
             error
         )

@@ -31,7 +31,7 @@ assert tries == {good}, f"try {{tries}} fails"
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def private_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Open an instance for this module."""
     instance = open_instance(tmp_path_factory.mktemp("retries") / "root", slots=2)
     yield instance
@@ -43,9 +43,9 @@ def flaky(path: Path, good: int) -> str:
     return FLAKY.format(path=str(path / "count"), good=good)
 
 
-def test_a_failed_run_is_retried_in_a_clean_folder(own: Instance, tmp_path: Path) -> None:
+def test_a_failed_run_is_retried_in_a_clean_folder(private_instance: Instance, tmp_path: Path) -> None:
     """The handle is that of the successful attempt; the log has all attempts."""
-    api = own.api()
+    api = private_instance.api()
     handle = finished(api, tmp_path, flaky(tmp_path, good=2), config={"retries": 2})
 
     assert handle["state"] == "SUCCESS"
@@ -53,45 +53,45 @@ def test_a_failed_run_is_retried_in_a_clean_folder(own: Instance, tmp_path: Path
     assert api.runs.get_log(handle["id"])["text"] == "try 1\ntry 2\n"
 
 
-def test_without_retries_a_run_is_executed_once(own: Instance, tmp_path: Path) -> None:
+def test_without_retries_a_run_is_executed_once(private_instance: Instance, tmp_path: Path) -> None:
     """A failure is final."""
-    handle = finished(own.api(), tmp_path, flaky(tmp_path, good=2))
+    handle = finished(private_instance.api(), tmp_path, flaky(tmp_path, good=2))
 
     assert handle["state"] == "ERROR"
     assert (tmp_path / "count").read_text() == "1"
 
 
-def test_the_last_error_has_the_number_of_attempts(own: Instance, tmp_path: Path) -> None:
+def test_the_last_error_has_the_number_of_attempts(private_instance: Instance, tmp_path: Path) -> None:
     """One retry makes two attempts."""
-    handle = finished(own.api(), tmp_path, flaky(tmp_path, good=9), config={"retries": 1})
+    handle = finished(private_instance.api(), tmp_path, flaky(tmp_path, good=9), config={"retries": 1})
 
     assert handle["state"] == "ERROR"
     assert "try 2 fails" in handle["messages"][0]
     assert handle["messages"][-1] == "2 attempts were made"
 
 
-def test_a_runner_that_was_killed_is_retried(own: Instance, tmp_path: Path) -> None:
+def test_a_runner_that_was_killed_is_retried(private_instance: Instance, tmp_path: Path) -> None:
     """A lost runner is a failure like any other."""
-    api = own.api()
+    api = private_instance.api()
     wait = "import time; time.sleep(60 if tries == 1 else 0)"
     slow = flaky(tmp_path, good=2).replace("assert tries", f"{wait}\nassert tries")
     run_id = running(api, tmp_path, slow, config={"retries": 1})["id"]
     wait_until(lambda: (tmp_path / "count").exists())
-    process = own._backend._tracked[run_id].runner
+    process = private_instance._backend._tracked[run_id].runner
     assert process is not None
     os.kill(process, signal.SIGKILL)
 
     assert ended(api, run_id)["state"] == "SUCCESS"
 
 
-def test_a_cancelled_run_is_not_retried(own: Instance, tmp_path: Path) -> None:
+def test_a_cancelled_run_is_not_retried(private_instance: Instance, tmp_path: Path) -> None:
     """It is cancelled during an attempt, or between two of them."""
-    api = own.api()
+    api = private_instance.api()
     run_id = accepted(api, tmp_path, flaky(tmp_path, good=9), config={"retries": 10})["id"]
     wait_until(lambda: "follows" in api.runs.get_run(run_id).get("progress", {}).get("text", ""))
 
     handle = api.runs.cancel_run(run_id)
-    wait_until(lambda: run_id not in own._backend._tracked)
+    wait_until(lambda: run_id not in private_instance._backend._tracked)
 
     tries = (tmp_path / "count").read_text()
     assert handle["state"] == api.runs.get_run(run_id)["state"] == "CANCELED"
@@ -113,9 +113,11 @@ def test_a_new_instance_continues_the_retries(tmp_path: Path) -> None:
     assert (tmp_path / "count").read_text() == "2"
 
 
-def test_secrets_and_uploads_are_available_in_every_attempt(own: Instance, tmp_path: Path) -> None:
+def test_secrets_and_uploads_are_available_in_every_attempt(
+    private_instance: Instance, tmp_path: Path
+) -> None:
     """Secrets are removed after the last attempt."""
-    api = own.api()
+    api = private_instance.api()
     cell = flaky(tmp_path, good=2) + "\nassert password[::-1] == 'hsuh'"
     declared = [{"name": "password", "dtype": "string", "isRequired": True, "secret": True}]
     handle = workflow(api, tmp_path, cell, parameters="password = ''", runwidgets={"parameters": declared})
@@ -124,4 +126,4 @@ def test_secrets_and_uploads_are_available_in_every_attempt(own: Instance, tmp_p
 
     assert done["state"] == "SUCCESS", done["messages"]
     assert b"hush" not in read(api.runs.get_notebook(run["id"]))
-    assert not list((own._parts.files.run_folder(run["id"])).glob("secrets*"))
+    assert not list((private_instance._components.files.run_folder(run["id"])).glob("secrets*"))

@@ -1,4 +1,4 @@
-"""What a notebook can observe of the kernel, its process and its folder is the same as under papermill."""
+"""A notebook observes the same kernel, process and folder as under papermill."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ PROBES = {
 }
 
 SHELL_MASKS: list[Mask] = [
-    # What %time and %timeit measure.
+    # The measurements of %time and %timeit.
     (r"CPU times: .*\nWall time: .*", "CPU times: …"),
     (r"[\d.]+ [nµμm]?s ± .* per loop", "… per loop"),  # noqa: RUF001  # both are in use
     # matplotlib writes the date into an SVG.
@@ -42,57 +42,56 @@ SHELL_MASKS: list[Mask] = [
 ]
 
 STATE_MASKS: list[Mask] = [
-    # papermill writes the executed notebook as it goes, here beside the source.
+    # papermill writes the executed notebook during the execution, here beside the source.
     (r"'executed\.ipynb', ", ""),
-    # A run is known by a variable of its own, so that no process of it is left behind.
+    # Processes of a run carry its id in a variable, by which they are found.
     (r"'RUNWIDGETS_RUN_ID'(: '[^']*')?, ", ""),
-    # The parent has another process number: the runner, or papermill.
+    # The parent has another process id: the runner, or papermill.
     (r"('JPY_PARENT_PID': ')\d+|(\(WARNING\)>\] )\d+", r"\1\2…"),
     # ipykernel logs to a copy of stderr, which has the next free number.
     (r"StreamHandler \d+", "StreamHandler …"),
-    # Runs write private files: what they make nobody else may read.
+    # Files that a run creates are private.
     (r"^0o(22|77)\n$|(?<='Umask': ')00(22|77)", "umask"),
-    # The kernel inherits the descriptors 1 and 2; the runner's go to its own log, papermill's where it says.
+    # The kernel inherits the descriptors 1 and 2: the log of the runner, or those of papermill.
     (r"\('(/dev/null|/[^']*/runner\.log)', 2\)", "('standard output', 2)"),
-    # The runner talks to its kernel by sockets in a private folder, papermill by TCP and a file in /tmp.
+    # The sockets of a run's kernel are in a private folder; papermill uses TCP, and a file in /tmp.
     (r"/tmp/(tmp\w+\.json|runwidgets-[\w<>]+/kernel\.json)", "connection.json"),
-    # Which program a kernel's process was started as, and what stands below it on the stack.
+    # The program that a kernel's process was started as, and the lower part of its stack.
     (
         r"\['-m', '(ipykernel_launcher|runwidgets\.execution\.forkserver\.server)'(, '(-f|\d+)')?\]",
         "['the launcher']",
     ),
     (r"'_run_module_as_main'.*?'run_forever'", "'run_forever'"),
-    # A kernel without ZeroMQ needs no threads for its sockets, nor the sockets; its parent is watched by
-    # the system.
+    # A kernel without ZeroMQ has neither sockets nor threads for them; the system monitors its parent.
     (r"\['Control', [^\]]*\]|\['IOPub', 'MainThread'[^\]]*\]", "['threads']"),
     (r"('Threads': ')\d+|(\('(?:pipe|socket|anon_inode)', )\d+\)|(dies with its parent )\d", r"\1\2\3…"),
     (r"\('(socket|anon_inode)', …\n", ""),
-    # What was imported before the fork is not collected, and comes from a finder of its own.
+    # Objects from before the fork are not collected, and modules from before it have a separate finder.
     (r"(\(700, 10, 10\) )\d+", r"\1…"),
     (
         r"<class 'runwidgets\.execution\.forkserver\.import_isolation\.ImportIsolation'>, "
         r"|, <class 'six\._SixMetaPathImporter'>",
         "",
     ),
-    # Whether a module was looked for in the working folder yet.
+    # Whether a module has been searched for in the working folder.
     (r"(for_FileFinder'\] )(True|False)", r"\1…"),
-    # ipykernel loads these two a moment earlier or later, as its sockets come up.
+    # ipykernel loads these two at different times, depending on its sockets.
     (r"'(concurrent\.futures\.thread|ipykernel\.kernelspec)', ", ""),
-    # ipykernel asks psutil about its TCP connections, and so loads it; there are none here.
+    # ipykernel imports psutil to list its TCP connections, which a run's kernel does not have.
     (r"'(psutil(\.\w+)?|pwd)', ", ""),
 ]
 
 CONNECTION_MASKS: list[Mask] = [
-    # Papermill's kernel listens on TCP, a run's on sockets in a private folder.
+    # The kernel of papermill listens on TCP, that of a run on sockets in a private folder.
     (r'("(?:shell|iopub|stdin|control|hb)_port": )\d+', r"\1…"),
     (r'("(?:ip|key|transport)": )"[^"]*"', r'\1"…"'),
 ]
 
 MASKS_OF = {"shell": [*MASKS, *SHELL_MASKS], "state": [*MASKS, *STATE_MASKS]}
-"""Beside what always differs."""
+"""The masks of each probe, including those for differences between any two executions."""
 
 ALONE = {"chance": probes.CHANCE, "connection": probes.CONNECTION}
-"""Probes that have tests of their own."""
+"""Probes with separate tests."""
 
 LEFT = {
     "end": ["atexit.txt", "deleted.txt", "finalized.txt", "thread.txt", "unflushed.txt"],
@@ -141,7 +140,7 @@ def test_a_kernel_knows_its_sockets_if_it_has_any(executions: Executions, path: 
 @pytest.mark.parametrize("path", PATHS)
 def test_writes_to_descriptors_are_captured(executions: Executions, path: str) -> None:
     """C code, children and forks write; a thread reads, so the cell in which the text appears may vary."""
-    ours, theirs = (_joined(executions.seen("descriptors", each)) for each in (path, "plain"))
+    ours, theirs = (_joined(executions.effects("descriptors", each)) for each in (path, "plain"))
 
     assert sorted(ours.pop("stderr").splitlines()) == sorted(theirs.pop("stderr").splitlines())
     assert ours == theirs
@@ -160,8 +159,8 @@ def test_a_notebook_leaves_the_same_files(executions: Executions, name: str, pat
 @pytest.mark.parametrize("path", PATHS)
 def test_random_numbers_differ_between_runs_unless_seeded(executions: Executions, path: str) -> None:
     """No two runs share a generator's state, a unique name or a temporary file."""
-    first, second = (_lines(executions.seen("chance" + again, path, [])) for again in ("", " again"))
-    theirs = _lines(executions.seen("chance", "plain", []))
+    first, second = (_lines(executions.effects("chance" + again, path, [])) for again in ("", " again"))
+    theirs = _lines(executions.effects("chance", "plain", []))
 
     assert first[2] == second[2] == theirs[2]
     drawn = [set((lines[0] + " " + lines[1]).split()) for lines in (first, second, theirs)]

@@ -44,7 +44,7 @@ def test_a_secret_is_stored_nowhere(tmp_path: Path, secret: str) -> None:
     instance.close()
 
     assert states == {way: "ERROR" if way == "error" else "SUCCESS" for way in WAYS}
-    if secret in {"text", "plain"}:  # words that notebooks are full of anyway
+    if secret in {"text", "plain"}:  # words that occur in every notebook
         return
     shown = {each.encode() for each in (secret, _escaped(secret, True), _escaped(secret, False))}
     for way, run_id in started.items():

@@ -29,8 +29,8 @@ def commits() -> Iterator[list[str]]:
     """Collect the changes of rows that are committed."""
     made: list[str] = []
 
-    def record_statement(*said: object) -> None:
-        if str(said[2]).startswith("UPDATE runs"):
+    def record_statement(*event_arguments: object) -> None:
+        if str(event_arguments[2]).startswith("UPDATE runs"):
             made.append("change")
 
     def commit(*_: object) -> None:
@@ -54,7 +54,7 @@ def follow(instance: StoreOnly, root: Path) -> list[TrackedRun]:
         writer.write("metric", name="loss", value=number)
         writer.close()
         followed = TrackedRun(run_id, root / "runs" / run_id)
-        followed._next_note = 0.0
+        followed._next_store = 0.0
         found.append(followed)
     return found
 

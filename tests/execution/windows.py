@@ -1,7 +1,7 @@
-"""Imported first: makes a Python process of Linux one of Windows, as far as runwidgets can tell.
+"""Makes a Python process on Linux look like one on Windows to runwidgets; imported first.
 
-What only Unix has is gone before anything of ours is imported. `os.name` stays, for `pathlib` would make
-paths that it then refuses; nothing of ours asks for it.
+The features that only Unix has are removed before runwidgets is imported. `os.name` is not changed, because
+`pathlib` would create paths that it then rejects; runwidgets does not read it.
 """
 
 import asyncio  # noqa: F401
@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import Any
 
-import anywidget  # noqa: F401  # other libraries are those of Linux, so they are imported before
+import anywidget  # noqa: F401  # other libraries are compiled for Linux, so they are imported before
 import httpx  # noqa: F401
 import IPython  # noqa: F401
 import jupyter_core.application  # noqa: F401
@@ -31,11 +31,11 @@ UNIX = {
     signal: "SIGKILL SIGHUP SIGCHLD SIGALRM set_wakeup_fd alarm",
     socket: "AF_UNIX SOCK_SEQPACKET recv_fds send_fds",
 }
-"""Names that Windows's modules have not."""
+"""Names that these modules do not have on Windows."""
 
 
 class Library(ctypes.CDLL):
-    """A shared library; the process itself is not one in Windows."""
+    """A shared library; on Windows, the process itself is not one."""
 
     def __init__(self, name: str | None, *arguments: Any, **options: Any) -> None:
         if name is None:
@@ -44,7 +44,7 @@ class Library(ctypes.CDLL):
 
 
 for module in ("fcntl", "grp", "pwd", "resource", "termios"):
-    sys.modules[module] = None  # type: ignore[assignment]  # an import of it fails
+    sys.modules[module] = None  # type: ignore[assignment]  # makes its import fail
 for owner, names in UNIX.items():
     for name in names.split():
         delattr(owner, name)

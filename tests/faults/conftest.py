@@ -23,7 +23,7 @@ def path(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def private_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Open an instance for this module, and check its invariants at the end."""
     root = tmp_path_factory.mktemp("faults") / "root"
     instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0, start_timeout=10.0))

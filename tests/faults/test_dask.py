@@ -55,7 +55,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def own(cluster: Cluster, tmp_path: Path) -> Iterator[Instance]:
+def private_instance(cluster: Cluster, tmp_path: Path) -> Iterator[Instance]:
     """Open an instance on the cluster, and check its invariants at the end."""
     root = tmp_path / "root"
     instance = open_instance(root, limits=Limits(cancel_grace=1.0), cluster=cluster.address)
@@ -70,37 +70,43 @@ def once(path: Path, seconds: float = 600) -> str:
     return ONCE.format(path=str(path), seconds=seconds)
 
 
-def test_a_run_on_a_worker_has_the_same_results_as_a_local_one(own: Instance, tmp_path: Path) -> None:
+def test_a_run_on_a_worker_has_the_same_results_as_a_local_one(
+    private_instance: Instance, tmp_path: Path
+) -> None:
     """State, metrics, log and files are transferred, and the environment of the worker is recorded."""
-    handle = finished(own.api(), tmp_path, "x = 21", DOUBLE)
+    handle = finished(private_instance.api(), tmp_path, "x = 21", DOUBLE)
 
     assert handle["state"] == "SUCCESS" and handle["metrics"] == {"double": 42}
-    assert own.api().runs.get_log(handle["id"])["text"] == "x is 21\n"
-    notebook = read(own.api().runs.get_notebook(handle["id"])).decode()
+    assert private_instance.api().runs.get_log(handle["id"])["text"] == "x is 21\n"
+    notebook = read(private_instance.api().runs.get_notebook(handle["id"])).decode()
     assert '"papermill":' in notebook and '"packages":' in notebook and '"worker": "tcp://' in notebook
 
 
 @pytest.mark.parametrize("cell", [SLEEP, CLEAN, HOLD, CHILDREN], ids=["loop", "finally", "gil", "children"])
-def test_a_cancellation_ends_all_processes_on_the_worker(own: Instance, tmp_path: Path, cell: str) -> None:
+def test_a_cancellation_ends_all_processes_on_the_worker(
+    private_instance: Instance, tmp_path: Path, cell: str
+) -> None:
     """No process of the run is left on the worker's machine after five seconds."""
-    run_id = running(own.api(), tmp_path, cell)["id"]
+    run_id = running(private_instance.api(), tmp_path, cell)["id"]
 
-    assert own.api().runs.cancel_run(run_id, "enough")["state"] == "CANCELED"
+    assert private_instance.api().runs.cancel_run(run_id, "enough")["state"] == "CANCELED"
     wait_until(lambda: not find_processes(run_id), within=5.0)
-    wait_until(lambda: not own._backend._tracked)
-    assert own.api().runs.get_run(run_id)["messages"] == ["enough"]
+    wait_until(lambda: not private_instance._backend._tracked)
+    assert private_instance.api().runs.get_run(run_id)["messages"] == ["enough"]
     if cell == CLEAN:
-        assert "cleaned up" in own.api().runs.get_log(run_id)["text"]
+        assert "cleaned up" in private_instance.api().runs.get_log(run_id)["text"]
 
 
-def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(own: Instance, tmp_path: Path) -> None:
+def test_a_run_that_waits_in_the_cluster_is_cancelled_and_never_begins(
+    private_instance: Instance, tmp_path: Path
+) -> None:
     """No worker needs to have the resources that it asks for."""
     mark = tmp_path / "mark"
-    run_id = accepted(own.api(), tmp_path, once(mark), config={"resources": {"GPU": 1}})["id"]
-    wait_until(lambda: own.api().runs.get_run(run_id)["state"] == "RUNNING")
+    run_id = accepted(private_instance.api(), tmp_path, once(mark), config={"resources": {"GPU": 1}})["id"]
+    wait_until(lambda: private_instance.api().runs.get_run(run_id)["state"] == "RUNNING")
 
-    own.api().runs.cancel_run(run_id)
-    wait_until(lambda: not own._backend._tracked)
+    private_instance.api().runs.cancel_run(run_id)
+    wait_until(lambda: not private_instance._backend._tracked)
     assert not mark.exists()
 
 
@@ -125,9 +131,9 @@ def test_resources_without_a_cluster_are_refused(tmp_path: Path) -> None:
     instance.close()
 
 
-def test_a_timeout_reaches_the_kernel(own: Instance, tmp_path: Path) -> None:
+def test_a_timeout_reaches_the_kernel(private_instance: Instance, tmp_path: Path) -> None:
     """The run ends in ERROR and names the limit."""
-    handle = finished(own.api(), tmp_path, CHILDREN, config={"timeout": 1})
+    handle = finished(private_instance.api(), tmp_path, CHILDREN, config={"timeout": 1})
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "timeout")
     assert "limit of 1 s" in handle["messages"][0]
@@ -162,62 +168,64 @@ def test_a_run_on_a_worker_of_another_version_says_that_they_are_mixed(
 
 
 def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
-    own: Instance, cluster: Cluster, tmp_path: Path
+    private_instance: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Dask would move it to the other worker; all of its processes end with the first one."""
     mark = tmp_path / "mark"
-    run_id = running(own.api(), tmp_path, once(mark))["id"]
+    run_id = running(private_instance.api(), tmp_path, once(mark))["id"]
     cluster.start_worker()
     wait_until(lambda: cluster.count_workers() == 2)
 
     cluster.workers[0].kill()
-    handle = ended(own.api(), run_id)
+    handle = ended(private_instance.api(), run_id)
     assert (handle["state"], handle["reason"]) == ("ERROR", "worker_lost")
     assert "worker was lost" in handle["messages"][0]
     wait_until(lambda: not find_processes(run_id), within=5.0)
-    assert finished(own.api(), tmp_path, "1 + 1")["state"] == "SUCCESS"
+    assert finished(private_instance.api(), tmp_path, "1 + 1")["state"] == "SUCCESS"
     assert mark.read_text() == "x"
 
 
 def test_a_run_whose_worker_is_killed_is_retried_if_configured(
-    own: Instance, cluster: Cluster, tmp_path: Path
+    private_instance: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
     """It is retried on another worker, in an empty folder, as often as configured."""
     mark = tmp_path / "mark"
     cell = f"import pathlib\nseconds = 0 if pathlib.Path({str(mark)!r}).exists() else 600\n"
     cell += once(mark).replace("sleep(600)", "sleep(seconds)")
-    run_id = running(own.api(), tmp_path, cell, config={"retries": 1})["id"]
+    run_id = running(private_instance.api(), tmp_path, cell, config={"retries": 1})["id"]
     cluster.start_worker()
 
     cluster.workers[0].kill()
-    assert ended(own.api(), run_id)["state"] == "SUCCESS"
+    assert ended(private_instance.api(), run_id)["state"] == "SUCCESS"
     assert mark.read_text() == "xx"
 
 
-def test_a_worker_that_is_terminated_ends_its_runs(own: Instance, cluster: Cluster, tmp_path: Path) -> None:
+def test_a_worker_that_is_terminated_ends_its_runs(
+    private_instance: Instance, cluster: Cluster, tmp_path: Path
+) -> None:
     """A batch system does this when the time of a job is over."""
-    run_id = running(own.api(), tmp_path, CHILDREN)["id"]
+    run_id = running(private_instance.api(), tmp_path, CHILDREN)["id"]
     cluster.start_worker()
 
     cluster.workers[0].send_signal(signal.SIGTERM)
-    handle = ended(own.api(), run_id)
+    handle = ended(private_instance.api(), run_id)
     assert (handle["state"], handle["reason"]) == ("ERROR", "worker_lost")
     assert "worker was lost" in handle["messages"][0]
     wait_until(lambda: not find_processes(run_id), within=5.0)
 
 
 def test_a_restarted_scheduler_gets_waiting_runs_and_active_ones_are_lost(
-    own: Instance, cluster: Cluster, tmp_path: Path
+    private_instance: Instance, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Waiting runs are executed; active ones end with their worker, exactly once."""
     mark, later = tmp_path / "mark", tmp_path / "later"
-    run_id = running(own.api(), tmp_path, once(mark))["id"]
+    run_id = running(private_instance.api(), tmp_path, once(mark))["id"]
 
     cluster.kill_scheduler()
-    waiting = accepted(own.api(), tmp_path, once(later, seconds=0))["id"]
+    waiting = accepted(private_instance.api(), tmp_path, once(later, seconds=0))["id"]
     cluster.start_scheduler()
     cluster.start_worker()
-    lost, done = ended(own.api(), run_id), ended(own.api(), waiting)
+    lost, done = ended(private_instance.api(), run_id), ended(private_instance.api(), waiting)
     assert (lost["state"], lost["reason"]) == ("ERROR", "worker_lost") and "lost" in lost["messages"][0]
     assert done["state"] == "SUCCESS"
     wait_until(lambda: not find_processes(run_id), within=5.0)

@@ -121,13 +121,15 @@ def _is_removed(folder: Path) -> bool:
     return not folder.exists()
 
 
-def test_a_run_whose_folder_is_deleted_ends_in_an_error(own: Instance, tmp_path: Path, path: Json) -> None:
+def test_a_run_whose_folder_is_deleted_ends_in_an_error(
+    private_instance: Instance, tmp_path: Path, path: Json
+) -> None:
     """The run is running or waiting; its folder is not created again."""
-    api = own.api()
+    api = private_instance.api()
     busy = [running(api, tmp_path, SLEEP, config=path)["id"] for _ in range(2)]
     waits = accepted(api, tmp_path, "1", config=path)["id"]
 
-    folders = [own._parts.files.run_folder(run_id) for run_id in (*busy, waits)]
+    folders = [private_instance._components.files.run_folder(run_id) for run_id in (*busy, waits)]
     for folder in folders:
         wait_until(partial(_is_removed, folder))
 
@@ -137,6 +139,6 @@ def test_a_run_whose_folder_is_deleted_ends_in_an_error(own: Instance, tmp_path:
     assert handles[2]["reason"] == "file_error"
     wait_until(lambda: not any(find_processes(run_id) for run_id in busy), within=5)
     assert not any(folder.exists() for folder in folders)
-    wait_until(lambda: not own._backend._tracked)
+    wait_until(lambda: not private_instance._backend._tracked)
     for handle in handles:
         api.runs.delete_run(handle["id"])

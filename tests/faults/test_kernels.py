@@ -80,9 +80,11 @@ def statuses(api: Api, run_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize("code", ENDS)
-def test_a_failed_cell_is_explained(own: Instance, tmp_path: Path, path: Json, code: str) -> None:
+def test_a_failed_cell_is_explained(
+    private_instance: Instance, tmp_path: Path, path: Json, code: str
+) -> None:
     """Cell and exception or signal are named; output is kept, and later cells are not executed."""
-    api = own.api()
+    api = private_instance.api()
     handle = finished(api, tmp_path, BEGUN + "open('kept.txt', 'w').write('x')", code, "1", config=path)
 
     assert handle["state"] == "ERROR"
@@ -91,7 +93,7 @@ def test_a_failed_cell_is_explained(own: Instance, tmp_path: Path, path: Json, c
     assert "files" not in handle
     assert api.runs.get_log(handle["id"])["text"].startswith("begun")
     assert statuses(api, handle["id"]) == ["ok", "error", "not run"]
-    assert (own._parts.files.run_folder(handle["id"]) / "workdir" / "kept.txt").exists()
+    assert (private_instance._components.files.run_folder(handle["id"]) / "workdir" / "kept.txt").exists()
 
 
 @pytest.fixture
@@ -117,42 +119,46 @@ def small_cgroup() -> Iterator[Path]:
 
 
 def test_a_kernel_killed_for_lack_of_memory_is_recognised(
-    own: Instance, tmp_path: Path, path: Json, small_cgroup: Path
+    private_instance: Instance, tmp_path: Path, path: Json, small_cgroup: Path
 ) -> None:
     """The system kills it, and the message says why."""
     move = f"import os\nopen({str(small_cgroup / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))"
-    handle = finished(own.api(), tmp_path, move, "x = bytearray(500_000_000)", config=path)
+    handle = finished(private_instance.api(), tmp_path, move, "x = bytearray(500_000_000)", config=path)
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "out_of_memory")
     assert handle["messages"][0].startswith("cell 2: the kernel was killed by SIGKILL: out of memory")
 
 
-def test_a_notebook_that_quits_is_an_error(own: Instance, tmp_path: Path, path: Json) -> None:
+def test_a_notebook_that_quits_is_an_error(private_instance: Instance, tmp_path: Path, path: Json) -> None:
     """The kernel ends some time after the cell that asked for it."""
-    handle = finished(own.api(), tmp_path, "exit()", "import time\ntime.sleep(3)", "1", config=path)
+    handle = finished(
+        private_instance.api(), tmp_path, "exit()", "import time\ntime.sleep(3)", "1", config=path
+    )
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_died")
     assert "the kernel exited with code 0" in handle["messages"][0]
 
 
 @pytest.mark.parametrize("code", CANCELLED.values(), ids=CANCELLED)
-def test_a_cancel_ends_whatever_runs(own: Instance, tmp_path: Path, path: Json, code: str) -> None:
+def test_a_cancel_ends_whatever_runs(
+    private_instance: Instance, tmp_path: Path, path: Json, code: str
+) -> None:
     """The handle is CANCELED at once, no process remains, and the notebook is kept up to the interrupt."""
-    api = own.api()
+    api = private_instance.api()
     run_id = running(api, tmp_path, "x = 1", BEGUN + code, config=path)["id"]
 
     handle = api.runs.cancel_run(run_id, "enough")
 
     assert (handle["state"], handle["reason"], handle["messages"]) == ("CANCELED", "canceled", ["enough"])
     wait_until(lambda: not find_processes(run_id), within=5)
-    wait_until(lambda: run_id not in own._backend._tracked)
+    wait_until(lambda: run_id not in private_instance._backend._tracked)
     assert statuses(api, run_id)[0] == "ok"
     assert api.runs.get_run(run_id)["state"] == "CANCELED"
 
 
-def test_a_cancel_lets_the_notebook_clean_up(own: Instance, tmp_path: Path, path: Json) -> None:
+def test_a_cancel_lets_the_notebook_clean_up(private_instance: Instance, tmp_path: Path, path: Json) -> None:
     """Code after ``finally`` is executed and logged."""
-    api = own.api()
+    api = private_instance.api()
     run_id = running(api, tmp_path, CLEAN, config=path)["id"]
 
     api.runs.cancel_run(run_id)
@@ -164,10 +170,10 @@ def test_a_cancel_lets_the_notebook_clean_up(own: Instance, tmp_path: Path, path
     "moment", ["while it starts", "while it saves", "from two clients", "against its end"]
 )
 def test_a_cancel_at_a_bad_moment_gives_one_end(
-    own: Instance, tmp_path: Path, path: Json, moment: str
+    private_instance: Instance, tmp_path: Path, path: Json, moment: str
 ) -> None:
     """There is one terminal state; the second writer gets an error."""
-    api = own.api()
+    api = private_instance.api()
     seconds = {"against its end": 0.3}.get(moment, 0)
     size = 3_000_000 if moment == "while it saves" else 1
     cells = [f"import time\ntime.sleep({seconds})", f"print('x' * {size})"]
@@ -189,7 +195,7 @@ def test_a_cancel_at_a_bad_moment_gives_one_end(
     for thread in threads:
         thread.join()
     state = ended(api, run_id)["state"]
-    wait_until(lambda: run_id not in own._backend._tracked)
+    wait_until(lambda: run_id not in private_instance._backend._tracked)
 
     assert len(refused) == (1 if state == "CANCELED" else 2)
     assert api.runs.get_run(run_id)["state"] == state
@@ -199,10 +205,10 @@ def test_a_cancel_at_a_bad_moment_gives_one_end(
 @pytest.mark.parametrize("limit", ["timeout", "cell_timeout"])
 @pytest.mark.parametrize("code", ["a sleep", "C code that holds the interpreter lock"])
 def test_a_limit_ends_the_run_and_is_named(
-    own: Instance, tmp_path: Path, path: Json, limit: str, code: str
+    private_instance: Instance, tmp_path: Path, path: Json, limit: str, code: str
 ) -> None:
     """A kernel that ignores the interrupt is killed."""
-    handle = finished(own.api(), tmp_path, CANCELLED[code], config={**path, limit: 1})
+    handle = finished(private_instance.api(), tmp_path, CANCELLED[code], config={**path, limit: 1})
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "timeout")
     assert f"longer than its limit of 1 s ({limit})" in handle["messages"][0]

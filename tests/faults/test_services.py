@@ -237,7 +237,7 @@ def test_a_locked_database_refuses_a_start_and_loses_no_run(
 
 
 def test_a_locked_database_does_not_stop_the_server(tmp_path: Path, folder: Path) -> None:
-    """Other requests are served meanwhile; the waiting one gets a 503 with the time of a retry."""
+    """Other requests are served in the meantime; the waiting one gets a 503 with the time of a retry."""
     server = start_server(tmp_path / "root", folder)
     headers = {"Authorization": f"token {server.token}"}
     with server.api() as api:
@@ -283,9 +283,11 @@ def test_damage_of_an_open_database_is_an_error(tmp_path: Path, folder: Path) ->
     assert (root / "runwidgets.db").read_bytes()[:100] == b"\x00" * 100
 
 
-def test_many_starts_with_one_key_from_many_clients_are_one_run(own: Instance, folder: Path) -> None:
+def test_many_starts_with_one_key_from_many_clients_are_one_run(
+    private_instance: Instance, folder: Path
+) -> None:
     """All of them get the handle of that run."""
-    api = own.api()
+    api = private_instance.api()
     group = group_of(workflow(api, folder, "1"))
     found: list[str] = []
 

@@ -54,8 +54,8 @@ def pair(
             "backend": "dask",
             "dask_scheduler": cluster.address,
         }
-        given = [f"--RunWidgetsApp.{option}={value}" for option, value in options.items()]
-        servers.append(start_server(folder / name / "cache", folder, *given))
+        options_line = [f"--RunWidgetsApp.{option}={value}" for option, value in options.items()]
+        servers.append(start_server(folder / name / "cache", folder, *options_line))
     yield servers[0], servers[1]
     for server in servers:
         server.stop()

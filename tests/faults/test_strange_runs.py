@@ -31,11 +31,11 @@ threading.Thread(target=say, daemon=True).start()
 DYING = "threading.Thread(target=lambda: (time.sleep(0.3), os._exit(1)), daemon=True).start()\n"
 
 
-def test_a_display_that_is_not_a_valid_metric_is_ignored(own: Instance, tmp_path: Path) -> None:
+def test_a_display_that_is_not_a_valid_metric_is_ignored(private_instance: Instance, tmp_path: Path) -> None:
     """No value is taken from it, and the run continues."""
     shown = "\n".join(f"display({bundle}, raw=True)" for bundle in BUNDLES)
 
-    handle = finished(own.api(), tmp_path, f"from IPython.display import display\n{shown}")
+    handle = finished(private_instance.api(), tmp_path, f"from IPython.display import display\n{shown}")
 
     assert (handle["state"], handle["metrics"]) == ("SUCCESS", {})
 
@@ -44,8 +44,10 @@ def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
     """Invalid lines are reported as the reason, after several attempts to read them."""
     instance = open_instance(tmp_path / "root", slots=2)
     api = instance.api()
-    strange = "open('../journal.jsonl', 'a').write('{\"kind\": \"cell\"}\\n')\nimport time\ntime.sleep(600)"
-    run_id = accepted(api, tmp_path, strange)["id"]
+    invalid_record = (
+        "open('../journal.jsonl', 'a').write('{\"kind\": \"cell\"}\\n')\nimport time\ntime.sleep(600)"
+    )
+    run_id = accepted(api, tmp_path, invalid_record)["id"]
     other = finished(api, tmp_path, "1")
 
     handle = ended(api, run_id)
@@ -58,19 +60,19 @@ def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_dies_with_unread_output_ends_its_run(
-    own: Instance, tmp_path: Path, path: Json
+    private_instance: Instance, tmp_path: Path, path: Json
 ) -> None:
     """Threads print between two cells, when no message is read, and the process ends there or soon after."""
     wide = "print('x' * 30_000_000)"
     config = {**path, "timeout": 60}
 
-    handle = finished(own.api(), tmp_path, LATE, DYING + wide, "1", "time.sleep(60)", config=config)
+    handle = finished(private_instance.api(), tmp_path, LATE, DYING + wide, "1", "2", config=config)
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_died")
     assert "the kernel exited with code 1" in handle["messages"][0]
 
 
-def test_results_are_listed_after_all_writers_have_ended(own: Instance, tmp_path: Path) -> None:
+def test_results_are_listed_after_all_writers_have_ended(private_instance: Instance, tmp_path: Path) -> None:
     """A process that the notebook started is ended first."""
     left = (
         "import subprocess\nsubprocess.Popen(['sh', '-c', 'while :; do date >> out.txt; done'],"
@@ -78,50 +80,54 @@ def test_results_are_listed_after_all_writers_have_ended(own: Instance, tmp_path
         "while not os.path.exists('out.txt'): time.sleep(0.01)"
     )
 
-    handle = finished(own.api(), tmp_path, left, "open('big.bin', 'wb').write(b'1' * 50_000_000)")
+    handle = finished(
+        private_instance.api(), tmp_path, left, "open('big.bin', 'wb').write(b'1' * 50_000_000)"
+    )
 
     assert handle["state"] == "SUCCESS"
     size = next(each["size"] for each in handle["files"] if each["name"] == "out.txt")
-    assert (own._parts.files.run_folder(handle["id"]) / "workdir" / "out.txt").stat().st_size == size
+    assert (
+        private_instance._components.files.run_folder(handle["id"]) / "workdir" / "out.txt"
+    ).stat().st_size == size
 
 
-def test_a_cell_with_the_skip_tag_is_not_executed(own: Instance, tmp_path: Path) -> None:
+def test_a_cell_with_the_skip_tag_is_not_executed(private_instance: Instance, tmp_path: Path) -> None:
     """It is marked as such, and does not count."""
     notebook = nbformat.read(write_notebook(tmp_path / "n.ipynb", "a = 1", "1 / 0", "print(a)"), as_version=4)
     notebook.cells[-2].metadata["tags"] = ["skip-execution"]
     nbformat.write(notebook, tmp_path / "n.ipynb")
-    api = own.api()
+    api = private_instance.api()
     group = group_of(api.workflows.create_workflow(str(tmp_path / "n.ipynb")))
 
     handle = ended(api, api.runs.start_run(group, [])["id"])
 
     assert (handle["state"], handle["progress"]["cells"]) == ("SUCCESS", 2)
     stored = nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4)
-    told = [each.metadata.runwidgets.status for each in stored.cells if each.cell_type == "code"]
-    assert told == ["ok", "not run", "ok"]
+    statuses = [each.metadata.runwidgets.status for each in stored.cells if each.cell_type == "code"]
+    assert statuses == ["ok", "not run", "ok"]
 
 
 def test_an_end_that_the_disk_did_not_take_is_stored_later(
-    own: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    private_instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk is noticed only at the commit."""
-    runs, failures = own._backend._runs, [StorageFullError("database", "the disk is full")]
-    together = runs.together
+    runs, failures = private_instance._backend._runs, [StorageFullError("database", "the disk is full")]
+    transaction = runs.transaction
 
     @contextmanager
     def fail_once() -> Iterator[Any]:
-        with together() as connection:
+        with transaction() as connection:
             yield connection
             if failures:
                 raise failures.pop()
 
-    monkeypatch.setattr(runs, "together", fail_once)
+    monkeypatch.setattr(runs, "transaction", fail_once)
 
-    handle = finished(own.api(), tmp_path, "import runwidgets\nrunwidgets.record('a', 1)")
+    handle = finished(private_instance.api(), tmp_path, "import runwidgets\nrunwidgets.record('a', 1)")
 
     assert not failures
     assert (handle["state"], handle["metrics"]) == ("SUCCESS", {"a": 1})
-    wait_until(lambda: handle["id"] not in own._backend._tracked)
+    wait_until(lambda: handle["id"] not in private_instance._backend._tracked)
 
 
 def test_a_module_whose_import_never_ends_delays_neither_a_cancellation_nor_the_shutdown(

@@ -1,9 +1,9 @@
-"""What a new user does first, in an environment with the lowest versions of what the package needs.
+"""The first steps of a new user, in an environment with the lowest versions of all dependencies.
 
 Notes
 -----
-Takes a folder, and on standard input a JSON list of instances, each the keywords of `open_instance`, or
-of `connect` for a server. Runs of a root that is a URL execute on a Dask cluster.
+The argument is a folder; standard input is a JSON list of instances, each with the keywords of
+`open_instance`, or of `connect` for a server. Runs of a root that is a URL execute on a Dask cluster.
 """
 
 import io
@@ -35,7 +35,7 @@ def write_notebook(path: Path) -> Path:
 
 
 def use(api: rw.Api, notebook: Path) -> None:
-    """Make a run, an upload and a sweep."""
+    """Start a run and a sweep, and upload a file."""
     run = rw.run(notebook, x=21, api=api).wait(60)
     assert run.state == "SUCCESS" and run.metrics == {"double": 42}, run.messages
     upload = api.uploads.upload_file(run.handle["groupId"], io.BytesIO(b"a,b"), "table.csv")
@@ -44,18 +44,20 @@ def use(api: rw.Api, notebook: Path) -> None:
     assert [each.metrics["double"] for each in sweep] == [2, 4]
 
 
-def look(api: rw.Api, notebook: Path) -> None:
-    """Make a search, a report and the widgets."""
-    found = rw.optimize(notebook, api=api, objective="double", n_trials=2, x=rw.integers(1, 9), seed=1)
-    assert "double" in found.best.to_html()
-    for widget in (rw.RunForm(notebook, api=api), rw.RunView(found.best), rw.SweepView(found.sweep)):
-        shown = widget._repr_mimebundle_()
-        assert "application/vnd.jupyter.widget-view+json" in (shown[0] if isinstance(shown, tuple) else shown)
+def use_extras(api: rw.Api, notebook: Path) -> None:
+    """Run a search, and create a report and the widgets."""
+    search = rw.optimize(notebook, api=api, objective="double", n_trials=2, x=rw.integers(1, 9), seed=1)
+    assert "double" in search.best.to_html()
+    for widget in (rw.RunForm(notebook, api=api), rw.RunView(search.best), rw.SweepView(search.sweep)):
+        bundle = widget._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in (
+            bundle[0] if isinstance(bundle, tuple) else bundle
+        )
         widget.close()
 
 
 def is_lowest(text: str) -> bool:
-    """Say whether a requirement is an extra's that is not installed, or met by its lowest version."""
+    """Return whether a requirement is met by its lowest version, or belongs to an extra that is not used."""
     requirement = Requirement(text)
     if requirement.marker and not any(requirement.marker.evaluate({"extra": each}) for each in EXTRAS):
         return True
@@ -64,16 +66,16 @@ def is_lowest(text: str) -> bool:
 
 
 def main(folder: Path, instances: list[dict[str, Any]]) -> None:
-    """Do so with every instance."""
-    others = [each for each in requires("runwidgets") or () if not is_lowest(each)]
-    assert not others, others
+    """Use every instance."""
+    higher = [each for each in requires("runwidgets") or () if not is_lowest(each)]
+    assert not higher, higher
     notebook = write_notebook(folder / "double.ipynb")
     with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
         for each in instances:
             if "url" in each:
                 with rw.connect(**each) as api:
                     use(api, notebook)
-                    look(api, notebook)
+                    use_extras(api, notebook)
                 continue
             if "://" in each["root"]:
                 each["cluster"] = cluster.scheduler_address

@@ -43,7 +43,7 @@ CONTRACTS = {
 
 
 def lint_imports(folder: Path) -> str:
-    """Return what the contracts say of the package in a folder."""
+    """Return the report of the import contracts about the package in a folder."""
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     checked = subprocess.run(
         [sys.executable, "-c", lint, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
@@ -52,12 +52,12 @@ def lint_imports(folder: Path) -> str:
 
 
 def test_the_contracts_are_kept() -> None:
-    """No module imports one above it, or a concrete class that only the factory may know."""
+    """No module imports a higher layer, or a concrete class that only the factory may import."""
     assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in lint_imports(ROOT)
 
 
 def test_a_forbidden_import_is_refused(tmp_path: Path) -> None:
-    """Each contract reports an import that breaks it, also one for types."""
+    """Each contract reports an import that breaks it, including an import for types."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     package = tmp_path / "runwidgets"
     shutil.copytree(
@@ -75,12 +75,12 @@ def test_a_forbidden_import_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
-    """Who imports whom, for types also."""
+    """Return the imports of each module, including those for types."""
     return grimp.build_graph("runwidgets", cache_dir=None)
 
 
 def find_cycle(imports: grimp.ImportGraph, depth: int) -> list[str] | None:
-    """Return modules that import each other in a circle; those below a depth count as their package."""
+    """Return modules that import each other in a cycle; modules below a depth count as their package."""
     imported: dict[str, set[str]] = defaultdict(set)
     for importer in imports.modules:
         for module in imports.find_modules_directly_imported_by(importer):
@@ -96,12 +96,12 @@ def find_cycle(imports: grimp.ImportGraph, depth: int) -> list[str] | None:
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 5])
 def test_no_import_comes_back(imports: grimp.ImportGraph, depth: int) -> None:
-    """No modules, and no packages of any depth, import each other in a circle."""
+    """Neither modules nor packages of any depth import each other in a cycle."""
     assert find_cycle(imports, depth) is None
 
 
 def test_a_circle_is_found(imports: grimp.ImportGraph) -> None:
-    """An import against the arrows would be seen, between modules and between packages."""
+    """A cycle is found between modules and between packages."""
     imports = copy.deepcopy(imports)
 
     imports.add_import(importer="runwidgets.errors", imported="runwidgets.store.files.disk")
@@ -111,11 +111,11 @@ def test_a_circle_is_found(imports: grimp.ImportGraph) -> None:
 
 
 def constructors() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield what makes an object of the package: classes, class methods, and functions that return one."""
+    """Yield everything that creates an object of the package: classes, class methods, and functions."""
     for path in MODULES:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         if "migrations" in module or module.endswith("__main__"):
-            continue  # these do something when they are imported
+            continue  # importing these has side effects
         for each in vars(importlib.import_module(module)).values():
             if getattr(each, "__module__", None) != module:
                 continue
@@ -136,13 +136,13 @@ def constructors() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def test_no_constructor_takes_more_than_four_positional_arguments() -> None:
-    """Whoever reads a call knows what each argument is; the rest is given by keyword."""
+    """Further arguments are passed by keyword, so that a call is readable."""
     by_place = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
     counts = {}
     for name, constructor in constructors():
-        given = inspect.signature(constructor).parameters.values()
+        parameters = inspect.signature(constructor).parameters.values()
         counts[name] = sum(
-            each.kind in by_place and each.name not in {"self", "cls", "_cls"} for each in given
+            each.kind in by_place and each.name not in {"self", "cls", "_cls"} for each in parameters
         )
 
     assert len(counts) > 100
@@ -150,7 +150,7 @@ def test_no_constructor_takes_more_than_four_positional_arguments() -> None:
 
 
 def test_the_public_names_are_sorted_and_exist() -> None:
-    """What is public stands in `__all__`."""
+    """`__all__` lists the public names."""
     assert list(runwidgets.__all__) == sorted(runwidgets.__all__)
     assert all(getattr(runwidgets, name) is not None for name in runwidgets.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -12,7 +12,7 @@ CHECKS = ("ruff check", "ruff format --check", "mypy")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_check_finds_nothing(check: str) -> None:
-    """Style, form and types, as `pyproject.toml` sets them; what did not change is not looked at again."""
+    """Style, format and types are checked as configured in `pyproject.toml`; unchanged files are skipped."""
     command = [sys.executable, "-m", *check.split()]
 
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -21,7 +21,7 @@ def test_a_check_finds_nothing(check: str) -> None:
 
 
 def test_every_hook_of_a_commit_is_a_check() -> None:
-    """Nobody's commit is refused for something that no test asks for."""
+    """A commit is not rejected for something that no test checks."""
     repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
     entries = [hook["entry"].removesuffix(" --fix") for each in repositories for hook in each["hooks"]]
 

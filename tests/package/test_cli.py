@@ -58,7 +58,7 @@ def test_the_command_says_what_there_is() -> None:
 
 
 def test_an_unknown_verb_is_refused() -> None:
-    """The command exits with 2, names what it was given and says which verbs there are."""
+    """The command exits with 2, and names the argument and the available verbs."""
     done = subprocess.run([COMMAND, "nonsense"], capture_output=True, text=True)
 
     assert (done.returncode, done.stdout) == (2, "")

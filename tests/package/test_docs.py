@@ -30,7 +30,7 @@ FORKSERVER = (DOCS / "explanation" / "forkserver.md").read_text("utf-8")
 PAGES = sorted(path for kind in ("howto", "reference", "explanation") for path in (DOCS / kind).glob("*.md"))
 ERRORS = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, RunWidgetsError)]
 
-pytestmark = pytest.mark.timeout(900)  # the first test builds the site, and executes the tutorial
+pytestmark = pytest.mark.timeout(900)  # the first test builds the site and executes the tutorial
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_tutorial_is_executed(site: Path) -> None:
 
 
 def test_every_public_name_is_documented(names: set[str]) -> None:
-    """What stands in `__all__` is in the reference, and so are the methods of every service."""
+    """The reference has every name in `__all__`, and the methods of every service."""
     services = [
         hint for hint in Api.__annotations__.values() if getattr(hint, "__name__", "").endswith("Service")
     ]
@@ -97,7 +97,7 @@ def test_every_route_is_documented(site: Path) -> None:
 
 
 def test_every_config_key_is_documented() -> None:
-    """The tables of config keys are those of the code: no key is missing, and none is invented."""
+    """The tables list exactly the config keys of the code."""
     run, sweep = (DOCS / "reference" / "config.md").read_text("utf-8").split("## Of a sweep")
     keys = [set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) for text in (run, sweep)]
 
@@ -136,7 +136,7 @@ def test_every_invariant_is_documented(site: Path) -> None:
 
 
 def test_the_picture_of_states_has_every_move(site: Path) -> None:
-    """All moves of the state machine, and no other."""
+    """It has exactly the moves of the state machine."""
     page = (site / "reference" / "states.html").read_text("utf-8")
     drawn = re.search(r'aria-label="Moves of a run: ([^"]+)"', page)
 
@@ -147,7 +147,7 @@ def test_the_picture_of_states_has_every_move(site: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_page_is_reached_and_has_one_title(path: Path) -> None:
-    """Every page stands in the index of its kind, and a how-to has one screen."""
+    """Every page is listed in the index of its section, and a how-to fits on one screen."""
     text = path.read_text("utf-8")
     outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
@@ -161,7 +161,7 @@ def test_a_page_is_reached_and_has_one_title(path: Path) -> None:
 
 
 def test_every_private_name_of_ipykernel_that_is_used_is_explained() -> None:
-    """Whoever mends the kernel after a release of ipykernel finds them in one table."""
+    """One table lists what may have to be changed after a release of ipykernel."""
     source = (ROOT / "runwidgets" / "execution" / "kernels" / "in_process.py").read_text("utf-8")
     private = set(re.findall(r"\b_[a-z]\w+", source))
     classes = IPythonKernel, IPKernelApp, IOPubThread
@@ -182,7 +182,7 @@ def test_the_tests_that_guard_them_are_there() -> None:
 
 
 def test_the_code_that_the_explanation_names_is_there() -> None:
-    """Modules and classes of the fork server have the names that the page uses."""
+    """Modules and classes of the fork server have the names used on the page."""
     folder = ROOT / "runwidgets" / "execution"
     sources = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
     modules = {path.name for path in folder.rglob("*.py")}
@@ -196,7 +196,7 @@ def test_the_code_that_the_explanation_names_is_there() -> None:
     "path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
 )
 def test_what_a_page_writes_exists(path: Path) -> None:
-    """Code parses; settings, public names, config keys and options are those of the code."""
+    """Code can be parsed; settings, public names, config keys and options exist."""
     text = path.read_text("utf-8")
     code = re.findall(
         r"```(?:python|\{code-(?:cell|block)\} python)\n((?::tags:.*\n)?)(.*?)```", text, re.DOTALL

@@ -27,7 +27,7 @@ def call(*command: str) -> None:
 
 @pytest.fixture
 def python(tmp_path: Path) -> str:
-    """Make an environment with the package, its extras and the lowest versions of what they name."""
+    """Create an environment with the package, its extras and the lowest versions of their requirements."""
     python = str(tmp_path / "environment" / "bin" / "python")
     call("venv", "--quiet", "--python", PYTHON, str(tmp_path / "environment"))
     extras = [part for extra in EXTRAS for part in ("--extra", extra)]
@@ -39,7 +39,7 @@ def python(tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    """Start a PostgreSQL of this test's own."""
+    """Start a PostgreSQL server for this test."""
     started = Postgres()
     yield started
     started.remove()
@@ -47,7 +47,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.mark.timeout(600)
 def test_the_lowest_versions_work(python: str, bucket: str, postgres: Postgres, tmp_path: Path) -> None:
-    """Runs, uploads, sweeps, searches and widgets: in a process, on a server, with every extra."""
+    """Runs, uploads, sweeps, searches and widgets work in a process, on a server, and with every extra."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     server = start_server(tmp_path / "server", folder, python=python)

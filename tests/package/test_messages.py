@@ -1,4 +1,4 @@
-"""What is said to people is not data: nothing in the package branches on a sentence or cuts one."""
+"""Messages for people are not data: nothing in the package branches on a message or cuts one."""
 
 import ast
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ RIGHT = [
 
 
 def is_sentence(node: ast.expr) -> bool:
-    """Say whether an expression is a sentence, a list of them, or one out of such a list."""
+    """Return whether an expression is a message, a list of messages, or an item of such a list."""
     match node:
         case (
             ast.Name(id=name) | ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=str(name)))
@@ -57,7 +57,7 @@ def is_sentence(node: ast.expr) -> bool:
 
 
 def branches(tree: ast.AST) -> Iterator[int]:
-    """Yield the lines of a module on which a sentence is compared, searched or cut."""
+    """Yield the lines of a module on which a message is compared, searched or cut."""
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left=left, ops=ops, comparators=others):
@@ -77,17 +77,17 @@ def branches(tree: ast.AST) -> Iterator[int]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_branches_on_a_sentence(path: Path) -> None:
-    """Reasons, kinds and states are enums; a sentence is for people, and may be worded anew at any time."""
+    """Reasons, kinds and states are enums; the wording of a message may change at any time."""
     assert list(branches(ast.parse(path.read_text("utf-8")))) == []
 
 
 @pytest.mark.parametrize("code", WRONG)
 def test_a_branch_on_a_sentence_is_found(code: str) -> None:
-    """However it is written."""
+    """All notations are found."""
     assert list(branches(ast.parse(code))) == [1]
 
 
 @pytest.mark.parametrize("code", RIGHT)
 def test_other_uses_of_a_sentence_are_not(code: str) -> None:
-    """It may be there or not, be shown, and stand beside data."""
+    """It may be absent, be shown, and be stored beside data."""
     assert list(branches(ast.parse(code))) == []

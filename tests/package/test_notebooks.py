@@ -23,7 +23,7 @@ MACHINE_PATH = re.compile(r"""["'(](/(home|root|tmp|work|Users)/|[A-Z]:\\\\)""")
 
 
 def name_of(path: Path) -> str:
-    """Return what to call a case."""
+    """Return the name of a test case."""
     return path.stem
 
 
@@ -39,7 +39,7 @@ def execute(path: Path, folder: Path, **arguments: Any) -> dict[str, Any]:
 
 
 def assert_shows_something(path: Path) -> None:
-    """Hold a picture to more than a blank or a single block of colour."""
+    """Check that a picture is more than blank or a single block of colour."""
     image = matplotlib.image.imread(path)[..., :3]
     height, width, _ = image.shape
     assert width == 6 * 120 and height >= 5 * 120
@@ -49,7 +49,7 @@ def assert_shows_something(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=name_of)
 def test_a_notebook_is_stored_clean(path: Path) -> None:
-    """Valid, for any Python 3 kernel, with cell ids; no outputs and no path of one machine."""
+    """It is valid, for any Python 3 kernel, and has cell ids, but no outputs and no path of one machine."""
     notebook: Any = nbformat.read(path, as_version=4)
 
     nbformat.validate(notebook)
@@ -73,7 +73,7 @@ def test_a_template_describes_all_that_it_asks_for_and_gives(path: Path) -> None
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
 def test_a_template_also_runs_under_papermill_alone(path: Path, tmp_path: Path) -> None:
-    """Without the instance, with its defaults, leaving what it declares and recording its metrics."""
+    """Without an instance and with its defaults, it writes its declared outputs and records its metrics."""
     template = read_template(path)
 
     metrics = execute(path, tmp_path)
@@ -100,7 +100,7 @@ def test_the_digits_report_agrees_with_the_predictions(tmp_path: Path) -> None:
 
 
 def test_the_epidemic_agrees_with_the_formulas(tmp_path: Path) -> None:
-    """Peak and final share are those that the SIR model has in closed form, and nobody gets lost."""
+    """Peak and final share equal the closed form of the SIR model, and the population is constant."""
     path = NOTEBOOKS / "templates/epidemic.ipynb"
     number = 0.4 / 0.2
 
@@ -115,7 +115,7 @@ def test_the_epidemic_agrees_with_the_formulas(tmp_path: Path) -> None:
 
 
 def test_a_table_is_summarised_by_group(tmp_path: Path) -> None:
-    """One row per column and group, rows without a group among them, under one line of headings."""
+    """There is one row per column and group, including rows without a group, below one line of headings."""
     path = NOTEBOOKS / "templates/summarise_table.ipynb"
     (tmp_path / "mine.csv").write_text("site,height\na,1\na,3\nb,5\n,inf\n")
 
@@ -129,7 +129,7 @@ def test_a_table_is_summarised_by_group(tmp_path: Path) -> None:
 
 
 def test_a_table_without_numbers_is_summarised_too(tmp_path: Path) -> None:
-    """Its picture says that there is nothing to draw instead of being blank."""
+    """Its picture states that there is nothing to draw."""
     path = NOTEBOOKS / "templates/summarise_table.ipynb"
     (tmp_path / "words.csv").write_text("name,colour\nada,red\nbob,blue\n")
 
@@ -141,7 +141,7 @@ def test_a_table_without_numbers_is_summarised_too(tmp_path: Path) -> None:
 
 
 def test_the_notebook_about_clusters_runs_as_it_stands(tmp_path: Path) -> None:
-    """On a cluster that it starts: every run of its sweep succeeds on a worker."""
+    """It starts a cluster, and every run of its sweep succeeds on a worker."""
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
     notebook: Any = nbformat.read(NOTEBOOKS / "cluster.ipynb", as_version=4)
 

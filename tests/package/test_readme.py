@@ -31,7 +31,7 @@ def cells_of(text: str, title: str) -> list[str]:
 
 
 def test_it_has_one_page() -> None:
-    """A reader is done with it in a few minutes."""
+    """It can be read in a few minutes."""
     assert len(README.splitlines()) <= 120
 
 
@@ -53,14 +53,14 @@ def test_the_first_run_works_as_printed(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("title", QUOTED)
 def test_its_figures_are_those_of_the_benchmarks(title: str) -> None:
-    """What is quoted is what was measured last."""
+    """The quoted figures are those of the last measurement."""
     quoted = [figure.replace(" runs/s", "") for figure in cells_of(BENCHMARKS, QUOTED[title])[:2]]
 
     assert cells_of(README, title) == quoted
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
-    """What people are told is what is checked, system packages included."""
+    """CI runs the documented command, including the system packages."""
     commands = re.findall(r"```bash\n(pip install .*)\n```", README)
     packages = re.findall(r"`apt-get install ([\w ]+)`", README)
     script = (ROOT / ".ci" / "run").read_text("utf-8")
@@ -72,13 +72,13 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
 def test_links_and_pictures_are_there(text: str) -> None:
-    """Nothing points nowhere."""
+    """No link is broken."""
     for target in re.findall(r"(?:\]\(|src=\"|srcset=\")(?!http)([^)\"]+)", text):
         assert (ROOT / target).exists(), target
 
 
 def test_the_files_that_contributing_names_are_there() -> None:
-    """Whoever follows it finds what it speaks of."""
+    """Every file that it names exists."""
     named = re.findall(r"`((?:runwidgets|tests|docs|\.ci)/[\w./]*)`", CONTRIBUTING)
 
     assert named
@@ -86,7 +86,7 @@ def test_the_files_that_contributing_names_are_there() -> None:
 
 
 def test_the_version_stands_in_one_place() -> None:
-    """Wheel and front end take it from there, and the changelog has a section for it."""
+    """Wheel and front end read it from there, and the changelog has a section for it."""
     source = (ROOT / "runwidgets" / "__init__.py").read_text("utf-8")
     version = re.findall(r'^__version__ = "(\d+\.\d+\.\d+)', source, re.MULTILINE)[0]
     extension = json.loads((ROOT / "runwidgets" / "static" / "lab" / "package.json").read_text("utf-8"))

@@ -44,7 +44,7 @@ TYPES = Path(str(files("runwidgets"))) / "frontend/src/model/types.ts"
 
 
 def name_of(annotation: object) -> str | None:
-    """Return the name of a type that has one of its own."""
+    """Return the name of a named type."""
     if isinstance(annotation, ForwardRef):
         return annotation.__forward_arg__
     if isinstance(annotation, str):
@@ -90,7 +90,7 @@ def keys(typed: Any) -> dict[str, Any]:
 
 
 def describe(annotation: object, named: bool = True) -> dict[str, Any]:
-    """Return a type in the words of JSON Schema."""
+    """Return a type as JSON Schema."""
     name = name_of(annotation)
     if named and name is not None:
         return {"$ref": f"#/components/schemas/{name}"}
@@ -116,25 +116,25 @@ def describe(annotation: object, named: bool = True) -> dict[str, Any]:
 
 
 def plain(specified: Any) -> Any:
-    """Return what a specification says of types alone, in one order."""
+    """Return the part of a specification that concerns types, in a fixed order."""
     if isinstance(specified, list):
         return [plain(each) for each in specified]
     if not isinstance(specified, dict):
         return specified
-    told = {
+    required_keys = {
         key: each if key == "properties" else plain(each)
         for key, each in specified.items()
         if key not in ANNOTATING
     }
     if "properties" in specified:
-        told["properties"] = {key: plain(each) for key, each in specified["properties"].items()}
-        told.setdefault("required", [])
+        required_keys["properties"] = {key: plain(each) for key, each in specified["properties"].items()}
+        required_keys.setdefault("required", [])
     for key in ("required", "enum"):
-        if key in told:
-            told[key] = sorted(told[key])
-    if "anyOf" in told:
-        told["anyOf"] = sorted(told["anyOf"], key=str)
-    return told
+        if key in required_keys:
+            required_keys[key] = sorted(required_keys[key])
+    if "anyOf" in required_keys:
+        required_keys["anyOf"] = sorted(required_keys["anyOf"], key=str)
+    return required_keys
 
 
 @cache
@@ -147,7 +147,7 @@ def components() -> dict[str, Any]:
 
 @cache
 def interfaces() -> dict[str, dict[str, bool]]:
-    """Return the interfaces of ``types.ts``: whether each key, inherited ones among them, is optional."""
+    """Return the interfaces of ``types.ts``: whether each key, including inherited ones, is optional."""
     found: dict[str, dict[str, bool]] = {}
     for match in re.finditer(
         r"interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", TYPES.read_text("utf-8"), re.M | re.S
@@ -159,7 +159,7 @@ def interfaces() -> dict[str, dict[str, bool]]:
 
 
 def members(alias: str) -> set[str]:
-    """Return the words that a type of ``types.ts`` allows."""
+    """Return the strings that a type of ``types.ts`` allows."""
     found = re.search(rf"type {alias} =([^;]*);", TYPES.read_text("utf-8"))
     assert found, alias
     return set(re.findall(r"'(\w+)'", found[1]))
@@ -167,18 +167,18 @@ def members(alias: str) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(reachable()))
 def test_what_crosses_the_wire_is_specified_as_it_is_typed(name: str) -> None:
-    """The specification has the same keys, required ones, types and words, by the same name."""
+    """The specification has the same keys, required keys, types and strings under the same name."""
     assert plain(components()[name]) == describe(getattr(schema, name), named=False)
 
 
 def test_nothing_else_is_specified() -> None:
-    """A schema that no route uses is not there."""
+    """Every schema is used by a route."""
     assert set(components()) == reachable()
 
 
 @pytest.mark.parametrize("name", sorted(interfaces()))
 def test_an_interface_of_the_front_end_is_a_type_of_the_schema(name: str) -> None:
-    """Views know keys that there are, and know which may be missing."""
+    """Views use existing keys, and know which may be missing."""
     typed = getattr(schema, name)
     known = {key: key not in typed.__required_keys__ for key in typed.__annotations__}
 
@@ -186,7 +186,7 @@ def test_an_interface_of_the_front_end_is_a_type_of_the_schema(name: str) -> Non
 
 
 def test_the_front_end_knows_the_same_words() -> None:
-    """States, types of parameters and kinds of events."""
+    """The strings are states, types of parameters and kinds of events."""
     kinds = set(re.findall(r"kind: '(\w+)'", TYPES.read_text("utf-8")))
 
     assert members("StateName") == set(get_args(StateName))
@@ -196,7 +196,7 @@ def test_the_front_end_knows_the_same_words() -> None:
 
 
 def test_words_on_the_wire_are_members_of_the_enums() -> None:
-    """A literal of a TypedDict and an enum that code branches on say the same."""
+    """The literals of a TypedDict are the members of the enum that code branches on."""
     kinds = {word for event in get_args(RunEvent) for word in get_args(keys(event)["kind"])}
 
     assert (
@@ -211,5 +211,5 @@ def test_words_on_the_wire_are_members_of_the_enums() -> None:
     "name", sorted(name for name in schema.__all__ if is_typeddict(getattr(schema, name)))
 )
 def test_a_type_has_its_sentence(name: str) -> None:
-    """Each says what it is."""
+    """Each type has a docstring."""
     assert (getattr(schema, name).__doc__ or "").endswith(".")

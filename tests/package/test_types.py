@@ -36,7 +36,7 @@ def public(cls: type) -> list[str]:
 
 
 def questions() -> list[str]:
-    """Return what is asked: each public name, each method of a service, each attribute of an object."""
+    """Return the expressions to reveal: public names, methods of services, attributes of objects."""
     services = {each.name: each.type for each in fields(rw.Api) if inspect.isabstract(each.type)}
     methods = [f"api.{name}.{each}" for name, cls in services.items() for each in public(cls)]
     return [
@@ -52,7 +52,7 @@ def questions() -> list[str]:
 
 @pytest.fixture(scope="module")
 def revealed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return what mypy says of each, by question."""
+    """Return the type that mypy reveals for each expression."""
     folder = tmp_path_factory.mktemp("types")
     asked = questions()
     (folder / "pandas").mkdir()
@@ -73,7 +73,7 @@ def revealed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_the_public_api_has_types(revealed: dict[str, str]) -> None:
-    """Whoever writes against it is told by their editor what there is, and what is wrong."""
+    """An editor can complete and check code that uses it."""
     told = {each: text.replace("def (*Any, **Any)", "def (...)") for each, text in revealed.items()}
     untyped = [f"{each}: {text}" for each, text in told.items() if re.search(r"\bAny\b", text)]
 
@@ -81,7 +81,7 @@ def test_the_public_api_has_types(revealed: dict[str, str]) -> None:
 
 
 def test_what_starts_a_run_returns_its_handle(revealed: dict[str, str]) -> None:
-    """The key of a handle that is not there is an error of the type checker."""
+    """A key that a handle does not have is an error for the type checker."""
     told = revealed["api.runs.start_run('', [])"]
 
     assert "RunHandle" in told

@@ -48,14 +48,14 @@ NAMES_OF_OTHERS = (
     "CompletedProcess",  # subprocess
     "as_completed",  # concurrent.futures, Dask; our iterator of a sweep has the same name
     "AsCompleted",
-    '"COMPLETED"',  # the state of a job of jupyter-scheduler
+    '"COMPLETED"',  # a job state of jupyter-scheduler
     '"starting"',  # the execution state of a kernel that starts, in Jupyter's protocol
 )
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def find_retired(text: str) -> list[str]:
-    """Return the retired words of a text, also those inside identifiers."""
+    """Return the retired words in a text, including those inside identifiers."""
     for name in NAMES_OF_OTHERS:
         text = text.replace(name, "")
     words = (found.lower() for found in WORD.findall(text))
@@ -106,5 +106,5 @@ def test_a_retired_word_is_found_inside_identifiers_and_sentences(text: str) -> 
     "text", ["a string", "headroom", "asyncio.gather(*calls)", "one answer", "the first start"]
 )
 def test_other_words_are_left_alone(text: str) -> None:
-    """Neither a part of a word nor a name of somebody else is refused."""
+    """Neither parts of words nor names from other projects are refused."""
     assert find_retired(text) == []

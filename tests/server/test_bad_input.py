@@ -136,9 +136,9 @@ class TestIds:
         """The response is a 404 with one of our errors."""
         path = route.pattern
         for each in route.path:
-            path = path.replace(f"{{{each.wire}}}", IDS[name].replace("\n", ""))
+            path = path.replace(f"{{{each.wire_name}}}", IDS[name].replace("\n", ""))
         wanted = {"arguments": [], "name": "a"}
-        body = {each.wire: wanted[each.wire] for each in route.body if each.wire in wanted}
+        body = {each.wire_name: wanted[each.wire_name] for each in route.body if each.wire_name in wanted}
         options: dict[str, Any] = {}
         if route.id == "files:upload":
             options["files"] = {"file": ("a.txt", b"a")}

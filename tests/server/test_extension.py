@@ -97,10 +97,10 @@ class TestLife:
 
         assert extensions == {"runwidgets.server": True}
 
-    def test_a_server_with_a_live_run_stops_in_time_and_the_run_goes_on(
+    def test_a_server_with_a_live_run_stops_in_time_and_the_run_continues(
         self, tmp_path: Path, folder: Path
     ) -> None:
-        """Told twice, with a listener and a run, it is gone within 10 seconds; the next one has the run."""
+        """With two signals, a listener and a run, it stops within 10 seconds; the next server has the run."""
         first = start_server(tmp_path / "root", folder)
         with first.api() as api:
             handle = running(api, folder, "import time\nprint(1, flush=True)\ntime.sleep(6)\nprint(2)")
@@ -183,7 +183,7 @@ class TestJupyterEvents:
             "SUCCESS",
         ]
 
-    def test_a_change_fits_the_schema_and_other_events_are_none(self) -> None:
+    def test_a_change_fits_the_schema_and_other_events_give_none(self) -> None:
         """Jupyter rejects an event that does not."""
         schema = (
             Path(sys.modules[state_notice.__module__].__file__ or "").parent / "schemas/run_state/v1.yaml"

@@ -68,10 +68,12 @@ def test_a_route_has_its_id_and_the_action_that_the_authorizer_is_asked_for(rout
 @BY_ROUTE
 def test_a_route_has_the_parameters_of_the_table(route: Route) -> None:
     """Path and query are compared by their names on the wire."""
-    given = [resolved(each) for each in operation(route).get("parameters", [])]
-    listed = {(each["in"], each["name"]) for each in given}
+    parameters = [resolved(each) for each in operation(route).get("parameters", [])]
+    listed = {(each["in"], each["name"]) for each in parameters}
 
-    table = {("path", each.wire) for each in route.path} | {("query", each.wire) for each in route.query}
+    table = {("path", each.wire_name) for each in route.path} | {
+        ("query", each.wire_name) for each in route.query
+    }
 
     assert {each for each in listed if each[0] != "header" and each[1] != "inline"} == table
 
@@ -82,8 +84,8 @@ def test_a_route_has_the_body_of_the_table(route: Route) -> None:
     content = operation(route).get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema", {})
 
-    assert set(schema.get("properties", {})) == {each.wire for each in route.body}
-    assert set(schema.get("required", [])) == {each.wire for each in route.body if each.required}
+    assert set(schema.get("properties", {})) == {each.wire_name for each in route.body}
+    assert set(schema.get("required", [])) == {each.wire_name for each in route.body if each.required}
     assert ("multipart/form-data" in content) == (route.id == "files:upload")
 
 

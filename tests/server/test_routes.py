@@ -50,12 +50,12 @@ def test_a_route_gives_its_method_arguments_that_it_has(api: Api, route: Route) 
     assert route.method is not None
     known = inspect.signature(route.method(api)).parameters
 
-    given = {each.name for each in route.path + route.query + route.body}
+    argument_names = {each.name for each in route.path + route.query + route.body}
 
     required = {name for name, each in known.items() if each.default is inspect.Parameter.empty}
-    assert given <= set(known)
-    if route.id != "events":  # which makes the rest itself
-        assert required <= given
+    assert argument_names <= set(known)
+    if route.id != "events":  # which creates the rest itself
+        assert required <= argument_names
 
 
 def test_every_method_of_every_service_has_a_route(api: Api) -> None:
@@ -64,7 +64,7 @@ def test_every_method_of_every_service_has_a_route(api: Api) -> None:
 
     routed = {found.__func__ for route in WITH_SERVICE if route.method for found in [route.method(api)]}
 
-    # The stream's first message says the last event; a file that comes as a form has the route of the copy.
+    # The first message of the stream has the last event; an upload as a form uses the route of the copy.
     assert {name for name in methods if getattr(getattr(api, name[0]), name[1]).__func__ not in routed} == {
         ("events", "last_event"),
         ("uploads", "upload_file"),
@@ -74,7 +74,7 @@ def test_every_method_of_every_service_has_a_route(api: Api) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.id)
 def test_the_parts_of_a_pattern_are_its_path_arguments(route: Route) -> None:
     """None is missing, and the order is the same."""
-    assert re.findall(r"\{(\w+)\}", route.pattern) == [each.wire for each in route.path]
+    assert re.findall(r"\{(\w+)\}", route.pattern) == [each.wire_name for each in route.path]
 
 
 def test_an_id_is_unique_and_so_are_pattern_and_verb() -> None:

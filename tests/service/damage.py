@@ -24,11 +24,11 @@ class Root:
     path: Path
 
     def run(self, run_id: str, name: str = "") -> Path:
-        """Return the folder of a run, or what is in it."""
+        """Return the folder of a run, or a file in it."""
         return self.path / "runs" / run_id / name
 
     def sql(self, statement: str, *values: Any) -> None:
-        """Say something to the database that the software never says, and that its checks may refuse."""
+        """Execute a statement that the software never executes, and that its constraints may refuse."""
         connection = sqlite3.connect(self.path / "runwidgets.db", isolation_level=None)
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute(statement, values)
@@ -38,11 +38,11 @@ class Root:
         """Change the JSON of a file."""
         content = json.loads(path.read_text())
         change(content)
-        path.unlink()  # what has a second name keeps its content there
+        path.unlink()  # a file with a second link keeps its content there
         path.write_text(json.dumps(content))
 
     def orphan(self, name: str, *, is_folder: bool = False) -> Path:
-        """Put something old under the root that belongs to nobody."""
+        """Create an old file or folder under the root that belongs to no row."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_folder:
@@ -55,7 +55,7 @@ class Root:
 
 @dataclass
 class EndedRoot(Root):
-    """One at rest, with a run of each end."""
+    """A root at rest, with a run in each terminal state."""
 
     success: str
     error: str
@@ -65,19 +65,19 @@ class EndedRoot(Root):
 
 
 def cut_journal(root: EndedRoot) -> None:
-    """Take the last line from the journal of the successful run."""
+    """Remove the last line from the journal of the successful run."""
     path = root.run(root.success, "journal.jsonl")
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
 
 
 def start_again(root: EndedRoot) -> None:
-    """Have the failed run begin a second time, as its journal says."""
+    """Record in the journal of the failed run that it began a second time."""
     path = root.run(root.error, "journal.jsonl")
     path.write_bytes(path.read_bytes() + path.read_bytes())
 
 
 def tell_twice(root: EndedRoot) -> None:
-    """Have the successful run become ERROR and SUCCESS once more."""
+    """Add events in which the successful run becomes ERROR and SUCCESS again."""
     for state in ("ERROR", "SUCCESS"):
         root.sql(
             "INSERT INTO events (run_id, group_id, kind, data, at) "
@@ -88,7 +88,7 @@ def tell_twice(root: EndedRoot) -> None:
 
 
 def bring_back(root: EndedRoot) -> None:
-    """Make a claimed run of the failed one, which nobody follows."""
+    """Make the failed run a claimed one that no instance tracks."""
     root.sql(
         "UPDATE runs SET state = 'RUNNING', reason = NULL, finished_at = NULL, holds_slot = 1, "
         "instance = 'idle', host = ? WHERE id = ?",
@@ -99,25 +99,25 @@ def bring_back(root: EndedRoot) -> None:
 
 
 def hold_a_slot(root: EndedRoot) -> None:
-    """Have the cancelled run hold the slot of a living instance of this machine for ever."""
+    """Make the cancelled run hold the slot of a live instance of this machine forever."""
     names = "created_at = ?, started_at = ?, finished_at = ?, holds_slot = 1, instance = 'idle', host = ?"
     root.sql(f"UPDATE runs SET {names} WHERE id = ?", *[YEARS_AGO] * 3, socket.gethostname(), root.canceled)
 
 
 def empty_sweep(root: EndedRoot) -> None:
-    """Take the sweep's runs from it."""
+    """Remove the runs of the sweep from it."""
     root.sql("UPDATE runs SET sweep_id = NULL")
     root.sql("DELETE FROM sweep_points")
 
 
 def broaden(root: EndedRoot) -> None:
-    """Have two runs of a sweep hold a slot that may have one only."""
+    """Make two runs of a sweep hold slots, of which only one is allowed."""
     root.sql("UPDATE sweeps SET parallel = 1")
     root.sql("UPDATE runs SET holds_slot = 1, host = 'elsewhere' WHERE sweep_id = ?", root.sweep)
 
 
 def list_a_file(root: EndedRoot) -> None:
-    """Give the failed run a result file."""
+    """Add a result file to the failed run."""
     root.sql(
         "INSERT INTO files SELECT ?, id, position, name, mime_type, size, sha256, display FROM files "
         "WHERE run_id = ?",
@@ -127,7 +127,7 @@ def list_a_file(root: EndedRoot) -> None:
 
 
 def set_status(run_id: str, at: int, status: str) -> Callable[[EndedRoot], None]:
-    """Return what makes a code cell say something else."""
+    """Return a function that changes the status of a code cell."""
 
     def damage(root: EndedRoot) -> None:
         def change(notebook: Any) -> None:
@@ -170,14 +170,14 @@ def lose_upload(root: EndedRoot) -> None:
 
 
 def lose_copies(root: EndedRoot) -> None:
-    """Remove the copy of what lies beside the notebook."""
+    """Remove the copies of the files beside the notebook."""
     for path in root.path.glob("copies/*/*"):
         if path.read_bytes() == b"beside the notebook":
             path.unlink()
 
 
 def break_notebook(text: str) -> Callable[[EndedRoot], None]:
-    """Return what writes something else into the failed run's notebook."""
+    """Return a function that overwrites the notebook of the failed run."""
     return lambda root: root.run(root.error, "output.ipynb").write_text(text) and None
 
 
@@ -227,7 +227,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     ),
     "a run that nobody follows": (bring_back, 4, "its runner has ended"),
     "a second start": (start_again, 5, "it was started 2 times, of at most 1"),
-    "no end in the journal": (cut_journal, 5, "does not say that it finished"),
+    "no end in the journal": (cut_journal, 5, "does not record its end"),
     "a broken journal": (
         lambda root: root.run(root.canceled, "journal.jsonl").write_text("nonsense\n"),
         5,
@@ -246,7 +246,7 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
     "a result has another content": (
         lambda root: root.run(root.success, "workdir/plot.txt").write_text("8"),
         7,
-        "result file plot.txt has a changed content",
+        "result file plot.txt has changed content",
     ),
     "a declared output is not listed": (
         lambda root: root.sql("DELETE FROM files WHERE name = 'plot.txt'"),

@@ -75,8 +75,8 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-def look(root: EndedRoot) -> list[Violation]:
-    """Check without a second look."""
+def check_once(root: EndedRoot) -> list[Violation]:
+    """Check once, without a delay."""
     return check(root.path, recheck_delay=0.0)
 
 
@@ -107,7 +107,7 @@ def test_each_damage_is_found_and_nothing_else(root: EndedRoot, case: str) -> No
     damage, invariant, sentence = DAMAGE[case]
     damage(root)
 
-    violations = look(root)
+    violations = check_once(root)
 
     assert {violation.invariant for violation in violations} == {invariant}, violations
     assert any(re.search(sentence, violation.problem) for violation in violations), violations
@@ -123,7 +123,7 @@ def test_a_surviving_process_is_found(root: EndedRoot, is_deleted: bool) -> None
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, env={**os.environ, RUN_VARIABLE: run_id}
     ) as process:
-        found = wait_until(lambda: look(root))
+        found = wait_until(lambda: check_once(root))
         process.kill()
 
     (violation,) = found
@@ -144,7 +144,7 @@ def test_a_foreign_database_is_a_violation(root: EndedRoot, damage: str, sentenc
     root.sql(damage)
     before = contents(root.path)
 
-    violations = look(root)
+    violations = check_once(root)
 
     assert any(sentence in violation.problem for violation in violations)
     assert {violation.invariant for violation in violations} == {1}
@@ -157,14 +157,14 @@ def test_a_missing_root_is_a_violation_and_is_not_created(root: EndedRoot, tmp_p
     assert [violation.invariant for violation in check(nowhere)] == [1] and not nowhere.exists()
     database = root.path / "runwidgets.db"
     database.write_bytes(b"this is no database" * 1000)
-    assert look(root) == [Violation(1, "database", "the database is damaged")]
+    assert check_once(root) == [Violation(1, "database", "the database is damaged")]
     database.unlink()
-    assert look(root) == [Violation(1, "database", "it is missing")]
+    assert check_once(root) == [Violation(1, "database", "it is missing")]
     assert not database.exists()
 
 
 def test_a_root_in_use_has_no_violation(tmp_path: Path) -> None:
-    """While runs are accepted, executed, cancelled and deleted, nothing looks wrong twice."""
+    """While runs are accepted, executed, cancelled and deleted, nothing is wrong in both checks."""
     instance = open_instance(tmp_path / "root", slots=2)
     api = instance.api()
     group_id = group_of(workflow(api, tmp_path, "print(1)", "open('x', 'w').write('y')"))

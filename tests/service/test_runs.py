@@ -186,8 +186,8 @@ class TestStates:
         assert "----> 1 1 / 0" in handle["messages"][1]
         notebook = nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4)
         nbformat.validate(notebook)
-        told = [cell.metadata.runwidgets.status for cell in notebook.cells if cell.cell_type == "code"]
-        assert told == ["ok", "error", "not run"]
+        statuses = [cell.metadata.runwidgets.status for cell in notebook.cells if cell.cell_type == "code"]
+        assert statuses == ["ok", "error", "not run"]
         with pytest.raises(UnknownRunError):
             api.runs.get_result_archive(handle["id"])
         with pytest.raises(UnknownFileError):
@@ -244,7 +244,7 @@ class TestStates:
         assert "plot.png: the template declares this output" in handle["messages"][0]
 
     def test_declared_outputs_come_first_with_their_titles(self, api: Api, folder: Path) -> None:
-        """What the template says of a file stands in its entry."""
+        """The entry of a file has the display options of the template."""
         cell = "for name in 'a.txt', 'z.txt':\n    open(name, 'w').write(name)"
         declared = [{"source": "z.txt", "title": "The last letter", "caption": "of the alphabet"}]
         made = workflow(api, folder, cell, runwidgets={"outputs": declared})

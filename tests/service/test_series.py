@@ -59,13 +59,13 @@ def test_events_contain_every_point(api: Api, folder: Path) -> None:
     seen = api.events.last_event()
     run_id = finished(api, folder, TRAINS)["id"]
 
-    told: list[dict] = []
+    records: list[dict] = []
     for event in api.events.follow_events(seen, run_id=run_id):
-        told.append(event)
+        records.append(event)
         if event["kind"] == "state" and event["data"]["state"] == "SUCCESS":
             break
 
-    loss = [each["data"] for each in told if each["kind"] == "metric" and each["data"]["name"] == "loss"]
+    loss = [each["data"] for each in records if each["kind"] == "metric" and each["data"]["name"] == "loss"]
     assert [step for each in loss for step, _ in each["points"]] == list(range(500))
     assert len(loss) < 50 and loss[-1]["value"] == 1 / 500
 
@@ -81,12 +81,12 @@ def test_a_retried_run_has_the_series_of_its_last_attempt(api: Api, folder: Path
 
 def test_events_keep_the_order_of_values() -> None:
     """The last event has the final value of the metric."""
-    told = metric_events(
+    records = metric_events(
         [RecordedValue("a", 1, 0), RecordedValue("a", 2, 1), RecordedValue("a", 5), RecordedValue("a", 3, 2)]
     )
 
-    assert [each["value"] for each in told] == [2, 5, 3]
-    assert [each.get("points") for each in told] == [[[0, 1], [1, 2]], None, [[2, 3]]]
+    assert [each["value"] for each in records] == [2, 5, 3]
+    assert [each.get("points") for each in records] == [[[0, 1], [1, 2]], None, [[2, 3]]]
 
 
 @pytest.mark.parametrize(

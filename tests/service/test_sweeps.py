@@ -369,7 +369,7 @@ class TestStop:
         assert api.sweeps.cancel_sweep(sweep["id"])["counts"]["CANCELED"] == 3
 
     def test_a_paused_sweep_starts_nothing_until_it_is_resumed(self, api: Api, folder: Path) -> None:
-        """Other runs use the slots meanwhile, followers get an event, and running runs continue."""
+        """Other runs use the slots, followers get an event, and running runs continue."""
         group = group_of(workflow(api, folder, SLEEP, parameters="x = 1"))
         sweep = api.sweeps.start_sweep(group, grid(1, 2), {"parallel": 1})["id"]
         wait_until(lambda: states(api, sweep) == ["RUNNING", "PENDING"])
@@ -385,8 +385,8 @@ class TestStop:
         assert not api.sweeps.pause_sweep(sweep, paused=False)["isPaused"]
         wait_until(lambda: states(api, sweep) == ["CANCELED", "RUNNING"])
         stream = api.events.follow_events(seen, sweep_id=sweep)
-        told = (each["data"]["isPaused"] for each in stream if each["kind"] == "paused")
-        assert [next(told), next(told)] == [True, False]
+        pauses = (each["data"]["isPaused"] for each in stream if each["kind"] == "paused")
+        assert [next(pauses), next(pauses)] == [True, False]
         api.sweeps.cancel_sweep(sweep)
         api.runs.cancel_run(other)
         with pytest.raises(InvalidRunStateError, match="none of its runs is waiting"):
@@ -447,7 +447,7 @@ def test_a_follower_of_a_sweep_sees_its_runs_and_no_others(api: Api, group: str)
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Instance]:
+def private_instance(tmp_path: Path) -> Iterator[Instance]:
     """Open an instance with one slot, and check its invariants at the end."""
     instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel", limits=Limits(queue=20))
     yield instance
@@ -463,9 +463,9 @@ def begun(api: Api, group: str) -> list[Any]:
     return [row["arguments"]["x"] for row in sorted(rows, key=lambda row: row["startedAt"] or "")]
 
 
-def test_runs_are_claimed_by_priority(own: Instance, tmp_path: Path) -> None:
+def test_runs_are_claimed_by_priority(private_instance: Instance, tmp_path: Path) -> None:
     """The order is by priority, then by age; a run without a sweep has the priority 0."""
-    api = own.api()
+    api = private_instance.api()
     busy = running(api, tmp_path, SLEEP)["id"]
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
     api.sweeps.start_sweep(group, grid(8, 9), {"priority": -5})
@@ -496,9 +496,11 @@ def test_a_sweep_executes_no_more_runs_than_allowed(tmp_path: Path) -> None:
     instance.close()
 
 
-def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(own: Instance, tmp_path: Path) -> None:
+def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(
+    private_instance: Instance, tmp_path: Path
+) -> None:
     """Neither rows nor directories remain."""
-    api = own.api()
+    api = private_instance.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
 
     with pytest.raises(QueueFullError, match="20 runs may wait"):
@@ -508,9 +510,9 @@ def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(own: Instance, 
     assert list((tmp_path / "root" / "runs").iterdir()) == []
 
 
-def test_a_stopped_sweep_keeps_no_secret(own: Instance, tmp_path: Path) -> None:
+def test_a_stopped_sweep_keeps_no_secret(private_instance: Instance, tmp_path: Path) -> None:
     """Neither does a cancelled one, because no kernel needs it any more."""
-    api = own.api()
+    api = private_instance.api()
     secret = {"parameters": [{"name": "key", "dtype": "string", "secret": True}]}
     group = group_of(workflow(api, tmp_path, "1 / 0", parameters="key = ''", runwidgets=secret))
     for config in ({"on_error": "stop"}, {}):
@@ -518,7 +520,7 @@ def test_a_stopped_sweep_keeps_no_secret(own: Instance, tmp_path: Path) -> None:
         if not config:
             api.sweeps.cancel_sweep(sweep["id"])
         done(api, sweep["id"])
-        wait_until(lambda: not own._backend._tracked)
+        wait_until(lambda: not private_instance._backend._tracked)
         assert list((tmp_path / "root" / "runs").glob("*/secrets.json")) == []
     with pytest.raises(InvalidArgumentError, match="key: it is secret and was not stored"):
         api.sweeps.rerun_failed(sweep["id"])
@@ -547,15 +549,17 @@ def test_the_retention_keeps_the_files_of_a_sweep_that_is_being_accepted(tmp_pat
     instance.close()
 
 
-def test_points_that_are_added_concurrently_have_different_numbers(own: Instance, tmp_path: Path) -> None:
+def test_points_that_are_added_concurrently_have_different_numbers(
+    private_instance: Instance, tmp_path: Path
+) -> None:
     """Searches add points concurrently."""
-    api = own.api()
+    api = private_instance.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
     sweep = api.sweeps.start_sweep(group, grid(0))
-    told: list[int] = []
+    pauses: list[int] = []
 
     def add(x: int) -> None:
-        told.extend(each["number"] for each in api.sweeps.add_points(sweep["id"], grid(x, x))["runs"])
+        pauses.extend(each["number"] for each in api.sweeps.add_points(sweep["id"], grid(x, x))["runs"])
 
     threads = [threading.Thread(target=add, args=(x,)) for x in range(1, 5)]
     for thread in threads:
@@ -563,14 +567,16 @@ def test_points_that_are_added_concurrently_have_different_numbers(own: Instance
     for thread in threads:
         thread.join()
 
-    assert sorted(told) == list(range(2, 10))
+    assert sorted(pauses) == list(range(2, 10))
     assert [point["number"] for point in points(api, sweep["id"])] == list(range(1, 10))
     done(api, sweep["id"])
 
 
-def test_a_key_in_the_config_of_a_group_does_not_apply_to_sweeps(own: Instance, tmp_path: Path) -> None:
+def test_a_key_in_the_config_of_a_group_does_not_apply_to_sweeps(
+    private_instance: Instance, tmp_path: Path
+) -> None:
     """The key is meant for single runs."""
-    api = own.api()
+    api = private_instance.api()
     made = workflow(api, tmp_path, "x", parameters="x = 1")
     group = api.groups.create_group(made["id"], "keyed", engine_config={"key": "k", "timeout": 50})["id"]
 
@@ -581,9 +587,9 @@ def test_a_key_in_the_config_of_a_group_does_not_apply_to_sweeps(own: Instance, 
     assert run["config"] == {"timeout": 50}
 
 
-def test_points_are_removed_with_old_runs(own: Instance, tmp_path: Path) -> None:
+def test_points_are_removed_with_old_runs(private_instance: Instance, tmp_path: Path) -> None:
     """A sweep is removed with its last run, a group with all of its sweeps."""
-    api = own.api()
+    api = private_instance.api()
     made = workflow(api, tmp_path, FAIL, parameters="x = 1")
     group = api.groups.create_group(made["id"], "old")["id"]
     first = api.sweeps.start_sweep(group, grid(1, 2))
@@ -592,7 +598,7 @@ def test_points_are_removed_with_old_runs(own: Instance, tmp_path: Path) -> None
     done(api, first["id"])
     second = api.sweeps.start_sweep(group, grid(1, 3), {"reuse": True})
     done(api, second["id"])
-    wait_until(lambda: not own._backend._tracked)
+    wait_until(lambda: not private_instance._backend._tracked)
 
     list(clean_root(tmp_path / "root", None, 0, 1))
 
@@ -628,9 +634,11 @@ def test_a_sweep_of_others_is_closed(tmp_path: Path) -> None:
     instance.close()
 
 
-def test_a_run_of_a_sweep_that_is_started_again_belongs_to_none(own: Instance, tmp_path: Path) -> None:
+def test_a_run_of_a_sweep_that_is_started_again_belongs_to_none(
+    private_instance: Instance, tmp_path: Path
+) -> None:
     """It has the settings of the runs, and none of the sweep's."""
-    api = own.api()
+    api = private_instance.api()
     group = group_of(workflow(api, tmp_path, "x", parameters="x = 1"))
     sweep = api.sweeps.start_sweep(group, grid(1), {"timeout": 9, "priority": 5, "key": "k"})
     done(api, sweep["id"])

@@ -13,7 +13,7 @@ TABLE = b"a,b\n1,2\n"
 
 
 def test_an_upload_comes_back_as_it_was_sent(api: Api, folder: Path) -> None:
-    """Byte for byte, under its name, until it is deleted."""
+    """Content and name are unchanged, until it is deleted."""
     group_id = group_of(workflow(api, folder, "1"))
 
     made = api.uploads.upload_file(group_id, io.BytesIO(TABLE), "ta ble ü.csv")
@@ -29,7 +29,7 @@ def test_an_upload_comes_back_as_it_was_sent(api: Api, folder: Path) -> None:
 
 
 def test_a_file_is_read_from_where_it_stands_to_its_end(api: Api, folder: Path, tmp_path: Path) -> None:
-    """Also one whose size is not that of the file below it."""
+    """The size of the underlying file does not matter."""
     group_id = group_of(workflow(api, folder, "1"))
     with gzip.open(tmp_path / "table.gz", "wb") as written:
         written.write(TABLE * 1000)
@@ -44,8 +44,8 @@ def test_a_file_is_read_from_where_it_stands_to_its_end(api: Api, folder: Path, 
 @pytest.mark.parametrize(
     "name", ["", ".", "..", ".hidden", "a/b.csv", "a\\b.csv", "nul\0", "x" * 300, "new\nline"]
 )
-def test_a_name_that_is_no_plain_file_name_is_refused(api: Api, folder: Path, name: str) -> None:
-    """Nothing of it stays."""
+def test_a_name_that_is_not_a_plain_file_name_is_refused(api: Api, folder: Path, name: str) -> None:
+    """Nothing of the file is kept."""
     group_id = group_of(workflow(api, folder, "1"))
 
     with pytest.raises(InvalidArgumentError, match="name"):
@@ -55,13 +55,13 @@ def test_a_name_that_is_no_plain_file_name_is_refused(api: Api, folder: Path, na
 
 
 def test_an_upload_needs_a_group(api: Api) -> None:
-    """An unknown group takes no file."""
+    """An unknown group accepts no file."""
     with pytest.raises(UnknownWorkflowGroupError):
         api.uploads.upload_file("nowhere", io.BytesIO(TABLE), "table.csv")
 
 
 def test_a_run_reads_an_uploaded_file_and_keeps_it(api: Api, folder: Path) -> None:
-    """The notebook gets a path in its working folder, also when the upload is deleted meanwhile."""
+    """The notebook gets a path in its working folder, even if the upload is deleted in the meantime."""
     cell = "import runwidgets\nrunwidgets.record('read', [str(table), table.read_text()])"
     made = workflow(api, folder, cell, parameters="from pathlib import Path\ntable: Path = Path('none.csv')")
     group_id = group_of(made)
@@ -105,7 +105,7 @@ def test_a_file_of_the_server_is_taken_over(api: Api, folder: Path) -> None:
 def test_only_a_plain_file_of_the_templates_folder_is_taken_over(
     api: Api, folder: Path, tmp_path: Path
 ) -> None:
-    """Not from outside, neither directly nor behind a link, nothing hidden, no folder; nothing stays."""
+    """Files outside the folder, links to them, hidden files and folders are refused, and nothing is kept."""
     group_id = group_of(workflow(api, folder, "1"))
     outside = tmp_path / "outside.csv"
     outside.write_bytes(TABLE)

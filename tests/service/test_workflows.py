@@ -39,7 +39,7 @@ def test_a_workflow_has_the_name_and_parameters_of_its_notebook(api: Api, folder
 
 
 def test_the_list_says_when_a_workflow_was_last_run_and_what_is_active(api: Api, folder: Path) -> None:
-    """Over all its groups; one that never ran says nothing of a time."""
+    """All of its groups count; the time is absent for a workflow that was never run."""
     idle, busy = workflow(api, folder, "1"), workflow(api, folder, SLEEP)
     other = api.groups.create_group(busy["id"], "other")["id"]
     api.runs.cancel_run(api.runs.start_run(group_of(busy), [])["id"])
@@ -54,7 +54,7 @@ def test_the_list_says_when_a_workflow_was_last_run_and_what_is_active(api: Api,
 
 
 def test_the_same_notebook_is_the_same_workflow(api: Api, folder: Path) -> None:
-    """Registering twice makes no second one."""
+    """Registering it twice does not create a second workflow."""
     path = write_notebook(folder / "twice.ipynb", "1")
 
     first = api.workflows.create_workflow(str(path))
@@ -66,7 +66,7 @@ def test_the_same_notebook_is_the_same_workflow(api: Api, folder: Path) -> None:
 
 
 def test_a_changed_notebook_is_read_again_and_old_runs_keep_theirs(api: Api, folder: Path) -> None:
-    """A new version asks for the new parameters; the run of the old one shows the old ones."""
+    """The new version has the new parameters; the run of the old version shows the old ones."""
     path = write_notebook(folder / f"changes-{time.monotonic_ns()}.ipynb", "1", parameters="a: int = 1")
     made = api.workflows.create_workflow(str(path))
     run_id = api.runs.start_run(group_of(made), arguments(a=2))["id"]
@@ -77,8 +77,8 @@ def test_a_changed_notebook_is_read_again_and_old_runs_keep_theirs(api: Api, fol
     assert [each["name"] for each in ended(api, run_id)["parameters"]] == ["a"]
 
 
-def test_a_changed_file_beside_the_notebook_is_taken_anew(api: Api, folder: Path) -> None:
-    """The next run reads what the table holds now; the one before keeps what it held then."""
+def test_a_changed_file_beside_the_notebook_is_copied_again(api: Api, folder: Path) -> None:
+    """The next run reads the new content of the table; the earlier run keeps the old content."""
     table = folder / f"table-{time.monotonic_ns()}.txt"
     table.write_text("old")
     made = workflow(api, folder, f"print(open('{table.name}').read(), end='')")
@@ -93,16 +93,16 @@ def test_a_changed_file_beside_the_notebook_is_taken_anew(api: Api, folder: Path
 def test_a_name_given_by_the_user_wins(api: Api, folder: Path) -> None:
     """Name, description and id can be chosen."""
     path = write_notebook(folder / "named.ipynb", "1")
-    chosen = f"chosen-{time.monotonic_ns()}"
+    identifier = f"chosen-{time.monotonic_ns()}"
 
-    made = api.workflows.create_workflow(str(path), "My name", "My words", chosen)
+    made = api.workflows.create_workflow(str(path), "My name", "My words", identifier)
 
-    assert (made["id"], made["name"], made["description"]) == (chosen, "My name", "My words")
-    api.workflows.delete_workflow(chosen)
+    assert (made["id"], made["name"], made["description"]) == (identifier, "My name", "My words")
+    api.workflows.delete_workflow(identifier)
 
 
 @pytest.mark.parametrize("source", ["", "missing.ipynb", ".", "../outside.ipynb", "http://host/x.ipynb"])
-def test_what_is_no_notebook_of_the_folder_is_refused(api: Api, source: str) -> None:
+def test_a_file_that_is_not_a_notebook_of_the_folder_is_refused(api: Api, source: str) -> None:
     """The error says what is wrong with it."""
     with pytest.raises(InvalidTemplateError):
         api.workflows.create_workflow(source)
@@ -110,7 +110,7 @@ def test_what_is_no_notebook_of_the_folder_is_refused(api: Api, source: str) -> 
 
 @pytest.mark.parametrize("identifier", ["", "-x", "a b", "a/b", "x" * 65])
 def test_a_malformed_id_is_refused(api: Api, folder: Path, identifier: str) -> None:
-    """Ids are letters, digits, dashes and underscores."""
+    """Ids consist of letters, digits, dashes and underscores."""
     path = write_notebook(folder / f"id-{time.monotonic_ns()}.ipynb", "1")
 
     with pytest.raises(ConstraintViolationError, match="identifier"):
@@ -118,7 +118,7 @@ def test_a_malformed_id_is_refused(api: Api, folder: Path, identifier: str) -> N
 
 
 def test_nothing_remains_of_a_deleted_workflow(api: Api, folder: Path) -> None:
-    """Its groups and runs go with it; while one is active it stays."""
+    """Its groups and runs are deleted with it; it is not deleted while a run is active."""
     made = workflow(api, folder, SLEEP)
     run_id = api.runs.start_run(group_of(made), [])["id"]
 
@@ -134,7 +134,7 @@ def test_nothing_remains_of_a_deleted_workflow(api: Api, folder: Path) -> None:
 
 
 def test_the_leaderboard_ranks_runs_by_a_metric(api: Api, folder: Path) -> None:
-    """Best first, one run of each group, or all of them."""
+    """The best run comes first; there is one run of each group, or all of them."""
     made = workflow(api, folder, RECORD, parameters="x: float = 0.0", runwidgets=SCHEMA)
     started = [api.runs.start_run(group_of(made), arguments(x=x))["id"] for x in (0.2, 0.1, 0.3)]
     for run_id in started:

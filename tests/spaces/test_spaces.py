@@ -147,8 +147,11 @@ def test_spaced_numbers_have_exact_ends_and_remain_whole(row: list[float], expec
     [
         (lambda: rw.grid(a=[]), "a: it has no values; give at least one"),
         (lambda: rw.grid(a={1, 2}), "a: a set has no order; give a list"),
-        (lambda: rw.zip(a=[1, 2], b=[1, 2, 3]), "a: it has 2 values, and b has 3; give as many of each"),
-        (lambda: rw.zip(a=[1], b=[1, 2]), "a: it has 1 values, and b has 2; give as many of each"),
+        (
+            lambda: rw.zip(a=[1, 2], b=[1, 2, 3]),
+            "a: it has 2 values, and b has 3; give the same number of each",
+        ),
+        (lambda: rw.zip(a=[1], b=[1, 2]), "a: it has 1 values, and b has 2; give the same number of each"),
         (lambda: rw.sample(-1), "n: -1 points cannot be drawn; give a whole number"),
         (lambda: rw.sample(2.5), "n: 2.5 points cannot be drawn; give a whole number"),  # type: ignore[arg-type]
         (lambda: rw.points([1]), "point 0: 1 is not a mapping of name to value"),
@@ -179,15 +182,15 @@ def test_spaced_numbers_have_exact_ends_and_remain_whole(row: list[float], expec
         (lambda: rw.linspace(0, math.nan, 3), "linspace: it goes from 0 to nan; both must be finite"),
     ],
 )
-def test_what_makes_no_space_is_named(make: Callable[[], Any], said: str) -> None:
-    """With what would be right."""
+def test_what_is_not_a_space_is_named(make: Callable[[], Any], said: str) -> None:
+    """The error also says what would be right."""
     with pytest.raises(InvalidArgumentError) as raised:
         make()
     assert str(raised.value) == said
 
 
 def test_a_condition_is_tried_once_per_point() -> None:
-    """However often the space is asked; a product asks it no more often."""
+    """The result is kept, also in a product of spaces."""
     tried: list[int] = []
     space = rw.grid(a=range(10)).where(lambda a: tried.append(a) or a % 2)  # type: ignore[func-returns-value]
 

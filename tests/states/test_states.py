@@ -21,7 +21,7 @@ LEGAL = {
 
 @pytest.mark.parametrize(("before", "after"), list(product(RunState, RunState)))
 def test_exactly_the_six_moves_are_legal(before: RunState, after: RunState) -> None:
-    """Of the 25 pairs of states six are moves; `sources` says the same as `MOVES`."""
+    """Of the 25 pairs of states, six are moves; `sources` agrees with `MOVES`."""
     legal = (before.value, after.value) in LEGAL
 
     assert (after in MOVES[before]) is legal
@@ -29,14 +29,14 @@ def test_exactly_the_six_moves_are_legal(before: RunState, after: RunState) -> N
 
 
 def test_a_state_is_either_active_or_terminal() -> None:
-    """The two named sets part the five states."""
+    """Each of the five states is in exactly one of the two sets."""
     assert {RunState.PENDING, RunState.RUNNING} == ACTIVE
     assert set(RunState) == ACTIVE | TERMINAL
     assert not ACTIVE & TERMINAL
 
 
 def test_a_reason_is_the_same_as_a_text_and_as_a_member() -> None:
-    """The type of the wire and Jupyter's schema of events have the reasons of the enum, no others."""
+    """The wire type and the schema of Jupyter's events have exactly the reasons of the enum."""
     members = [reason.value for reason in RunReason]
     schema = yaml.safe_load(
         Path(server.__file__).with_name("schemas").joinpath("run_state/v1.yaml").read_text()
@@ -48,6 +48,6 @@ def test_a_reason_is_the_same_as_a_text_and_as_a_member() -> None:
 
 
 def test_a_reason_of_another_version_says_so() -> None:
-    """A client that is older than its server does not fail without a word."""
+    """A client that is older than its server fails with a message."""
     with pytest.raises(ValueError, match=r"'tired' is not known .* install the same version"):
         RunReason("tired")

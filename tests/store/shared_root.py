@@ -81,7 +81,7 @@ class SharedRoot:
         followed.read()
         assert followed.outcome is not None
         self.staging.publish(run_id, followed.files)
-        with followed.all_or_nothing(), self.runs.together():
+        with followed.all_or_nothing(), self.runs.transaction():
             followed.store_progress(self.runs, is_last=True)
             followed.end(self.runs, holds_slot=False)
         self.staging.drop(run_id)

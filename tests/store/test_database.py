@@ -163,14 +163,14 @@ def test_concurrent_claims_get_different_runs_and_respect_the_slots(tmp_path: Pa
     def claim() -> None:
         nonlocal most
         own = Database(url_of(tmp_path))
-        mine = Runs(own)
+        claimer_runs = Runs(own)
         while len(claimed) < 200:
-            row = mine.claim("host", "instance", 3)
+            row = claimer_runs.claim("host", "instance", 3)
             if row is not None:
                 claimed.append(row.id)
-                most = max(most, len(mine.list_slot_holders()))
-                mine.move(row.id, RunState.ERROR, RunReason.CELL_ERROR)
-                mine.release(row.id)
+                most = max(most, len(claimer_runs.list_slot_holders()))
+                claimer_runs.move(row.id, RunState.ERROR, RunReason.CELL_ERROR)
+                claimer_runs.release(row.id)
         own.close()
 
     threads = [threading.Thread(target=claim) for _ in range(4)]

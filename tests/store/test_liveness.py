@@ -34,7 +34,7 @@ def test_a_new_instance_is_alive_for_all(pair: tuple[Liveness, Liveness]) -> Non
     """It is alive at once, also for observers that have not polled since."""
     one, two = pair
 
-    assert one.is_alive(two.own) and two.is_alive(one.own) and one.is_alive(one.own)
+    assert one.is_alive(two.instance_id) and two.is_alive(one.instance_id) and one.is_alive(one.instance_id)
 
 
 def test_an_instance_that_left_is_dead(pair: tuple[Liveness, Liveness]) -> None:
@@ -44,7 +44,7 @@ def test_an_instance_that_left_is_dead(pair: tuple[Liveness, Liveness]) -> None:
 
     def look() -> bool:
         one.refresh()
-        return one.is_alive(two.own)
+        return one.is_alive(two.instance_id)
 
     assert look()
     two.leave()
@@ -62,11 +62,11 @@ def test_an_instance_whose_counter_stands_still_is_dead(
     def look() -> bool:
         lives.refresh()
         looks.refresh()
-        return looks.is_alive(dies.own)
+        return looks.is_alive(dies.instance_id)
 
     assert look()
     wait_until(look, lambda alive: not alive)
-    assert looks.is_alive(lives.own)
+    assert looks.is_alive(lives.instance_id)
 
 
 def test_an_instance_that_was_declared_dead_comes_back(
@@ -79,8 +79,8 @@ def test_an_instance_that_was_declared_dead_comes_back(
 
     def look() -> bool:
         looks.refresh()
-        return looks.is_alive(sleeps.own)
+        return looks.is_alive(sleeps.instance_id)
 
     wait_until(look, lambda alive: not alive)
     sleeps.refresh()
-    assert looks.is_alive(sleeps.own)
+    assert looks.is_alive(sleeps.instance_id)

@@ -26,7 +26,7 @@ BESIDE = "print(open('beside.txt').read())\n"
 SECRET = {"parameters": [{"name": "word", "dtype": "string", "secret": True}]}
 
 
-def given(upload: Json) -> Json:
+def file_argument(upload: Json) -> Json:
     """Return an upload as an argument's value."""
     return {"type": "$file", "value": {"fileId": upload["id"], "targetPath": "given.txt"}}
 
@@ -46,7 +46,7 @@ def test_an_accepted_run_is_stored_in_the_object_store_only(shared: SharedRoot, 
         **{"runwidgets": SECRET},
     )
     upload = shared.api.uploads.upload_file(group_of(made), io.BytesIO(b"uploaded"), "a.txt")
-    sent = arguments(x=given(upload), word="psst")
+    sent = arguments(x=file_argument(upload), word="psst")
     run_id = shared.api.runs.start_run(group_of(made), sent)["id"]
 
     assert shared.run_keys(run_id) == ["run.json", "secrets.json", f"uploads/{upload['id']}"]
@@ -97,7 +97,7 @@ def test_runs_are_stored_all_or_none(shared: SharedRoot, tmp_path: Path) -> None
     upload = shared.api.uploads.upload_file(group_of(made), io.BytesIO(b"uploaded"), "a.txt")
     shared.object_store.delete("uploads")
     with pytest.raises(UnknownFileError, match="was deleted"):
-        shared.api.sweeps.start_sweep(group_of(made), [arguments(), arguments(x=given(upload))])
+        shared.api.sweeps.start_sweep(group_of(made), [arguments(), arguments(x=file_argument(upload))])
     assert shared.stored() == before and shared.api.runs.list_runs(group_of(made)) == {"runs": []}
 
 
@@ -149,7 +149,7 @@ def test_a_run_keeps_its_upload_even_if_the_upload_is_deleted(shared: SharedRoot
         shared.api, tmp_path, "print(x.read_text())", parameters="import pathlib\nx: pathlib.Path"
     )
     upload = shared.api.uploads.upload_file(group_of(made), io.BytesIO(b"uploaded"), "a.txt")
-    run_id = shared.api.runs.start_run(group_of(made), arguments(x=given(upload)))["id"]
+    run_id = shared.api.runs.start_run(group_of(made), arguments(x=file_argument(upload)))["id"]
     shared.api.uploads.delete_file(group_of(made), upload["id"])
     assert shared.execute(run_id)["state"] == "SUCCESS" and read_log(shared, run_id) == "uploaded\n"
     assert f"uploads/{upload['id']}" not in shared.run_keys(run_id)
@@ -254,7 +254,7 @@ def test_the_doctor_names_missing_changed_and_orphaned_objects(
     assert [str(each) for each in check(shared.url, shared.db_url, recheck_delay=0.0)] == sorted(
         [
             f"run {lost}: result file x.csv is missing (invariant 7)",
-            f"run {changed}: result file x.csv has a changed content (invariant 7)",
+            f"run {changed}: result file x.csv has changed content (invariant 7)",
             f"run {gone}: it has a row, but no directory (invariant 11)",
             "runs/0a: it is an orphan (invariant 11)",
             f"uploads/{group_of(made)}/{upload['id']}/a.txt: it has a row, but it is missing (invariant 11)",

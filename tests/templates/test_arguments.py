@@ -26,7 +26,7 @@ DECLARED = parse_parameters(
 )
 
 
-def given(**values: Any) -> list[dict[str, Any]]:
+def arguments(**values: Any) -> list[dict[str, Any]]:
     """Return keywords as a list of arguments."""
     return [{"name": name, "value": value} for name, value in values.items()]
 
@@ -50,13 +50,13 @@ def check(arguments: Any) -> dict[str, Any]:
         ([{"name": "alpha"}], InvalidArgumentError, r"arguments\[0\]"),
         ([{"name": 3, "value": 1}], InvalidArgumentError, r"arguments\[0\]"),
         ([{"name": "alpha", "value": 1, "more": 2}], InvalidArgumentError, r"arguments\[0\]"),
-        (given(alpha=1) + given(alpha=1, zeta=1), DuplicateArgumentError, "alpha"),
-        (given(alhpa=1, table=file("lost")), UnknownParameterError, "did you mean alpha"),
-        (given(zzz=1), UnknownParameterError, "there are alpha, table, other, extra"),
-        (given(__import__=1), UnknownParameterError, "__import__"),
-        (given(alpha="abc", table=file("lost")), UnknownFileError, "lost"),
-        (given(extra=5), InvalidArgumentError, "extra: 5 is not text"),
-        (given(extra="e"), MissingArgumentError, "alpha"),
+        (arguments(alpha=1) + arguments(alpha=1, zeta=1), DuplicateArgumentError, "alpha"),
+        (arguments(alhpa=1, table=file("lost")), UnknownParameterError, "did you mean alpha"),
+        (arguments(zzz=1), UnknownParameterError, "there are alpha, table, other, extra"),
+        (arguments(__import__=1), UnknownParameterError, "__import__"),
+        (arguments(alpha="abc", table=file("lost")), UnknownFileError, "lost"),
+        (arguments(extra=5), InvalidArgumentError, "extra: 5 is not text"),
+        (arguments(extra="e"), MissingArgumentError, "alpha"),
     ],
 )
 def test_the_first_fault_in_the_order_of_the_contract_is_named(
@@ -69,12 +69,12 @@ def test_the_first_fault_in_the_order_of_the_contract_is_named(
 
 def test_only_given_values_come_back_in_their_order_with_targets_resolved() -> None:
     """A given target overrides the declared one; without either there is no target."""
-    checked = check(given(other=file("known"), table=file("known"), alpha="3"))
+    checked = check(arguments(other=file("known"), table=file("known"), alpha="3"))
 
     assert list(checked) == ["other", "table", "alpha"]
     assert checked["other"] == file("known")
     assert checked["table"] == file("known", targetPath="data/in.csv")
-    assert check(given(alpha=1, table=file("known", targetPath="a/b"))) == {
+    assert check(arguments(alpha=1, table=file("known", targetPath="a/b"))) == {
         "alpha": 1,
         "table": file("known", targetPath="a/b"),
     }
@@ -83,7 +83,7 @@ def test_only_given_values_come_back_in_their_order_with_targets_resolved() -> N
 def test_two_files_cannot_be_placed_at_one_path() -> None:
     """One file would silently replace the other."""
     with pytest.raises(InvalidArgumentError, match="another file is placed at"):
-        check(given(alpha=1, table=file("known"), other=file("known", targetPath="data//in.csv")))
+        check(arguments(alpha=1, table=file("known"), other=file("known", targetPath="data//in.csv")))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_two_files_cannot_be_placed_at_one_path() -> None:
 def test_a_target_outside_the_folder_is_refused(target: str) -> None:
     """Paths that a file system does not accept are refused too."""
     with pytest.raises(InvalidArgumentError, match="inside the working folder"):
-        check(given(alpha=1, table=file("known", targetPath=target)))
+        check(arguments(alpha=1, table=file("known", targetPath=target)))
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class SubmittedRun:
     is_adopted: bool = False
     """Whether another instance submitted it, under a key that is not known yet."""
     is_cancelled: bool = False
-    is_told: bool = False
+    is_stop_sent: bool = False
     """Whether its worker was asked to end it."""
     failures: int = 0
     notes: list[ProgressNote] = field(default_factory=list)
@@ -129,12 +129,12 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         self._cluster = Connection(cluster, loader, lambda: self._wake())
         super().__init__(runs, files, limits, liveness=liveness, host=topic)
         self._count = slots
-        self._wanted: list[tuple[str, list[str]]] = []
+        self._preparations: list[tuple[str, list[str]]] = []
         self._begin()
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
         """Make every worker prepare a process for a template."""
-        self._wanted.append((kernel_name, list(imports)))
+        self._preparations.append((kernel_name, list(imports)))
         self._wake()
 
     def adopt(self, run_ids: Iterable[str]) -> None:
@@ -156,7 +156,9 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         """Ask the scheduler for the state of the runs, and for its number of threads."""
         adopted = [submitted for submitted in self._tracked.values() if submitted.is_adopted]
         keys = [submitted.key for submitted in self._tracked.values() if submitted.key is not None]
-        states = self._cluster.look([*keys, *(key for submitted in adopted for key in _keys(submitted))])
+        states = self._cluster.describe_tasks(
+            [*keys, *(key for submitted in adopted for key in _keys(submitted))]
+        )
         for submitted in adopted if states else ():
             known = [key for key in _keys(submitted) if states[key] != "gone"]
             submitted.key, submitted.is_adopted = known[-1] if known else _keys(submitted)[0], False
@@ -173,43 +175,43 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         return self._count or max(1, self._cluster.threads)  # one makes an adaptive cluster start a worker
 
     def _listen(self) -> None:
-        while self._wanted:
-            self._cluster.prepare(*self._wanted.pop())
+        while self._preparations:
+            self._cluster.prepare(*self._preparations.pop())
         by_key = {submitted.key: submitted for submitted in self._tracked.values()}
-        for said in self._cluster.hear():
-            submitted = by_key.get(said["key"]) if "key" in said else self._tracked.get(said["run"])
+        for event in self._cluster.receive():
+            submitted = by_key.get(event["key"]) if "key" in event else self._tracked.get(event["run"])
             if submitted is not None:
-                self._on_message(submitted, said)
+                self._on_message(submitted, event)
 
-    def _on_message(self, submitted: SubmittedRun, said: ClusterMessage) -> None:
-        submitted.notes += said.get("notes", [])
-        if "lost" in said:
-            submitted.lost = said["lost"]
+    def _on_message(self, submitted: SubmittedRun, event: ClusterMessage) -> None:
+        submitted.notes += event.get("notes", [])
+        if "lost" in event:
+            submitted.lost = event["lost"]
             submitted.gone_since = submitted.gone_since or time.monotonic()
-        elif "failed" in said:
-            message = f"Dask could not execute it: {said['failed']}"
+        elif "failed" in event:
+            message = f"Dask could not execute it: {event['failed']}"
             submitted.end = Outcome.failed(RunReason.WORKER_FAILED, message)
             submitted.is_over = True
-        elif "version" in said:
+        elif "version" in event:
             message = (
-                f"worker {said['worker']} has {_release(said['version'])} and the server has "
+                f"worker {event['worker']} has {_release(event['version'])} and the server has "
                 f"{_release(self._version)}; install the same version of runwidgets on both"
             )
             submitted.end = Outcome.failed(RunReason.VERSION_MISMATCH, message)
             submitted.is_over = True
-        elif "end" in said:
-            submitted.end = None if said["end"] is None else Outcome.from_json(said["end"])
-            submitted.results, submitted.is_over = said.get("results", []), True
+        elif "end" in event:
+            submitted.end = None if event["end"] is None else Outcome.from_json(event["end"])
+            submitted.results, submitted.is_over = event.get("results", []), True
 
     def _store_all(self) -> None:
-        telling = [
+        reporting = [
             submitted for submitted in self._tracked.values() if submitted.notes and not submitted.is_over
         ]
-        if telling:
-            with self._runs.together():
-                for submitted in telling:
-                    self._note(submitted)
-            for submitted in telling:
+        if reporting:
+            with self._runs.transaction():
+                for submitted in reporting:
+                    self._store_notes(submitted)
+            for submitted in reporting:
                 submitted.notes.clear()
 
     def _follow(self, row: Any) -> None:
@@ -227,13 +229,13 @@ class DaskBackend(Dispatcher[SubmittedRun]):
             self._conclude(submitted)
         elif (
             submitted.is_cancelled
-            and not submitted.is_told
+            and not submitted.is_stop_sent
             and submitted.key
             and self._cluster.lost_since is None
         ):
-            submitted.is_told = True
+            submitted.is_stop_sent = True
             self._cluster.withdraw(
-                submitted.key, submitted.run_id, partial(setattr, submitted, "is_told", False)
+                submitted.key, submitted.run_id, partial(setattr, submitted, "is_stop_sent", False)
             )
 
     def _is_gone(self, submitted: SubmittedRun) -> bool:
@@ -256,7 +258,7 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         submitted.key, submitted.lost, submitted.gone_since = key, None, None
 
     def _conclude(self, submitted: SubmittedRun) -> None:
-        """End a run of which the cluster reports nothing more by its journal, or submit it again."""
+        """End a run about which the cluster reports nothing more, by its journal, or submit it again."""
         with self._files.view_run(submitted.run_id, RUN_FILE, JOURNAL) as folder:
             tracked = TrackedRun(submitted.run_id, folder)
             if is_locked(tracked.lock):
@@ -274,13 +276,13 @@ class DaskBackend(Dispatcher[SubmittedRun]):
                     submitted.run_id,
                     _loss_message(submitted),
                 )
-                submitted.key, submitted.is_told = None, False
+                submitted.key, submitted.is_stop_sent = None, False
                 return
         if tracked.outcome is None:
             with suppress(OSError, ValueError), self._files.edit_notebook(submitted.run_id) as notebook:
                 correct_notebook(notebook)
             tracked.outcome = Outcome.failed(RunReason.WORKER_LOST, _loss_message(submitted))
-        with tracked.all_or_nothing(), self._runs.together():
+        with tracked.all_or_nothing(), self._runs.transaction():
             tracked.store_progress(self._runs, is_last=True)
             is_known = tracked.end(self._runs, holds_slot=False) or self._runs.release(submitted.run_id)
         self._forget(submitted, is_known)
@@ -292,15 +294,15 @@ class DaskBackend(Dispatcher[SubmittedRun]):
             return since is not None and time.monotonic() < since + SCHEDULER_TIMEOUT
         return submitted.lost is None and time.monotonic() < submitted.gone_since + WORKER_CLOSE_TIMEOUT
 
-    def _note(self, submitted: SubmittedRun) -> None:
+    def _store_notes(self, submitted: SubmittedRun) -> None:
         for note in submitted.notes:
             metrics = [RecordedValue(**each) for each in note["metrics"]]
             self._runs.store_progress(submitted.run_id, note["progress"], metrics, note["log_size"])
 
     def _finish(self, submitted: SubmittedRun) -> None:
         """Store the end of a run without processes, and release its slot."""
-        with self._runs.together():
-            self._note(submitted)
+        with self._runs.transaction():
+            self._store_notes(submitted)
             is_known = self._store_end(submitted) or self._runs.release(submitted.run_id)
         self._forget(submitted, is_known)
 

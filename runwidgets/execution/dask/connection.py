@@ -59,14 +59,14 @@ class Connection:
     """
 
     def __init__(self, cluster: Cluster, loader: RunWorkerLoader, wake: Callable[[], None]) -> None:
-        self._made, self._address = _find(cluster)
+        self._created_cluster, self._address = _find(cluster)
         self._loader = loader
         self._name = loader.name
         self._wake = wake
         self._client: Any = None
-        self._is_known = False
+        self._is_registered = False
         self._is_warned = False
-        self._said: SimpleQueue[ClusterMessage] = SimpleQueue()
+        self._messages: SimpleQueue[ClusterMessage] = SimpleQueue()
         self.threads = 0
         self.lost_since: float | None = time.monotonic()
 
@@ -74,26 +74,28 @@ class Connection:
         """Disconnect from the cluster, which continues unless it was created here."""
         if self._client is not None:
             self._client.close(CONNECT_TIMEOUT)
-        if self._made is not None:
-            self._made.close()
+        if self._created_cluster is not None:
+            self._created_cluster.close()
 
-    def look(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return the states of tasks; see `RunSchedulerPlugin.look`. Empty without a scheduler."""
+    def describe_tasks(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the states of tasks; see `RunSchedulerPlugin.describe_tasks`. Empty without a scheduler."""
         try:
             self._connect()
-            seen = self._client.sync(self._call, "look", keys=list(keys), callback_timeout=RESPONSE_TIMEOUT)
-            if seen is None:  # it was restarted, and does not know this instance
+            cluster_state = self._client.sync(
+                self._call, "describe_tasks", keys=list(keys), callback_timeout=RESPONSE_TIMEOUT
+            )
+            if cluster_state is None:  # it was restarted, and does not know this instance
                 raise ConnectionResetError("the scheduler was restarted")
         except (OSError, asyncio.TimeoutError, RuntimeError, ImportError) as error:
             level = logging.DEBUG if self._is_warned else logging.WARNING
             log.log(level, "runwidgets: the cluster at %s cannot be used now: %s", self._address, error)
             self._is_warned = True
-            self._is_known, self.threads = False, 0
+            self._is_registered, self.threads = False, 0
             self.lost_since = self.lost_since or time.monotonic()
             return {}
         self.lost_since, self._is_warned = None, False
-        self.threads = seen["threads"]
-        states: dict[str, str] = seen["state"]
+        self.threads = cluster_state["threads"]
+        states: dict[str, str] = cluster_state["state"]
         return states
 
     def send(self, key: str, run_id: str, attempts: int, resources: dict[str, float] | None) -> None:
@@ -125,58 +127,58 @@ class Connection:
             try:
                 worker = await self._call("withdraw", key=key)
                 if worker:
-                    await self._tell_workers("cancel", [worker], run=run_id)
+                    await self._broadcast("cancel", [worker], run=run_id)
                     return
             except OSError:
                 failed()
                 return
             released = {"op": "client-releases-keys", "keys": [key], "client": "fire-and-forget"}
             self._client._send_to_scheduler(released)
-            self._take((0.0, {"run": run_id, "notes": [], "end": None}))
+            self._on_event((0.0, {"run": run_id, "notes": [], "end": None}))
 
         asyncio.run_coroutine_threadsafe(work(), self._client.loop.asyncio_loop)
 
     def prepare(self, kernel_name: str, imports: list[str]) -> None:
         """Make every present worker prepare a process for a template."""
         if self.lost_since is None:
-            work = self._tell_workers("prepare", None, kernel_name=kernel_name, imports=imports)
+            work = self._broadcast("prepare", None, kernel_name=kernel_name, imports=imports)
             asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
 
-    def hear(self) -> Iterator[ClusterMessage]:
+    def receive(self) -> Iterator[ClusterMessage]:
         """Yield the messages that arrived on the topic since the last call."""
         with suppress(Empty):
             while True:
-                yield self._said.get_nowait()
+                yield self._messages.get_nowait()
 
     def _connect(self) -> None:
         """Connect if necessary, and send the scheduler and its workers what they need to know."""
         if self._client is None or self._client.status == "closed":
-            place = "scheduler_file" if os.path.isfile(self._address) else "address"
+            keyword = "scheduler_file" if os.path.isfile(self._address) else "address"
             self._client = Client(
-                **{place: self._address}, timeout=CONNECT_TIMEOUT, set_as_default=False, name="runwidgets"
+                **{keyword: self._address}, timeout=CONNECT_TIMEOUT, set_as_default=False, name="runwidgets"
             )
-            self._is_known = False
-        if not self._is_known:
-            with _sent_as_code(scheduler_plugin, worker_loader):
+            self._is_registered = False
+        if not self._is_registered:
+            with _pickled_by_value(scheduler_plugin, worker_loader):
                 self._client.register_plugin(RunSchedulerPlugin(self._name), self._name)
                 self._client.register_plugin(self._loader, self._name)
-            self._client.subscribe_topic(self._name, self._take)
-            self._is_known = True
+            self._client.subscribe_topic(self._name, self._on_event)
+            self._is_registered = True
 
     async def _call(self, operation: str, **values: Any) -> Any:
         return await getattr(self._client.scheduler, f"{self._name}-{operation}")(**values)
 
-    async def _tell_workers(self, operation: str, workers: list[str] | None, **values: Any) -> None:
+    async def _broadcast(self, operation: str, workers: list[str] | None, **values: Any) -> None:
         message = {"op": f"{self._name}-{operation}", **values}
         await self._client.scheduler.broadcast(msg=message, workers=workers, on_error="ignore")
 
-    def _take(self, event: tuple[float, ClusterMessage]) -> None:
-        self._said.put(event[1])
+    def _on_event(self, event: tuple[float, ClusterMessage]) -> None:
+        self._messages.put(event[1])
         self._wake()
 
 
 @contextmanager
-def _sent_as_code(*modules: ModuleType) -> Iterator[None]:
+def _pickled_by_value(*modules: ModuleType) -> Iterator[None]:
     """Send what modules define by value, so that it need not be installed at the receiver."""
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
@@ -189,18 +191,18 @@ def _sent_as_code(*modules: ModuleType) -> Iterator[None]:
 
 def _find(cluster: Cluster) -> tuple[Any, str]:
     """Return the cluster, if it is created here, and the address of its scheduler or the path of a file."""
-    make: Any = cluster
+    create: Any = cluster
     if isinstance(cluster, str):
         if "://" in cluster or os.path.isfile(cluster):
             return None, cluster
         module, _, function = cluster.partition(":")
         try:
-            make = getattr(importlib.import_module(module), function)
+            create = getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
             raise ServiceUnavailableError(
                 "cluster",
                 f"{cluster!r} is not an address, a scheduler file or a function ({error})",
                 "give one such as tcp://host:8786",
             ) from error
-    made = make()
-    return made, str(made.scheduler_address)
+    created = create()
+    return created, str(created.scheduler_address)

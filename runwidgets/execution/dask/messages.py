@@ -1,4 +1,4 @@
-"""What a worker, the scheduler and an instance say to each other; plain values, sent as Dask's events.
+"""The messages between workers, the scheduler and an instance: plain values, sent as Dask's events.
 
 The plugins are sent to machines by value, so they import this for types only.
 """
@@ -20,7 +20,7 @@ class NotedValue(TypedDict):
 
 
 class ProgressNote(TypedDict):
-    """What a run says on its way; see `RunQueue.store_progress`."""
+    """A report on the progress of a run; see `RunQueue.store_progress`."""
 
     progress: Progress | None
     metrics: list[NotedValue]
@@ -33,7 +33,7 @@ class ClusterMessage(TypedDict, total=False):
     run: str
     key: str
     notes: list[ProgressNote]
-    """What it said since the last message."""
+    """Its reports since the last message."""
     end: OutcomeRecord | None
     """How it ended; None if it was withdrawn before it began."""
     results: list[NewFile]
@@ -49,7 +49,7 @@ class ClusterMessage(TypedDict, total=False):
 
 
 class ClusterState(TypedDict):
-    """What has become of tasks; see `RunSchedulerPlugin.look`."""
+    """The states of tasks; see `RunSchedulerPlugin.describe_tasks`."""
 
     threads: int
     state: dict[str, str]

@@ -35,7 +35,7 @@ class RunSchedulerPlugin(SchedulerPlugin):
         """Start serving workers and instances. Called by the scheduler."""
         self._scheduler = scheduler
         self._begun: dict[str, str] = {}
-        for operation in (self.begin, self.withdraw, self.look):
+        for operation in (self.begin, self.withdraw, self.describe_tasks):
             scheduler.handlers[f"{self.name}-{operation.__name__}"] = operation
 
     async def begin(self, key: str, worker: str) -> bool:
@@ -46,7 +46,7 @@ class RunSchedulerPlugin(SchedulerPlugin):
         """Return the worker that began a run, or an empty string; then no worker will begin it."""
         return self._begun.setdefault(key, "")
 
-    async def look(self, keys: Iterable[str]) -> "ClusterState":
+    async def describe_tasks(self, keys: Iterable[str]) -> "ClusterState":
         """Return the ``threads`` of the cluster and the ``state`` of each key.
 
         A state is ``gone`` (the scheduler no longer knows it), ``waiting``, ``begun`` (on a live worker) or
@@ -70,11 +70,11 @@ class RunSchedulerPlugin(SchedulerPlugin):
         if finish == "forgotten":
             self._begun.pop(key, None)
         elif finish == "erred" and str(key).startswith(KEY_PREFIX):
-            said = kwargs.get("exception_text") or "Dask could not execute it"
-            self._scheduler.log_event(self.name, {"key": key, "failed": str(said)})
+            text = kwargs.get("exception_text") or "Dask could not execute it"
+            self._scheduler.log_event(self.name, {"key": key, "failed": str(text)})
 
     def remove_worker(self, scheduler: Any, worker: str, **kwargs: Any) -> None:
         """Report the runs of a lost worker. Called by the scheduler."""
-        for key, where in self._begun.items():
-            if where == worker:
+        for key, holder in self._begun.items():
+            if holder == worker:
                 scheduler.log_event(self.name, {"key": key, "lost": worker})

@@ -50,10 +50,10 @@ class RunWorkerLoader(WorkerPlugin):
     def setup(self, worker: Any) -> None:
         """Set up the plugin. Called by the worker."""
         self._worker = worker
-        self._found = find_version()
+        self._installed_version = find_version()
         self._plugin: Any = None
         self._loading = threading.Lock()
-        if self._found == self.version:
+        if self._installed_version == self.version:
             self._load()
 
     async def teardown(self, worker: Any) -> None:
@@ -75,14 +75,14 @@ class RunWorkerLoader(WorkerPlugin):
         attempts : int
             Attempts of the run that began before.
         """
-        ask = getattr(self._worker.scheduler, f"{self.name}-begin")(key=key, worker=self._worker.address)
-        if not asyncio.run_coroutine_threadsafe(ask, self._worker.loop.asyncio_loop).result():
+        request = getattr(self._worker.scheduler, f"{self.name}-begin")(key=key, worker=self._worker.address)
+        if not asyncio.run_coroutine_threadsafe(request, self._worker.loop.asyncio_loop).result():
             return
-        if self._found == release:
+        if self._installed_version == release:
             self._load().execute(run_id, key, attempts)
         else:
-            said = {"run": run_id, "worker": self._worker.address, "version": self._found}
-            self._worker.log_event(self.name, said)
+            message = {"run": run_id, "worker": self._worker.address, "version": self._installed_version}
+            self._worker.log_event(self.name, message)
 
     def _load(self) -> Any:
         from runwidgets.execution.dask.worker_plugin import RunWorkerPlugin

@@ -57,8 +57,8 @@ class WorkerTask:
     state: str = RunState.RUNNING.value
     instance: str = ""
     host: str = ""
-    said: list[ProgressNote] = field(default_factory=list)
-    """What is sent to the instance with its end."""
+    notes: list[ProgressNote] = field(default_factory=list)
+    """Reports that are sent to the instance with its end."""
     end: Outcome | None = None
     results: list[NewFile] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
@@ -69,17 +69,17 @@ class WorkerRunQueue:
 
     Parameters
     ----------
-    tell : callable
+    send : callable
         Sends a dict of plain values to the instance. All methods but `offer` and `cancel` are called from the
         backend's own thread.
     """
 
-    def __init__(self, tell: Callable[[ClusterMessage], None]) -> None:
-        self._tell = tell
+    def __init__(self, send: Callable[[ClusterMessage], None]) -> None:
+        self._send = send
         self._tasks: dict[str, WorkerTask] = {}
         self._waiting: list[WorkerTask] = []
         self._refused: set[str] = set()
-        self._kept: list[tuple[str, ProgressNote]] | None = None
+        self._batch: list[tuple[str, ProgressNote]] | None = None
 
     def offer(self, run_id: str) -> WorkerTask:
         """Submit a run to the backend, unless it was cancelled while its files were fetched."""
@@ -100,15 +100,15 @@ class WorkerRunQueue:
             self._refused.add(run_id)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Send all messages of the block together; those with the end of a run are sent with the end."""
-        self._kept = []
+        self._batch = []
         try:
             yield
         finally:
-            kept, self._kept = self._kept, None
-            for run_id, said in kept:
-                self._tell({"run": run_id, "notes": [said]})
+            batch, self._batch = self._batch, None
+            for run_id, note in batch:
+                self._send({"run": run_id, "notes": [note]})
 
     def claim(self, host: str, instance: str, slots: int) -> WorkerTask | None:
         """Return the run that was submitted first."""
@@ -136,12 +136,12 @@ class WorkerRunQueue:
         log_size: int | None = None,
     ) -> None:
         """Send the progress of a run to the instance."""
-        noted = [cast(NotedValue, asdict(each)) for each in metrics]
-        said: ProgressNote = {"progress": progress, "metrics": noted, "log_size": log_size}
-        if self._kept is not None:
-            self._kept.append((run_id, said))
+        values = [cast(NotedValue, asdict(each)) for each in metrics]
+        note: ProgressNote = {"progress": progress, "metrics": values, "log_size": log_size}
+        if self._batch is not None:
+            self._batch.append((run_id, note))
         else:
-            self._tell({"run": run_id, "notes": [said]})
+            self._send({"run": run_id, "notes": [note]})
 
     def move(
         self,
@@ -163,9 +163,9 @@ class WorkerRunQueue:
     def release(self, run_id: str) -> bool:
         """Wake the thread that waits for the end of a run."""
         task = self._tasks.pop(run_id)
-        if self._kept is not None:
-            task.said = [said for teller, said in self._kept if teller == run_id]
-            self._kept = [(teller, said) for teller, said in self._kept if teller != run_id]
+        if self._batch is not None:
+            task.notes = [note for sender, note in self._batch if sender == run_id]
+            self._batch = [(sender, note) for sender, note in self._batch if sender != run_id]
         task.is_over.set()
         return True
 
@@ -209,8 +209,8 @@ class RunWorkerPlugin(WorkerPlugin):
     async def teardown(self, worker: Any) -> None:
         """End all runs. Called by the worker when it closes."""
         self._closing.set()
-        if "_parts" in self.__dict__:
-            _, _, backend = self._parts
+        if "_components" in self.__dict__:
+            _, _, backend = self._components
             backend.abandon()
             await asyncio.to_thread(backend.drain, self._limits.cancel_grace + 2 * KILL_DELAY)
             await asyncio.to_thread(backend.close)
@@ -233,7 +233,7 @@ class RunWorkerPlugin(WorkerPlugin):
             self._execute(run_id, key, attempts, staging, queue, backend)
         except RunWidgetsError as error:
             end = Outcome.failed(RunReason.WORKER_FAILED, error.message)
-            self._tell({"run": run_id, "notes": [], "end": end.to_json()})
+            self._send({"run": run_id, "notes": [], "end": end.to_json()})
 
     def _execute(
         self,
@@ -258,10 +258,10 @@ class RunWorkerPlugin(WorkerPlugin):
         finally:
             staging.drop(run_id)
         if task.end is not None and task.end.reason is RunReason.WORKER_LOST:
-            self._tell({"key": key, "notes": task.said, "lost": self._worker.address})
+            self._send({"key": key, "notes": task.notes, "lost": self._worker.address})
         else:
             end = None if task.end is None else task.end.to_json()
-            self._tell({"run": run_id, "notes": task.said, "end": end, "results": task.results})
+            self._send({"run": run_id, "notes": task.notes, "end": end, "results": task.results})
 
     def _publish(self, run_id: str, results: Sequence[NewFile], staging: Staging) -> None:
         """Store the results of a run, as soon as the store responds."""
@@ -276,11 +276,11 @@ class RunWorkerPlugin(WorkerPlugin):
 
     def _open(self) -> "tuple[Staging, WorkerRunQueue, LocalBackend]":
         with self._opening:
-            return self._parts
+            return self._components
 
     @cached_property
-    def _parts(self) -> "tuple[Staging, WorkerRunQueue, LocalBackend]":
-        staging, queue = open_staging(self._root, self._scratch), WorkerRunQueue(self._tell)
+    def _components(self) -> "tuple[Staging, WorkerRunQueue, LocalBackend]":
+        staging, queue = open_staging(self._root, self._scratch), WorkerRunQueue(self._send)
         backend = LocalBackend(
             queue,
             staging.files,
@@ -296,7 +296,7 @@ class RunWorkerPlugin(WorkerPlugin):
     def _environment(self) -> bytes:
         """Return the installed packages as strict JSON."""
         packages = {each.metadata["Name"]: each.version for each in distributions()}
-        about = {
+        environment = {
             "worker": self._worker.address,
             "host": socket.gethostname(),
             "platform": platform.platform(),
@@ -304,7 +304,7 @@ class RunWorkerPlugin(WorkerPlugin):
             "executable": sys.executable,
             "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
         }
-        return json.dumps(about).encode()
+        return json.dumps(environment).encode()
 
-    def _tell(self, said: ClusterMessage) -> None:
-        self._worker.log_event(self.name, said)
+    def _send(self, message: ClusterMessage) -> None:
+        self._worker.log_event(self.name, message)

@@ -35,13 +35,13 @@ GC_THRESHOLD = 100_000
 
 
 class ForkedRunner:
-    """What all runners of a fork server share, created before any fork.
+    """The objects that all runners of a fork server share, created before any fork.
 
     Parameters
     ----------
     app : ForkableApp
         The application with the kernel.
-    hidden : ImportIsolation
+    isolation : ImportIsolation
         Modules that must be hidden from a kernel.
     generators : Generators
         Random generators that a process must seed again.
@@ -54,14 +54,14 @@ class ForkedRunner:
     def __init__(
         self,
         app: ForkableApp,
-        hidden: ImportIsolation,
+        isolation: ImportIsolation,
         generators: Generators,
         *,
         filters: Sequence[Any],
         arguments: Sequence[str],
     ) -> None:
         self._app = app
-        self._hidden = hidden
+        self._isolation = isolation
         self._generators = generators
         self._filters = filters
         self._arguments = arguments
@@ -79,9 +79,9 @@ class ForkedRunner:
             ``run``, its id, ``folder``, its directory, ``copies``, the folder of static files, and
             optionally ``keeper``, a process with which it ends.
         """
-        become(lambda: self._be_runner(request))
+        become(lambda: self._run_as_runner(request))
 
-    def _be_runner(self, request: "ForkRequest") -> int:
+    def _run_as_runner(self, request: "ForkRequest") -> int:
         """Execute the run, and return the exit code."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -95,27 +95,27 @@ class ForkedRunner:
         os.close(log)
         os.chdir(folder)
         gc.set_threshold(GC_THRESHOLD)
-        self._hidden.show_rest()
+        self._isolation.show_runner_modules()
         state = execute_run(folder, Path(request["copies"]), self._launch, request.get("keeper"))
         return 0 if state is RunState.SUCCESS else 1
 
-    def _launch(self, name: str, cwd: Path, private: Path, transport: str) -> Kernel:
+    def _launch(self, name: str, cwd: Path, socket_folder: Path, transport: str) -> Kernel:
         """Fork a kernel; called in a runner."""
         runner = os.getpid()
 
         def fork(end: socket.socket, file: str) -> int:
             pid = os.fork()
             if pid == 0:
-                become(lambda: self._be_kernel(runner, cwd, transport, end, file))
-            self._hidden.restore_rest()
+                become(lambda: self._run_as_kernel(runner, cwd, transport, end, file))
+            self._isolation.restore_runner_packages()
             return pid
 
         if transport == "zmq":
-            return ZmqKernel(name, cwd, private, fork)
+            return ZmqKernel(name, cwd, socket_folder, fork)
         self._session.pid, self._session.session = os.getpid(), str(uuid.uuid4())
-        return InProcessKernel(fork, self._session, str(private / "kernel.json"))
+        return InProcessKernel(fork, self._session, str(socket_folder / "kernel.json"))
 
-    def _be_kernel(self, runner: int, cwd: Path, transport: str, end: socket.socket, file: str) -> int:
+    def _run_as_kernel(self, runner: int, cwd: Path, transport: str, end: socket.socket, file: str) -> int:
         """Act as a kernel until its end, and return its exit code."""
         os.setsid()
         die_with(runner)
@@ -124,10 +124,10 @@ class ForkedRunner:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        closed, other = os.pipe()  # a spawned kernel has a pipe as its standard input
-        os.close(other)
-        os.dup2(closed, 0)
-        os.close(closed)
+        read_end, write_end = os.pipe()  # a spawned kernel has a pipe as its standard input
+        os.close(write_end)
+        os.dup2(read_end, 0)
+        os.close(read_end)
         os.chdir(cwd)
         os.environ["JPY_PARENT_PID"] = str(runner)
         launcher, *options = self._arguments
@@ -135,7 +135,7 @@ class ForkedRunner:
         gc.set_threshold(*self._threshold)
         self._generators.renew()
         warnings.filters[:] = self._filters  # type: ignore[index]
-        self._hidden.hide_rest()
+        self._isolation.hide_runner_modules()
         if transport == "zmq":
             self._app.connect_zmq(end, file)
         else:
@@ -155,6 +155,6 @@ def _warm_up() -> None:
     """Find translators, and parse and write a notebook, so that no runner does it for the first time."""
     cell = nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]})
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    made = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
-    read = read_stored(serialise(made))
-    serialise(parameterize_notebook(read, {"x": 2}, kernel_name="python3", language="python"))
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    parsed = read_stored(serialise(notebook))
+    serialise(parameterize_notebook(parsed, {"x": 2}, kernel_name="python3", language="python"))

@@ -22,11 +22,11 @@ class ImportIsolation(MetaPathFinder, Loader):
 
     def __init__(self) -> None:
         self._hidden: dict[str, ModuleType] = {}
-        self._forgotten: set[str] = set()
-        self._together: dict[str, set[str]] = {}
-        self._rest: dict[str, ModuleType] = {}
+        self._not_restored: set[str] = set()
+        self._restored_together: dict[str, set[str]] = {}
+        self._runner_modules: dict[str, ModuleType] = {}
         self._packages: dict[str, ModuleType] = {}
-        self._shown: list[str] = []
+        self._restored: list[str] = []
         self._is_runner = False
         self._specs: dict[str, ModuleSpec | None] = {}
         self._edges: dict[str, set[str]] = {}
@@ -34,16 +34,16 @@ class ImportIsolation(MetaPathFinder, Loader):
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Record which module imports which, in the block."""
-        plain, dynamic = builtins.__import__, importlib.import_module
+        original_import, original_import_module = builtins.__import__, importlib.import_module
 
-        def noting(
+        def recording_import(
             name: str,
             globals: Any = None,
             locals: Any = None,
             fromlist: Sequence[str] | None = (),
             level: int = 0,
         ) -> Any:
-            module = plain(name, globals, locals, fromlist or (), level)
+            module = original_import(name, globals, locals, fromlist or (), level)
             importer = globals.get("__name__") if globals else None
             if importer:
                 edges = self._edges.setdefault(importer, set())
@@ -52,22 +52,22 @@ class ImportIsolation(MetaPathFinder, Loader):
                 edges.update(f"{base}.{each}" for each in fromlist or ())
             return module
 
-        def noting_dynamic(name: str, package: str | None = None) -> ModuleType:
-            module = dynamic(name, package)
+        def recording_import_module(name: str, package: str | None = None) -> ModuleType:
+            module = original_import_module(name, package)
             importer = sys._getframe(1).f_globals.get("__name__")
             if importer:
                 self._edges.setdefault(importer, set()).add(module.__name__)
             return module
 
-        builtins.__import__ = noting
-        importlib.import_module = noting_dynamic
+        builtins.__import__ = recording_import
+        importlib.import_module = recording_import_module
         try:
             yield
         finally:
-            builtins.__import__ = plain
-            importlib.import_module = dynamic
+            builtins.__import__ = original_import
+            importlib.import_module = original_import_module
 
-    def hide(self, visible: set[str], runner: str, forgotten: set[str], names: Iterable[str]) -> None:
+    def hide(self, visible: set[str], runner: str, not_restored: set[str], names: Iterable[str]) -> None:
         """Hide the modules that only notebooks import; called once, before any fork.
 
         Parameters
@@ -76,46 +76,46 @@ class ImportIsolation(MetaPathFinder, Loader):
             Names that remain in `sys.modules`.
         runner : str
             The module whose imports are restored in a runner.
-        forgotten : set of str
+        not_restored : set of str
             Names that are not restored: a kernel that imports them executes them again.
         names : iterable of str
             Modules that will be imported; what is restored with them is computed now.
         """
         loaded = set(sys.modules) - visible
         edges = {name: self._edges.get(name, set()) & loaded for name in loaded}
-        needed = (_closure(runner, edges) | {runner} | forgotten) & loaded
-        self._rest = {name: sys.modules[name] for name in needed}
-        self._packages = {name: module for name, module in self._rest.items() if "." not in name}
-        self._forgotten = forgotten
+        needed = (_closure(runner, edges) | {runner} | not_restored) & loaded
+        self._runner_modules = {name: sys.modules[name] for name in needed}
+        self._packages = {name: module for name, module in self._runner_modules.items() if "." not in name}
+        self._not_restored = not_restored
         for name in loaded:
             module = sys.modules.pop(name)
-            if name not in forgotten:
+            if name not in not_restored:
                 self._hidden[name] = module
         for name in (*names, *LATE_IMPORTS):
             parts = name.split(".")
-            for top in (".".join(parts[:count]) for count in range(1, len(parts) + 1)):
-                self._together[top] = _closure(top, edges) - forgotten
+            for package in (".".join(parts[:count]) for count in range(1, len(parts) + 1)):
+                self._restored_together[package] = _closure(package, edges) - not_restored
         sys.meta_path.insert(0, self)
 
-    def show_rest(self) -> None:
+    def show_runner_modules(self) -> None:
         """Restore modules when a runner imports them; called in a runner before its kernel is forked."""
         self._is_runner = True
 
-    def restore_rest(self) -> None:
+    def restore_runner_packages(self) -> None:
         """Restore packages, because some look themselves up; called after the fork of the kernel.
 
         Their contents are restored on import: most are never imported, and each would be a page to copy.
         """
         sys.modules.update(self._packages)
 
-    def hide_rest(self) -> None:
+    def hide_runner_modules(self) -> None:
         """Hide the modules that the runner imported; called in a kernel."""
         self._is_runner = False
-        for name in self._shown:
+        for name in self._restored:
             sys.modules.pop(name, None)
 
     @staticmethod
-    def pure(names: set[str]) -> set[str]:
+    def find_pure(names: set[str]) -> set[str]:
         """Return the modules whose packages contain no compiled module, which can be loaded only once."""
         compiled = {
             name.partition(".")[0]
@@ -126,21 +126,21 @@ class ImportIsolation(MetaPathFinder, Loader):
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """Find a hidden module; the modules that it imported are restored with it."""
-        if self._is_runner and fullname in self._rest:
-            self._shown.append(fullname)
-            return self._specify(fullname, self._rest[fullname])
+        if self._is_runner and fullname in self._runner_modules:
+            self._restored.append(fullname)
+            return self._make_spec(fullname, self._runner_modules[fullname])
         module = self._hidden.pop(fullname, None)
         if module is None:
             return None
-        if fullname not in self._together:
-            self._together[fullname] = _closure(fullname, self._edges) - self._forgotten
-        for name in self._together[fullname]:
+        if fullname not in self._restored_together:
+            self._restored_together[fullname] = _closure(fullname, self._edges) - self._not_restored
+        for name in self._restored_together[fullname]:
             other = self._hidden.pop(name, None)
             if other is not None:
                 sys.modules[name] = other
-        return self._specify(fullname, module)
+        return self._make_spec(fullname, module)
 
-    def _specify(self, name: str, module: ModuleType) -> ModuleSpec:
+    def _make_spec(self, name: str, module: ModuleType) -> ModuleSpec:
         self._specs[name] = module.__spec__
         spec = ModuleSpec(name, self)
         spec._module = module  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What is said to a fork server, and what it says; each message is JSON in one packet."""
+"""The messages to and from a fork server; each is JSON in one packet."""
 
 from typing_extensions import NotRequired, TypedDict
 
@@ -24,7 +24,7 @@ class ServerMessage(TypedDict, total=False):
     unfit: str
     """A module that cannot be preloaded, after which the server ends."""
     reason: str
-    """Why it cannot."""
+    """Why that module cannot be preloaded."""
     run: str
     """A run whose runner has ended."""
     code: int

@@ -36,11 +36,11 @@ MAX_MEMORY = 1_000_000_000
 IDLE_TIME = 600.0
 """Seconds after which an unused server ends."""
 RESTART_DELAY = 60.0
-"""Seconds without a new server after one that failed to start; runs are spawned meanwhile."""
+"""Seconds without a new server after one that failed to start; in the meantime, runs are spawned."""
 MAINTENANCE_INTERVAL = 5.0
 """Seconds between two checks of idle time and memory."""
 PACKET = 64 * 1024
-"""Bytes of a server's response at most."""
+"""Maximum size of a server's response in bytes."""
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,10 @@ Key = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 
 @dataclass(kw_only=True)
 class _Server:
-    """A fork server, from the view of its instance."""
+    """A fork server, as its instance sees it."""
 
     key: Key
-    fit: list[str]
+    preloaded: list[str]
     """Modules that it preloads."""
     modules: frozenset[str]
     """Those modules that are not in the standard library, by which servers are distinguished."""
@@ -77,12 +77,12 @@ class ForkServers:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
         self._servers: list[_Server] = []
-        self._unfit: set[str] = set()
-        self._present: tuple[Any, ...] = ()
+        self._not_preloadable: set[str] = set()
+        self._fingerprint: tuple[Any, ...] = ()
         self._failed_at: dict[Key, float] = {}
-        self._again: set[str] = set()
-        self._next_look = 0.0
-        self._is_able = sys.platform == "linux" and HAS_PIDFD
+        self._forkable_again: set[str] = set()
+        self._next_maintenance = 0.0
+        self._can_fork = sys.platform == "linux" and HAS_PIDFD
 
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
         """Start the server for a template in advance, if there is none.
@@ -139,8 +139,8 @@ class ForkServers:
 
     def may_fork_again(self, run_id: str) -> bool:
         """Return, once, whether the server of a run that never began ended because it was withdrawn."""
-        is_known = run_id in self._again
-        self._again.discard(run_id)
+        is_known = run_id in self._forkable_again
+        self._forkable_again.discard(run_id)
         return is_known
 
     def has(self, run_id: str) -> bool:
@@ -159,36 +159,36 @@ class ForkServers:
         (str, int or None)
             A run that has ended and its exit code; None if it is unknown.
         """
-        listened = {server.control: server for server in self._servers}
-        for control in wait(list(listened), 0):
-            server = listened[control]  # type: ignore[index]
+        by_socket = {server.control: server for server in self._servers}
+        for control in wait(list(by_socket), 0):
+            server = by_socket[control]  # type: ignore[index]
             control = server.control
             try:
-                answer = control.recv(PACKET)
+                packet = control.recv(PACKET)
             except ConnectionResetError:  # it ended with an unread request
-                answer = b""
-            if not answer:
+                packet = b""
+            if not packet:
                 if not server.is_ready and not server.is_retired:
                     self._failed_at[server.key] = time.monotonic()
                 self._discard(server)
                 yield from ((run, None) for run in server.runs)
                 continue
-            said: ServerMessage = json.loads(answer)
-            if "ready" in said:
+            report: ServerMessage = json.loads(packet)
+            if "ready" in report:
                 server.is_ready = True
-            elif "unfit" in said:
-                self._unfit.add(said["unfit"])
-                self._again |= server.runs
+            elif "unfit" in report:
+                self._not_preloadable.add(report["unfit"])
+                self._forkable_again |= server.runs
                 self._retire(server)
-                fit = [name for name in server.fit if name not in self._unfit]
-                self._start(server.key, fit)
-                log.info("runwidgets: %s is not preloaded: %s", said["unfit"], said["reason"])
+                preloaded = [name for name in server.preloaded if name not in self._not_preloadable]
+                self._start(server.key, preloaded)
+                log.info("runwidgets: %s is not preloaded: %s", report["unfit"], report["reason"])
             else:
-                server.runs.discard(said["run"])
+                server.runs.discard(report["run"])
                 server.last_used = time.monotonic()
-                yield said["run"], said["code"]
-        if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + MAINTENANCE_INTERVAL
+                yield report["run"], report["code"]
+        if time.monotonic() >= self._next_maintenance:
+            self._next_maintenance = time.monotonic() + MAINTENANCE_INTERVAL
             self._maintain()
 
     def close(self) -> None:
@@ -206,20 +206,22 @@ class ForkServers:
 
     def _find(self, key: Key, imports: Iterable[str], is_needed: bool) -> _Server | None:
         """Return the best server, ready or not; start a better one if that is worthwhile."""
-        present = fingerprint()
-        if present != self._present:
-            self._present = present
-            self._unfit.clear()
+        current_fingerprint = fingerprint()
+        if current_fingerprint != self._fingerprint:
+            self._fingerprint = current_fingerprint
+            self._not_preloadable.clear()
             can_preload.cache_clear()
             for server in self._servers:
                 self._retire(server)
-        fit = [name for name in sorted(set(imports)) if name not in self._unfit and can_preload(name)]
-        wanted = _installed(fit)
+        preloaded = [
+            name for name in sorted(set(imports)) if name not in self._not_preloadable and can_preload(name)
+        ]
+        wanted = _installed(preloaded)
         usable = [each for each in self._servers if not each.is_retired and each.key == key]
         usable = [each for each in usable if each.modules <= wanted]
         usable.sort(key=lambda each: (each.is_ready, len(each.modules)), reverse=True)
         if not any(each.modules == wanted for each in usable) and self._evict(usable[:1], is_needed):
-            usable.append(self._start(key, fit))
+            usable.append(self._start(key, preloaded))
         return usable[0] if usable else None
 
     def _evict(self, best: list[_Server], is_needed: bool) -> bool:
@@ -228,18 +230,18 @@ class ForkServers:
         The best servers so far are kept. If there is none and one is needed, a server that was only prepared
         and is not ready yet is evicted too.
         """
-        living = [server for server in self._servers if not server.is_retired]
-        if len(living) < MAX_SERVERS:
+        active = [server for server in self._servers if not server.is_retired]
+        if len(active) < MAX_SERVERS:
             return True
         is_urgent = is_needed and not best
         idle = [
-            each for each in living if not each.runs and (each.is_ready or is_urgent) and each not in best
+            each for each in active if not each.runs and (each.is_ready or is_urgent) and each not in best
         ]
         if idle:
             self._retire(min(idle, key=lambda server: server.last_used))
         return bool(idle)
 
-    def _start(self, key: Key, fit: list[str]) -> _Server:
+    def _start(self, key: Key, preloaded: list[str]) -> _Server:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         launcher = importlib.util.find_spec("ipykernel_launcher")
         options, environment = key
@@ -251,7 +253,7 @@ class ForkServers:
             str(theirs.fileno()),
         ]
         arguments = [str(launcher.origin) if launcher else "ipykernel_launcher.py", HISTORY_OPTION]
-        command += [json.dumps(arguments), json.dumps(fit)]
+        command += [json.dumps(arguments), json.dumps(preloaded)]
         with theirs:
             process = subprocess.Popen(
                 command,
@@ -263,7 +265,9 @@ class ForkServers:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        server = _Server(key=key, fit=fit, modules=_installed(fit), process=process, control=ours)
+        server = _Server(
+            key=key, preloaded=preloaded, modules=_installed(preloaded), process=process, control=ours
+        )
         self._servers.append(server)
         return server
 
@@ -287,7 +291,7 @@ class ForkServers:
 
     def _key(self, kernel_name: str) -> Key | None:
         """Return the key of the servers for a kernelspec, or None if its kernel cannot be forked."""
-        if not self._is_able:
+        if not self._can_fork:
             return None
         options = python_options(kernel_name, kernelspecs())
         if options is None:

@@ -1,4 +1,4 @@
-"""Which modules are imported before the forks: those that are installed and do not change meanwhile.
+"""Which modules are preloaded: those that are installed and do not change while a server runs.
 
 It also decides which kernelspecs can be forked at all: IPython's on this very interpreter.
 """
@@ -54,9 +54,14 @@ def python_options(kernel_name: str, _specs: tuple[Any, ...]) -> tuple[str, ...]
     except NoSuchKernel:
         return None
     python, *rest = spec.argv or [""]
-    is_ours = PYTHON.fullmatch(python) or os.path.abspath(python) == os.path.abspath(sys.executable)
-    tail = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    if not is_ours or spec.env or "kernel_provisioner" in spec.metadata or rest[-4:] != tail:
+    is_this_python = PYTHON.fullmatch(python) or os.path.abspath(python) == os.path.abspath(sys.executable)
+    launcher_arguments = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    if (
+        not is_this_python
+        or spec.env
+        or "kernel_provisioner" in spec.metadata
+        or rest[-4:] != launcher_arguments
+    ):
         return None
     return tuple(rest[:-4])
 
@@ -106,7 +111,7 @@ def _profile() -> list[Path]:
 
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return about.st_mtime_ns, about.st_ino
+    return status.st_mtime_ns, status.st_ino

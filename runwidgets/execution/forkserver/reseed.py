@@ -28,13 +28,13 @@ class Generators:
     def watch(self) -> Iterator[None]:
         """Record the generators of `random` that seed themselves in the block."""
         seed = random.Random.seed
-        seen = self._python
+        generators = self._python
 
-        def noting(self: random.Random, a: Any = None, version: int = 2) -> None:
+        def recording_seed(self: random.Random, a: Any = None, version: int = 2) -> None:
             seed(self, a, version)
-            (seen.add if a is None else seen.discard)(self)
+            (generators.add if a is None else generators.discard)(self)
 
-        random.Random.seed = noting  # type: ignore[method-assign]
+        random.Random.seed = recording_seed  # type: ignore[method-assign]
         try:
             yield
         finally:

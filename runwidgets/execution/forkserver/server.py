@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runwidgets.execution.forkserver.messages import ForkRequest, ServerMessage
 
 PACKET = 64 * 1024
-"""Bytes of a request or a response at most."""
+"""Maximum size of a request or a response in bytes."""
 START_TIMEOUT = 60
 """Seconds within which the modules must be imported."""
 SAFE_THREADS = {"jemalloc_bg_thd"}
@@ -62,7 +62,7 @@ class ForkServer:
     def __init__(self, control: socket.socket, arguments: Sequence[str]) -> None:
         self._control = control
         self._arguments = arguments
-        self._hidden = ImportIsolation()
+        self._isolation = ImportIsolation()
         self._generators = Generators()
         self._runners: dict[int, str] = {}
 
@@ -75,21 +75,21 @@ class ForkServer:
             Modules of the templates.
         """
         app = ForkableApp.instance()
-        with self._generators.watch(), self._hidden.watch():
+        with self._generators.watch(), self._isolation.watch():
             app.prepare(self._arguments[1:])
             visible = {name for name in sys.modules if not name.startswith(SERVER_MODULES)}
             for module in modules:
                 self._import(module)
             filters = warnings.filters[:]
-            fit = set(sys.modules)
+            notebook_modules = set(sys.modules)
             app.warm_up()
             make_runner = self._import_runner()
-            forgotten = self._hidden.pure(set(sys.modules) - fit)
+            not_restored = self._isolation.find_pure(set(sys.modules) - notebook_modules)
         self._generators.find()
         self._runner = make_runner(
-            app, self._hidden, self._generators, filters=filters, arguments=self._arguments
+            app, self._isolation, self._generators, filters=filters, arguments=self._arguments
         )
-        self._hidden.hide(visible, make_runner.__module__, forgotten, modules)
+        self._isolation.hide(visible, make_runner.__module__, not_restored, modules)
         gc.collect()
         gc.freeze()
         collapse_pages()
@@ -99,7 +99,7 @@ class ForkServer:
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._tell({"ready": os.getpid()})
+        self._send({"ready": os.getpid()})
         is_open = True
         while is_open or self._runners:
             watched = [wake_read, self._control.fileno()] if is_open else [wake_read]
@@ -126,19 +126,19 @@ class ForkServer:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._tell({"run": self._runners.pop(pid), "code": os.waitstatus_to_exitcode(status)})
+            self._send({"run": self._runners.pop(pid), "code": os.waitstatus_to_exitcode(status)})
 
     def _import(self, name: str) -> None:
         """Preload a module; report it and end if a notebook would notice that."""
-        with warnings.catch_warnings(record=True) as warned:
-            said = _OutputDetector()
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with warnings.catch_warnings(record=True) as caught_warnings:
+            output = _OutputDetector()
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 try:
                     _import(name)
                 except Exception as error:
                     self._refuse(name, f"{type(error).__name__}: {error}")
         _fork_once()
-        if said.is_loud or warned:
+        if output.has_output or caught_warnings:
             self._refuse(name, "it prints or warns while it is imported")
         if threads := _other_threads() - SAFE_THREADS:
             self._refuse(name, f"it leaves threads behind: {', '.join(threads)}")
@@ -151,21 +151,21 @@ class ForkServer:
         return ForkedRunner
 
     def _refuse(self, module: str, reason: str) -> NoReturn:
-        self._tell({"unfit": module, "reason": reason})
+        self._send({"unfit": module, "reason": reason})
         os._exit(0)
 
-    def _tell(self, answer: "ServerMessage") -> None:
+    def _send(self, message: "ServerMessage") -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the other end is closed
-            self._control.send(json.dumps(answer).encode())
+            self._control.send(json.dumps(message).encode())
 
 
 class _OutputDetector:
     """A text stream that records whether anything was written."""
 
-    is_loud = False
+    has_output = False
 
     def write(self, text: str) -> int:
-        self.is_loud = self.is_loud or bool(text)
+        self.has_output = self.has_output or bool(text)
         return len(text)
 
     def flush(self) -> None:

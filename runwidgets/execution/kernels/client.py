@@ -48,7 +48,7 @@ class InProcessClient:
         """Whether every received message has been requested."""
         return self.shell_channel.messages.empty() and self.iopub_channel.messages.empty()
 
-    def take(self, parts: list[bytes]) -> None:
+    def dispatch(self, parts: list[bytes]) -> None:
         """Put a message into the queue of its channel.
 
         The result is that of ``Session.deserialize``, except that dates in parent headers, which nobody
@@ -109,7 +109,7 @@ class InProcessKernel(Kernel):
     session : Session
         The session with the kernel's key.
     connection_file : str
-        The connection file that the kernel is told; it does not exist, because there are no sockets.
+        The connection file whose path the kernel gets; it does not exist, because there are no sockets.
     """
 
     way = "direct"
@@ -141,6 +141,6 @@ class InProcessKernel(Kernel):
 
     def _read(self) -> None:
         for parts in self._receiver.receive():
-            self.client.take(parts)
+            self.client.dispatch(parts)
         if self._receiver.is_closed:
             asyncio.get_running_loop().remove_reader(self._end.fileno())

@@ -132,8 +132,8 @@ class ForkableKernel(IPythonKernel):
     def instance(cls, *arguments: Any, **traits: Any) -> "ForkableKernel":
         """Return the kernel, with the channels that it has at present."""
         if not cls.initialized():
-            made: ForkableKernel = super().instance(*arguments, **traits)
-            return made
+            created: ForkableKernel = super().instance(*arguments, **traits)
+            return created
         kernel: ForkableKernel = super().instance()
         del traits["parent"], traits["user_ns"]
         for name, value in traits.items():
@@ -195,19 +195,21 @@ class ForkableApp(IPKernelApp):
         )
         self.init_path()
         self.init_shell()
-        if self._is_plain:
+        if self._runs_no_user_code:
             self._initialize_user()
 
     @property
-    def _is_plain(self) -> bool:
+    def _runs_no_user_code(self) -> bool:
         """Whether no code of the user is executed when a kernel starts."""
         assert self.profile_dir is not None
         folder = Path(self.profile_dir.startup_dir)
         startup = [each for each in folder.iterdir() if each.suffix in {".py", ".ipy"}]
-        asked = (self.extensions, self.exec_lines, self.exec_files, self.code_to_run, self.file_to_run)
-        chosen = (self.extra_extensions, self.module_to_run, self.gui, self.matplotlib, self.pylab)
-        stored = "StoreMagics" in self.config
-        return not (any(asked + chosen) or stored or startup or os.environ.get("PYTHONSTARTUP"))
+        user_code = (self.extensions, self.exec_lines, self.exec_files, self.code_to_run, self.file_to_run)
+        user_options = (self.extra_extensions, self.module_to_run, self.gui, self.matplotlib, self.pylab)
+        has_store_magics = "StoreMagics" in self.config
+        return not (
+            any(user_code + user_options) or has_store_magics or startup or os.environ.get("PYTHONSTARTUP")
+        )
 
     def warm_up(self) -> None:
         """Use what is created on first use: compilers, formatters, tracebacks."""
@@ -229,9 +231,9 @@ class ForkableApp(IPKernelApp):
         end : socket.socket
             The kernel's end.
         connection_file : str
-            The connection file that it is told; it does not exist.
+            The connection file whose path it gets; it does not exist.
         """
-        self._name_file(connection_file)
+        self._set_connection_file(connection_file)
         self.configure_tornado_logger()
         self._renew_session(self.session.key)
         self.iopub_thread = publisher = Publisher(Sender(end))
@@ -265,7 +267,7 @@ class ForkableApp(IPKernelApp):
             The connection file.
         """
         self._end = end
-        self._name_file(connection_file)
+        self._set_connection_file(connection_file)
         self.load_connection_file()
         self._renew_session(self.session.key)
         self.init_sockets()
@@ -283,19 +285,19 @@ class ForkableApp(IPKernelApp):
     def serve(self) -> None:
         """Run the kernel until the other end is closed, or the notebook ends it."""
         loop = IOLoop.current()
-        waiting: asyncio.Queue[list[zmq.Message]] = asyncio.Queue()
+        messages: asyncio.Queue[list[zmq.Message]] = asyncio.Queue()
         receiver = Receiver(self._end)
 
         def read() -> None:
             for parts in receiver.receive():
-                waiting.put_nowait([zmq.Message(part) for part in parts])
+                messages.put_nowait([zmq.Message(part) for part in parts])
             if receiver.is_closed:
                 asyncio_loop.remove_reader(end)
                 loop.add_callback(loop.stop)
 
         async def shell_main() -> None:  # the name of IPython's own function, which tracebacks show
             while True:  # one task for all cells, so that context variables persist between cells
-                await self.kernel.dispatch_shell(await waiting.get())
+                await self.kernel.dispatch_shell(await messages.get())
 
         end = self._end.fileno()
         asyncio_loop: asyncio.AbstractEventLoop = loop.asyncio_loop  # type: ignore[attr-defined]
@@ -326,11 +328,11 @@ class ForkableApp(IPKernelApp):
         if key != self.session.key:
             self.session.key = key
 
-    def _name_file(self, connection_file: str) -> None:
+    def _set_connection_file(self, connection_file: str) -> None:
         self.config.IPKernelApp.connection_file = self.connection_file = connection_file
 
     def _begin(self) -> None:
-        if not self._is_plain:
+        if not self._runs_no_user_code:
             self._initialize_user()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -356,8 +358,8 @@ def _has_children() -> bool:
     for task in os.listdir("/proc/self/task"):
         with (
             suppress(FileNotFoundError, ProcessLookupError),
-            open(f"/proc/self/task/{task}/children") as listed,
+            open(f"/proc/self/task/{task}/children") as children,
         ):
-            if listed.read():
+            if children.read():
                 return True
     return False

@@ -1,4 +1,4 @@
-"""The kernel of a run, from the view of its runner: communication, end and exit status.
+"""The kernel of a run, as its runner sees it: communication, end and exit status.
 
 There are three kinds: spawned by its kernelspec's own launcher, over IPC sockets (any language); forked, over
 IPC sockets; forked and direct, over a socket pair. They are distinguished here and nowhere else.
@@ -60,7 +60,7 @@ class Kernel:
         try:
             await asyncio.wait_for(self._start(), timeout)
             self._exit_fd = watch_for_end(self.pid)
-            asyncio.get_running_loop().add_reader(self._exit_fd, self._see_end)
+            asyncio.get_running_loop().add_reader(self._exit_fd, self._on_end)
             ready, ended = (
                 asyncio.create_task(self._wait_until_ready()),
                 asyncio.create_task(self._has_ended.wait()),
@@ -119,7 +119,7 @@ class Kernel:
         is_oom = self.reason is RunReason.OUT_OF_MEMORY
         return f"the kernel was killed by {signal_name(-self._code)}{': out of memory' if is_oom else ''}"
 
-    def _see_end(self) -> None:
+    def _on_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._exit_fd)
         self._code = self._reap()
         self._has_ended.set()

@@ -109,9 +109,9 @@ class Receiver:
 def _split(body: bytes) -> list[bytes]:
     (count,) = COUNT.unpack_from(body)
     sizes = struct.unpack_from(f"={count}I", body, COUNT.size)
-    at = COUNT.size * (1 + count)
+    offset = COUNT.size * (1 + count)
     parts = []
     for size in sizes:
-        parts.append(body[at : at + size])
-        at += size
+        parts.append(body[offset : offset + size])
+        offset += size
     return parts

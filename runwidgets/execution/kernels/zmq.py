@@ -33,7 +33,7 @@ DRAIN_WAIT = 100
 """Milliseconds of silence after which a dead kernel's messages count as read."""
 
 
-def private_folder(run_id: str) -> Path:
+def find_socket_folder(run_id: str) -> Path:
     """Return the folder for the sockets of a run's kernel.
 
     Socket paths must be short: if the folder for temporary files has a long path, as on macOS, the sockets
@@ -75,7 +75,7 @@ class ZmqKernel(Kernel):
         Name of the kernelspec.
     cwd : Path
         The working folder.
-    private : Path
+    socket_folder : Path
         Folder for its sockets, which does not exist yet.
     fork : callable, optional
         See `Fork`; None to spawn the kernelspec's command.
@@ -86,23 +86,23 @@ class ZmqKernel(Kernel):
         The kernelspec is not installed.
     """
 
-    def __init__(self, name: str, cwd: Path, private: Path, fork: Fork | None = None) -> None:
+    def __init__(self, name: str, cwd: Path, socket_folder: Path, fork: Fork | None = None) -> None:
         super().__init__()
         self.way = "spawned" if fork is None else "forked"
         self._name = name
         self._cwd = cwd
-        self._private = private
+        self._socket_folder = socket_folder
         self._manager: AsyncKernelManager | None = None
         self._end: socket.socket | None = None
         if fork is None:
             find_kernelspec(name)  # raises before anything is created
-        private.mkdir(mode=0o700)
-        self._file = str(private / "kernel.json")
+        socket_folder.mkdir(mode=0o700)
+        self._file = str(socket_folder / "kernel.json")
         if fork is not None:
             # As a kernel manager does, which would search all kernelspecs and provisioners first.
             key = secrets.token_hex().encode()
             write_connection_file(
-                self._file, transport="ipc", ip=str(private / "kernel"), key=key, kernel_name=name
+                self._file, transport="ipc", ip=str(socket_folder / "kernel"), key=key, kernel_name=name
             )
             self._end, theirs = open_pair()
             self.pid = fork(theirs, self._file)
@@ -138,14 +138,14 @@ class ZmqKernel(Kernel):
         A current kernel sends a welcome message to subscribers. To others a request is repeated until its
         status arrives.
         """
-        heard = asyncio.ensure_future(self.client.iopub_channel.get_msg())
+        first_output = asyncio.ensure_future(self.client.iopub_channel.get_msg())
         try:
-            while not heard.done():
+            while not first_output.done():
                 self.client.kernel_info()
                 await self.client.shell_channel.get_msg()
-                await asyncio.wait({heard}, timeout=STATUS_WAIT)
+                await asyncio.wait({first_output}, timeout=STATUS_WAIT)
         finally:
-            heard.cancel()
+            first_output.cancel()
 
     async def _drain(self) -> None:
         """Wait for a moment of silence: messages of a dead kernel may still be in transit."""
@@ -167,4 +167,4 @@ class ZmqKernel(Kernel):
         if hasattr(self, "client"):
             self.client.stop_channels()
         self._context.destroy(linger=0)
-        shutil.rmtree(self._private, ignore_errors=True)
+        shutil.rmtree(self._socket_folder, ignore_errors=True)

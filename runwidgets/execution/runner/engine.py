@@ -44,10 +44,10 @@ class _Manager(NotebookExecutionManager):
 
     def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **options: Any) -> None:
         """Record the end of a cell, and its duration."""
-        noted = cell.metadata.papermill
-        began, noted["start_time"] = noted["start_time"], None
+        metadata = cell.metadata.papermill
+        began, metadata["start_time"] = metadata["start_time"], None
         super().cell_complete(cell, cell_index, **options)
-        noted["start_time"], noted["duration"] = began, time.monotonic() - self._began
+        metadata["start_time"], metadata["duration"] = began, time.monotonic() - self._began
 
 
 class _Client(PapermillNotebookClient):
@@ -58,8 +58,8 @@ class _Client(PapermillNotebookClient):
         self.recorder = recorder
         self.kernel = kernel
         self._stream: NotebookNode | None = None
-        self._parts: list[str] = []
-        self._later: asyncio.TimerHandle | None = None
+        self._chunks: list[str] = []
+        self._snapshot_timer: asyncio.TimerHandle | None = None
         self._sizes: dict[str, int] = {}
 
     def execute(self, **options: Any) -> NotebookNode:
@@ -77,7 +77,7 @@ class _Client(PapermillNotebookClient):
             except (RuntimeError, OSError) as error:
                 recorder.failure = _not_started(error)
                 return
-            recorder.tell("kernel", pid=self.kernel.pid, way=self.kernel.way)
+            recorder.write("kernel", pid=self.kernel.pid, way=self.kernel.way)
             stop.watch(self.kernel.pid)
             reach("kernel up")
             await self._execute_cells()
@@ -96,24 +96,24 @@ class _Client(PapermillNotebookClient):
     async def _execute_cells(self) -> None:
         """Execute the cells until one fails or a stop is requested."""
         recorder = self.recorder
-        code = {
+        code_indices = {
             index for index, cell in enumerate(self.nb.cells) if self._is_code(cell) and cell.source.strip()
         }
-        recorder.cells = len(code)
-        assign = _after_parameters(self.nb.cells) if recorder.secrets else None
-        if assign == -1:
+        recorder.cells = len(code_indices)
+        secrets_index = _after_parameters(self.nb.cells) if recorder.secrets else None
+        if secrets_index == -1:
             await self._assign_secrets()
         for index, cell in enumerate(self.nb.cells):
             if recorder.stop.is_requested:
                 break
-            if index in code:
+            if index in code_indices:
                 recorder.cell += 1
                 first = next(line for line in cell.source.splitlines() if line.strip())
                 recorder.flush_report()
-                recorder.tell("cell", cell=recorder.cell, cells=recorder.cells, source=first.strip()[:200])
+                recorder.write("cell", cell=recorder.cell, cells=recorder.cells, source=first.strip()[:200])
             if not await self._execute(cell, index):
                 break
-            if index == assign:
+            if index == secrets_index:
                 await self._assign_secrets()
 
     async def _async_poll_kernel_alive(self) -> None:
@@ -186,16 +186,16 @@ class _Client(PapermillNotebookClient):
         if self.recorder.secrets:
             message["content"] = self.recorder.mask(message["content"])
         if message["msg_type"] == "update_display_data":
-            self._read(message["content"].get("data", {}), message["content"].get("metadata", {}))
-            message["content"] = self._cap(message["content"])
+            self._read_display(message["content"].get("data", {}), message["content"].get("metadata", {}))
+            message["content"] = self._truncate(message["content"])
         output: NotebookNode | None = super().process_message(message, *arguments, **options)
         wait = self.recorder.wait_for_snapshot()
-        if self._later is None:
-            self._later = asyncio.get_running_loop().call_later(max(wait, 0.05), self._snapshot)
+        if self._snapshot_timer is None:
+            self._snapshot_timer = asyncio.get_running_loop().call_later(max(wait, 0.05), self._snapshot)
         return output
 
     def _snapshot(self) -> None:
-        self._later = None
+        self._snapshot_timer = None
         self._end_stream()
         self.recorder.flush_report()
         self._save()
@@ -214,12 +214,12 @@ class _Client(PapermillNotebookClient):
             if self._extend(outs, content):
                 return None
         elif "data" in content:
-            self._read(content["data"], content.get("metadata", {}))
+            self._read_display(content["data"], content.get("metadata", {}))
         self._end_stream()
-        content = self._cap(content)
+        content = self._truncate(content)
         out: NotebookNode | None = super().output(outs, {**msg, "content": content}, display_id, cell_index)
         if out is not None and out.output_type == "stream" and outs and outs[-1] is out:
-            self._stream, self._parts = out, [out.text]
+            self._stream, self._chunks = out, [out.text]
         return out
 
     def _extend(self, outs: list[NotebookNode], content: dict[str, Any]) -> bool:
@@ -230,24 +230,24 @@ class _Client(PapermillNotebookClient):
         if self.clear_before_next_output or any(self.output_hook_stack.values()):
             return False
         text = content["text"]
-        granted = self.recorder.take(len(text))
+        granted = self.recorder.reserve_output(len(text))
         if granted == len(text):
-            self._parts.append(text)
-        elif self._parts[-1] != _CUT:
-            self._parts.extend([text[:granted], _CUT])
+            self._chunks.append(text)
+        elif self._chunks[-1] != _CUT:
+            self._chunks.extend([text[:granted], _CUT])
         return True
 
     def _end_stream(self) -> None:
         """Join the chunks of the last stream; done once per stream, not once per chunk."""
-        if self._stream is not None and len(self._parts) > 1:
-            self._stream["text"] = "".join(self._parts)
-        self._stream, self._parts = None, []
+        if self._stream is not None and len(self._chunks) > 1:
+            self._stream["text"] = "".join(self._chunks)
+        self._stream, self._chunks = None, []
 
-    def _cap(self, content: dict[str, Any]) -> dict[str, Any]:
+    def _truncate(self, content: dict[str, Any]) -> dict[str, Any]:
         """Return the content of a message, truncated at the limit of the run's outputs."""
         if "text" in content:
             text = content["text"]
-            granted = self.recorder.take(len(text))
+            granted = self.recorder.reserve_output(len(text))
             return content if granted == len(text) else {**content, "text": text[:granted] + _CUT}
         if "data" not in content:
             return content
@@ -256,23 +256,23 @@ class _Client(PapermillNotebookClient):
         if display is not None:  # an update replaces the previous output
             self._sizes[display] = max(size, before)
         grown = max(0, size - before)
-        if self.recorder.take(grown) == grown:
+        if self.recorder.reserve_output(grown) == grown:
             return content
         return {**content, "data": {"text/plain": _CUT.strip()}, "metadata": {}}
 
-    def _read(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    def _read_display(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Extract metrics and progress from a display."""
         match data.get(METRIC_TYPE):
             case {"name": str(name), "value": value, "step": int() | float() as step} if math.isfinite(step):
-                self.recorder.tell("metric", name=name, value=strict(value), step=step)
+                self.recorder.write("metric", name=name, value=strict(value), step=step)
             case {"name": str(name), "value": value}:
-                self.recorder.tell("metric", name=name, value=strict(value))
+                self.recorder.write("metric", name=name, value=strict(value))
         match data.get(PROGRESS_TYPE):
             case {"fraction": int() | float() as fraction, "text": str(text)} if 0 <= fraction <= 1:
                 self.recorder.report(fraction, text)
         for mime_type, value in data.items():
             if SCRAP_TYPE.fullmatch(mime_type) and metadata.get("scrapbook", {}).get("data"):
-                self.recorder.tell("metric", name=value["name"], value=strict(value["data"]))
+                self.recorder.write("metric", name=value["name"], value=strict(value["data"]))
 
 
 _CUT = "\n[output cut here: the run's outputs are full; the log has more]\n"
@@ -334,8 +334,8 @@ def _not_started(error: RuntimeError | OSError) -> Outcome:
     reason = RunReason.KERNEL_NOT_STARTED
     if isinstance(error, OSError) and reason_of(error) is RunReason.STORAGE_FULL:
         reason = RunReason.STORAGE_FULL
-    said = error.strerror if isinstance(error, OSError) else error
-    return Outcome.failed(reason, f"the kernel did not start: {said}")
+    problem = error.strerror if isinstance(error, OSError) else error
+    return Outcome.failed(reason, f"the kernel did not start: {problem}")
 
 
 def _after_parameters(cells: list[NotebookNode]) -> int:

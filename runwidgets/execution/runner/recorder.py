@@ -93,13 +93,13 @@ class Recorder:
         with self._disk("the log"):
             os.write(self._log, content)
 
-    def tell(self, kind: JournalKind, **values: Any) -> None:
-        """Write a line into the journal."""
+    def write(self, kind: JournalKind, **values: Any) -> None:
+        """Write a record into the journal."""
         with self._disk("the journal"):
             self.journal.write(kind, **values)
 
-    def take(self, size: int) -> int:
-        """Return how many bytes of an output may still be stored, at most `size`."""
+    def reserve_output(self, size: int) -> int:
+        """Reserve bytes for an output; return how many of them may be stored, at most `size`."""
         granted = min(size, self._outputs_left)
         self._outputs_left -= granted
         return granted
@@ -141,7 +141,7 @@ class Recorder:
     def flush_report(self) -> None:
         """Write the pending progress report."""
         if self._report is not None:
-            self.tell("progress", **self._report)
+            self.write("progress", **self._report)
             self._report = None
             self._next_report = time.monotonic() + PROGRESS_INTERVAL
 

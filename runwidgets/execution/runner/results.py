@@ -65,8 +65,8 @@ def place_inputs(folder: Path, description: RunDescription, copies: Path, limits
     """
     workdir = folder / WORKDIR
     static = [(each, copies / each["sha256"][:2] / each["sha256"]) for each in description["inputs"]]
-    given = [(each, folder / UPLOADS / each["fileId"]) for each in description["files"]]
-    for each, source in static + given:
+    uploaded = [(each, folder / UPLOADS / each["fileId"]) for each in description["files"]]
+    for each, source in static + uploaded:
         target = workdir / each["path"]
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
@@ -74,7 +74,7 @@ def place_inputs(folder: Path, description: RunDescription, copies: Path, limits
             target.symlink_to(source)
         else:
             shutil.copyfile(source, target)
-    return {each["path"]: each["sha256"] for each, _ in static + given}
+    return {each["path"]: each["sha256"] for each, _ in static + uploaded}
 
 
 def collect_results(

@@ -26,7 +26,7 @@ from papermill.version import version as papermill_version
 
 from runwidgets.execution.journal import JOURNAL_FORMAT, JournalWriter, count_attempts
 from runwidgets.execution.kernels.kernel import Kernel
-from runwidgets.execution.kernels.zmq import ZmqKernel, private_folder
+from runwidgets.execution.kernels.zmq import ZmqKernel, find_socket_folder
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
 from runwidgets.execution.runner.engine import ENGINE
@@ -55,9 +55,9 @@ Launch = Callable[[str, Path, Path, str], Kernel]
 """Creates a kernel: kernelspec, working folder, folder for its sockets, ``config.transport``."""
 
 
-def spawn_kernel(name: str, cwd: Path, private: Path, _transport: str) -> Kernel:
+def spawn_kernel(name: str, cwd: Path, socket_folder: Path, _transport: str) -> Kernel:
     """Return a kernel that is started by its kernelspec's own launcher."""
-    return ZmqKernel(name, cwd, private)
+    return ZmqKernel(name, cwd, socket_folder)
 
 
 def execute_run(
@@ -83,8 +83,8 @@ def execute_run(
     """
     become_reaper()
     description: RunDescription = json.loads((folder / RUN_FILE).read_text("utf-8"))
-    earlier = count_attempts(folder / JOURNAL)
-    is_last = earlier >= description["config"].get("retries", 0)
+    earlier_attempts = count_attempts(folder / JOURNAL)
+    is_last = earlier_attempts >= description["config"].get("retries", 0)
     journal = JournalWriter(folder / JOURNAL)
     limits = Limits.from_json(description["limits"])
     stop = Stop(limits.cancel_grace, kill_descendants)
@@ -96,7 +96,7 @@ def execute_run(
     files: list[FoundResult] = []
     reach("started")
     try:
-        if earlier:
+        if earlier_attempts:
             empty_folder(folder / WORKDIR)
         placed = place_inputs(folder, description, copies, limits)
         reach("laid out")
@@ -120,7 +120,7 @@ def execute_run(
     finally:
         kill_descendants()
         reap_children()
-        shutil.rmtree(private_folder(folder.name), ignore_errors=True)
+        shutil.rmtree(find_socket_folder(folder.name), ignore_errors=True)
         if stop.outcome is not None:
             outcome, files = stop.outcome, []
         if is_last or outcome.state is not RunState.ERROR:
@@ -150,7 +150,7 @@ def _execute(
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)
     try:
-        kernel = launch(name, cwd, private_folder(folder.name), config.get("transport", "auto"))
+        kernel = launch(name, cwd, find_socket_folder(folder.name), config.get("transport", "auto"))
     except NoSuchKernel:
         message = f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"
         raise RunFailedError(Outcome.failed(RunReason.KERNEL_NOT_STARTED, message)) from None
@@ -216,12 +216,14 @@ def read_stored(content: bytes) -> NotebookNode:
         With the metadata that papermill fills in.
     """
     notebook: NotebookNode = nbformat.v4.reads(content.decode())
-    nothing: dict[str, dict[str, str]] = {
+    empty_metadata: dict[str, dict[str, str]] = {
         "default_parameters": {},
         "parameters": {},
         "environment_variables": {},
     }
-    notebook.metadata.setdefault("papermill", nbformat.from_dict({**nothing, "version": papermill_version}))
+    notebook.metadata.setdefault(
+        "papermill", nbformat.from_dict({**empty_metadata, "version": papermill_version})
+    )
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])
         cell.metadata.setdefault("papermill", nbformat.NotebookNode())

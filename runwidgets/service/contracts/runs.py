@@ -15,7 +15,7 @@ key                                                                     when
 
 A **result file** is ``{id, name, title?, caption?, widget?, format?, mimeType, size, sha256}``, the
 **progress** ``{cell, cells, fraction, text, source, heartbeatAt}``: ``cell`` counts code cells from 1
-is 0 before the first one.
+and is 0 before the first one.
 """
 
 from abc import ABC, abstractmethod
@@ -353,7 +353,7 @@ class RunService(ABC):
         run_id : str
             The run, in any state.
         limit : int, optional
-            Points of each series at most, 2 or more, evenly spaced; None for all.
+            Maximum number of points per series, at least 2, evenly spaced; None for all.
 
         Returns
         -------

@@ -236,7 +236,7 @@ class SweepService(ABC):
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
         """Hold back the waiting runs of a sweep, or release them; runs that are RUNNING continue.
 
-        Meanwhile, other runs take the slots.
+        While a sweep is paused, other runs take the slots.
 
         Parameters
         ----------
@@ -264,7 +264,7 @@ class SweepService(ABC):
     def rerun_failed(self, sweep_id: str) -> SweepHandle:
         """Give each point whose run ended in ERROR or CANCELED a new run, with the current template.
 
-        All such points or none get one. The earlier runs stay in the group.
+        Either all such points get one, or none. The earlier runs stay in the group.
 
         Parameters
         ----------

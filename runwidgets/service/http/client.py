@@ -78,32 +78,32 @@ class HttpClient:
         RunWidgetsError
             The error of the server, or `ServiceUnavailableError` if there is no response.
         """
-        given = {each.wire: arguments.get(each.name) for each in route.body}
-        body = {name: value for name, value in given.items() if value is not None}
+        values = {each.wire_name: arguments.get(each.name) for each in route.body}
+        body = {name: value for name, value in values.items() if value is not None}
         content = None
         if route.body:
             content = json.dumps(body, default=_not_json).encode()
         with self.our_errors():
-            answer = self.client.request(
+            response = self.client.request(
                 route.verb,
                 route.url(arguments),
                 params=self.query(route, arguments),
                 content=content,
                 headers={"Content-Type": "application/json"} if content is not None else {},
             )
-            check(answer)
-            return cast(R, answer.json() if answer.content else None)
+            raise_error(response)
+            return cast(R, response.json() if response.content else None)
 
     def query(self, route: Route, arguments: Mapping[str, object]) -> dict[str, str]:
         """Return the query of a route for some arguments; None values are omitted."""
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for each in route.query:
             value = arguments.get(each.name)
             if isinstance(value, list):
-                found[each.wire] = ",".join(map(str, value))
+                values[each.wire_name] = ",".join(map(str, value))
             elif value is not None:
-                found[each.wire] = str(value).lower() if isinstance(value, bool) else str(value)
-        return found
+                values[each.wire_name] = str(value).lower() if isinstance(value, bool) else str(value)
+        return values
 
     def open(self, route: Route[P, IO[bytes]], *_: P.args, **arguments: P.kwargs) -> IO[bytes]:
         """Open the file that a route offers for download; nothing is read ahead.
@@ -128,13 +128,13 @@ class HttpClient:
         exact = quote(name.encode("utf-8", "surrogatepass"), safe="")
         content_type = f"application/octet-stream; name*=UTF-8''{exact}"
         with self.our_errors():
-            answer = self.client.request(
+            response = self.client.request(
                 "POST",
                 TAKE_FILE.url({"group_id": group_id}),
                 files={"file": ("file", cast("IO[bytes]", _PlainReader(file)), content_type)},
             )
-            check(answer)
-            return cast(UploadHandle, answer.json())
+            raise_error(response)
+            return cast(UploadHandle, response.json())
 
     def stream(self, path: str, headers: dict[str, str]) -> httpx.Response:
         """Begin a GET request whose response is read later."""
@@ -142,12 +142,12 @@ class HttpClient:
             raise ServiceUnavailableError(self.url, "the connection was closed", "connect again")
         with self.our_errors():
             request = self.client.build_request("GET", path, headers=headers)
-            answer = self.client.send(request, stream=True)
-            if not answer.is_success:
-                answer.read()
-                answer.close()
-            check(answer)
-            return answer
+            response = self.client.send(request, stream=True)
+            if not response.is_success:
+                response.read()
+                response.close()
+            raise_error(response)
+            return response
 
     @contextlib.contextmanager
     def our_errors(self) -> Iterator[None]:
@@ -160,12 +160,12 @@ class HttpClient:
             ) from error
 
 
-def check(answer: httpx.Response) -> None:
+def raise_error(response: httpx.Response) -> None:
     """Raise the error that a response contains.
 
     Parameters
     ----------
-    answer : httpx.Response
+    response : httpx.Response
         Already read, if it is not a success.
 
     Raises
@@ -173,15 +173,15 @@ def check(answer: httpx.Response) -> None:
     RunWidgetsError
         An instance of the class that the server raised.
     """
-    if answer.is_success:
+    if response.is_success:
         return
     try:
-        body = answer.json()
+        body = response.json()
     except (ValueError, UnicodeDecodeError):
         body = {}
     if not isinstance(body, dict):
         body = {}
-    error = from_json(body, answer.status_code)
+    error = from_json(body, response.status_code)
     raise error
 
 
@@ -205,23 +205,23 @@ class RemoteFile(io.RawIOBase):
 
     Parameters
     ----------
-    wire : Wire
+    client : HttpClient
         The connection.
     path : str
         Path of the route.
     """
 
-    def __init__(self, wire: HttpClient, path: str) -> None:
+    def __init__(self, client: HttpClient, path: str) -> None:
         super().__init__()
-        self._wire = wire
+        self._client = client
         self._path = path
         self._position = 0
         self._rest = b""
-        self._answer: httpx.Response | None = None
-        answer = self._begin()
-        self._has_ranges = answer.headers.get("Accept-Ranges") == "bytes"
-        self._size = int(answer.headers.get("Content-Length", 0))
-        self._tag = answer.headers.get("Etag")
+        self._response: httpx.Response | None = None
+        response = self._begin()
+        self._has_ranges = response.headers.get("Accept-Ranges") == "bytes"
+        self._size = int(response.headers.get("Content-Length", 0))
+        self._tag = response.headers.get("Etag")
 
     def readable(self) -> bool:
         """Return True: the file is readable."""
@@ -249,7 +249,7 @@ class RemoteFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read the next bytes."""
-        if self._answer is None:
+        if self._response is None:
             if self._position >= self._size:
                 return 0
             headers = {"Range": f"bytes={self._position}-"}
@@ -275,12 +275,12 @@ class RemoteFile(io.RawIOBase):
         super().close()
 
     def _begin(self, headers: dict[str, str] | None = None) -> httpx.Response:
-        self._answer = self._wire.stream(self._path, {"Accept-Encoding": "identity", **(headers or {})})
-        self._pieces = self._answer.iter_raw(RECEIVE_CHUNK)
-        return self._answer
+        self._response = self._client.stream(self._path, {"Accept-Encoding": "identity", **(headers or {})})
+        self._pieces = self._response.iter_raw(RECEIVE_CHUNK)
+        return self._response
 
     def _drop(self) -> None:
-        answer = getattr(self, "_answer", None)
-        if answer is not None:
-            answer.close()
-        self._answer, self._rest = None, b""
+        response = getattr(self, "_response", None)
+        if response is not None:
+            response.close()
+        self._response, self._rest = None, b""

@@ -30,14 +30,14 @@ STOP_CHECK_INTERVAL = 0.25
 class RemoteEventService(EventService):
     """Events of a server."""
 
-    def __init__(self, wire: HttpClient) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
 
     def last_event(self) -> int:
         """Return the ``seq`` of the newest event; see `EventService`."""
-        answer = self._wire.stream(FOLLOW_EVENTS.pattern, {"Accept": "text/event-stream"})
-        with contextlib.closing(answer), self._wire.our_errors():
-            for name, data in read_stream(answer):
+        response = self._client.stream(FOLLOW_EVENTS.pattern, {"Accept": "text/event-stream"})
+        with contextlib.closing(response), self._client.our_errors():
+            for name, data in read_stream(response):
                 if name == "hello":
                     return int(data["seq"])
         raise ServiceUnavailableError("events", "the stream ended before its first event", "try again")
@@ -56,9 +56,9 @@ class RemoteEventService(EventService):
         for a minute.
         """
         arguments = {"group_id": group_id, "run_id": run_id, "sweep_id": sweep_id}
-        query = self._wire.query(FOLLOW_EVENTS, arguments)
+        query = self._client.query(FOLLOW_EVENTS, arguments)
         path = str(httpx.URL(FOLLOW_EVENTS.pattern, params=query))
-        listener = _Listener(self._wire, path, after)
+        listener = _Listener(self._client, path, after)
         # The first connection is made here, so that an unknown group raises at once.
         listener.connect()
         return self._take(listener, stop or threading.Event())
@@ -85,16 +85,16 @@ class RemoteEventService(EventService):
 class _Listener:
     """A thread that reads the event stream into a queue, and reconnects when the stream is cut."""
 
-    def __init__(self, wire: HttpClient, path: str, after: int) -> None:
+    def __init__(self, client: HttpClient, path: str, after: int) -> None:
         self.items: queue.Queue[RunEvent | RunWidgetsError] = queue.Queue(BUFFERED_EVENTS)
-        self._wire = wire
+        self._client = client
         self._path = path
         self._after = after
         self._stop = threading.Event()
-        self._answer: httpx.Response | None = None
+        self._response: httpx.Response | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._read, name="runwidgets-listener", daemon=True)
-        wire.listeners.add(self)
+        client.listeners.add(self)
 
     @property
     def is_stopped(self) -> bool:
@@ -104,9 +104,9 @@ class _Listener:
     def connect(self) -> None:
         """Open the stream at the last event seen."""
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(self._after)}
-        answer = self._wire.stream(self._path, headers)
+        response = self._client.stream(self._path, headers)
         with self._lock:
-            self._answer = answer
+            self._response = response
 
     def start(self) -> None:
         """Start the thread."""
@@ -116,24 +116,24 @@ class _Listener:
         """End the thread, even while it waits for the server."""
         self._stop.set()
         with self._lock:
-            if self._answer is not None:
-                _shut_down(self._answer)
+            if self._response is not None:
+                _shut_down(self._response)
         if self._thread.is_alive():
             self._thread.join(STOP_CHECK_INTERVAL)
 
     def _read(self) -> None:
-        pause, heard = RECONNECT_DELAYS[0], time.monotonic()
+        pause, last_contact = RECONNECT_DELAYS[0], time.monotonic()
         while not self._stop.is_set():
             try:
-                if self._answer is None:
+                if self._response is None:
                     self.connect()
-                answer = self._answer
-                if answer is not None and not self._stop.is_set():
-                    for name, data in read_stream(answer):
+                response = self._response
+                if response is not None and not self._stop.is_set():
+                    for name, data in read_stream(response):
                         pause = RECONNECT_DELAYS[0]
                         self._pass_on(name, data)
             except ServiceUnavailableError as error:
-                if self._wire.client.is_closed or time.monotonic() - heard > SILENCE_TIMEOUT:
+                if self._client.client.is_closed or time.monotonic() - last_contact > SILENCE_TIMEOUT:
                     self._put(error)
                     return
             except RunWidgetsError as error:
@@ -143,10 +143,10 @@ class _Listener:
                 pass  # cut; reconnected below
             finally:
                 with self._lock:
-                    if self._answer is not None:
-                        heard = time.monotonic()
-                        self._answer.close()
-                    self._answer = None
+                    if self._response is not None:
+                        last_contact = time.monotonic()
+                        self._response.close()
+                    self._response = None
             self._stop.wait(pause)
             pause = min(2 * pause, RECONNECT_DELAYS[1])
 
@@ -164,12 +164,12 @@ class _Listener:
             return
 
 
-def read_stream(answer: httpx.Response) -> Iterator[tuple[str, StreamPosition | RunEvent]]:
+def read_stream(response: httpx.Response) -> Iterator[tuple[str, StreamPosition | RunEvent]]:
     """Split a stream of server-sent events into its events.
 
     Parameters
     ----------
-    answer : httpx.Response
+    response : httpx.Response
         Not read yet.
 
     Yields
@@ -180,7 +180,7 @@ def read_stream(answer: httpx.Response) -> Iterator[tuple[str, StreamPosition | 
         Its data.
     """
     name, lines = "", []
-    for line in answer.iter_lines():
+    for line in response.iter_lines():
         if line.startswith("event:"):
             name = line[6:].strip()
         elif line.startswith("data:"):
@@ -190,10 +190,10 @@ def read_stream(answer: httpx.Response) -> Iterator[tuple[str, StreamPosition | 
             name, lines = "", []
 
 
-def _shut_down(answer: httpx.Response) -> None:
+def _shut_down(response: httpx.Response) -> None:
     # A read in another thread ends when the socket is shut down, not when it is closed.
-    stream = answer.extensions.get("network_stream")
-    given = stream.get_extra_info("socket") if stream is not None else None
-    if isinstance(given, socket.socket):
+    stream = response.extensions.get("network_stream")
+    connection = stream.get_extra_info("socket") if stream is not None else None
+    if isinstance(connection, socket.socket):
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(given, socket.SHUT_RDWR)
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -39,18 +39,18 @@ from runwidgets.service.routes.routes import DESCRIBE_SERVICE
 class RemoteRunService(RunService):
     """Runs on a server."""
 
-    def __init__(self, wire: HttpClient) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
 
     def start_run(
         self, group_id: str, arguments: list[Argument], config: RunConfig | None = None
     ) -> RunHandle:
         """Accept a run; see `RunService`."""
-        return self._wire.call(runs.START_RUN, group_id=group_id, arguments=arguments, config=config)
+        return self._client.call(runs.START_RUN, group_id=group_id, arguments=arguments, config=config)
 
     def get_run(self, run_id: str) -> RunHandle:
         """Return the handle of a run; see `RunService`."""
-        return self._wire.call(runs.GET_RUN, run_id=run_id)
+        return self._client.call(runs.GET_RUN, run_id=run_id)
 
     def list_runs(
         self,
@@ -61,56 +61,56 @@ class RemoteRunService(RunService):
         before: str | None = None,
     ) -> RunList:
         """List the runs of a group, oldest first; see `RunService`."""
-        return self._wire.call(runs.LIST_RUNS, group_id=group_id, state=state, limit=limit, before=before)
+        return self._client.call(runs.LIST_RUNS, group_id=group_id, state=state, limit=limit, before=before)
 
     def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> TablePage:
         """Return the runs of a group as rows, newest first; see `RunService`."""
-        return self._wire.call(runs.GET_TABLE, group_id=group_id, before=before, limit=limit)
+        return self._client.call(runs.GET_TABLE, group_id=group_id, before=before, limit=limit)
 
     def cancel_run(self, run_id: str, reason: str | None = None) -> RunHandle:
         """Stop an active run; see `RunService`."""
-        return self._wire.call(runs.CANCEL_RUN, run_id=run_id, reason=reason)
+        return self._client.call(runs.CANCEL_RUN, run_id=run_id, reason=reason)
 
     def prune_run(self, run_id: str, message: str | None = None) -> RunHandle:
         """Stop an active run because it is not promising; see `RunService`."""
-        return self._wire.call(runs.PRUNE_RUN, run_id=run_id, message=message)
+        return self._client.call(runs.PRUNE_RUN, run_id=run_id, message=message)
 
     def rerun(self, run_id: str) -> RunHandle:
         """Start a run with the arguments and settings of an earlier one; see `RunService`."""
-        return self._wire.call(runs.RERUN, run_id=run_id)
+        return self._client.call(runs.RERUN, run_id=run_id)
 
     def delete_run(self, run_id: str) -> RunHandle:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
-        self._wire.call(runs.DELETE_RUN, run_id=run_id)
+        self._client.call(runs.DELETE_RUN, run_id=run_id)
         return handle
 
     def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:
         """Open a result file of a SUCCESS run; see `RunService`."""
-        return self._wire.open(runs.GET_RESULT_FILE, run_id=run_id, file_id=file_id)
+        return self._client.open(runs.GET_RESULT_FILE, run_id=run_id, file_id=file_id)
 
     def get_result_archive(self, run_id: str) -> IO[bytes]:
         """Open an archive of all result files of a SUCCESS run; see `RunService`."""
-        return self._wire.open(runs.GET_RESULT_ARCHIVE, run_id=run_id)
+        return self._client.open(runs.GET_RESULT_ARCHIVE, run_id=run_id)
 
     def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
         """Return a part of what the notebook printed; see `RunService`."""
-        return self._wire.call(runs.GET_LOG, run_id=run_id, offset=offset)
+        return self._client.call(runs.GET_LOG, run_id=run_id, offset=offset)
 
     def get_series(self, run_id: str, limit: int | None = None) -> RunSeries:
         """Return the series that a run recorded; see `RunService`."""
-        return self._wire.call(runs.GET_SERIES, run_id=run_id, limit=limit)
+        return self._client.call(runs.GET_SERIES, run_id=run_id, limit=limit)
 
     def get_notebook(self, run_id: str) -> IO[bytes]:
         """Open the executed notebook; see `RunService`."""
-        return self._wire.open(runs.GET_NOTEBOOK, run_id=run_id)
+        return self._client.open(runs.GET_NOTEBOOK, run_id=run_id)
 
 
 class RemoteSweepService(SweepService):
     """Sweeps on a server."""
 
-    def __init__(self, wire: HttpClient) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
 
     def start_sweep(
         self,
@@ -120,54 +120,54 @@ class RemoteSweepService(SweepService):
         name: str | None = None,
     ) -> SweepHandle:
         """Accept a sweep; see `SweepService`."""
-        return self._wire.call(
+        return self._client.call(
             sweeps.START_SWEEP, group_id=group_id, arguments=arguments, config=config, name=name
         )
 
     def get_sweep(self, sweep_id: str) -> SweepHandle:
         """Return the handle of a sweep; see `SweepService`."""
-        return self._wire.call(sweeps.GET_SWEEP, sweep_id=sweep_id)
+        return self._client.call(sweeps.GET_SWEEP, sweep_id=sweep_id)
 
     def list_sweeps(self, group_id: str) -> SweepList:
         """List the sweeps of a group; see `SweepService`."""
-        return self._wire.call(sweeps.LIST_SWEEPS, group_id=group_id)
+        return self._client.call(sweeps.LIST_SWEEPS, group_id=group_id)
 
     def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> TablePage:
         """Return the points of a sweep as rows; see `SweepService`."""
-        return self._wire.call(sweeps.GET_POINTS, sweep_id=sweep_id, after=after, limit=limit)
+        return self._client.call(sweeps.GET_POINTS, sweep_id=sweep_id, after=after, limit=limit)
 
     def add_points(self, sweep_id: str, arguments: list[list[Argument]]) -> SweepAddition:
         """Add points to a sweep; see `SweepService`."""
-        return self._wire.call(sweeps.ADD_POINTS, sweep_id=sweep_id, arguments=arguments)
+        return self._client.call(sweeps.ADD_POINTS, sweep_id=sweep_id, arguments=arguments)
 
     def cancel_sweep(
         self, sweep_id: str, reason: str | None = None, pending_only: bool = False
     ) -> SweepHandle:
         """Stop the active runs of a sweep; see `SweepService`."""
-        return self._wire.call(
+        return self._client.call(
             sweeps.CANCEL_SWEEP, sweep_id=sweep_id, reason=reason, pending_only=pending_only
         )
 
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
         """Hold back the waiting runs of a sweep, or release them; see `SweepService`."""
-        return self._wire.call(sweeps.PAUSE_SWEEP, sweep_id=sweep_id, paused=paused)
+        return self._client.call(sweeps.PAUSE_SWEEP, sweep_id=sweep_id, paused=paused)
 
     def rerun_failed(self, sweep_id: str) -> SweepHandle:
         """Give each point that failed a new run; see `SweepService`."""
-        return self._wire.call(sweeps.RERUN_FAILED, sweep_id=sweep_id)
+        return self._client.call(sweeps.RERUN_FAILED, sweep_id=sweep_id)
 
     def delete_sweep(self, sweep_id: str) -> SweepHandle:
         """Remove a sweep with the runs that it started; see `SweepService`."""
         handle = self.get_sweep(sweep_id)
-        self._wire.call(sweeps.DELETE_SWEEP, sweep_id=sweep_id)
+        self._client.call(sweeps.DELETE_SWEEP, sweep_id=sweep_id)
         return handle
 
 
 class RemoteWorkflowService(WorkflowService):
     """Workflows on a server."""
 
-    def __init__(self, wire: HttpClient) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
 
     def create_workflow(
         self,
@@ -177,7 +177,7 @@ class RemoteWorkflowService(WorkflowService):
         identifier: str | None = None,
     ) -> WorkflowHandle:
         """Register a notebook; see `WorkflowService`."""
-        return self._wire.call(
+        return self._client.call(
             catalog.CREATE_WORKFLOW,
             source=source,
             name=name,
@@ -187,30 +187,30 @@ class RemoteWorkflowService(WorkflowService):
 
     def list_workflows(self) -> WorkflowList:
         """List the workflows; see `WorkflowService`."""
-        return self._wire.call(catalog.LIST_WORKFLOWS)
+        return self._client.call(catalog.LIST_WORKFLOWS)
 
     def get_workflow(self, workflow_id: str) -> WorkflowHandle:
         """Return the handle of a workflow; see `WorkflowService`."""
-        return self._wire.call(catalog.GET_WORKFLOW, workflow_id=workflow_id)
+        return self._client.call(catalog.GET_WORKFLOW, workflow_id=workflow_id)
 
     def get_leaderboard(
         self, workflow_id: str, order_by: list[str] | None = None, include_all: bool = False
     ) -> Leaderboard:
         """Rank the successful runs of a workflow; see `WorkflowService`."""
-        return self._wire.call(
+        return self._client.call(
             catalog.GET_LEADERBOARD, workflow_id=workflow_id, order_by=order_by, include_all=include_all
         )
 
     def delete_workflow(self, workflow_id: str) -> None:
         """Remove a workflow with its groups, uploads and runs; see `WorkflowService`."""
-        self._wire.call(catalog.DELETE_WORKFLOW, workflow_id=workflow_id)
+        self._client.call(catalog.DELETE_WORKFLOW, workflow_id=workflow_id)
 
 
 class RemoteGroupService(GroupService):
     """Groups on a server."""
 
-    def __init__(self, wire: HttpClient) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
 
     def create_group(
         self,
@@ -222,7 +222,7 @@ class RemoteGroupService(GroupService):
         identifier: str | None = None,
     ) -> GroupHandle:
         """Add a group to a workflow; see `GroupService`."""
-        return self._wire.call(
+        return self._client.call(
             catalog.CREATE_GROUP,
             workflow_id=workflow_id,
             name=name,
@@ -235,49 +235,49 @@ class RemoteGroupService(GroupService):
     def list_groups(self, workflow_id: str | None = None) -> GroupList:
         """List the groups that the user may read; see `GroupService`."""
         if workflow_id is None:
-            return self._wire.call(catalog.LIST_GROUPS)
-        return self._wire.call(catalog.LIST_GROUPS_OF_WORKFLOW, workflow_id=workflow_id)
+            return self._client.call(catalog.LIST_GROUPS)
+        return self._client.call(catalog.LIST_GROUPS_OF_WORKFLOW, workflow_id=workflow_id)
 
     def get_group(self, group_id: str) -> GroupHandle:
         """Return the handle of a group; see `GroupService`."""
-        return self._wire.call(catalog.GET_GROUP, group_id=group_id)
+        return self._client.call(catalog.GET_GROUP, group_id=group_id)
 
     def update_group(
         self, group_id: str, name: str | None = None, members: list[str] | None = None
     ) -> GroupHandle:
         """Rename a group, or set its members; see `GroupService`."""
-        return self._wire.call(catalog.UPDATE_GROUP, group_id=group_id, name=name, members=members)
+        return self._client.call(catalog.UPDATE_GROUP, group_id=group_id, name=name, members=members)
 
     def delete_group(self, group_id: str) -> None:
         """Remove a group with its uploads and runs; see `GroupService`."""
-        self._wire.call(catalog.DELETE_GROUP, group_id=group_id)
+        self._client.call(catalog.DELETE_GROUP, group_id=group_id)
 
 
 class RemoteUploadService(UploadService):
     """Uploads on a server."""
 
-    def __init__(self, wire: HttpClient) -> None:
-        self._wire = wire
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
 
     def upload_file(self, group_id: str, file: IO[bytes], name: str) -> UploadHandle:
         """Store a file with a group; see `UploadService`."""
-        return self._wire.upload(group_id, file, name)
+        return self._client.upload(group_id, file, name)
 
     def take_file(self, group_id: str, path: str) -> UploadHandle:
         """Store a copy of a file of the server with a group; see `UploadService`."""
-        return self._wire.call(catalog.TAKE_FILE, group_id=group_id, path=path)
+        return self._client.call(catalog.TAKE_FILE, group_id=group_id, path=path)
 
     def list_uploaded_files(self, group_id: str) -> UploadList:
         """List the uploads of a group; see `UploadService`."""
-        return self._wire.call(catalog.LIST_UPLOADED_FILES, group_id=group_id)
+        return self._client.call(catalog.LIST_UPLOADED_FILES, group_id=group_id)
 
     def get_uploaded_file(self, group_id: str, file_id: str) -> IO[bytes]:
         """Open an upload; see `UploadService`."""
-        return self._wire.open(catalog.GET_UPLOADED_FILE, group_id=group_id, file_id=file_id)
+        return self._client.open(catalog.GET_UPLOADED_FILE, group_id=group_id, file_id=file_id)
 
     def delete_file(self, group_id: str, file_id: str) -> None:
         """Remove an upload; see `UploadService`."""
-        self._wire.call(catalog.DELETE_FILE, group_id=group_id, file_id=file_id)
+        self._client.call(catalog.DELETE_FILE, group_id=group_id, file_id=file_id)
 
 
 def open_remote(url: str, token: str | None) -> Api:
@@ -295,15 +295,15 @@ def open_remote(url: str, token: str | None) -> Api:
     Api
         The services; their `close` closes the connections.
     """
-    wire = HttpClient(url, token)
+    client = HttpClient(url, token)
     return Api(
-        workflows=RemoteWorkflowService(wire),
-        groups=RemoteGroupService(wire),
-        uploads=RemoteUploadService(wire),
-        runs=RemoteRunService(wire),
-        sweeps=RemoteSweepService(wire),
-        events=RemoteEventService(wire),
-        url=wire.url,
-        store=lru_cache(lambda: wire.call(DESCRIBE_SERVICE)["store"]),
-        close=wire.close,
+        workflows=RemoteWorkflowService(client),
+        groups=RemoteGroupService(client),
+        uploads=RemoteUploadService(client),
+        runs=RemoteRunService(client),
+        sweeps=RemoteSweepService(client),
+        events=RemoteEventService(client),
+        url=client.url,
+        store=lru_cache(lambda: client.call(DESCRIBE_SERVICE)["store"]),
+        close=client.close,
     )

@@ -114,16 +114,19 @@ def _examine(files: FileStore, database: Database, recheck_delay: float) -> Repo
     if damage is not None:
         return Report([Violation(1, "database", f"it is damaged: {damage}")], 0, 0)
     run_ids = read_run_ids(database)
-    look = _Inspection(files, database)
-    violations = {*look.at_runs(run_ids), *look.at_root()}
+    inspection = _Inspection(files, database)
+    violations = {*inspection.check_runs(run_ids), *inspection.check_root()}
     if violations:
         threading.Event().wait(recheck_delay)
-        wrong = {(each.invariant, each.subject) for each in violations}
+        reported = {(each.invariant, each.subject) for each in violations}
         subjects = {each.subject for each in violations}
-        again = _Inspection(files, database)
-        seen = [*again.at_runs(each for each in run_ids if f"run {each}" in subjects), *again.at_root()]
-        violations = {each for each in seen if (each.invariant, each.subject) in wrong}
-    return Report(sorted(violations), len(run_ids), look.files)
+        second_inspection = _Inspection(files, database)
+        rechecked = [
+            *second_inspection.check_runs(each for each in run_ids if f"run {each}" in subjects),
+            *second_inspection.check_root(),
+        ]
+        violations = {each for each in rechecked if (each.invariant, each.subject) in reported}
+    return Report(sorted(violations), len(run_ids), inspection.files)
 
 
 class _Inspection:
@@ -138,16 +141,16 @@ class _Inspection:
         self.files = 0
         """Number of files checked so far."""
 
-    def at_runs(self, run_ids: Iterable[str]) -> Iterator[Violation]:
+    def check_runs(self, run_ids: Iterable[str]) -> Iterator[Violation]:
         """Check runs against every rule."""
         for run_id in run_ids:
             rows = read_run(self._database, run_id)
             if rows is not None:  # else the run was deleted in the meantime
                 self.files += len(rows.files)
                 with self._files.view_run(run_id) as folder:
-                    yield from self._at_run(run_id, rows, folder)
+                    yield from self._check_run(run_id, rows, folder)
 
-    def _at_run(self, run_id: str, rows: Rows, folder: Path) -> Iterator[Violation]:
+    def _check_run(self, run_id: str, rows: Rows, folder: Path) -> Iterator[Violation]:
         invariant, subject = 1, f"run {run_id}"
         try:
             run = ObservedRun(rows, folder, self._processes[run_id], self._instances)
@@ -161,7 +164,7 @@ class _Inspection:
             except DAMAGE_ERRORS as error:
                 yield Violation(invariant, subject, f"its files are damaged: {error!r}")
 
-    def at_root(self) -> Iterator[Violation]:
+    def check_root(self) -> Iterator[Violation]:
         """Check the directories against the rows, and the rows against the directories."""
         for orphan in find_orphaned_files(self._files, self._database, time.time(), REPORT_AGES):
             yield Violation(11, orphan.key, "it is an orphan")
@@ -169,9 +172,9 @@ class _Inspection:
         if needed is None:
             yield Violation(1, "database", "a template in it cannot be read")
         for digest in sorted(needed or ()):
-            yield from self._at_file(copy_key(digest), digest)
+            yield from self._check_file(copy_key(digest), digest)
         for row in read_uploads(self._database):
-            yield from self._at_file(upload_key(row.group_id, row.id, row.name), row.sha256)
+            yield from self._check_file(upload_key(row.group_id, row.id, row.name), row.sha256)
         for invariant, sweep_id, problem in find_broken_sweeps(self._database):
             yield Violation(invariant, f"sweep {sweep_id}", problem)
         for run_id in find_orphans(self._database):
@@ -181,7 +184,7 @@ class _Inspection:
                 alive = ", ".join(map(str, sorted(self._processes[run_id])))
                 yield Violation(12, f"run {run_id}", f"it was deleted, but its processes {alive} are alive")
 
-    def _at_file(self, key: str, sha256: str) -> Iterator[Violation]:
+    def _check_file(self, key: str, sha256: str) -> Iterator[Violation]:
         self.files += 1
         found = self._files.find_hash(key)
         if found is None:

@@ -115,7 +115,7 @@ def executes_once(run: ObservedRun) -> Problems:
     if run.state is RunState.PENDING and started:
         yield "it is PENDING, but was started"
     if run.state is RunState.SUCCESS and before != "finished":
-        yield "it is SUCCESS, but its journal does not say that it finished"
+        yield "it is SUCCESS, but its journal does not record its end"
 
 
 def leaves_no_process(run: ObservedRun) -> Problems:
@@ -139,7 +139,7 @@ def has_intact_results(run: ObservedRun) -> Problems:
         elif path.stat().st_size != row["size"]:
             yield f"result file {row['name']} has {path.stat().st_size} bytes instead of {row['size']}"
         elif hash_file(path)[0] != row["sha256"]:
-            yield f"result file {row['name']} has a changed content"
+            yield f"result file {row['name']} has changed content"
     if run.description is not None:
         names |= {each["path"] for each in [*run.description["inputs"], *run.description["files"]]}
         for output in run.description["template"]["outputs"]:
@@ -175,9 +175,9 @@ def has_valid_notebook(run: ObservedRun) -> Problems:
         for cell in run.notebook["cells"]
         if cell["cell_type"] == "code" and SKIP_TAG not in cell["metadata"].get("tags", [])
     ]
-    told = [cell["metadata"].get("runwidgets", {}).get("status") for cell in cells]
+    statuses = [cell["metadata"].get("runwidgets", {}).get("status") for cell in cells]
     is_over = False
-    for number, status in enumerate(told, 1):
+    for number, status in enumerate(statuses, 1):
         if status not in CELL_STATUSES:
             yield f"code cell {number} does not state its result"
         elif status == "running" and not run.is_moving:
@@ -289,8 +289,8 @@ def _values(run: ObservedRun, description: RunDescription) -> dict[str, object]:
         )
         if not each.secret
     ]
-    open_names = {each.name for each in parameters}
-    arguments = [each for each in run.run["arguments"] if each["name"] in open_names]
+    visible_names = {each.name for each in parameters}
+    arguments = [each for each in run.run["arguments"] if each["name"] in visible_names]
     values = check_arguments(parameters, arguments, lambda _: True, Limits.from_json(description["limits"]))
     paths = {each["fileId"]: each["path"] for each in description["files"]}
     for name, value in values.items():

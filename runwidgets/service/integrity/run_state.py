@@ -40,7 +40,7 @@ class ObservedRun:
         The run directory, which may be missing or damaged.
     processes : collection of int
         Ids of processes on this machine that carry the run's id.
-    services : collection of str
+    instances : collection of str
         The live instances.
     """
 
@@ -67,7 +67,7 @@ class ObservedRun:
 
     @cached_property
     def reasons(self) -> list[str | None]:
-        """Why it is in each of these states, as its events tell; None where that needs no reason."""
+        """The reason of each of these states in its events; None for a state without a reason."""
         return [event["data"].get("reason") for event in self.events if event["kind"] == "state"]
 
     @cached_property

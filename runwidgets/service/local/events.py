@@ -59,18 +59,20 @@ class InstanceEvents:
     ) -> Iterator[RunEvent]:
         """Yield events, waiting for new ones; see `EventService`."""
         while stop is None or not stop.is_set():
-            seen = self._database.changes
+            changes = self._database.changes
             events = self.read_events(after, EVENT_BATCH, group_id, run_id, sweep_id)
             for event in events:
                 after = event["seq"]
                 yield event
             if len(events) < EVENT_BATCH:
-                self._wait(seen, stop)
+                self._wait(changes, stop)
 
-    def _wait(self, seen: int, stop: threading.Event | None) -> None:
+    def _wait(self, changes: int, stop: threading.Event | None) -> None:
         """Wait until there may be events: of this process, or of others, which only PostgreSQL notifies."""
         deadline = time.monotonic() + (0.0 if self._database.is_sqlite else NOTIFY_TIMEOUT)
-        while self._database.wait_for_change(seen, POLL_INTERVAL) == seen and time.monotonic() < deadline:
+        while (
+            self._database.wait_for_change(changes, POLL_INTERVAL) == changes and time.monotonic() < deadline
+        ):
             if stop is not None and stop.is_set():
                 return
 
@@ -78,8 +80,8 @@ class InstanceEvents:
 class LocalEventService(EventService):
     """Events of the store, for one user."""
 
-    def __init__(self, parts: Components, events: InstanceEvents, user: str | None) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, events: InstanceEvents, user: str | None) -> None:
+        self._components = components
         self._events = events
         self._user = user
 
@@ -96,21 +98,23 @@ class LocalEventService(EventService):
         sweep_id: str | None = None,
     ) -> Iterator[RunEvent]:
         """Yield events in order; see `EventService`."""
-        parts = self._parts
+        components = self._components
         if run_id is not None:
-            parts.policy.check(self._user, parts.catalog.get_group(parts.runs.get(run_id).group_id))
+            components.policy.check(
+                self._user, components.catalog.get_group(components.runs.get(run_id).group_id)
+            )
         if group_id is not None:
-            parts.group(self._user, group_id)
+            components.group(self._user, group_id)
         if sweep_id is not None:
-            parts.group(self._user, parts.sweeps.get(sweep_id).group_id)
+            components.group(self._user, components.sweeps.get(sweep_id).group_id)
         events = self._events.follow_events(after, group_id, run_id, stop, sweep_id)
         return (event for event in events if self._is_allowed(event["groupId"]))
 
     def _is_allowed(self, group_id: str) -> bool:
-        if self._parts.policy.reader(self._user) is None:
+        if self._components.policy.reader(self._user) is None:
             return True
-        mine = self._parts.catalog.list_groups(None, self._user or "")
-        return any(group.id == group_id for group in mine)
+        groups = self._components.catalog.list_groups(None, self._user or "")
+        return any(group.id == group_id for group in groups)
 
 
 def event_json(row: Row[Any]) -> RunEvent:

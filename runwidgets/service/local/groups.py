@@ -22,8 +22,8 @@ CheckConfig: TypeAlias = Callable[[object, str], RunConfig]
 class LocalGroupService(GroupService):
     """Groups of the store, for one user."""
 
-    def __init__(self, parts: Components, user: str | None, check_config: CheckConfig) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, user: str | None, check_config: CheckConfig) -> None:
+        self._components = components
         self._user = user
         self._check_config = check_config
 
@@ -37,49 +37,49 @@ class LocalGroupService(GroupService):
         identifier: str | None = None,
     ) -> GroupHandle:
         """Add a group to a workflow; see `GroupService`."""
-        parts = self._parts
-        version = parts.templates.current(parts.catalog.get_workflow(workflow_id))
-        declared = parse_parameters(parameters or [], parts.limits)
-        taken = {each["name"] for each in version.template["handle"]["parameters"]}
+        components = self._components
+        version = components.templates.current(components.catalog.get_workflow(workflow_id))
+        declared = parse_parameters(parameters or [], components.limits)
+        template_names = {each["name"] for each in version.template["handle"]["parameters"]}
         for parameter in declared:
-            if parameter.name in taken:
+            if parameter.name in template_names:
                 raise InvalidParameterError(parameter.name, "the template already declares it")
         self._check_name(workflow_id, name)
-        group_id = check_identifier(identifier, "group", parts.catalog)
+        group_id = check_identifier(identifier, "group", components.catalog)
         values: NewGroup = {
             "id": group_id,
             "workflow_id": workflow_id,
-            "name": check_name(name, parts.limits),
+            "name": check_name(name, components.limits),
             "owner": self._user,
             "parameters": [parameter.to_json() for parameter in declared],
             "config": self._check_config(engine_config, "engineConfig"),
         }
-        parts.catalog.add_group(
+        components.catalog.add_group(
             values, sorted({*check_usernames(members), *([self._user] if self._user else [])})
         )
         return self.get_group(group_id)
 
     def list_groups(self, workflow_id: str | None = None) -> GroupList:
         """List the groups that the user may read; see `GroupService`."""
-        parts = self._parts
+        components = self._components
         if workflow_id is not None:
-            parts.catalog.get_workflow(workflow_id)
-        rows = parts.catalog.list_groups(workflow_id, parts.policy.reader(self._user))
+            components.catalog.get_workflow(workflow_id)
+        rows = components.catalog.list_groups(workflow_id, components.policy.reader(self._user))
         return {"groups": [{"id": row.id, "name": row.name, "workflow": row.workflow_id} for row in rows]}
 
     def get_group(self, group_id: str) -> GroupHandle:
         """Return the handle of a group; see `GroupService`."""
-        parts = self._parts
-        row = parts.group(self._user, group_id)
-        version = parts.templates.current(parts.catalog.get_workflow(row.workflow_id))
-        members = parts.catalog.get_members(group_id)
+        components = self._components
+        row = components.group(self._user, group_id)
+        version = components.templates.current(components.catalog.get_workflow(row.workflow_id))
+        members = components.catalog.get_members(group_id)
         return {
             "id": row.id,
             "name": row.name,
             "workflow": row.workflow_id,
             "members": [{"id": username, "username": username} for username in members],
             "parameters": [*version.template["handle"]["parameters"], *row.parameters],
-            "files": [upload_handle(each) for each in parts.catalog.list_uploads(group_id)],
+            "files": [upload_handle(each) for each in components.catalog.list_uploads(group_id)],
             "config": row.config,
         }
 
@@ -87,26 +87,28 @@ class LocalGroupService(GroupService):
         self, group_id: str, name: str | None = None, members: list[str] | None = None
     ) -> GroupHandle:
         """Rename a group, or set its members; see `GroupService`."""
-        parts = self._parts
-        row = parts.group(self._user, group_id)
+        components = self._components
+        row = components.group(self._user, group_id)
         if name is not None and name != row.name:
-            self._check_name(row.workflow_id, check_name(name, parts.limits))
+            self._check_name(row.workflow_id, check_name(name, components.limits))
         usernames = None
         if members is not None:
             usernames = sorted({*check_usernames(members), *([row.owner] if row.owner else [])})
-        parts.catalog.update_group(group_id, name, usernames)
+        components.catalog.update_group(group_id, name, usernames)
         return self.get_group(group_id)
 
     def delete_group(self, group_id: str) -> None:
         """Remove a group; see `GroupService`."""
-        parts = self._parts
-        row = parts.group(self._user, group_id)
+        components = self._components
+        row = components.group(self._user, group_id)
         if row.is_default:
             raise ConstraintViolationError(
                 f"group {group_id}", "it is the default group", "delete its workflow instead"
             )
-        parts.remove_runs([group_id], f"group {group_id}", lambda: parts.catalog.delete_group(group_id))
+        components.remove_runs(
+            [group_id], f"group {group_id}", lambda: components.catalog.delete_group(group_id)
+        )
 
     def _check_name(self, workflow_id: str, name: str) -> None:
-        if self._parts.catalog.find_group(workflow_id, name) is not None:
+        if self._components.catalog.find_group(workflow_id, name) is not None:
             raise ConstraintViolationError("name", f"the workflow already has a group '{name}'")

@@ -9,32 +9,32 @@ from runwidgets.schema import JsonValue, TablePage
 from runwidgets.service.local.validation import check_whole_number
 
 TABLE_PAGE = 2_000
-"""Rows of a table in one response at most."""
+"""Maximum number of rows of a table in one response."""
 COLUMNS = ("id", "state", "createdAt", "startedAt", "finishedAt", "arguments", "metrics", "reason", "message")
 
 
-def make_table(rows: Sequence[Row[Any]], following: int | None, *further: str) -> TablePage:
+def make_table(rows: Sequence[Row[Any]], next_cursor: int | None, *leading_columns: str) -> TablePage:
     """Convert runs into the rows of a table.
 
     Parameters
     ----------
     rows : sequence of Row
-        Rows with the columns of `runs`, and the further ones.
-    following : int or None
+        Rows with the columns of `runs`, and the leading columns.
+    next_cursor : int or None
         Cursor of the next page; None if this is the last page.
-    *further : str
-        Columns before the usual ones.
+    *leading_columns : str
+        Further columns, which come before the usual ones.
 
     Returns
     -------
     dict
         ``{columns, rows, next?}``.
     """
-    found = [[*(getattr(row, name) for name in further), *_cells(row)] for row in rows]
-    answer: TablePage = {"columns": [*further, *COLUMNS], "rows": found}
-    if following is not None:
-        answer["next"] = str(following)
-    return answer
+    cells = [[*(getattr(row, name) for name in leading_columns), *_cells(row)] for row in rows]
+    page: TablePage = {"columns": [*leading_columns, *COLUMNS], "rows": cells}
+    if next_cursor is not None:
+        page["next"] = str(next_cursor)
+    return page
 
 
 def read_page(limit: int | None, cursor: str | None, name: str) -> tuple[int, int | None]:
@@ -44,7 +44,7 @@ def read_page(limit: int | None, cursor: str | None, name: str) -> tuple[int, in
 
 
 def _cells(row: Row[Any]) -> list[JsonValue]:
-    given = {each["name"]: each["value"] for each in row.arguments}
+    arguments = {each["name"]: each["value"] for each in row.arguments}
     times = (row.created_at, row.started_at, row.finished_at)
     message = row.messages[0] if row.messages else None
-    return [row.id, row.state, *times, given, row.metrics, row.reason, message]
+    return [row.id, row.state, *times, arguments, row.metrics, row.reason, message]

@@ -38,7 +38,7 @@ class LocalRunService(RunService):
 
     Parameters
     ----------
-    parts : Components
+    components : Components
         The instance.
     backend : Backend
         The backend on which runs execute.
@@ -46,8 +46,8 @@ class LocalRunService(RunService):
         The user.
     """
 
-    def __init__(self, parts: Components, backend: Backend, user: str | None) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, backend: Backend, user: str | None) -> None:
+        self._components = components
         self._backend = backend
         self._user = user
 
@@ -55,21 +55,21 @@ class LocalRunService(RunService):
         self, group_id: str, arguments: list[Argument], config: RunConfig | None = None
     ) -> RunHandle:
         """Validate every argument, then accept the run; see `RunService`."""
-        parts = self._parts
-        submission = Submission(parts, self._user, group_id, config)
+        components = self._components
+        submission = Submission(components, self._user, group_id, config)
         run = submission.prepare(arguments)
         key = submission.settings.get("key")
-        if key is not None and (found := parts.runs.find_by_key(group_id, key)) is not None:
-            return self._handle(found)
+        if key is not None and (earlier := components.runs.find_by_key(group_id, key)) is not None:
+            return self._handle(earlier)
         try:
             with submission.create_directories([run]):
-                (accepted,) = parts.runs.accept([run.row], parts.limits.queue)
+                (accepted,) = components.runs.accept([run.row], components.limits.queue)
         except IntegrityError:
-            found = parts.runs.find_by_key(group_id, key) if key is not None else None
-            if found is None:
-                parts.catalog.get_group(group_id)  # raises if the group was deleted in the meantime
+            earlier = components.runs.find_by_key(group_id, key) if key is not None else None
+            if earlier is None:
+                components.catalog.get_group(group_id)  # raises if the group was deleted in the meantime
                 raise
-            return self._handle(found)
+            return self._handle(earlier)
         self._backend.submit(accepted.id)
         return self._handle(accepted, submission.version, submission.group)
 
@@ -86,27 +86,27 @@ class LocalRunService(RunService):
         before: str | None = None,
     ) -> RunList:
         """List the runs of a group, oldest first; see `RunService`."""
-        parts = self._parts
-        parts.group(self._user, group_id)
+        components = self._components
+        components.group(self._user, group_id)
         size = (
-            parts.limits.page
+            components.limits.page
             if limit is None
-            else check_whole_number("limit", limit, 1, parts.limits.page_max)
+            else check_whole_number("limit", limit, 1, components.limits.page_max)
         )
         cursor = None if before is None else check_whole_number("before", before, 1, 2**62)
-        rows, following = parts.runs.list(group_id, _state(state), size, cursor)
-        answer: RunList = {
+        rows, next_cursor = components.runs.list(group_id, _parse_state(state), size, cursor)
+        page: RunList = {
             "runs": [{"id": row.id, "state": row.state, "createdAt": row.created_at} for row in rows]
         }
-        if following is not None:
-            answer["next"] = str(following)
-        return answer
+        if next_cursor is not None:
+            page["next"] = str(next_cursor)
+        return page
 
     def get_table(self, group_id: str, before: str | None = None, limit: int | None = None) -> TablePage:
         """Return the runs of a group as rows, newest first; see `RunService`."""
-        self._parts.group(self._user, group_id)
-        rows, following = self._parts.runs.list(group_id, None, *read_page(limit, before, "before"))
-        return make_table(rows[::-1], following)
+        self._components.group(self._user, group_id)
+        rows, next_cursor = self._components.runs.list(group_id, None, *read_page(limit, before, "before"))
+        return make_table(rows[::-1], next_cursor)
 
     def cancel_run(self, run_id: str, reason: str | None = None) -> RunHandle:
         """Stop an active run; see `RunService`."""
@@ -115,14 +115,14 @@ class LocalRunService(RunService):
 
     def prune_run(self, run_id: str, message: str | None = None) -> RunHandle:
         """Stop an active run because it is not promising; see `RunService`."""
-        sentence = self._check_message("message", message) or "the run was not promising"
-        return self._cancel(run_id, RunReason.PRUNED, sentence)
+        text = self._check_message("message", message) or "the run was not promising"
+        return self._cancel(run_id, RunReason.PRUNED, text)
 
     def rerun(self, run_id: str) -> RunHandle:
         """Start a run with the arguments and settings of an earlier one; see `RunService`."""
         row = self._run(run_id)
-        version = self._parts.catalog.get_version(row.version_id)
-        refuse_lost_secrets(row, version, self._parts.catalog.get_group(row.group_id))
+        version = self._components.catalog.get_version(row.version_id)
+        refuse_lost_secrets(row, version, self._components.catalog.get_group(row.group_id))
         settings: RunConfig = row.config.copy()
         settings.pop("key", None)
         return self.start_run(row.group_id, row.arguments, settings)
@@ -130,19 +130,19 @@ class LocalRunService(RunService):
     def delete_run(self, run_id: str) -> RunHandle:
         """Remove a run and its files; see `RunService`."""
         handle = self.get_run(run_id)
-        if delete_row(self._parts.runs, self._parts.files, run_id).holds_slot:
+        if delete_row(self._components.runs, self._components.files, run_id).holds_slot:
             self._backend.cancel(run_id)  # the backend removes the directory after the last process
         else:
             reach("row deleted")
-            self._parts.files.delete_run(run_id)
+            self._components.files.delete_run(run_id)
         return handle
 
     def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:
         """Open a result file of a SUCCESS run; see `RunService`."""
         self._run(run_id)
-        for row in self._parts.runs.get_files(run_id):
+        for row in self._components.runs.get_files(run_id):
             if row.id == file_id:
-                return self._parts.files.open_result(run_id, _stored_name(row))
+                return self._components.files.open_result(run_id, _stored_name(row))
         raise UnknownFileError(f"file {file_id[:64]}", f"run {run_id} has no such result file")
 
     def get_result_archive(self, run_id: str) -> IO[bytes]:
@@ -150,50 +150,50 @@ class LocalRunService(RunService):
         row = self._run(run_id)
         if row.state != RunState.SUCCESS.value:
             raise UnknownRunError(f"run {run_id}", f"it is {row.state}; only a SUCCESS run has an archive")
-        names = [(each.name, _stored_name(each)) for each in self._parts.runs.get_files(run_id)]
-        return self._parts.files.open_archive(run_id, names)
+        names = [(each.name, _stored_name(each)) for each in self._components.runs.get_files(run_id)]
+        return self._components.files.open_archive(run_id, names)
 
     def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
         """Return a part of what the notebook printed; see `RunService`."""
         self._run(run_id)
         begin = check_whole_number("offset", offset, -(2**62), 2**62)
-        content, begin, size = self._parts.files.read_log(run_id, begin, LOG_PIECE)
+        content, begin, size = self._components.files.read_log(run_id, begin, LOG_PIECE)
         return _log_piece(content, begin, size)
 
     def get_series(self, run_id: str, limit: int | None = None) -> RunSeries:
         """Return the series that a run recorded; see `RunService`."""
         self._run(run_id)
-        most = None if limit is None else check_whole_number("limit", limit, 2, 2**31)
-        return {"series": self._parts.runs.series(run_id, most)}
+        max_points = None if limit is None else check_whole_number("limit", limit, 2, 2**31)
+        return {"series": self._components.runs.series(run_id, max_points)}
 
     def get_notebook(self, run_id: str) -> IO[bytes]:
         """Open the executed notebook; see `RunService`."""
         self._run(run_id)
-        return self._parts.files.open_notebook(run_id)
+        return self._components.files.open_notebook(run_id)
 
-    def _check_message(self, name: str, given: str | None) -> str | None:
-        return check_text(name, given, self._parts.limits.string_size) if given else None
+    def _check_message(self, name: str, text: str | None) -> str | None:
+        return check_text(name, text, self._components.limits.string_size) if text else None
 
     def _cancel(self, run_id: str, reason: RunReason, message: str) -> RunHandle:
         self._run(run_id)
-        row = self._parts.runs.move(run_id, RunState.CANCELED, reason, [message])
+        row = self._components.runs.move(run_id, RunState.CANCELED, reason, [message])
         reach("cancelled")
         if row.started_at is None:
-            self._parts.files.forget_secrets(run_id)
+            self._components.files.forget_secrets(run_id)
         self._backend.cancel(run_id)
         return self._handle(row)
 
     def _run(self, run_id: str) -> RunRow:
-        row = self._parts.runs.get(run_id)
-        self._parts.policy.check(self._user, self._parts.catalog.get_group(row.group_id))
+        row = self._components.runs.get(run_id)
+        self._components.policy.check(self._user, self._components.catalog.get_group(row.group_id))
         return row
 
     def _handle(
         self, row: RunRow, version: Row[Any] | None = None, group: Row[Any] | None = None
     ) -> RunHandle:
-        parts = self._parts
-        version = version or parts.catalog.get_version(row.version_id)
-        group = group or parts.catalog.get_group(row.group_id)
+        components = self._components
+        version = version or components.catalog.get_version(row.version_id)
+        group = group or components.catalog.get_group(row.group_id)
         handle: RunHandle = {
             "id": row.id,
             "state": row.state,
@@ -215,7 +215,7 @@ class LocalRunService(RunService):
         if row.finished_at is not None:
             handle["finishedAt"] = row.finished_at
             if row.state == RunState.SUCCESS.value:
-                handle["files"] = [file_handle(each) for each in parts.runs.get_files(row.id)]
+                handle["files"] = [file_handle(each) for each in components.runs.get_files(row.id)]
             else:
                 handle["reason"] = row.reason
                 handle["messages"] = row.messages
@@ -224,11 +224,11 @@ class LocalRunService(RunService):
 
 def file_handle(row: Row[Any]) -> ResultFileHandle:
     """Return the handle of a result file."""
-    shown = {key: value for key, value in row.display.items() if key != "isNotebook"}
+    display = {key: value for key, value in row.display.items() if key != "isNotebook"}
     return {
         "id": row.id,
         "name": row.name,
-        **cast(FileDisplay, shown),
+        **cast(FileDisplay, display),
         "mimeType": row.mime_type,
         "size": row.size,
         "sha256": row.sha256,
@@ -245,21 +245,21 @@ def _log_piece(content: bytes, begin: int, size: int) -> LogPiece:
     while start < min(4, len(content)) and content[start] & 0xC0 == 0x80:
         start += 1
     end = len(content)
-    for back in range(1, min(4, end - start) + 1):
-        byte = content[end - back]
+    for distance in range(1, min(4, end - start) + 1):
+        byte = content[end - distance]
         if byte & 0xC0 != 0x80:
             needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-            end = end - back if needed > back else end
+            end = end - distance if needed > distance else end
             break
     text = content[start:end].decode("utf-8", "replace")
     return {"text": text, "offset": begin + start, "next": begin + end, "size": size}
 
 
-def _state(given: str | None) -> RunState | None:
-    if given is None:
+def _parse_state(name: str | None) -> RunState | None:
+    if name is None:
         return None
     try:
-        return RunState(given)
+        return RunState(name)
     except ValueError:
         known = ", ".join(state.value for state in RunState)
-        raise InvalidArgumentError("state", f"{given!r:.80} is not a state", f"use one of {known}") from None
+        raise InvalidArgumentError("state", f"{name!r:.80} is not a state", f"use one of {known}") from None

@@ -69,11 +69,11 @@ class PreparedRun:
 
 
 class Submission:
-    """What the runs that are accepted together share, read once.
+    """The data that runs share when they are accepted together, read once.
 
     Parameters
     ----------
-    parts : Components
+    components : Components
         The instance.
     user : str or None
         The user.
@@ -98,7 +98,7 @@ class Submission:
 
     def __init__(
         self,
-        parts: Components,
+        components: Components,
         user: str | None,
         group_id: str,
         config: RunConfig | None,
@@ -106,23 +106,23 @@ class Submission:
         stops: str | None = None,
         **place: Unpack[SweepPlace],
     ) -> None:
-        self._parts = parts
+        self._components = components
         self._stops = stops
         self._user = user
         self._place_in_sweep = place
-        self.group = parts.group(user, group_id)
-        self.version = parts.templates.current(parts.catalog.get_workflow(self.group.workflow_id))
+        self.group = components.group(user, group_id)
+        self.version = components.templates.current(components.catalog.get_workflow(self.group.workflow_id))
         self.settings: RunConfig = self.group.config | check_config(config, "config")
-        if "resources" in self.settings and not parts.has_resources:
+        if "resources" in self.settings and not components.has_resources:
             raise InvalidArgumentError(
                 "config.resources", "runs of this server execute on its own machine", "omit this setting"
             )
         self._parameters = _find_parameters(self.version, self.group)
-        self._secret = {each.name for each in self._parameters if each.secret}
+        self._secret_names = {each.name for each in self._parameters if each.secret}
         self._sweep_results: SweepResults | None = None
         if "results_of" in self.settings:
             self._reserve_parameter()
-            self._sweep_results = collect_results(parts, user, self.settings["results_of"])
+            self._sweep_results = collect_results(components, user, self.settings["results_of"])
 
     def _reserve_parameter(self) -> None:
         """Take out the parameter whose value will be the folder of the collected results."""
@@ -135,19 +135,19 @@ class Submission:
 
     @cached_property
     def _uploads(self) -> dict[str, Row[Any]]:
-        return {row.id: row for row in self._parts.catalog.list_uploads(self.group.id)}
+        return {row.id: row for row in self._components.catalog.list_uploads(self.group.id)}
 
     @cached_property
     def _defaults(self) -> dict[str, JsonValue]:
         """The values of arguments that are not given, if they are known."""
         return {
-            each.name: cast(each, each.default, self._parts.limits)
+            each.name: cast(each, each.default, self._components.limits)
             for each in self._parameters
             if each.default is not None and not each.secret and each.dtype != "file"
         }
 
     @cached_property
-    def _common(self) -> SharedDescription:
+    def _shared_description(self) -> SharedDescription:
         """The part of ``run.json`` that all runs share."""
         template = self.version.template
         return {
@@ -161,53 +161,53 @@ class Submission:
                 "notebook": self.version.notebook,
             },
             "inputs": template["inputs"],
-            "limits": asdict(self._parts.limits),
+            "limits": asdict(self._components.limits),
         }
 
     def prepare(self, arguments: list[Argument]) -> PreparedRun:
         """Check the arguments of a run; see `RunService.start_run` for the order and the errors."""
         values = check_arguments(
-            self._parameters, arguments, lambda file_id: file_id in self._uploads, self._parts.limits
+            self._parameters, arguments, lambda file_id: file_id in self._uploads, self._components.limits
         )
-        files, plain = self._assign_targets(values)
+        files, plain_values = self._assign_targets(values)
         sources: dict[str, str] = {}
         if self._sweep_results is not None:
-            plain[RUNS_PARAMETER] = RUNS_PARAMETER
+            plain_values[RUNS_PARAMETER] = RUNS_PARAMETER
             files, sources = files + self._sweep_results.files, self._sweep_results.sources
         run_id = uuid.uuid4().hex
-        shown: list[Argument] = [
-            {"name": each["name"], "value": MASK if each["name"] in self._secret else each["value"]}
+        recorded_arguments: list[Argument] = [
+            {"name": each["name"], "value": MASK if each["name"] in self._secret_names else each["value"]}
             for each in arguments
         ]
-        secrets = {name: plain[name] for name in plain if name in self._secret}
-        told = {name: value for name, value in plain.items() if name not in secrets}
+        secrets = {name: plain_values[name] for name in plain_values if name in self._secret_names}
+        public_values = {name: value for name, value in plain_values.items() if name not in secrets}
         description: RunDescription = {
             "id": run_id,
-            "arguments": shown,
-            "values": {**self.version.template["defaults"], **told},
+            "arguments": recorded_arguments,
+            "values": {**self.version.template["defaults"], **public_values},
             "files": files,
-            "fingerprint": None if secrets or sources else self._fingerprint(told, files),
-            **self._common,
+            "fingerprint": None if secrets or sources else self._fingerprint(public_values, files),
+            **self._shared_description,
         }
         row: NewRun = {
             "id": run_id,
             "group_id": self.group.id,
             "workflow_id": self.group.workflow_id,
             "version_id": self.version.id,
-            "arguments": shown,
+            "arguments": recorded_arguments,
             "config": self.settings,
             "fingerprint": description["fingerprint"],
             "idempotency_key": self.settings.get("key"),
             "created_by": self._user,
             **self._place_in_sweep,
         }
-        given = {
+        upload_sources = {
             each["fileId"]: upload_key(self.group.id, each["fileId"], self._uploads[each["fileId"]].name)
             for each in files
             if each["fileId"] not in sources
         }
-        given |= sources
-        return PreparedRun(row, NewRunDirectory(run_id, description, given, secrets))
+        upload_sources |= sources
+        return PreparedRun(row, NewRunDirectory(run_id, description, upload_sources, secrets))
 
     @contextmanager
     def create_directories(self, prepared: Sequence[PreparedRun]) -> Iterator[None]:
@@ -218,10 +218,10 @@ class Submission:
         StorageFullError
             The disk is full; nothing is kept.
         """
-        parts = self._parts
-        if parts.files.free_space() < parts.limits.disk_floor:
-            raise StorageFullError("disk", f"less than {parts.limits.disk_floor:,} bytes are free")
-        with parts.files.create_runs([run.directory for run in prepared], self.version.notebook):
+        components = self._components
+        if components.files.free_space() < components.limits.disk_floor:
+            raise StorageFullError("disk", f"less than {components.limits.disk_floor:,} bytes are free")
+        with components.files.create_runs([run.directory for run in prepared], self.version.notebook):
             reach("folder made")
             yield
             reach("accepted")
@@ -231,11 +231,11 @@ class Submission:
     ) -> tuple[list[PlacedUpload], dict[str, JsonValue]]:
         """Return the target of each uploaded argument, and the values with paths in place of files."""
         files: list[PlacedUpload] = []
-        plain: dict[str, JsonValue] = {}
+        plain_values: dict[str, JsonValue] = {}
         for name, value in values.items():
             reference = file_reference(value)
             if reference is None:
-                plain[name] = typing.cast(JsonValue, value)
+                plain_values[name] = typing.cast(JsonValue, value)
             else:
                 upload = self._uploads[reference["fileId"]]
                 target = reference.get("targetPath") or upload.name
@@ -244,21 +244,21 @@ class Submission:
                 files.append(
                     {"fileId": upload.id, "path": target, "sha256": upload.sha256, "size": upload.size}
                 )
-                plain[name] = str(PurePath(target))
-        return files, plain
+                plain_values[name] = str(PurePath(target))
+        return files, plain_values
 
     def _fingerprint(self, values: Mapping[str, JsonValue], files: list[PlacedUpload]) -> str:
         """Return a digest of everything that determines the results."""
-        decisive = [
+        determinants = [
             self.version.sha256,
             {**self.version.template["defaults"], **self._defaults, **values},
             sorted((each["path"], each["sha256"]) for each in files),
             self.settings.get("cwd", "run"),
         ]
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()
 
 
-def check_config(config: object, subject: str, further: Collection[str] = ()) -> RunConfig:
+def check_config(config: object, subject: str, other_keys: Collection[str] = ()) -> RunConfig:
     """Validate the config of a run.
 
     Parameters
@@ -270,8 +270,8 @@ def check_config(config: object, subject: str, further: Collection[str] = ()) ->
         characters).
     subject : str
         Name of the config in error messages.
-    further : collection of str, optional
-        Further settings that an error message lists.
+    other_keys : collection of str, optional
+        Other settings that an error message lists.
 
     Returns
     -------
@@ -289,31 +289,31 @@ def check_config(config: object, subject: str, further: Collection[str] = ()) ->
         raise InvalidArgumentError(subject, "it must be an object", 'such as {"timeout": 60}')
     choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn"), "transport": ("auto", "zmq")}
     for name, value in config.items():
-        where = f"{subject}.{name:.64}"
+        setting = f"{subject}.{name:.64}"
         if name in {"timeout", "cell_timeout"}:
             if not _is_positive(value):
-                raise InvalidArgumentError(where, "it must be a number of seconds above 0")
+                raise InvalidArgumentError(setting, "it must be a number of seconds above 0")
         elif name in choices:
             if value not in choices[name]:
-                raise InvalidArgumentError(where, f"it must be {' or '.join(map(repr, choices[name]))}")
+                raise InvalidArgumentError(setting, f"it must be {' or '.join(map(repr, choices[name]))}")
         elif name == "retries":
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
-                raise InvalidArgumentError(where, f"it must be a whole number from 0 to {MAX_RETRIES}")
+                raise InvalidArgumentError(setting, f"it must be a whole number from 0 to {MAX_RETRIES}")
         elif name == "resources":
-            _check_resources(where, value)
+            _check_resources(setting, value)
         elif name in {"key", "results_of"}:
             if not isinstance(value, str) or not 0 < len(value) <= 255:
-                raise InvalidArgumentError(where, "it must be a string of 1 to 255 characters")
+                raise InvalidArgumentError(setting, "it must be a string of 1 to 255 characters")
         else:
-            known = ", ".join([*further, *CONFIG_KEYS])
-            raise InvalidArgumentError(where, "there is no such setting", f"there are {known}")
+            known = ", ".join([*other_keys, *CONFIG_KEYS])
+            raise InvalidArgumentError(setting, "there is no such setting", f"there are {known}")
     return typing.cast(RunConfig, dict(config))
 
 
-def _check_resources(where: str, given: object) -> None:
-    if not isinstance(given, dict) or not all(map(_is_positive, given.values())):
+def _check_resources(setting: str, resources: object) -> None:
+    if not isinstance(resources, dict) or not all(map(_is_positive, resources.values())):
         raise InvalidArgumentError(
-            where, "it must be an object with a number above 0 by name", 'such as {"GPU": 1}'
+            setting, "it must be an object with a number above 0 by name", 'such as {"GPU": 1}'
         )
 
 
@@ -331,17 +331,17 @@ def refuse_lost_secrets(row: RunRow, version: Row[Any], group: Row[Any]) -> None
     InvalidArgumentError
         The run had a secret argument.
     """
-    given = {each["name"] for each in row.arguments}
+    names = {each["name"] for each in row.arguments}
     for parameter in _find_parameters(version, group):
-        if parameter.secret and parameter.name in given:
+        if parameter.secret and parameter.name in names:
             raise InvalidArgumentError(
                 parameter.name, "it is secret and was not stored", "start a new run and give it again"
             )
 
 
 def _find_parameters(version: Row[Any], group: Row[Any]) -> tuple[Parameter, ...]:
-    own = version.template["handle"]["parameters"]
-    return _parse(json.dumps(own)) + _parse(json.dumps(group.parameters))
+    declarations = version.template["handle"]["parameters"]
+    return _parse(json.dumps(declarations)) + _parse(json.dumps(group.parameters))
 
 
 @lru_cache(maxsize=256)

@@ -26,7 +26,7 @@ class SweepResults:
     """Key of each, by ``fileId``."""
 
 
-def collect_results(parts: Components, user: str | None, sweep_id: str) -> SweepResults:
+def collect_results(components: Components, user: str | None, sweep_id: str) -> SweepResults:
     """Return the result files of the successful runs of a sweep, as ``runs/<number>/<name>``.
 
     Each sub-folder also has a ``run.json`` with ``id``, ``number``, ``arguments`` and ``metrics`` (by name),
@@ -34,7 +34,7 @@ def collect_results(parts: Components, user: str | None, sweep_id: str) -> Sweep
 
     Parameters
     ----------
-    parts : Components
+    components : Components
         The instance.
     user : str or None
         The user.
@@ -50,7 +50,7 @@ def collect_results(parts: Components, user: str | None, sweep_id: str) -> Sweep
     InvalidArgumentError
         No run of the sweep has succeeded.
     """
-    parts.group(user, parts.sweeps.get(sweep_id).group_id)
+    components.group(user, components.sweeps.get(sweep_id).group_id)
     files: list[PlacedUpload] = []
     sources: dict[str, str] = {}
 
@@ -61,12 +61,12 @@ def collect_results(parts: Components, user: str | None, sweep_id: str) -> Sweep
 
     after: int | None = 0
     while after is not None:
-        rows, after = parts.sweeps.get_points(sweep_id, after, PAGE_SIZE)
+        rows, after = components.sweeps.get_points(sweep_id, after, PAGE_SIZE)
         for row in rows:
             if row.state != RunState.SUCCESS.value:
                 continue
             folder = f"{RUNS_PARAMETER}/{row.number:05d}"
-            about = json.dumps(
+            description = json.dumps(
                 {
                     "id": row.id,
                     "number": row.number,
@@ -76,9 +76,9 @@ def collect_results(parts: Components, user: str | None, sweep_id: str) -> Sweep
                     "finishedAt": row.finished_at,
                 }
             ).encode()
-            digest = parts.files.keep(about)
-            add(f"{folder}/{RUN_FILE}", digest, len(about), copy_key(digest))
-            for each in parts.runs.get_files(row.id):
+            digest = components.files.keep(description)
+            add(f"{folder}/{RUN_FILE}", digest, len(description), copy_key(digest))
+            for each in components.runs.get_files(row.id):
                 if each.name != RUN_FILE and not each.display.get("isNotebook"):
                     source = result_key(row.id, each.name)
                     add(f"{folder}/{each.name}", each.sha256, each.size, source)

@@ -43,7 +43,7 @@ class LocalSweepService(SweepService):
 
     Parameters
     ----------
-    parts : Components
+    components : Components
         The instance.
     backend : Backend
         The backend on which runs execute.
@@ -51,8 +51,8 @@ class LocalSweepService(SweepService):
         The user.
     """
 
-    def __init__(self, parts: Components, backend: Backend, user: str | None) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, backend: Backend, user: str | None) -> None:
+        self._components = components
         self._backend = backend
         self._user = user
 
@@ -64,35 +64,41 @@ class LocalSweepService(SweepService):
         name: str | None = None,
     ) -> SweepHandle:
         """Validate every point, then accept all of them; see `SweepService`."""
-        parts = self._parts
-        group = parts.group(self._user, group_id)
-        own, shared = split_config(config)
-        found = parts.sweeps.find_by_key(group_id, own["key"]) if "key" in own else None
-        if found is not None:
-            return self._handle(found, group)
+        components = self._components
+        group = components.group(self._user, group_id)
+        sweep_config, run_config = split_config(config)
+        earlier = (
+            components.sweeps.find_by_key(group_id, sweep_config["key"]) if "key" in sweep_config else None
+        )
+        if earlier is not None:
+            return self._handle(earlier, group)
         sweep_id = uuid.uuid4().hex
         values: NewSweep = {
             "id": sweep_id,
             "group_id": group_id,
-            "name": None if name is None else check_name(name, parts.limits),
+            "name": None if name is None else check_name(name, components.limits),
             "config": config or {},
-            "idempotency_key": own.get("key"),
-            "stops_on_error": own.get("on_error") == SweepOnError.STOP.value,
-            "parallel": own.get("parallel"),
+            "idempotency_key": sweep_config.get("key"),
+            "stops_on_error": sweep_config.get("on_error") == SweepOnError.STOP.value,
+            "parallel": sweep_config.get("parallel"),
             "created_by": self._user,
         }
-        submission = self._submission(sweep_id, group_id, own, shared)
+        submission = self._submission(sweep_id, group_id, sweep_config, run_config)
         prepared = self._prepare_all(submission, arguments)
-        added, new = self._reuse(group_id, prepared, own)
+        added, new = self._reuse(group_id, prepared, sweep_config)
         try:
             with submission.create_directories(new):
                 rows = [run.row for run in new]
-                row = parts.sweeps.accept(values, added, rows, parts.limits.queue)
+                row = components.sweeps.accept(values, added, rows, components.limits.queue)
         except IntegrityError as error:
-            found = parts.sweeps.find_by_key(group_id, own["key"]) if "key" in own else None
-            if found is None:
+            earlier = (
+                components.sweeps.find_by_key(group_id, sweep_config["key"])
+                if "key" in sweep_config
+                else None
+            )
+            if earlier is None:
                 raise self._deletion_error(group_id) from error
-            return self._handle(found, group)
+            return self._handle(earlier, group)
         self._submit(new)
         return self._handle(row, group)
 
@@ -102,53 +108,55 @@ class LocalSweepService(SweepService):
 
     def list_sweeps(self, group_id: str) -> SweepList:
         """List the sweeps of a group; see `SweepService`."""
-        group = self._parts.group(self._user, group_id)
-        rows = self._parts.sweeps.list(group_id)
-        counts = self._parts.sweeps.count([row.id for row in rows])
+        group = self._components.group(self._user, group_id)
+        rows = self._components.sweeps.list(group_id)
+        counts = self._components.sweeps.count([row.id for row in rows])
         return {"sweeps": [sweep_handle(row, group, counts[row.id]) for row in rows]}
 
     def get_points(self, sweep_id: str, after: str | None = None, limit: int | None = None) -> TablePage:
         """Return the points of a sweep as rows; see `SweepService`."""
         row, _ = self._sweep(sweep_id)
         size, cursor = read_page(limit, after, "after")
-        found, following = self._parts.sweeps.get_points(sweep_id, cursor or 0, size)
-        answer = make_table(found, following, "number")
-        self._store_defaults(row, found, answer)
-        return answer
+        runs, next_cursor = self._components.sweeps.get_points(sweep_id, cursor or 0, size)
+        page = make_table(runs, next_cursor, "number")
+        self._add_defaults(row, runs, page)
+        return page
 
     def add_points(self, sweep_id: str, arguments: list[list[Argument]]) -> SweepAddition:
         """Add points to a sweep; see `SweepService`."""
-        parts = self._parts
+        components = self._components
         row, group = self._sweep(sweep_id)
-        own, shared = split_config(row.config)
-        submission = self._submission(sweep_id, group.id, own, shared)
+        sweep_config, run_config = split_config(row.config)
+        submission = self._submission(sweep_id, group.id, sweep_config, run_config)
         prepared = self._prepare_all(submission, arguments)
-        added, new = self._reuse(group.id, prepared, own)
+        added, new = self._reuse(group.id, prepared, sweep_config)
         try:
             with submission.create_directories(new):
                 rows = [run.row for run in new]
-                row = parts.sweeps.extend(sweep_id, added, rows, parts.limits.queue)
+                row = components.sweeps.extend(sweep_id, added, rows, components.limits.queue)
         except IntegrityError as error:
             raise self._deletion_error(group.id) from error
         self._submit(new)
         begin = row.last_number - len(added)
-        points, _ = parts.sweeps.get_points(sweep_id, begin, len(added))
-        told: list[AddedPoint] = [
+        points, _ = components.sweeps.get_points(sweep_id, begin, len(added))
+        new_runs: list[AddedPoint] = [
             {"number": each.number, "id": each.id, "state": each.state, "createdAt": each.created_at}
             for each in points
         ]
-        return {"sweep": self._handle(row, group), "runs": told}
+        return {"sweep": self._handle(row, group), "runs": new_runs}
 
     def cancel_sweep(
         self, sweep_id: str, reason: str | None = None, pending_only: bool = False
     ) -> SweepHandle:
         """Stop the active runs of a sweep; see `SweepService`."""
-        parts = self._parts
+        components = self._components
         row, group = self._sweep(sweep_id)
         message = (
-            check_text("reason", reason, parts.limits.string_size) if reason else "the sweep was cancelled"
+            check_text("reason", reason, components.limits.string_size)
+            if reason
+            else "the sweep was cancelled"
         )
-        canceled = parts.sweeps.cancel(sweep_id, message, pending_only)
+        canceled = components.sweeps.cancel(sweep_id, message, pending_only)
         reach("cancelled")
         handle = self._handle(row, group)
         if not canceled and handle["isDone"]:
@@ -156,65 +164,69 @@ class LocalSweepService(SweepService):
         for each in canceled:
             if each.started_at is not None:
                 self._backend.cancel(each.id)
-        parts.files.forget_secrets(*(each.id for each in canceled if each.started_at is None))
+        components.files.forget_secrets(*(each.id for each in canceled if each.started_at is None))
         return handle
 
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
         """Hold back the waiting runs of a sweep, or release them; see `SweepService`."""
         _, group = self._sweep(sweep_id)
-        row, waiting = self._parts.sweeps.pause(sweep_id, paused)
+        row, waiting = self._components.sweeps.pause(sweep_id, paused)
         if waiting is not None and not paused:
             self._backend.submit(waiting.id)
         return self._handle(row, group)
 
     def rerun_failed(self, sweep_id: str) -> SweepHandle:
         """Give each point that failed a new run; see `SweepService`."""
-        parts = self._parts
+        components = self._components
         row, group = self._sweep(sweep_id)
-        failed = parts.sweeps.get_failed(sweep_id)
+        failed = components.sweeps.get_failed(sweep_id)
         if not failed:
             raise InvalidRunStateError(f"sweep {sweep_id}", "no run of it failed or was cancelled")
-        parts.runs.check_queue_limit(len(failed), parts.limits.queue)
-        versions = {each.version_id: parts.catalog.get_version(each.version_id) for each in failed}
+        components.runs.check_queue_limit(len(failed), components.limits.queue)
+        versions = {each.version_id: components.catalog.get_version(each.version_id) for each in failed}
         for each in failed:
             refuse_lost_secrets(each, versions[each.version_id], group)
-        own, shared = split_config(row.config)
-        submission = self._submission(sweep_id, group.id, own, shared)
+        sweep_config, run_config = split_config(row.config)
+        submission = self._submission(sweep_id, group.id, sweep_config, run_config)
         numbers = [each.number for each in failed]
         prepared = self._prepare_all(submission, [each.arguments for each in failed], numbers)
         replaced = [(each.number, each.id, run.row["id"]) for each, run in zip(failed, prepared, strict=True)]
         with submission.create_directories(prepared):
-            parts.sweeps.replace(sweep_id, replaced, [run.row for run in prepared], parts.limits.queue)
+            components.sweeps.replace(
+                sweep_id, replaced, [run.row for run in prepared], components.limits.queue
+            )
         self._submit(prepared)
         return self._handle(row, group)
 
     def delete_sweep(self, sweep_id: str) -> SweepHandle:
         """Remove a sweep with the runs that it started; see `SweepService`."""
-        parts = self._parts
+        components = self._components
         handle = self.get_sweep(sweep_id)
         try:
-            gone = parts.sweeps.delete(sweep_id)
+            deleted = components.sweeps.delete(sweep_id)
         except StorageFullError:
-            if not parts.files.release_space():
+            if not components.files.release_space():
                 raise
-            gone = parts.sweeps.delete(sweep_id)
+            deleted = components.sweeps.delete(sweep_id)
         reach("row deleted")
-        for row in gone:
+        for row in deleted:
             if row.holds_slot:
                 self._backend.cancel(row.id)  # the backend removes the directory after the last process
-        parts.files.delete_runs([row.id for row in gone if not row.holds_slot])
+        components.files.delete_runs([row.id for row in deleted if not row.holds_slot])
         return handle
 
     def _sweep(self, sweep_id: str) -> tuple[SweepRow, Row[Any]]:
         """Return a sweep in which the user may act, and its group."""
-        row = self._parts.sweeps.get(sweep_id)
-        return row, self._parts.group(self._user, row.group_id)
+        row = self._components.sweeps.get(sweep_id)
+        return row, self._components.group(self._user, row.group_id)
 
-    def _submission(self, sweep_id: str, group_id: str, own: SweepConfig, shared: RunConfig) -> Submission:
-        stops = sweep_id if own.get("on_error") == SweepOnError.STOP.value else None
-        rank = -own.get("priority", 0)
+    def _submission(
+        self, sweep_id: str, group_id: str, sweep_config: SweepConfig, run_config: RunConfig
+    ) -> Submission:
+        stops = sweep_id if sweep_config.get("on_error") == SweepOnError.STOP.value else None
+        rank = -sweep_config.get("priority", 0)
         submission = Submission(
-            self._parts, self._user, group_id, shared, stops=stops, sweep_id=sweep_id, rank=rank
+            self._components, self._user, group_id, run_config, stops=stops, sweep_id=sweep_id, rank=rank
         )
         submission.settings.pop("key", None)  # a key of the group would make all points one run
         return submission
@@ -238,43 +250,43 @@ class LocalSweepService(SweepService):
         return prepared
 
     def _reuse(
-        self, group_id: str, prepared: Sequence[PreparedRun], own: SweepConfig
+        self, group_id: str, prepared: Sequence[PreparedRun], sweep_config: SweepConfig
     ) -> tuple[list[Point], Sequence[PreparedRun]]:
         """Return the points, and the prepared runs for those that reuse none."""
-        known: dict[str, RunRow] = {}
-        if own.get("reuse"):
+        reusable: dict[str, RunRow] = {}
+        if sweep_config.get("reuse"):
             wanted = [run.row["fingerprint"] for run in prepared if run.row["fingerprint"]]
-            known = self._parts.sweeps.find_successes(group_id, wanted)
-        new = [run for run in prepared if run.row["fingerprint"] not in known]
-        self._parts.runs.check_queue_limit(len(new), self._parts.limits.queue)
+            reusable = self._components.sweeps.find_successes(group_id, wanted)
+        new = [run for run in prepared if run.row["fingerprint"] not in reusable]
+        self._components.runs.check_queue_limit(len(new), self._components.limits.queue)
         points = []
         for run in prepared:
-            found = known.get(run.row["fingerprint"] or "")
-            points.append(Point(found.id if found else run.row["id"], run.row["arguments"]))
+            earlier = reusable.get(run.row["fingerprint"] or "")
+            points.append(Point(earlier.id if earlier else run.row["id"], run.row["arguments"]))
         return points, new
 
-    def _store_defaults(self, row: SweepRow, found: Sequence[Row[Any]], answer: TablePage) -> None:
-        """Store the defaults with which reused runs ran, if the sweep varies their parameters.
+    def _add_defaults(self, row: SweepRow, runs: Sequence[Row[Any]], page: TablePage) -> None:
+        """Add the defaults that reused runs ran with, if the sweep varies their parameters.
 
         Such a run may have been started without an argument that the point has, if both lead to the same
         value.
         """
         defaults: dict[int, dict[str, JsonValue]] = {}
-        column = answer["columns"].index("arguments")
-        for run, cells in zip(found, answer["rows"], strict=True):
-            given = cast("dict[str, JsonValue]", cells[column])
-            lacks = [name for name in row.varied if name not in given]
-            if run.sweep_id == row.id or not lacks:
+        column = page["columns"].index("arguments")
+        for run, cells in zip(runs, page["rows"], strict=True):
+            arguments = cast("dict[str, JsonValue]", cells[column])
+            missing = [name for name in row.varied if name not in arguments]
+            if run.sweep_id == row.id or not missing:
                 continue
             if run.version_id not in defaults:
-                handle = self._parts.catalog.get_version(run.version_id).template["handle"]
+                handle = self._components.catalog.get_version(run.version_id).template["handle"]
                 defaults[run.version_id] = {
                     each["name"]: each["defaultValue"]
                     for each in handle["parameters"]
                     if "defaultValue" in each
                 }
-            known = defaults[run.version_id]
-            given.update({name: known[name] for name in lacks if name in known})
+            version_defaults = defaults[run.version_id]
+            arguments.update({name: version_defaults[name] for name in missing if name in version_defaults})
 
     def _submit(self, prepared: Sequence[PreparedRun]) -> None:
         if prepared:
@@ -282,11 +294,11 @@ class LocalSweepService(SweepService):
 
     def _deletion_error(self, group_id: str) -> RunWidgetsError:
         """Return the error for an object that was deleted during the submission."""
-        self._parts.catalog.get_group(group_id)
+        self._components.catalog.get_group(group_id)
         return InvalidRunStateError("arguments", "a run that they would reuse was deleted", "try again")
 
     def _handle(self, row: SweepRow, group: Row[Any]) -> SweepHandle:
-        return sweep_handle(row, group, self._parts.sweeps.count([row.id])[row.id])
+        return sweep_handle(row, group, self._components.sweeps.count([row.id])[row.id])
 
 
 def sweep_handle(row: SweepRow, group: Row[Any], counts: StateCounts) -> SweepHandle:
@@ -324,19 +336,19 @@ def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
     """
     if not isinstance(config, dict):
         return {}, check_config(config, "config")
-    own = {name: value for name, value in config.items() if name in SWEEP_KEYS}
-    rest = {name: value for name, value in config.items() if name not in SWEEP_KEYS}
-    shared = check_config(rest, "config", SWEEP_KEYS[:-1])
-    if "key" in own:
-        check_config({"key": own["key"]}, "config")
-    if own.get("on_error", SweepOnError.CONTINUE) not in [each.value for each in SweepOnError]:
+    sweep_config = {name: value for name, value in config.items() if name in SWEEP_KEYS}
+    run_settings = {name: value for name, value in config.items() if name not in SWEEP_KEYS}
+    run_config = check_config(run_settings, "config", SWEEP_KEYS[:-1])
+    if "key" in sweep_config:
+        check_config({"key": sweep_config["key"]}, "config")
+    if sweep_config.get("on_error", SweepOnError.CONTINUE) not in [each.value for each in SweepOnError]:
         raise InvalidArgumentError("config.on_error", "it must be 'continue' or 'stop'")
-    if not isinstance(own.get("reuse", False), bool):
+    if not isinstance(sweep_config.get("reuse", False), bool):
         raise InvalidArgumentError("config.reuse", "it must be true or false")
-    for name, least, most in (("parallel", 1, 10_000), ("priority", -MAX_PRIORITY, MAX_PRIORITY)):
-        value = own.get(name, least)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    for name, minimum, maximum in (("parallel", 1, 10_000), ("priority", -MAX_PRIORITY, MAX_PRIORITY)):
+        value = sweep_config.get(name, minimum)
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
             raise InvalidArgumentError(
-                f"config.{name}", f"it must be a whole number from {least} to {most:,}"
+                f"config.{name}", f"it must be a whole number from {minimum} to {maximum:,}"
             )
-    return cast(SweepConfig, own), shared
+    return cast(SweepConfig, sweep_config), run_config

@@ -124,14 +124,14 @@ class Templates:
         template : Template
             The template.
         version : dict
-            What there is to store of it.
+            The new version, to be stored.
         fingerprint : str
             The fingerprint, which changes with the notebook.
         """
         before = None
         while before != (before := fingerprint(path)):  # until it was not changed while it was read
             template = read_template(path, self._limits, self.root)
-            seen = fingerprint(path, template.inputs)
+            new_fingerprint = fingerprint(path, template.inputs)
         self._prepare(template.kernel_name, template.imports)
         inputs: list[PlacedFile] = []
         for name in template.inputs:
@@ -154,7 +154,7 @@ class Templates:
                 "constructors": template.constructors,
             },
         }
-        return template, version, seen
+        return template, version, new_fingerprint
 
     def current(self, workflow: Row[Any]) -> Row[Any]:
         """Return the current version of a workflow's template.
@@ -170,12 +170,12 @@ class Templates:
         version = self._catalog.get_version(workflow.version_id)
         inputs = [each["path"] for each in version.template["inputs"]]
         if path.is_file() and fingerprint(path, inputs) != workflow.fingerprint:
-            template, changed, seen = self.read(path)
-            values: WorkflowChange = {"fingerprint": seen}
+            template, new_version, new_fingerprint = self.read(path)
+            change: WorkflowChange = {"fingerprint": new_fingerprint}
             if not workflow.is_named:
-                values["name"] = template.name
+                change["name"] = template.name
             if not workflow.is_described:
-                values["description"] = template.description
-            self._catalog.update_workflow(workflow.id, values, changed)
+                change["description"] = template.description
+            self._catalog.update_workflow(workflow.id, change, new_version)
             version = self._catalog.get_version(self._catalog.get_workflow(workflow.id).version_id)
         return version

@@ -38,7 +38,7 @@ DELETE_WORKFLOW = Route(
     action="write",
     path=(WORKFLOW,),
     status=204,
-    answer="nothing",
+    response="nothing",
 )
 
 GET_LEADERBOARD = Route(
@@ -114,7 +114,7 @@ DELETE_GROUP = Route(
     action="write",
     path=(GROUP,),
     status=204,
-    answer="nothing",
+    response="nothing",
 )
 
 LIST_UPLOADED_FILES = Route(
@@ -147,7 +147,7 @@ GET_UPLOADED_FILE = Route(
         GROUP,
         FILE,
     ),
-    answer="file",
+    response="file",
 )
 
 DELETE_FILE = Route(
@@ -161,5 +161,5 @@ DELETE_FILE = Route(
         FILE,
     ),
     status=204,
-    answer="nothing",
+    response="nothing",
 )

@@ -20,7 +20,7 @@ R = TypeVar("R", covariant=True, default=object)
 Kind: TypeAlias = Literal["id", "text", "whole", "flag", "names", "any"]
 """The type of an argument: an identifier, text, a whole number, a boolean, a list of texts, or any value that
 the service validates itself."""
-Answer: TypeAlias = Literal["json", "nothing", "file", "stream"]
+ResponseKind: TypeAlias = Literal["json", "nothing", "file", "stream"]
 """The kind of response: JSON, an empty body, a file, or the event stream."""
 
 
@@ -28,7 +28,7 @@ Answer: TypeAlias = Literal["json", "nothing", "file", "stream"]
 class RouteArgument:
     """One argument of a service method, with its name on the wire."""
 
-    wire: str
+    wire_name: str
     """Name in the path, the query or the body: camelCase."""
     name: str
     """Name of the method's parameter."""
@@ -52,7 +52,7 @@ class Route(Generic[P, R]):
     """Selects the method of the services; None for the descriptor."""
     _: KW_ONLY
     action: Literal["read", "write", "execute"]
-    """The action of which Jupyter's Authorizer is asked."""
+    """The action that Jupyter's Authorizer is asked to permit."""
     path: tuple[RouteArgument, ...] = ()
     """Arguments from the path, in the order of the pattern."""
     query: tuple[RouteArgument, ...] = ()
@@ -61,8 +61,8 @@ class Route(Generic[P, R]):
     """Fields of the JSON body."""
     status: int = 200
     """Status of a successful response."""
-    answer: Answer = "json"
-    """Kind of response; see `Answer`."""
+    response: ResponseKind = "json"
+    """Kind of response; see `ResponseKind`."""
     aliases: tuple[str, ...] = ()
     """Further verbs with the same meaning."""
     advertised: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class Route(Generic[P, R]):
         str
             Path relative to the base URL, without a query.
         """
-        values = {each.wire: quote(str(arguments[each.name]), safe="") for each in self.path}
+        values = {each.wire_name: quote(str(arguments[each.name]), safe="") for each in self.path}
         return self.pattern.format(**values)
 
     @property

@@ -29,7 +29,7 @@ FOLLOW_EVENTS = Route(
         RouteArgument("sweep", "sweep_id", "id"),
         RouteArgument("after", "after", "whole"),
     ),
-    answer="stream",
+    response="stream",
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -111,7 +111,7 @@ def find_route(verb: str, path: str) -> tuple[Route, tuple[str, ...]]:
         There is no such route.
     """
     for route in ROUTES:
-        found = re.fullmatch(to_regex(route.pattern), path)
-        if found and verb in {route.verb, *route.aliases}:
-            return route, tuple(unquote(part) for part in found.groups())
+        match = re.fullmatch(to_regex(route.pattern), path)
+        if match and verb in {route.verb, *route.aliases}:
+            return route, tuple(unquote(part) for part in match.groups())
     raise UnknownObjectError("path", "there is no such route", "GET the base for a list")

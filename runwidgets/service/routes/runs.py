@@ -102,7 +102,7 @@ DELETE_RUN = Route(
     action="write",
     path=(RUN,),
     status=204,
-    answer="nothing",
+    response="nothing",
 )
 
 GET_RESULT_ARCHIVE = Route(
@@ -112,7 +112,7 @@ GET_RESULT_ARCHIVE = Route(
     lambda api: api.runs.get_result_archive,
     action="read",
     path=(RUN,),
-    answer="file",
+    response="file",
 )
 
 GET_RESULT_FILE = Route(
@@ -125,7 +125,7 @@ GET_RESULT_FILE = Route(
         RUN,
         FILE,
     ),
-    answer="file",
+    response="file",
 )
 
 GET_LOG = Route(
@@ -155,5 +155,5 @@ GET_NOTEBOOK = Route(
     lambda api: api.runs.get_notebook,
     action="read",
     path=(RUN,),
-    answer="file",
+    response="file",
 )

@@ -51,7 +51,7 @@ DELETE_SWEEP = Route(
     action="write",
     path=(SWEEP,),
     status=204,
-    answer="nothing",
+    response="nothing",
 )
 
 GET_POINTS = Route(

@@ -46,9 +46,9 @@ class Catalog:
         with self._database.write() as connection:
             connection.execute(insert(workflows).values(owner=username, created_at=moment, **values))
             row = {"workflow_id": values["id"], "created_at": moment, **version}
-            added = connection.execute(insert(versions).values(**row).returning(versions.c.id)).scalar_one()
+            new_id = connection.execute(insert(versions).values(**row).returning(versions.c.id)).scalar_one()
             connection.execute(
-                update(workflows).where(workflows.c.id == values["id"]).values(version_id=added)
+                update(workflows).where(workflows.c.id == values["id"]).values(version_id=new_id)
             )
             connection.execute(
                 insert(groups).values(
@@ -68,17 +68,17 @@ class Catalog:
     def update_workflow(self, workflow_id: str, values: WorkflowChange, version: NewVersion) -> None:
         """Make a version the current one of a workflow, and add it if it is new."""
         with self._database.write() as connection:
-            same = select(versions.c.id).where(
+            existing = select(versions.c.id).where(
                 versions.c.workflow_id == workflow_id, versions.c.sha256 == version["sha256"]
             )
-            current = connection.execute(same).scalar_one_or_none()
-            if current is None:
+            current_id = connection.execute(existing).scalar_one_or_none()
+            if current_id is None:
                 row = {"workflow_id": workflow_id, "created_at": now(), **version}
-                current = connection.execute(
+                current_id = connection.execute(
                     insert(versions).values(**row).returning(versions.c.id)
                 ).scalar_one()
             connection.execute(
-                update(workflows).where(workflows.c.id == workflow_id).values(version_id=current, **values)
+                update(workflows).where(workflows.c.id == workflow_id).values(version_id=current_id, **values)
             )
 
     def find_workflow(self, source: str) -> Row[Any] | None:
@@ -135,24 +135,27 @@ class Catalog:
         dict of str to tuple of str or None and int
             By workflow: the time at which the newest run was accepted, and the number of active runs.
         """
-        its = runs.c.group_id == groups.c.id
-        newest = select(runs.c.created_at).where(its).order_by(runs.c.seq.desc()).limit(1)
-        active = select(func.count()).select_from(runs).where(its, runs.c.state.in_(ACTIVE))
+        is_in_group = runs.c.group_id == groups.c.id
+        newest = select(runs.c.created_at).where(is_in_group).order_by(runs.c.seq.desc()).limit(1)
+        active = select(func.count()).select_from(runs).where(is_in_group, runs.c.state.in_(ACTIVE))
         query = select(groups.c.workflow_id, newest.scalar_subquery(), active.scalar_subquery())
         if username is not None:
-            query = query.where(_is_of(username))
-        found: dict[str, tuple[str | None, int]] = {}
+            query = query.where(_is_accessible_to(username))
+        activity: dict[str, tuple[str | None, int]] = {}
         with self._database.read() as connection:
             for workflow_id, last, count in connection.execute(query):
-                known, sum_of = found.get(workflow_id, (None, 0))
-                found[workflow_id] = (max(filter(None, (known, last)), default=None), sum_of + count)
-        return found
+                newest_so_far, active_so_far = activity.get(workflow_id, (None, 0))
+                activity[workflow_id] = (
+                    max(filter(None, (newest_so_far, last)), default=None),
+                    active_so_far + count,
+                )
+        return activity
 
     def delete_workflow(self, workflow_id: str) -> None:
         """Remove a workflow with its groups, uploads and runs."""
         with self._database.write() as connection:
-            its = select(groups.c.id).where(groups.c.workflow_id == workflow_id)
-            connection.execute(delete(events).where(events.c.group_id.in_(its)))
+            group_ids = select(groups.c.id).where(groups.c.workflow_id == workflow_id)
+            connection.execute(delete(events).where(events.c.group_id.in_(group_ids)))
             connection.execute(delete(workflows).where(workflows.c.id == workflow_id))
 
     # -- groups ------------------------------------------------------------------------------------
@@ -181,17 +184,20 @@ class Catalog:
 
     def is_taken(self, table: str, identifier: str) -> bool:
         """Return whether a workflow or group with an id exists."""
-        chosen = {"workflow": workflows, "group": groups}[table]
+        selected_table = {"workflow": workflows, "group": groups}[table]
         with self._database.read() as connection:
             return (
-                connection.execute(select(chosen.c.id).where(chosen.c.id == identifier)).first() is not None
+                connection.execute(
+                    select(selected_table.c.id).where(selected_table.c.id == identifier)
+                ).first()
+                is not None
             )
 
     def find_group(self, workflow_id: str, name: str) -> Row[Any] | None:
         """Return the group of a workflow with a name."""
         with self._database.read() as connection:
-            chosen = select(groups).where(groups.c.workflow_id == workflow_id, groups.c.name == name)
-            return connection.execute(chosen).one_or_none()
+            query = select(groups).where(groups.c.workflow_id == workflow_id, groups.c.name == name)
+            return connection.execute(query).one_or_none()
 
     def list_groups(self, workflow_id: str | None, username: str | None) -> Sequence[Row[Any]]:
         """Return groups, the default group of a workflow first, then oldest first.
@@ -203,19 +209,19 @@ class Catalog:
         username : str, optional
             Only groups that this user owns or is a member of.
         """
-        chosen = select(groups).order_by(groups.c.is_default.desc(), groups.c.seq)
+        query = select(groups).order_by(groups.c.is_default.desc(), groups.c.seq)
         if workflow_id is not None:
-            chosen = chosen.where(groups.c.workflow_id == workflow_id)
+            query = query.where(groups.c.workflow_id == workflow_id)
         if username is not None:
-            chosen = chosen.where(_is_of(username))
+            query = query.where(_is_accessible_to(username))
         with self._database.read() as connection:
-            return connection.execute(chosen).all()
+            return connection.execute(query).all()
 
     def get_members(self, group_id: str) -> Sequence[str]:
         """Return the names of a group's members, sorted."""
         with self._database.read() as connection:
-            chosen = select(members.c.username).where(members.c.group_id == group_id)
-            return connection.execute(chosen.order_by(members.c.username)).scalars().all()
+            query = select(members.c.username).where(members.c.group_id == group_id)
+            return connection.execute(query.order_by(members.c.username)).scalars().all()
 
     def update_group(self, group_id: str, name: str | None, usernames: Sequence[str] | None) -> None:
         """Rename a group or replace its members."""
@@ -246,8 +252,8 @@ class Catalog:
     def list_uploads(self, group_id: str) -> Sequence[Row[Any]]:
         """Return the uploads of a group, oldest first."""
         with self._database.read() as connection:
-            chosen = select(uploads).where(uploads.c.group_id == group_id)
-            return connection.execute(chosen.order_by(uploads.c.seq)).all()
+            query = select(uploads).where(uploads.c.group_id == group_id)
+            return connection.execute(query.order_by(uploads.c.seq)).all()
 
     def get_upload(self, group_id: str, file_id: str) -> Row[Any]:
         """Return an upload of a group.
@@ -258,8 +264,8 @@ class Catalog:
             The group has no such upload.
         """
         with self._database.read() as connection:
-            chosen = select(uploads).where(uploads.c.group_id == group_id, uploads.c.id == file_id)
-            row = connection.execute(chosen).one_or_none()
+            query = select(uploads).where(uploads.c.group_id == group_id, uploads.c.id == file_id)
+            row = connection.execute(query).one_or_none()
         if row is None:
             raise UnknownFileError(f"file {file_id[:64]}", "the group has no such upload")
         return row
@@ -270,7 +276,7 @@ class Catalog:
             connection.execute(delete(uploads).where(uploads.c.id == file_id))
 
 
-def _is_of(username: str) -> ColumnElement[bool]:
+def _is_accessible_to(username: str) -> ColumnElement[bool]:
     """Return the condition that a user owns a group or is a member of it."""
-    mine = select(members.c.group_id).where(members.c.username == username)
-    return or_(groups.c.owner == username, groups.c.id.in_(mine))
+    memberships = select(members.c.group_id).where(members.c.username == username)
+    return or_(groups.c.owner == username, groups.c.id.in_(memberships))

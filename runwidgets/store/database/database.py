@@ -96,7 +96,7 @@ class Database:
             )
         try:
             if is_read_only:
-                self._look()
+                self._check_schema()
             else:
                 self._migrate()
         except BaseException:
@@ -134,8 +134,8 @@ class Database:
         if outer is not None:
             yield outer
             return
-        alone = self._writing if self.is_sqlite else nullcontext()
-        with alone, _our_errors(), self._writer.begin() as connection:
+        writer_lock = self._writing if self.is_sqlite else nullcontext()
+        with writer_lock, _our_errors(), self._writer.begin() as connection:
             self._local.connection = connection
             try:
                 yield connection
@@ -173,15 +173,15 @@ class Database:
         """The number of committed transactions of this process."""
         return self._changes
 
-    def wait_for_change(self, seen: int, timeout: float) -> int:
+    def wait_for_change(self, last_changes: int, timeout: float) -> int:
         """Wait until a transaction is committed: of this process, or on PostgreSQL of any process.
 
         Parameters
         ----------
-        seen : int
+        last_changes : int
             The value of `changes` before the caller's last read.
         timeout : float
-            Seconds to wait at most; on SQLite, changes of other processes are noticed only after it.
+            Maximum number of seconds to wait; on SQLite, changes of other processes are noticed only then.
 
         Returns
         -------
@@ -189,7 +189,7 @@ class Database:
             The present value of `changes`.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._changes != seen, timeout)
+            self._changed.wait_for(lambda: self._changes != last_changes, timeout)
             return self._changes
 
     def _migrate(self) -> None:
@@ -199,7 +199,7 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
-    def _look(self) -> None:
+    def _check_schema(self) -> None:
         """Raise an error if the database would have to be created or migrated before it can be read."""
         if self.is_sqlite and not Path(self._url.database or "").is_file():
             raise ServiceUnavailableError("database", "it is missing", "restore it, or choose another root")
@@ -219,15 +219,15 @@ def _migrations() -> Config:
 def _is_current(connection: Connection, config: Config) -> bool:
     """Return whether the schema is that of this release; raise an error for a newer one."""
     scripts = ScriptDirectory.from_config(config)
-    found = set(MigrationContext.configure(connection).get_current_heads())
-    unknown = found - {script.revision for script in scripts.walk_revisions()}
+    revisions = set(MigrationContext.configure(connection).get_current_heads())
+    unknown = revisions - {script.revision for script in scripts.walk_revisions()}
     if unknown:
         raise SchemaTooNewError(
             "database",
             f"it was written by a newer release of runwidgets (schema {', '.join(sorted(unknown))})",
             "upgrade runwidgets, or choose another root",
         )
-    return found == set(scripts.get_heads())
+    return revisions == set(scripts.get_heads())
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
@@ -273,10 +273,10 @@ def _our_errors() -> Iterator[None]:
 
 
 def _reason(error: DBAPIError) -> str:
-    said = str(error.orig)
-    if "locked" in said or "lock timeout" in said:
+    text = str(error.orig)
+    if "locked" in text or "lock timeout" in text:
         return "it is locked by another process"
-    if "malformed" in said or "not a database" in said:
+    if "malformed" in text or "not a database" in text:
         return "the database is damaged"
-    (line, *_) = said.strip().splitlines() or [type(error.orig).__name__]
+    (line, *_) = text.strip().splitlines() or [type(error.orig).__name__]
     return f"it does not respond ({line:.200})"

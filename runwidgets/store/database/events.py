@@ -27,7 +27,7 @@ def emit(connection: Connection, run: Row[Any], kind: EventKind, data: EventData
     emit_all(connection, kind, [(run, data)])
 
 
-def emit_all(connection: Connection, kind: EventKind, told: Iterable[tuple[Row[Any], EventData]]) -> None:
+def emit_all(connection: Connection, kind: EventKind, runs: Iterable[tuple[Row[Any], EventData]]) -> None:
     """Write one event for each of several runs, in order; see `emit`.
 
     Parameters
@@ -36,7 +36,7 @@ def emit_all(connection: Connection, kind: EventKind, told: Iterable[tuple[Row[A
         The open transaction.
     kind : EventKind
         The kind of event.
-    told : iterable of (Row, dict)
+    runs : iterable of (Row, dict)
         The runs, with the data of their events.
     """
     moment = now()
@@ -49,7 +49,7 @@ def emit_all(connection: Connection, kind: EventKind, told: Iterable[tuple[Row[A
             "data": data,
             "at": moment,
         }
-        for run, data in told
+        for run, data in runs
     ]
     if rows:
         connection.execute(insert(events), rows)
@@ -70,12 +70,12 @@ def events_after(
     sweep_id: str | None = None,
 ) -> Sequence[Row[Any]]:
     """Return the events after a ``seq``, in order, at most `limit` of them."""
-    chosen = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
+    query = select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
     if group_id is not None:
-        chosen = chosen.where(events.c.group_id == group_id)
+        query = query.where(events.c.group_id == group_id)
     if run_id is not None:
-        chosen = chosen.where(events.c.run_id == run_id)
+        query = query.where(events.c.run_id == run_id)
     if sweep_id is not None:
-        chosen = chosen.where(events.c.sweep_id == sweep_id)
+        query = query.where(events.c.sweep_id == sweep_id)
     with database.read() as connection:
-        return connection.execute(chosen).all()
+        return connection.execute(query).all()

@@ -65,7 +65,7 @@ def find_orphaned_files(
         The database; only read.
     moment : float
         The present time, in seconds of the file system's clock.
-    ages : Patience, optional
+    ages : MinimumAges, optional
         The minimum ages of orphans.
 
     Yields
@@ -92,14 +92,14 @@ def read_run(database: Database, run_id: str) -> Rows | None:
         row = connection.execute(_raw(runs).where(runs.c.id == run_id)).one_or_none()
         if row is None:
             return None
-        its_events = _raw(events).where(events.c.run_id == run_id).order_by(events.c.seq)
-        its_files = _raw(results).where(results.c.run_id == run_id).order_by(results.c.position)
+        event_query = _raw(events).where(events.c.run_id == run_id).order_by(events.c.seq)
+        file_query = _raw(results).where(results.c.run_id == run_id).order_by(results.c.position)
         version = connection.execute(_raw(versions).where(versions.c.id == row.version_id)).first()
         group = connection.execute(_raw(groups).where(groups.c.id == row.group_id)).first()
         return Rows(
             run=row._asdict(),
-            events=[each._asdict() for each in connection.execute(its_events)],
-            files=[each._asdict() for each in connection.execute(its_files)],
+            events=[each._asdict() for each in connection.execute(event_query)],
+            files=[each._asdict() for each in connection.execute(file_query)],
             version=version._asdict() if version else {},
             group=group._asdict() if group else {},
         )
@@ -112,19 +112,21 @@ def read_uploads(database: Database) -> Sequence[Row[Any]]:
 
 
 def find_orphans(database: Database) -> Sequence[str]:
-    """Return the ids of deleted runs of which the database has more than their deletion event."""
-    every = select(runs.c.id)
-    left = select(events.c.run_id).where(events.c.kind != "deleted", events.c.run_id.not_in(every))
+    """Return the ids of deleted runs that the database still contains, apart from their deletion event."""
+    existing = select(runs.c.id)
+    orphaned_events = select(events.c.run_id).where(
+        events.c.kind != "deleted", events.c.run_id.not_in(existing)
+    )
     with database.read() as connection:
-        found = left.union(select(results.c.run_id).where(results.c.run_id.not_in(every)))
-        return sorted(connection.execute(found).scalars())
+        query = orphaned_events.union(select(results.c.run_id).where(results.c.run_id.not_in(existing)))
+        return sorted(connection.execute(query).scalars())
 
 
 def find_deleted(database: Database) -> dict[str, str]:
     """Return the times at which runs were deleted, by id."""
     with database.read() as connection:
-        chosen = select(events.c.run_id, events.c.at).where(events.c.kind == "deleted")
-        return {row.run_id: row.at for row in connection.execute(chosen)}
+        query = select(events.c.run_id, events.c.at).where(events.c.kind == "deleted")
+        return {row.run_id: row.at for row in connection.execute(query)}
 
 
 def find_damage(database: Database) -> str | None:
@@ -132,51 +134,55 @@ def find_damage(database: Database) -> str | None:
     if not database.is_sqlite:
         return None
     with database.read() as connection:
-        said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
-    return None if said == "ok" else said
+        result = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    return None if result == "ok" else result
 
 
 def find_broken_sweeps(database: Database) -> list[tuple[int, str, str]]:
     """Return the violations of sweeps: number of the invariant, id of the sweep, and problem."""
-    known = select(sweeps.c.id)
-    lost = points.c.run_id.not_in(select(runs.c.id))
-    its = points.join(runs, runs.c.id == points.c.run_id).join(sweeps, sweeps.c.id == points.c.sweep_id)
+    existing = select(sweeps.c.id)
+    has_no_run = points.c.run_id.not_in(select(runs.c.id))
+    joined = points.join(runs, runs.c.id == points.c.run_id).join(sweeps, sweeps.c.id == points.c.sweep_id)
     is_reused = func.coalesce(runs.c.sweep_id, "") != points.c.sweep_id
     is_early = is_reused & (runs.c.state != RunState.SUCCESS.value)
-    strange = or_(runs.c.group_id != sweeps.c.group_id, is_early)
-    under_way = select(func.count()).where(runs.c.sweep_id == sweeps.c.id, runs.c.holds_slot)
-    place = (points.c.sweep_id, points.c.number)
+    is_foreign = or_(runs.c.group_id != sweeps.c.group_id, is_early)
+    executing = select(func.count()).where(runs.c.sweep_id == sweeps.c.id, runs.c.holds_slot)
+    point_key = (points.c.sweep_id, points.c.number)
     rules: list[tuple[int, str, Select[Any]]] = [
-        (12, "the run of its point {1} was deleted, but the point was not", select(*place).where(lost)),
+        (
+            12,
+            "the run of its point {1} was deleted, but the point was not",
+            select(*point_key).where(has_no_run),
+        ),
         (
             12,
             "it was deleted, but its points were not",
-            select(points.c.sweep_id).where(points.c.sweep_id.not_in(known)).distinct(),
+            select(points.c.sweep_id).where(points.c.sweep_id.not_in(existing)).distinct(),
         ),
         (
             12,
             "it was deleted, but its runs were not",
             select(runs.c.sweep_id)
-            .where(runs.c.sweep_id.is_not(None), runs.c.sweep_id.not_in(known))
+            .where(runs.c.sweep_id.is_not(None), runs.c.sweep_id.not_in(existing))
             .distinct(),
         ),
-        (12, "all of its runs were deleted, but it was not", known.where(~has_runs())),
+        (12, "all of its runs were deleted, but it was not", existing.where(~has_runs())),
         (
             14,
             "more of its runs execute at once than allowed",
-            known.where(under_way.scalar_subquery() > sweeps.c.parallel),
+            existing.where(executing.scalar_subquery() > sweeps.c.parallel),
         ),
         (
             15,
             "its point {1} has a run that is neither its own nor a successful one of its group",
-            select(*place).select_from(its).where(strange),
+            select(*point_key).select_from(joined).where(is_foreign),
         ),
     ]
     with database.read() as connection:
         broken = [
             (invariant, row[0], problem.format(*row))
-            for invariant, problem, chosen in rules
-            for row in connection.execute(chosen)
+            for invariant, problem, query in rules
+            for row in connection.execute(query)
         ]
         damaged = [
             (1, row.id, f"its column {name} is not JSON")
@@ -199,19 +205,19 @@ def find_expired(database: Database, before: str | None, newest: int | None) -> 
     newest : int, optional
         Runs that are not among this many newest of their group; None for no such limit.
     """
-    place = func.row_number().over(partition_by=runs.c.group_id, order_by=runs.c.seq.desc())
-    placed = select(runs, place.label("place")).subquery()
-    asked = []
+    position = func.row_number().over(partition_by=runs.c.group_id, order_by=runs.c.seq.desc())
+    ranked = select(runs, position.label("position")).subquery()
+    conditions = []
     if before is not None:
-        asked.append(placed.c.finished_at < before)
+        conditions.append(ranked.c.finished_at < before)
     if newest is not None:
-        asked.append(placed.c.place > newest)
-    if not asked:
+        conditions.append(ranked.c.position > newest)
+    if not conditions:
         return []
-    has_ended = placed.c.state.in_([state.value for state in TERMINAL])
+    has_ended = ranked.c.state.in_([state.value for state in TERMINAL])
     with database.read() as connection:
-        chosen = select(placed.c.id).where(has_ended, ~placed.c.holds_slot, or_(*asked))
-        return connection.execute(chosen.order_by(placed.c.seq)).scalars().all()
+        query = select(ranked.c.id).where(has_ended, ~ranked.c.holds_slot, or_(*conditions))
+        return connection.execute(query.order_by(ranked.c.seq)).scalars().all()
 
 
 def _is_json(text: str) -> bool:

@@ -19,7 +19,7 @@ from runwidgets.store.database.run_batches import BATCH_SIZE
 from runwidgets.store.database.tables import groups, runs, scores
 
 MAX_METRIC_NAME = 255
-"""Characters of the name of a metric that can be ranked by at most; database indexes limit their keys."""
+"""Maximum length of the name of a metric that runs can be ranked by; database indexes limit their keys."""
 MAX_UNION = 50
 """Number of groups up to which each is queried separately, in one statement."""
 Order = Sequence[tuple[str, bool]]
@@ -36,7 +36,7 @@ def store_scores(connection: Connection, row: RunRow) -> None:
 def score_rows(seq: int, group_id: str, metrics: Mapping[str, JsonValue]) -> Iterator[dict[str, str | float]]:
     """Yield the rows for a run's metrics; metrics that are not numbers have none."""
     for name, value in metrics.items():
-        if _is_kept(name) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if _is_rankable(name) and isinstance(value, (int, float)) and not isinstance(value, bool):
             try:
                 yield {"group_id": group_id, "name": name, "value": float(value), "run_seq": seq}
             except OverflowError:
@@ -62,42 +62,42 @@ def best_of_each(database: Database, group_ids: Sequence[str], order: Order) -> 
     sequence of Row
         ``id``, ``group_id``, ``created_at``, ``finished_at`` and ``metrics``.
     """
-    its = groups.c.id
-    firsts = [
-        stage.question.with_only_columns(stage.seq).where(stage.group_id == its).limit(1).scalar_subquery()
+    group_id = groups.c.id
+    best_of_stages = [
+        stage.query.with_only_columns(stage.seq).where(stage.group_id == group_id).limit(1).scalar_subquery()
         for stage in _stages(order)
     ]
-    best = func.coalesce(*firsts, None)
-    found: list[int] = []
+    best = func.coalesce(*best_of_stages, None)
+    seqs: list[int] = []
     with database.read() as connection:
         for begin in range(0, len(group_ids), BATCH_SIZE):
-            chosen = select(best).where(its.in_(group_ids[begin : begin + BATCH_SIZE]))
-            found.extend(seq for seq in connection.execute(chosen).scalars() if seq is not None)
-        return _read(connection, found)
+            query = select(best).where(group_id.in_(group_ids[begin : begin + BATCH_SIZE]))
+            seqs.extend(seq for seq in connection.execute(query).scalars() if seq is not None)
+        return _read(connection, seqs)
 
 
-def best_of_all(database: Database, group_ids: Sequence[str], order: Order, most: int) -> Sequence[Row[Any]]:
+def best_of_all(database: Database, group_ids: Sequence[str], order: Order, limit: int) -> Sequence[Row[Any]]:
     """Return the best successful runs of some groups, oldest first; see `best_of_each`.
 
-    The result contains the `most` best ones of all groups, and more than these if there are many groups.
+    The result contains the `limit` best ones of all groups, and more than these if there are many groups.
     """
-    found: list[int] = []
+    best_seqs: list[int] = []
     with database.read() as connection:
         for begin in range(0, len(group_ids), BATCH_SIZE):
-            piece, remaining = group_ids[begin : begin + BATCH_SIZE], most
+            batch, remaining = group_ids[begin : begin + BATCH_SIZE], limit
             for stage in _stages(order):
                 if remaining > 0:
-                    seqs = connection.execute(_best_of(stage, piece, remaining)).scalars().all()
-                    found.extend(seqs)
+                    seqs = connection.execute(_best_of(stage, batch, remaining)).scalars().all()
+                    best_seqs.extend(seqs)
                     remaining -= len(seqs)
-        return _read(connection, found)
+        return _read(connection, best_seqs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Stage:
     """The runs that have one metric, but none of the metrics before it, best first."""
 
-    question: Select[Any]
+    query: Select[Any]
     """Columns ``seq`` and ``key_0``, ``key_1``, …, by which they are sorted."""
     seq: ColumnElement[int]
     group_id: ColumnElement[str]
@@ -108,21 +108,27 @@ class _Stage:
 
 def _stages(order: Order) -> Iterator[_Stage]:
     """Yield a stage for each metric, and one for the runs that have none of the metrics, oldest first."""
-    kept = [(name, is_descending) for name, is_descending in order if _is_kept(name)]
-    for at, (name, _) in enumerate(kept):
-        score = scores.alias(f"score_{at}")
+    rankable = [(name, is_descending) for name, is_descending in order if _is_rankable(name)]
+    for index, (name, _) in enumerate(rankable):
+        score = scores.alias(f"score_{index}")
         joined: Any = score
         keys = [score.c.value.label("key_0")]
-        for number, (further, _) in enumerate(kept[at + 1 :], 1):
-            tie = scores.alias(f"tie_{at}_{number}")
-            joined = joined.outerjoin(tie, (tie.c.run_seq == score.c.run_seq) & (tie.c.name == further))
+        for number, (next_name, _) in enumerate(rankable[index + 1 :], 1):
+            tie = scores.alias(f"tie_{index}_{number}")
+            joined = joined.outerjoin(tie, (tie.c.run_seq == score.c.run_seq) & (tie.c.name == next_name))
             keys.append(tie.c.value.label(f"key_{number}"))
         seq = score.c.run_seq
-        chosen = select(seq.label("seq"), *keys).select_from(joined).where(score.c.name == name)
-        ordered = chosen.order_by(*_ordered(keys, kept[at:]), seq)
-        yield _Stage(question=ordered, seq=seq, group_id=score.c.group_id, earlier=kept[:at], later=kept[at:])
+        query = select(seq.label("seq"), *keys).select_from(joined).where(score.c.name == name)
+        ordered = query.order_by(*_ordered(keys, rankable[index:]), seq)
+        yield _Stage(
+            query=ordered,
+            seq=seq,
+            group_id=score.c.group_id,
+            earlier=rankable[:index],
+            later=rankable[index:],
+        )
     oldest = select(runs.c.seq).where(runs.c.state == RunState.SUCCESS.value).order_by(runs.c.seq)
-    yield _Stage(question=oldest, seq=runs.c.seq, group_id=runs.c.group_id, earlier=kept, later=[])
+    yield _Stage(query=oldest, seq=runs.c.seq, group_id=runs.c.group_id, earlier=rankable, later=[])
 
 
 def _ordered(keys: Sequence[ColumnElement[Any]], order: Order) -> Iterator[ColumnElement[Any]]:
@@ -133,22 +139,22 @@ def _ordered(keys: Sequence[ColumnElement[Any]], order: Order) -> Iterator[Colum
         yield key.desc() if is_descending else key.asc()
 
 
-def _best_of(stage: _Stage, group_ids: Sequence[str], most: int) -> Select[Any]:
+def _best_of(stage: _Stage, group_ids: Sequence[str], limit: int) -> Select[Any]:
     """Select the best runs of some groups: for a few groups from the index of each, else by one sort."""
-    lacking = stage.question.where(_lacks(stage.seq, stage.earlier)).limit(most)
+    stage_query = stage.query.where(_has_none_of(stage.seq, stage.earlier)).limit(limit)
     if len(group_ids) > MAX_UNION:
-        return lacking.with_only_columns(stage.seq).where(stage.group_id.in_(group_ids))
-    parts = (select(lacking.where(stage.group_id == name).subquery()) for name in group_ids)
-    each = union_all(*parts).subquery()
-    keys = [each.c[f"key_{number}"] for number in range(len(stage.later))]
-    return select(each.c.seq).order_by(*_ordered(keys, stage.later), each.c.seq).limit(most)
+        return stage_query.with_only_columns(stage.seq).where(stage.group_id.in_(group_ids))
+    group_queries = (select(stage_query.where(stage.group_id == name).subquery()) for name in group_ids)
+    candidates = union_all(*group_queries).subquery()
+    keys = [candidates.c[f"key_{number}"] for number in range(len(stage.later))]
+    return select(candidates.c.seq).order_by(*_ordered(keys, stage.later), candidates.c.seq).limit(limit)
 
 
-def _is_kept(name: str) -> bool:
+def _is_rankable(name: str) -> bool:
     return len(name) <= MAX_METRIC_NAME and name.isprintable()
 
 
-def _lacks(run_seq: ColumnElement[int], order: Order) -> ColumnElement[bool]:
+def _has_none_of(run_seq: ColumnElement[int], order: Order) -> ColumnElement[bool]:
     if not order:
         return true()
     has = select(scores.c.value).where(scores.c.run_seq == run_seq)
@@ -156,10 +162,10 @@ def _lacks(run_seq: ColumnElement[int], order: Order) -> ColumnElement[bool]:
 
 
 def _read(connection: Connection, seqs: Sequence[int]) -> Sequence[Row[Any]]:
-    wanted = (runs.c.id, runs.c.group_id, runs.c.created_at, runs.c.finished_at, runs.c.metrics)
-    found: list[Row[Any]] = []
+    columns = (runs.c.id, runs.c.group_id, runs.c.created_at, runs.c.finished_at, runs.c.metrics)
+    rows: list[Row[Any]] = []
     ordered = sorted(seqs)
     for begin in range(0, len(ordered), BATCH_SIZE):
-        chosen = select(*wanted).where(runs.c.seq.in_(ordered[begin : begin + BATCH_SIZE]))
-        found.extend(connection.execute(chosen.order_by(runs.c.seq)))
-    return found
+        query = select(*columns).where(runs.c.seq.in_(ordered[begin : begin + BATCH_SIZE]))
+        rows.extend(connection.execute(query.order_by(runs.c.seq)))
+    return rows

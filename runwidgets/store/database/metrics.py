@@ -31,7 +31,7 @@ def metric_events(recorded: Sequence[RecordedValue]) -> list[MetricRecord]:
 
     Parameters
     ----------
-    recorded : sequence of Recorded
+    recorded : sequence of RecordedValue
         The values in the order in which they were recorded.
 
     Returns
@@ -40,7 +40,7 @@ def metric_events(recorded: Sequence[RecordedValue]) -> list[MetricRecord]:
         ``name`` and the last ``value``; for a series also its ``step``, the ``attempt``, and ``points``, a
         list of ``[step, value]``.
     """
-    told: list[MetricRecord] = []
+    records: list[MetricRecord] = []
     latest: dict[str, MetricRecord] = {}
     for each in recorded:
         last = latest.get(each.name)
@@ -48,12 +48,12 @@ def metric_events(recorded: Sequence[RecordedValue]) -> list[MetricRecord]:
             last["value"], last["step"] = each.value, each.step
             last["points"].append([each.step, each.value])
             continue
-        said: MetricRecord = {"name": each.name, "value": each.value}
+        record: MetricRecord = {"name": each.name, "value": each.value}
         if each.step is not None:
-            said |= {"step": each.step, "attempt": each.attempt, "points": [[each.step, each.value]]}
-        told.append(said)
-        latest[each.name] = said
-    return told
+            record |= {"step": each.step, "attempt": each.attempt, "points": [[each.step, each.value]]}
+        records.append(record)
+        latest[each.name] = record
+    return records
 
 
 def store_metrics(
@@ -64,7 +64,7 @@ def store_metrics(
     return {**run.metrics, **{each.name: each.value for each in recorded}}
 
 
-def read_series(database: Database, run_id: str, most: int | None = None) -> dict[str, Series]:
+def read_series(database: Database, run_id: str, max_points: int | None = None) -> dict[str, Series]:
     """Return the series of a run by step, from its last attempt that recorded any.
 
     Parameters
@@ -73,28 +73,28 @@ def read_series(database: Database, run_id: str, most: int | None = None) -> dic
         The database.
     run_id : str
         The run.
-    most : int, optional
-        Points of each series at most, evenly spaced, including its first and last one; None for all.
+    max_points : int, optional
+        Maximum number of points per series, evenly spaced, including the first and the last; None for all.
 
     Returns
     -------
     dict
         By name: ``steps`` in ascending order, and ``values``.
     """
-    chosen = select(events.c.data).where(events.c.run_id == run_id, events.c.kind == "metric")
+    query = select(events.c.data).where(events.c.run_id == run_id, events.c.kind == "metric")
     with database.read() as connection:
-        told = connection.execute(chosen.order_by(events.c.seq)).scalars().all()
-    attempt = max((each.get("attempt", 0) for each in told), default=0)
+        records = connection.execute(query.order_by(events.c.seq)).scalars().all()
+    attempt = max((each.get("attempt", 0) for each in records), default=0)
     series: dict[str, dict[float, SeriesValue]] = {}
-    for each in told:
+    for each in records:
         if each.get("attempt") == attempt:
             series.setdefault(each["name"], {}).update((step, value) for step, value in each["points"])
-    return {name: _lists(points.items(), most) for name, points in series.items()}
+    return {name: _to_series(points.items(), max_points) for name, points in series.items()}
 
 
-def _lists(points: Iterable[tuple[float, SeriesValue]], most: int | None) -> Series:
+def _to_series(points: Iterable[tuple[float, SeriesValue]], max_points: int | None) -> Series:
     ordered = sorted(points, key=lambda point: point[0])
-    if most is not None and len(ordered) > most:
+    if max_points is not None and len(ordered) > max_points:
         last = len(ordered) - 1
-        ordered = [ordered[round(at * last / (most - 1))] for at in range(most)]
+        ordered = [ordered[round(index * last / (max_points - 1))] for index in range(max_points)]
     return {"steps": [step for step, _ in ordered], "values": [value for _, value in ordered]}

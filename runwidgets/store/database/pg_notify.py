@@ -24,13 +24,13 @@ class Listener:
     ----------
     engine : Engine
         The engine of a PostgreSQL database, with psycopg.
-    told : callable
+    on_commit : callable
         Called after commits, and after every connection is made.
     """
 
-    def __init__(self, engine: Engine, told: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, on_commit: Callable[[], None]) -> None:
         self._engine = engine
-        self._told = told
+        self._on_commit = on_commit
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="runwidgets-listener", daemon=True)
         self._thread.start()
@@ -44,23 +44,23 @@ class Listener:
         while not self._is_closed.is_set():
             try:
                 with self._engine.connect() as connection:
-                    own = connection.execution_options(isolation_level="AUTOCOMMIT")
-                    own.exec_driver_sql(f"LISTEN {CHANNEL}")
+                    listening = connection.execution_options(isolation_level="AUTOCOMMIT")
+                    listening.exec_driver_sql(f"LISTEN {CHANNEL}")
                     try:
-                        self._follow(own.connection.driver_connection)
+                        self._follow(listening.connection.driver_connection)
                     finally:
-                        own.invalidate()  # a listening connection must not return to the pool
+                        listening.invalidate()  # a listening connection must not return to the pool
             except DBAPIError:
                 self._is_closed.wait(WAKE_INTERVAL)
 
     def _follow(self, driver: Any) -> None:
         import psycopg
 
-        self._told()
+        self._on_commit()
         try:
             while not self._is_closed.is_set():
                 if list(driver.notifies(timeout=WAKE_INTERVAL, stop_after=1)):
-                    self._told()
+                    self._on_commit()
                     self._is_closed.wait(MIN_CALL_INTERVAL)
         except psycopg.Error:
             self._is_closed.wait(WAKE_INTERVAL)

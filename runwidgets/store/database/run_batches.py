@@ -27,13 +27,13 @@ from runwidgets.store.database.slots import check_queue_limit
 from runwidgets.store.database.tables import events, points, runs, sweeps
 
 BATCH_SIZE = 500
-"""Ids in one statement at most."""
+"""Maximum number of ids in one statement."""
 
 
-def accept_runs(connection: Connection, values: Sequence[NewRun], waiting: int) -> Sequence[RunRow]:
+def accept_runs(connection: Connection, values: Sequence[NewRun], queue_limit: int) -> Sequence[RunRow]:
     """Add PENDING runs; see `Runs.accept`."""
-    check_queue_limit(connection, len(values), waiting)
-    born = {
+    check_queue_limit(connection, len(values), queue_limit)
+    defaults = {
         "state": RunState.PENDING.value,
         "messages": [],
         "metrics": {},
@@ -42,23 +42,23 @@ def accept_runs(connection: Connection, values: Sequence[NewRun], waiting: int) 
     }
     if not values:
         return []
-    adding = insert(runs).returning(runs, sort_by_parameter_order=True)
-    rows = connection.execute(adding, [{**born, **each} for each in values]).all()
+    statement = insert(runs).returning(runs, sort_by_parameter_order=True)
+    rows = connection.execute(statement, [{**defaults, **each} for each in values]).all()
     emit_all(connection, EventKind.STATE, [(row, {"state": row.state}) for row in rows])
     return rows
 
 
 def cancel_runs(
-    connection: Connection, chosen: ColumnElement[bool], reason: RunReason, message: str
+    connection: Connection, condition: ColumnElement[bool], reason: RunReason, message: str
 ) -> Sequence[RunRow]:
     """Cancel all active runs among those selected, and return their new rows."""
     legal = [state.value for state in sources(RunState.CANCELED)]
-    began = func.coalesce(runs.c.started_at, runs.c.created_at)
-    ended = {"state": RunState.CANCELED.value, "reason": reason.value, "messages": [message]}
+    earliest = func.coalesce(runs.c.started_at, runs.c.created_at)
+    outcome = {"state": RunState.CANCELED.value, "reason": reason.value, "messages": [message]}
     rows = connection.execute(
         update(runs)
-        .where(chosen, runs.c.state.in_(legal))
-        .values(**ended, finished_at=not_before(began))
+        .where(condition, runs.c.state.in_(legal))
+        .values(**outcome, finished_at=not_before(earliest))
         .returning(runs)
     ).all()
     emit_all(
@@ -69,14 +69,14 @@ def cancel_runs(
 
 def end_of(row: RunRow) -> StateChange:
     """Return the event data for the end of a run."""
-    told: StateChange = {"state": row.state, "finishedAt": row.finished_at}
+    change: StateChange = {"state": row.state, "finishedAt": row.finished_at}
     if row.started_at:
-        told["startedAt"] = row.started_at
+        change["startedAt"] = row.started_at
     if row.reason is not None:
-        told["reason"] = row.reason
+        change["reason"] = row.reason
     if row.messages:
-        told["messages"] = row.messages
-    return told
+        change["messages"] = row.messages
+    return change
 
 
 def stop_sweep(connection: Connection, failed: RunRow) -> None:
@@ -92,15 +92,15 @@ def stop_sweep(connection: Connection, failed: RunRow) -> None:
 
 def remove_runs(connection: Connection, rows: Sequence[RunRow]) -> None:
     """Remove runs with their points, and sweeps whose last run is removed."""
-    touched = {row.sweep_id for row in rows} - {None}
+    sweep_ids = {row.sweep_id for row in rows} - {None}
     for begin in range(0, len(rows), BATCH_SIZE):
-        gone = [row.id for row in rows[begin : begin + BATCH_SIZE]]
-        its = select(points.c.sweep_id).where(points.c.run_id.in_(gone)).distinct()
-        touched.update(connection.execute(its).scalars())
-        connection.execute(delete(runs).where(runs.c.id.in_(gone)))
-        connection.execute(delete(events).where(events.c.run_id.in_(gone)))
+        run_ids = [row.id for row in rows[begin : begin + BATCH_SIZE]]
+        affected_sweeps = select(points.c.sweep_id).where(points.c.run_id.in_(run_ids)).distinct()
+        sweep_ids.update(connection.execute(affected_sweeps).scalars())
+        connection.execute(delete(runs).where(runs.c.id.in_(run_ids)))
+        connection.execute(delete(events).where(events.c.run_id.in_(run_ids)))
     emit_all(connection, EventKind.DELETED, [(row, {}) for row in rows])
-    connection.execute(delete(sweeps).where(sweeps.c.id.in_(touched), ~has_runs()))
+    connection.execute(delete(sweeps).where(sweeps.c.id.in_(sweep_ids), ~has_runs()))
 
 
 def has_runs() -> ColumnElement[bool]:

@@ -43,11 +43,11 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def together(self) -> AbstractContextManager[Any]:
+    def transaction(self) -> AbstractContextManager[Any]:
         """Return a transaction that includes all statements of this thread in its block."""
         return self._database.write()
 
-    def accept(self, values: Sequence[NewRun], waiting: int) -> Sequence[RunRow]:
+    def accept(self, values: Sequence[NewRun], queue_limit: int) -> Sequence[RunRow]:
         """Add PENDING runs, all of them or none.
 
         Parameters
@@ -55,7 +55,7 @@ class Runs:
         values : sequence of dict
             Columns of each run: ``id``, ``group_id``, ``workflow_id``, ``version_id``, ``arguments``,
             ``config``, ``created_by``, ``idempotency_key``, ``sweep_id``, ``rank``, ``fingerprint``.
-        waiting : int
+        queue_limit : int
             Runs that may be PENDING afterwards.
 
         Returns
@@ -69,24 +69,24 @@ class Runs:
             More runs would wait than allowed.
         """
         with self._database.write() as connection:
-            return accept_runs(connection, values, waiting)
+            return accept_runs(connection, values, queue_limit)
 
-    def check_queue_limit(self, count: int, waiting: int) -> None:
+    def check_queue_limit(self, count: int, queue_limit: int) -> None:
         """Raise an error early if runs would not be accepted.
 
         Raises
         ------
         QueueFullError
-            With `count` further runs, more than `waiting` would be PENDING.
+            With `count` further runs, more than `queue_limit` would be PENDING.
         """
         with self._database.read() as connection:
-            check_queue_limit(connection, count, waiting)
+            check_queue_limit(connection, count, queue_limit)
 
     def find_by_key(self, group_id: str, key: str) -> RunRow | None:
         """Return the run of a group with an idempotency key."""
         with self._database.read() as connection:
-            chosen = select(runs).where(runs.c.group_id == group_id, runs.c.idempotency_key == key)
-            return connection.execute(chosen).one_or_none()
+            query = select(runs).where(runs.c.group_id == group_id, runs.c.idempotency_key == key)
+            return connection.execute(query).one_or_none()
 
     def get(self, run_id: str) -> RunRow:
         """Return a run.
@@ -102,8 +102,8 @@ class Runs:
     def get_files(self, run_id: str) -> Sequence[Row[Any]]:
         """Return the result files of a run, in order."""
         with self._database.read() as connection:
-            chosen = select(files).where(files.c.run_id == run_id).order_by(files.c.position)
-            return connection.execute(chosen).all()
+            query = select(files).where(files.c.run_id == run_id).order_by(files.c.position)
+            return connection.execute(query).all()
 
     def list(
         self,
@@ -121,7 +121,7 @@ class Runs:
         state : RunState, optional
             Only runs in this state.
         limit : int, optional
-            Number of runs at most; None for all.
+            Maximum number of runs; None for all.
         before : int, optional
             Only runs with a smaller ``seq``.
 
@@ -132,15 +132,15 @@ class Runs:
         next : int or None
             The value of `before` for the previous page; None if there is none.
         """
-        chosen = select(runs).where(runs.c.group_id == group_id).order_by(runs.c.seq.desc())
+        query = select(runs).where(runs.c.group_id == group_id).order_by(runs.c.seq.desc())
         if state is not None:
-            chosen = chosen.where(runs.c.state == state.value)
+            query = query.where(runs.c.state == state.value)
         if before is not None:
-            chosen = chosen.where(runs.c.seq < before)
+            query = query.where(runs.c.seq < before)
         if limit is not None:
-            chosen = chosen.limit(limit + 1)
+            query = query.limit(limit + 1)
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
         if limit is None or len(rows) <= limit:
             return rows[::-1], None
         return rows[:limit][::-1], rows[limit - 1].seq
@@ -215,7 +215,7 @@ class Runs:
             A concurrent writer was first, or the state machine does not allow the move.
         """
         legal = [state.value for state in sources(target)]
-        began = func.coalesce(runs.c.started_at, runs.c.created_at)
+        earliest = func.coalesce(runs.c.started_at, runs.c.created_at)
         changed: dict[str, object] = {"state": target.value, "messages": list(messages)}
         changed["reason"] = None if reason is None else reason.value
         if not holds_slot:
@@ -224,19 +224,21 @@ class Runs:
             row = connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id, runs.c.state.in_(legal))
-                .values(**changed, finished_at=not_before(began))
+                .values(**changed, finished_at=not_before(earliest))
                 .returning(runs)
             ).one_or_none()
             if row is None:
-                found = _get(connection, run_id)
+                current = _get(connection, run_id)
                 raise InvalidRunStateError(
                     f"run {run_id}",
-                    f"it is {found.state} and cannot become {target}",
+                    f"it is {current.state} and cannot become {target}",
                     f"only {' and '.join(sorted(legal))} runs can",
                 )
-            listed = [{"run_id": run_id, "position": at, **each} for at, each in enumerate(results)]
-            if listed:
-                connection.execute(insert(files), listed)
+            file_rows = [
+                {"run_id": run_id, "position": position, **each} for position, each in enumerate(results)
+            ]
+            if file_rows:
+                connection.execute(insert(files), file_rows)
             emit(connection, row, EventKind.STATE, end_of(row))
             if target is RunState.SUCCESS:
                 store_scores(connection, row)
@@ -251,9 +253,9 @@ class Runs:
 
     def never_started(self, sweep_id: str) -> Sequence[str]:
         """Return the ids of the runs of a sweep that were cancelled while they were waiting."""
-        its = select(runs.c.id).where(runs.c.sweep_id == sweep_id, runs.c.state == RunState.CANCELED.value)
+        query = select(runs.c.id).where(runs.c.sweep_id == sweep_id, runs.c.state == RunState.CANCELED.value)
         with self._database.read() as connection:
-            return connection.execute(its.where(runs.c.started_at.is_(None))).scalars().all()
+            return connection.execute(query.where(runs.c.started_at.is_(None))).scalars().all()
 
     def store_progress(
         self,
@@ -270,7 +272,7 @@ class Runs:
             The run; a deleted run is ignored.
         progress : dict, optional
             The new ``progress`` of the run handle.
-        metrics : sequence of Recorded
+        metrics : sequence of RecordedValue
             Values in the order in which they were recorded; the last one of a name is kept.
         log_size : int, optional
             Bytes of the log; only sent as an event, not stored.
@@ -293,8 +295,8 @@ class Runs:
     def release(self, run_id: str) -> bool:
         """Release the slot of a run whose processes have ended; return False if the run was deleted."""
         with self._database.write() as connection:
-            freed = update(runs).where(runs.c.id == run_id).values(holds_slot=False)
-            return connection.execute(freed).rowcount == 1
+            statement = update(runs).where(runs.c.id == run_id).values(holds_slot=False)
+            return connection.execute(statement).rowcount == 1
 
     def list_slot_holders(self) -> Sequence[RunRow]:
         """Return the runs that hold a slot, on any host."""
@@ -304,12 +306,12 @@ class Runs:
     def take_over(self, run_id: str, previous: str, instance: str, host: str) -> bool:
         """Take over a run of a dead instance, from a host; return False if another instance was first."""
         with self._database.write() as connection:
-            taken = connection.execute(
+            result = connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id, runs.c.instance == previous, runs.c.holds_slot)
                 .values(instance=instance, host=host)
             )
-            return taken.rowcount == 1
+            return result.rowcount == 1
 
     def delete(self, run_id: str) -> RunRow:
         """Remove an ended run.
@@ -336,9 +338,9 @@ class Runs:
     def count_active(self, group_ids: Sequence[str]) -> int:
         """Return how many runs of some groups are active."""
         with self._database.read() as connection:
-            chosen = select(func.count()).select_from(runs).where(runs.c.group_id.in_(group_ids))
+            query = select(func.count()).select_from(runs).where(runs.c.group_id.in_(group_ids))
             return connection.execute(
-                chosen.where(runs.c.state.in_([state.value for state in ACTIVE]))
+                query.where(runs.c.state.in_([state.value for state in ACTIVE]))
             ).scalar_one()
 
     def ids(self, group_ids: Sequence[str]) -> Sequence[str]:
@@ -355,18 +357,18 @@ class Runs:
             newest = connection.execute(select(events.c.at).order_by(events.c.seq.desc()).limit(1)).scalar()
         return None if newest is None else datetime.fromisoformat(newest)
 
-    def series(self, run_id: str, most: int | None) -> dict[str, Series]:
+    def series(self, run_id: str, max_points: int | None) -> dict[str, Series]:
         """Return the series that a run recorded; see `read_series`."""
-        return read_series(self._database, run_id, most)
+        return read_series(self._database, run_id, max_points)
 
-    def best(self, group_ids: Sequence[str], order: Order, most: int | None = None) -> Sequence[Row[Any]]:
-        """Return the best successful run of each group, or the `most` best ones of all groups.
+    def best(self, group_ids: Sequence[str], order: Order, limit: int | None = None) -> Sequence[Row[Any]]:
+        """Return the best successful run of each group, or the `limit` best ones of all groups.
 
         See `best_of_each` and `best_of_all`.
         """
-        if most is None:
+        if limit is None:
             return best_of_each(self._database, group_ids, order)
-        return best_of_all(self._database, group_ids, order, most)
+        return best_of_all(self._database, group_ids, order, limit)
 
 
 def _get(connection: Connection, run_id: str) -> RunRow:

@@ -20,22 +20,22 @@ PENDING: ColumnElement[str] = literal_column(f"'{RunState.PENDING.value}'")
 """The state in the same form as in the partial index: SQLite uses such an index only for the same literal."""
 
 
-def check_queue_limit(connection: Connection, count: int, waiting: int) -> None:
+def check_queue_limit(connection: Connection, count: int, queue_limit: int) -> None:
     """Raise an error if the queue would exceed its limit.
 
     Raises
     ------
     QueueFullError
-        With `count` further runs, more than `waiting` would be PENDING.
+        With `count` further runs, more than `queue_limit` would be PENDING.
     """
     pending = select(func.count()).select_from(runs).where(runs.c.state == PENDING)
-    if connection.execute(pending).scalar_one() + count > waiting:
-        raise QueueFullError("queue", f"at most {waiting} runs may wait", "try again later")
+    if connection.execute(pending).scalar_one() + count > queue_limit:
+        raise QueueFullError("queue", f"at most {queue_limit} runs may wait", "try again later")
 
 
 @cache
-def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
-    """Return the run that is claimed next, from one index; with `is_taken` it is locked for others.
+def next_to_claim(*, for_update: bool = False) -> ScalarSelect[int]:
+    """Return the run that is claimed next, from one index; with `for_update` its row is locked.
 
     The statement is cached, because copying the columns of a table twice takes longer than the query.
     """
@@ -49,16 +49,16 @@ def next_to_claim(*, is_taken: bool = False) -> ScalarSelect[int]:
     )
     paused = select(sweeps.c.id).where(sweeps.c.is_paused)
     is_free = waiting.c.sweep_id.not_in(full) & waiting.c.sweep_id.not_in(paused)
-    chosen = (
+    query = (
         select(waiting.c.seq)
         .where(waiting.c.state == PENDING)
         .where(or_(waiting.c.sweep_id.is_(None), is_free))
         .order_by(waiting.c.rank, waiting.c.seq)
         .limit(1)
     )
-    if is_taken:
-        chosen = chosen.with_for_update(of=waiting, skip_locked=True)
-    return chosen.scalar_subquery()
+    if for_update:
+        query = query.with_for_update(of=waiting, skip_locked=True)
+    return query.scalar_subquery()
 
 
 def is_any_waiting(connection: Connection) -> bool:
@@ -71,7 +71,7 @@ def claim_next(connection: Connection, host: str, instance: str, slots: int) -> 
     busy = select(func.count()).select_from(runs).where(runs.c.host == host, runs.c.holds_slot)
     row = connection.execute(
         update(runs)
-        .where(runs.c.seq == next_to_claim(is_taken=True), runs.c.state == RunState.PENDING.value)
+        .where(runs.c.seq == next_to_claim(for_update=True), runs.c.state == RunState.PENDING.value)
         .where(busy.scalar_subquery() < slots)
         .values(
             state=RunState.RUNNING.value,

@@ -52,7 +52,7 @@ class Sweeps:
         values: NewSweep,
         added: Sequence[Point],
         new_runs: Sequence[NewRun],
-        waiting: int,
+        queue_limit: int,
     ) -> SweepRow:
         """Add a sweep with its points and the runs that it starts, all of them or nothing.
 
@@ -65,7 +65,7 @@ class Sweeps:
             The points, in the order of their numbers.
         new_runs : sequence of dict
             Columns of the runs as in `Runs.accept`, in the order in which they are claimed.
-        waiting : int
+        queue_limit : int
             Runs that may be PENDING afterwards.
 
         Returns
@@ -81,12 +81,12 @@ class Sweeps:
             The key is already used, or the group or a reused run was deleted.
         """
         with self._database.write() as connection:
-            nothing: dict[str, object] = {"last_number": 0, "varied": [], "constants": {}}
-            adding = insert(sweeps).values(created_at=now(), **nothing, **values).returning(sweeps)
-            return _extend(connection, connection.execute(adding).one(), added, new_runs, waiting)
+            empty: dict[str, object] = {"last_number": 0, "varied": [], "constants": {}}
+            statement = insert(sweeps).values(created_at=now(), **empty, **values).returning(sweeps)
+            return _extend(connection, connection.execute(statement).one(), added, new_runs, queue_limit)
 
     def extend(
-        self, sweep_id: str, added: Sequence[Point], new_runs: Sequence[NewRun], waiting: int
+        self, sweep_id: str, added: Sequence[Point], new_runs: Sequence[NewRun], queue_limit: int
     ) -> SweepRow:
         """Add points to a sweep; see `accept`.
 
@@ -98,14 +98,14 @@ class Sweeps:
             More runs would wait than allowed.
         """
         with self._database.write() as connection:
-            return _extend(connection, _get(connection, sweep_id, True), added, new_runs, waiting)
+            return _extend(connection, _get(connection, sweep_id, True), added, new_runs, queue_limit)
 
     def replace(
         self,
         sweep_id: str,
         replaced: Sequence[tuple[int, str, str]],
         new_runs: Sequence[NewRun],
-        waiting: int,
+        queue_limit: int,
     ) -> SweepRow:
         """Replace the runs of points, all of them or none.
 
@@ -117,7 +117,7 @@ class Sweeps:
             Number of the point, its present run and its new run.
         new_runs : sequence of dict
             Columns of the runs as in `Runs.accept`.
-        waiting : int
+        queue_limit : int
             Runs that may be PENDING afterwards.
 
         Returns
@@ -136,11 +136,11 @@ class Sweeps:
         """
         with self._database.write() as connection:
             row = _get(connection, sweep_id, True)
-            accept_runs(connection, new_runs, waiting)
+            accept_runs(connection, new_runs, queue_limit)
             for number, before, after in replaced:
-                its = update(points).where(points.c.sweep_id == sweep_id, points.c.number == number)
-                done = connection.execute(its.where(points.c.run_id == before).values(run_id=after))
-                if done.rowcount == 0:
+                statement = update(points).where(points.c.sweep_id == sweep_id, points.c.number == number)
+                result = connection.execute(statement.where(points.c.run_id == before).values(run_id=after))
+                if result.rowcount == 0:
                     raise InvalidRunStateError(
                         f"sweep {sweep_id}", f"its point {number} has another run now", "try again"
                     )
@@ -160,22 +160,22 @@ class Sweeps:
     def find_by_key(self, group_id: str, key: str) -> SweepRow | None:
         """Return the sweep of a group with an idempotency key."""
         with self._database.read() as connection:
-            chosen = select(sweeps).where(sweeps.c.group_id == group_id, sweeps.c.idempotency_key == key)
-            return connection.execute(chosen).one_or_none()
+            query = select(sweeps).where(sweeps.c.group_id == group_id, sweeps.c.idempotency_key == key)
+            return connection.execute(query).one_or_none()
 
     def list(self, group_id: str) -> Sequence[SweepRow]:
         """Return the sweeps of a group, oldest first."""
         with self._database.read() as connection:
-            chosen = select(sweeps).where(sweeps.c.group_id == group_id).order_by(sweeps.c.seq)
-            return connection.execute(chosen).all()
+            query = select(sweeps).where(sweeps.c.group_id == group_id).order_by(sweeps.c.seq)
+            return connection.execute(query).all()
 
     def count(self, sweep_ids: Sequence[str]) -> dict[str, StateCounts]:
         """Return the number of points by sweep and state, with all states."""
-        found = {sweep_id: {state.value: 0 for state in RunState} for sweep_id in sweep_ids}
+        counts = {sweep_id: {state.value: 0 for state in RunState} for sweep_id in sweep_ids}
         with self._database.read() as connection:
             for begin in range(0, len(sweep_ids), BATCH_SIZE):
-                _count(connection, sweep_ids[begin : begin + BATCH_SIZE], found)
-        return cast("dict[str, StateCounts]", found)
+                _count(connection, sweep_ids[begin : begin + BATCH_SIZE], counts)
+        return cast("dict[str, StateCounts]", counts)
 
     def get_points(self, sweep_id: str, after: int, limit: int) -> tuple[Sequence[Row[Any]], int | None]:
         """Return points with their runs, in ascending order, and the cursor of the further ones.
@@ -187,7 +187,7 @@ class Sweeps:
         after : int
             Only points with a higher number.
         limit : int
-            Number of points at most.
+            Maximum number of points.
 
         Returns
         -------
@@ -196,7 +196,7 @@ class Sweeps:
         next : int or None
             The value of `after` for the next page; None if there is none.
         """
-        chosen = (
+        query = (
             select(points.c.number, runs)
             .join(runs, runs.c.id == points.c.run_id)
             .where(points.c.sweep_id == sweep_id, points.c.number > after)
@@ -204,31 +204,35 @@ class Sweeps:
             .limit(limit + 1)
         )
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
         return rows[:limit], rows[limit - 1].number if len(rows) > limit else None
 
     def get_failed(self, sweep_id: str) -> Sequence[Row[Any]]:
         """Return the points whose runs ended in ERROR or CANCELED; see `get_points`."""
         failed = [RunState.ERROR.value, RunState.CANCELED.value]
-        chosen = (
+        query = (
             select(points.c.number, runs)
             .join(runs, runs.c.id == points.c.run_id)
             .where(points.c.sweep_id == sweep_id, runs.c.state.in_(failed))
             .order_by(points.c.number)
         )
         with self._database.read() as connection:
-            return connection.execute(chosen).all()
+            return connection.execute(query).all()
 
     def find_successes(self, group_id: str, fingerprints: Sequence[str]) -> dict[str, RunRow]:
         """Return the newest successful run of a group for each of some fingerprints."""
-        found = {}
-        its = select(runs).where(runs.c.group_id == group_id, runs.c.state == RunState.SUCCESS.value)
+        successes = {}
+        successful_runs = select(runs).where(
+            runs.c.group_id == group_id, runs.c.state == RunState.SUCCESS.value
+        )
         with self._database.read() as connection:
             for begin in range(0, len(fingerprints), BATCH_SIZE):
-                chosen = its.where(runs.c.fingerprint.in_(fingerprints[begin : begin + BATCH_SIZE]))
-                for row in connection.execute(chosen.order_by(runs.c.seq)):
-                    found[row.fingerprint] = row
-        return found
+                query = successful_runs.where(
+                    runs.c.fingerprint.in_(fingerprints[begin : begin + BATCH_SIZE])
+                )
+                for row in connection.execute(query.order_by(runs.c.seq)):
+                    successes[row.fingerprint] = row
+        return successes
 
     def cancel(self, sweep_id: str, message: str, pending_only: bool) -> Sequence[RunRow]:
         """Cancel the active runs that a sweep started, all of them or none.
@@ -247,11 +251,11 @@ class Sweeps:
         sequence of RunRow
             The runs that were cancelled.
         """
-        chosen = runs.c.sweep_id == sweep_id
+        condition = runs.c.sweep_id == sweep_id
         if pending_only:
-            chosen &= runs.c.state == RunState.PENDING.value
+            condition &= runs.c.state == RunState.PENDING.value
         with self._database.write() as connection:
-            return cancel_runs(connection, chosen, RunReason.CANCELED, message)
+            return cancel_runs(connection, condition, RunReason.CANCELED, message)
 
     def pause(self, sweep_id: str, is_paused: bool) -> tuple[SweepRow, RunRow | None]:
         """Hold back the waiting runs of a sweep, or release them.
@@ -281,8 +285,8 @@ class Sweeps:
             first = connection.execute(waiting.order_by(runs.c.seq).limit(1)).one_or_none()
             if first is None and is_paused:
                 raise InvalidRunStateError(f"sweep {sweep_id}", "none of its runs is waiting")
-            changing = update(sweeps).where(sweeps.c.id == sweep_id).values(is_paused=is_paused)
-            after = connection.execute(changing.returning(sweeps)).one()
+            statement = update(sweeps).where(sweeps.c.id == sweep_id).values(is_paused=is_paused)
+            after = connection.execute(statement.returning(sweeps)).one()
             if first is not None and before.is_paused != is_paused:
                 emit(connection, first, EventKind.PAUSED, {"isPaused": is_paused})
             return after, first
@@ -308,18 +312,18 @@ class Sweeps:
             if any(RunState(row.state) in ACTIVE for row in started):
                 problem = "one of its runs is active"
                 raise InvalidRunStateError(f"sweep {sweep_id}", problem, "cancel it first")
-            elsewhere = points.alias("elsewhere")
+            other_points = points.alias("elsewhere")
             is_shared = (
-                select(elsewhere.c.run_id)
-                .where(elsewhere.c.run_id == runs.c.id, elsewhere.c.sweep_id != sweep_id)
+                select(other_points.c.run_id)
+                .where(other_points.c.run_id == runs.c.id, other_points.c.sweep_id != sweep_id)
                 .exists()
             )
-            leaving = update(runs).where(runs.c.sweep_id == sweep_id, is_shared).values(sweep_id=None)
-            left = set(connection.execute(leaving.returning(runs.c.id)).scalars())
-            gone = [row for row in started if row.id not in left]
-            remove_runs(connection, gone)
+            statement = update(runs).where(runs.c.sweep_id == sweep_id, is_shared).values(sweep_id=None)
+            kept_ids = set(connection.execute(statement.returning(runs.c.id)).scalars())
+            removed = [row for row in started if row.id not in kept_ids]
+            remove_runs(connection, removed)
             connection.execute(sweeps.delete().where(sweeps.c.id == sweep_id))
-            return gone
+            return removed
 
 
 def _extend(
@@ -327,28 +331,30 @@ def _extend(
     row: SweepRow,
     added: Sequence[Point],
     new_runs: Sequence[NewRun],
-    waiting: int,
+    queue_limit: int,
 ) -> SweepRow:
-    accept_runs(connection, new_runs, waiting)
+    accept_runs(connection, new_runs, queue_limit)
     numbered = [
         {"sweep_id": row.id, "number": number, "run_id": point.run_id}
         for number, point in enumerate(added, row.last_number + 1)
     ]
     connection.execute(insert(points), numbered)
-    varied, constants = _spread(row, [point.arguments for point in added])
+    varied, constants = _split_parameters(row, [point.arguments for point in added])
     changed = {"last_number": row.last_number + len(added), "varied": varied, "constants": constants}
-    extended = update(sweeps).where(sweeps.c.id == row.id).values(**changed).returning(sweeps)
-    return connection.execute(extended).one()
+    statement = update(sweeps).where(sweeps.c.id == row.id).values(**changed).returning(sweeps)
+    return connection.execute(statement).one()
 
 
-def _spread(row: SweepRow, given: Sequence[list[Argument]]) -> tuple[list[str], dict[str, str]]:
+def _split_parameters(
+    row: SweepRow, argument_lists: Sequence[list[Argument]]
+) -> tuple[list[str], dict[str, str]]:
     """Return the parameters that take more than one value, and digests of the values of the others.
 
     A parameter that only some points give takes more than one value, because the others use its default.
     """
     varied, constants = dict.fromkeys(row.varied), dict(row.constants)
     is_first = row.last_number == 0
-    for arguments in given:
+    for arguments in argument_lists:
         values = {each["name"]: _digest(each["value"]) for each in arguments}
         for name in {**values, **constants}:
             if name in varied or (name in constants and constants[name] == values.get(name)):
@@ -359,24 +365,28 @@ def _spread(row: SweepRow, given: Sequence[list[Argument]]) -> tuple[list[str], 
                 constants.pop(name, None)
                 varied[name] = None
         is_first = False
-    order = [*row.varied, *(each["name"] for arguments in given for each in arguments)]
+    order = [*row.varied, *(each["name"] for arguments in argument_lists for each in arguments)]
     return sorted(varied, key=order.index), constants
 
 
-def _count(connection: Connection, sweep_ids: Sequence[str], found: dict[str, dict[str, int]]) -> None:
+def _count(connection: Connection, sweep_ids: Sequence[str], counts: dict[str, dict[str, int]]) -> None:
     """Count the runs that sweeps started, which are stored together; look up reused ones only if needed."""
-    lists = points.c.sweep_id.in_(sweep_ids)
-    totals = select(points.c.sweep_id, func.count()).where(lists).group_by(points.c.sweep_id)
-    its = select(points.c.sweep_id, runs.c.state, func.count()).join(runs, runs.c.id == points.c.run_id)
-    counted = its.group_by(points.c.sweep_id, runs.c.state)
-    own = counted.where(lists, runs.c.sweep_id.in_(sweep_ids), runs.c.sweep_id == points.c.sweep_id)
-    for sweep_id, state, count in connection.execute(own):
-        found[sweep_id][state] = count
+    is_in_sweeps = points.c.sweep_id.in_(sweep_ids)
+    totals = select(points.c.sweep_id, func.count()).where(is_in_sweeps).group_by(points.c.sweep_id)
+    points_by_state = select(points.c.sweep_id, runs.c.state, func.count()).join(
+        runs, runs.c.id == points.c.run_id
+    )
+    counted = points_by_state.group_by(points.c.sweep_id, runs.c.state)
+    own_runs = counted.where(
+        is_in_sweeps, runs.c.sweep_id.in_(sweep_ids), runs.c.sweep_id == points.c.sweep_id
+    )
+    for sweep_id, state, count in connection.execute(own_runs):
+        counts[sweep_id][state] = count
     all_points = {sweep_id: count for sweep_id, count in connection.execute(totals)}
-    mixed = [each for each in sweep_ids if sum(found[each].values()) != all_points.get(each, 0)]
+    mixed = [each for each in sweep_ids if sum(counts[each].values()) != all_points.get(each, 0)]
     if mixed:
         for sweep_id, state, count in connection.execute(counted.where(points.c.sweep_id.in_(mixed))):
-            found[sweep_id][state] = count
+            counts[sweep_id][state] = count
 
 
 def _digest(value: JsonValue) -> str:
@@ -384,8 +394,8 @@ def _digest(value: JsonValue) -> str:
 
 
 def _get(connection: Connection, sweep_id: str, for_update: bool = False) -> SweepRow:
-    chosen = select(sweeps).where(sweeps.c.id == sweep_id)
-    row = connection.execute(chosen.with_for_update() if for_update else chosen).one_or_none()
+    query = select(sweeps).where(sweeps.c.id == sweep_id)
+    row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
     if row is None:
         raise UnknownSweepError(f"sweep {sweep_id[:64]}", "there is no such sweep")
     return row

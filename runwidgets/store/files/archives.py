@@ -17,23 +17,25 @@ MAX_OPEN_FILES = 256
 they are needed, because a process may open only a limited number of files."""
 
 
-def open_archive(members: list[tuple[str, Callable[[], IO[bytes]]]], most: int | None = None) -> IO[bytes]:
+def open_archive(
+    members: list[tuple[str, Callable[[], IO[bytes]]]], max_open: int | None = None
+) -> IO[bytes]:
     """Return a ``.tar.gz`` as a stream.
 
     Parameters
     ----------
     members : list of (str, callable)
         Name in the archive, and a function that opens the file; all files are closed at the end.
-    most : int, optional
-        Files that are opened at the start; None for `MAX_OPEN_FILES`.
+    max_open : int, optional
+        Maximum number of files that are opened at the start; None for `MAX_OPEN_FILES`.
 
     Returns
     -------
     IO
         A readable binary stream.
     """
-    held = [opener() for _, opener in members[: MAX_OPEN_FILES if most is None else most]]
-    return io.BufferedReader(_Stream(_archive(members, held)), CHUNK)
+    opened = [opener() for _, opener in members[: MAX_OPEN_FILES if max_open is None else max_open]]
+    return io.BufferedReader(_Stream(_archive(members, opened)), CHUNK)
 
 
 class _Stream(io.RawIOBase):
@@ -62,26 +64,26 @@ class _Stream(io.RawIOBase):
         super().close()
 
 
-def _about(stream: IO[bytes]) -> tuple[int, int]:
+def _size_and_time(stream: IO[bytes]) -> tuple[int, int]:
     """Return the size and the modification time of a file, if they are known."""
     try:
-        about = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())
     except io.UnsupportedOperation:  # an object, which is not a local file
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         return size, int(time.time())
-    return about.st_size, int(about.st_mtime)
+    return status.st_size, int(status.st_mtime)
 
 
-def _archive(members: list[tuple[str, Callable[[], IO[bytes]]]], held: list[IO[bytes]]) -> Iterator[bytes]:
+def _archive(members: list[tuple[str, Callable[[], IO[bytes]]]], opened: list[IO[bytes]]) -> Iterator[bytes]:
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     try:
         for number, (name, opener) in enumerate(members):
-            if number >= len(held):
-                held.append(opener())
-            stream = held[number]
+            if number >= len(opened):
+                opened.append(opener())
+            stream = opened[number]
             info = tarfile.TarInfo(name)
-            (info.size, info.mtime), info.mode = _about(stream), 0o644
+            (info.size, info.mtime), info.mode = _size_and_time(stream), 0o644
             yield packer.compress(info.tobuf(tarfile.PAX_FORMAT))
             while chunk := stream.read(CHUNK):
                 yield packer.compress(chunk)
@@ -89,5 +91,5 @@ def _archive(members: list[tuple[str, Callable[[], IO[bytes]]]], held: list[IO[b
             yield packer.compress(b"\0" * (-info.size % tarfile.BLOCKSIZE))
         yield packer.compress(b"\0" * tarfile.BLOCKSIZE * 2) + packer.flush()
     finally:
-        for stream in held:
+        for stream in opened:
             stream.close()

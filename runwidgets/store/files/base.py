@@ -179,7 +179,7 @@ class FileStore(ABC):
         offset : int
             Offset in bytes; a negative one counts from the end.
         limit : int
-            Bytes to return at most.
+            Maximum number of bytes to return.
         """
 
     @abstractmethod
@@ -222,7 +222,7 @@ class FileStore(ABC):
         stream : IO
             Read to its end.
         limit : int
-            Bytes that it may have at most.
+            Maximum size in bytes.
 
         Raises
         ------
@@ -244,17 +244,17 @@ class FileStore(ABC):
 
     @abstractmethod
     def find_orphans(
-        self, known: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
+        self, referenced: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
     ) -> Iterator[Orphan]:
         """Find orphans that no instance is about to use.
 
         Parameters
         ----------
-        known : Known
+        referenced : ReferencedFiles
             The files to which rows refer; rows that are committed later are not considered.
         moment : float
             The present time, in seconds of the store's clock.
-        ages : Patience, optional
+        ages : MinimumAges, optional
             The minimum ages of orphans.
 
         Yields

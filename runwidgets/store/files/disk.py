@@ -122,18 +122,18 @@ def link_file(source: Path, target: Path) -> None:
 def remove_path(path: Path, touched: float | None = None) -> bool:
     """Rename a path first, then remove it: observers see all of it or nothing.
 
-    If the time at which the path was last touched is given and the path was touched since, it is kept.
+    If `touched`, the time of the last change, is given, and the path was changed since, it is kept.
     """
-    doomed = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    renamed = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        os.replace(path, doomed)
-        if touched not in (None, doomed.lstat().st_mtime):
-            os.replace(doomed, path)
+        os.replace(path, renamed)
+        if touched not in (None, renamed.lstat().st_mtime):
+            os.replace(renamed, path)
             return False
     except FileNotFoundError:  # removed by somebody else
         return False
     reach("folder renamed")
-    remove_tree(doomed)
+    remove_tree(renamed)
     return True
 
 

@@ -4,7 +4,6 @@ Drivers are used through fsspec only, which imports them when a URL needs them. 
 base class, so every exception of a driver is treated as an error of the store: a missing object is
 `FileNotFoundError`, a full disk `StorageFullError`, anything else `ServiceUnavailableError`. Driver errors
 are handled nowhere else.
-full disk `StorageFullError`, anything else `ServiceUnavailableError`. Nowhere else are they looked at.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from runwidgets.errors import RunWidgetsError, ServiceUnavailableError, StorageF
 from runwidgets.store.files.disk_reserve import DISK_FULL
 
 MAX_CALLS = 64
-"""Concurrent requests at most."""
+"""Maximum number of concurrent requests."""
 TIME_KEYS = ("LastModified", "mtime", "updated", "last_modified", "created")
 """Keys under which file systems report when an object was stored."""
 
@@ -45,12 +44,12 @@ class FileSystem:
 
     def path(self, key: str) -> str:
         """Return the path of an object in the file system; without a key, the path of the root."""
-        _, place = self._open()
-        return f"{place}/{key}" if key else place
+        _, root_path = self._open()
+        return f"{root_path}/{key}" if key else root_path
 
-    def call(self, method: str, *given: Any, **options: Any) -> Any:
+    def call(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Call a method of the file system; used inside `our_errors`."""
-        return getattr(self._open()[0], method)(*given, **options)
+        return getattr(self._open()[0], method)(*arguments, **options)
 
     def each(self, method: str, calls: Mapping[str, tuple[Any, ...]], is_new: bool = False) -> dict[str, Any]:
         """Call a method for each key, concurrently; all calls have ended when this returns or raises.
@@ -73,17 +72,17 @@ class FileSystem:
         if system.async_impl:  # fsspec documents an underscore prefix for its coroutines
             results = sync(system.loop, _call_all, getattr(system, f"_{method}"), list(calls.values()))
         else:
-            results = [_call(getattr(system, method), given) for given in calls.values()]
-        found: dict[str, Any] = {}
-        for key, answer in zip(calls, results, strict=True):
+            results = [_call(getattr(system, method), arguments) for arguments in calls.values()]
+        results_by_key: dict[str, Any] = {}
+        for key, result in zip(calls, results, strict=True):
             try:
                 with self.our_errors(key, is_new):
-                    if isinstance(answer, BaseException):
-                        raise answer
-                found[key] = answer
+                    if isinstance(result, BaseException):
+                        raise result
+                results_by_key[key] = result
             except FileNotFoundError as error:
-                found[key] = error
-        return found
+                results_by_key[key] = error
+        return results_by_key
 
     def remove(self, keys: Sequence[str]) -> None:
         """Remove objects that may be missing, a thousand per request if the store supports that.
@@ -156,10 +155,10 @@ class FileSystem:
         with self._lock:
             if self._opened is None or self._opened[0] != os.getpid():  # file systems do not survive a fork
                 try:
-                    system, place = url_to_fs(self._url, **_options(self._url))
+                    system, root_path = url_to_fs(self._url, **_options(self._url))
                 except (ImportError, ValueError) as error:
                     raise ServiceUnavailableError("root", f"{self._url} cannot be opened: {error}") from error
-                self._opened = os.getpid(), system, place.rstrip("/")
+                self._opened = os.getpid(), system, root_path.rstrip("/")
             return self._opened[1:]
 
 
@@ -168,10 +167,10 @@ def name_of(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def time_of_object(about: Mapping[str, Any]) -> float:
+def time_of_object(info: Mapping[str, Any]) -> float:
     """Return when an object was stored, in seconds; infinity if the file system does not report it."""
     for name in TIME_KEYS:
-        value = about.get(name)
+        value = info.get(name)
         if isinstance(value, datetime):
             return value.timestamp()
         if isinstance(value, (int, float)):
@@ -183,23 +182,23 @@ def _options(url: str) -> dict[str, Any]:
     """Return the options of a file system: its own instance for each store, without a listing cache."""
     options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
     if url.startswith(("s3://", "s3a://")):
-        own = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
-        options["config_kwargs"] = {"max_pool_connections": MAX_CALLS, **own}  # the default is ten
+        configured = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+        options["config_kwargs"] = {"max_pool_connections": MAX_CALLS, **configured}  # the default is ten
     return options
 
 
 async def _call_all(method: Any, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-    free = asyncio.Semaphore(MAX_CALLS)
+    semaphore = asyncio.Semaphore(MAX_CALLS)
 
-    async def call(given: tuple[Any, ...]) -> Any:
-        async with free:
-            return await method(*given)
+    async def call(arguments: tuple[Any, ...]) -> Any:
+        async with semaphore:
+            return await method(*arguments)
 
     return await asyncio.gather(*map(call, calls), return_exceptions=True)
 
 
-def _call(method: Any, given: tuple[Any, ...]) -> Any:
+def _call(method: Any, arguments: tuple[Any, ...]) -> Any:
     try:
-        return method(*given)
+        return method(*arguments)
     except Exception as error:
         return error

@@ -214,10 +214,10 @@ class LocalFiles(FolderStore):
     # -- orphans ---------------------------------------------------------------------------------
 
     def find_orphans(
-        self, known: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
+        self, referenced: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
     ) -> Iterator[Orphan]:
         """Find orphans; see `FileStore`."""
-        return find_orphans(self.folder, known, moment, ages)
+        return find_orphans(self.folder, referenced, moment, ages)
 
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
         """Find the copies that no template needs any more; see `FileStore`."""
@@ -269,7 +269,9 @@ class LocalFiles(FolderStore):
 
     def open_archive(self, run_id: str, names: Iterable[tuple[str, str | None]]) -> IO[bytes]:
         """Return a ``.tar.gz`` of result files as a stream that is created while it is read."""
-        return open_archive([(inside, partial(self.open_result, run_id, name)) for inside, name in names])
+        return open_archive(
+            [(archive_name, partial(self.open_result, run_id, name)) for archive_name, name in names]
+        )
 
     # -- uploads -----------------------------------------------------------------------------------
 

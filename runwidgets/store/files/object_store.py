@@ -25,7 +25,7 @@ TRANSFER_THREADS = 8
 PART_SIZE = 8 << 20
 """Bytes of one object that are held in memory during an upload; a larger object is sent in parts."""
 READ_SIZE = 4 << 20
-"""Bytes that one request of a reader asks for."""
+"""Number of bytes that a reader requests at once."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class ObjectStore:
         """Return the size of an object in bytes, or None if it does not exist."""
         try:
             with self._system.our_errors(key):
-                about = self._system.call("info", self._system.path(key))
+                info = self._system.call("info", self._system.path(key))
         except FileNotFoundError:
             return None
-        return None if about["type"] == "directory" else int(about["size"])
+        return None if info["type"] == "directory" else int(info["size"])
 
     def find(self, prefix: str) -> list[StoredObject]:
         """Return all objects below a prefix, or the one with exactly that key; sorted, never from a cache."""
@@ -77,8 +77,8 @@ class ObjectStore:
         begin = len(self._system.path("")) + 1
         return sorted(
             (
-                StoredObject(path[begin:], int(about["size"]), time_of_object(about))
-                for path, about in found.items()
+                StoredObject(path[begin:], int(info["size"]), time_of_object(info))
+                for path, info in found.items()
             ),
             key=lambda each: each.key,
         )
@@ -126,8 +126,8 @@ class ObjectStore:
                 raise ConstraintViolationError(name_of(key), "it was deleted after it was listed") from error
 
         with ThreadPoolExecutor(TRANSFER_THREADS, "runwidgets-object_store") as pool:
-            for answer in [pool.submit(put, key) for key in files]:
-                answer.result()
+            for future in [pool.submit(put, key) for key in files]:
+                future.result()
 
     def put_stream(
         self,
@@ -146,7 +146,7 @@ class ObjectStore:
         stream : IO
             Read to its end.
         limit : int, optional
-            Bytes that it may have at most.
+            Maximum size in bytes.
         expected : str, optional
             Its SHA-256, if that is known.
 
@@ -218,18 +218,18 @@ class ObjectStore:
         """
         calls = {target: (self._system.path(source), self._system.path(target)) for source, target in pairs}
         self._system.make_parents(calls)
-        for answer in self._system.each("cp_file", calls).values():
-            if isinstance(answer, FileNotFoundError):
-                raise answer
+        for result in self._system.each("cp_file", calls).values():
+            if isinstance(result, FileNotFoundError):
+                raise result
 
     def renew(self, key: str) -> None:
         """Renew the age of an object."""
-        aside = f"{key}.{uuid.uuid4().hex}"  # stores do not copy an object onto itself
+        temporary_key = f"{key}.{uuid.uuid4().hex}"  # stores do not copy an object onto itself
         try:
-            self.copy([(key, aside)])
-            self.copy([(aside, key)])
+            self.copy([(key, temporary_key)])
+            self.copy([(temporary_key, key)])
         finally:
-            self.remove([aside])
+            self.remove([temporary_key])
 
     # -- downloads ---------------------------------------------------------------------------------
 
@@ -286,9 +286,9 @@ class ObjectStore:
                 with our_errors(path.parent.name):
                     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             calls = {key: (self._system.path(key), str(path)) for key, path in staged.items()}
-            for key, answer in self._system.each("get_file", calls).items():
-                if isinstance(answer, FileNotFoundError):
-                    raise answer
+            for key, result in self._system.each("get_file", calls).items():
+                if isinstance(result, FileNotFoundError):
+                    raise result
                 os.replace(staged[key], paths[key])
         finally:
             for path in staged.values():
@@ -298,11 +298,11 @@ class ObjectStore:
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove objects; missing ones are ignored."""
-        chosen = list(keys)
-        if len(chosen) > 1 and not any(set("*?[") & set(key) for key in chosen):
-            self._system.remove(chosen)
+        key_list = list(keys)
+        if len(key_list) > 1 and not any(set("*?[") & set(key) for key in key_list):
+            self._system.remove(key_list)
         else:
-            self._system.each("rm_file", {key: (self._system.path(key),) for key in chosen})
+            self._system.each("rm_file", {key: (self._system.path(key),) for key in key_list})
 
     def delete(self, *prefixes: str) -> None:
         """Remove all objects below prefixes."""
@@ -316,7 +316,7 @@ class _Reader(io.RawIOBase):
         self._object_store = object_store
         self._key = key
         self._size = size
-        self._place = 0
+        self._position = 0
 
     def readable(self) -> bool:
         return True
@@ -325,21 +325,21 @@ class _Reader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._place = max(0, offset + (0, self._place, self._size)[whence])
-        return self._place
+        self._position = max(0, offset + (0, self._position, self._size)[whence])
+        return self._position
 
     def readall(self) -> bytes:
         piece = self._object_store.read(
-            self._key, self._place, self._size
+            self._key, self._position, self._size
         )  # else it is requested in small ranges
-        self._place += len(piece)
+        self._position += len(piece)
         return piece
 
     def readinto(self, buffer: Any) -> int:
-        end = min(self._place + len(buffer), self._size)
-        piece = self._object_store.read(self._key, self._place, end)
+        end = min(self._position + len(buffer), self._size)
+        piece = self._object_store.read(self._key, self._position, end)
         buffer[: len(piece)] = piece
-        self._place += len(piece)
+        self._position += len(piece)
         return len(piece)
 
 

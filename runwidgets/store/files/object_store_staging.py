@@ -47,7 +47,7 @@ SAVE_RATIO = 20
 """Ratio of interval and duration of saves: a save that took 1 s is repeated after 20 s, which costs 5 %."""
 
 STARTED_RECORD = b'{"kind": "started", "pid": 0, "format": 1}\n'
-"""The journal record of an attempt of which nothing else is known."""
+"""The journal record of an attempt about which nothing else is known."""
 
 
 def open_staging(root: str, scratch: Path) -> Staging:
@@ -82,7 +82,7 @@ class _SavedState:
     """The files of a run that are stored already."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    stored: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Identity of each file when it was stored, by name."""
     due: dict[str, float] = field(default_factory=dict)
     """Earliest time of the next save of each file, in monotonic seconds, by name."""
@@ -117,19 +117,19 @@ class ObjectStoreStaging(Staging):
             with our_errors("run directory"):
                 (temporary / UPLOADS).mkdir(mode=0o700, parents=True)
                 (temporary / WORKDIR).mkdir(mode=0o700)
-                description = self._fetch_own(run_id, temporary)
+                description = self._fetch_run_files(run_id, temporary)
                 self._fetch_copies(description, temporary)
-                began = _complete_journal(temporary / JOURNAL, attempts)
-                told = _started(temporary / JOURNAL)  # for the attempt that is about to begin
-                self._object_store.put({run_key(run_id, JOURNAL): told})
+                attempts_begun = _complete_journal(temporary / JOURNAL, attempts)
+                journal = _with_next_attempt(temporary / JOURNAL)  # for the attempt that is about to begin
+                self._object_store.put({run_key(run_id, JOURNAL): journal})
                 self.drop(run_id)
                 os.replace(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        if began >= description["config"].get("retries", 0):
+        if attempts_begun >= description["config"].get("retries", 0):
             self._object_store.remove([run_key(run_id, SECRETS)])  # no further attempt needs it
 
-    def _fetch_own(self, run_id: str, folder: Path) -> RunDescription:
+    def _fetch_run_files(self, run_id: str, folder: Path) -> RunDescription:
         """Download the files of the run itself, but not its results, and return its description."""
         prefix = run_key(run_id)
         stored = [each.key[len(prefix) + 1 :] for each in self._object_store.find(prefix)]
@@ -150,7 +150,7 @@ class ObjectStoreStaging(Staging):
         names = {each["sha256"]: f"file {each['path']}" for each in description["inputs"]}
         names[notebook_of(description)] = "notebook"
         staged = {
-            digest: self.files.copies / f".{uuid.uuid4().hex}" for digest in names if self._lacks(digest)
+            digest: self.files.copies / f".{uuid.uuid4().hex}" for digest in names if self._is_missing(digest)
         }
         try:
             self._object_store.fetch({copy_key(digest): path for digest, path in staged.items()})
@@ -158,7 +158,7 @@ class ObjectStoreStaging(Staging):
                 _check(path, digest, names[digest])
                 self.files.copy(digest).parent.mkdir(mode=0o700, exist_ok=True)
                 os.replace(path, self.files.copy(digest))
-                self._checked[digest] = _look(self.files.copy(digest))
+                self._checked[digest] = _identity(self.files.copy(digest))
         except FileNotFoundError as error:
             raise ConstraintViolationError("notebook", f"{error.args[0]} is missing in the store") from error
         finally:
@@ -166,12 +166,12 @@ class ObjectStoreStaging(Staging):
                 path.unlink(missing_ok=True)
         link_file(self.files.copy(notebook_of(description)), folder / TEMPLATE)
 
-    def _lacks(self, digest: str) -> bool:
+    def _is_missing(self, digest: str) -> bool:
         """Return whether a copy is missing here; a copy that a notebook changed is removed."""
         path = self.files.copy(digest)
-        if path.exists() and self._checked.get(digest) != _look(path):
+        if path.exists() and self._checked.get(digest) != _identity(path):
             if hash_file(path)[0] == digest:
-                self._checked[digest] = _look(path)
+                self._checked[digest] = _identity(path)
             else:
                 path.unlink(missing_ok=True)
         return not path.exists()
@@ -211,13 +211,13 @@ class ObjectStoreStaging(Staging):
                     found = f"{self._object_store.url} has {stored.get(key)} bytes of it"
                     problem = f"{found} instead of {each['size']}"
                     raise ServiceUnavailableError(each["name"], problem)
-            gone = [key for key in stored if key.startswith(workdir) and key not in keys]
+            obsolete = [key for key in stored if key.startswith(workdir) and key not in keys]
             if folder.is_dir():  # files that the runner removed are not needed again
                 names = [name for name in (SECRETS, UPLOADS) if not (folder / name).exists()]
-                given = tuple(run_key(run_id, name) for name in names)
-                gone += [key for key in stored if key.startswith(given)]
+                prefixes = tuple(run_key(run_id, name) for name in names)
+                obsolete += [key for key in stored if key.startswith(prefixes)]
             self._send_journal(run_id, self._read_journal(run_id), saved)
-            self._object_store.remove(gone)
+            self._object_store.remove(obsolete)
 
     def drop(self, run_id: str) -> None:
         """Remove the run directory; see `Staging`."""
@@ -237,15 +237,15 @@ class ObjectStoreStaging(Staging):
         path = self.files.run_folder(run_id) / name
         began = time.monotonic()
         try:
-            look = _look(path)
-            is_stored = expected is None and saved.seen.get(name) == look
+            identity = _identity(path)
+            is_stored = expected is None and saved.stored.get(name) == identity
             if is_stored or (not is_last and began < saved.due.get(name, 0.0)):
                 return
             self._object_store.put_file(run_key(run_id, name), path, expected)
         except FileNotFoundError:
             return  # the runner has not created it yet
         ended = time.monotonic()
-        saved.seen[name], saved.due[name] = look, ended + SAVE_RATIO * (ended - began)
+        saved.stored[name], saved.due[name] = identity, ended + SAVE_RATIO * (ended - began)
 
     def _read_journal(self, run_id: str) -> bytes:
         try:
@@ -255,9 +255,9 @@ class ObjectStoreStaging(Staging):
         return content[: content.rfind(b"\n") + 1]
 
     def _send_journal(self, run_id: str, content: bytes, saved: _SavedState) -> None:
-        if saved.seen.get(JOURNAL, (0,)) != (len(content),):
+        if saved.stored.get(JOURNAL, (0,)) != (len(content),):
             self._object_store.put({run_key(run_id, JOURNAL): content})
-            saved.seen[JOURNAL] = (len(content),)
+            saved.stored[JOURNAL] = (len(content),)
 
 
 def _stored_name(result: ListedResult) -> str:
@@ -270,14 +270,14 @@ def _complete_journal(path: Path, attempts: int) -> int:
     A worker that dies immediately stores nothing of its runner's journal.
     """
     content = path.read_bytes() if path.exists() else b""
-    began = [json.loads(line)["kind"] for line in content.splitlines()].count("started")
-    missing = max(0, attempts - began)
+    recorded = [json.loads(line)["kind"] for line in content.splitlines()].count("started")
+    missing = max(0, attempts - recorded)
     if missing:
         write_atomically(path, content + missing * STARTED_RECORD, is_durable=False)
-    return began + missing
+    return recorded + missing
 
 
-def _started(path: Path) -> bytes:
+def _with_next_attempt(path: Path) -> bytes:
     """Return the journal with a further attempt, for the case that nothing else is stored of it."""
     return (path.read_bytes() if path.exists() else b"") + STARTED_RECORD
 
@@ -292,7 +292,7 @@ def _check(path: Path, expected: str, subject: str) -> None:
         )
 
 
-def _look(path: Path) -> tuple[int, ...]:
+def _identity(path: Path) -> tuple[int, ...]:
     """Return a key that changes with the file."""
-    about = path.stat()
-    return about.st_ino, about.st_size, about.st_mtime_ns
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns

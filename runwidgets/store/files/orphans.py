@@ -29,7 +29,7 @@ class MinimumAges:
     run: float
     """A run directory without a row whose lock is free."""
     upload: float
-    """An upload without a row: after this time nobody sends the rest of it."""
+    """An upload without a row, which is abandoned after this time."""
     rest: float
     """All other files."""
 
@@ -69,7 +69,7 @@ class Orphan:
 
 
 def find_orphans(
-    root: Path, known: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
+    root: Path, referenced: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
 ) -> Iterator[Orphan]:
     """Find orphans that no instance is about to use.
 
@@ -77,11 +77,11 @@ def find_orphans(
     ----------
     root : Path
         The root; only read.
-    known : Known
+    referenced : ReferencedFiles
         The files to which rows refer; rows that are committed later are not considered.
     moment : float
         The present time, in seconds of the file system's clock.
-    ages : Patience, optional
+    ages : MinimumAges, optional
         The minimum ages of orphans.
 
     Yields
@@ -89,27 +89,29 @@ def find_orphans(
     Orphan
         A file or a whole directory.
     """
-    unborn: set[str] = set()
+    uncommitted: set[str] = set()
     for path in children(root / "runs"):  # hidden entries first
-        if path.name in unborn:
+        if path.name in uncommitted:
             continue
-        if path.name in known.runs:
-            own = children(path) if not known.runs[path.name] else []
-            made = [each for each in own if each.name.startswith(".") or each.name == SECRETS]
-            yield from _older(root, made, moment, ages.rest)
+        if path.name in referenced.runs:
+            entries = children(path) if not referenced.runs[path.name] else []
+            temporary = [each for each in entries if each.name.startswith(".") or each.name == SECRETS]
+            yield from _older(root, temporary, moment, ages.rest)
         elif not is_locked(path / LOCK):
-            is_begun = path.name.count(".") == 1 and not (path / LOCK).exists()
-            yield from _older(root, [path], moment, max(ages.run, GRACE_PERIOD if is_begun else 0.0))
+            is_new = path.name.count(".") == 1 and not (path / LOCK).exists()
+            yield from _older(root, [path], moment, max(ages.run, GRACE_PERIOD if is_new else 0.0))
         else:
-            unborn |= _read_members(path / MEMBERS)
+            uncommitted |= _read_members(path / MEMBERS)
     for group in children(root / "uploads"):
-        own = children(group) if group.name in known.groups else [group]
-        unknown = [each for each in own if (group.name, each.name) not in known.uploads]
-        yield from _older(root, unknown, moment, ages.upload)
-    if known.copies is not None:
-        yield from find_copies(root, known.copies, moment, ages)
-    unknown = [each for each in children(root / "instances") if each.name not in known.instances]
-    yield from (each for each in _older(root, unknown, moment, ages.rest) if not is_locked(root / each.key))
+        entries = children(group) if group.name in referenced.groups else [group]
+        unreferenced = [each for each in entries if (group.name, each.name) not in referenced.uploads]
+        yield from _older(root, unreferenced, moment, ages.upload)
+    if referenced.copies is not None:
+        yield from find_copies(root, referenced.copies, moment, ages)
+    unreferenced = [each for each in children(root / "instances") if each.name not in referenced.instances]
+    yield from (
+        each for each in _older(root, unreferenced, moment, ages.rest) if not is_locked(root / each.key)
+    )
 
 
 def find_copies(
@@ -117,14 +119,14 @@ def find_copies(
 ) -> Iterator[Orphan]:
     """Find the copies that no template needs any more; see `find_orphans`."""
     for path in children(root / "copies"):
-        is_whole = path.is_dir() and not path.name.startswith(".")
-        unknown = [each for each in children(path) if each.name not in needed] if is_whole else [path]
-        yield from _older(root, unknown, moment, ages.rest)
+        is_shard = path.is_dir() and not path.name.startswith(".")
+        unreferenced = [each for each in children(path) if each.name not in needed] if is_shard else [path]
+        yield from _older(root, unreferenced, moment, ages.rest)
 
 
 def size_of(path: Path) -> int:
     """Return the number of bytes that the removal of a path frees: those of files without other links."""
-    return _freed(_all(path))
+    return _freed(_walk_statuses(path))
 
 
 def children(folder: Path) -> list[Path]:
@@ -146,16 +148,16 @@ def _read_members(path: Path) -> set[str]:
 def _older(root: Path, paths: Iterable[Path], moment: float, ages: float) -> Iterator[Orphan]:
     """Yield the paths that have not changed for some seconds, including their content."""
     for path in paths:
-        found = list(_all(path))
-        if found and moment - max(each.st_mtime for each in found) >= ages:
-            yield Orphan(path.relative_to(root).as_posix(), found[0].st_mtime, _freed(found))
+        statuses = list(_walk_statuses(path))
+        if statuses and moment - max(each.st_mtime for each in statuses) >= ages:
+            yield Orphan(path.relative_to(root).as_posix(), statuses[0].st_mtime, _freed(statuses))
 
 
-def _freed(found: Iterable[os.stat_result]) -> int:
-    return sum(each.st_size for each in found if each.st_nlink == 1 and not stat.S_ISDIR(each.st_mode))
+def _freed(statuses: Iterable[os.stat_result]) -> int:
+    return sum(each.st_size for each in statuses if each.st_nlink == 1 and not stat.S_ISDIR(each.st_mode))
 
 
-def _all(path: Path) -> Iterator[os.stat_result]:
+def _walk_statuses(path: Path) -> Iterator[os.stat_result]:
     """Yield the status of a file or folder, and of everything in it that exists."""
     below = (Path(parent, name) for parent, folders, names in os.walk(path) for name in [*folders, *names])
     for each in chain([path], below):
@@ -166,7 +168,7 @@ def _all(path: Path) -> Iterator[os.stat_result]:
 
 
 def find_orphaned_objects(
-    object_store: ObjectStore, known: ReferencedFiles, moment: float, ages: MinimumAges
+    object_store: ObjectStore, referenced: ReferencedFiles, moment: float, ages: MinimumAges
 ) -> Iterator[Orphan]:
     """Find orphans in an object store that no instance is about to use.
 
@@ -174,11 +176,11 @@ def find_orphaned_objects(
     ----------
     object_store : ObjectStore
         The object store; only listed.
-    known : Known
+    referenced : ReferencedFiles
         The files to which rows refer.
     moment : float
         The present time, in seconds of the store's clock.
-    ages : Patience
+    ages : MinimumAges
         The minimum ages of orphans.
 
     Yields
@@ -186,19 +188,19 @@ def find_orphaned_objects(
     Orphan
         An object, or all objects below a prefix.
     """
-    for run_id, found in _grouped(object_store.find("runs"), 1):
-        if run_id not in known.runs:
-            yield from _older_objects(run_key(run_id), found, moment, ages.upload)
-        elif not known.runs[run_id]:
+    for run_id, objects in _grouped(object_store.find("runs"), 1):
+        if run_id not in referenced.runs:
+            yield from _older_objects(run_key(run_id), objects, moment, ages.upload)
+        elif not referenced.runs[run_id]:
             key = run_key(run_id, SECRETS)
-            secrets = [each for each in found if each.key == key]
+            secrets = [each for each in objects if each.key == key]
             yield from _older_objects(key, secrets, moment, ages.rest)
-    for group_id, of_group in _grouped(object_store.find("uploads"), 1):
-        for file_id, found in _grouped(of_group, 2):
-            if (group_id, file_id) not in known.uploads:
-                yield from _older_objects(upload_key(group_id, file_id), found, moment, ages.upload)
-    if known.copies is not None:
-        yield from find_orphaned_copies(object_store, known.copies, moment, ages)
+    for group_id, group_objects in _grouped(object_store.find("uploads"), 1):
+        for file_id, objects in _grouped(group_objects, 2):
+            if (group_id, file_id) not in referenced.uploads:
+                yield from _older_objects(upload_key(group_id, file_id), objects, moment, ages.upload)
+    if referenced.copies is not None:
+        yield from find_orphaned_copies(object_store, referenced.copies, moment, ages)
 
 
 def find_orphaned_copies(
@@ -212,11 +214,11 @@ def find_orphaned_copies(
 
 def _grouped(objects: Sequence[StoredObject], level: int) -> Iterator[tuple[str, list[StoredObject]]]:
     """Group sorted objects by one component of their keys."""
-    part: Callable[[StoredObject], str] = lambda each: each.key.split("/")[level]  # noqa: E731
-    return ((name, list(found)) for name, found in groupby(objects, part))
+    component: Callable[[StoredObject], str] = lambda each: each.key.split("/")[level]  # noqa: E731
+    return ((name, list(group)) for name, group in groupby(objects, component))
 
 
-def _older_objects(key: str, found: Sequence[StoredObject], moment: float, ages: float) -> Iterator[Orphan]:
-    touched = max((each.touched for each in found), default=moment)
-    if found and moment - touched >= ages:
-        yield Orphan(key, touched, sum(each.size for each in found))
+def _older_objects(key: str, objects: Sequence[StoredObject], moment: float, ages: float) -> Iterator[Orphan]:
+    touched = max((each.touched for each in objects), default=moment)
+    if objects and moment - touched >= ages:
+        yield Orphan(key, touched, sum(each.size for each in objects))

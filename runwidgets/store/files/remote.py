@@ -87,11 +87,11 @@ class RemoteFiles(FileStore):
         return self.object_store.url
 
     def clock(self) -> float:
-        """Return what time it is for the store, in seconds."""
+        """Return the present time of the store, in seconds."""
         return self.object_store.clock()
 
     def free_space(self) -> int:
-        """Return a number of bytes that nobody needs: an object store does not fill up."""
+        """Return a very large number: an object store does not fill up."""
         return sys.maxsize
 
     def reserve_space(self, floor: int) -> None:
@@ -179,8 +179,8 @@ class RemoteFiles(FileStore):
     @contextmanager
     def view_run(self, run_id: str, *names: str) -> Iterator[Path]:
         """Download the stored files of a run to a temporary folder; see `FileStore`."""
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".look-") as place:
-            folder = Path(place) / run_id
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".view-") as temporary:
+            folder = Path(temporary) / run_id
             begin = len(run_key(run_id)) + 1
             paths = {each.key: folder / each.key[begin:] for each in self.object_store.find(run_key(run_id))}
             if names:
@@ -228,11 +228,11 @@ class RemoteFiles(FileStore):
         UnknownRunError
             The files of the run do not exist any more.
         """
-        found = self.object_store.read_all([run_key(run_id, OUTPUT), run_key(run_id, RUN_FILE)])
-        if run_key(run_id, OUTPUT) in found:
-            return io.BytesIO(found[run_key(run_id, OUTPUT)])
+        contents = self.object_store.read_all([run_key(run_id, OUTPUT), run_key(run_id, RUN_FILE)])
+        if run_key(run_id, OUTPUT) in contents:
+            return io.BytesIO(contents[run_key(run_id, OUTPUT)])
         try:
-            notebook = notebook_of(json.loads(found[run_key(run_id, RUN_FILE)]))
+            notebook = notebook_of(json.loads(contents[run_key(run_id, RUN_FILE)]))
             return io.BytesIO(self.object_store.read(copy_key(notebook)))
         except (KeyError, FileNotFoundError) as error:
             raise UnknownRunError(f"run {run_id}", "its files do not exist any more") from error
@@ -251,12 +251,12 @@ class RemoteFiles(FileStore):
         """Return a ``.tar.gz`` of result files as a stream; see `FileStore`."""
         sizes = {each.key: each.size for each in self.object_store.find(run_key(run_id))}
         members: list[tuple[str, Callable[[], IO[bytes]]]] = []
-        for inside, name in names:
+        for archive_name, name in names:
             key = result_key(run_id, name)
             if key not in sizes:
                 raise _lost(run_id, name)
-            members.append((inside, partial(self.object_store.open, key, sizes[key])))
-        return open_archive(members, most=0)  # an open object does not survive its deletion
+            members.append((archive_name, partial(self.object_store.open, key, sizes[key])))
+        return open_archive(members, max_open=0)  # an open object does not survive its deletion
 
     # -- uploads -----------------------------------------------------------------------------------
 
@@ -282,10 +282,10 @@ class RemoteFiles(FileStore):
     # -- orphans ---------------------------------------------------------------------------------
 
     def find_orphans(
-        self, known: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
+        self, referenced: ReferencedFiles, moment: float, ages: MinimumAges = REMOVAL_AGES
     ) -> Iterator[Orphan]:
         """Find orphans; see `orphans`."""
-        return find_orphaned_objects(self.object_store, known, moment, ages)
+        return find_orphaned_objects(self.object_store, referenced, moment, ages)
 
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
         """Find the copies that no template needs any more."""
@@ -293,10 +293,10 @@ class RemoteFiles(FileStore):
 
     def discard(self, orphan: Orphan) -> bool:
         """Remove an orphan; return False if it was stored again since, or was removed by somebody else."""
-        found = self.object_store.find(orphan.key)
-        if max((each.touched for each in found), default=None) != orphan.touched:
+        objects = self.object_store.find(orphan.key)
+        if max((each.touched for each in objects), default=None) != orphan.touched:
             return False
-        self.object_store.remove([each.key for each in found])
+        self.object_store.remove([each.key for each in objects])
         return True
 
     def find_hash(self, key: str) -> str | None:

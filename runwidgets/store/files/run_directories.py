@@ -70,7 +70,7 @@ def make_folders(root: Path, new_directories: Sequence[NewRunDirectory], noteboo
     runs = root / "runs"
     temporary = runs / f".{uuid.uuid4().hex}"
     lock: int | None = None
-    made: list[Path] = []
+    created: list[Path] = []
     try:
         with our_errors("run directory"):
             temporary.mkdir(mode=0o700)
@@ -82,11 +82,11 @@ def make_folders(root: Path, new_directories: Sequence[NewRunDirectory], noteboo
                 _make_folder(root, temporary / directory.run_id, directory, notebook)
                 reach("folder begun")
                 os.replace(temporary / directory.run_id, folder)
-                made += [folder / RUN_FILE, folder]
-            sync_together([*made, runs])
+                created += [folder / RUN_FILE, folder]
+            sync_together([*created, runs])
         yield
     except BaseException:
-        for folder in made[1::2]:
+        for folder in created[1::2]:
             remove_path(folder)
         raise
     finally:

@@ -313,7 +313,7 @@ def _last(instance: StoreOnly) -> int:
 
 def _note(instance: StoreOnly) -> None:
     (row,), _ = instance.runs.list(instance.groups[0], limit=1)
-    instance.runs.note(row.id, PROGRESS, [RecordedValue("loss", time.perf_counter())], 14)
+    instance.runs.store_progress(row.id, PROGRESS, [RecordedValue("loss", time.perf_counter())], 14)
 
 
 def _time(ours: Callable[[], object], theirs: Callable[[], object] | None = None) -> _Found:

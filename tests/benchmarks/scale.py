@@ -20,7 +20,6 @@ from runwidgets.service.local.events import InstanceEvents, LocalEventService
 from runwidgets.service.local.groups import LocalGroupService
 from runwidgets.service.local.policy import Policy
 from runwidgets.service.local.runs import LocalRunService
-from runwidgets.service.local.submission import check_config
 from runwidgets.service.local.sweeps import LocalSweepService
 from runwidgets.service.local.templates import Templates
 from runwidgets.service.local.uploads import LocalUploadService
@@ -271,7 +270,7 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> StoreOnl
     )
     api = Api(
         workflows=LocalWorkflowService(parts, None),
-        groups=LocalGroupService(parts, None, check_config),
+        groups=LocalGroupService(parts, None),
         uploads=LocalUploadService(parts, None),
         runs=LocalRunService(parts, Idle(), None),
         sweeps=LocalSweepService(parts, Idle(), None),

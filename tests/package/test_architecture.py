@@ -32,7 +32,7 @@ CONTRACTS = {
         "service.contracts.runs",
         "runwidgets.execution.dask.connection",
     ),
-    "Only the factory knows the local services": ("cli.clean", "runwidgets.service.local.retention"),
+    "Only the factory knows the local services": ("cli.clean", "runwidgets.service.local.templates"),
     "Only the factory and Dask's workers know a concrete store": (
         "execution.dispatcher",
         "runwidgets.store.files.local",

@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runwidgets.client.connect import connect
 from runwidgets.client.run import Run
@@ -73,7 +73,7 @@ class Search:
     def __repr__(self) -> str:
         return f"Search({self.sweep.id!r}, {len(self.study.trials)} trials)"
 
-    def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **options: object) -> dict[str, object]:
         return {**self.sweep._repr_mimebundle_(**options), "text/plain": repr(self)}
 
 

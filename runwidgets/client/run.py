@@ -6,7 +6,7 @@ import threading
 from collections.abc import Generator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, overload
+from typing import IO, TYPE_CHECKING, overload
 
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
 from runwidgets.report import card_html
@@ -333,7 +333,7 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self._handle['state']})"
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         try:
             handle = self.handle
         except RunWidgetsError:  # deleted or not reachable: show the last known handle

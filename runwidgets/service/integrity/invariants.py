@@ -191,9 +191,14 @@ def has_valid_notebook(run: ObservedRun) -> Problems:
 
 def has_ordered_times(run: ObservedRun) -> Problems:
     """10: A run is created, started and finished in this order, even if the clock is changed."""
-    names = [name for name in ("created_at", "started_at", "finished_at") if run.run[name] is not None]
-    for earlier, later in pairwise(names):
-        if run.run[earlier] > run.run[later]:
+    times = {
+        "created_at": run.run["created_at"],
+        "started_at": run.run["started_at"],
+        "finished_at": run.run["finished_at"],
+    }
+    known = [(name, moment) for name, moment in times.items() if moment is not None]
+    for (earlier, before), (later, after) in pairwise(known):
+        if before > after:
             yield f"{earlier} is later than {later}"
 
 
@@ -312,7 +317,7 @@ def _inject(description: RunDescription) -> str:
     return "\n".join([code.rstrip("\n"), *dict.fromkeys(lines), ""]) if lines else code
 
 
-def _source(cell: dict[str, Any]) -> str:
+def _source(cell: nbformat.NotebookNode) -> str:
     return "".join(cell["source"])
 
 

@@ -131,7 +131,8 @@ def constructors() -> Iterator[tuple[str, Callable[..., Any]]]:
                 )
             elif inspect.isfunction(each):
                 made = inspect.signature(each).return_annotation
-                if getattr(made, "__module__", "").startswith("runwidgets") and not issubclass(made, dict):
+                is_ours = inspect.isclass(made) and made.__module__.startswith("runwidgets")
+                if is_ours and not issubclass(made, dict):
                     yield each.__qualname__, each
 
 

@@ -16,7 +16,7 @@ from papermill.translators import translate_parameters
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.limits import Limits
-from runwidgets.schema import RunDescription
+from runwidgets.schema import RUN_FORMAT, RunDescription
 from runwidgets.service.integrity.run_state import ObservedRun
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
@@ -63,9 +63,11 @@ def is_on_disk(run: ObservedRun) -> Problems:
     yield from run.damage
     if not run.folder.is_dir():
         return  # a row without a directory violates 11
-    if run.description is None:
+    if run.run_file is None:
         yield f"its {RUN_FILE} is missing or not JSON"
-    elif run.description.get("id") != run.run["id"]:
+    elif run.description is None:
+        yield f"its {RUN_FILE} has format {run.run_file.get('format')}; this version reads {RUN_FORMAT}"
+    elif run.description["id"] != run.run["id"]:
         yield f"its {RUN_FILE} belongs to another run"
     if not (run.folder / TEMPLATE).is_file():
         yield f"its {TEMPLATE} is missing"

@@ -16,7 +16,7 @@ from typing import cast
 from nbformat import NotebookNode
 from nbformat import from_dict as make_notebook
 
-from runwidgets.schema import JsonValue, RunDescription
+from runwidgets.schema import RUN_FORMAT, JsonValue, RunDescription
 from runwidgets.service.integrity.rows import (
     ParsedEvent,
     ParsedFile,
@@ -88,9 +88,15 @@ class ObservedRun:
         return records if all(isinstance(record, dict) for record in records) else None
 
     @cached_property
-    def description(self) -> RunDescription | None:
+    def run_file(self) -> dict[str, JsonValue] | None:
         """Content of its ``run.json``; None if that is missing or not a JSON object."""
-        return cast("RunDescription | None", _read_json(self.folder / RUN_FILE))
+        return _read_json(self.folder / RUN_FILE)
+
+    @property
+    def description(self) -> RunDescription | None:
+        """Its ``run.json``; None if that cannot be read, or has another format."""
+        is_known = self.run_file is not None and self.run_file.get("format") == RUN_FORMAT
+        return cast(RunDescription, self.run_file) if is_known else None
 
     @cached_property
     def notebook(self) -> NotebookNode | None:

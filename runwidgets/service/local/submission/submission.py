@@ -22,6 +22,7 @@ from typing_extensions import Unpack
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, StorageFullError
 from runwidgets.failpoints import reach
 from runwidgets.schema import (
+    RUN_FORMAT,
     Argument,
     FileArgument,
     JsonValue,
@@ -138,6 +139,7 @@ class Submission:
         """The part of ``run.json`` that all runs share."""
         template = self.version.template
         return {
+            "format": RUN_FORMAT,
             "workflowId": self.group.workflow_id,
             "groupId": self.group.id,
             "config": self.settings,

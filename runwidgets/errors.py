@@ -24,8 +24,7 @@
       UnsupportedMediaTypeError        415
       QueueFullError                   429
       StorageFullError                 507
-      VersionMismatchError             500
-        SchemaTooNewError              500
+      SchemaTooNewError                500
       ServiceUnavailableError          503
 
 A message is composed in one place, from what is at fault (`subject`), what is wrong with it (`problem`)
@@ -192,11 +191,7 @@ class StorageFullError(RunWidgetsError):
     status = 507
 
 
-class VersionMismatchError(RunWidgetsError):
-    """Another version of this software wrote or said something that this version does not know."""
-
-
-class SchemaTooNewError(VersionMismatchError):
+class SchemaTooNewError(RunWidgetsError):
     """The database was written by a newer release; raised at startup only."""
 
 
@@ -204,6 +199,16 @@ class ServiceUnavailableError(RunWidgetsError):
     """The database or the server does not respond at the moment; a later try may succeed."""
 
     status = 503
+
+
+def describe(error: BaseException) -> str:
+    """Return the name of an exception and its text, if it has one: ``ValueError: wrong``, ``ValueError``."""
+    return join_name_and_text(type(error).__name__, str(error))
+
+
+def join_name_and_text(name: str, text: str) -> str:
+    """Return the name of an exception, followed by its text unless that is blank."""
+    return f"{name}: {text}" if text.strip() else name
 
 
 def _classes(root: type[RunWidgetsError]) -> list[type[RunWidgetsError]]:

@@ -19,11 +19,11 @@ from nbformat.v4 import new_code_cell, new_notebook
 from runwidgets.client.connect import run, sweep
 from runwidgets.client.run import Run
 from runwidgets.client.sweep import Sweep
-from runwidgets.errors import RunWidgetsError
+from runwidgets.errors import RunWidgetsError, describe
 from runwidgets.schema import SweepConfig
 from runwidgets.spaces import distributions
 from runwidgets.spaces import space as spaces
-from runwidgets.spaces.space import Space, SpaceLike, as_space
+from runwidgets.spaces.space import Space, as_space
 from runwidgets.templates.notebook import read_template
 
 OPTIONS = ("name", "on_error", "reuse", "parallel", "priority", "timeout", "retries", "space")
@@ -84,7 +84,7 @@ class RunMagics(Magics):
         if not name.isidentifier():
             raise UsageError(f"%%sweep: name={name!r} is not a valid variable name")
         try:
-            space = as_space(cast(SpaceLike, options.pop("space", arguments)))
+            space = as_space(options.pop("space", {})) if "space" in options else spaces.grid(**arguments)
             if not space.names:
                 raise UsageError("%%sweep: give at least one parameter, such as lr=[0.1, 0.01]")
             path = write_cell(Path.cwd() / f"{name}.sweep.ipynb", name, cell, space)
@@ -128,11 +128,11 @@ class RunMagics(Magics):
         assert self.shell is not None
         return self.shell
 
-    def _names(self) -> dict[str, object]:
+    def _names(self) -> dict[str, Any]:
         return {**BUILTIN_NAMES, **self._shell.user_ns}
 
 
-def parse_line(line: str, names: Mapping[str, object]) -> dict[str, object]:
+def parse_line(line: str, names: Mapping[str, Any]) -> dict[str, Any]:
     """Parse the line of a magic: ``a=[1, 2] b=range(3)``.
 
     Parameters
@@ -161,7 +161,7 @@ def parse_line(line: str, names: Mapping[str, object]) -> dict[str, object]:
     prefix = line[: starts[0].start()] if starts else line
     if prefix.strip():
         raise UsageError(f"{prefix.strip()!r}: write arguments as name=value")
-    arguments: dict[str, object] = {}
+    arguments: dict[str, Any] = {}
     ends = [*(start.start() for start in starts[1:]), len(line)]
     for start, end in zip(starts, ends, strict=False):
         name, text = start[1], line[start.end() : end].strip().rstrip(",")
@@ -178,7 +178,7 @@ def _is_outside(text: str) -> bool:
     return opened == 0 and '"' not in bare and "'" not in bare
 
 
-def _evaluate(name: str, text: str, names: Mapping[str, object]) -> object:
+def _evaluate(name: str, text: str, names: Mapping[str, Any]) -> Any:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
@@ -190,7 +190,7 @@ def _evaluate(name: str, text: str, names: Mapping[str, object]) -> object:
     try:
         return eval(compile(tree, f"<{name}>", "eval"), {"__builtins__": builtins, **names})
     except Exception as error:
-        raise UsageError(f"{name}: {text} raised {type(error).__name__}: {error}") from error
+        raise UsageError(f"{name}: {text} raised {describe(error)}") from error
 
 
 def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:

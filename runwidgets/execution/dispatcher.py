@@ -15,9 +15,9 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any, Generic, Protocol, TypeVar
 
-from runwidgets.errors import ServiceUnavailableError, StorageFullError, VersionMismatchError
+from runwidgets.errors import ServiceUnavailableError, StorageFullError, describe
 from runwidgets.execution.backend import Backend
-from runwidgets.execution.run_outcome import Outcome
+from runwidgets.execution.run_outcome import Outcome, RunFailedError
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
@@ -190,13 +190,13 @@ class Dispatcher(Backend, Generic[Tracked]):
             self._advance(tracked)
         except (ServiceUnavailableError, StorageFullError):
             raise
-        except VersionMismatchError as error:
-            self._give_up(tracked, Outcome.failed(RunReason.VERSION_MISMATCH, error.message))
+        except RunFailedError as failure:
+            self._give_up(tracked, failure.outcome)
         except Exception as error:
             tracked.failures += 1
             log.exception("runwidgets: run %s: the backend failed and continues", tracked.run_id)
             if tracked.failures >= MAX_FAILURES:
-                message = f"the run could not be tracked: {type(error).__name__}: {error}"
+                message = f"the run could not be tracked: {describe(error)}"
                 self._give_up(tracked, Outcome.failed(RunReason.INTERNAL_ERROR, message))
         else:
             tracked.failures = 0

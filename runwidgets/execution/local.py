@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from runwidgets.errors import InvalidRunStateError, UnknownRunError
+from runwidgets.errors import InvalidRunStateError, UnknownRunError, describe
 from runwidgets.execution.dispatcher import Dispatcher
 from runwidgets.execution.forkserver.messages import ForkRequest
 from runwidgets.execution.forkserver.pool import ForkServers
@@ -173,17 +173,12 @@ class LocalBackend(Dispatcher[TrackedRun]):
         lock = hold_lock(tracked.lock)
         if lock is None:
             return  # another process is checking the lock: try again in the next round
-        try:
-            attempts = tracked.attempts
-            tracked.read()
-            if tracked.attempts > attempts:  # another process has launched it in the meantime
-                tracked.starts_at = None
-            else:
-                self._launch(tracked, lock)
-        finally:
+        attempts = tracked.attempts
+        tracked.read()
+        if tracked.attempts > attempts:  # another process has launched it in the meantime
             os.close(lock)
-
-    def _launch(self, tracked: TrackedRun, lock: int) -> None:
+            tracked.starts_at = None
+            return
         tracked.starts_at = tracked.code = tracked.runner = None
         tracked.launches += 1
         template = tracked.description["template"]
@@ -202,9 +197,11 @@ class LocalBackend(Dispatcher[TrackedRun]):
                 tracked.watch(self._spawn(folder, tracked.run_id, lock))
             reach("launched")
         except OSError as error:
-            message = f"the runner could not be started: {error.strerror}"
+            message = f"the runner could not be started: {error.strerror or describe(error)}"
             tracked.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
             self._finish(tracked)
+        finally:
+            os.close(lock)
 
     def _spawn(self, folder: Path, run_id: str, lock: int) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "runwidgets.execution.runner", str(folder)]
@@ -284,7 +281,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
                 if self._servers.may_fork_again(tracked.run_id):
                     tracked.launches -= 1
                 else:
-                    tracked.cannot_fork = True
+                    tracked.must_spawn = True
                 return
             tracked.outcome = Outcome.failed(RunReason.RUNNER_DIED, _exit_message(tracked.code))
         if self._must_retry(tracked) and not tracked.has_ended:

@@ -9,6 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from runwidgets.errors import describe
 from runwidgets.service.contracts.api import Api
 from runwidgets.widgets.kernel_bridge import KernelBridge
 from runwidgets.widgets.static import read_static
@@ -64,7 +65,7 @@ class View(anywidget.AnyWidget):
             yield
         except Exception as error:
             log.exception("runwidgets: an observer of %r", self)
-            self._failure = f"{type(error).__name__}: {error}"
+            self._failure = describe(error)
 
     def _static_html(self) -> str:
         """Return the static representation of the widget."""

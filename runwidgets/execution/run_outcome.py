@@ -7,7 +7,6 @@ from typing import cast
 
 from typing_extensions import TypedDict
 
-from runwidgets.mixed_versions import read_member
 from runwidgets.schema import ReasonName, RunReason, StateName
 from runwidgets.states import RunState
 
@@ -23,15 +22,49 @@ class OutcomeRecord(TypedDict):
     messages: list[str]
 
 
+OMITTED = " … [{:,} characters are omitted here] … "
+"""Stands for the middle of a long text."""
+SENTENCE_SIZE = 2_000
+"""Characters of the first message of a run at most, which lists of runs show."""
+DETAIL_SIZE = 64 * 1024
+"""Characters of each further message at most, such as a traceback."""
+
+
+def omit_middle(text: str, limit: int) -> str:
+    """Return a text of at most a number of characters: of a longer one its head and its tail.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit : int
+        Characters, at least 100.
+
+    Returns
+    -------
+    str
+        The text, which says how many characters are omitted.
+    """
+    if len(text) <= limit:
+        return text
+    kept = (limit - len(OMITTED.format(len(text)))) // 2
+    return text[:kept] + OMITTED.format(len(text) - 2 * kept) + text[-kept:]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended."""
+    """How an attempt ended; the messages are shortened to their limits."""
 
     state: RunState
     reason: RunReason | None = None
     """None for SUCCESS only."""
     messages: Sequence[str] = ()
     """Messages for people; nothing branches on them."""
+
+    def __post_init__(self) -> None:
+        limits = [SENTENCE_SIZE, *[DETAIL_SIZE] * (len(self.messages) - 1)]
+        shortened = [omit_middle(text, limit) for text, limit in zip(self.messages, limits, strict=False)]
+        object.__setattr__(self, "messages", shortened)
 
     @classmethod
     def failed(cls, reason: RunReason, *messages: str) -> "Outcome":
@@ -40,15 +73,9 @@ class Outcome:
 
     @classmethod
     def from_json(cls, record: OutcomeRecord) -> "Outcome":
-        """Parse the result of `to_json`.
-
-        Raises
-        ------
-        VersionMismatchError
-            It has a state or a reason that this version does not know.
-        """
-        reason = None if record["reason"] is None else read_member(RunReason, "reason", record["reason"])
-        return cls(read_member(RunState, "state", record["state"]), reason, record["messages"])
+        """Parse the result of `to_json`."""
+        reason = None if record["reason"] is None else RunReason(record["reason"])
+        return cls(RunState(record["state"]), reason, record["messages"])
 
     def to_json(self) -> OutcomeRecord:
         """Return the outcome as plain values."""

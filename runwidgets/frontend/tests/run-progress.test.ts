@@ -47,6 +47,10 @@ test('the progress of a run is described', () => {
   expect(stageOf(RUN)).toBe('waiting for the kernel');
   expect(stageOf({ ...RUN, progress })).toBe('cell 2 of 4: fit()');
   expect(stageOf({ ...RUN, progress: { ...progress, text: 'half way' } })).toBe('cell 2 of 4: half way');
+  expect(stageOf({ ...RUN, state: 'SUCCESS', progress })).toBe('');
+  expect(stageOf({ ...RUN, state: 'SUCCESS', progress: { ...progress, endedEarly: 2 } })).toBe(
+    'ended early in cell 2 of 4',
+  );
   expect([shareOf(RUN), shareOf({ ...RUN, progress }), shareOf({ ...RUN, state: 'SUCCESS' })]).toEqual([null, 0.25, 1]);
 });
 

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { expect, test, vi } from 'vitest';
-import { type Notebook, tracebackOf } from '../src/model/files/notebook';
+import { type Notebook, tracebackOf, traceOf } from '../src/model/files/notebook';
 import type { Transport } from '../src/model/transport';
 import type { RunHandle } from '../src/model/types';
 import { CellsView, cellTimes, seconds } from '../src/views/run/cell-list';
@@ -10,31 +10,33 @@ const frame = (): Promise<void> =>
   new Promise((resolve) => {
     requestAnimationFrame(() => resolve());
   });
-const cell = (source: string, status: string, duration: number | null) => ({
+const cell = (source: string, status: string, duration: number | null, number?: number) => ({
   cell_type: 'code',
   source,
-  metadata: { runwidgets: { status }, papermill: { duration } },
+  metadata: { runwidgets: { status, ...(number && { number }) }, papermill: { duration } },
 });
 const NOTEBOOK: Notebook = {
   cells: [
     { cell_type: 'markdown', source: '# Fit' },
-    cell('\n%%time\nimport numpy\nx = 1', 'ok', 1.25),
+    cell('\n%%time\nimport numpy\nx = 1', 'ok', 1.25, 1),
     cell('', 'ok', 0.001),
     {
-      ...cell('fail()', 'error', 0.004),
+      ...cell('fail()', 'error', 0.004, 2),
       outputs: [
         { output_type: 'error', ename: 'ValueError', evalue: 'no', traceback: ['\x1b[31mValueError\x1b[0m', 'no'] },
       ],
     },
-    cell('after = 2', 'not run', null),
+    cell('left_out = 2', 'not run', null),
+    cell('after = 2', 'not run', null, 3),
   ],
 };
 
-test('the cells of a run have their number, first line, status and duration', () => {
+test('the cells of a run have their number among the executed ones, first line, status and duration', () => {
   expect(cellTimes(NOTEBOOK)).toEqual([
-    { number: 2, line: 'import numpy', status: 'ok', duration: 1.25 },
-    { number: 4, line: 'fail()', status: 'error', duration: 0.004 },
-    { number: 5, line: 'after = 2', status: 'not run', duration: null },
+    { number: 1, line: 'import numpy', status: 'ok', duration: 1.25 },
+    { number: 2, line: 'fail()', status: 'error', duration: 0.004 },
+    { number: null, line: 'left_out = 2', status: 'not run', duration: null },
+    { number: 3, line: 'after = 2', status: 'not run', duration: null },
   ]);
   expect([0.0042, 0.9996, 12.34, 59.96, 3725].map(seconds)).toEqual([
     '4 ms',
@@ -48,6 +50,7 @@ test('the cells of a run have their number, first line, status and duration', ()
 test('the traceback is that of the cell that failed, with its colours', () => {
   expect(tracebackOf(NOTEBOOK)).toBe('\x1b[31mValueError\x1b[0m\nno');
   expect(tracebackOf({ cells: [] })).toBeNull();
+  expect(traceOf({ output_type: 'error', ename: 'ValueError', evalue: ' ' })).toBe('ValueError');
 });
 
 test('the notebook is read when the cells are opened, and once per cell that is reached', async () => {
@@ -60,7 +63,7 @@ test('the notebook is read when the cells are opened, and once per cell that is 
   view.element.open = true;
   view.element.dispatchEvent(new Event('toggle'));
   view.accept(run);
-  await vi.waitFor(() => expect(view.element.querySelectorAll('tbody tr')).toHaveLength(3));
+  await vi.waitFor(() => expect(view.element.querySelectorAll('tbody tr')).toHaveLength(4));
   expect(get).toHaveBeenCalledTimes(1);
 
   view.accept({ ...run, state: 'ERROR' });

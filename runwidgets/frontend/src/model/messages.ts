@@ -36,6 +36,7 @@ export const MESSAGES = {
   results: 'Results',
   arguments: 'Arguments',
   cellOf: 'cell {cell} of {cells}',
+  endedEarly: 'ended early in cell {cell} of {cells}',
   waitingForSlot: 'waiting for a free slot',
   waitingForKernel: 'waiting for the kernel',
   elapsed: 'Elapsed time',

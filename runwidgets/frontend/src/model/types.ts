@@ -8,6 +8,7 @@ export type ReasonName =
   | 'kernel_died'
   | 'out_of_memory'
   | 'kernel_not_started'
+  | 'no_reply'
   | 'timeout'
   | 'outputs_missing'
   | 'results_too_large'
@@ -125,6 +126,7 @@ export interface Progress {
   fraction: number;
   text: string;
   heartbeatAt: string;
+  endedEarly?: number;
 }
 
 export interface RunHandle extends RunDescriptor {

@@ -2,7 +2,7 @@
 
 import { structuredPatch } from 'diff';
 import type { JsonValue } from '../types';
-import { joined, type Notebook, type NotebookOutput } from './notebook';
+import { joined, type Notebook, type NotebookOutput, numberOf, raisedIn } from './notebook';
 
 const CONTEXT = 3;
 /** The number of removed and added lines above which two texts are not compared line by line. */
@@ -47,7 +47,7 @@ function sumOf(text: string): string {
 
 function linesOf(output: NotebookOutput): string[] {
   if (output.output_type === 'stream') return [`[${output.name ?? 'stream'}]`, joined(output.text)];
-  if (output.output_type === 'error') return ['[error]', `${output.ename ?? ''}: ${output.evalue ?? ''}`];
+  if (output.output_type === 'error') return ['[error]', raisedIn(output)];
   return Object.entries(output.data ?? {}).flatMap(([type, content]) => {
     const text = joined(content);
     const isRead = type.startsWith('text/') && type !== 'text/html';
@@ -71,8 +71,8 @@ export function notebookLines({ cells, metadata }: Notebook): string {
     ...factsOf(metadata?.language_info?.version, 'language.version'),
     ...factsOf(metadata?.runwidgets?.environment, 'environment'),
   ];
-  const body = cells.flatMap((cell, at) => [
-    `── ${cell.cell_type} cell ${at + 1}`,
+  const body = cells.flatMap((cell) => [
+    `── ${cell.cell_type} cell ${numberOf(cell) ?? ''}`.trimEnd(),
     joined(cell.source),
     ...(cell.outputs ?? []).flatMap(linesOf),
   ]);

@@ -16,7 +16,7 @@ export interface NotebookCell {
   source: Text;
   outputs?: NotebookOutput[];
   execution_count?: number | null;
-  metadata?: { runwidgets?: { status?: string }; papermill?: { duration?: number | null } };
+  metadata?: { runwidgets?: { status?: string; number?: number }; papermill?: { duration?: number | null } };
 }
 export interface Notebook {
   cells: NotebookCell[];
@@ -35,8 +35,14 @@ export function joined(given: JsonValue | undefined): string {
 }
 
 /** Return the traceback of an output that is an error, with its colours. */
-export const traceOf = (output: NotebookOutput): string =>
-  (output.traceback ?? []).join('\n') || `${output.ename ?? ''}: ${output.evalue ?? ''}`;
+export const traceOf = (output: NotebookOutput): string => (output.traceback ?? []).join('\n') || raisedIn(output);
+
+/** Return the name of an exception, and its text if it has one. */
+export const raisedIn = ({ ename = '', evalue = '' }: NotebookOutput): string =>
+  evalue.trim() === '' ? ename : `${ename}: ${evalue}`;
+
+/** Return the number of a cell as messages count them: among the executed code cells; null for any other cell. */
+export const numberOf = (cell: NotebookCell): number | null => cell.metadata?.runwidgets?.number ?? null;
 
 /** Return the traceback of the cell that failed, with its colours; null where no cell did. */
 export function tracebackOf(notebook: Notebook): string | null {

@@ -1,5 +1,5 @@
 import { visible } from '../../model/ansi';
-import { joined, type Notebook, type NotebookCell } from '../../model/files/notebook';
+import { joined, type Notebook, type NotebookCell, numberOf } from '../../model/files/notebook';
 import { t } from '../../model/messages';
 import { isActive } from '../../model/states';
 import { ApiError, type Transport } from '../../model/transport';
@@ -11,8 +11,8 @@ const MOST = 500;
 
 /** A code cell of a run: what it is, and how long it took. */
 export interface CellTime {
-  /** Its number among all cells, from 1. */
-  number: number;
+  /** Its number, as messages count cells; null for one that is left out. */
+  number: number | null;
   line: string;
   status: string;
   /** Seconds; null for one that has not ended. */
@@ -28,12 +28,12 @@ const firstLine = (cell: NotebookCell): string => {
 
 /** Return the code cells of an executed notebook with their durations. */
 export function cellTimes(notebook: Notebook): CellTime[] {
-  return notebook.cells.flatMap((cell, at) => {
+  return notebook.cells.flatMap((cell) => {
     if (cell.cell_type !== 'code' || joined(cell.source).trim() === '') return [];
     const duration = cell.metadata?.papermill?.duration;
     return [
       {
-        number: at + 1,
+        number: numberOf(cell),
         line: firstLine(cell),
         status: cell.metadata?.runwidgets?.status ?? 'not run',
         duration: typeof duration === 'number' ? duration : null,
@@ -125,7 +125,7 @@ export class CellsView {
       return h(
         'tr',
         { class: isHere ? 'rw-here' : '', 'aria-current': isHere ? 'step' : null },
-        h('td', { class: 'rw-number' }, String(cell.number)),
+        h('td', { class: 'rw-number' }, String(cell.number ?? '')),
         h(
           'td',
           { title: t('cellStatus', { status: cell.status }) },

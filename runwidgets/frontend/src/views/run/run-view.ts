@@ -19,7 +19,8 @@ import { seriesPlot } from './series-plot';
 /** Describe the progress of a run in a line. */
 export function stageOf(run: RunHandle): string {
   if (run.state === 'PENDING') return t('waitingForSlot');
-  const { cell, cells, text, source } = run.progress ?? { fraction: 0, text: '' };
+  const { cell, cells, text, source, endedEarly } = run.progress ?? { fraction: 0, text: '' };
+  if (run.state === 'SUCCESS') return endedEarly && cells ? t('endedEarly', { cell: endedEarly, cells }) : '';
   if (!cell || !cells) return run.state === 'RUNNING' ? t('waitingForKernel') : '';
   const place = t('cellOf', { cell, cells });
   const said = text || source;
@@ -119,7 +120,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     title.textContent = visible(run.notebook, true);
     title.title = run.id;
     stage.textContent = visible(stageOf(run), true);
-    stage.hidden = stage.textContent === '' || run.state === 'SUCCESS';
+    stage.hidden = stage.textContent === '';
     log?.settle(!isActive(run.state));
     cells?.accept(run);
     drawBar(run);

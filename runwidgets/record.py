@@ -16,7 +16,8 @@ METRIC_SIZE = 64 * 1024
 """Bytes of one metric's JSON text; a metric is a number or a small value, not a data set."""
 
 
-_NON_FINITE = ("NaN", "Infinity", "-Infinity")
+NON_FINITE = ("NaN", "Infinity", "-Infinity")
+"""Texts of the floats that JSON cannot express."""
 _displays: dict[str, tuple[int, str]] = {}
 """By series: the cell that displays it, and the display id."""
 
@@ -63,7 +64,7 @@ def record(name: str, value: object, step: float | None = None) -> None:
         _display({METRIC_TYPE: {"name": name, "value": plain}, "text/plain": f"{name} = {plain}"})
         return
     position = _plain(step)
-    if not _is_number(plain) and plain not in _NON_FINITE:
+    if not _is_number(plain) and plain not in NON_FINITE:
         raise TypeError(f"{name}: a value of a series is a number, not {value!r:.80}")
     if not _is_number(position):
         raise TypeError(f"{name}: a step is a number, not {step!r:.80}")
@@ -120,7 +121,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _display(bundle: dict[str, object], series: str | None = None) -> None:
+def _display(bundle: dict[str, Any], series: str | None = None) -> None:
     """Display a bundle in the notebook, or print its text outside of IPython.
 
     Each cell displays only the last value of a series: one display per step would fill the notebook.

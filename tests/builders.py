@@ -12,6 +12,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from runwidgets.service.contracts.api import Api
 
 Json = dict[str, Any]
+Cell = str | Json
+"""The code of a cell, or a cell."""
 Value = TypeVar("Value")
 
 PATIENCE = 60.0
@@ -44,17 +46,23 @@ def wait_until(
     return value
 
 
-def write_notebook(path: Path, *cells: str, parameters: str | None = None, **metadata: Any) -> Path:
+def write_notebook(path: Path, *cells: Cell, parameters: str | None = None, **metadata: Any) -> Path:
     """Write a notebook with a title, a parameters cell and code cells."""
     notebook_cells = [new_markdown_cell("# A small notebook\n\nIt does little.")]
     if parameters is not None:
         notebook_cells.append(new_code_cell(parameters, metadata={"tags": ["parameters"]}))
-    notebook_cells += [new_code_cell(cell) for cell in cells]
+    notebook_cells += [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
     nbformat.write(new_notebook(cells=notebook_cells, metadata={"kernelspec": PYTHON, **metadata}), path)
     return path
 
 
-def workflow(api: Api, folder: Path, *cells: str, parameters: str | None = None, **metadata: Any) -> Json:
+def tagged(code: str, *tags: str) -> Json:
+    """Return a code cell with tags."""
+    cell: Json = new_code_cell(code, metadata={"tags": list(tags)})
+    return cell
+
+
+def workflow(api: Api, folder: Path, *cells: Cell, parameters: str | None = None, **metadata: Any) -> Json:
     """Register a new notebook."""
     path = write_notebook(folder / f"{uuid.uuid4().hex}.ipynb", *cells, parameters=parameters, **metadata)
     return api.workflows.create_workflow(str(path))
@@ -76,12 +84,12 @@ def arguments(**values: Any) -> list[Json]:
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def accepted(api: Api, folder: Path, *cells: str, config: Json | None = None) -> Json:
+def accepted(api: Api, folder: Path, *cells: Cell, config: Json | None = None) -> Json:
     """Start a run of a notebook without parameters."""
     return api.runs.start_run(group_of(workflow(api, folder, *cells)), [], config)
 
 
-def running(api: Api, folder: Path, *cells: str, config: Json | None = None) -> Json:
+def running(api: Api, folder: Path, *cells: Cell, config: Json | None = None) -> Json:
     """Start a run and wait until its first cell has printed."""
     run_id = accepted(api, folder, *cells, config=config)["id"]
     wait_until(lambda: api.runs.get_log(run_id)["size"] or api.runs.get_run(run_id)["state"] not in ACTIVE)
@@ -93,6 +101,6 @@ def ended(api: Api, run_id: str) -> Json:
     return wait_until(lambda: api.runs.get_run(run_id), lambda handle: handle["state"] not in ACTIVE)
 
 
-def finished(api: Api, folder: Path, *cells: str, config: Json | None = None) -> Json:
+def finished(api: Api, folder: Path, *cells: Cell, config: Json | None = None) -> Json:
     """Run a notebook to its end."""
     return ended(api, accepted(api, folder, *cells, config=config)["id"])

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Generator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, overload
+from typing import IO, TYPE_CHECKING, Any, overload
 
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
-from runwidgets.mixed_versions import read_member
 from runwidgets.report import card_html
+from runwidgets.report.formatting import early_end_text
 from runwidgets.schema import JsonValue, Progress, ResultFileHandle, RunHandle, RunReason
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import TERMINAL, RunState
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 RUN_TYPE = "application/vnd.runwidgets.run+json"
-
-
-def read_state(value: str) -> RunState:
-    """Return the state that a service names.
-
-    Raises
-    ------
-    VersionMismatchError
-        The server has a state that this version does not know.
-    """
-    return read_member(RunState, "state", value)
 
 
 class ResultFile:
@@ -116,14 +105,14 @@ class Run:
     @property
     def handle(self) -> RunHandle:
         """The run handle; requested again as long as the run is active."""
-        if read_state(self._handle["state"]) not in TERMINAL:
+        if RunState(self._handle["state"]) not in TERMINAL:
             self._handle = self.api.runs.get_run(self.id)
         return self._handle
 
     @property
     def state(self) -> RunState:
         """The state of the run."""
-        return read_state(self.handle["state"])
+        return RunState(self.handle["state"])
 
     @property
     def arguments(self) -> dict[str, JsonValue]:
@@ -177,7 +166,7 @@ class Run:
     def reason(self) -> RunReason | None:
         """Why the run ended in ERROR or CANCELED; None in any other state."""
         reason = self.handle.get("reason")
-        return None if reason is None else read_member(RunReason, "reason", reason)
+        return None if reason is None else RunReason(reason)
 
     @property
     def messages(self) -> list[str]:
@@ -343,9 +332,10 @@ class Run:
         return target
 
     def __repr__(self) -> str:
-        return f"Run({self.id!r}, {self._handle['state']})"
+        state = [self._handle["state"], early_end_text(self._handle)]
+        return f"Run({self.id!r}, {', '.join(filter(None, state))})"
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         try:
             handle = self.handle
         except RunWidgetsError:  # deleted or not reachable: show the last known handle

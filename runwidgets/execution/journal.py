@@ -13,6 +13,7 @@ kernel    ``pid`` of the kernel, and ``way``: ``direct``, ``forked`` or ``spawne
 cell      ``cell`` (from 1), ``cells``, ``source``: its first line
 progress  ``fraction``, ``text``: what the template reported
 metric    ``name``, ``value``
+exit      ``cell``, which ended the run successfully
 finished  ``state``, ``reason``, ``messages``, ``files``
 ========  =================================================================================
 """
@@ -87,6 +88,14 @@ class RecordedMetric(TypedDict):
     """The step, if the value belongs to a series."""
 
 
+class ExitRecord(TypedDict):
+    """A cell ended the run successfully."""
+
+    kind: Literal["exit"]
+    cell: int
+    """Its number, from 1."""
+
+
 class FinishedRecord(OutcomeRecord):
     """The attempt ended."""
 
@@ -94,10 +103,10 @@ class FinishedRecord(OutcomeRecord):
     files: list[FoundResult]
 
 
-JournalKind: TypeAlias = Literal["started", "kernel", "cell", "progress", "metric", "finished"]
+JournalKind: TypeAlias = Literal["started", "kernel", "cell", "progress", "metric", "exit", "finished"]
 """The kinds of records."""
 JournalRecord: TypeAlias = (
-    StartedRecord | KernelRecord | CellRecord | ProgressRecord | RecordedMetric | FinishedRecord
+    StartedRecord | KernelRecord | CellRecord | ProgressRecord | RecordedMetric | ExitRecord | FinishedRecord
 )
 """A record of the journal."""
 

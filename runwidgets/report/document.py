@@ -15,6 +15,7 @@ from runwidgets.errors import RunWidgetsError
 from runwidgets.report.ansi import ansi_html
 from runwidgets.report.formatting import (
     STATE_LABELS,
+    early_end_text,
     escape,
     moment_text,
     size_text,
@@ -147,7 +148,8 @@ def _coloured(traceback: str, notebook: Any) -> str:
 
 def _progress(handle: RunHandle) -> str:
     if "finishedAt" in handle:
-        return ""
+        early = early_end_text(handle)
+        return note(f"The run {early}.") if early else ""
     progress = handle.get("progress")
     position, text = "before its first cell", ""
     if progress is not None:

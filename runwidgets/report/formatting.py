@@ -87,6 +87,14 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
+def early_end_text(handle: RunHandle) -> str:
+    """Return in which cell a successful run ended early; an empty text if it did not."""
+    progress = handle.get("progress")
+    if progress is None or "endedEarly" not in progress or handle["state"] != "SUCCESS":
+        return ""
+    return f"ended early in cell {progress['endedEarly']} of {progress['cells']}"
+
+
 def times_of(handle: RunHandle) -> dict[str, str]:
     """Return when a run was created, started and finished, and its duration."""
     times = {"created": moment_text(handle["createdAt"])}

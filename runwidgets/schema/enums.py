@@ -14,6 +14,8 @@ class RunReason(str, Enum):
     """The operating system killed the kernel for lack of memory."""
     KERNEL_NOT_STARTED = "kernel_not_started"
     """The kernel is not installed, or was not ready in time."""
+    NO_REPLY = "no_reply"
+    """The kernel executed a cell and did not reply."""
     TIMEOUT = "timeout"
     """The run, or one of its cells, exceeded its time limit."""
     OUTPUTS_MISSING = "outputs_missing"
@@ -44,6 +46,13 @@ class RunReason(str, Enum):
     """A search cancelled the run, because it was not promising."""
     INTERNAL_ERROR = "internal_error"
     """An error of this software."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "RunReason":
+        raise ValueError(
+            f"the reason {value!r} is not known to this version of runwidgets; "
+            "install the same version on the server and where the run was executed"
+        )
 
 
 CANCELED_REASONS = frozenset(

@@ -15,6 +15,7 @@ ReasonName: TypeAlias = Literal[
     "kernel_died",
     "out_of_memory",
     "kernel_not_started",
+    "no_reply",
     "timeout",
     "outputs_missing",
     "results_too_large",
@@ -84,6 +85,8 @@ class ProgressReport(CellProgress, total=False):
     """Between 0 and 1."""
     text: str
     """The text that the notebook reported."""
+    endedEarly: int
+    """Number of the code cell that ended the run."""
 
 
 class Progress(CellProgress):
@@ -95,6 +98,8 @@ class Progress(CellProgress):
     """The text that the notebook reported; empty if there is none."""
     heartbeatAt: str
     """Time of this report."""
+    endedEarly: NotRequired[int]
+    """Number of the code cell that ended the run successfully, as ``sys.exit()`` does; absent if none did."""
 
 
 class RunHandle(RunDescriptor):

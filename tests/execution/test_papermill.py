@@ -23,9 +23,6 @@ LONG = {"keyboard_interrupt.ipynb"}
 """It sleeps for a minute, waiting for papermill's own test to interrupt it."""
 NAMES = sorted(path.name for path in SAMPLES.glob("*.ipynb") if path.name not in LONG)
 
-EXITS = {"sysexit.ipynb", "sysexit0.ipynb", "systemexit.ipynb"}
-"""A cell leaves the kernel: papermill calls it a success, though later cells never ran; here an error."""
-
 ADDRESS = re.compile(r"0x[0-9a-f]+|/[^\s'\"]*|ipykernel_\d+|\d+\.\d+ ?m?s")
 
 
@@ -96,9 +93,5 @@ def test_a_sample_of_papermill_runs_here_with_the_same_outputs(
     handle = ended(api, runs[name])
     ours = nbformat.reads(read(api.runs.get_notebook(runs[name])).decode(), as_version=4)
 
-    assert handle["state"] == ("SUCCESS" if is_success and name not in EXITS else "ERROR"), handle.get(
-        "messages"
-    )
-    theirs = outputs_of(notebook)
-    if name not in EXITS:
-        assert outputs_of(ours) == theirs
+    assert handle["state"] == ("SUCCESS" if is_success else "ERROR"), handle.get("messages")
+    assert outputs_of(ours) == outputs_of(notebook)

@@ -22,7 +22,7 @@ SAYS_NOTHING = {
     "values",
 }
 VAGUE_VERBS = ("handle_", "process_", "do_")
-NAMES_OF_OTHERS = {"process_message"}
+NAMES_OF_OTHERS = {"handle_comm_msg", "process_message"}
 """Methods of other libraries that are overridden: nbclient's."""
 NOUNS = {"handle", "_handle"}
 """The JSON of a run, which is a noun of the glossary."""

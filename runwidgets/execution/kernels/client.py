@@ -45,8 +45,8 @@ class InProcessClient:
 
     @property
     def is_read(self) -> bool:
-        """Whether every received message has been requested."""
-        return self.shell_channel.messages.empty() and self.iopub_channel.messages.empty()
+        """Whether all received output has been requested."""
+        return self.iopub_channel.messages.empty()
 
     def dispatch(self, parts: list[bytes]) -> None:
         """Put a message into the queue of its channel.
@@ -129,6 +129,7 @@ class InProcessKernel(Kernel):
 
     async def _drain(self) -> None:
         self._read()
+        await asyncio.sleep(0)  # a task that waits for a reply gets it
         while not self.client.is_read:
             await asyncio.sleep(0)
 

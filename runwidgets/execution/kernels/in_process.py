@@ -314,11 +314,10 @@ class ForkableApp(IPKernelApp):
         if _has_children():
             asyncio.run(self.kernel._at_shutdown())
         threading._shutdown()  # type: ignore[attr-defined]
+        _flush_streams()  # an exit handler closes the sockets
         atexit._run_exitfuncs()
         gc.collect()  # IPython's exit handler emptied the namespace: files that were left open are written
-        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-            if stream is not None:
-                stream.flush()
+        _flush_streams()
         if isinstance(self.iopub_thread, Publisher):
             self.iopub_thread.stop()
 
@@ -351,6 +350,12 @@ for _ours, _theirs in ((ForkableKernel, IPythonKernel), (ForkableApp, IPKernelAp
         _theirs.__qualname__,
         _theirs.__module__,
     )
+
+
+def _flush_streams() -> None:
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            stream.flush()
 
 
 def _has_children() -> bool:

@@ -85,13 +85,13 @@ class Kernel:
         await self._has_ended.wait()
 
     async def wait(self) -> None:
-        """Wait until the process has ended and another task has read all its messages."""
+        """Wait until the process has ended and another task has read all its output."""
         await self.end()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._drain(), KERNEL_DRAIN_TIMEOUT)
 
     async def shut_down(self) -> None:
-        """Request the shutdown of the kernel, and ensure it."""
+        """Request the shutdown of the kernel, and ensure it; another task reads the last output."""
         if self._exit_fd >= 0 and not self._has_ended.is_set():
             self._request_shutdown()
             try:
@@ -99,6 +99,8 @@ class Kernel:
             except asyncio.TimeoutError:
                 os.kill(self.pid, signal.SIGKILL)
                 await self._has_ended.wait()
+        if hasattr(self, "client"):
+            await self.wait()
         await self._close()
         if self._exit_fd >= 0:
             os.close(self._exit_fd)
@@ -135,7 +137,7 @@ class Kernel:
         raise NotImplementedError
 
     async def _drain(self) -> None:
-        """Read the remaining messages of a kernel that has ended."""
+        """Read the remaining output of a kernel that has ended."""
         raise NotImplementedError
 
     def _request_shutdown(self) -> None:

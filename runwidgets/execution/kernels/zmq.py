@@ -29,8 +29,8 @@ RECONNECT_PAUSE = 2
 """Milliseconds between two attempts to connect to a kernel that has not bound its sockets yet."""
 SOCKET_NAME = "kernel-ipc-5"
 """The longest name that jupyter_client gives to a socket beside ``kernel.json``."""
-DRAIN_WAIT = 100
-"""Milliseconds of silence after which a dead kernel's messages count as read."""
+DRAIN_WAIT = 0.1
+"""Seconds of silence after which a dead kernel's output counts as read, if a child holds its sockets open."""
 
 
 def find_socket_folder(run_id: str) -> Path:
@@ -119,6 +119,7 @@ class ZmqKernel(Kernel):
         self.client.load_connection_file()
         self.client.start_channels(hb=False, stdin=False)
         self.client.allow_stdin = False
+        self._closings = self.client.iopub_channel.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
 
     async def _spawn(self, context: zmq.asyncio.Context) -> None:
         manager = self._manager = AsyncKernelManager(
@@ -148,8 +149,15 @@ class ZmqKernel(Kernel):
             first_output.cancel()
 
     async def _drain(self) -> None:
-        """Wait for a moment of silence: messages of a dead kernel may still be in transit."""
-        while await self.client.iopub_channel.socket.poll(DRAIN_WAIT):
+        """Wait until the output socket is closed at the other side, after which no message is in transit."""
+        output = self.client.iopub_channel.socket
+        closing = asyncio.ensure_future(self._closings.poll())
+        is_silent = False
+        while not is_silent and not closing.done():
+            await asyncio.wait({closing}, timeout=DRAIN_WAIT)
+            is_silent = not await output.poll(0)
+        closing.cancel()
+        while await output.poll(0):
             await asyncio.sleep(0)
 
     def _request_shutdown(self) -> None:

@@ -6,32 +6,27 @@ executed. This one writes a snapshot atomically and at a limited rate, limits wh
 """
 
 import asyncio
-import json
-import logging
-import math
-import re
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
-from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
-from runwidgets.execution.kernels.kernel import Kernel
+from runwidgets.errors import describe, join_name_and_text
 from runwidgets.execution.run_outcome import Outcome, reason_of
-from runwidgets.execution.runner.recorder import Recorder, strict
+from runwidgets.execution.runner.outputs import LostReplyError, OutputClient
+from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.failpoints import reach
-from runwidgets.record import METRIC_TYPE, PROGRESS_TYPE
 from runwidgets.schema import RunReason
 
 ENGINE = "runwidgets"
-SCRAP_TYPE = re.compile(r"application/scrapbook\.scrap\.(json|text)\+json")
-"""**Source:** scrapbook 0.5, ``scrapbook/encoders.py``."""
-
-
-log = logging.getLogger(__name__)
+SUCCESSFUL_EXITS = {"", "0", "None", "False"}
+"""Texts of a ``SystemExit`` with which an interpreter exits with code 0."""
+LANGUAGE_TIMEOUT = 10.0
+"""Seconds within which a kernel must describe its language after the last cell."""
 
 
 class _Manager(NotebookExecutionManager):
@@ -50,17 +45,11 @@ class _Manager(NotebookExecutionManager):
         metadata["start_time"], metadata["duration"] = began, time.monotonic() - self._began
 
 
-class _Client(PapermillNotebookClient):
-    """papermill's client, which informs a `Recorder`."""
+class _Client(OutputClient):
+    """papermill's client, which informs a `Recorder` about cells."""
 
-    def __init__(self, nb_man: NotebookExecutionManager, recorder: Recorder, kernel: Kernel) -> None:
-        super().__init__(nb_man, raise_on_iopub_timeout=False, log=log)
-        self.recorder = recorder
-        self.kernel = kernel
-        self._stream: NotebookNode | None = None
-        self._chunks: list[str] = []
-        self._snapshot_timer: asyncio.TimerHandle | None = None
-        self._sizes: dict[str, int] = {}
+    _is_leaving = False
+    """Whether a cell asked the kernel to end, which is then of no use any more."""
 
     def execute(self, **options: Any) -> NotebookNode:
         """Execute the cells on the kernel and end it; send nothing more to a dead kernel."""
@@ -70,104 +59,129 @@ class _Client(PapermillNotebookClient):
         return executed
 
     async def _run(self) -> None:
-        recorder, stop = self.recorder, self.recorder.stop
+        listener: asyncio.Task[None] | None = None
         try:
-            try:
-                self.kc = await self.kernel.connect(recorder.limits.start_timeout)
-            except (RuntimeError, OSError) as error:
-                recorder.failure = _not_started(error)
-                return
-            recorder.write("kernel", pid=self.kernel.pid, way=self.kernel.way)
-            stop.watch(self.kernel.pid)
-            reach("kernel up")
-            await self._execute_cells()
-            stop.watch(None)
-            if recorder.failure is None and not stop.is_requested:
-                reply = await self.async_wait_for_reply(self.kc.kernel_info())
-                if reply is not None:
-                    self.nb.metadata["language_info"] = reply["content"]["language_info"]
-                self.set_widgets_metadata()
-        except DeadKernelError:  # between two cells, or after the last one: no messages are read
-            await self.kernel.end()
-            recorder.failure = Outcome.failed(self.kernel.reason, self.kernel.exit_message())
+            if await self._connect():
+                try:
+                    await self._execute_notebook()
+                finally:
+                    listener = asyncio.create_task(self.listen())
         finally:
             await self.kernel.shut_down()
+            if listener is not None:
+                listener.cancel()
+
+    async def _connect(self) -> bool:
+        """Start the kernel; return False if it does not start."""
+        recorder = self.recorder
+        try:
+            self.kc = await self.kernel.connect(recorder.limits.start_timeout)
+        except (RuntimeError, OSError) as error:
+            recorder.failure = _not_started(error)
+            return False
+        recorder.write("kernel", pid=self.kernel.pid, way=self.kernel.way)
+        recorder.stop.watch(self.kernel.pid)
+        reach("kernel up")
+        return True
+
+    async def _execute_notebook(self) -> None:
+        """Execute the cells, and store what the kernel tells about itself and its widgets."""
+        recorder = self.recorder
+        try:
+            await self._execute_cells()
+            recorder.stop.watch(None)
+            if recorder.failure is None and not recorder.stop.is_requested:
+                if not self._is_leaving:
+                    await self._describe_language()
+                self.set_widgets_metadata()
+        except DeadKernelError:  # between two cells, or after the last one
+            await self.kernel.end()
+            recorder.failure = Outcome.failed(self.kernel.reason, self.kernel.exit_message())
+
+    async def _describe_language(self) -> None:
+        """Store the language of the kernel, unless a task of the notebook keeps it from replying."""
+        assert self.kc is not None
+        with suppress(asyncio.TimeoutError):
+            reply = await asyncio.wait_for(self.async_wait_for_reply(self.kc.kernel_info()), LANGUAGE_TIMEOUT)
+            match reply:
+                case {"content": {"language_info": {"name": str()} as language}}:
+                    self.nb.metadata["language_info"] = language
 
     async def _execute_cells(self) -> None:
-        """Execute the cells until one fails or a stop is requested."""
+        """Execute the cells until one fails or ends the run, or a stop is requested."""
         recorder = self.recorder
-        code_indices = {
-            index for index, cell in enumerate(self.nb.cells) if self._is_code(cell) and cell.source.strip()
-        }
-        recorder.cells = len(code_indices)
         secrets_index = _after_parameters(self.nb.cells) if recorder.secrets else None
         if secrets_index == -1:
             await self._assign_secrets()
         for index, cell in enumerate(self.nb.cells):
-            if recorder.stop.is_requested:
+            if recorder.is_over:
                 break
-            if index in code_indices:
-                recorder.cell += 1
+            if "number" in cell.metadata.get("runwidgets", {}):
+                recorder.cell = cell.metadata.runwidgets.number
                 first = next(line for line in cell.source.splitlines() if line.strip())
                 recorder.flush_report()
                 recorder.write("cell", cell=recorder.cell, cells=recorder.cells, source=first.strip()[:200])
-            if not await self._execute(cell, index):
-                break
-            if index == secrets_index:
+            await self._execute(cell, index)
+            if index == secrets_index and not recorder.is_over:
                 await self._assign_secrets()
 
-    async def _async_poll_kernel_alive(self) -> None:
-        """Wait for the kernel's end, instead of checking every second."""
-        await self.kernel.wait()
-        if self.task_poll_for_reply is not None:
-            self.task_poll_for_reply.cancel()
-
-    async def _async_check_alive(self) -> None:
-        if self.kernel.has_ended:
-            raise DeadKernelError("Kernel died")
-
-    async def _execute(self, cell: NotebookNode, index: int) -> bool:
-        """Execute one cell, and return whether the next one may follow."""
+    async def _execute(self, cell: NotebookNode, index: int) -> None:
+        """Execute one cell, and record how it ended."""
         recorder = self.recorder
         limit = recorder.cell_timeout
         timer = threading.Timer(limit or 0, self._time_out, [limit, recorder.cell])
         timer.daemon = True
         self.nb_man.cell_start(cell, index)
-        is_code = self._is_code(cell)
-        if is_code:
-            cell.metadata["runwidgets"] = {"status": "running"}
+        metadata, status = cell.metadata.get("runwidgets", {}), "error"
+        if is_executed(cell):
+            metadata["status"] = "running"
         if limit:
             timer.start()
         try:
             await self.async_execute_cell(cell, index)
+            status = "ok"
         except CellExecutionError as error:
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
-            sentence = recorder.mask(f"cell {recorder.cell} raised {error.ename}: {error.evalue}")
-            traceback = recorder.mask(_traceback(cell))
-            recorder.failure = Outcome.failed(RunReason.CELL_ERROR, sentence, traceback)
-            return False
-        except DeadKernelError:
-            await self.kernel.end()
+            if error.ename == "SystemExit" and error.evalue in SUCCESSFUL_EXITS:
+                status = "ok"
+                recorder.end_early()
+            else:
+                recorder.failure = self._cell_failure(error, cell)
+        except (DeadKernelError, LostReplyError) as error:
             self.nb_man.cell_exception(cell, cell_index=index)
-            message = f"cell {recorder.cell}: {self.kernel.exit_message()}"
-            recorder.failure = Outcome.failed(self.kernel.reason, message)
-            return False
-        else:
-            if is_code:
-                cell.metadata["runwidgets"] = {"status": "ok"}
-            return True
+            recorder.failure = await self._kernel_failure(error, cell)
         finally:
             timer.cancel()
-            self._end_stream()
-            if is_code and cell.metadata["runwidgets"]["status"] == "running":
-                cell.metadata["runwidgets"] = {"status": "error"}
+            self.end_stream()
+            if is_executed(cell):
+                metadata["status"] = status
             self.nb_man.cell_complete(cell, cell_index=index)
             if recorder.wait_for_snapshot() <= 0:
-                self._save()
+                self.save()
 
-    def _is_code(self, cell: NotebookNode) -> bool:
-        """Return whether a cell is executed: a code cell without the tag that skips it."""
-        return cell.cell_type == "code" and self.skip_cells_with_tag not in cell.metadata.get("tags", [])
+    def _cell_failure(self, error: CellExecutionError, cell: NotebookNode) -> Outcome:
+        """Return the outcome of a run of which a cell raised an exception."""
+        raised = join_name_and_text(error.ename, error.evalue)
+        sentence = self.recorder.mask(f"cell {self.recorder.cell} raised {raised}")
+        return Outcome.failed(RunReason.CELL_ERROR, sentence, self.recorder.mask(_traceback(cell)))
+
+    async def _kernel_failure(self, error: Exception, cell: NotebookNode) -> Outcome:
+        """Return the outcome of a run whose kernel died, or did not reply, while it executed a cell."""
+        if isinstance(error, LostReplyError):
+            message = f"cell {self.recorder.cell}: the kernel executed it, but did not reply"
+            return Outcome.failed(RunReason.NO_REPLY, message, _traceback(cell))
+        await self.kernel.end()
+        message = f"cell {self.recorder.cell}: {self.kernel.exit_message()}"
+        return Outcome.failed(self.kernel.reason, message)
+
+    async def _check_raise_for_error(
+        self, cell: NotebookNode, cell_index: int, exec_reply: dict[str, Any] | None
+    ) -> None:
+        """End the run if the cell called ``exit()`` or ``quit()``, and raise what it raised."""
+        if exec_reply is not None and _asks_to_exit(exec_reply["content"]):
+            self._is_leaving = True
+            self.recorder.end_early()
+        await super()._check_raise_for_error(cell, cell_index, exec_reply)
 
     def _time_out(self, limit: float, number: int) -> None:
         message = f"cell {number} took longer than its limit of {limit:g} s (cell_timeout)"
@@ -178,104 +192,6 @@ class _Client(PapermillNotebookClient):
         assert self.kc is not None
         for _, code in self.recorder.secrets:
             await self.async_wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
-
-    def process_message(
-        self, message: dict[str, Any], *arguments: Any, **options: Any
-    ) -> NotebookNode | None:
-        """Handle a message without the secrets in it, and schedule a snapshot."""
-        if self.recorder.secrets:
-            message["content"] = self.recorder.mask(message["content"])
-        if message["msg_type"] == "update_display_data":
-            self._read_display(message["content"].get("data", {}), message["content"].get("metadata", {}))
-            message["content"] = self._truncate(message["content"])
-        output: NotebookNode | None = super().process_message(message, *arguments, **options)
-        wait = self.recorder.wait_for_snapshot()
-        if self._snapshot_timer is None:
-            self._snapshot_timer = asyncio.get_running_loop().call_later(max(wait, 0.05), self._snapshot)
-        return output
-
-    def _snapshot(self) -> None:
-        self._snapshot_timer = None
-        self._end_stream()
-        self.recorder.flush_report()
-        self._save()
-
-    def _save(self) -> None:
-        self.recorder.snapshot(self.nb)
-        reach("cell saved")
-
-    def output(
-        self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
-    ) -> NotebookNode | None:
-        """Store an output within the limit; streams also go to the log."""
-        content = msg["content"]
-        if msg["msg_type"] == "stream":
-            self.recorder.print(content["text"])
-            if self._extend(outs, content):
-                return None
-        elif "data" in content:
-            self._read_display(content["data"], content.get("metadata", {}))
-        self._end_stream()
-        content = self._truncate(content)
-        out: NotebookNode | None = super().output(outs, {**msg, "content": content}, display_id, cell_index)
-        if out is not None and out.output_type == "stream" and outs and outs[-1] is out:
-            self._stream, self._chunks = out, [out.text]
-        return out
-
-    def _extend(self, outs: list[NotebookNode], content: dict[str, Any]) -> bool:
-        """Append text to the last output, if that is the same stream."""
-        last = self._stream
-        if last is None or not outs or outs[-1] is not last or last.name != content["name"]:
-            return False
-        if self.clear_before_next_output or any(self.output_hook_stack.values()):
-            return False
-        text = content["text"]
-        granted = self.recorder.reserve_output(len(text))
-        if granted == len(text):
-            self._chunks.append(text)
-        elif self._chunks[-1] != _CUT:
-            self._chunks.extend([text[:granted], _CUT])
-        return True
-
-    def _end_stream(self) -> None:
-        """Join the chunks of the last stream; done once per stream, not once per chunk."""
-        if self._stream is not None and len(self._chunks) > 1:
-            self._stream["text"] = "".join(self._chunks)
-        self._stream, self._chunks = None, []
-
-    def _truncate(self, content: dict[str, Any]) -> dict[str, Any]:
-        """Return the content of a message, truncated at the limit of the run's outputs."""
-        if "text" in content:
-            text = content["text"]
-            granted = self.recorder.reserve_output(len(text))
-            return content if granted == len(text) else {**content, "text": text[:granted] + _CUT}
-        if "data" not in content:
-            return content
-        display = content.get("transient", {}).get("display_id")
-        size, before = len(json.dumps(content["data"], default=str)), self._sizes.get(display, 0)
-        if display is not None:  # an update replaces the previous output
-            self._sizes[display] = max(size, before)
-        grown = max(0, size - before)
-        if self.recorder.reserve_output(grown) == grown:
-            return content
-        return {**content, "data": {"text/plain": _CUT.strip()}, "metadata": {}}
-
-    def _read_display(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Extract metrics and progress from a display."""
-        match data.get(METRIC_TYPE):
-            case {"name": str(name), "value": value, "step": int() | float() as step} if math.isfinite(step):
-                self.recorder.write("metric", name=name, value=strict(value), step=step)
-            case {"name": str(name), "value": value}:
-                self.recorder.write("metric", name=name, value=strict(value))
-        match data.get(PROGRESS_TYPE):
-            case {"fraction": int() | float() as fraction, "text": str(text)} if 0 <= fraction <= 1:
-                self.recorder.report(fraction, text)
-        for mime_type, value in data.items():
-            if SCRAP_TYPE.fullmatch(mime_type) and metadata.get("scrapbook", {}).get("data"):
-                self.recorder.write("metric", name=value["name"], value=strict(value["data"]))
-
-
-_CUT = "\n[output cut here: the run's outputs are full; the log has more]\n"
 
 
 class RunwidgetsEngine(Engine):
@@ -302,13 +218,16 @@ class RunwidgetsEngine(Engine):
         -------
         NotebookNode
             The executed notebook; ``metadata.runwidgets.status`` of each code cell is ``ok``,
-            ``error`` or ``not run``.
+            ``error`` or ``not run``; its ``number`` counts the cells that are executed, from 1.
         """
         manager = _Manager(nb, output_path=None, progress_bar=False)
         manager.notebook_start()
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.metadata["runwidgets"] = {"status": "not run"}
+            if is_executed(cell) and cell.source.strip():
+                recorder.cells += 1
+                cell.metadata["runwidgets"]["number"] = recorder.cells
         recorder.snapshot(nb)
         try:
             cls.execute_managed_notebook(manager, kernel_name, recorder=recorder, **options)
@@ -334,7 +253,7 @@ def _not_started(error: RuntimeError | OSError) -> Outcome:
     reason = RunReason.KERNEL_NOT_STARTED
     if isinstance(error, OSError) and reason_of(error) is RunReason.STORAGE_FULL:
         reason = RunReason.STORAGE_FULL
-    problem = error.strerror if isinstance(error, OSError) else error
+    problem = error.strerror or describe(error) if isinstance(error, OSError) else error
     return Outcome.failed(reason, f"the kernel did not start: {problem}")
 
 
@@ -349,10 +268,28 @@ def _after_parameters(cells: list[NotebookNode]) -> int:
 
 
 def _traceback(cell: NotebookNode) -> str:
+    """Return the traceback of a cell that failed, which IPython prints for a group of exceptions."""
     from wcwidth import strip_sequences  # most runs do not need it
 
     lines = [line for out in cell.outputs if out.output_type == "error" for line in out.traceback]
-    return strip_sequences("\n".join(lines))[-64 * 1024 :]
+    printed = [out.text for out in cell.outputs if out.output_type == "stream" and out.name == "stderr"]
+    return strip_sequences("\n".join(lines) if lines else "".join(printed))
+
+
+def is_executed(cell: NotebookNode) -> bool:
+    """Return whether a cell is executed: a code cell without the tag that skips it."""
+    tags = cell.metadata.get("tags", [])
+    return cell.cell_type == "code" and OutputClient.skip_cells_with_tag.default_value not in tags
+
+
+def _asks_to_exit(content: dict[str, Any]) -> bool:
+    """Return whether a reply asks to end the kernel, as ``exit()`` does."""
+    payload = content.get("payload")
+    for each in payload if isinstance(payload, list) else ():
+        match each:
+            case {"source": "ask_exit"} if not each.get("keepkernel"):
+                return True
+    return False
 
 
 papermill_engines.register(ENGINE, RunwidgetsEngine)

@@ -15,6 +15,7 @@ from typing import Any
 import nbformat.v4
 from nbformat import NotebookNode
 
+from runwidgets.errors import describe
 from runwidgets.execution.journal import JournalKind, JournalWriter
 from runwidgets.execution.run_outcome import Outcome, reason_of
 from runwidgets.execution.runner.stop import Stop
@@ -71,6 +72,8 @@ class Recorder:
         self.secrets = secrets or []
         self.failure: Outcome | None = None
         """What failed, in a cell or between two."""
+        self.has_exited = False
+        """Whether the notebook ended its run before its last cell."""
         self.cell = 0
         self.cells = 0
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -97,6 +100,16 @@ class Recorder:
         """Write a record into the journal."""
         with self._disk("the journal"):
             self.journal.write(kind, **values)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further cell is executed."""
+        return self.failure is not None or self.has_exited or self.stop.is_requested
+
+    def end_early(self) -> None:
+        """Record that the present cell ended the run successfully."""
+        self.has_exited = True
+        self.write("exit", cell=self.cell)
 
     def reserve_output(self, size: int) -> int:
         """Reserve bytes for an output; return how many of them may be stored, at most `size`."""
@@ -176,7 +189,7 @@ class Recorder:
         try:
             yield
         except OSError as error:
-            message = f"{subject} of the run could not be written: {error.strerror}"
+            message = f"{subject} of the run could not be written: {error.strerror or describe(error)}"
             self.stop.request(Outcome.failed(reason_of(error), message))
 
 

@@ -16,7 +16,7 @@ from papermill.translators import translate_parameters
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.limits import Limits
-from runwidgets.schema import RUN_FORMAT, RunDescription
+from runwidgets.schema import RunDescription
 from runwidgets.service.integrity.run_state import ObservedRun
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
@@ -63,11 +63,9 @@ def is_on_disk(run: ObservedRun) -> Problems:
     yield from run.damage
     if not run.folder.is_dir():
         return  # a row without a directory violates 11
-    if run.run_file is None:
+    if run.description is None:
         yield f"its {RUN_FILE} is missing or not JSON"
-    elif run.description is None:
-        yield f"its {RUN_FILE} has format {run.run_file.get('format')}; this version reads {RUN_FORMAT}"
-    elif run.description["id"] != run.run["id"]:
+    elif run.description.get("id") != run.run["id"]:
         yield f"its {RUN_FILE} belongs to another run"
     if not (run.folder / TEMPLATE).is_file():
         yield f"its {TEMPLATE} is missing"
@@ -177,30 +175,29 @@ def has_valid_notebook(run: ObservedRun) -> Problems:
         for cell in run.notebook["cells"]
         if cell["cell_type"] == "code" and SKIP_TAG not in cell["metadata"].get("tags", [])
     ]
-    statuses = [cell["metadata"].get("runwidgets", {}).get("status") for cell in cells]
-    is_over = False
-    for number, status in enumerate(statuses, 1):
+    recorded = [cell["metadata"].get("runwidgets", {}) for cell in cells]
+    is_over, may_be_over = False, run.state is not RunState.SUCCESS
+    early = (run.run["progress"] or {}).get("endedEarly")
+    for metadata in recorded:
+        status, number = metadata.get("status"), metadata.get("number")
+        name = "an empty code cell" if number is None else f"code cell {number}"
         if status not in CELL_STATUSES:
-            yield f"code cell {number} does not state its result"
+            yield f"{name} does not state its result"
         elif status == "running" and not run.is_moving:
-            yield f"code cell {number} claims to be still running"
-        elif status != "ok" and run.state is RunState.SUCCESS:
-            yield f"code cell {number} has the status {status}, but the run is SUCCESS"
+            yield f"{name} claims to be still running"
+        elif status != "ok" and not may_be_over:
+            yield f"{name} has the status {status}, but the run is SUCCESS"
         elif status != "not run" and is_over:
-            yield f"code cell {number} has the status {status}, but an earlier one did not succeed"
+            yield f"{name} has the status {status}, but an earlier one did not succeed"
         is_over = is_over or status != "ok"
+        may_be_over = may_be_over or (number is not None and number == early)
 
 
 def has_ordered_times(run: ObservedRun) -> Problems:
     """10: A run is created, started and finished in this order, even if the clock is changed."""
-    times = {
-        "created_at": run.run["created_at"],
-        "started_at": run.run["started_at"],
-        "finished_at": run.run["finished_at"],
-    }
-    known = [(name, moment) for name, moment in times.items() if moment is not None]
-    for (earlier, before), (later, after) in pairwise(known):
-        if before > after:
+    names = [name for name in ("created_at", "started_at", "finished_at") if run.run[name] is not None]
+    for earlier, later in pairwise(names):
+        if run.run[earlier] > run.run[later]:
             yield f"{earlier} is later than {later}"
 
 
@@ -319,7 +316,7 @@ def _inject(description: RunDescription) -> str:
     return "\n".join([code.rstrip("\n"), *dict.fromkeys(lines), ""]) if lines else code
 
 
-def _source(cell: nbformat.NotebookNode) -> str:
+def _source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 

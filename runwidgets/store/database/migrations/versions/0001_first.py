@@ -172,7 +172,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "reason IN ('canceled', 'cell_error', 'file_error', 'internal_error', 'kernel_died', "
-            "'kernel_not_started', 'out_of_memory', 'outputs_missing', 'pruned', "
+            "'kernel_not_started', 'no_reply', 'out_of_memory', 'outputs_missing', 'pruned', "
             "'results_too_large', 'runner_died', 'runner_not_started', 'shutdown', 'storage_full', "
             "'sweep_stopped', 'timeout', 'version_mismatch', 'worker_failed', 'worker_lost')",
             name=op.f("ck_runs_reason_is_known"),

@@ -66,7 +66,9 @@ def test_a_kernel_that_dies_with_unread_output_ends_its_run(
     wide = "print('x' * 30_000_000)"
     config = {**path, "timeout": 60}
 
-    handle = finished(private_instance.api(), tmp_path, LATE, DYING + wide, "1", "2", config=config)
+    handle = finished(
+        private_instance.api(), tmp_path, LATE, DYING + wide, "1", "time.sleep(60)", config=config
+    )
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_died")
     assert "the kernel exited with code 1" in handle["messages"][0]

@@ -24,7 +24,8 @@
       UnsupportedMediaTypeError        415
       QueueFullError                   429
       StorageFullError                 507
-      SchemaTooNewError                500
+      VersionMismatchError             500
+        SchemaTooNewError              500
       ServiceUnavailableError          503
 
 A message is composed in one place, from what is at fault (`subject`), what is wrong with it (`problem`)
@@ -191,7 +192,11 @@ class StorageFullError(RunWidgetsError):
     status = 507
 
 
-class SchemaTooNewError(RunWidgetsError):
+class VersionMismatchError(RunWidgetsError):
+    """Another version of this software wrote or said something that this version does not know."""
+
+
+class SchemaTooNewError(VersionMismatchError):
     """The database was written by a newer release; raised at startup only."""
 
 

@@ -121,7 +121,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _display(bundle: dict[str, Any], series: str | None = None) -> None:
+def _display(bundle: dict[str, object], series: str | None = None) -> None:
     """Display a bundle in the notebook, or print its text outside of IPython.
 
     Each cell displays only the last value of a series: one display per step would fill the notebook.

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import cast
 
 from runwidgets.client.dataframes import read_rows
-from runwidgets.client.run import Run
+from runwidgets.client.run import Run, read_state
 from runwidgets.schema import PointRow, RunEvent
 from runwidgets.service.contracts.api import Api
-from runwidgets.states import TERMINAL, RunState
+from runwidgets.states import TERMINAL
 
 
 def read_points(api: Api, sweep_id: str) -> list[PointRow]:
@@ -59,7 +59,7 @@ class AsCompleted:
             timer.start()
         try:
             last_seq = self._api.events.last_event()
-            states = {row["id"]: RunState(row["state"]) for row in read_points(self._api, self._sweep_id)}
+            states = {row["id"]: read_state(row["state"]) for row in read_points(self._api, self._sweep_id)}
             yield from [run_id for run_id, state in states.items() if state in TERMINAL]
             active = {run_id for run_id, state in states.items() if state not in TERMINAL}
             follow = self._api.events.follow_events
@@ -81,4 +81,4 @@ class AsCompleted:
 
 
 def _has_ended(event: RunEvent) -> bool:
-    return event["kind"] == "state" and RunState(event["data"]["state"]) in TERMINAL
+    return event["kind"] == "state" and read_state(event["data"]["state"]) in TERMINAL

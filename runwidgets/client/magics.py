@@ -23,7 +23,7 @@ from runwidgets.errors import RunWidgetsError, describe
 from runwidgets.schema import SweepConfig
 from runwidgets.spaces import distributions
 from runwidgets.spaces import space as spaces
-from runwidgets.spaces.space import Space, as_space
+from runwidgets.spaces.space import Space, SpaceLike, as_space
 from runwidgets.templates.notebook import read_template
 
 OPTIONS = ("name", "on_error", "reuse", "parallel", "priority", "timeout", "retries", "space")
@@ -84,7 +84,7 @@ class RunMagics(Magics):
         if not name.isidentifier():
             raise UsageError(f"%%sweep: name={name!r} is not a valid variable name")
         try:
-            space = as_space(options.pop("space", {})) if "space" in options else spaces.grid(**arguments)
+            space = as_space(cast(SpaceLike, options.pop("space", arguments)))
             if not space.names:
                 raise UsageError("%%sweep: give at least one parameter, such as lr=[0.1, 0.01]")
             path = write_cell(Path.cwd() / f"{name}.sweep.ipynb", name, cell, space)
@@ -128,11 +128,11 @@ class RunMagics(Magics):
         assert self.shell is not None
         return self.shell
 
-    def _names(self) -> dict[str, Any]:
+    def _names(self) -> dict[str, object]:
         return {**BUILTIN_NAMES, **self._shell.user_ns}
 
 
-def parse_line(line: str, names: Mapping[str, Any]) -> dict[str, Any]:
+def parse_line(line: str, names: Mapping[str, object]) -> dict[str, object]:
     """Parse the line of a magic: ``a=[1, 2] b=range(3)``.
 
     Parameters
@@ -161,7 +161,7 @@ def parse_line(line: str, names: Mapping[str, Any]) -> dict[str, Any]:
     prefix = line[: starts[0].start()] if starts else line
     if prefix.strip():
         raise UsageError(f"{prefix.strip()!r}: write arguments as name=value")
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, object] = {}
     ends = [*(start.start() for start in starts[1:]), len(line)]
     for start, end in zip(starts, ends, strict=False):
         name, text = start[1], line[start.end() : end].strip().rstrip(",")
@@ -178,7 +178,7 @@ def _is_outside(text: str) -> bool:
     return opened == 0 and '"' not in bare and "'" not in bare
 
 
-def _evaluate(name: str, text: str, names: Mapping[str, Any]) -> Any:
+def _evaluate(name: str, text: str, names: Mapping[str, object]) -> object:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:

@@ -9,10 +9,10 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runwidgets.client.connect import connect
-from runwidgets.client.run import Run
+from runwidgets.client.run import Run, read_state
 from runwidgets.client.submit import default_group, make_arguments, open_workflow
 from runwidgets.client.sweep import Direction, Sweep, is_number
 from runwidgets.errors import InvalidArgumentError, InvalidRunStateError
@@ -73,7 +73,7 @@ class Search:
     def __repr__(self) -> str:
         return f"Search({self.sweep.id!r}, {len(self.study.trials)} trials)"
 
-    def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **options: object) -> dict[str, object]:
         return {**self.sweep._repr_mimebundle_(**options), "text/plain": repr(self)}
 
 
@@ -263,7 +263,7 @@ class Searcher:
             self._study.enqueue_trial(known)
             self.ask(1)
             self.assign_runs([row["id"]])
-            if RunState(row["state"]) in TERMINAL:
+            if read_state(row["state"]) in TERMINAL:
                 self._end(row["id"], row["state"], row["metrics"], row["reason"], row["message"] or "")
 
     def on_event(self, event: RunEvent, api: Api) -> None:
@@ -277,7 +277,7 @@ class Searcher:
                 self._report(run_id, trial, data.get("points") or [[None, data["value"]]], api)
         elif event["kind"] == "deleted":
             self._end(run_id, RunState.CANCELED.value, {}, None, "it was deleted")
-        elif event["kind"] == "state" and RunState(event["data"]["state"]) in TERMINAL:
+        elif event["kind"] == "state" and read_state(event["data"]["state"]) in TERMINAL:
             handle = api.runs.get_run(run_id)
             messages = handle.get("messages") or [""]
             metrics, reason = handle.get("metrics", {}), handle.get("reason")

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Generator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, overload
+from typing import IO, TYPE_CHECKING, overload
 
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
+from runwidgets.mixed_versions import read_member
 from runwidgets.report import card_html
 from runwidgets.report.formatting import early_end_text
 from runwidgets.schema import JsonValue, Progress, ResultFileHandle, RunHandle, RunReason
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 RUN_TYPE = "application/vnd.runwidgets.run+json"
+
+
+def read_state(value: str) -> RunState:
+    """Return the state that a service names.
+
+    Raises
+    ------
+    VersionMismatchError
+        The server has a state that this version does not know.
+    """
+    return read_member(RunState, "state", value)
 
 
 class ResultFile:
@@ -105,14 +117,14 @@ class Run:
     @property
     def handle(self) -> RunHandle:
         """The run handle; requested again as long as the run is active."""
-        if RunState(self._handle["state"]) not in TERMINAL:
+        if read_state(self._handle["state"]) not in TERMINAL:
             self._handle = self.api.runs.get_run(self.id)
         return self._handle
 
     @property
     def state(self) -> RunState:
         """The state of the run."""
-        return RunState(self.handle["state"])
+        return read_state(self.handle["state"])
 
     @property
     def arguments(self) -> dict[str, JsonValue]:
@@ -166,7 +178,7 @@ class Run:
     def reason(self) -> RunReason | None:
         """Why the run ended in ERROR or CANCELED; None in any other state."""
         reason = self.handle.get("reason")
-        return None if reason is None else RunReason(reason)
+        return None if reason is None else read_member(RunReason, "reason", reason)
 
     @property
     def messages(self) -> list[str]:
@@ -335,7 +347,7 @@ class Run:
         state = [self._handle["state"], early_end_text(self._handle)]
         return f"Run({self.id!r}, {', '.join(filter(None, state))})"
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         try:
             handle = self.handle
         except RunWidgetsError:  # deleted or not reachable: show the last known handle

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from runwidgets.client.as_completed import AsCompleted, read_points
 from runwidgets.client.dataframes import make_frame
@@ -352,7 +352,7 @@ class Sweep:
         counts = ", ".join(f"{count} {state}" for state, count in self._handle["counts"].items() if count)
         return f"Sweep({self.id!r}, {self._handle['total']} points: {counts})"
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         try:
             handle = self.handle
         except RunWidgetsError:  # deleted or not reachable: show the last known handle

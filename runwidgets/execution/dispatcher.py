@@ -15,9 +15,9 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any, Generic, Protocol, TypeVar
 
-from runwidgets.errors import ServiceUnavailableError, StorageFullError, describe
+from runwidgets.errors import ServiceUnavailableError, StorageFullError, VersionMismatchError, describe
 from runwidgets.execution.backend import Backend
-from runwidgets.execution.run_outcome import Outcome, RunFailedError
+from runwidgets.execution.run_outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
@@ -190,8 +190,8 @@ class Dispatcher(Backend, Generic[Tracked]):
             self._advance(tracked)
         except (ServiceUnavailableError, StorageFullError):
             raise
-        except RunFailedError as failure:
-            self._give_up(tracked, failure.outcome)
+        except VersionMismatchError as error:
+            self._give_up(tracked, Outcome.failed(RunReason.VERSION_MISMATCH, error.message))
         except Exception as error:
             tracked.failures += 1
             log.exception("runwidgets: run %s: the backend failed and continues", tracked.run_id)

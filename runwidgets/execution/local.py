@@ -173,12 +173,17 @@ class LocalBackend(Dispatcher[TrackedRun]):
         lock = hold_lock(tracked.lock)
         if lock is None:
             return  # another process is checking the lock: try again in the next round
-        attempts = tracked.attempts
-        tracked.read()
-        if tracked.attempts > attempts:  # another process has launched it in the meantime
+        try:
+            attempts = tracked.attempts
+            tracked.read()
+            if tracked.attempts > attempts:  # another process has launched it in the meantime
+                tracked.starts_at = None
+            else:
+                self._launch(tracked, lock)
+        finally:
             os.close(lock)
-            tracked.starts_at = None
-            return
+
+    def _launch(self, tracked: TrackedRun, lock: int) -> None:
         tracked.starts_at = tracked.code = tracked.runner = None
         tracked.launches += 1
         template = tracked.description["template"]
@@ -200,8 +205,6 @@ class LocalBackend(Dispatcher[TrackedRun]):
             message = f"the runner could not be started: {error.strerror or describe(error)}"
             tracked.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
             self._finish(tracked)
-        finally:
-            os.close(lock)
 
     def _spawn(self, folder: Path, run_id: str, lock: int) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "runwidgets.execution.runner", str(folder)]
@@ -281,7 +284,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
                 if self._servers.may_fork_again(tracked.run_id):
                     tracked.launches -= 1
                 else:
-                    tracked.must_spawn = True
+                    tracked.cannot_fork = True
                 return
             tracked.outcome = Outcome.failed(RunReason.RUNNER_DIED, _exit_message(tracked.code))
         if self._must_retry(tracked) and not tracked.has_ended:

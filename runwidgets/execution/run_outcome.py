@@ -7,6 +7,7 @@ from typing import cast
 
 from typing_extensions import TypedDict
 
+from runwidgets.mixed_versions import read_member
 from runwidgets.schema import ReasonName, RunReason, StateName
 from runwidgets.states import RunState
 
@@ -73,9 +74,15 @@ class Outcome:
 
     @classmethod
     def from_json(cls, record: OutcomeRecord) -> "Outcome":
-        """Parse the result of `to_json`."""
-        reason = None if record["reason"] is None else RunReason(record["reason"])
-        return cls(RunState(record["state"]), reason, record["messages"])
+        """Parse the result of `to_json`.
+
+        Raises
+        ------
+        VersionMismatchError
+            It has a state or a reason that this version does not know.
+        """
+        reason = None if record["reason"] is None else read_member(RunReason, "reason", record["reason"])
+        return cls(read_member(RunState, "state", record["state"]), reason, record["messages"])
 
     def to_json(self) -> OutcomeRecord:
         """Return the outcome as plain values."""

@@ -19,9 +19,10 @@ from runwidgets.errors import (
 )
 from runwidgets.execution.journal import JOURNAL_FORMAT, JournalReader, JournalRecord
 from runwidgets.execution.processes import watch_for_end
-from runwidgets.execution.run_outcome import Outcome, RunFailedError
+from runwidgets.execution.run_outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
-from runwidgets.schema import FoundResult, Progress, ProgressReport, RunDescription, RunReason
+from runwidgets.mixed_versions import check_format
+from runwidgets.schema import RUN_FORMAT, FoundResult, Progress, ProgressReport, RunDescription
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.database import now
@@ -51,7 +52,8 @@ class TrackedRun:
     def __init__(self, run_id: str, folder: Path) -> None:
         self.run_id = run_id
         self.lock = folder / LOCK
-        self.description: RunDescription = json.loads((folder / RUN_FILE).read_text("utf-8"))
+        self.description: RunDescription = json.loads((folder / RUN_FILE).read_bytes())
+        self._format = self.description["format"]
         self.runner: int | None = None
         """Process of the current attempt, once its journal contains it."""
         self.is_stop_sent = False
@@ -65,9 +67,8 @@ class TrackedRun:
         """Attempts that this instance launched."""
         self.starts_at: float | None = None
         """When the next attempt is due (monotonic seconds); None during an attempt."""
-        self.must_spawn = self.description["config"].get("isolation") == "spawn"
-        self.stops: str | None = self.description.get("stops")
-        """The sweep that a failure of this run stops."""
+        self.cannot_fork = False
+        """Whether no fork server could begin it."""
         self.process: subprocess.Popen[bytes] | None = None
         self.exit_fd: int | None = None
         """Descriptor that becomes readable once a spawned runner has ended."""
@@ -83,6 +84,16 @@ class TrackedRun:
         self._progress = ProgressReport()
         self._is_changed = False
         self._metrics: list[RecordedValue] = []
+
+    @property
+    def must_spawn(self) -> bool:
+        """Whether its next runner is not forked."""
+        return self.cannot_fork or self.description["config"].get("isolation") == "spawn"
+
+    @property
+    def stops(self) -> str | None:
+        """The sweep that a failure of this run stops."""
+        return self.description.get("stops")
 
     @property
     def may_retry(self) -> bool:
@@ -123,9 +134,10 @@ class TrackedRun:
 
         Raises
         ------
-        RunFailedError
-            The runner writes journals of another format.
+        VersionMismatchError
+            The run was described, or is executed, by a version of this software that writes other formats.
         """
+        check_format(RUN_FILE, self._format, RUN_FORMAT)
         for record in self._journal.read():
             self._apply(record)
 
@@ -206,12 +218,7 @@ class TrackedRun:
 
     def _apply(self, record: JournalRecord) -> None:
         if record["kind"] == "started":
-            if record["format"] != JOURNAL_FORMAT:
-                message = (
-                    f"its runner writes journals of format {record['format']}, and the server reads format "
-                    f"{JOURNAL_FORMAT}: they have different versions of runwidgets; install the same on both"
-                )
-                raise RunFailedError(Outcome.failed(RunReason.VERSION_MISMATCH, message))
+            check_format(JOURNAL, record["format"], JOURNAL_FORMAT)
             self.runner, self.is_stop_sent = record["pid"], False
             self.attempts += 1
             self.outcome = None

@@ -60,6 +60,7 @@ from runwidgets.schema.parameters import (
     SelectChoice,
 )
 from runwidgets.schema.run_file import (
+    RUN_FORMAT,
     FoundResult,
     ListedResult,
     PlacedFile,
@@ -103,6 +104,7 @@ from runwidgets.schema.sweeps import AddedPoint, StateCounts, SweepAddition, Swe
 
 __all__ = [
     "CANCELED_REASONS",
+    "RUN_FORMAT",
     "AddedPoint",
     "Argument",
     "CellProgress",

@@ -47,13 +47,6 @@ class RunReason(str, Enum):
     INTERNAL_ERROR = "internal_error"
     """An error of this software."""
 
-    @classmethod
-    def _missing_(cls, value: object) -> "RunReason":
-        raise ValueError(
-            f"the reason {value!r} is not known to this version of runwidgets; "
-            "install the same version on the server and where the run was executed"
-        )
-
 
 CANCELED_REASONS = frozenset(
     {RunReason.CANCELED, RunReason.SHUTDOWN, RunReason.SWEEP_STOPPED, RunReason.PRUNED}

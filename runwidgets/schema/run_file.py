@@ -8,6 +8,9 @@ from runwidgets.schema.json_value import JsonValue
 from runwidgets.schema.parameters import Argument
 from runwidgets.schema.runs import FileDisplay
 
+RUN_FORMAT = 1
+"""Version of the format of ``run.json``; increased when older readers would misread it."""
+
 
 class PlacedFile(TypedDict):
     """A file that is copied into the working folder of a run."""
@@ -64,6 +67,8 @@ class RunTemplate(RunnerTemplate):
 class SharedDescription(TypedDict):
     """What the descriptions of runs that are accepted together share."""
 
+    format: int
+    """Format of ``run.json``: the `RUN_FORMAT` of its writer."""
     workflowId: str
     groupId: str
     config: RunConfig

@@ -1,7 +1,7 @@
 """The handlers for Tornado: one per pattern of the route table."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
@@ -13,6 +13,9 @@ from runwidgets.server.uploads import UploadHandler
 from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.route import Route
 from runwidgets.service.routes.routes import by_pattern, to_regex
+
+Rule: TypeAlias = tuple[str, type[RestHandler], dict[str, Context]]
+"""A pattern relative to the server's base URL, with its handler and the handler's arguments."""
 
 
 def _method(route: Route) -> Callable[..., Any]:
@@ -38,9 +41,7 @@ class MissingHandler(RestHandler):
             raise UnknownObjectError("path", "there is no such route", "GET the base for a list")
 
 
-def make_handlers(
-    context: Context, stream: type[RestHandler]
-) -> list[tuple[str, type[RestHandler], dict[str, Any]]]:
+def make_handlers(context: Context, stream: type[RestHandler]) -> list[Rule]:
     """Return Tornado's rules for the whole route table.
 
     Parameters
@@ -52,10 +53,10 @@ def make_handlers(
 
     Returns
     -------
-    list of (str, type, dict)
-        Patterns relative to the server's base URL, with handlers and their arguments.
+    list of Rule
+        A rule for each pattern, and one for all other paths.
     """
-    rules: list[tuple[str, type[RestHandler], dict[str, Any]]] = []
+    rules: list[Rule] = []
     for pattern, routes in by_pattern():
         base: type[RestHandler] = RestHandler
         if any(route.response == "stream" for route in routes):

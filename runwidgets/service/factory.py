@@ -17,13 +17,12 @@ from runwidgets.service.local.components import Components
 from runwidgets.service.local.events import InstanceEvents, LocalEventService
 from runwidgets.service.local.groups import LocalGroupService
 from runwidgets.service.local.policy import Access, Policy
-from runwidgets.service.local.retention import Removal, Retention, clean
 from runwidgets.service.local.runs import LocalRunService
-from runwidgets.service.local.submission import check_config
 from runwidgets.service.local.sweeps import LocalSweepService
 from runwidgets.service.local.templates import Templates
 from runwidgets.service.local.uploads import LocalUploadService
 from runwidgets.service.local.workflows import LocalWorkflowService
+from runwidgets.service.retention import Removal, Retention, clean
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.runs import Runs
@@ -118,7 +117,7 @@ class Instance:
         """
         return Api(
             workflows=LocalWorkflowService(self._components, user),
-            groups=LocalGroupService(self._components, user, check_config),
+            groups=LocalGroupService(self._components, user),
             uploads=LocalUploadService(self._components, user),
             runs=LocalRunService(self._components, self._backend, user),
             sweeps=LocalSweepService(self._components, self._backend, user),

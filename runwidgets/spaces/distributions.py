@@ -264,10 +264,3 @@ def list_values(name: str, values: object) -> Sequence[object]:
 def plain(value: Any) -> Any:
     """Convert a NumPy number to a Python number."""
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
-
-
-def is_missing(value: object) -> bool:
-    """Return whether a value of a data frame is missing: None, NaN, or pandas' `NA`."""
-    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
-        return True
-    return isinstance(value, float) and math.isnan(value)

@@ -14,21 +14,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from random import Random
-from typing import Any, Protocol, TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 from runwidgets.errors import InvalidArgumentError
-from runwidgets.spaces.distributions import Choice, Distribution, is_missing, is_several, list_values, plain
-
-Point: TypeAlias = dict[str, object]
-"""Values by parameter."""
-
-
-class Frame(Protocol):
-    """A data frame of pandas or polars."""
-
-    @property
-    def columns(self) -> Iterable[str]:
-        """The names of its columns."""
+from runwidgets.spaces.distributions import Choice, Distribution, is_several, list_values, plain
+from runwidgets.spaces.points import Frame, Point, list_points
 
 
 class Space(Sequence[Point]):
@@ -376,17 +366,7 @@ def points(given: Iterable[Mapping[str, object]] | Frame) -> Space:
     >>> points([{"lr": 0.1}, {"lr": 0.01, "depth": 3}])
     <2 points over lr, depth>
     """
-    is_frame = hasattr(given, "columns")
-    rows: Any = given
-    if is_frame:
-        rows = rows.to_dicts() if hasattr(rows, "to_dicts") else rows.to_dict("records")
-    listed: list[Point] = []
-    for number, point in enumerate(rows):
-        if not isinstance(point, Mapping) or not all(isinstance(name, str) for name in point):
-            raise InvalidArgumentError(f"point {number}", f"{point!r:.80} is not a mapping of name to value")
-        kept = {name: value for name, value in point.items() if not (is_frame and is_missing(value))}
-        listed.append({name: plain(value) for name, value in kept.items()})
-    return _Listed(listed)
+    return _Listed(list_points(given))
 
 
 SpaceLike: TypeAlias = Space | Mapping[str, object] | Iterable[Mapping[str, object]] | Frame

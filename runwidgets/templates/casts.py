@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import NotRequired, Required, TypedDict
 
 from runwidgets.limits import Limits
+from runwidgets.schema import FileArgument, FileReference, JsonValue
 from runwidgets.templates.ranges import DECIMAL, INTEGER, Range
 from runwidgets.templates.texts import MAX_DIGITS, leaves_folder, shorten, show, text_problem
 
@@ -338,7 +339,7 @@ def _list(value: Any) -> list[Any]:
     return list(value)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: Any) -> dict[str, JsonValue]:
     _require_value(value)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise _problem(f"{show(value)} is not a record")
@@ -366,7 +367,7 @@ def _json(value: Any, limit: int) -> Any:
     raise _problem(f"a {type(value).__name__} has no JSON form")
 
 
-def _file(value: Any) -> dict[str, Any]:
+def _file(value: Any) -> FileArgument:
     _require_value(value)
     shape = 'is not an uploaded file such as {"type": "$file", "value": {"fileId": "…"}}'
     if not isinstance(value, dict) or set(value) != {"type", "value"} or value["type"] != "$file":
@@ -379,4 +380,7 @@ def _file(value: Any) -> dict[str, Any]:
     target = reference.get("targetPath")
     if target is not None and (not isinstance(target, str) or leaves_folder(target)):
         raise _problem("its targetPath must be a relative path inside the working folder")
-    return {"type": "$file", "value": {key: item for key, item in reference.items() if item is not None}}
+    file: FileReference = {"fileId": reference["fileId"]}
+    if target is not None:
+        file["targetPath"] = target
+    return {"type": "$file", "value": file}

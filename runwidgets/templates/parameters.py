@@ -185,7 +185,7 @@ class Parameter(BaseModel):
 
     def _with_checked_default(self, subject: str, limits: Limits | None) -> "Parameter":
         """Return the parameter with its default cast to its own type, recursively."""
-        updates: dict[str, Any] = {}
+        updates: dict[str, object] = {}
         if self.para is not None:
             updates["para"] = self.para._with_checked_default(subject, limits)
         if self.fields is not None:

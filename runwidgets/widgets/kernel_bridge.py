@@ -20,37 +20,29 @@ A request that may block is served in a thread of its own, so that it delays nei
 requests; only the receipt of a message waits for the kernel.
 """
 
-import io
 import json
 import logging
-import os
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias, cast
-from urllib.parse import parse_qs, unquote
 
 from typing_extensions import TypedDict
 
-from runwidgets.errors import (
-    InvalidArgumentError,
-    RequestTooLargeError,
-    RunWidgetsError,
-    UnauthorizedAccessError,
-    UnknownFileError,
-)
-from runwidgets.limits import Limits
-from runwidgets.schema import FolderContent, FolderEntry, KernelDescriptor, RunEvent
-from runwidgets.server.arguments import read_body, read_path, read_query
-from runwidgets.server.downloads import Download, open_download
+from runwidgets.errors import InvalidArgumentError, RunWidgetsError
+from runwidgets.schema import RunEvent
+from runwidgets.server.downloads import Download
 from runwidgets.service.contracts.api import Api
-from runwidgets.service.routes.catalog import TAKE_FILE
-from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES, find_route
 from runwidgets.store.files.disk import our_errors
+from runwidgets.widgets.kernel_requests import (
+    JSON_TYPE,
+    make_json_download,
+    open_bundle,
+    serve_request,
+    store_upload,
+)
 from runwidgets.widgets.live import get_follower
-from runwidgets.widgets.static import read_static
 
 MESSAGE_SIZE = 1_000_000
 """Maximum size of one message in bytes."""
@@ -58,10 +50,6 @@ SEND_RATE = 20_000_000
 """Maximum rate of one response in bytes per second; the kernel drops messages that wait too long."""
 MAX_REQUESTS = 8
 """Requests of one widget that are served at once; more wait."""
-CONTENTS_PATH = "../../api/contents/"
-"""The route under which views ask for files of the server."""
-BUNDLES = {"form", "run", "results", "table", "sweep", "browser", "markdown"}
-JSON_TYPE = "application/json"
 
 Send: TypeAlias = Callable[[dict[str, object], list[bytes]], None]
 
@@ -132,9 +120,12 @@ class KernelBridge:
     def _start_serving(self, message: ViewMessage, buffers: Sequence[Any]) -> None:
         name, kind = str(message.get("id")), message.get("kind")
         if kind == "ask":
-            self._start_request(name, lambda: serve_request(self._api, message), message.get("limit"))
+            verb, path, body = (str(message.get(key) or "") for key in ("verb", "path", "body"))
+            self._start_request(
+                name, lambda: serve_request(self._api, verb, path, body), message.get("limit")
+            )
         elif kind == "load":
-            self._start_request(name, lambda: (200, _bundle(str(message.get("name")))))
+            self._start_request(name, lambda: (200, open_bundle(str(message.get("name")))))
         elif kind == "piece":
             self._receive_chunk(name, message, buffers)
         elif kind == "watch":
@@ -236,7 +227,8 @@ class KernelBridge:
             return
         self._incoming.pop(name)
         file.seek(0)
-        self._start_request(name, lambda: store_upload(self._api, message, file))
+        path, file_name = str(message.get("path")), str(message.get("name"))
+        self._start_request(name, lambda: store_upload(self._api, path, file_name, file))
 
     # -- events ------------------------------------------------------------------------------------
 
@@ -251,154 +243,8 @@ class KernelBridge:
             for key in self._subscribed - wanted:
                 live.ignore(key, self._on_events)
                 self._subscribed.discard(key)
-        return 200, _json_download({})
+        return 200, make_json_download({})
 
     def _on_events(self, events: list[RunEvent]) -> None:
         self._count += 1
         self._send_message({"events": events, "count": self._count})
-
-
-def serve_request(api: Api, message: ViewMessage) -> tuple[int, Download]:
-    """Respond to a request as the REST routes do. Blocks.
-
-    Parameters
-    ----------
-    api : Api
-        The services.
-    message : dict
-        ``verb``, ``path`` with its query, and optionally ``body``, a JSON text.
-
-    Returns
-    -------
-    status : int
-        The HTTP status.
-    download : Download
-        The response; the caller closes its file.
-
-    Raises
-    ------
-    InvalidArgumentError
-        The request is for the event stream, or its path, query or body is invalid.
-    RequestTooLargeError
-        The body exceeds the limit.
-    RunWidgetsError
-        Any error of the service.
-    """
-    path, _, query = str(message.get("path")).partition("?")
-    if path.startswith(CONTENTS_PATH) and not api.url:
-        return 200, _json_download(list_folder(unquote(path.removeprefix(CONTENTS_PATH))))
-    route, parts = find_route(str(message.get("verb")), path)
-    if route == DESCRIBE_SERVICE:
-        return 200, _json_download(_descriptor(api))
-    if route.response == "stream":
-        raise InvalidArgumentError("path", "the event stream is not a request", "send a 'watch' message")
-    values = {name.decode(): each for name, each in parse_qs(query.encode()).items()}
-    path_arguments = read_path(route, parts)
-    if route.response == "file":
-        return route.status, open_download(api, route, path_arguments)
-    arguments = read_query(route, values) | path_arguments
-    if route.body:
-        content, limit = str(message.get("body") or "").encode("utf-8", "replace"), Limits().json_body
-        if len(content) > limit:
-            raise RequestTooLargeError("body", f"{len(content):,} bytes are more than the limit of {limit:,}")
-        arguments |= read_body(route, content)
-    data = route.call(api, **arguments)
-    return route.status, _json_download(None if route.response == "nothing" else data)
-
-
-def store_upload(api: Api, message: ViewMessage, file: IO[bytes]) -> tuple[int, Download]:
-    """Store an upload that arrived in chunks. Blocks.
-
-    Parameters
-    ----------
-    api : Api
-        The services.
-    message : dict
-        ``path`` of the route, and ``name`` of the file.
-    file : IO
-        The content of the file; closed at the end.
-
-    Returns
-    -------
-    status : int
-        The HTTP status.
-    download : Download
-        The handle of the upload.
-
-    Raises
-    ------
-    InvalidArgumentError
-        The path is not the path of a group's uploads.
-    RunWidgetsError
-        Any error of the service.
-    """
-    with file:
-        route, parts = find_route("POST", str(message.get("path")))
-        if route != TAKE_FILE:
-            raise InvalidArgumentError("path", "this route accepts no file")
-        arguments = read_path(route, parts)
-        return route.status, _json_download(
-            api.uploads.upload_file(**arguments, file=file, name=str(message.get("name")))
-        )
-
-
-def list_folder(folder: str) -> FolderContent:
-    """Return the content of a folder, in the format of Jupyter's contents API.
-
-    Parameters
-    ----------
-    folder : str
-        Path relative to the working directory of the kernel, which must contain the folder.
-
-    Returns
-    -------
-    dict
-        ``{"content": [{"name", "path", "type", "size"}, …]}``; names that begin with a dot are omitted.
-
-    Raises
-    ------
-    UnknownFileError
-        There is no such folder.
-    UnauthorizedAccessError
-        The folder cannot be read for lack of permission.
-    """
-    root = Path.cwd().resolve()
-    target = (root / folder).resolve()
-    if not target.is_relative_to(root) or not target.is_dir():
-        raise UnknownFileError(f"folder {folder!a:.80}", "there is no such folder")
-    try:
-        entries = [entry for entry in os.scandir(target) if not entry.name.startswith(".")]
-    except PermissionError as error:
-        raise UnauthorizedAccessError(f"folder {folder!a:.80}", "permission denied") from error
-    return {"content": [_entry(entry, Path(entry).relative_to(root).as_posix()) for entry in entries]}
-
-
-def _entry(entry: os.DirEntry[str], path: str) -> FolderEntry:
-    size = entry.stat().st_size if entry.is_file() else None
-    return {"name": entry.name, "path": path, "type": "directory" if entry.is_dir() else "file", "size": size}
-
-
-def _descriptor(api: Api) -> KernelDescriptor:
-    """Return the service descriptor, without the limits that apply only to a server."""
-    descriptor: KernelDescriptor = {
-        "name": "runwidgets",
-        "store": api.store(),
-        "routes": [route.descriptor for route in ROUTES],
-    }
-    if not api.url:
-        descriptor["limits"] = {"upload": Limits().upload}
-    return descriptor
-
-
-def _bundle(name: str) -> Download:
-    if name not in BUNDLES:
-        raise UnknownFileError(f"bundle {name!a:.80}", "there is no such bundle")
-    return _make_download(read_static(f"{name}.js").encode(), "text/javascript")
-
-
-def _json_download(data: object) -> Download:
-    return _make_download(b"" if data is None else json.dumps(data, allow_nan=False).encode(), JSON_TYPE)
-
-
-def _make_download(content: bytes, mime_type: str) -> Download:
-    return Download(io.BytesIO(content), "", mime_type, size=len(content))

@@ -196,12 +196,12 @@ def _write(url: str, run_id: str, takes_turns: bool, told: Any, go: Any) -> None
     if not takes_turns:
         event.remove(database._engine, "begin", turns._begin_postgresql)
     runs = Runs(database)
-    runs.note(run_id, PROGRESS, [RecordedValue("loss", 1.0)], 14)
+    runs.store_progress(run_id, PROGRESS, [RecordedValue("loss", 1.0)], 14)
     told.put(0)
     go.wait()
     count, end = 0, time.monotonic() + SPELL
     while time.monotonic() < end:
-        runs.note(run_id, PROGRESS, [RecordedValue("loss", float(count))], count)
+        runs.store_progress(run_id, PROGRESS, [RecordedValue("loss", float(count))], count)
         count += 1
     told.put(count)
     database.close()

@@ -20,7 +20,6 @@ from runwidgets.service.local.events import InstanceEvents, LocalEventService
 from runwidgets.service.local.groups import LocalGroupService
 from runwidgets.service.local.policy import Policy
 from runwidgets.service.local.runs import LocalRunService
-from runwidgets.service.local.submission import check_config
 from runwidgets.service.local.sweeps import LocalSweepService
 from runwidgets.service.local.templates import Templates
 from runwidgets.service.local.uploads import LocalUploadService
@@ -271,7 +270,7 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> StoreOnl
     )
     api = Api(
         workflows=LocalWorkflowService(parts, None),
-        groups=LocalGroupService(parts, None, check_config),
+        groups=LocalGroupService(parts, None),
         uploads=LocalUploadService(parts, None),
         runs=LocalRunService(parts, Idle(), None),
         sweeps=LocalSweepService(parts, Idle(), None),
@@ -313,7 +312,7 @@ def _last(instance: StoreOnly) -> int:
 
 def _note(instance: StoreOnly) -> None:
     (row,), _ = instance.runs.list(instance.groups[0], limit=1)
-    instance.runs.note(row.id, PROGRESS, [RecordedValue("loss", time.perf_counter())], 14)
+    instance.runs.store_progress(row.id, PROGRESS, [RecordedValue("loss", time.perf_counter())], 14)
 
 
 def _time(ours: Callable[[], object], theirs: Callable[[], object] | None = None) -> _Found:

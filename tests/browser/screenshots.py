@@ -1,4 +1,7 @@
-"""Takes the pictures of the README in a real browser: `python -m tests.browser.screenshots docs`."""
+"""Takes the pictures of the README in a real browser: `python -m tests.browser.screenshots docs`.
+
+Themes may follow the folder, for a look at the views: `light`, `dark` (both by default) and `contrast`.
+"""
 
 import io
 import shutil
@@ -19,6 +22,9 @@ study = rw.sweep(
     normalise=[True, False], test_size=[0.25, 0.5], config={{"reuse": True}}, name="How strict?",
 )
 rw.SweepView(study, metric="accuracy", direction="maximize")"""
+SWEEP_PATIENCE = 900_000
+"""Milliseconds for the sweep to end, however slow the machine is."""
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
 
 
 def form(lab: Lab) -> Locator:
@@ -34,7 +40,7 @@ def form(lab: Lab) -> Locator:
 def sweep(lab: Lab) -> Locator:
     """Start a sweep and wait for its end."""
     card = lab.show("sweep.ipynb", STUDY)
-    card.get_by_text("20 of 20 done").wait_for()
+    card.get_by_text("20 of 20 done").wait_for(timeout=SWEEP_PATIENCE)
     card.locator(".rw-grid-of td.rw-best").wait_for()
     return card
 
@@ -57,15 +63,15 @@ def browser(lab: Lab) -> Locator:
     return card
 
 
-def take_pictures(folder: Path) -> None:
-    """Take each picture in both themes."""
+def take_pictures(folder: Path, *themes: str) -> None:
+    """Take each picture in some themes."""
     base = Path(tempfile.mkdtemp())
     shutil.copytree(NOTEBOOKS, base / "notebooks")
     server = start_server(base / "root", base / "notebooks", app="lab")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for theme in ("Light", "Dark"):
-            set_theme(server, f"JupyterLab {theme}")
+        for theme in themes or ("light", "dark"):
+            set_theme(server, THEMES[theme])
             for show in (form, sweep, table, browser):
                 page = chromium.new_page(viewport={"width": 1250, "height": 1900}, device_scale_factor=1.5)
                 page.set_default_timeout(PATIENCE)
@@ -74,7 +80,7 @@ def take_pictures(folder: Path) -> None:
                 page.mouse.move(0, 0)
                 taken = Image.open(io.BytesIO(card.screenshot())).convert("RGB")
                 small = taken.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-                small.save(folder / f"{show.__name__}-{theme.lower()}.png", optimize=True)
+                small.save(folder / f"{show.__name__}-{theme}.png", optimize=True)
                 lab.shut_down()
                 page.close()
         chromium.close()
@@ -83,4 +89,4 @@ def take_pictures(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    take_pictures(Path(sys.argv[1]))
+    take_pictures(Path(sys.argv[1]), *sys.argv[2:])

@@ -1,11 +1,19 @@
 import asyncio
+import typing
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import runwidgets as rw
-from runwidgets.errors import InvalidRunStateError, UnknownFileError, UnknownRunError, UnknownWorkflowError
+from runwidgets.errors import (
+    InvalidRunStateError,
+    UnknownFileError,
+    UnknownRunError,
+    UnknownWorkflowError,
+    VersionMismatchError,
+)
+from runwidgets.schema import RunHandle
 from runwidgets.service.contracts.api import Api
 from tests.builders import DOUBLE, SLEEP, write_notebook
 from tests.conftest import JupyterServer
@@ -38,6 +46,17 @@ def test_a_run_can_be_awaited(api: Api, folder: Path) -> None:
         return [(await each).state.value for each in runs]
 
     assert asyncio.run(both()) == ["SUCCESS", "SUCCESS"]
+
+
+@pytest.mark.parametrize("said", [{"state": "PAUSED"}, {"reason": "tired"}])
+def test_what_a_newer_server_says_is_an_error_of_ours(api: Api, folder: Path, said: dict[str, str]) -> None:
+    """A state or a reason that this version does not know is named, with the remedy."""
+    run = rw.run(write_notebook(folder / "newer.ipynb", "1 / 0"), api=api).wait(60)
+    newer = rw.Run(api, typing.cast(RunHandle, {**run.handle, **said}))
+
+    ((noun, value),) = said.items()
+    with pytest.raises(VersionMismatchError, match=f"{noun} '{value}': it is not known .* same version"):
+        getattr(newer, noun)
 
 
 def test_a_wait_times_out_and_the_run_continues(api: Api, folder: Path) -> None:

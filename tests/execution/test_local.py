@@ -1,6 +1,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -16,6 +18,7 @@ from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from runwidgets.service.integrity.doctor import check
+from runwidgets.store.locks import hold_lock, is_locked
 from tests.builders import SLEEP, accepted, ended, finished, read, running, wait_until
 
 STUBBORN = """
@@ -140,13 +143,21 @@ def test_a_run_whose_runner_died_unobserved_is_an_error(root: Path, tmp_path: Pa
     second.close()
 
 
-def test_a_runner_of_another_version_is_recognised(root: Path, tmp_path: Path) -> None:
-    """Its records are not misread: the run ends in ERROR, with its processes, and the message says why."""
+def change_format(root: Path, run_id: str, name: str) -> None:
+    """Change a file of a run as if another version had written it."""
+    path = root / "runs" / run_id / name
+    text = path.read_text()
+    assert '"format": 1' in text
+    path.write_text(text.replace('"format": 1', '"format": 2'))
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "run.json"])
+def test_a_run_of_another_version_is_recognised(root: Path, tmp_path: Path, name: str) -> None:
+    """Its files are not misread: the run ends in ERROR, with its processes, and the message says why."""
     first = open_instance(root, slots=1)
     run_id = running(first.api(), tmp_path, SLEEP)["id"]
     first.close()
-    path = root / "runs" / run_id / "journal.jsonl"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    change_format(root, run_id, name)
 
     second = open_instance(root, slots=1)
     handle = ended(second.api(), run_id)
@@ -155,8 +166,50 @@ def test_a_runner_of_another_version_is_recognised(root: Path, tmp_path: Path) -
     second.close()
 
     assert (handle["state"], handle["reason"]) == ("ERROR", "version_mismatch")
-    assert "format 2, and the server reads format 1" in handle["messages"][0]
-    assert check(root) == []
+    assert handle["messages"][0].startswith(f"{name}: it has format 2, and this version")
+    assert [each.problem for each in check(root) if "format 2" not in each.problem] == []
+
+
+def test_a_waiting_run_of_another_version_is_not_started(own: Instance, root: Path, tmp_path: Path) -> None:
+    """It ends in ERROR as soon as a slot is free, and its lock is free too."""
+    api = own.api()
+    executing = [running(api, tmp_path, SLEEP)["id"] for _ in range(2)]
+    run_id = accepted(api, tmp_path, "1")["id"]
+    change_format(root, run_id, "run.json")
+
+    api.runs.cancel_run(executing[0])
+    handle = ended(api, run_id)
+
+    assert (handle["state"], handle["reason"]) == ("ERROR", "version_mismatch")
+    assert not is_locked(root / "runs" / run_id / "lock") and not journal(root, run_id)
+
+
+def test_a_runner_refuses_a_run_of_another_version(root: Path, tmp_path: Path) -> None:
+    """It says so in the journal, and executes nothing."""
+    instance = open_instance(root, slots=1)
+    running(instance.api(), tmp_path, SLEEP)
+    run_id = accepted(instance.api(), tmp_path, "1")["id"]
+    instance.close()
+    change_format(root, run_id, "run.json")
+    folder = root / "runs" / run_id
+    lock = hold_lock(folder / "lock")
+    assert lock is not None
+
+    command = [
+        sys.executable,
+        "-m",
+        "runwidgets.execution.runner",
+        str(folder),
+        str(root / "copies"),
+        str(lock),
+    ]
+    subprocess.run(command, pass_fds=[lock], check=False)
+    os.close(lock)
+
+    last = journal(root, run_id)[-1]
+    assert (last["kind"], last["state"], last["reason"]) == ("finished", "ERROR", "version_mismatch")
+    assert "it has format 2" in last["messages"][0] and not (folder / "output.ipynb").exists()
+    open_instance(root, on_shutdown="cancel").close()
 
 
 def test_two_instances_on_one_root_share_the_slots(root: Path, tmp_path: Path) -> None:

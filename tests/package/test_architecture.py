@@ -32,7 +32,7 @@ CONTRACTS = {
         "service.contracts.runs",
         "runwidgets.execution.dask.connection",
     ),
-    "Only the factory knows the local services": ("cli.clean", "runwidgets.service.local.retention"),
+    "Only the factory knows the local services": ("cli.clean", "runwidgets.service.local.templates"),
     "Only the factory and Dask's workers know a concrete store": (
         "execution.dispatcher",
         "runwidgets.store.files.local",
@@ -131,7 +131,8 @@ def constructors() -> Iterator[tuple[str, Callable[..., Any]]]:
                 )
             elif inspect.isfunction(each):
                 made = inspect.signature(each).return_annotation
-                if getattr(made, "__module__", "").startswith("runwidgets") and not issubclass(made, dict):
+                is_ours = inspect.isclass(made) and made.__module__.startswith("runwidgets")
+                if is_ours and not issubclass(made, dict):
                     yield each.__qualname__, each
 
 

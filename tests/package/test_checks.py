@@ -20,6 +20,18 @@ def test_a_check_finds_nothing(check: str) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.timeout(300)
+def test_the_benchmarks_use_only_what_exists() -> None:
+    """They are too slow to be executed by the tests, but a name that was changed is found."""
+    options = ["--config-file=", "--ignore-missing-imports", "--check-untyped-defs"]
+    command = [sys.executable, "-m", "mypy", *options, "-p", "tests.benchmarks"]
+
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert [line for line in checked.stdout.splitlines() if line.endswith("[attr-defined]")] == []
+    assert checked.returncode in {0, 1}, checked.stderr
+
+
 def test_every_hook_of_a_commit_is_a_check() -> None:
     """A commit is not rejected for something that no test checks."""
     repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]

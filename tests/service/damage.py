@@ -192,6 +192,11 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         1,
         "belongs to another run",
     ),
+    "run.json is of another version": (
+        lambda root: root.edit(root.run(root.error, "run.json"), lambda about: about.update(format=2)),
+        1,
+        "its run.json has format 2; this version reads 1",
+    ),
     "the template is missing": (
         lambda root: root.run(root.error, "template.ipynb").unlink(),
         1,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from runwidgets.errors import ServiceUnavailableError
+from runwidgets.service import retention
 from runwidgets.service.factory import clean_root, open_instance, open_store
 from runwidgets.service.integrity.doctor import check
-from runwidgets.service.local import retention
-from runwidgets.service.local.retention import Retention
+from runwidgets.service.retention import Retention
 from runwidgets.store.database.integrity_queries import find_orphaned_files
 from runwidgets.store.files.orphans import Orphan
 from runwidgets.store.locks import hold_lock

@@ -25,7 +25,12 @@ from typing import Any, cast
 
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from runwidgets.errors import InvalidRunStateError, RunWidgetsError, ServiceUnavailableError
+from runwidgets.errors import (
+    InvalidRunStateError,
+    RunWidgetsError,
+    ServiceUnavailableError,
+    VersionMismatchError,
+)
 from runwidgets.execution.dask.messages import ClusterMessage, NotedValue, ProgressNote
 from runwidgets.execution.local import KILL_DELAY, LocalBackend
 from runwidgets.execution.run_outcome import Outcome
@@ -232,7 +237,9 @@ class RunWorkerPlugin(WorkerPlugin):
             staging, queue, backend = self._open()
             self._execute(run_id, key, attempts, staging, queue, backend)
         except RunWidgetsError as error:
-            end = Outcome.failed(RunReason.WORKER_FAILED, error.message)
+            is_mixed = isinstance(error, VersionMismatchError)
+            reason = RunReason.VERSION_MISMATCH if is_mixed else RunReason.WORKER_FAILED
+            end = Outcome.failed(reason, error.message)
             self._send({"run": run_id, "notes": [], "end": end.to_json()})
 
     def _execute(

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -78,7 +78,7 @@ class ForkServers:
         self._environment = dict(environment)
         self._servers: list[_Server] = []
         self._not_preloadable: set[str] = set()
-        self._fingerprint: tuple[Any, ...] = ()
+        self._fingerprint: tuple[object, ...] = ()
         self._failed_at: dict[Key, float] = {}
         self._forkable_again: set[str] = set()
         self._next_maintenance = 0.0

@@ -11,7 +11,6 @@ import sys
 import sysconfig
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_core.paths import jupyter_path
@@ -23,18 +22,18 @@ PYTHON = re.compile(r"python(3(\.\d+)?)?")
 ``KernelManager.format_kernel_cmd``."""
 
 
-def fingerprint() -> tuple[Any, ...]:
+def fingerprint() -> tuple[object, ...]:
     """Return a value that changes when packages are changed, or IPython is configured."""
     return tuple(_stamp(path) for path in (*_packages(), *_profile()))
 
 
-def kernelspecs() -> tuple[Any, ...]:
+def kernelspecs() -> tuple[object, ...]:
     """Return a value that changes when a kernelspec is installed or removed."""
     return tuple(_stamp(Path(path, "kernels")) for path in jupyter_path())
 
 
 @lru_cache(maxsize=64)
-def python_options(kernel_name: str, _specs: tuple[Any, ...]) -> tuple[str, ...] | None:
+def python_options(kernel_name: str, _specs: tuple[object, ...]) -> tuple[str, ...] | None:
     """Return the interpreter options of a kernelspec, if its kernel is IPython's on this very Python.
 
     Parameters

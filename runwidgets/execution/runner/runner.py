@@ -24,7 +24,7 @@ from papermill.parameterize import parameterize_notebook
 from papermill.translators import translate_parameters
 from papermill.version import version as papermill_version
 
-from runwidgets.errors import describe
+from runwidgets.errors import VersionMismatchError, describe
 from runwidgets.execution.journal import JOURNAL_FORMAT, JournalWriter, count_attempts
 from runwidgets.execution.kernels.kernel import Kernel
 from runwidgets.execution.kernels.zmq import ZmqKernel, find_socket_folder
@@ -43,12 +43,12 @@ from runwidgets.store.files.layout import (
     JOURNAL,
     LOG,
     OUTPUT,
-    RUN_FILE,
     SECRETS,
     TEMPLATE,
     UPLOADS,
     WORKDIR,
 )
+from runwidgets.store.files.run_directories import read_description
 from runwidgets.templates.parameters_cell import construct
 
 CANCELED = Outcome(RunState.CANCELED, RunReason.CANCELED, ["the run was cancelled"])
@@ -83,7 +83,10 @@ def execute_run(
         The state in the journal's last record.
     """
     become_reaper()
-    description: RunDescription = json.loads((folder / RUN_FILE).read_text("utf-8"))
+    try:
+        description = read_description(folder)
+    except VersionMismatchError as error:
+        return _refuse_run(folder, error)
     earlier_attempts = count_attempts(folder / JOURNAL)
     is_last = earlier_attempts >= description["config"].get("retries", 0)
     journal = JournalWriter(folder / JOURNAL)
@@ -130,6 +133,16 @@ def execute_run(
         journal.write("finished", **outcome.to_json(), files=files)
         journal.close()
     reach("finished")
+    return outcome.state
+
+
+def _refuse_run(folder: Path, error: VersionMismatchError) -> RunState:
+    """Report that this version cannot execute the run."""
+    journal = JournalWriter(folder / JOURNAL)
+    journal.write("started", pid=os.getpid(), format=JOURNAL_FORMAT)
+    outcome = Outcome.failed(RunReason.VERSION_MISMATCH, error.message)
+    journal.write("finished", **outcome.to_json(), files=[])
+    journal.close()
     return outcome.state
 
 

@@ -16,7 +16,7 @@ from papermill.translators import translate_parameters
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.limits import Limits
-from runwidgets.schema import RunDescription
+from runwidgets.schema import RUN_FORMAT, RunDescription
 from runwidgets.service.integrity.run_state import ObservedRun
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
@@ -63,9 +63,11 @@ def is_on_disk(run: ObservedRun) -> Problems:
     yield from run.damage
     if not run.folder.is_dir():
         return  # a row without a directory violates 11
-    if run.description is None:
+    if run.run_file is None:
         yield f"its {RUN_FILE} is missing or not JSON"
-    elif run.description.get("id") != run.run["id"]:
+    elif run.description is None:
+        yield f"its {RUN_FILE} has format {run.run_file.get('format')}; this version reads {RUN_FORMAT}"
+    elif run.description["id"] != run.run["id"]:
         yield f"its {RUN_FILE} belongs to another run"
     if not (run.folder / TEMPLATE).is_file():
         yield f"its {TEMPLATE} is missing"
@@ -177,7 +179,8 @@ def has_valid_notebook(run: ObservedRun) -> Problems:
     ]
     recorded = [cell["metadata"].get("runwidgets", {}) for cell in cells]
     is_over, may_be_over = False, run.state is not RunState.SUCCESS
-    early = (run.run["progress"] or {}).get("endedEarly")
+    progress = run.run["progress"]
+    early = None if progress is None else progress.get("endedEarly")
     for metadata in recorded:
         status, number = metadata.get("status"), metadata.get("number")
         name = "an empty code cell" if number is None else f"code cell {number}"
@@ -195,9 +198,14 @@ def has_valid_notebook(run: ObservedRun) -> Problems:
 
 def has_ordered_times(run: ObservedRun) -> Problems:
     """10: A run is created, started and finished in this order, even if the clock is changed."""
-    names = [name for name in ("created_at", "started_at", "finished_at") if run.run[name] is not None]
-    for earlier, later in pairwise(names):
-        if run.run[earlier] > run.run[later]:
+    times = {
+        "created_at": run.run["created_at"],
+        "started_at": run.run["started_at"],
+        "finished_at": run.run["finished_at"],
+    }
+    known = [(name, moment) for name, moment in times.items() if moment is not None]
+    for (earlier, before), (later, after) in pairwise(known):
+        if before > after:
             yield f"{earlier} is later than {later}"
 
 
@@ -316,7 +324,7 @@ def _inject(description: RunDescription) -> str:
     return "\n".join([code.rstrip("\n"), *dict.fromkeys(lines), ""]) if lines else code
 
 
-def _source(cell: dict[str, Any]) -> str:
+def _source(cell: nbformat.NotebookNode) -> str:
     return "".join(cell["source"])
 
 

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from runwidgets.schema import JsonValue, RunDescription
+from nbformat import NotebookNode
+from nbformat import from_dict as make_notebook
+
+from runwidgets.schema import RUN_FORMAT, JsonValue, RunDescription
+from runwidgets.service.integrity.rows import (
+    ParsedEvent,
+    ParsedFile,
+    ParsedGroup,
+    ParsedRun,
+    ParsedVersion,
+    parse_row,
+)
 from runwidgets.states import ACTIVE, RunState
-from runwidgets.store.database.integrity_queries import JsonRow, Rows
+from runwidgets.store.database.integrity_queries import Rows
 from runwidgets.store.files.layout import JOURNAL, OUTPUT, RUN_FILE
-
-JSON_COLUMNS = {
-    "run": ("arguments", "config", "messages", "progress", "metrics"),
-    "event": ("data",),
-    "file": ("display",),
-    "version": ("template",),
-    "group": ("parameters",),
-}
-"""Columns of each row that contain JSON; only a run's ``progress`` may be empty."""
 
 
 @dataclass
@@ -52,11 +54,12 @@ class ObservedRun:
     def __post_init__(self) -> None:
         self.damage: list[str] = []
         """Columns of the rows that are not JSON."""
-        self.run = self._parse("run", self.rows.run)
-        self.events = [self._parse("event", row) for row in self.rows.events]
-        self.files = [self._parse("file", row) for row in self.rows.files]
-        self.version = self._parse("version", self.rows.version)
-        self.group = self._parse("group", self.rows.group)
+        rows, damage = self.rows, self.damage
+        self.run = cast(ParsedRun, parse_row("run", rows.run, damage))
+        self.events = [cast(ParsedEvent, parse_row("event", row, damage)) for row in rows.events]
+        self.files = [cast(ParsedFile, parse_row("file", row, damage)) for row in rows.files]
+        self.version = cast(ParsedVersion, parse_row("version", rows.version, damage))
+        self.group = cast(ParsedGroup, parse_row("group", rows.group, damage))
         self.state = RunState(self.run["state"])
         self.is_moving = self.state in ACTIVE or bool(self.run["holds_slot"])
 
@@ -85,14 +88,24 @@ class ObservedRun:
         return records if all(isinstance(record, dict) for record in records) else None
 
     @cached_property
-    def description(self) -> RunDescription | None:
+    def run_file(self) -> dict[str, JsonValue] | None:
         """Content of its ``run.json``; None if that is missing or not a JSON object."""
-        return cast("RunDescription | None", _read_json(self.folder / RUN_FILE))
+        return _read_json(self.folder / RUN_FILE)
+
+    @property
+    def description(self) -> RunDescription | None:
+        """Its ``run.json``; None if that cannot be read, or has another format."""
+        is_known = self.run_file is not None and self.run_file.get("format") == RUN_FORMAT
+        return cast(RunDescription, self.run_file) if is_known else None
 
     @cached_property
-    def notebook(self) -> dict[str, Any] | None:
-        """Its executed notebook; None if that is missing or not strict JSON."""
-        return _read_json(self.folder / OUTPUT)
+    def notebook(self) -> NotebookNode | None:
+        """Its executed notebook; None if that is missing, not strict JSON, or nested too deep."""
+        content = _read_json(self.folder / OUTPUT)
+        try:
+            return None if content is None else make_notebook(content)
+        except RecursionError:
+            return None
 
     @property
     def is_followed_here(self) -> bool:
@@ -107,15 +120,6 @@ class ObservedRun:
         """Return the number of records of a kind in its journal."""
         return sum(record.get("kind") == kind for record in self.journal or ())
 
-    def _parse(self, kind: str, row: JsonRow) -> dict[str, Any]:
-        parsed = dict(row)
-        for name in JSON_COLUMNS[kind]:
-            try:
-                parsed[name] = None if row[name] is None else json.loads(row[name])
-            except ValueError:
-                self.damage.append(f"column {name} of its {kind} is not JSON")
-        return parsed
-
 
 def age(moment: str) -> float:
     """Return the seconds since a timestamp of the database."""
@@ -127,7 +131,7 @@ def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path) -> dict[str, JsonValue] | None:
     try:
         value = json.loads(path.read_bytes().decode(), parse_constant=refuse_constant)
     except (OSError, ValueError, RecursionError):

@@ -1,8 +1,5 @@
 """The group service in this process."""
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from runwidgets.errors import (
     ConstraintViolationError,
     InvalidParameterError,
@@ -10,22 +7,19 @@ from runwidgets.errors import (
 from runwidgets.schema import GroupHandle, GroupList, ParameterDeclaration, RunConfig
 from runwidgets.service.contracts.groups import GroupService
 from runwidgets.service.local.components import Components
+from runwidgets.service.local.submission.config import check_config
 from runwidgets.service.local.uploads import upload_handle
 from runwidgets.service.local.validation import check_identifier, check_name, check_usernames
 from runwidgets.store.database.columns import NewGroup
 from runwidgets.templates.parameters import parse_parameters
 
-CheckConfig: TypeAlias = Callable[[object, str], RunConfig]
-"""`check_config` of `submission`."""
-
 
 class LocalGroupService(GroupService):
     """Groups of the store, for one user."""
 
-    def __init__(self, components: Components, user: str | None, check_config: CheckConfig) -> None:
+    def __init__(self, components: Components, user: str | None) -> None:
         self._components = components
         self._user = user
-        self._check_config = check_config
 
     def create_group(
         self,
@@ -52,7 +46,7 @@ class LocalGroupService(GroupService):
             "name": check_name(name, components.limits),
             "owner": self._user,
             "parameters": [parameter.to_json() for parameter in declared],
-            "config": self._check_config(engine_config, "engineConfig"),
+            "config": check_config(engine_config, "engineConfig"),
         }
         components.catalog.add_group(
             values, sorted({*check_usernames(members), *([self._user] if self._user else [])})

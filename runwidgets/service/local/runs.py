@@ -23,9 +23,9 @@ from runwidgets.schema import (
 from runwidgets.service.contracts.runs import RunService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
-from runwidgets.service.local.retention import delete_row
-from runwidgets.service.local.submission import Submission, refuse_lost_secrets
+from runwidgets.service.local.submission.submission import Submission, refuse_lost_secrets
 from runwidgets.service.local.validation import check_text, check_whole_number
+from runwidgets.service.retention import delete_row
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import RunRow
 

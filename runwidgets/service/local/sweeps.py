@@ -26,7 +26,8 @@ from runwidgets.schema import (
 from runwidgets.service.contracts.sweeps import SweepService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
-from runwidgets.service.local.submission import PreparedRun, Submission, check_config, refuse_lost_secrets
+from runwidgets.service.local.submission.config import check_config
+from runwidgets.service.local.submission.submission import PreparedRun, Submission, refuse_lost_secrets
 from runwidgets.service.local.validation import check_name, check_text
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.columns import NewSweep, RunRow

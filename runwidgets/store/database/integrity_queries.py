@@ -6,7 +6,7 @@ The doctor reads data that may be damaged, so its statements return JSON as the 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import JSON, Row, Select, Table, Text, cast, func, or_, select
 
@@ -19,19 +19,19 @@ from runwidgets.store.database.tables import files as results
 from runwidgets.store.files.base import FileStore
 from runwidgets.store.files.orphans import REMOVAL_AGES, MinimumAges, Orphan, ReferencedFiles
 
-JsonRow = dict[str, Any]
-"""A row; columns with JSON contain the stored text."""
+StoredRow: TypeAlias = dict[str, str | int | None]
+"""A row as stored, by column: JSON as text, and flags as numbers or bools."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """All rows about one run, from one transaction; missing ones are empty."""
 
-    run: JsonRow
-    events: list[JsonRow]
-    files: list[JsonRow]
-    version: JsonRow
-    group: JsonRow
+    run: StoredRow
+    events: list[StoredRow]
+    files: list[StoredRow]
+    version: StoredRow
+    group: StoredRow
 
 
 def read_referenced_files(database: Database) -> ReferencedFiles:

@@ -167,7 +167,7 @@ def name_of(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def time_of_object(info: Mapping[str, Any]) -> float:
+def time_of_object(info: Mapping[str, object]) -> float:
     """Return when an object was stored, in seconds; infinity if the file system does not report it."""
     for name in TIME_KEYS:
         value = info.get(name)

@@ -4,10 +4,10 @@ A *key* is a path relative to the root, with slashes: it identifies a file below
 a URL.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from runwidgets.schema import RunDescription
 
 RUN_FILE = "run.json"
 TEMPLATE = "template.ipynb"
@@ -46,9 +46,9 @@ def upload_key(group_id: str, file_id: str = "", name: str = "") -> str:
     return "/".join(part for part in ("uploads", group_id, file_id, name) if part)
 
 
-def notebook_of(description: Mapping[str, Any]) -> str:
+def notebook_of(description: RunDescription) -> str:
     """Return the SHA-256 of the notebook of a run, from its ``run.json``."""
-    return str(description["template"]["notebook"])
+    return description["template"]["notebook"]
 
 
 def is_url(root: str | Path) -> bool:

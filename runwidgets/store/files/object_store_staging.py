@@ -40,6 +40,7 @@ from runwidgets.store.files.layout import (
 )
 from runwidgets.store.files.local import LocalFiles
 from runwidgets.store.files.object_store import ObjectStore
+from runwidgets.store.files.run_directories import read_description
 from runwidgets.store.files.staging import SharedStaging, Staging
 from runwidgets.store.locks import is_locked
 
@@ -140,7 +141,7 @@ class ObjectStoreStaging(Staging):
             self._object_store.fetch({run_key(run_id, name): folder / name for name in wanted})
         except FileNotFoundError as error:
             raise UnknownRunError(f"run {run_id}", "it was deleted in the meantime") from error
-        description: RunDescription = json.loads((folder / RUN_FILE).read_bytes())
+        description = read_description(folder)
         for each in description["files"]:
             _check(folder / UPLOADS / each["fileId"], each["sha256"], f"file {each['path']}")
         return description

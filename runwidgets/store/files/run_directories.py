@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runwidgets.failpoints import reach
-from runwidgets.schema import JsonValue, RunDescription
+from runwidgets.mixed_versions import check_format
+from runwidgets.schema import RUN_FORMAT, JsonValue, RunDescription
 from runwidgets.store.files.disk import link_file, our_errors, remove_path, sync_together, write_file
 from runwidgets.store.files.layout import (
     LOCK,
@@ -44,6 +45,19 @@ class NewRunDirectory:
     def serialize_secrets(self) -> bytes:
         """Return the content of ``secrets.json``."""
         return json.dumps(self.secrets).encode()
+
+
+def read_description(folder: Path) -> RunDescription:
+    """Read the ``run.json`` of a run directory, which must be complete.
+
+    Raises
+    ------
+    VersionMismatchError
+        Another version of this software wrote it, in a format that this version does not know.
+    """
+    description: RunDescription = json.loads((folder / RUN_FILE).read_bytes())
+    check_format(RUN_FILE, description["format"], RUN_FORMAT)
+    return description
 
 
 @contextmanager

@@ -1,0 +1,87 @@
+"""The config of a run: which settings there are, and what each of them may be."""
+
+import math
+from collections.abc import Collection
+from typing import cast
+
+from runwidgets.errors import InvalidArgumentError
+from runwidgets.schema import RunConfig
+
+MAX_RETRIES = 10
+CONFIG_KEYS = (
+    "timeout",
+    "cell_timeout",
+    "cwd",
+    "isolation",
+    "transport",
+    "retries",
+    "resources",
+    "results_of",
+    "key",
+)
+"""Settings in the config of a run."""
+
+
+def check_config(config: object, subject: str, other_keys: Collection[str] = ()) -> RunConfig:
+    """Validate the config of a run.
+
+    Parameters
+    ----------
+    config : dict or None
+        ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
+        ``isolation`` (``"auto"``, ``"spawn"``), ``transport`` (``"auto"``, ``"zmq"``), ``retries`` (0 to
+        10), ``resources`` (a number above 0 by name), ``results_of`` (id of a sweep), ``key`` (1 to 255
+        characters).
+    subject : str
+        Name of the config in error messages.
+    other_keys : collection of str, optional
+        Other settings that an error message lists.
+
+    Returns
+    -------
+    dict
+        The settings that are given.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A setting is unknown or invalid.
+    """
+    if config is None:
+        return {}
+    if not isinstance(config, dict):
+        raise InvalidArgumentError(subject, "it must be an object", 'such as {"timeout": 60}')
+    choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn"), "transport": ("auto", "zmq")}
+    for name, value in config.items():
+        setting = f"{subject}.{name:.64}"
+        if name in {"timeout", "cell_timeout"}:
+            if not _is_positive(value):
+                raise InvalidArgumentError(setting, "it must be a number of seconds above 0")
+        elif name in choices:
+            if value not in choices[name]:
+                raise InvalidArgumentError(setting, f"it must be {' or '.join(map(repr, choices[name]))}")
+        elif name == "retries":
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
+                raise InvalidArgumentError(setting, f"it must be a whole number from 0 to {MAX_RETRIES}")
+        elif name == "resources":
+            _check_resources(setting, value)
+        elif name in {"key", "results_of"}:
+            if not isinstance(value, str) or not 0 < len(value) <= 255:
+                raise InvalidArgumentError(setting, "it must be a string of 1 to 255 characters")
+        else:
+            known = ", ".join([*other_keys, *CONFIG_KEYS])
+            raise InvalidArgumentError(setting, "there is no such setting", f"there are {known}")
+    return cast(RunConfig, dict(config))
+
+
+def _check_resources(setting: str, resources: object) -> None:
+    if not isinstance(resources, dict) or not all(map(_is_positive, resources.values())):
+        raise InvalidArgumentError(
+            setting, "it must be an object with a number above 0 by name", 'such as {"GPU": 1}'
+        )
+
+
+def _is_positive(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and value > 0

@@ -170,9 +170,11 @@ def test_a_run_of_another_version_is_recognised(root: Path, tmp_path: Path, name
     assert [each.problem for each in check(root) if "format 2" not in each.problem] == []
 
 
-def test_a_waiting_run_of_another_version_is_not_started(own: Instance, root: Path, tmp_path: Path) -> None:
+def test_a_waiting_run_of_another_version_is_not_started(
+    private_instance: Instance, root: Path, tmp_path: Path
+) -> None:
     """It ends in ERROR as soon as a slot is free, and its lock is free too."""
-    api = own.api()
+    api = private_instance.api()
     executing = [running(api, tmp_path, SLEEP)["id"] for _ in range(2)]
     run_id = accepted(api, tmp_path, "1")["id"]
     change_format(root, run_id, "run.json")

@@ -26,7 +26,7 @@ class StateChange(TypedDict):
 
     state: StateName
     startedAt: NotRequired[str]
-    """Present once the run has begun."""
+    """Present once the run is no longer PENDING; of one that never began, the moment of its end."""
     finishedAt: NotRequired[str]
     """Present once the run has ended."""
     reason: NotRequired[ReasonName]

@@ -122,7 +122,7 @@ class RunHandle(RunDescriptor):
     progress: NotRequired[Progress]
     """Present once progress was reported."""
     startedAt: NotRequired[str]
-    """Present once the run has begun."""
+    """Present once the run is no longer PENDING; of one that never began, the moment of its end."""
     finishedAt: NotRequired[str]
     """Present once the run has ended."""
     reason: NotRequired[ReasonName]

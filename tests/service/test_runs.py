@@ -284,7 +284,7 @@ class TestCancel:
 
         for run_id in busy:
             api.runs.cancel_run(run_id)
-        assert handle["state"] == "CANCELED" and "startedAt" not in handle
+        assert handle["state"] == "CANCELED" and handle["startedAt"] == handle["finishedAt"]
 
     def test_cancelling_a_finished_run_is_refused_and_changes_nothing(self, api: Api, folder: Path) -> None:
         """A terminal state never changes."""

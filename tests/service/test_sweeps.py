@@ -349,6 +349,7 @@ class TestStop:
         assert handle["isDone"]
         rows = points(api, sweep["id"])
         assert {(row["reason"], row["message"]) for row in rows[1:]} == {("canceled", "enough")}
+        assert all(row["createdAt"] <= row["startedAt"] <= row["finishedAt"] for row in rows)
         with pytest.raises(InvalidRunStateError, match="all of its runs have ended"):
             api.sweeps.cancel_sweep(sweep["id"])
         api.sweeps.delete_sweep(sweep["id"])
@@ -404,6 +405,7 @@ class TestStop:
         assert [row["state"] for row in rows] == ["ERROR"] + ["CANCELED"] * 8
         assert [row["reason"] for row in rows] == ["cell_error"] + ["sweep_stopped"] * 8
         assert {row["message"] for row in rows[1:]} == {f"run {rows[0]['id']} of the sweep ended in ERROR"}
+        assert all(row["startedAt"] == row["finishedAt"] for row in rows[1:])
         done(api, going["id"])
         assert states(api, going["id"]) == ["ERROR", "SUCCESS"]
 

@@ -13,6 +13,7 @@ from runwidgets.schema import RunReason
 from runwidgets.service.factory import open_instance
 from runwidgets.states import MOVES, TERMINAL, RunState
 from runwidgets.store.database.database import Database
+from runwidgets.store.database.events import events_after
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.database.tables import metadata, runs
 from tests.builders import wait_until
@@ -127,11 +128,12 @@ def test_only_moves_of_the_state_machine_are_allowed(queue: Runs, source: RunSta
         {"finished_at": NOW},
         {"started_at": NOW},
         {"reason": "timeout"},
-        {"state": "ERROR", "finished_at": NOW},
-        {"state": "CANCELED", "finished_at": NOW},
-        {"state": "ERROR", "finished_at": NOW, "reason": "tired"},
-        {"state": "ERROR", "finished_at": NOW, "reason": "canceled"},
-        {"state": "CANCELED", "finished_at": NOW, "reason": "timeout"},
+        {"state": "ERROR", "started_at": NOW, "finished_at": NOW},
+        {"state": "CANCELED", "started_at": NOW, "finished_at": NOW},
+        {"state": "ERROR", "finished_at": NOW, "reason": "timeout"},
+        {"state": "ERROR", "started_at": NOW, "finished_at": NOW, "reason": "tired"},
+        {"state": "ERROR", "started_at": NOW, "finished_at": NOW, "reason": "canceled"},
+        {"state": "CANCELED", "started_at": NOW, "finished_at": NOW, "reason": "timeout"},
     ],
 )
 def test_the_database_refuses_invalid_rows(database: Database, queue: Runs, values: dict[str, str]) -> None:
@@ -152,6 +154,27 @@ def test_times_never_go_backwards(database: Database, queue: Runs) -> None:
     row = queue.move("r", RunState.SUCCESS)
 
     assert row.created_at == row.started_at == row.finished_at
+
+
+@pytest.mark.parametrize("end", [RunState.ERROR, RunState.CANCELED, None])
+def test_a_run_that_ends_before_it_is_claimed_begins_when_it_ends(
+    database: Database, queue: Runs, end: RunState | None
+) -> None:
+    """Alone or with all others; the event says the same, and a run that began keeps its beginning."""
+    bring(queue, "claimed", RunState.RUNNING)
+    bring(queue, "waiting", RunState.PENDING)
+    began = queue.get("claimed").started_at
+
+    if end is None:
+        queue.cancel_all(RunReason.SHUTDOWN, "the server stopped")
+    for run_id in ("claimed", "waiting") if end is not None else ():
+        queue.move(run_id, end, REASONS[end])
+
+    claimed, waiting = queue.get("claimed"), queue.get("waiting")
+    assert waiting.started_at == waiting.finished_at >= waiting.created_at
+    assert claimed.started_at == began < claimed.finished_at
+    last = events_after(database, 0, 100, run_id="waiting")[-1]
+    assert last.data["startedAt"] == last.data["finishedAt"] == waiting.finished_at
 
 
 def test_concurrent_claims_get_different_runs_and_respect_the_slots(tmp_path: Path, queue: Runs) -> None:

@@ -125,6 +125,16 @@ test('the remaining time is estimated from how fast runs ended lately', () => {
   expect([begunAt([old, row('a', {})], made), begunAt([old, waiting], made)]).toEqual([begun, null]);
 });
 
+test('a run that was cancelled before it began says nothing about how fast runs end', () => {
+  const made = '2026-01-01T00:00:00Z';
+  const waiting = { ...row('w', {}, null, 'PENDING'), startedAt: null, finishedAt: null };
+  const cancelled = { ...row('c', {}, null, 'CANCELED'), startedAt: made, finishedAt: made };
+  expect([begunAt([cancelled], made), estimate([cancelled, waiting], made, Date.parse(made) + 10_000)]).toEqual([
+    null,
+    null,
+  ]);
+});
+
 test('of many runs some are drawn, the best among them', () => {
   const rows = [...Array(100).keys()].map((at) => row(String(at), {}));
   const best = rows[99] as RunRow;

@@ -7,7 +7,9 @@ key                                                                     when
 ======================================================================  ==================================
 ``id``, ``state``, ``createdAt`` (ISO 8601, UTC)                        always; these form the descriptor
 ``workflowId``, ``groupId``, ``arguments``, ``parameters``              always
-``startedAt``                                                           once it is no longer PENDING
+``startedAt``                                                           once it is no longer PENDING: when it
+                                                                        began, or when it ended if it never
+                                                                        began
 ``finishedAt``, ``reason``, ``messages`` (list of str)                  ERROR and CANCELED
 ``finishedAt``, ``files`` (list of result files)                        SUCCESS
 ``progress``, ``metrics``, ``sweepId``, ``config``, ``notebook``        in any state, if there is one

@@ -53,12 +53,11 @@ def cancel_runs(
 ) -> Sequence[RunRow]:
     """Cancel all active runs among those selected, and return their new rows."""
     legal = [state.value for state in sources(RunState.CANCELED)]
-    earliest = func.coalesce(runs.c.started_at, runs.c.created_at)
     outcome = {"state": RunState.CANCELED.value, "reason": reason.value, "messages": [message]}
     rows = connection.execute(
         update(runs)
         .where(condition, runs.c.state.in_(legal))
-        .values(**outcome, finished_at=not_before(earliest))
+        .values(**outcome, **end_times())
         .returning(runs)
     ).all()
     emit_all(
@@ -67,11 +66,19 @@ def cancel_runs(
     return rows
 
 
+def end_times() -> dict[str, ColumnElement[str]]:
+    """Return the times of a run that ends now; one that was never claimed begins when it ends."""
+    moment = not_before(func.coalesce(runs.c.started_at, runs.c.created_at))
+    return {"started_at": func.coalesce(runs.c.started_at, moment), "finished_at": moment}
+
+
 def end_of(row: RunRow) -> StateChange:
     """Return the event data for the end of a run."""
-    change: StateChange = {"state": row.state, "finishedAt": row.finished_at}
-    if row.started_at:
-        change["startedAt"] = row.started_at
+    change: StateChange = {
+        "state": row.state,
+        "startedAt": row.started_at,
+        "finishedAt": row.finished_at,
+    }
     if row.reason is not None:
         change["reason"] = row.reason
     if row.messages:

@@ -16,7 +16,7 @@ from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.schema import EventKind, Progress, RunReason, Series
 from runwidgets.states import ACTIVE, RunState, sources
 from runwidgets.store.database.columns import NewFile, NewRun, RunRow
-from runwidgets.store.database.database import Database, not_before
+from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import emit
 from runwidgets.store.database.leaderboard import Order, best_of_all, best_of_each, store_scores
 from runwidgets.store.database.metrics import RecordedValue, read_series, store_metrics
@@ -24,11 +24,13 @@ from runwidgets.store.database.run_batches import (
     accept_runs,
     cancel_runs,
     end_of,
+    end_times,
     remove_runs,
     stop_sweep,
 )
 from runwidgets.store.database.slots import check_queue_limit, claim_next, is_any_waiting
 from runwidgets.store.database.tables import events, files, runs
+from runwidgets.store.identifiers import check_id
 
 
 class Runs:
@@ -215,7 +217,6 @@ class Runs:
             A concurrent writer was first, or the state machine does not allow the move.
         """
         legal = [state.value for state in sources(target)]
-        earliest = func.coalesce(runs.c.started_at, runs.c.created_at)
         changed: dict[str, object] = {"state": target.value, "messages": list(messages)}
         changed["reason"] = None if reason is None else reason.value
         if not holds_slot:
@@ -224,7 +225,7 @@ class Runs:
             row = connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id, runs.c.state.in_(legal))
-                .values(**changed, finished_at=not_before(earliest))
+                .values(**changed, **end_times())
                 .returning(runs)
             ).one_or_none()
             if row is None:
@@ -255,7 +256,7 @@ class Runs:
         """Return the ids of the runs of a sweep that were cancelled while they were waiting."""
         query = select(runs.c.id).where(runs.c.sweep_id == sweep_id, runs.c.state == RunState.CANCELED.value)
         with self._database.read() as connection:
-            return connection.execute(query.where(runs.c.started_at.is_(None))).scalars().all()
+            return connection.execute(query.where(runs.c.host.is_(None))).scalars().all()
 
     def store_progress(
         self,
@@ -372,7 +373,7 @@ class Runs:
 
 
 def _get(connection: Connection, run_id: str) -> RunRow:
-    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    row = connection.execute(select(runs).where(runs.c.id == check_id("run", run_id))).one_or_none()
     if row is None:
-        raise UnknownRunError(f"run {run_id[:64]}", "there is no such run")
+        raise UnknownRunError(f"run {run_id}", "there is no such run")
     return row

@@ -2,7 +2,7 @@
 
 Times are ISO 8601 text in UTC with microseconds, so that their text order is their order in time. The
 constraints repeat what the code ensures: a state outside the state machine, a terminal run without an end or
-a claimed one without a start cannot be stored by any writer.
+a run that is no longer PENDING without a start cannot be stored by any writer.
 """
 
 from sqlalchemy import (
@@ -173,10 +173,7 @@ runs = Table(
     CheckConstraint(
         f"(state IN ({_quoted(TERMINAL)})) = (finished_at IS NOT NULL)", name="terminal_has_an_end"
     ),
-    CheckConstraint(
-        "state NOT IN ('RUNNING', 'SUCCESS') OR started_at IS NOT NULL", name="claimed_has_a_beginning"
-    ),
-    CheckConstraint("state != 'PENDING' OR started_at IS NULL", name="pending_has_no_beginning"),
+    CheckConstraint("(state = 'PENDING') = (started_at IS NULL)", name="all_but_pending_have_a_beginning"),
     CheckConstraint("state != 'RUNNING' OR holds_slot", name="running_holds_a_slot"),
     CheckConstraint(f"reason IN ({_quoted(frozenset(RunReason))})", name="reason_is_known"),
     CheckConstraint(
@@ -207,7 +204,8 @@ runs = Table(
     ),
     sqlite_autoincrement=True,
 )
-"""`instance` tracks the run and `host` executes it; `holds_slot` until its processes have ended. The run with
+"""`instance` tracks the run and `host` executes it, both empty if it ended before it was claimed; then it
+began when it ended. `holds_slot` until its processes have ended. The run with
 the lowest `rank` is claimed first, from an index with all columns of the query. `fingerprint` is equal for
 runs with the same results."""
 

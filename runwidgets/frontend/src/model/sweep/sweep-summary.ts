@@ -52,12 +52,15 @@ export function mostVaried(rows: readonly RunRow[], names: readonly string[]): s
     .map(({ name }) => name);
 }
 
+/** Whether a run began: one that was cancelled while it waited has the moment of its end as its start. */
+const hasBegun = (row: RunRow): boolean => row.startedAt !== null && row.startedAt !== row.finishedAt;
+
 /** Return when the first run of a sweep began, in milliseconds; reused runs, which are older, do not count. */
 export function begunAt(rows: readonly RunRow[], createdAt: string): number | null {
   const since = Date.parse(createdAt);
   let first: number | null = null;
   for (const row of rows) {
-    const begun = row.startedAt ? Date.parse(row.startedAt) : NaN;
+    const begun = hasBegun(row) ? Date.parse(row.startedAt ?? '') : NaN;
     if (begun >= since && (first === null || begun < first)) first = begun;
   }
   return first;
@@ -73,6 +76,7 @@ export function estimate(
   const left = rows.filter((row) => isActive(row.state)).length;
   if (left === 0) return null;
   const ended = rows
+    .filter(hasBegun)
     .map((row) => ({ begun: Date.parse(row.startedAt ?? ''), end: Date.parse(row.finishedAt ?? '') }))
     .filter(({ begun, end }) => begun >= since && end >= since)
     .sort((one, other) => other.end - one.end)

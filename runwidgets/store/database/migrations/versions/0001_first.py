@@ -155,7 +155,8 @@ def upgrade() -> None:
             name=op.f("ck_runs_terminal_has_an_end"),
         ),
         sa.CheckConstraint(
-            "state != 'PENDING' OR started_at IS NULL", name=op.f("ck_runs_pending_has_no_beginning")
+            "(state = 'PENDING') = (started_at IS NULL)",
+            name=op.f("ck_runs_all_but_pending_have_a_beginning"),
         ),
         sa.CheckConstraint("state != 'RUNNING' OR holds_slot", name=op.f("ck_runs_running_holds_a_slot")),
         sa.CheckConstraint(
@@ -176,10 +177,6 @@ def upgrade() -> None:
             "'results_too_large', 'runner_died', 'runner_not_started', 'shutdown', 'storage_full', "
             "'sweep_stopped', 'timeout', 'version_mismatch', 'worker_failed', 'worker_lost')",
             name=op.f("ck_runs_reason_is_known"),
-        ),
-        sa.CheckConstraint(
-            "state NOT IN ('RUNNING', 'SUCCESS') OR started_at IS NOT NULL",
-            name=op.f("ck_runs_claimed_has_a_beginning"),
         ),
         sa.ForeignKeyConstraint(
             ["group_id"], ["groups.id"], name=op.f("fk_runs_group_id"), ondelete="CASCADE"

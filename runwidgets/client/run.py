@@ -92,6 +92,8 @@ class ResultFile:
 class Run:
     """A live run: its attributes show the present state of the run.
 
+    Two objects are equal if they are the same run of the same store.
+
     Parameters
     ----------
     api : Api
@@ -343,15 +345,28 @@ class Run:
         target.write_text(document, "utf-8")
         return target
 
+    def _last_known(self) -> RunHandle:
+        """Return the present handle, or the last known one if the run was deleted or cannot be reached."""
+        try:
+            return self.handle
+        except RunWidgetsError:
+            return self._handle
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Run):
+            return NotImplemented
+        return self.id == other.id and self.api.shares_store(other.api)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __repr__(self) -> str:
-        state = [self._handle["state"], early_end_text(self._handle)]
+        handle = self._last_known()
+        state = [handle["state"], early_end_text(handle)]
         return f"Run({self.id!r}, {', '.join(filter(None, state))})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        try:
-            handle = self.handle
-        except RunWidgetsError:  # deleted or not reachable: show the last known handle
-            handle = self._handle
+        handle = self._last_known()
         seen = datetime.now(timezone.utc).isoformat(timespec="seconds")
         saved = {
             "run_id": self.id,

@@ -29,7 +29,8 @@ Direction = Literal["minimize", "maximize"]
 class Sweep:
     """A live sweep: its attributes show the present state of the sweep.
 
-    Iteration yields a `Run` per point, in order; ``len`` is the number of points.
+    Iteration yields a `Run` per point, in order; ``len`` is the number of points. Two objects are equal if
+    they are the same sweep of the same store.
 
     Parameters
     ----------
@@ -348,15 +349,28 @@ class Sweep:
         settings: RunConfig = {**(config or {}), "results_of": self.id}
         return Run(self.api, start_notebook_run(self.api, source, kwargs, group, settings))
 
+    def _last_known(self) -> SweepHandle:
+        """Return the present handle, or the last known one if the sweep was deleted or cannot be reached."""
+        try:
+            return self.handle
+        except RunWidgetsError:
+            return self._handle
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sweep):
+            return NotImplemented
+        return self.id == other.id and self.api.shares_store(other.api)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count} {state}" for state, count in self._handle["counts"].items() if count)
-        return f"Sweep({self.id!r}, {self._handle['total']} points: {counts})"
+        handle = self._last_known()
+        counts = ", ".join(f"{count} {state}" for state, count in handle["counts"].items() if count)
+        return f"Sweep({self.id!r}, {handle['total']} points: {counts})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        try:
-            handle = self.handle
-        except RunWidgetsError:  # deleted or not reachable: show the last known handle
-            handle = self._handle
+        handle = self._last_known()
         saved = {"sweep_id": self.id, "name": handle["name"], "counts": handle["counts"]}
         return {SWEEP_TYPE: saved, "text/plain": repr(self), "text/html": sweep_html(handle)}
 

@@ -37,6 +37,21 @@ class Api:
     close: Callable[[], None] = field(default=lambda: None, repr=False)
     """Close connections and threads; runs continue."""
 
+    def shares_store(self, other: "Api") -> bool:
+        """Return whether other services have the same runs.
+
+        Parameters
+        ----------
+        other : Api
+            Services in this process, or over HTTP, whose first call then asks the server.
+
+        Returns
+        -------
+        bool
+            True if an id means the same object to both.
+        """
+        return self is other or self.store() == other.store()
+
     def __enter__(self) -> "Api":
         return self
 

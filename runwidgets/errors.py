@@ -19,6 +19,7 @@
         InvalidParameterError          400
         InvalidTemplateError           400
         InvalidRunStateError           409
+      MethodNotAllowedError            405
       FileTooLargeError                413
       RequestTooLargeError             413
       UnsupportedMediaTypeError        415
@@ -32,7 +33,7 @@ A message is composed in one place, from what is at fault (`subject`), what is w
 and what would be right (`remedy`): ``alpha: 'abc' is not a number``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from runwidgets.schema import ErrorBody
@@ -162,6 +163,36 @@ class InvalidRunStateError(ConstraintViolationError):
     status = 409
 
 
+class MethodNotAllowedError(RunWidgetsError):
+    """The route does not support this HTTP method.
+
+    Parameters
+    ----------
+    subject, problem, remedy, point
+        As of every error.
+    allowed : sequence of str, optional
+        The methods that the route supports.
+    """
+
+    status = 405
+
+    def __init__(
+        self,
+        subject: str,
+        problem: str,
+        remedy: str | None = None,
+        *,
+        point: int | None = None,
+        allowed: Sequence[str] = (),
+    ) -> None:
+        super().__init__(subject, problem, remedy, point=point)
+        self.allowed = list(allowed)
+
+    def to_json(self) -> ErrorBody:
+        """Return the body of an error response, with the methods in ``allowed``."""
+        return {**super().to_json(), "allowed": self.allowed}
+
+
 class FileTooLargeError(RunWidgetsError):
     """A file exceeds the size limit."""
 
@@ -244,4 +275,7 @@ def from_json(body: Mapping[str, object], status: int) -> RunWidgetsError:
     error.problem = str(body.get("problem", error.problem))
     point = body.get("point")
     error.point = point if isinstance(point, int) else None
+    allowed = body.get("allowed")
+    if isinstance(error, MethodNotAllowedError) and isinstance(allowed, list):
+        error.allowed = [str(each) for each in allowed]
     return error

@@ -18,6 +18,8 @@ class ErrorBody(TypedDict):
     """What is wrong."""
     point: NotRequired[int]
     """Number of the point of a sweep that is at fault; absent in other errors."""
+    allowed: NotRequired[list[str]]
+    """The HTTP methods that the route supports; present in a `MethodNotAllowedError` only."""
 
 
 class RouteDescriptor(TypedDict):

@@ -11,18 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from runwidgets.errors import (
-    InvalidArgumentError,
-    UnknownFileError,
-    UnknownObjectError,
-    UnknownRunError,
-    UnknownSweepError,
-    UnknownWorkflowError,
-    UnknownWorkflowGroupError,
-    UnsupportedMediaTypeError,
-)
+from runwidgets.errors import InvalidArgumentError, UnsupportedMediaTypeError
 from runwidgets.schema import JsonValue
-from runwidgets.service.routes.route import Route, RouteArgument
+from runwidgets.service.routes.route import NOT_GIVEN, Route, RouteArgument
+from runwidgets.templates.texts import is_list_of_texts
 
 Arguments: TypeAlias = dict[str, object]
 """Arguments of a service method from a request, by their Python names."""
@@ -32,19 +24,10 @@ MAX_NESTING = 100
 TOO_DEEP = f"it is nested more than {MAX_NESTING} levels deep"
 EXCERPT_LENGTH = 80
 """Maximum number of characters of an invalid value that an error message repeats."""
-PATH_IDENTIFIER = re.compile(r"[A-Za-z0-9._~:@-]{1,255}")
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
 """NUL, and unpaired surrogates."""
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
-UNKNOWN_ERRORS: dict[str, tuple[str, type[UnknownObjectError]]] = {
-    "workflow_id": ("workflow", UnknownWorkflowError),
-    "group_id": ("group", UnknownWorkflowGroupError),
-    "run_id": ("run", UnknownRunError),
-    "sweep_id": ("sweep", UnknownSweepError),
-    "file_id": ("file", UnknownFileError),
-}
-"""The name of the kind of object behind an identifier, and the error for identifiers that cannot exist."""
 
 
 def read_path(route: Route, parts: tuple[str, ...]) -> dict[str, str]:
@@ -67,21 +50,21 @@ def read_path(route: Route, parts: tuple[str, ...]) -> dict[str, str]:
     UnknownObjectError
         A part is not a valid identifier, so no object can have it.
     """
-    return {each.name: _identifier(each, part) for each, part in zip(route.path, parts, strict=True)}
+    return {each.name: each.check_id(part) for each, part in zip(route.path, parts, strict=True)}
 
 
 def read_query(route: Route, query: Mapping[str, list[bytes]]) -> Arguments:
     """Return the arguments in the query.
 
     A value of ``None`` or an empty value means that the argument is not given. Unknown names are ignored,
-    because tokens and cache breakers are sent in the query too.
+    because tokens and cache breakers are sent in the query too; a known name must not be repeated.
 
     Parameters
     ----------
     route : Route
         The route.
     query : dict
-        Values by name; the last value of a name counts.
+        Values by name.
 
     Returns
     -------
@@ -91,20 +74,17 @@ def read_query(route: Route, query: Mapping[str, list[bytes]]) -> Arguments:
     Raises
     ------
     InvalidArgumentError
-        A value has the wrong type.
+        A value has the wrong type, or a name has several values.
     UnknownObjectError
         An identifier is not valid, so no object can have it.
     """
     arguments: Arguments = {}
     for each in route.query:
-        try:
-            text = query.get(each.wire_name, [b""])[-1].decode().strip()
-        except UnicodeDecodeError:
-            raise InvalidArgumentError(each.wire_name, "it is not UTF-8") from None
-        if text in {"", "None"}:
+        text = read_text(query, each.wire_name)
+        if text in NOT_GIVEN:
             continue
         if each.kind == "id":
-            arguments[each.name] = _identifier(each, text)
+            arguments[each.name] = each.check_id(text)
         elif each.kind == "whole":
             arguments[each.name] = read_whole(each.wire_name, text)
         elif each.kind == "flag":
@@ -118,6 +98,23 @@ def read_query(route: Route, query: Mapping[str, list[bytes]]) -> Arguments:
         else:
             arguments[each.name] = _storable(each, text)
     return arguments
+
+
+def read_text(query: Mapping[str, list[bytes]], wire_name: str) -> str:
+    """Return the text of a name in the query, empty if there is none.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The name is repeated, or its value is not UTF-8.
+    """
+    values = query.get(wire_name, [b""])
+    if len(values) > 1:
+        raise InvalidArgumentError(wire_name, f"the query has it {len(values)} times", "give it once")
+    try:
+        return values[0].decode()
+    except UnicodeDecodeError:
+        raise InvalidArgumentError(wire_name, "it is not UTF-8") from None
 
 
 def read_whole(wire_name: str, text: str) -> int:
@@ -264,9 +261,9 @@ def _checked(argument: RouteArgument, value: JsonValue) -> object:
     if argument.kind == "any":
         return value
     if argument.kind == "names":
-        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        if not is_list_of_texts(value):
             raise InvalidArgumentError(argument.wire_name, "it must be a list of strings")
-        return [_storable(argument, str(each)) for each in value]
+        return [_storable(argument, each) for each in value]
     if argument.kind == "flag":
         if not isinstance(value, bool):
             raise InvalidArgumentError(argument.wire_name, "it must be true or false")
@@ -280,13 +277,6 @@ def _storable(argument: RouteArgument, text: str) -> str:
     """Return the text, if a database and a file system can store it."""
     if UNSTORABLE.search(text):
         raise InvalidArgumentError(argument.wire_name, "it holds a character that cannot be stored")
-    return text
-
-
-def _identifier(argument: RouteArgument, text: str) -> str:
-    if not PATH_IDENTIFIER.fullmatch(text):
-        kind, error = UNKNOWN_ERRORS[argument.name]
-        raise error(f"{kind} {text!a:.{EXCERPT_LENGTH}}", f"there is no such {kind}")
     return text
 
 

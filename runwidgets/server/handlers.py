@@ -7,7 +7,7 @@ received as a stream, so that its limit is enforced before the body is held in m
 
 import json
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from http.client import responses
 from types import TracebackType
 from typing import Any
@@ -20,6 +20,7 @@ from tornado.iostream import StreamClosedError
 
 from runwidgets.errors import (
     ConstraintViolationError,
+    MethodNotAllowedError,
     QueueFullError,
     RequestTooLargeError,
     RunWidgetsError,
@@ -30,13 +31,13 @@ from runwidgets.errors import (
     UnsupportedMediaTypeError,
 )
 from runwidgets.schema import ServiceDescriptor
-from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query
+from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query, read_text
 from runwidgets.server.downloads import Download, open_download
 from runwidgets.server.handler_context import Context
 from runwidgets.server.identity import translate_token
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.routes.route import Route
-from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES
+from runwidgets.service.routes.routes import DESCRIBE_SERVICE, ROUTES, not_allowed
 
 BASE = "runwidgets/api/"
 """Path of the routes, below the server's base URL."""
@@ -68,6 +69,8 @@ class RestHandler(APIHandler):
     """Serve one pattern of the route table."""
 
     context: Context
+    routes: Sequence[Route] = ()
+    """The routes of the pattern."""
 
     def initialize(self, context: Context) -> None:
         """Store the objects that the handlers share: the services, the limits and the threads."""
@@ -199,7 +202,7 @@ class RestHandler(APIHandler):
     # -- downloads ---------------------------------------------------------------------------------
 
     async def _send(self, route: Route, arguments: Mapping[str, str]) -> None:
-        is_inline = self.request.query_arguments.get("inline", [b""])[-1] in {b"1", b"true"}
+        is_inline = read_text(self.request.query_arguments, "inline") in {"1", "true"}
         download = await self.context.in_thread(open_download, self.api, route, arguments)
         try:
             self._transforms = []  # no gzip: it would remove Content-Length and ranges and change the bytes
@@ -280,6 +283,8 @@ class RestHandler(APIHandler):
             self.set_header("Content-Range", self._unsatisfied_range)
         if status == 401:
             self.set_header("WWW-Authenticate", "token")
+        if isinstance(error, MethodNotAllowedError):
+            self.set_header("Allow", ", ".join(error.allowed))
         for kind, seconds in RETRY_AFTER.items():
             if isinstance(error, kind):
                 self.set_header("Retry-After", str(getattr(error, "retry_after", None) or seconds))
@@ -294,6 +299,8 @@ class RestHandler(APIHandler):
             status = 401
         if status == 401:
             return unauthenticated(), status
+        if status == 405:
+            return not_allowed(self.request.method or "", self.routes), status
         message = responses.get(status, "refused")
         if isinstance(exception, web.HTTPError) and exception.log_message:
             args = exception.args

@@ -63,8 +63,10 @@ def make_handlers(context: Context, stream: type[RestHandler]) -> list[Rule]:
             base = stream
         elif TAKE_FILE in routes:
             base = UploadHandler
-        methods = {verb.lower(): _method(route) for route in routes for verb in (route.verb, *route.aliases)}
-        handler: type[RestHandler] = type(f"{base.__name__}_{len(rules)}", (base,), methods)
+        methods = {verb.lower(): _method(route) for route in routes for verb in route.verbs}
+        handler: type[RestHandler] = type(
+            f"{base.__name__}_{len(rules)}", (base,), {**methods, "routes": routes}
+        )
         handler = web.stream_request_body(handler)
         path = to_regex(pattern) or "?"
         rules.append((f"/{BASE}{path}", handler, {"context": context}))

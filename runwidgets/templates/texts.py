@@ -8,7 +8,7 @@ import math
 import re
 from decimal import Decimal
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 MAX_DIGITS = 100
 """Maximum number of digits of a whole number; more are treated as a mistake."""
@@ -33,6 +33,11 @@ def leaves_folder(path: str) -> bool:
         or ".." in parsed.parts
         or path.startswith("~")
     )
+
+
+def is_list_of_texts(value: object) -> TypeGuard[list[str]]:
+    """Return whether a value is a list of strings."""
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def text_problem(text: str) -> str | None:

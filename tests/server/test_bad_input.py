@@ -1,11 +1,15 @@
 import json
+from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
 
+from runwidgets.errors import MethodNotAllowedError
+from runwidgets.service.http.client import HttpClient
+from runwidgets.service.routes import runs
 from runwidgets.service.routes.route import Route
-from runwidgets.service.routes.routes import ROUTES
+from runwidgets.service.routes.routes import ROUTES, by_pattern
 from tests.conftest import JupyterServer
 from tests.server.requests import headers_only
 
@@ -35,13 +39,14 @@ IDS = {
     "unicode": "%E2%98%83",
     "a newline": "a%0d%0aX-Evil: 1",
 }
+WITH_QUERY = [(route, each.wire_name) for route in ROUTES for each in route.query]
 WITH_ID = [route for route in ROUTES if route.path]
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
     """Return status and message of an error, after a check that it reveals nothing."""
     body = answer.json()
-    assert set(body) <= {"message", "error", "subject", "problem"}
+    assert set(body) <= {"message", "error", "subject", "problem", "allowed"}
     assert not any(word in answer.text for word in ("Traceback", "SELECT", "/root", "/tmp", ".py"))
     return answer.status_code, body["message"]
 
@@ -185,6 +190,7 @@ class TestQueries:
     @pytest.mark.parametrize(
         ("path", "sentence"),
         [
+            ("groups/{groupId}/runs?state=SUCCESS%20", "state: 'SUCCESS ' is not a state"),
             ("groups/{groupId}/runs?state=DONE", "state: 'DONE' is not a state; use one of PENDING"),
             ("groups/{groupId}/runs?limit=-1", "limit: must be 1 to 500"),
             ("groups/{groupId}/runs?limit=501", "limit: must be 1 to 500"),
@@ -213,6 +219,51 @@ class TestQueries:
         assert refusal(client.get("workflows?token=%ff"))[0] == 400
         assert refusal(client.get("runs/nobody?no_track_activity=%ff"))[0] == 404
 
-    def test_a_verb_that_a_route_does_not_have_is_refused_in_json(self, client: httpx.Client) -> None:
-        """The status is 405."""
-        assert refusal(client.delete("workflows"))[0] == 405
+    @pytest.mark.parametrize(("route", "wire"), WITH_QUERY, ids=lambda each: getattr(each, "id", each))
+    def test_a_repeated_argument_is_refused(self, client: httpx.Client, route: Route, wire: str) -> None:
+        """Neither value is chosen, even if both are the same."""
+        path = route.url({each.name: "nobody" for each in route.path})
+
+        status, message = refusal(client.request(route.verb, f"{path}?{wire}=1&_=x&{wire}=1"))
+
+        assert (status, message) == (400, f"{wire}: the query has it 2 times; give it once")
+
+    def test_a_repeated_option_of_a_download_is_refused(
+        self, client: httpx.Client, run: dict[str, Any]
+    ) -> None:
+        """It is read like the arguments of other routes."""
+        answer = client.get(f"runs/{run['id']}/notebook?inline=1&inline=0")
+
+        assert refusal(answer) == (400, "inline: the query has it 2 times; give it once")
+
+
+class TestVerbs:
+    @pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "BREW"])
+    @pytest.mark.parametrize(("pattern", "routes"), list(by_pattern()), ids=str)
+    def test_a_verb_that_a_path_does_not_have_is_refused(
+        self, client: httpx.Client, pattern: str, routes: list[Route], verb: str
+    ) -> None:
+        """The response is a 405 with an error of its own, and says which verbs there are."""
+        allowed = sorted(each for route in routes for each in route.verbs)
+        if verb in allowed:
+            return
+
+        answer = client.request(verb, routes[0].url({each.name: "nobody" for each in routes[0].path}))
+
+        assert answer.status_code == 405
+        assert answer.headers["Allow"] == ", ".join(allowed)
+        if verb != "HEAD":  # whose response has no body
+            assert refusal(answer)[1] == f"{verb}: this path does not support it; use {' or '.join(allowed)}"
+            assert answer.json()["error"] == "MethodNotAllowedError" and answer.json()["allowed"] == allowed
+
+    def test_the_http_services_raise_the_error(self, server: JupyterServer) -> None:
+        """An older server may not have a verb that a newer client uses."""
+        route = Route(
+            "runs:patch", "PATCH", runs.GET_RUN.pattern, None, action="write", path=runs.GET_RUN.path
+        )
+
+        client = HttpClient(server.api_url, server.token)
+        with closing(client), pytest.raises(MethodNotAllowedError, match="PATCH") as refused:
+            client.call(route, run_id="nobody")
+
+        assert refused.value.allowed == ["DELETE", "GET", "PUT"]

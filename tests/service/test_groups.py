@@ -4,6 +4,7 @@ import pytest
 
 from runwidgets.errors import (
     ConstraintViolationError,
+    InvalidArgumentError,
     InvalidParameterError,
     UnknownWorkflowError,
     UnknownWorkflowGroupError,
@@ -25,6 +26,20 @@ def test_a_group_has_members_parameters_and_files(api: Api, folder: Path) -> Non
     assert {each["username"] for each in group["members"]} == {"ann", "bob"}
     assert [each["name"] for each in group["parameters"]] == ["x", "note"]
     assert api.groups.get_group(group["id"]) == group
+
+
+def test_the_config_of_a_group_has_two_names(api: Api, folder: Path) -> None:
+    """Clients of flowserv use either; both at once are refused."""
+    made = workflow(api, folder, "1")
+
+    one = api.groups.create_group(made["id"], "one", config={"timeout": 60})
+    other = api.groups.create_group(made["id"], "other", engine_config={"timeout": 60})
+
+    assert one["config"] == other["config"] == {"timeout": 60}
+    with pytest.raises(InvalidArgumentError, match="config: it is another name of engineConfig"):
+        api.groups.create_group(made["id"], "both", config={"timeout": 1}, engine_config={"timeout": 1})
+    with pytest.raises(InvalidArgumentError, match=r"config\.timeout"):
+        api.groups.create_group(made["id"], "wrong", config={"timeout": 0})
 
 
 def test_groups_are_listed_with_the_default_one_first(api: Api, folder: Path) -> None:

@@ -88,7 +88,8 @@ def test_a_run_is_started_read_and_deleted(page: Page, api: Api, folder: Path) -
         ("GET", "runs/none", None, 404, "UnknownRunError", "run none"),
         ("GET", "runs/%2e%2e%2f", None, 404, "UnknownRunError", "run '../'"),
         ("GET", "nothing/here", None, 404, "UnknownObjectError", "path"),
-        ("PATCH", "workflows", None, 404, "UnknownObjectError", "path"),
+        ("PATCH", "workflows", None, 405, "MethodNotAllowedError", "PATCH"),
+        ("GET", "groups/g/runs?state=ERROR&state=SUCCESS", None, 400, "InvalidArgumentError", "state"),
         ("GET", "../../api/kernels", None, 404, "UnknownObjectError", "path"),
         ("GET", "events", None, 400, "InvalidArgumentError", "path"),
         ("POST", "workflows", {}, 400, "InvalidArgumentError", "source"),
@@ -189,7 +190,7 @@ def test_a_file_is_received_in_chunks(page: Page, api: Api, folder: Path) -> Non
     ("at", "path", "error"),
     [
         (7, "uploads/{}/files", "InvalidArgumentError"),
-        (3, "runs/{}", "UnknownObjectError"),
+        (3, "runs/{}", "MethodNotAllowedError"),
         (3, "workflows", "InvalidArgumentError"),
         (3, "uploads/none/files", "UnknownWorkflowGroupError"),
     ],

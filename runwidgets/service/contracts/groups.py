@@ -21,6 +21,7 @@ class GroupService(ABC):
         parameters: list[ParameterDeclaration] | None = None,
         engine_config: RunConfig | None = None,
         identifier: str | None = None,
+        config: RunConfig | None = None,
     ) -> GroupHandle:
         """Add a group to a workflow.
 
@@ -38,6 +39,8 @@ class GroupService(ABC):
             The default `config` of the group's runs.
         identifier : str, optional
             Id of the new group; None for a random id.
+        config : dict, optional
+            Another name of `engine_config`; only one of them may be given.
 
         Returns
         -------
@@ -50,6 +53,8 @@ class GroupService(ABC):
             There is no such workflow.
         InvalidParameterError
             A declaration is invalid, or names a parameter of the template.
+        InvalidArgumentError
+            A setting is invalid, or both `engine_config` and `config` are given.
         ConstraintViolationError
             The name or identifier is malformed or already used.
         """

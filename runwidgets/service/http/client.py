@@ -13,7 +13,8 @@ import httpx
 from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError, from_json
 from runwidgets.schema import UploadHandle
 from runwidgets.service.routes.catalog import TAKE_FILE
-from runwidgets.service.routes.route import P, R, Route
+from runwidgets.service.routes.route import NOT_GIVEN, P, R, Route, RouteArgument
+from runwidgets.templates.texts import is_list_of_texts, text_problem
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Seconds; the start of a run may wait for the database's busy timeout and a slow disk."""
@@ -78,7 +79,7 @@ class HttpClient:
         RunWidgetsError
             The error of the server, or `ServiceUnavailableError` if there is no response.
         """
-        values = {each.wire_name: arguments.get(each.name) for each in route.body}
+        values = {each.wire_name: _checked(each, arguments.get(each.name)) for each in route.body}
         body = {name: value for name, value in values.items() if value is not None}
         content = None
         if route.body:
@@ -98,11 +99,12 @@ class HttpClient:
         """Return the query of a route for some arguments; None values are omitted."""
         values: dict[str, str] = {}
         for each in route.query:
-            value = arguments.get(each.name)
-            if isinstance(value, list):
-                values[each.wire_name] = ",".join(map(str, value))
-            elif value is not None:
-                values[each.wire_name] = str(value).lower() if isinstance(value, bool) else str(value)
+            value = _checked(each, arguments.get(each.name))
+            if value is not None:
+                text = _query_text(each, value)
+                if problem := text_problem(text):
+                    raise InvalidArgumentError(each.wire_name, problem)
+                values[each.wire_name] = text
         return values
 
     def open(self, route: Route[P, IO[bytes]], *_: P.args, **arguments: P.kwargs) -> IO[bytes]:
@@ -125,6 +127,8 @@ class HttpClient:
 
     def upload(self, group_id: str, file: IO[bytes], name: str) -> UploadHandle:
         """Send a file to a group as it is read, and return its handle."""
+        if not isinstance(name, str):
+            raise InvalidArgumentError("name", f"{name!r:.80} is not a file name")
         exact = quote(name.encode("utf-8", "surrogatepass"), safe="")
         content_type = f"application/octet-stream; name*=UTF-8''{exact}"
         with self.our_errors():
@@ -194,6 +198,27 @@ class _PlainReader:
 
     def __init__(self, file: IO[bytes]) -> None:
         self.read = file.read
+
+
+def _checked(argument: RouteArgument, value: object) -> object:
+    """Return the value of an argument, unless it would arrive as another one than the caller passes."""
+    if argument.kind == "id" and value is not None:
+        return argument.check_id(value)
+    if argument.kind == "flag" and not isinstance(value, bool):
+        raise InvalidArgumentError(argument.wire_name, "it must be true or false")
+    if argument.kind == "names" and value is not None and not is_list_of_texts(value):
+        raise InvalidArgumentError(argument.wire_name, "it must be a list of strings")
+    return value
+
+
+def _query_text(argument: RouteArgument, value: object) -> str:
+    """Return a value as it stands in a query."""
+    if argument.kind == "names" and is_list_of_texts(value):
+        return ",".join(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if text in NOT_GIVEN:
+        raise InvalidArgumentError(argument.wire_name, f"{text!r} is not a value")
+    return text
 
 
 def _not_json(value: object) -> object:

@@ -55,7 +55,7 @@ class RemoteEventService(EventService):
         A stream that is cut is reconnected from the last event seen, until the server has not responded
         for a minute.
         """
-        arguments = {"group_id": group_id, "run_id": run_id, "sweep_id": sweep_id}
+        arguments = {"group_id": group_id, "run_id": run_id, "sweep_id": sweep_id, "after": after}
         query = self._client.query(FOLLOW_EVENTS, arguments)
         path = str(httpx.URL(FOLLOW_EVENTS.pattern, params=query))
         listener = _Listener(self._client, path, after)

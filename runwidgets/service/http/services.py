@@ -220,6 +220,7 @@ class RemoteGroupService(GroupService):
         parameters: list[ParameterDeclaration] | None = None,
         engine_config: RunConfig | None = None,
         identifier: str | None = None,
+        config: RunConfig | None = None,
     ) -> GroupHandle:
         """Add a group to a workflow; see `GroupService`."""
         return self._client.call(
@@ -230,6 +231,7 @@ class RemoteGroupService(GroupService):
             parameters=parameters,
             engine_config=engine_config,
             identifier=identifier,
+            config=config,
         )
 
     def list_groups(self, workflow_id: str | None = None) -> GroupList:

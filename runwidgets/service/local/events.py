@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from runwidgets.schema import RunEvent
 from runwidgets.service.contracts.events import EventService
 from runwidgets.service.local.components import Components
+from runwidgets.service.local.validation import check_whole_number
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import events_after, last_event
 
@@ -107,7 +108,8 @@ class LocalEventService(EventService):
             components.group(self._user, group_id)
         if sweep_id is not None:
             components.group(self._user, components.sweeps.get(sweep_id).group_id)
-        events = self._events.follow_events(after, group_id, run_id, stop, sweep_id)
+        begin = check_whole_number("after", after, -(2**62), 2**62)
+        events = self._events.follow_events(begin, group_id, run_id, stop, sweep_id)
         return (event for event in events if self._is_allowed(event["groupId"]))
 
     def _is_allowed(self, group_id: str) -> bool:

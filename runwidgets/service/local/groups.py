@@ -2,6 +2,7 @@
 
 from runwidgets.errors import (
     ConstraintViolationError,
+    InvalidArgumentError,
     InvalidParameterError,
 )
 from runwidgets.schema import GroupHandle, GroupList, ParameterDeclaration, RunConfig
@@ -9,7 +10,7 @@ from runwidgets.service.contracts.groups import GroupService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.submission.config import check_config
 from runwidgets.service.local.uploads import upload_handle
-from runwidgets.service.local.validation import check_identifier, check_name, check_usernames
+from runwidgets.service.local.validation import check_name, check_usernames, new_identifier
 from runwidgets.store.database.columns import NewGroup
 from runwidgets.templates.parameters import parse_parameters
 
@@ -29,24 +30,27 @@ class LocalGroupService(GroupService):
         parameters: list[ParameterDeclaration] | None = None,
         engine_config: RunConfig | None = None,
         identifier: str | None = None,
+        config: RunConfig | None = None,
     ) -> GroupHandle:
         """Add a group to a workflow; see `GroupService`."""
         components = self._components
         version = components.templates.current(components.catalog.get_workflow(workflow_id))
-        declared = parse_parameters(parameters or [], components.limits)
+        if engine_config is not None and config is not None:
+            raise InvalidArgumentError("config", "it is another name of engineConfig", "give one of them")
+        declared = parse_parameters([] if parameters is None else parameters, components.limits)
         template_names = {each["name"] for each in version.template["handle"]["parameters"]}
         for parameter in declared:
             if parameter.name in template_names:
                 raise InvalidParameterError(parameter.name, "the template already declares it")
-        self._check_name(workflow_id, name)
-        group_id = check_identifier(identifier, "group", components.catalog)
+        self._check_name(workflow_id, check_name(name, components.limits))
+        group_id = new_identifier(identifier, "group", components.catalog)
         values: NewGroup = {
             "id": group_id,
             "workflow_id": workflow_id,
-            "name": check_name(name, components.limits),
+            "name": name,
             "owner": self._user,
             "parameters": [parameter.to_json() for parameter in declared],
-            "config": check_config(engine_config, "engineConfig"),
+            "config": check_config(engine_config, "engineConfig") | check_config(config, "config"),
         }
         components.catalog.add_group(
             values, sorted({*check_usernames(members), *([self._user] if self._user else [])})

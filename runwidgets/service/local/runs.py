@@ -28,6 +28,7 @@ from runwidgets.service.local.validation import check_text, check_whole_number
 from runwidgets.service.retention import delete_row
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import RunRow
+from runwidgets.store.identifiers import check_id
 
 LOG_PIECE = 256 * 1024
 """Bytes of the log in one response."""
@@ -140,10 +141,11 @@ class LocalRunService(RunService):
     def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:
         """Open a result file of a SUCCESS run; see `RunService`."""
         self._run(run_id)
+        check_id("file", file_id)
         for row in self._components.runs.get_files(run_id):
             if row.id == file_id:
                 return self._components.files.open_result(run_id, _stored_name(row))
-        raise UnknownFileError(f"file {file_id[:64]}", f"run {run_id} has no such result file")
+        raise UnknownFileError(f"file {file_id}", f"run {run_id} has no such result file")
 
     def get_result_archive(self, run_id: str) -> IO[bytes]:
         """Open an archive of all result files of a SUCCESS run; see `RunService`."""
@@ -172,13 +174,13 @@ class LocalRunService(RunService):
         return self._components.files.open_notebook(run_id)
 
     def _check_message(self, name: str, text: str | None) -> str | None:
-        return check_text(name, text, self._components.limits.string_size) if text else None
+        return None if text is None else check_text(name, text, self._components.limits.string_size)
 
     def _cancel(self, run_id: str, reason: RunReason, message: str) -> RunHandle:
         self._run(run_id)
         row = self._components.runs.move(run_id, RunState.CANCELED, reason, [message])
         reach("cancelled")
-        if row.started_at is None:
+        if row.host is None:  # it was never claimed
             self._components.files.forget_secrets(run_id)
         self._backend.cancel(run_id)
         return self._handle(row)

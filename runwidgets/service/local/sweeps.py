@@ -28,7 +28,7 @@ from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
 from runwidgets.service.local.submission.config import check_config
 from runwidgets.service.local.submission.submission import PreparedRun, Submission, refuse_lost_secrets
-from runwidgets.service.local.validation import check_name, check_text
+from runwidgets.service.local.validation import check_flag, check_name, check_text
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.columns import NewSweep, RunRow
 from runwidgets.store.database.sweeps import Point, SweepRow
@@ -152,26 +152,24 @@ class LocalSweepService(SweepService):
         """Stop the active runs of a sweep; see `SweepService`."""
         components = self._components
         row, group = self._sweep(sweep_id)
-        message = (
-            check_text("reason", reason, components.limits.string_size)
-            if reason
-            else "the sweep was cancelled"
-        )
-        canceled = components.sweeps.cancel(sweep_id, message, pending_only)
+        message = "the sweep was cancelled"
+        if reason is not None:
+            message = check_text("reason", reason, components.limits.string_size) or message
+        canceled = components.sweeps.cancel(sweep_id, message, check_flag("pendingOnly", pending_only))
         reach("cancelled")
         handle = self._handle(row, group)
         if not canceled and handle["isDone"]:
             raise InvalidRunStateError(f"sweep {sweep_id}", "all of its runs have ended")
         for each in canceled:
-            if each.started_at is not None:
+            if each.host is not None:
                 self._backend.cancel(each.id)
-        components.files.forget_secrets(*(each.id for each in canceled if each.started_at is None))
+        components.files.forget_secrets(*(each.id for each in canceled if each.host is None))
         return handle
 
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
         """Hold back the waiting runs of a sweep, or release them; see `SweepService`."""
         _, group = self._sweep(sweep_id)
-        row, waiting = self._components.sweeps.pause(sweep_id, paused)
+        row, waiting = self._components.sweeps.pause(sweep_id, check_flag("paused", paused))
         if waiting is not None and not paused:
             self._backend.submit(waiting.id)
         return self._handle(row, group)

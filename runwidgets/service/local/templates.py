@@ -64,9 +64,9 @@ class Templates:
         Raises
         ------
         InvalidTemplateError
-            The source is empty or contains a NUL character.
+            The source is empty.
         """
-        if not source or "\0" in source:
+        if not source:
             raise InvalidTemplateError(
                 "source", "it does not name a notebook", "give the path of an .ipynb file"
             )
@@ -94,7 +94,7 @@ class Templates:
         UnknownFileError
             There is no such file.
         """
-        if not source or "\0" in source:
+        if not source:
             raise InvalidArgumentError("path", "it does not name a file", "give the path of a file")
         where = f"'{shorten(source)}'"
         try:

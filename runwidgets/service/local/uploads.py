@@ -13,7 +13,7 @@ from runwidgets.errors import (
 from runwidgets.schema import UploadHandle, UploadList
 from runwidgets.service.contracts.uploads import UploadService
 from runwidgets.service.local.components import Components
-from runwidgets.service.local.validation import check_file_name
+from runwidgets.service.local.validation import check_file_name, check_text
 from runwidgets.store.database.columns import NewUpload
 from runwidgets.store.files.layout import upload_key
 
@@ -53,6 +53,7 @@ class LocalUploadService(UploadService):
     def take_file(self, group_id: str, path: str) -> UploadHandle:
         """Store a copy of a file of the server; see `UploadService`."""
         self._components.group(self._user, group_id)
+        check_text("path", path, self._components.limits.string_size)
         with self._components.templates.open_file(path, self._components.files.folder) as stream:
             return self.upload_file(group_id, stream, PurePath(path).name)
 

@@ -11,6 +11,7 @@ from runwidgets.errors import (
 )
 from runwidgets.limits import Limits
 from runwidgets.store.database.catalog import Catalog
+from runwidgets.templates.texts import is_list_of_texts, text_problem
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -42,7 +43,37 @@ def check_text(name: str, value: Any, limit: int) -> str:
     """
     if not isinstance(value, str) or len(value.encode("utf-8", "replace")) > limit:
         raise InvalidArgumentError(name, f"it must be text of at most {limit:,} bytes")
-    return value.encode("utf-8", "backslashreplace").decode()
+    if problem := text_problem(value):
+        raise InvalidArgumentError(name, problem)
+    return value
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return a boolean.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The value is anything else.
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(name, "it must be true or false")
+    return value
+
+
+def check_texts(name: str, value: Any) -> list[str]:
+    """Return a list of texts.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The value is not a list, or not all items are text that can be stored.
+    """
+    if not is_list_of_texts(value):
+        raise InvalidArgumentError(name, "it must be a list of strings")
+    for problem in filter(None, map(text_problem, value)):
+        raise InvalidArgumentError(name, problem)
+    return list(value)
 
 
 def check_name(name: str, limits: Limits) -> str:
@@ -50,33 +81,49 @@ def check_name(name: str, limits: Limits) -> str:
 
     Raises
     ------
-    ConstraintViolationError
+    InvalidArgumentError
         The value is not a name, or is too long.
     """
-    if not isinstance(name, str) or not 0 < len(name.strip()) <= limits.name_length or "\0" in name:
-        raise ConstraintViolationError("name", f"it must have 1 to {limits.name_length} characters")
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= limits.name_length:
+        raise InvalidArgumentError("name", f"it must have 1 to {limits.name_length} characters")
+    if problem := text_problem(name):
+        raise InvalidArgumentError("name", problem)
     return name
 
 
-def check_identifier(identifier: str | None, kind: str, catalog: Catalog) -> str:
-    """Return the identifier of a new workflow or group; a random one if `identifier` is None.
+def check_identifier(identifier: str | None) -> str | None:
+    """Return the identifier that a caller wishes for a new workflow or group, or None for a random one.
 
     Raises
     ------
-    ConstraintViolationError
-        The value is not an identifier, or is already used.
+    InvalidArgumentError
+        The value is not an identifier.
     """
-    if identifier is None:
-        return uuid.uuid4().hex
-    if not isinstance(identifier, str) or not IDENTIFIER.fullmatch(identifier):
-        raise ConstraintViolationError(
+    if identifier is not None and not (isinstance(identifier, str) and IDENTIFIER.fullmatch(identifier)):
+        raise InvalidArgumentError(
             "identifier",
             f"{identifier!r:.80} is not an identifier",
             "use 1 to 64 letters, digits, '-' and '_'",
         )
-    if catalog.is_taken(kind, identifier):
-        raise ConstraintViolationError("identifier", f"'{identifier}' is already used by another {kind}")
     return identifier
+
+
+def new_identifier(identifier: str | None, kind: str, catalog: Catalog) -> str:
+    """Return the identifier of a new workflow or group: the given one, or a random one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The value is not an identifier.
+    ConstraintViolationError
+        It is already used.
+    """
+    wanted = check_identifier(identifier)
+    if wanted is None:
+        return uuid.uuid4().hex
+    if catalog.is_taken(kind, wanted):
+        raise ConstraintViolationError("identifier", f"'{wanted}' is already used by another {kind}")
+    return wanted
 
 
 def check_usernames(usernames: Any) -> list[str]:
@@ -84,14 +131,15 @@ def check_usernames(usernames: Any) -> list[str]:
 
     Raises
     ------
-    ConstraintViolationError
+    InvalidArgumentError
         The value is not a list of user names.
     """
     if usernames is None:
         return []
-    if not isinstance(usernames, list) or not all(isinstance(each, str) and each for each in usernames):
-        raise ConstraintViolationError("members", "it must be a list of user names")
-    return usernames
+    names = check_texts("members", usernames)
+    if "" in names:
+        raise InvalidArgumentError("members", "one of the user names is empty")
+    return names
 
 
 def check_file_name(name: str, limits: Limits) -> None:

@@ -21,7 +21,14 @@ from runwidgets.schema import (
 )
 from runwidgets.service.contracts.workflows import WorkflowService
 from runwidgets.service.local.components import Components
-from runwidgets.service.local.validation import check_identifier, check_name
+from runwidgets.service.local.validation import (
+    check_flag,
+    check_identifier,
+    check_name,
+    check_text,
+    check_texts,
+    new_identifier,
+)
 from runwidgets.store.database.columns import NewGroup, NewWorkflow, WorkflowChange
 
 LEADERBOARD_SIZE = 10_000
@@ -44,12 +51,17 @@ class LocalWorkflowService(WorkflowService):
     ) -> WorkflowHandle:
         """Register a notebook; see `WorkflowService`."""
         components = self._components
-        path = components.templates.locate(source)
+        if name is not None:
+            check_name(name, components.limits)
+        if description is not None:
+            check_text("description", description, components.limits.string_size)
+        check_identifier(identifier)
+        path = components.templates.locate(check_text("source", source, components.limits.string_size))
         template, version, new_fingerprint = components.templates.read(path)
         resolved = str(path.resolve())
         existing = components.catalog.find_workflow(resolved)
         if existing is None:
-            workflow_id = check_identifier(identifier, "workflow", components.catalog)
+            workflow_id = new_identifier(identifier, "workflow", components.catalog)
             values: NewWorkflow = {
                 "id": workflow_id,
                 "source": resolved,
@@ -139,12 +151,12 @@ class LocalWorkflowService(WorkflowService):
             for each in declared
         ]
         names = [each["name"] for each in schema]
-        order = [_parse_order(each, names) for each in (order_by or names[:1])]
+        wanted = [] if order_by is None else check_texts("orderBy", order_by)
+        order = [_parse_order(each, names) for each in (wanted or names[:1])]
+        is_whole = check_flag("includeAll", include_all)
         groups = components.catalog.list_groups(workflow_id, components.policy.reader(self._user))
         groups_by_id = {group.id: group for group in groups}
-        rows = list(
-            components.runs.best(list(groups_by_id), order, LEADERBOARD_SIZE if include_all else None)
-        )
+        rows = list(components.runs.best(list(groups_by_id), order, LEADERBOARD_SIZE if is_whole else None))
         for name, is_descending in reversed(order):
             rows.sort(key=lambda row: _sort_key(row.metrics.get(name), is_descending))
         return {
@@ -157,7 +169,7 @@ class LocalWorkflowService(WorkflowService):
                         {"name": name, "value": row.metrics[name]} for name in names if name in row.metrics
                     ],
                 }
-                for row in rows[: LEADERBOARD_SIZE if include_all else None]
+                for row in rows[: LEADERBOARD_SIZE if is_whole else None]
             ],
         }
 
@@ -190,11 +202,11 @@ def _descriptor(row: Row[Any], last_run_at: str | None, active_runs: int) -> Wor
 
 def _parse_order(text: str, names: list[str]) -> tuple[str, bool]:
     name, _, direction = text.partition(":")
-    if name not in names or direction not in {"", "asc", "desc"}:
+    if name not in names or direction.lower() not in {"", "asc", "desc"}:
         raise InvalidArgumentError(
             "orderBy", f"'{text}' is not one of {', '.join(names) or 'no metrics'}", "add ':asc' or ':desc'"
         )
-    return name, direction != "asc"
+    return name, direction.lower() != "asc"
 
 
 def _sort_key(value: JsonValue, is_descending: bool) -> tuple[int, float]:

@@ -77,6 +77,7 @@ CREATE_GROUP = Route(
         RouteArgument("parameters", "parameters", "any"),
         RouteArgument("engineConfig", "engine_config", "any"),
         RouteArgument("id", "identifier"),
+        RouteArgument("config", "config", "any"),
     ),
     status=201,
 )

@@ -6,13 +6,14 @@ A row contains the service method behind it, with its type: `Route[P, R]` takes 
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Generic, Literal, TypeAlias
+from typing import Generic, Literal, TypeAlias, cast
 from urllib.parse import quote
 
 from typing_extensions import ParamSpec, TypeVar
 
 from runwidgets.schema import RouteDescriptor
 from runwidgets.service.contracts.api import Api
+from runwidgets.store.identifiers import ObjectKind, check_id
 
 P = ParamSpec("P", default=...)
 R = TypeVar("R", covariant=True, default=object)
@@ -22,6 +23,9 @@ Kind: TypeAlias = Literal["id", "text", "whole", "flag", "names", "any"]
 the service validates itself."""
 ResponseKind: TypeAlias = Literal["json", "nothing", "file", "stream"]
 """The kind of response: JSON, an empty body, a file, or the event stream."""
+
+NOT_GIVEN = {"", "None"}
+"""Texts in a query that mean that an argument is not given; clients that fill in patterns send them."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class RouteArgument:
     """Type of the value; see `Kind`."""
     required: bool = False
     """Whether a request without it is rejected."""
+
+    def check_id(self, given: object) -> str:
+        """Return the id of the object that the argument names; see `identifiers.check_id`."""
+        return check_id(cast(ObjectKind, self.name.removesuffix("_id")), given)
 
 
 @dataclass(frozen=True)
@@ -98,9 +106,19 @@ class Route(Generic[P, R]):
         -------
         str
             Path relative to the base URL, without a query.
+
+        Raises
+        ------
+        UnknownObjectError
+            An argument is not the id of an object.
         """
-        values = {each.wire_name: quote(str(arguments[each.name]), safe="") for each in self.path}
+        values = {each.wire_name: quote(each.check_id(arguments[each.name]), safe="") for each in self.path}
         return self.pattern.format(**values)
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """The verb and its aliases."""
+        return (self.verb, *self.aliases)
 
     @property
     def descriptor(self) -> RouteDescriptor:

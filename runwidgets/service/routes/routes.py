@@ -7,10 +7,10 @@ it, so that no route is forgotten. The patterns are those of flowserv, whose cli
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
-from runwidgets.errors import UnknownObjectError
+from runwidgets.errors import MethodNotAllowedError, UnknownObjectError
 from runwidgets.schema import ServiceDescriptor
 from runwidgets.service.routes import catalog, runs, sweeps
 from runwidgets.service.routes.route import Route, RouteArgument
@@ -109,9 +109,23 @@ def find_route(verb: str, path: str) -> tuple[Route, tuple[str, ...]]:
     ------
     UnknownObjectError
         There is no such route.
+    MethodNotAllowedError
+        There is one, but with other verbs.
     """
-    for route in ROUTES:
-        match = re.fullmatch(to_regex(route.pattern), path)
-        if match and verb in {route.verb, *route.aliases}:
-            return route, tuple(unquote(part) for part in match.groups())
+    for pattern, routes in by_pattern():
+        found = re.fullmatch(to_regex(pattern), path)
+        if found is None:
+            continue
+        for route in routes:
+            if verb in route.verbs:
+                return route, tuple(unquote(part) for part in found.groups())
+        error = not_allowed(verb, routes)
+        raise error
     raise UnknownObjectError("path", "there is no such route", "GET the base for a list")
+
+
+def not_allowed(verb: str, routes: Sequence[Route]) -> MethodNotAllowedError:
+    """Return the error for a verb that the routes of a pattern do not have."""
+    allowed = sorted(each for route in routes for each in route.verbs)
+    remedy = f"use {' or '.join(allowed)}" if allowed else None
+    return MethodNotAllowedError(f"{verb:.20}", "this path does not support it", remedy, allowed=allowed)

@@ -10,6 +10,7 @@ from runwidgets.states import ACTIVE
 from runwidgets.store.database.columns import NewGroup, NewUpload, NewVersion, NewWorkflow, WorkflowChange
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.tables import events, groups, members, runs, uploads, versions, workflows
+from runwidgets.store.identifiers import check_id
 
 
 class Catalog:
@@ -94,10 +95,11 @@ class Catalog:
         UnknownWorkflowError
             There is no such workflow.
         """
+        chosen = select(workflows).where(workflows.c.id == check_id("workflow", workflow_id))
         with self._database.read() as connection:
-            row = connection.execute(select(workflows).where(workflows.c.id == workflow_id)).one_or_none()
+            row = connection.execute(chosen).one_or_none()
         if row is None:
-            raise UnknownWorkflowError(f"workflow {workflow_id[:64]}", "there is no such workflow")
+            raise UnknownWorkflowError(f"workflow {workflow_id}", "there is no such workflow")
         return row
 
     def get_version(self, version_id: int) -> Row[Any]:
@@ -176,10 +178,11 @@ class Catalog:
         UnknownWorkflowGroupError
             There is no such group.
         """
+        chosen = select(groups).where(groups.c.id == check_id("group", group_id))
         with self._database.read() as connection:
-            row = connection.execute(select(groups).where(groups.c.id == group_id)).one_or_none()
+            row = connection.execute(chosen).one_or_none()
         if row is None:
-            raise UnknownWorkflowGroupError(f"group {group_id[:64]}", "there is no such group")
+            raise UnknownWorkflowGroupError(f"group {group_id}", "there is no such group")
         return row
 
     def is_taken(self, table: str, identifier: str) -> bool:
@@ -263,11 +266,13 @@ class Catalog:
         UnknownFileError
             The group has no such upload.
         """
+        chosen = select(uploads).where(
+            uploads.c.group_id == group_id, uploads.c.id == check_id("file", file_id)
+        )
         with self._database.read() as connection:
-            query = select(uploads).where(uploads.c.group_id == group_id, uploads.c.id == file_id)
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(chosen).one_or_none()
         if row is None:
-            raise UnknownFileError(f"file {file_id[:64]}", "the group has no such upload")
+            raise UnknownFileError(f"file {file_id}", "the group has no such upload")
         return row
 
     def delete_upload(self, file_id: str) -> None:

@@ -21,6 +21,7 @@ from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.events import emit
 from runwidgets.store.database.run_batches import BATCH_SIZE, accept_runs, cancel_runs, remove_runs
 from runwidgets.store.database.tables import points, runs, sweeps
+from runwidgets.store.identifiers import check_id
 
 SweepRow = Row[Any]
 """A row of the table `sweeps`."""
@@ -394,8 +395,8 @@ def _digest(value: JsonValue) -> str:
 
 
 def _get(connection: Connection, sweep_id: str, for_update: bool = False) -> SweepRow:
-    query = select(sweeps).where(sweeps.c.id == sweep_id)
-    row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
+    chosen = select(sweeps).where(sweeps.c.id == check_id("sweep", sweep_id))
+    row = connection.execute(chosen.with_for_update() if for_update else chosen).one_or_none()
     if row is None:
-        raise UnknownSweepError(f"sweep {sweep_id[:64]}", "there is no such sweep")
+        raise UnknownSweepError(f"sweep {sweep_id}", "there is no such sweep")
     return row

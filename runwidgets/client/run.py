@@ -15,6 +15,9 @@ from runwidgets.report.formatting import early_end_text
 from runwidgets.schema import JsonValue, Progress, ResultFileHandle, RunHandle, RunReason
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import TERMINAL, RunState
+from runwidgets.templates.arguments import tag_values
+from runwidgets.templates.parameters import parse_parameters
+from runwidgets.templates.scalars import untag_floats
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -130,8 +133,10 @@ class Run:
 
     @property
     def arguments(self) -> dict[str, JsonValue]:
-        """The arguments that the run was started with, by name."""
-        return {each["name"]: each["value"] for each in self._handle["arguments"]}
+        """The arguments that the run was started with, by name; NaN and infinity are floats."""
+        given = {each["name"]: each["value"] for each in self._handle["arguments"]}
+        parameters = parse_parameters(self._handle["parameters"])
+        return {name: untag_floats(value) for name, value in tag_values(parameters, given).items()}
 
     @property
     def metrics(self) -> dict[str, JsonValue]:

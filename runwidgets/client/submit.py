@@ -5,7 +5,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowGroupError
-from runwidgets.schema import Argument, FileArgument, RunConfig, RunHandle, WorkflowHandle
+from runwidgets.schema import (
+    Argument,
+    Dtype,
+    FileArgument,
+    ParameterHandle,
+    RunConfig,
+    RunHandle,
+    WorkflowHandle,
+)
 from runwidgets.service.contracts.api import Api
 from runwidgets.templates.arguments import coerce_mapping
 
@@ -84,19 +92,30 @@ def make_arguments(
     UnknownFileError
         There is no such local file.
     """
-    files = {each["name"] for each in workflow["parameters"] if each["dtype"] == "file"}
+    files = {each["name"] for each in workflow["parameters"] if "file" in _dtypes(each)}
     references: dict[str, FileArgument] = {}
-    argument_lists = []
-    for point in points:
-        values = dict(point)
-        for name in files & values.keys():
-            if isinstance(value := values[name], (str, os.PathLike)):
-                path = os.fspath(value)
-                if path not in references:
-                    references[path] = _upload(api, group_id, name, Path(path))
-                values[name] = references[path]
-        argument_lists.append(coerce_mapping(values))
-    return argument_lists
+
+    def refer(name: str, value: object) -> object:
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [refer(name, item) for item in value]
+        if not isinstance(value, (str, os.PathLike)):
+            return value
+        path = os.fspath(value)
+        if path not in references:
+            references[path] = _upload(api, group_id, name, Path(path))
+        return references[path]
+
+    return [
+        coerce_mapping(
+            {name: refer(name, value) if name in files else value for name, value in point.items()}
+        )
+        for point in points
+    ]
+
+
+def _dtypes(parameter: ParameterHandle) -> list[Dtype]:
+    """Return the dtype of a parameter, and that of its items."""
+    return [parameter["dtype"], *([parameter["para"]["dtype"]] if "para" in parameter else [])]
 
 
 def start_notebook_run(

@@ -91,6 +91,8 @@ class TemplateHandle(TypedDict):
     """Absent, like the following two, if it declares none."""
     outputs: NotRequired[list[OutputDeclaration]]
     results: NotRequired[ResultsDeclaration]
+    warnings: NotRequired[list[str]]
+    """What could not be understood or will not work, in sentences; absent if there is nothing."""
 
 
 class GroupReference(TypedDict):

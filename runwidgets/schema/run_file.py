@@ -1,6 +1,6 @@
 """The content of ``run.json``, which describes a run to its runner, and of stored templates."""
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from runwidgets.schema.catalog import OutputDeclaration, ResultsDeclaration, TemplateHandle
 from runwidgets.schema.config import RunConfig
@@ -28,6 +28,17 @@ class PlacedUpload(PlacedFile):
     fileId: str
 
 
+class Construction(TypedDict):
+    """How a Python object is made from the JSON value that is injected."""
+
+    kind: str
+    """``file``, ``date``, ``datetime``, ``list``, ``tuple``, ``set`` or ``frozenset``."""
+    item: NotRequired["Construction"]
+    """How each item of a container is made; absent if they are what they are in JSON."""
+    items: NotRequired[list["Construction | None"]]
+    """How the items are made by position, if they differ."""
+
+
 class RunnerTemplate(TypedDict):
     """The part of a template that a runner needs."""
 
@@ -38,8 +49,12 @@ class RunnerTemplate(TypedDict):
     kernelName: str
     language: str
     outputs: list[OutputDeclaration]
-    constructors: dict[str, str]
-    """dtype by name of the parameters that the notebook expects as Python objects."""
+    constructions: dict[str, Construction]
+    """By name, of the parameters that the notebook expects as Python objects."""
+    injections: dict[str, list[str]]
+    """Names by id of a further parameters cell; all other values are injected after the first such cell."""
+    prelude: str
+    """Code that runs before the first cell, unseen: imports that the annotations of parameters need."""
     imports: list[str]
     """Modules that may be preloaded."""
 
@@ -53,6 +68,8 @@ class StoredTemplate(RunnerTemplate):
     results: ResultsDeclaration
     defaults: dict[str, JsonValue]
     """Declared values that the parameters cell does not assign."""
+    isOpen: bool
+    """Whether arguments may have any name, because the parameters cell cannot be read."""
 
 
 class RunTemplate(RunnerTemplate):

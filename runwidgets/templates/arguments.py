@@ -3,7 +3,7 @@
 import difflib
 import math
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,7 +17,8 @@ from runwidgets.errors import (
 from runwidgets.limits import Limits
 from runwidgets.schema import Argument, FileArgument, FileReference, JsonValue
 from runwidgets.templates.parameters import Parameter, cast
-from runwidgets.templates.texts import shorten
+from runwidgets.templates.scalars import FILE_TAG, SPECIAL_FLOATS, tag_float
+from runwidgets.templates.texts import is_identifier, shorten
 
 MAX_NESTING = 100
 """Levels after which a value is assumed to contain itself; the limit for arguments is far below."""
@@ -29,7 +30,8 @@ def coerce_mapping(values: Mapping[str, Any]) -> list[Argument]:
     Parameters
     ----------
     values : mapping of str to Any
-        NumPy scalars and arrays, dates, paths, ranges and tuples are converted to their JSON equivalents.
+        NumPy scalars and arrays, dates, paths, ranges, tuples and sets are converted to their JSON
+        equivalents; NaN and infinity to a `runwidgets.schema.FloatArgument`.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def _plain(name: str, value: Any, level: int = 0) -> Any:
     elif hasattr(value, "tolist") and kind != "m":
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidArgumentError(name, f"{value} is not a JSON number", "omit the argument, or use text")
+        return tag_float(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(value, "isoformat"):
@@ -91,6 +93,8 @@ def _plain(name: str, value: Any, level: int = 0) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(f"{name}.{key}", item, level + 1) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value, key=repr)
     if isinstance(value, (list, tuple, range)):
         return [_plain(f"{name}[{index}]", item, level + 1) for index, item in enumerate(value)]
     raise InvalidArgumentError(
@@ -111,7 +115,9 @@ def check_arguments(
     arguments: Any,
     is_file: Callable[[str], bool],
     limits: Limits | None = None,
-) -> dict[str, JsonValue | FileArgument]:
+    *,
+    is_open: bool = False,
+) -> dict[str, JsonValue]:
     """Check the arguments of a run, in this order: shape, duplicates, names, files, values, missing ones.
 
     Parameters
@@ -124,6 +130,8 @@ def check_arguments(
         Returns whether a file id is known.
     limits : Limits, optional
         Limits of the values.
+    is_open : bool
+        Whether any identifier names a parameter of dtype ``any``.
 
     Returns
     -------
@@ -152,17 +160,21 @@ def check_arguments(
             raise DuplicateArgumentError(shorten(name), "it was given twice")
         seen.add(name)
     for name, _ in pairs:
-        if name not in declared:
+        if name not in declared and is_open and is_identifier(name):
+            declared[name] = Parameter(name=name, dtype="any", is_required=False)
+        elif name not in declared:
             raise UnknownParameterError(shorten(name), "there is no such parameter", _suggest(name, declared))
-    bound_arguments = [(declared[name], value) for name, value in pairs]
-    for parameter, value in bound_arguments:
-        if parameter.dtype == "file" and (file_id := _file_id(value)) is not None and not is_file(file_id):
-            raise UnknownFileError(parameter.name, f"no file '{shorten(file_id)}' was uploaded to this group")
-    values = {parameter.name: cast(parameter, value, limits) for parameter, value in bound_arguments}
+    given = [(declared[name], value) for name, value in pairs]
+    for parameter, value in given:
+        for file_id in _file_ids(value) if parameter.holds_files else ():
+            if not is_file(file_id):
+                raise UnknownFileError(
+                    parameter.name, f"no file '{shorten(file_id)}' was uploaded to this group"
+                )
+    values = {parameter.name: cast(parameter, value, limits) for parameter, value in given}
     targets: set[str] = set()
-    for parameter, _ in bound_arguments:
-        reference = file_reference(values[parameter.name]) if parameter.dtype == "file" else None
-        if reference is not None:
+    for parameter, _ in given:
+        for reference in file_references(values[parameter.name]) if parameter.holds_files else ():
             _resolve_target(parameter, reference, targets)
     for name, parameter in declared.items():
         if parameter.is_required and name not in values:
@@ -170,10 +182,40 @@ def check_arguments(
     return values
 
 
-def file_reference(value: JsonValue | FileArgument) -> FileReference | None:
-    """Return the reference to an upload in a checked value, or None if the value is not a file."""
-    is_file = isinstance(value, dict) and value.get("type") == "$file"
-    return typing.cast(FileArgument, value)["value"] if is_file else None
+def file_references(value: JsonValue) -> list[FileReference]:
+    """Return the references to uploads in a checked value: a file, or a list of files."""
+    if isinstance(value, list):
+        return [reference for item in value for reference in file_references(item)]
+    is_file = isinstance(value, dict) and value.get("type") == FILE_TAG
+    return [typing.cast(FileArgument, value)["value"]] if is_file else []
+
+
+def replace_files(value: JsonValue, paths: Iterator[str]) -> JsonValue:
+    """Return a checked value with the next of some paths in place of each of its `file_references`."""
+    if isinstance(value, list):
+        return [replace_files(item, paths) for item in value]
+    return next(paths) if file_references(value) else value
+
+
+def tag_values(parameters: Iterable[Parameter], values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return values as runs store them: NaN and infinity cannot be mistaken for texts."""
+    declared = {parameter.name: parameter for parameter in parameters}
+    return {
+        name: _tagged(declared[name], value) if name in declared else value for name, value in values.items()
+    }
+
+
+def _tagged(parameter: Parameter, value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return tag_float(SPECIAL_FLOATS[value]) if parameter.dtype == "float" else value
+    if isinstance(value, list) and parameter.items is not None:
+        return [_tagged(part, item) for part, item in zip(parameter.items, value, strict=True)]
+    if isinstance(value, list) and parameter.para is not None:
+        return [_tagged(parameter.para, item) for item in value]
+    if isinstance(value, dict) and parameter.fields is not None:
+        fields = {each.name: each for each in parameter.fields}
+        return {name: _tagged(fields[name], item) for name, item in value.items()}
+    return value
 
 
 def _resolve_target(parameter: Parameter, file: FileReference, occupied: set[str]) -> None:
@@ -195,8 +237,10 @@ def _suggest(name: str, declared: Mapping[str, Parameter]) -> str:
     return f"there are {', '.join(declared)}" if declared else "this template has no parameters"
 
 
-def _file_id(value: Any) -> str | None:
-    if isinstance(value, dict) and isinstance(value.get("value"), dict):
-        file_id = value["value"].get("fileId")
-        return file_id if isinstance(file_id, str) else None
-    return None
+def _file_ids(value: Any) -> list[str]:
+    """Return the ids in an untrusted value, as far as it has the shape of files."""
+    if isinstance(value, (list, tuple)):
+        return [file_id for item in value for file_id in _file_ids(item)]
+    about = value.get("value") if isinstance(value, dict) else None
+    file_id = about.get("fileId") if isinstance(about, dict) else None
+    return [file_id] if isinstance(file_id, str) else []

@@ -1,6 +1,7 @@
 """Reading a notebook and its sidecar from disk; both are untrusted, and reading never blocks."""
 
 import json
+import math
 import os
 import re
 import stat
@@ -15,7 +16,8 @@ from nbformat import NotebookNode
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.limits import Limits
 from runwidgets.schema import JsonValue, TemplateSection
-from runwidgets.templates.texts import shorten, text_problem
+from runwidgets.templates.conform import conform
+from runwidgets.templates.texts import float_name, shorten, text_problem
 
 SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files"}
 SIDECAR_SIZE = 1_000_000
@@ -24,6 +26,12 @@ MALFORMED = (LookupError, AttributeError, TypeError, ValueError, RecursionError)
 """Exceptions that nbformat raises for a notebook whose parts have unexpected types."""
 MAX_LEVELS = 100
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+ENCODINGS = {
+    "UTF-32": ["utf-32"],
+    "UTF-16": ["utf-16", "utf-16-le", "utf-16-be"],
+    "Latin-1, Windows-1252 or another encoding of 8 bits": ["latin-1"],
+}
+"""Encodings that editors write beside UTF-8, and their codecs."""
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -56,14 +64,11 @@ def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode
     if not is_known or isinstance(version, bool):
         raise InvalidTemplateError(path.name, f"nbformat {version!r:.20} is unknown", "save it as version 4")
     try:
-        notebook = _upgrade(content)
-        nbformat.validate(notebook)
+        notebook = conform(_upgrade(content))
         nbformat.writes(notebook, allow_nan=False)
     except (nbformat.ValidationError, *MALFORMED) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InvalidTemplateError(path.name, f"it is not a valid notebook ({reason})") from error
-    if not notebook.cells:
-        raise InvalidTemplateError(path.name, "it has no cells")
     return notebook
 
 
@@ -149,12 +154,12 @@ def check_section(content: Any, where: str) -> TemplateSection:
         if not isinstance(value, kind):
             raise InvalidTemplateError(where, f"{key}: it must be a {kind.__name__}")
     try:
-        text = json.dumps(content, default=str, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(content, default=str, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidTemplateError(where, "its runwidgets section has no JSON form") from error
     if problem := text_problem(text.replace("\\u0000", "\0")):
         raise InvalidTemplateError(where, f"its runwidgets section: {problem}")
-    return json.loads(text)  # type: ignore[no-any-return]
+    return _parse_json(text)  # type: ignore[no-any-return]
 
 
 def _check_location(path: Path, root: Path | None) -> None:
@@ -210,16 +215,39 @@ def _read_bytes(path: Path, limit: int) -> bytes:
 
 def _read_json(path: Path, content: bytes) -> dict[str, JsonValue]:
     try:
-        read = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        read = _parse_json(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
+        if encoding := _find_encoding(content):
+            raise InvalidTemplateError(
+                path.name, f"it is encoded as {encoding}", "save it as UTF-8"
+            ) from error
         raise InvalidTemplateError(path.name, "it is not JSON, and therefore not a notebook") from error
     if not isinstance(read, dict) or "nbformat" not in read:
         raise InvalidTemplateError(path.name, "it is JSON, but not a notebook: it has no nbformat")
     return read
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _parse_json(text: str) -> Any:
+    """Parse JSON as Python writes it: NaN and infinity, which JSON does not have, become their names."""
+    return json.loads(text, parse_constant=str, parse_float=_parse_float)
+
+
+def _parse_float(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else float_name(value)
+
+
+def _find_encoding(content: bytes) -> str | None:
+    """Return the name of an encoding other than UTF-8 in which a text is JSON, or None."""
+    for name, codecs in ENCODINGS.items():
+        for codec in codecs:
+            try:
+                found = _parse_json(content.decode(codec).removeprefix("\ufeff"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(found, dict):
+                return name
+    return None
 
 
 def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
@@ -241,11 +269,6 @@ def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
         while cell.id in used_ids:
             cell.id += "-"
         used_ids.add(cell.id)
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    spec = notebook.metadata.get("kernelspec")
-    if isinstance(spec, dict) and isinstance(spec.get("name"), str):
-        spec.setdefault("display_name", spec["name"])
     return notebook
 
 
@@ -265,5 +288,6 @@ def _read_yaml(path: Path, limits: Limits, root: Path | None) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, InvalidTemplateError):
             raise
-        reason = " ".join(str(error).split())[:200]
+        reason = "its encoding is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        reason = " ".join(reason.split())[:200]
         raise InvalidTemplateError(path.name, f"it is not YAML ({reason})") from error

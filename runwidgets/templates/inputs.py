@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from runwidgets.templates.parameters_cell import parse_code
+from runwidgets.templates.cells.python_code import parse_code
 
 IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 GLOB = re.compile(r"[*?\[]")

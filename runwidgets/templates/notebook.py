@@ -1,6 +1,6 @@
 """Reading a template from a notebook and its other sources; later sources override earlier ones.
 
-1. The cell tagged ``parameters``: Python via its syntax tree, other languages via papermill.
+1. The cells tagged ``parameters``; see `runwidgets.templates.cells`.
 2. The notebook's ``metadata.runwidgets``.
 3. A sidecar with the same structure, ``train.ipynb.yaml`` or ``train.yaml`` beside ``train.ipynb``;
 see `documents.read_sidecar` for when the second name applies.
@@ -17,13 +17,11 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from papermill.exceptions import PapermillException
-from papermill.inspection import _infer_parameters
-from papermill.translators import papermill_translators
 
-from runwidgets.errors import InvalidParameterError, InvalidTemplateError
+from runwidgets.errors import InvalidArgumentError, InvalidParameterError, InvalidTemplateError
 from runwidgets.limits import Limits
 from runwidgets.schema import (
+    Construction,
     Declared,
     JsonValue,
     OutputDeclaration,
@@ -32,13 +30,17 @@ from runwidgets.schema import (
     TemplateHandle,
     TemplateSection,
 )
+from runwidgets.templates.cells.reading import ParametersCells, read_parameters_cells
+from runwidgets.templates.cells.signature import Signature
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
 from runwidgets.templates.inputs import find_imports, find_inputs
-from runwidgets.templates.parameters import Parameter, parse_parameters
-from runwidgets.templates.parameters_cell import COMPUTED, Signature, read_signature
-from runwidgets.templates.texts import leaves_folder, text_problem
+from runwidgets.templates.parameters import Parameter, cast, parse_parameters
+from runwidgets.templates.texts import is_python_name, leaves_folder, text_problem
+from runwidgets.templates.translators import find_translator
 
 OUTPUT_KEYS = {"source", "title", "caption", "widget", "format"}
+DTYPE_KEYS = {"range", "multipleOf", "minLength", "maxLength", "pattern", "values", "para", "items", "fields"}
+"""Keys of a declaration that belong to its dtype."""
 RESULT_KEYS = {"name", "label", "dtype"}
 CHUNK = 1 << 20
 """Bytes that are hashed at a time."""
@@ -71,8 +73,16 @@ class Template:
     """Declared values that the parameters cell does not assign."""
     imports: list[str]
     """Modules that the code imports from outside the folder; candidates for preloading."""
-    constructors: dict[str, str]
-    """dtype by name of the parameters that the notebook expects as Python objects."""
+    constructions: dict[str, Construction]
+    """By name, of the parameters that the notebook expects as Python objects."""
+    injections: dict[str, list[str]]
+    """Names by id of a further parameters cell."""
+    prelude: str
+    """Imports without which the annotations of parameters would fail."""
+    is_open: bool
+    """Whether arguments may have any name, because the parameters cell cannot be read."""
+    warnings: list[str]
+    """What could not be understood."""
 
     def to_json(self) -> TemplateHandle:
         """Return the part of the workflow's handle that describes the template."""
@@ -88,6 +98,8 @@ class Template:
             handle["outputs"] = self.outputs
         if self.results:
             handle["results"] = self.results
+        if self.warnings:
+            handle["warnings"] = self.warnings
         return handle
 
 
@@ -118,16 +130,18 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
     limits = limits or Limits()
     notebook = read_notebook(path, limits, root)
     kernel_name, language = _kernel_and_language(notebook, path)
-    signature = _read_cell(notebook, path, kernel_name, language)
+    cells = _read_cells(notebook, path, kernel_name, language)
+    signature = cells.signature
     section, sidecar = read_sidecar(path, limits, root)
     declared = _merge(
         path, signature.parameters, check_section(notebook.metadata.get("runwidgets"), path.name), section
     )
     title, text = _heading(notebook)
     parameters = parse_parameters(declared["parameters"], limits)
-    if parameters:
-        _check_language(kernel_name, language)
-    defaults = {each.name: each.default for each in parameters if _must_inject(each, signature.assigned)}
+    _check_names(path, parameters, signature, kernel_name, language)
+    defaults = {
+        each.name: each.default for each in parameters if _must_inject(each, signature.assigned, limits)
+    }
     _check_declared(declared, path)
     results = declared.get("results", {})
     code = (
@@ -135,10 +149,10 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         if language.lower() == "python"
         else []
     )
-    paths = [each.default for each in parameters if each.dtype == "file" and each.default]
-    sidecar_names = {each.name for each in (sidecar,) if each is not None}
-    static_files = find_inputs(path, code, [*declared.get("files", []), *paths])
-    inputs = [each for each in static_files if each not in sidecar_names]
+    paths = [path for each in parameters for path in each.default_paths]
+    own = {each.name for each in (sidecar,) if each is not None}
+    found = find_inputs(path, code, [*declared.get("files", []), *paths])
+    inputs = [each for each in found if each not in own]
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(content)
     digest.update(json.dumps(declared, sort_keys=True, default=str).encode())
@@ -160,7 +174,11 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         inputs=inputs,
         defaults=defaults,
         imports=find_imports(path.parent, code),
-        constructors=signature.constructors,
+        constructions=signature.constructions,
+        injections=cells.injections,
+        prelude=cells.prelude,
+        is_open=cells.is_open,
+        warnings=signature.warnings,
     )
 
 
@@ -201,17 +219,15 @@ def _hash(path: Path) -> bytes:
     return digest.digest()
 
 
-def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue]) -> bool:
+def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue], limits: Limits) -> bool:
     """Return whether the notebook would otherwise run with a value other than the default, or without one."""
-    if parameter.is_required:
+    if parameter.is_required or parameter.computed:
         return False
-    assigned_value = assigned.get(parameter.name, COMPUTED)
-    if assigned_value is COMPUTED:
-        differs = parameter.default is not None or parameter.name not in assigned
+    if parameter.name not in assigned:
+        differs = True
     else:
-        differs = assigned_value != parameter.default or isinstance(assigned_value, bool) != isinstance(
-            parameter.default, bool
-        )
+        own = _cast_own(parameter, assigned[parameter.name], limits)
+        differs = own != parameter.default or isinstance(own, bool) != isinstance(parameter.default, bool)
     if differs and parameter.secret and parameter.default is not None:
         raise InvalidParameterError(
             f"parameter '{parameter.name}'", "a secret cannot have a default of its own", "omit the default"
@@ -219,13 +235,35 @@ def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue]) -> bool:
     return differs
 
 
-def _check_language(kernel_name: str, language: str) -> None:
+def _cast_own(parameter: Parameter, value: JsonValue, limits: Limits) -> JsonValue:
+    """Return the value that the cell assigns in the form of the parameter's default, if it fits."""
+    if value is None or parameter.holds_files:
+        return value
     try:
-        papermill_translators.find_translator(kernel_name, language)
-    except PapermillException as error:
+        return cast(parameter, value, limits)  # type: ignore[no-any-return]
+    except InvalidArgumentError:
+        return value
+
+
+def _check_names(
+    path: Path, parameters: list[Parameter], signature: Signature, kernel_name: str, language: str
+) -> None:
+    """Check that every declared parameter can be set: a cell assigns it, and the language has such names."""
+    if parameters and find_translator(kernel_name, language) is None:
         raise InvalidTemplateError(
             "parameters", f"parameters of a notebook in {language:.60} cannot be set", "declare none"
-        ) from error
+        )
+    for each in parameters:
+        if language.lower() == "python" and not is_python_name(each.name):
+            raise InvalidParameterError(
+                f"parameter '{each.name}'", "it must be a Python identifier and not a keyword"
+            )
+        if signature.is_whole and each.name not in signature.names | signature.words:
+            raise InvalidTemplateError(
+                f"{path.name}, parameter '{each.name}'",
+                "it is declared, but no cell tagged 'parameters' assigns it",
+                "assign it in such a cell, before the cells that use it",
+            )
 
 
 def _kernel_and_language(notebook: NotebookNode, path: Path) -> tuple[str, str]:
@@ -244,52 +282,12 @@ def _kernel_and_language(notebook: NotebookNode, path: Path) -> tuple[str, str]:
     return name, language or name
 
 
-def _read_cell(notebook: NotebookNode, path: Path, kernel_name: str, language: str) -> Signature:
-    """Return the declarations of the parameters cell."""
-    tagged = [
-        cell
-        for cell in notebook.cells
-        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", [])
-    ]
-    if len(tagged) > 1:
-        raise InvalidTemplateError(
-            path.name, f"{len(tagged)} cells are tagged 'parameters'", "tag one of them"
-        )
-    if not tagged:
-        return Signature()
-    if language.lower() != "python":
-        declared = _infer_declarations(notebook, kernel_name, language)
-        assigned = {str(each["name"]): each.get("defaultValue", COMPUTED) for each in declared}
-        return Signature(declared, assigned=assigned)
+def _read_cells(notebook: NotebookNode, path: Path, kernel_name: str, language: str) -> ParametersCells:
+    """Return the declarations of the parameters cells; errors name the notebook."""
     try:
-        return read_signature(tagged[0].source)
+        return read_parameters_cells(notebook, kernel_name, language)
     except InvalidTemplateError as error:
-        raise InvalidTemplateError(f"{path.name}, {error.subject}", error.problem) from error
-
-
-def _infer_declarations(notebook: NotebookNode, kernel_name: str, language: str) -> list[Declared]:
-    """Parse a cell of another language, to the extent that papermill can."""
-    declared = []
-    try:
-        inferred = _infer_parameters(notebook, name=kernel_name, language=language)
-    except PapermillException as error:
-        raise InvalidTemplateError(
-            "parameters cell", f"parameters of a notebook in {language} cannot be set", "remove the tag"
-        ) from error
-    for index, parameter in enumerate(inferred):
-        each: Declared = {"name": parameter.name, "index": index, "isRequired": False}
-        try:
-            default = json.loads(parameter.default)
-        except ValueError:
-            default = parameter.default.strip("'\"")
-        kinds = {bool: "bool", int: "int", float: "float", list: "list", dict: "record"}
-        each |= {"dtype": kinds.get(type(default), "string")}
-        if default is not None:
-            each["defaultValue"] = default
-        if parameter.help:
-            each["help"] = parameter.help
-        declared.append(each)
-    return declared
+        raise InvalidTemplateError(f"{path.name}, {error.subject}", error.problem, error.remedy) from error
 
 
 def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -> TemplateSection:
@@ -303,11 +301,14 @@ def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -
                 raise InvalidParameterError(f"{path.name}: parameter", "its declaration needs a name")
             declaration = by_name.setdefault(each["name"], {"index": len(by_name)})
             if "dtype" in each and each["dtype"] != declaration.get("dtype"):
-                declaration.pop("values", None)
-                declaration.pop("para", None)
+                for key in DTYPE_KEYS:
+                    declaration.pop(key, None)
             declaration |= each
             if "defaultValue" in each and "isRequired" not in each:
                 declaration["isRequired"] = False
+            if declaration.get("isRequired") or declaration.get("defaultValue") is not None:
+                declaration.pop("computed", None)
+                declaration.pop("source", None)
     merged["parameters"] = list(by_name.values())
     return merged
 

@@ -2,14 +2,12 @@
 
 A declaration is a pydantic model. The type of the parameter is built from it, and pydantic casts values
 to that type: JSON, or the text of a form field. A cast never loses information: ``3.7`` is not a whole
-number, ``"yes"`` is not a truth value, and NaN is not a number.
+number, and ``"yes"`` is not a truth value.
 """
 
 import functools
-import keyword
 import math
 import typing
-import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -33,8 +31,20 @@ from runwidgets.errors import (
 from runwidgets.limits import Limits
 from runwidgets.schema import Dtype, ParameterHandle
 from runwidgets.templates.casts import CastError, cast_value, first_problem
-from runwidgets.templates.ranges import Range, parse_range
-from runwidgets.templates.texts import leaves_folder, shorten, text_problem
+from runwidgets.templates.constraints import Constraints, parse_range, pattern_problem
+from runwidgets.templates.texts import is_identifier, leaves_folder, shorten, text_problem
+
+CONSTRAINED = {
+    "range": ("int", "float"),
+    "multiple_of": ("int", "float"),
+    "min_length": ("string", "list"),
+    "max_length": ("string", "list"),
+    "pattern": ("string",),
+    "para": ("list",),
+    "items": ("list",),
+    "fields": ("record",),
+}
+"""The dtypes that may have a key."""
 
 
 def _storable(text: str) -> str:
@@ -66,8 +76,7 @@ class SelectOption(BaseModel):
 class Parameter(BaseModel):
     """A declared input of a template.
 
-    Its JSON has camelCase keys: ``{name, dtype, index, isRequired, label?, help?, defaultValue?, group?,
-    range?, values?, para?, fields?, target?, secret?}``.
+    Its JSON is a `runwidgets.schema.ParameterDeclaration`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
@@ -80,11 +89,27 @@ class Parameter(BaseModel):
     help: Text | None = None
     default: Any = Field(default=None, alias="defaultValue")
     group: Text | None = None
+    nullable: StrictBool = False
+    """Whether None is a value beside those of the dtype, whatever the default."""
+    computed: StrictBool = False
+    """Whether the notebook computes the value if none is given."""
+    source: Text | None = None
+    """The code that computes the value."""
     range: str | None = None
     """``"[0,1]"``: brackets include, parentheses exclude, either end may be omitted."""
+    multiple_of: float | None = Field(default=None, gt=0, allow_inf_nan=False, strict=True)
+    """The number of which a number is a multiple."""
+    min_length: int | None = Field(default=None, ge=0, strict=True)
+    """Least number of characters of a string, or of items of a list."""
+    max_length: int | None = Field(default=None, ge=0, strict=True)
+    """Greatest number of characters of a string, or of items of a list."""
+    pattern: Text | None = None
+    """Regular expression that a string contains."""
     values: tuple[SelectOption, ...] | None = None
     para: "Parameter | None" = None
     """Declaration of the items of a list; None for any JSON value."""
+    items: "tuple[Parameter, ...] | None" = None
+    """Declarations of the items of a list by position; None if all are alike."""
     fields: "tuple[Parameter, ...] | None" = None
     """Declarations of the fields of a record; None for any JSON object."""
     target: str | None = None
@@ -95,10 +120,16 @@ class Parameter(BaseModel):
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
-        is_name = name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("__")
-        if not is_name or unicodedata.normalize("NFKC", name) != name:
-            raise ValueError("it must be a Python identifier and not a keyword")
+        if not is_identifier(name):
+            raise ValueError("it must be an identifier: letters, digits, underscores, and in R also dots")
         return name
+
+    @field_validator("pattern")
+    @classmethod
+    def _check_pattern(cls, pattern: str | None) -> str | None:
+        if pattern is not None and (problem := pattern_problem(pattern)):
+            raise ValueError(f"pattern: {problem}")
+        return pattern
 
     @field_validator("target")
     @classmethod
@@ -120,7 +151,8 @@ class Parameter(BaseModel):
                 if isinstance(option, dict) and option.get("isDefault"):
                     declared["defaultValue"] = option.get("value")
         if "isRequired" not in declared and "is_required" not in declared:
-            declared["isRequired"] = "defaultValue" not in declared and "default" not in declared
+            is_given = "defaultValue" in declared or "default" in declared
+            declared["isRequired"] = not is_given and not declared.get("computed")
         if isinstance(declared.get("para"), dict):
             declared["para"] = {"name": "item", **declared["para"]}
         return declared
@@ -128,9 +160,35 @@ class Parameter(BaseModel):
     @model_validator(mode="after")
     def _check_consistency(self) -> "Parameter":
         if self.range is not None:
-            if self.dtype not in {"int", "float"}:
-                raise ValueError(f"range: only numbers may have it, not {self.dtype}")
             parse_range(self.range)
+        self._check_constraints()
+        self._check_choices()
+        if self.min_length is not None and self.max_length is not None and self.min_length > self.max_length:
+            raise ValueError("minLength: it is greater than maxLength")
+        if self.items is not None and self.para is not None:
+            raise ValueError("items: a list has either items or para")
+        names = [each.name for each in self.fields or ()]
+        if len(set(names)) < len(names):
+            raise ValueError("fields: two fields have the same name")
+        parts = [*(self.fields or ()), *(self.items or ())]
+        if self.para is not None and self.para.dtype != "file":
+            parts.append(self.para)
+        if any(each.holds_files for each in parts):
+            raise ValueError(
+                f"a {self.dtype} cannot contain files, except a list of nothing else; "
+                "declare each as a separate parameter"
+            )
+        if self.computed and (self.is_required or self.default is not None):
+            raise ValueError("computed: such a parameter is optional and has no default")
+        return self
+
+    def _check_constraints(self) -> None:
+        for key, dtypes in CONSTRAINED.items():
+            if getattr(self, key) is not None and self.dtype not in dtypes:
+                kinds = " or ".join(dtypes)
+                raise ValueError(f"{to_camel(key)}: only a parameter of dtype {kinds} may have it")
+
+    def _check_choices(self) -> None:
         if (self.values is None) == (self.dtype == "select"):
             raise ValueError("values: a select requires them, and no other dtype allows them")
         if self.values is not None and not self.values:
@@ -138,16 +196,6 @@ class Parameter(BaseModel):
         kinds = [(isinstance(each.value, bool), each.value) for each in self.values or ()]
         if len(set(kinds)) < len(kinds) or sum(each.is_default for each in self.values or ()) > 1:
             raise ValueError("values: each may occur once, and at most one may be the default")
-        if self.para is not None and self.dtype != "list":
-            raise ValueError("para: only a list may have it")
-        if self.fields is not None and self.dtype != "record":
-            raise ValueError("fields: only a record may have them")
-        names = [each.name for each in self.fields or ()]
-        if len(set(names)) < len(names):
-            raise ValueError("fields: two fields have the same name")
-        if any(each.dtype == "file" for each in (*(self.fields or ()), *((self.para,) if self.para else ()))):
-            raise ValueError(f"a {self.dtype} cannot contain files; declare each as a separate parameter")
-        return self
 
     @classmethod
     def from_json(cls, declared: Any, limits: Limits | None = None) -> "Parameter":
@@ -188,13 +236,14 @@ class Parameter(BaseModel):
         updates: dict[str, object] = {}
         if self.para is not None:
             updates["para"] = self.para._with_checked_default(subject, limits)
-        if self.fields is not None:
-            updates["fields"] = tuple(each._with_checked_default(subject, limits) for each in self.fields)
+        for key in ("items", "fields"):
+            if (parts := getattr(self, key)) is not None:
+                updates[key] = tuple(each._with_checked_default(subject, limits) for each in parts)
         parameter = self.model_copy(update=updates) if updates else self
         if parameter.default is None:
             return parameter
-        if parameter.dtype == "file":
-            if not isinstance(parameter.default, str) or text_problem(parameter.default):
+        if parameter.holds_files:
+            if any(not isinstance(each, str) or text_problem(each) for each in parameter.default_paths):
                 raise InvalidParameterError(subject, "the default must be a string with the path of a file")
             return parameter
         try:
@@ -205,12 +254,18 @@ class Parameter(BaseModel):
 
     def to_json(self) -> ParameterHandle:
         """Return the declaration, without empty keys and without the default of a secret."""
-        dumped = self.model_dump(by_alias=True, exclude_none=True, exclude={"para", "fields"})
+        dumped = self.model_dump(by_alias=True, exclude_none=True, exclude={"para", "items", "fields"})
         declared = typing.cast(ParameterHandle, dumped)
         if self.para is not None:
             declared["para"] = self.para.to_json()
+        if self.items is not None:
+            declared["items"] = [each.to_json() for each in self.items]
         if self.fields is not None:
             declared["fields"] = [each.to_json() for each in self.fields]
+        if not self.nullable:
+            declared.pop("nullable")
+        if not self.computed:
+            declared.pop("computed")
         if self.values is not None:
             for option in declared["values"]:
                 if not option.get("isDefault"):
@@ -224,7 +279,21 @@ class Parameter(BaseModel):
     @property
     def takes_none(self) -> bool:
         """Whether None is a valid value."""
-        return not self.is_required and self.default is None
+        is_default = not self.is_required and self.default is None and not self.computed
+        return self.nullable or is_default or self.dtype == "any"
+
+    @property
+    def holds_files(self) -> bool:
+        """Whether its value is a file, or has files in it."""
+        parts = (self.para, *(self.items or ()), *(self.fields or ()))
+        return self.dtype == "file" or any(each.holds_files for each in parts if each is not None)
+
+    @property
+    def default_paths(self) -> list[Any]:
+        """The paths of the files that are its default."""
+        if not self.holds_files or self.default is None:
+            return []
+        return list(self.default) if isinstance(self.default, (list, tuple)) else [self.default]
 
     @functools.cached_property
     def adapters(self) -> "dict[Limits, TypeAdapter[Any]]":
@@ -232,9 +301,16 @@ class Parameter(BaseModel):
         return {}
 
     @property
-    def bounds(self) -> Range:
-        """The range, which includes every number if none is declared."""
-        return parse_range(self.range or "(,)")
+    def constraints(self) -> Constraints:
+        """What its values have to fulfil beside the dtype."""
+        bounds = parse_range(self.range or "(,)")
+        return Constraints(
+            bounds,
+            multiple_of=self.multiple_of,
+            min_length=self.min_length,
+            max_length=self.max_length,
+            pattern=self.pattern,
+        )
 
 
 def parse_parameters(declarations: Iterable[Any], limits: Limits | None = None) -> list[Parameter]:

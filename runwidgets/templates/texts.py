@@ -4,8 +4,10 @@ The form in the browser uses the same notation, so numbers are written as in Jav
 """
 
 import json
+import keyword
 import math
 import re
+import unicodedata
 from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any, TypeGuard
@@ -18,6 +20,17 @@ MAX_NAME = 255
 """Maximum number of bytes of a file name, as in common file systems."""
 PLAIN_NUMBER = 1e21
 """From this number on, JavaScript writes whole numbers with an exponent."""
+
+
+def is_identifier(name: str) -> bool:
+    """Return whether a text can name a parameter in some language: R has dots in names."""
+    is_name = name.replace(".", "_").isidentifier() and not name.startswith("__")
+    return is_name and unicodedata.normalize("NFKC", name) == name
+
+
+def is_python_name(name: str) -> bool:
+    """Return whether Python code can assign to a name."""
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def leaves_folder(path: str) -> bool:
@@ -49,6 +62,11 @@ def text_problem(text: str) -> str | None:
     return None
 
 
+def float_name(value: float) -> str:
+    """Return the name of NaN or an infinity on the wire."""
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
 def shorten(text: str) -> str:
     """Shorten a text for a message: only valid characters, at most one line."""
     text = text.encode("utf-8", "backslashreplace").decode()
@@ -72,7 +90,7 @@ def show(value: Any) -> str:
 def _show_float(value: float) -> str:
     """Return a number in JavaScript's notation."""
     if not math.isfinite(value):
-        return str(value)
+        return float_name(value)
     if value.is_integer() and abs(value) < PLAIN_NUMBER:
         return str(int(value))
     text = repr(value)

@@ -42,8 +42,8 @@ def test_an_accepted_run_is_stored_in_the_object_store_only(shared: SharedRoot, 
         shared.api,
         tmp_path,
         "print(x)",
-        parameters="import pathlib\nx: pathlib.Path",
-        **{"runwidgets": SECRET},
+        parameters="import pathlib\nx: pathlib.Path\nword: str",
+        runwidgets=SECRET,
     )
     upload = shared.api.uploads.upload_file(group_of(made), io.BytesIO(b"uploaded"), "a.txt")
     sent = arguments(x=file_argument(upload), word="psst")

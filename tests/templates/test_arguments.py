@@ -138,13 +138,14 @@ def test_a_message_is_short_and_can_be_sent() -> None:
         ({"dtype": "int", "isRequired": "yes"}, "isRequired"),
         ({"dtype": "int", "help": "a\0b"}, "NUL"),
         ({"dtype": "file", "defaultValue": 5}, "path of a file"),
-        ({"dtype": "list", "para": {"dtype": "file"}}, "cannot contain files"),
+        ({"dtype": "record", "fields": [{"name": "a", "dtype": "file"}]}, "cannot contain files"),
+        ({"dtype": "list", "para": {"dtype": "list", "para": {"dtype": "file"}}}, "cannot contain files"),
         ({"dtype": "record", "fields": [{"name": "a", "dtype": "int"}] * 2}, "two fields have the same name"),
         (
             {"dtype": "record", "fields": [{"name": "a", "dtype": "int", "defaultValue": "b"}]},
             "its default: 'b' is not a whole number",
         ),
-        ({"name": "ﬁ", "dtype": "int"}, "Python identifier"),
+        ({"name": "ﬁ", "dtype": "int"}, "identifier"),
     ],
 )
 def test_a_declaration_that_would_fail_later_is_refused_at_once(more: dict[str, Any], said: str) -> None:

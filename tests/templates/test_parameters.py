@@ -37,14 +37,28 @@ def test_a_value_that_does_not_fit_is_refused_in_words(case: dict[str, Any]) -> 
     assert refused.value.subject.startswith("x")
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("dtype", ["float", "list", "record"])
-def test_nan_and_infinity_are_refused(dtype: str, value: float) -> None:
-    """They are not JSON, at any depth."""
-    hidden: Any = {"float": value, "list": [1, [value]], "record": {"a": {"b": value}}}[dtype]
+@pytest.mark.parametrize(
+    ("value", "name"), [(math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity")]
+)
+@pytest.mark.parametrize("dtype", ["float", "list", "record", "any"])
+def test_nan_and_infinity_have_a_form_on_the_wire(dtype: str, value: float, name: str) -> None:
+    """Where a float is declared, it is their name; elsewhere that could be a text, so it is tagged."""
+    tagged = {"type": "$float", "value": name}
+    given: Any = {"float": value, "list": [1, [value]], "record": {"a": {"b": value}}, "any": value}[dtype]
+    stored: Any = {"float": name, "list": [1, [tagged]], "record": {"a": {"b": tagged}}, "any": tagged}[dtype]
+    parameter = Parameter.from_json({"name": "x", "dtype": dtype})
 
-    with pytest.raises(InvalidArgumentError, match="not a finite number"):
-        cast(Parameter.from_json({"name": "x", "dtype": dtype}), hidden)
+    assert cast(parameter, given) == stored
+    assert cast(parameter, stored) == stored
+    assert cast(parameter, coerce_mapping({"x": given})[0]["value"]) == stored
+
+
+@pytest.mark.parametrize("dtype", ["int", "bool", "string", "date", "datetime", "file"])
+def test_nan_is_a_value_of_no_other_type(dtype: str) -> None:
+    """A text of that name is another value."""
+    for value in (math.nan, {"type": "$float", "value": "NaN"}):
+        with pytest.raises(InvalidArgumentError, match="x: "):
+            cast(Parameter.from_json({"name": "x", "dtype": dtype}), value)
 
 
 def test_deep_and_long_values_are_refused_without_recursion() -> None:
@@ -75,15 +89,26 @@ def test_a_fault_deep_inside_is_named_by_its_path() -> None:
 @pytest.mark.parametrize(
     ("declared", "said"),
     [
-        ({"name": "class", "dtype": "int"}, "Python identifier and not a keyword"),
-        ({"name": "__x__", "dtype": "int"}, "Python identifier and not a keyword"),
-        ({"name": "a b", "dtype": "int"}, "Python identifier and not a keyword"),
+        ({"name": "__x__", "dtype": "int"}, "it must be an identifier"),
+        ({"name": "a b", "dtype": "int"}, "it must be an identifier"),
+        ({"name": "x", "dtype": "int", "multipleOf": 0}, "greater than 0"),
+        (
+            {"name": "x", "dtype": "list", "multipleOf": 2},
+            "multipleOf: only a parameter of dtype int or float",
+        ),
+        ({"name": "x", "dtype": "string", "minLength": 3, "maxLength": 2}, "minLength: it is greater"),
+        ({"name": "x", "dtype": "string", "pattern": "("}, "is not a regular expression"),
+        ({"name": "x", "dtype": "int", "pattern": "a"}, "pattern: only a parameter of dtype string"),
+        ({"name": "x", "dtype": "int", "computed": True, "defaultValue": 1}, "computed: "),
         ({"name": "x", "dtype": "integer"}, "dtype: 'integer' is not one of"),
         ({"name": "x"}, "dtype is missing"),
         ({"name": "x", "dtype": "int", "defaultValue": "a"}, "its default: 'a' is not a whole number"),
         ({"name": "x", "dtype": "int", "range": "5"}, "range: '5' is invalid"),
         ({"name": "x", "dtype": "int", "range": "[5,1]"}, "in the wrong order"),
-        ({"name": "x", "dtype": "string", "range": "[1,5]"}, "only numbers may have it"),
+        (
+            {"name": "x", "dtype": "string", "range": "[1,5]"},
+            "only a parameter of dtype int or float may have it",
+        ),
         ({"name": "x", "dtype": "select"}, "a select requires them"),
         ({"name": "x", "dtype": "file", "target": "../x"}, "inside the working folder"),
         ({"name": "x", "dtype": "int", "colour": 1}, "there is no field 'colour'"),
@@ -121,12 +146,19 @@ def test_names_are_unique_and_not_too_many() -> None:
 
 
 def test_python_values_become_json_or_are_refused() -> None:
-    """NumPy scalars, arrays, paths, dates and tuples have a JSON form; a set has none."""
-    values = {"a": np.float64(0.5), "b": np.arange(2), "c": Path("x"), "d": (1, 2), "e": range(2)}
+    """NumPy scalars, arrays, paths, dates, tuples and sets have a JSON form; other objects have none."""
+    values = {
+        "a": np.float64(0.5),
+        "b": np.arange(2),
+        "c": Path("x"),
+        "d": (1, 2),
+        "e": range(2),
+        "f": {2, 1},
+    }
 
     given = {each["name"]: each["value"] for each in coerce_mapping(values)}
 
-    assert given == {"a": 0.5, "b": [0, 1], "c": "x", "d": [1, 2], "e": [0, 1]}
-    for value in ({1}, float("nan"), object()):
+    assert given == {"a": 0.5, "b": [0, 1], "c": "x", "d": [1, 2], "e": [0, 1], "f": [1, 2]}
+    for value in (object(), 1j, b"x"):
         with pytest.raises(InvalidArgumentError, match="x"):
             coerce_mapping({"x": value})

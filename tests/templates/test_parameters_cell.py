@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from runwidgets.errors import InvalidTemplateError
+from runwidgets.templates.cells.python_cell import read_signature
 from runwidgets.templates.parameters import parse_parameters
-from runwidgets.templates.parameters_cell import read_signature
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,73 @@ def test_a_literal_type_is_a_choice() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["x = os.getcwd()", "x = y + 1", "import os", "def f(): pass", "x, y = 1, 2", "__x = 1", "x += 1"]
+    "line",
+    [
+        "import os",
+        "def f(): pass",
+        "class A: pass",
+        "__x = 1",
+        "x += 1",
+        "for x in range(3): y = x",
+        "a.b = 1",
+        "x = 1\ndel x",
+        "X: TypeAlias = int",
+    ],
 )
-def test_a_computed_name_is_not_a_parameter(line: str) -> None:
-    """It depends on the parameters, so it cannot be given."""
+def test_what_is_no_assignment_of_a_value_declares_nothing(line: str) -> None:
+    """Modules, functions, and what only statements inside of others assign are not asked for."""
     assert read_signature(line).parameters == []
+
+
+@pytest.mark.parametrize(
+    ("source", "dtype", "shown"),
+    [
+        ("x = 24*60*60", "any", "24*60*60"),
+        ("x = os.environ.get('A', 'b')", "any", "os.environ.get('A', 'b')"),
+        ("x = f'{y}.csv'", "any", "f'{y}.csv'"),
+        ("y = 1\nx = y", "any", "y"),
+        ("x: int = os.cpu_count()", "int", "os.cpu_count()"),
+        ("x = f()  # type: float", "float", "f()"),
+        ("x: int = 1\nx = f(x)", "int", "f(x)"),
+        ("x: int = 1\nx += 1", "int", "x += 1"),
+        ("x = 1\nif y:\n    x = 2", "any", "if y: x = 2"),
+        ("x = [1]\nx.append(2)", "any", "x.append(2)"),
+        ("x = {'a': 1}\nx['b'] = 2", "any", "x['b'] = 2"),
+        ("x, *y = 1, 2, 3", "any", "x, *y = 1, 2, 3"),
+        ("x = [\n  a,\n  b,\n]", "any", "[ a, b, ]"),
+        ("x = " + "+".join("a" * 300), "any", "+".join("a" * 300)[:199] + "…"),
+    ],
+)
+def test_a_computed_value_makes_an_optional_parameter_that_shows_its_code(
+    source: str, dtype: str, shown: str
+) -> None:
+    """If it is not given, the notebook computes it; so it has no default."""
+    parameter = next(each for each in read_signature(source).parameters if each["name"] == "x")
+
+    assert (parameter["dtype"], parameter["computed"], parameter["source"]) == (dtype, True, shown)
+    assert not parse_parameters([parameter])[0].is_required
+    assert "x" not in read_signature(source).assigned
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = 'a'\nprint(x.upper())",
+        "x = [1]\nprint(len(x), x.index(1))",
+        "x = 1\ny = [x for x in range(3)]",
+        "x, y = 1, 2",
+    ],
+)
+def test_what_only_reads_a_value_does_not_change_its_default(source: str) -> None:
+    """Methods that change nothing, and variables of comprehensions."""
+    assert read_signature(source).assigned["x"] is not None
 
 
 def test_magics_are_skipped_and_nothing_is_executed() -> None:
     """IPython syntax is ignored, and code is only parsed."""
     source = "%matplotlib inline\n!touch nothing\nx = 1\ny = __import__('os').abort()"
 
-    assert [each["name"] for each in read_signature(source).parameters] == ["x"]
+    assert [each["name"] for each in read_signature(source).parameters] == ["x", "y"]
 
 
 def test_a_syntax_error_is_named_by_its_line() -> None:

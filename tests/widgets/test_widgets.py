@@ -177,7 +177,7 @@ def test_a_form_takes_the_arguments_of_an_earlier_run(api: Api, folder: Path) ->
 
     form = rw.RunForm(path, api=api, arguments=run)
 
-    assert form.arguments == {"x": "021"}
+    assert form.arguments == {"x": 21}
     run.wait()
 
 

@@ -50,6 +50,8 @@ class _Client(OutputClient):
 
     _is_leaving = False
     """Whether a cell asked the kernel to end, which is then of no use any more."""
+    prelude = ""
+    """Code that is executed before the first cell, unseen."""
 
     def execute(self, **options: Any) -> NotebookNode:
         """Execute the cells on the kernel and end it; send nothing more to a dead kernel."""
@@ -110,6 +112,8 @@ class _Client(OutputClient):
     async def _execute_cells(self) -> None:
         """Execute the cells until one fails or ends the run, or a stop is requested."""
         recorder = self.recorder
+        if self.prelude:
+            await self._execute_unseen(self.prelude)
         secrets_index = _after_parameters(self.nb.cells) if recorder.secrets else None
         if secrets_index == -1:
             await self._assign_secrets()
@@ -188,10 +192,14 @@ class _Client(OutputClient):
         self.recorder.stop.request(Outcome.failed(RunReason.TIMEOUT, message))
 
     async def _assign_secrets(self) -> None:
-        """Assign the secret parameters, outside every cell and history."""
-        assert self.kc is not None
+        """Assign the secret parameters."""
         for _, code in self.recorder.secrets:
-            await self.async_wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
+            await self._execute_unseen(code)
+
+    async def _execute_unseen(self, code: str) -> None:
+        """Execute code outside every cell and history."""
+        assert self.kc is not None
+        await self.async_wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
 
 
 class RunwidgetsEngine(Engine):
@@ -212,7 +220,7 @@ class RunwidgetsEngine(Engine):
         recorder : Recorder
             Provides the limits and receives reports; its `failure` tells what failed.
         **options
-            ``kernel``, the `Kernel` to execute on.
+            ``kernel``, the `Kernel` to execute on; ``prelude``, code that is executed before the first cell.
 
         Returns
         -------
@@ -244,7 +252,9 @@ class RunwidgetsEngine(Engine):
         cls, nb_man: NotebookExecutionManager, kernel_name: str, **options: Any
     ) -> NotebookNode:
         """Execute with our client; called by `execute_notebook`."""
-        executed: NotebookNode = _Client(nb_man, options["recorder"], options["kernel"]).execute()
+        client = _Client(nb_man, options["recorder"], options["kernel"])
+        client.prelude = options["prelude"]
+        executed: NotebookNode = client.execute()
         return executed
 
 

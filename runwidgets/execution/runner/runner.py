@@ -21,7 +21,6 @@ from nbformat import NotebookNode
 from papermill.engines import papermill_engines
 from papermill.execute import remove_error_markers
 from papermill.parameterize import parameterize_notebook
-from papermill.translators import translate_parameters
 from papermill.version import version as papermill_version
 
 from runwidgets.errors import VersionMismatchError, describe
@@ -36,7 +35,7 @@ from runwidgets.execution.runner.results import collect_results, empty_folder, p
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
-from runwidgets.schema import FoundResult, JsonValue, RunDescription, RunReason
+from runwidgets.schema import FoundResult, JsonValue, RunDescription, RunnerTemplate, RunReason
 from runwidgets.states import RunState
 from runwidgets.store.files.layout import (
     ENVIRONMENT,
@@ -49,7 +48,12 @@ from runwidgets.store.files.layout import (
     WORKDIR,
 )
 from runwidgets.store.files.run_directories import read_description
-from runwidgets.templates.parameters_cell import construct
+from runwidgets.templates.cells.reading import INJECTED_TAG
+from runwidgets.templates.injection import append_constructions, injected_code, split_values
+from runwidgets.templates.scalars import untag_floats
+from runwidgets.templates.translators import register_translators
+
+register_translators()
 
 CANCELED = Outcome(RunState.CANCELED, RunReason.CANCELED, ["the run was cancelled"])
 Launch = Callable[[str, Path, Path, str], Kernel]
@@ -158,9 +162,9 @@ def _execute(
 ) -> None:
     """Parameterise and execute the template; a failing cell or kernel raises `RunFailedError`."""
     template, config = description["template"], description["config"]
-    name, language = template["kernelName"], template["language"]
+    name = template["kernelName"]
     cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
-    secrets = _read_secrets(folder / SECRETS, name, language)
+    secrets = _read_secrets(folder / SECRETS, template)
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)
     try:
@@ -184,7 +188,12 @@ def _execute(
     timer = _start_timer(config.get("timeout"), stop)
     try:
         papermill_engines.execute_notebook_with_engine(
-            ENGINE, notebook, kernel_name=name, recorder=recorder, kernel=kernel
+            ENGINE,
+            notebook,
+            kernel_name=name,
+            recorder=recorder,
+            kernel=kernel,
+            prelude=template["prelude"],
         )
     finally:
         if timer is not None:
@@ -197,16 +206,7 @@ def _execute(
 def _parameterise(folder: Path, description: RunDescription) -> NotebookNode:
     """Return the template with the values of the run."""
     template, values = description["template"], description["values"]
-    notebook = read_stored((folder / TEMPLATE).read_bytes())
-    if values:
-        notebook = parameterize_notebook(
-            notebook,
-            values,
-            kernel_name=template["kernelName"],
-            language=template["language"],
-            engine_name=ENGINE,
-        )
-        _construct(notebook, values, template["constructors"])
+    notebook = _inject(read_stored((folder / TEMPLATE).read_bytes()), template, values)
     notebook.metadata.papermill["input_path"] = template["name"]
     notebook.metadata.papermill["output_path"] = OUTPUT
     if (folder / ENVIRONMENT).exists():
@@ -214,6 +214,35 @@ def _parameterise(folder: Path, description: RunDescription) -> NotebookNode:
         notebook.metadata["runwidgets"] = nbformat.from_dict({"environment": environment})
     unmarked: NotebookNode = remove_error_markers(notebook)
     return unmarked
+
+
+def _inject(
+    notebook: NotebookNode, template: RunnerTemplate, values: Mapping[str, JsonValue]
+) -> NotebookNode:
+    """Return a notebook with values injected by papermill after the first parameters cell, or as it does.
+
+    The values of a further parameters cell follow that cell, which would overwrite them otherwise.
+    """
+    first, *later = split_values(template, values)
+    if first:
+        notebook = parameterize_notebook(
+            notebook,
+            untag_floats(first),
+            kernel_name=template["kernelName"],
+            language=template["language"],
+            engine_name=ENGINE,
+        )
+        injected = next(cell for cell in notebook.cells if INJECTED_TAG in cell.metadata.get("tags", []))
+        injected.source = append_constructions(injected.source, template["constructions"], first)
+    for cell_id, own in zip(template["injections"], later, strict=True):
+        if own:
+            metadata = nbformat.from_dict({"tags": [INJECTED_TAG], "papermill": {}})
+            cell = nbformat.v4.new_code_cell(injected_code(template, own), metadata=metadata)
+            at = next(at for at, each in enumerate(notebook.cells) if each.id == cell_id)
+            notebook.cells.insert(at + 1, cell)
+    if values:
+        notebook.metadata.papermill["parameters"] = nbformat.from_dict(dict(values))
+    return notebook
 
 
 def read_stored(content: bytes) -> NotebookNode:
@@ -244,14 +273,6 @@ def read_stored(content: bytes) -> NotebookNode:
     return notebook
 
 
-def _construct(notebook: NotebookNode, values: Mapping[str, JsonValue], constructors: dict[str, str]) -> None:
-    """Construct the objects that the notebook annotated: papermill injects JSON only."""
-    lines = [line for name, kind in constructors.items() if name in values for line in construct(name, kind)]
-    for cell in notebook.cells if lines else ():
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.source = "\n".join([cell.source.rstrip("\n"), *dict.fromkeys(lines), ""])
-
-
 def _start_timer(limit: float | None, stop: Stop) -> threading.Timer | None:
     if not limit:
         return None
@@ -269,13 +290,13 @@ def _end_with(keeper: int, stop: Stop) -> None:
     kill_descendants()
 
 
-def _read_secrets(path: Path, kernel: str, language: str) -> list[tuple[str, str]]:
+def _read_secrets(path: Path, template: RunnerTemplate) -> list[tuple[str, str]]:
     """Read the secret arguments; return each value and the code that assigns it."""
     if not path.exists():
         return []
-    values = json.loads(path.read_text("utf-8"))
+    values: dict[str, JsonValue] = json.loads(path.read_text("utf-8"))
     return [
-        (str(value), translate_parameters(kernel, language, {name: value}, ""))
+        (str(untag_floats(value)), injected_code(template, {name: value}, ""))
         for name, value in values.items()
     ]
 

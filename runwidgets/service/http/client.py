@@ -14,6 +14,7 @@ from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError, fro
 from runwidgets.schema import UploadHandle
 from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.route import NOT_GIVEN, P, R, Route, RouteArgument
+from runwidgets.templates.scalars import tag_floats
 from runwidgets.templates.texts import is_list_of_texts, text_problem
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -83,7 +84,7 @@ class HttpClient:
         body = {name: value for name, value in values.items() if value is not None}
         content = None
         if route.body:
-            content = json.dumps(body, default=_not_json).encode()
+            content = _to_json(body)
         with self.our_errors():
             response = self.client.request(
                 route.verb,
@@ -219,6 +220,14 @@ def _query_text(argument: RouteArgument, value: object) -> str:
     if text in NOT_GIVEN:
         raise InvalidArgumentError(argument.wire_name, f"{text!r} is not a value")
     return text
+
+
+def _to_json(body: dict[str, object]) -> bytes:
+    """Return a body as JSON; NaN and infinity, which JSON does not have, are tagged."""
+    try:
+        return json.dumps(body, default=_not_json, allow_nan=False).encode()
+    except ValueError:
+        return json.dumps(tag_floats(body), default=_not_json).encode()
 
 
 def _not_json(value: object) -> object:

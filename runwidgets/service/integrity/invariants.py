@@ -12,18 +12,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import nbformat
-from papermill.translators import translate_parameters
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.limits import Limits
-from runwidgets.schema import RUN_FORMAT, RunDescription
+from runwidgets.schema import RUN_FORMAT, JsonValue, RunDescription
 from runwidgets.service.integrity.run_state import ObservedRun
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
 from runwidgets.store.files.layout import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
-from runwidgets.templates.arguments import check_arguments, file_reference
+from runwidgets.templates.arguments import check_arguments, file_references, replace_files, tag_values
+from runwidgets.templates.injection import injected_code, split_values
 from runwidgets.templates.parameters import parse_parameters
-from runwidgets.templates.parameters_cell import construct
 
 PROCESS_GRACE = 5.0
 """Seconds after the end of a run within which its processes must end."""
@@ -269,7 +268,7 @@ def is_reproducible(run: ObservedRun) -> Problems:
     tagged = [
         cell for cell in run.notebook["cells"] if "injected-parameters" in cell["metadata"].get("tags", [])
     ]
-    if [_source(cell) for cell in tagged] != [_inject(description)]:
+    if [_source(cell) for cell in tagged] != _inject(description):
         yield f"its arguments do not reproduce the injected cell of its {OUTPUT}"
 
 
@@ -292,7 +291,7 @@ RULES: dict[int, Callable[[ObservedRun], Problems]] = {
 """The rule of each invariant. Number 12 is checked by `doctor`, because a deleted run has no row."""
 
 
-def _values(run: ObservedRun, description: RunDescription) -> dict[str, object]:
+def _values(run: ObservedRun, description: RunDescription) -> dict[str, JsonValue]:
     """Return the values for the recorded arguments, without those of secrets, which are not recorded."""
     parameters = [
         each
@@ -303,25 +302,25 @@ def _values(run: ObservedRun, description: RunDescription) -> dict[str, object]:
     ]
     visible_names = {each.name for each in parameters}
     arguments = [each for each in run.run["arguments"] if each["name"] in visible_names]
-    values = check_arguments(parameters, arguments, lambda _: True, Limits.from_json(description["limits"]))
+    template = run.version["template"]
+    values = check_arguments(
+        parameters,
+        arguments,
+        lambda _: True,
+        Limits.from_json(description["limits"]),
+        is_open=template["isOpen"],
+    )
     paths = {each["fileId"]: each["path"] for each in description["files"]}
     for name, value in values.items():
-        if (reference := file_reference(value)) is not None:
-            values[name] = str(PurePosixPath(paths[reference["fileId"]]))
-    return {**run.version["template"]["defaults"], **values}
+        placed = [str(PurePosixPath(paths[each["fileId"]])) for each in file_references(value)]
+        values[name] = replace_files(value, iter(placed))
+    return tag_values(parameters, {**template["defaults"], **values})
 
 
-def _inject(description: RunDescription) -> str:
-    """Return the cell that papermill and runwidgets generate for the values."""
+def _inject(description: RunDescription) -> list[str]:
+    """Return the cells that papermill and runwidgets generate for the values."""
     template, values = description["template"], description["values"]
-    code: str = translate_parameters(template["kernelName"], template["language"], values, "Parameters")
-    lines = [
-        line
-        for name, kind in template["constructors"].items()
-        if name in values
-        for line in construct(name, kind)
-    ]
-    return "\n".join([code.rstrip("\n"), *dict.fromkeys(lines), ""]) if lines else code
+    return [injected_code(template, each) for each in split_values(template, values) if each]
 
 
 def _source(cell: nbformat.NotebookNode) -> str:

@@ -151,7 +151,10 @@ class Templates:
                 "results": template.results,
                 "defaults": template.defaults,
                 "imports": template.imports,
-                "constructors": template.constructors,
+                "constructions": template.constructions,
+                "injections": template.injections,
+                "prelude": template.prelude,
+                "isOpen": template.is_open,
             },
         }
         return template, version, new_fingerprint

@@ -24,7 +24,18 @@ export type ReasonName =
   | 'sweep_stopped'
   | 'pruned'
   | 'internal_error';
-export type Dtype = 'int' | 'float' | 'bool' | 'string' | 'select' | 'list' | 'record' | 'file' | 'date' | 'datetime';
+export type Dtype =
+  | 'int'
+  | 'float'
+  | 'bool'
+  | 'string'
+  | 'select'
+  | 'list'
+  | 'record'
+  | 'file'
+  | 'date'
+  | 'datetime'
+  | 'any';
 
 // -- parameters --------------------------------------------------------------------------------------
 
@@ -43,9 +54,17 @@ export interface ParameterHandle {
   help?: string;
   defaultValue?: JsonValue;
   group?: string;
+  nullable?: boolean;
+  computed?: boolean;
+  source?: string;
   range?: string;
+  multipleOf?: number;
+  minLength?: number;
+  maxLength?: number;
+  pattern?: string;
   values?: SelectChoice[];
   para?: ParameterHandle;
+  items?: ParameterHandle[];
   fields?: ParameterHandle[];
   target?: string;
   secret?: boolean;
@@ -87,6 +106,7 @@ export interface WorkflowHandle {
   description?: string;
   parameters: ParameterHandle[];
   parameterGroups?: ParameterGroup[];
+  warnings?: string[];
   groups: GroupReference[];
 }
 

@@ -24,7 +24,6 @@ from runwidgets.failpoints import reach
 from runwidgets.schema import (
     RUN_FORMAT,
     Argument,
-    FileArgument,
     JsonValue,
     PlacedUpload,
     RunConfig,
@@ -38,11 +37,22 @@ from runwidgets.service.local.submission.sweep_results import RUNS_PARAMETER, Sw
 from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace
 from runwidgets.store.files.layout import upload_key
 from runwidgets.store.files.run_directories import NewRunDirectory
-from runwidgets.templates.arguments import check_arguments, file_reference
+from runwidgets.templates.arguments import check_arguments, file_references, replace_files, tag_values
+from runwidgets.templates.injection import check_translatable
 from runwidgets.templates.parameters import Parameter, cast, parse_parameters
 
 MASK = "***"
-RUNNER_KEYS = ("name", "folder", "kernelName", "language", "outputs", "constructors", "imports")
+RUNNER_KEYS = (
+    "name",
+    "folder",
+    "kernelName",
+    "language",
+    "outputs",
+    "constructions",
+    "injections",
+    "prelude",
+    "imports",
+)
 """The parts of a template that a runner needs."""
 
 
@@ -155,8 +165,13 @@ class Submission:
 
     def prepare(self, arguments: list[Argument]) -> PreparedRun:
         """Check the arguments of a run; see `RunService.start_run` for the order and the errors."""
+        template = self.version.template
         values = check_arguments(
-            self._parameters, arguments, lambda file_id: file_id in self._uploads, self._components.limits
+            self._parameters,
+            arguments,
+            lambda file_id: file_id in self._uploads,
+            self._components.limits,
+            is_open=template["isOpen"],
         )
         files, plain_values = self._assign_targets(values)
         sources: dict[str, str] = {}
@@ -165,15 +180,17 @@ class Submission:
             files, sources = files + self._sweep_results.files, self._sweep_results.sources
         run_id = uuid.uuid4().hex
         recorded_arguments: list[Argument] = [
-            {"name": each["name"], "value": MASK if each["name"] in self._secret_names else each["value"]}
-            for each in arguments
+            {"name": name, "value": MASK if name in self._secret_names else value}
+            for name, value in values.items()
         ]
-        secrets = {name: plain_values[name] for name in plain_values if name in self._secret_names}
+        check_translatable(template, plain_values)
+        tagged_values = tag_values(self._parameters, {**template["defaults"], **plain_values})
+        secrets = {name: value for name, value in tagged_values.items() if name in self._secret_names}
         public_values = {name: value for name, value in plain_values.items() if name not in secrets}
         description: RunDescription = {
             "id": run_id,
             "arguments": recorded_arguments,
-            "values": {**self.version.template["defaults"], **public_values},
+            "values": {name: value for name, value in tagged_values.items() if name not in secrets},
             "files": files,
             "fingerprint": None if secrets or sources else self._fingerprint(public_values, files),
             **self._shared_description,
@@ -216,16 +233,14 @@ class Submission:
             reach("accepted")
 
     def _assign_targets(
-        self, values: Mapping[str, JsonValue | FileArgument]
+        self, values: Mapping[str, JsonValue]
     ) -> tuple[list[PlacedUpload], dict[str, JsonValue]]:
         """Return the target of each uploaded argument, and the values with paths in place of files."""
         files: list[PlacedUpload] = []
         plain_values: dict[str, JsonValue] = {}
         for name, value in values.items():
-            reference = file_reference(value)
-            if reference is None:
-                plain_values[name] = typing.cast(JsonValue, value)
-            else:
+            paths = []
+            for reference in file_references(value):
                 upload = self._uploads[reference["fileId"]]
                 target = reference.get("targetPath") or upload.name
                 if target.endswith("/"):
@@ -233,7 +248,8 @@ class Submission:
                 files.append(
                     {"fileId": upload.id, "path": target, "sha256": upload.sha256, "size": upload.size}
                 )
-                plain_values[name] = str(PurePath(target))
+                paths.append(str(PurePath(target)))
+            plain_values[name] = replace_files(value, iter(paths))
         return files, plain_values
 
     def _fingerprint(self, values: Mapping[str, JsonValue], files: list[PlacedUpload]) -> str:

@@ -1,0 +1,1 @@
+"""What the parameters cells of notebooks declare, read without executing them."""

@@ -89,6 +89,7 @@ anything: list = []
 record: dict = {}
 day: datetime.date = datetime.date(2024, 1, 1)
 moment: datetime.datetime | None = None
+layer: dict | None = None
 secret: str = ""
 """
 DECLARED = {

@@ -170,7 +170,7 @@ def test_the_results_of_a_sweep_are_the_files_of_a_run(shared: SharedRoot, tmp_p
 
 def test_secrets_of_runs_that_never_start_are_removed(shared: SharedRoot, tmp_path: Path) -> None:
     """A single run and the runs of a sweep are cancelled."""
-    made = workflow(shared.api, tmp_path, "1", runwidgets=SECRET)
+    made = workflow(shared.api, tmp_path, "1", parameters="word: str", runwidgets=SECRET)
     run_id = shared.api.runs.start_run(group_of(made), arguments(word="psst"))["id"]
     points = [arguments(word=word) for word in ("one", "two")]
     sweep_id = shared.api.sweeps.start_sweep(group_of(made), points)["id"]

@@ -102,7 +102,7 @@ def test_a_run_whose_runner_is_alive_here_is_not_fetched(shared: SharedRoot, tmp
 
 def test_secrets_are_removed_from_the_store_at_the_last_attempt(shared: SharedRoot, tmp_path: Path) -> None:
     """Earlier attempts keep them for the next one."""
-    made = workflow(shared.api, tmp_path, "1", runwidgets=SECRET)
+    made = workflow(shared.api, tmp_path, "1", parameters="word: str", runwidgets=SECRET)
     sent = arguments(word="psst")
     run_id = shared.api.runs.start_run(group_of(made), sent, {"retries": 1})["id"]
     shared.staging.fetch(run_id, 0)

@@ -11,7 +11,7 @@ from runwidgets.record import progress, record
 
 if TYPE_CHECKING:
     from runwidgets.client.connect import Api, connect, leaderboard, run, sweep
-    from runwidgets.client.optimize import optimize
+    from runwidgets.client.optimize import Search, optimize
     from runwidgets.client.run import Run
     from runwidgets.client.sweep import Sweep
     from runwidgets.spaces.distributions import choice, geomspace, integers, linspace, loguniform, uniform
@@ -33,6 +33,7 @@ __all__ = [
     "RunForm",
     "RunTable",
     "RunView",
+    "Search",
     "Space",
     "Sweep",
     "SweepView",
@@ -63,6 +64,7 @@ _MODULES = {
     "RunForm": "widgets.form",
     "RunTable": "widgets.table",
     "RunView": "widgets.run",
+    "Search": "client.optimize",
     "Space": "spaces.space",
     "Sweep": "client.sweep",
     "SweepView": "widgets.sweep",

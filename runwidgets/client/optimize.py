@@ -1,41 +1,45 @@
 """Optimisation: Optuna suggests points, the runs of a sweep evaluate them.
 
-The sweep holds everything that a search knows, so a search that was killed can be resumed from its stored
-runs: ended points are reported to a new study, active ones are waited for, and no point is repeated.
+The sweep holds everything that a search knows, so a search that was interrupted or killed can be resumed from
+its stored runs: ended points are reported to the study, interrupted ones are executed again, active ones are
+waited for, and no point is repeated. What comes next is what would have come without the interruption.
 """
 
 import os
+import secrets
 import threading
-import warnings
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from runwidgets.client.connect import connect
-from runwidgets.client.run import Run, read_state
-from runwidgets.client.submit import default_group, make_arguments, open_workflow
-from runwidgets.client.sweep import Direction, Sweep, is_number
-from runwidgets.errors import InvalidArgumentError, InvalidRunStateError
-from runwidgets.schema import Argument, JsonValue, RunEvent, RunReason, SweepConfig
-from runwidgets.service.contracts.api import Api
-from runwidgets.spaces.distributions import (
-    Choice,
-    Distribution,
-    Integers,
-    LogUniform,
-    Uniform,
-    is_several,
-    list_values,
+from runwidgets.client.run import Run
+from runwidgets.client.search.limits import SearchEnd, SearchLimits, StopAfter, read_limits
+from runwidgets.client.search.objectives import find_front, read_objectives
+from runwidgets.client.search.plan import SearchPlan, read_plan
+from runwidgets.client.search.starter import Starter, read_descriptor
+from runwidgets.client.submit import default_group, open_workflow
+from runwidgets.client.sweep import Sweep
+from runwidgets.errors import InvalidArgumentError, InvalidRunStateError, ServiceUnavailableError
+from runwidgets.schema import (
+    Direction,
+    Objective,
+    RunEvent,
+    SearchConfig,
+    SweepConfig,
 )
-from runwidgets.states import TERMINAL, RunState
+from runwidgets.service.contracts.api import Api
 
 if TYPE_CHECKING:
     import optuna
     import pandas
-    from optuna.distributions import BaseDistribution
 
-MAX_FAILED = 5
-"""Failed runs after which the search gives up, if no run has succeeded."""
+    from runwidgets.client.search.searcher import Searcher
+
+
+RANDOM_SEED_BITS = 31
+"""Bits of a seed that is chosen at random."""
 
 
 class Search:
@@ -47,13 +51,20 @@ class Search:
         The sweep of the search; pass its id to `optimize` to resume the search.
     study : optuna.Study
         Optuna's study of the trials.
+    objectives : dict
+        The direction of each objective, by metric.
+    end : SearchEnd
+        Why the search ended.
     """
 
-    def __init__(self, sweep: Sweep, study: "optuna.Study", objective: str, direction: Direction) -> None:
+    def __init__(
+        self, sweep: Sweep, study: "optuna.Study", objectives: Sequence[Objective], end: SearchEnd
+    ) -> None:
         self.sweep = sweep
         self.study = study
-        self._objective = objective
-        self._direction = direction
+        self.objectives: dict[str, Direction] = {each["metric"]: each["direction"] for each in objectives}
+        self.end = end
+        self._objectives = objectives
 
     @property
     def best(self) -> Run:
@@ -62,16 +73,37 @@ class Search:
         Raises
         ------
         InvalidArgumentError
-            No run recorded the objective.
+            No run recorded the objective, or there are several objectives.
         """
-        return self.sweep.best(self._objective, self._direction)
+        if len(self.objectives) > 1:
+            problem = f"a search for {len(self.objectives)} objectives has no single best run"
+            raise InvalidArgumentError("best", problem, "use its front")
+        ((metric, direction),) = self.objectives.items()
+        return self.sweep.best(metric, direction)
+
+    @property
+    def front(self) -> list[Run]:
+        """The best runs, in the order of their points: the Pareto front.
+
+        A run belongs to it if no other run is better in one objective and not worse in the others. With one
+        objective, these are the runs with the best value.
+        """
+        rows = find_front(self.sweep.points(), self._objectives)
+        return [Run(self.sweep.api, row["id"]) for row in rows]
 
     def to_frame(self) -> "pandas.DataFrame":
-        """Return a row per trial; see `Sweep.to_frame`."""
-        return self.sweep.to_frame()
+        """Return a row per trial, as `Sweep.to_frame`, with a last column ``best``.
+
+        It says whether the run belongs to the front. Its name is ``search.best`` if a parameter or a metric
+        is named ``best``.
+        """
+        best = {row["number"] for row in find_front(self.sweep.points(), self._objectives)}
+        frame = self.sweep.to_frame()
+        name = "search.best" if "best" in frame.columns else "best"
+        return frame.assign(**{name: [number in best for number in frame.index]})
 
     def __repr__(self) -> str:
-        return f"Search({self.sweep.id!r}, {len(self.study.trials)} trials)"
+        return f"Search({self.sweep.id!r}, {len(self.study.trials)} trials, ended: {self.end.value})"
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, object]:
         return {**self.sweep._repr_mimebundle_(**options), "text/plain": repr(self)}
@@ -82,13 +114,16 @@ def optimize(
     arguments: Mapping[str, object] | None = None,
     /,
     *,
-    objective: str,
-    direction: Direction = "minimize",
+    objective: str | Sequence[str] | Mapping[str, Direction],
+    direction: Direction | Sequence[Direction] = "minimize",
     n_trials: int = 50,
     parallel: int | None = None,
+    stop_after: StopAfter | None = None,
+    enqueue: Sequence[Mapping[str, object]] = (),
     seed: int | None = None,
     sampler: "optuna.samplers.BaseSampler | None" = None,
     pruner: "optuna.pruners.BasePruner | None" = None,
+    storage: "str | optuna.storages.BaseStorage | None" = None,
     name: str | None = None,
     resume: str | bool = False,
     api: Api | None = None,
@@ -96,11 +131,12 @@ def optimize(
     config: SweepConfig | None = None,
     **kwargs: object,
 ) -> Search:
-    """Search for the arguments with the best value of a metric; wait until all trials have ended.
+    """Search for the arguments with the best value of one or several metrics, and wait until the end.
 
-    Each trial is a run of one sweep. A trial whose run fails, or does not record the metric, counts as
-    failed. With a pruner, every recorded value of the metric is a step, and runs that are not promising are
-    cancelled. An interrupt ends the search and cancels its active runs.
+    Each trial is a run of one sweep, and no point is tried twice. A trial whose run fails, or does not record
+    a finite number for each objective, counts as failed. With a pruner, every recorded value of the metric is
+    a step, and runs that are not promising are cancelled. An interrupt ends the search and cancels its active
+    runs, which are executed again when the search is resumed.
 
     Parameters
     ----------
@@ -108,20 +144,27 @@ def optimize(
         Path of a notebook, or the id of a workflow.
     arguments : mapping, optional
         Like the keywords, for parameters whose names are options of this function.
-    objective : str
-        Name of the metric.
-    direction : {"minimize", "maximize"}
-        Whether the least or the greatest value is the best.
+    objective : str, list of str, or mapping
+        Name of the metric, or of several; a mapping gives the direction of each.
+    direction : {"minimize", "maximize"}, or list of these
+        Whether the least or the greatest value is the best: for all metrics, or for each.
     n_trials : int
         Number of trials, including those of the search that is resumed.
     parallel : int, optional
         Runs that execute at once; None for the number of CPUs of this machine.
+    stop_after : dict, optional
+        When to propose no further trials: ``trials``, a number of trials without a gain, or ``seconds``, or
+        both; see `StopAfter`.
+    enqueue : list of mapping, optional
+        Points to try first; the sampler chooses the values of searched parameters that they lack.
     seed : int, optional
-        Seed of the sampler; None for a random seed.
+        Seed of the sampler; None for a random seed, or that of the search that is resumed.
     sampler, pruner : optional
         Optuna's sampler and pruner; None for the tree-structured Parzen estimator and no pruning.
+    storage : str or optuna.storages.BaseStorage, optional
+        Where Optuna's study is stored, such as ``"sqlite:///study.db"``; None for memory.
     name : str, optional
-        Display name of the sweep.
+        Display name of the sweep, and name of the study.
     resume : str or bool, optional
         Id of the sweep of an earlier search to continue: no trial of it is lost or repeated. True for the
         latest sweep with this name, or a new one if there is none.
@@ -138,14 +181,15 @@ def optimize(
     Returns
     -------
     Search
-        With the ``best`` run, the ``sweep`` and the ``study``.
+        With the ``best`` run or the ``front``, the ``sweep`` and the ``study``.
 
     Raises
     ------
     ImportError
         Optuna is not installed: ``pip install runwidgets[optuna]``.
     InvalidArgumentError
-        No parameter is to be searched, or the first run to succeed did not record the metric.
+        No parameter is to be searched, an option is invalid, the search that is resumed had another space or
+        other objectives, or the first runs to succeed did not record the metric.
     InvalidRunStateError
         All of the first runs failed.
     RunWidgetsError
@@ -157,215 +201,69 @@ def optimize(
     >>> found.best.arguments  # doctest: +SKIP
     {'lr': 0.0123}
     """
-    import optuna
+    from runwidgets.client.search.searcher import Searcher
+    from runwidgets.client.search.study import discarding, make_sampler, open_study, set_owner
 
-    values = {**(arguments or {}), **kwargs}
-    space = {key: make_distribution(key, each) for key, each in values.items() if _is_searched(each)}
-    if not space:
-        problem = "no parameter is to be searched"
-        raise InvalidArgumentError("space", problem, "give one such as lr=rw.uniform(0, 1)")
-    if isinstance(n_trials, bool) or not isinstance(n_trials, int) or n_trials < 1:
-        raise InvalidArgumentError("n_trials", f"{n_trials!r}", "give a whole number, at least 1")
+    objectives = read_objectives(objective, direction)
+    plan = read_plan({**(arguments or {}), **kwargs}, objectives, enqueue)
+    limits = read_limits(n_trials, os.cpu_count() or 1 if parallel is None else parallel, stop_after)
+    if pruner is not None and len(objectives) > 1:
+        raise InvalidArgumentError("pruner", "a search for several objectives cannot prune", "omit it")
     service = api or connect()
     workflow = open_workflow(service, source)
-    group_id = group or default_group(workflow)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        used_sampler = sampler or optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    study = optuna.create_study(
-        direction=direction, sampler=used_sampler, pruner=pruner or optuna.pruners.NopPruner()
-    )
-    fixed = {key: each for key, each in values.items() if key not in space}
-
-    def to_arguments(points: list[dict[str, JsonValue]]) -> list[list[Argument]]:
-        return make_arguments(service, group_id, workflow, [{**fixed, **point} for point in points])
-
-    searcher = Searcher(study, space, objective)
+    starter = Starter(service, workflow, group or default_group(workflow), plan)
     last_seq = service.events.last_event()
-    earlier = _find(service, group_id, name) if resume is True else resume or None
-    if earlier is None:
-        count = min(n_trials, parallel or os.cpu_count() or 1)
-        started = service.sweeps.start_sweep(group_id, to_arguments(searcher.ask(count)), config, name)
-        sweep = Sweep(service, started)
-        searcher.assign_runs([row["id"] for row in sweep.points()])
-    else:
-        sweep = Sweep(service, earlier)
-        searcher.adopt(sweep)
-    with _cancelling(sweep):
-        limit = parallel or os.cpu_count() or 1
-        stop = threading.Event()
-        events = service.events.follow_events(last_seq, sweep_id=sweep.id, stop=stop)
-        try:
-            while True:
-                points = searcher.ask(min(limit - searcher.active_count, n_trials - searcher.trial_count))
-                if points:
-                    added = service.sweeps.add_points(sweep.id, to_arguments(points))
-                    searcher.assign_runs([each["id"] for each in added["runs"]])
-                if not searcher.active_count:
-                    return Search(sweep, study, objective, direction)
-                searcher.on_event(next(events), service)
-        finally:
-            stop.set()
+    earlier = _find(service, starter.group_id, name) if resume is True else resume or None
+    sweep = None if earlier is None else Sweep(service, earlier)
+    search = _describe(plan, seed, name) if sweep is None else _continue(plan, seed, sweep)
+    rows = [] if sweep is None else starter.resume(sweep)
+    point_sampler = make_sampler(plan.space, search["seed"], sampler)
+    study = open_study(search, point_sampler, pruner, storage=storage, sweep_id=earlier)
+    searcher = Searcher(service, study, plan)
+    if sweep is None:
+        with discarding(study):
+            points = searcher.ask(min(limits.n_trials, limits.parallel))
+            sweep = starter.start(points, {**(config or {}), "search": search}, name)
+    set_owner(study, sweep.id)
+    with _cancelling(sweep), _following(sweep, last_seq) as events:
+        if earlier is None:
+            searcher.assign_runs([read_descriptor(row) for row in sweep.points()])
+        else:
+            searcher.adopt(rows)
+        end = _search(starter, searcher, limits, events)
+    return Search(sweep, study, objectives, end)
 
 
-class Searcher:
-    """The mapping between runs and Optuna's trials; reports the results of runs to the study.
-
-    Parameters
-    ----------
-    study : optuna.Study
-        Suggests points, and is told their values.
-    space : mapping of str to optuna distribution
-        The distribution of each searched parameter.
-    objective : str
-        Name of the metric.
-    """
-
-    def __init__(
-        self, study: "optuna.Study", space: Mapping[str, "BaseDistribution"], objective: str
-    ) -> None:
-        self._study = study
-        self._space = dict(space)
-        self._objective = objective
-        self._new_trials: list[optuna.Trial] = []
-        self._active: dict[str, optuna.Trial] = {}
-        self._steps: dict[str, int] = {}
-        self._successes = 0
-        self._failures: list[str] = []
-        self.trial_count = 0
-        """Number of trials so far, including ended ones."""
-        self._is_exhausted = False
-        study.stop = self._exhaust  # type: ignore[method-assign]
-
-    @property
-    def active_count(self) -> int:
-        """Trials whose runs have not ended."""
-        return len(self._active)
-
-    def ask(self, count: int) -> list[dict[str, JsonValue]]:
-        """Return the searched arguments of new trials; pass the ids of their runs to `begun`.
-
-        Returns fewer than `count` if the sampler has no further point.
-        """
-        wanted = 0 if self._is_exhausted else count
-        self._new_trials = [self._study.ask(self._space) for _ in range(wanted)]
-        self.trial_count += len(self._new_trials)
-        return [trial.params for trial in self._new_trials]
-
-    def assign_runs(self, run_ids: list[str]) -> None:
-        """Assign runs to the trials that were asked for last, in the same order."""
-        self._active.update(zip(run_ids, self._new_trials, strict=True))
-
-    def adopt(self, sweep: Sweep) -> None:
-        """Adopt the points of an earlier search, and report the ended ones to the study."""
-        for row in sweep.points():
-            known = {name: row["arguments"][name] for name in self._space if name in row["arguments"]}
-            self._study.enqueue_trial(known)
-            self.ask(1)
-            self.assign_runs([row["id"]])
-            if read_state(row["state"]) in TERMINAL:
-                self._end(row["id"], row["state"], row["metrics"], row["reason"], row["message"] or "")
-
-    def on_event(self, event: RunEvent, api: Api) -> None:
-        """Report an event of the sweep to the study: an intermediate value, or the end of a run."""
-        run_id = event["runId"]
-        trial = self._active.get(run_id)
-        if trial is None:
-            return
-        if event["kind"] == "metric":
-            if (data := event["data"])["name"] == self._objective:
-                self._report(run_id, trial, data.get("points") or [[None, data["value"]]], api)
-        elif event["kind"] == "deleted":
-            self._end(run_id, RunState.CANCELED.value, {}, None, "it was deleted")
-        elif event["kind"] == "state" and read_state(event["data"]["state"]) in TERMINAL:
-            handle = api.runs.get_run(run_id)
-            messages = handle.get("messages") or [""]
-            metrics, reason = handle.get("metrics", {}), handle.get("reason")
-            self._end(run_id, handle["state"], metrics, reason, messages[0])
-
-    def _report(self, run_id: str, trial: "optuna.Trial", points: list[list[JsonValue]], api: Api) -> None:
-        """Report intermediate values to the trial, with the recorded steps if those increase from 0."""
-        for given_step, value in points:
-            if not is_number(value):
-                continue
-            step = self._steps.get(run_id, -1) + 1
-            if is_number(given_step) and given_step == int(given_step) and given_step >= step:
-                step = int(given_step)
-            self._steps[run_id] = step
-            trial.report(float(value), step)
-        if trial.should_prune():
-            self._prune(run_id, api, self._steps[run_id])
-
-    def _exhaust(self) -> None:
-        """Stop asking for points; a sampler calls this when it has no further point.
-
-        Optuna's own `Study.stop` works only inside `Study.optimize`.
-        """
-        self._is_exhausted = True
-
-    def _prune(self, run_id: str, api: Api, step: int) -> None:
-        try:
-            api.runs.prune_run(run_id, f"pruned: it was not promising at step {step}")
-        except InvalidRunStateError:
-            return  # the run has just ended; its own event reports the result
-
-    def _end(
-        self, run_id: str, state: str, metrics: Mapping[str, JsonValue], reason: str | None, message: str
-    ) -> None:
-        """Tell the study the result of a trial.
-
-        Raises
-        ------
-        InvalidArgumentError
-            The run succeeded without the objective, and no run before it recorded one.
-        InvalidRunStateError
-            No run has succeeded, and the maximum number of runs has failed.
-        """
-        from optuna.trial import TrialState
-
-        trial = self._active.pop(run_id)
-        value = metrics.get(self._objective)
-        if state == RunState.SUCCESS.value and is_number(value):
-            self._successes += 1
-            self._study.tell(trial, float(value))
-            return
-        is_pruned = reason == RunReason.PRUNED.value
-        self._study.tell(trial, state=TrialState.PRUNED if is_pruned else TrialState.FAIL)
-        if is_pruned or self._successes:
-            return
-        if state == RunState.SUCCESS.value:
-            known = ", ".join(sorted(metrics)) or "nothing"
-            raise InvalidArgumentError(
-                self._objective, f"run {run_id} did not record it", f"it recorded {known}"
-            )
-        self._failures.append(message)
-        if len(self._failures) >= MAX_FAILED:
-            raise InvalidRunStateError("search", f"the first {MAX_FAILED} runs all failed", message)
+def _search(
+    starter: Starter, searcher: "Searcher", limits: SearchLimits, events: Iterator[RunEvent]
+) -> SearchEnd:
+    """Start runs and report their results until the search ends; return why it has ended."""
+    begun = time.monotonic()
+    while True:
+        end = limits.find_end(searcher, time.monotonic() - begun)
+        free = min(limits.parallel - searcher.active_count, limits.n_trials - searcher.trial_count)
+        points = searcher.ask(free) if end is None else []
+        if points:
+            searcher.assign_runs(starter.add(points))
+        elif not searcher.active_count:
+            return end or SearchEnd.EXHAUSTED
+        else:
+            searcher.on_event(next(events))
 
 
-def make_distribution(name: str, values: object) -> "BaseDistribution":
-    """Return Optuna's distribution for the values given for a parameter.
+def _describe(plan: SearchPlan, seed: int | None, name: str | None) -> SearchConfig:
+    """Return the description of a new search."""
+    used_seed = secrets.randbits(RANDOM_SEED_BITS) if seed is None else seed
+    return plan.describe(used_seed, name or f"search-{secrets.token_hex(4)}")
 
-    Raises
-    ------
-    InvalidArgumentError
-        Optuna cannot choose from these values.
-    """
-    from optuna import distributions
 
-    if isinstance(values, (Uniform, LogUniform)):
-        return distributions.FloatDistribution(values.low, values.high, log=isinstance(values, LogUniform))
-    if isinstance(values, Integers):
-        return distributions.IntDistribution(values.low, values.high, log=values.log, step=values.step)
-    choices = values.values if isinstance(values, Choice) else list_values(name, values)
-    allowed: list[bool | int | float | str | None] = []
-    for value in choices:
-        if value is not None and not isinstance(value, (bool, int, float, str)):
-            raise InvalidArgumentError(
-                name, f"{value!r:.80} cannot be chosen", "give numbers, text, True or None"
-            )
-        allowed.append(value)
-    return distributions.CategoricalDistribution(allowed)
+def _continue(plan: SearchPlan, seed: int | None, sweep: Sweep) -> SearchConfig:
+    """Return the description of a search that is resumed."""
+    earlier = sweep.handle["config"].get("search")
+    if earlier is None:  # a sweep that was started otherwise
+        return _describe(plan, seed, sweep.name)
+    plan.check_unchanged(earlier)
+    return earlier if seed is None else {**earlier, "seed": seed}
 
 
 def _find(api: Api, group_id: str, name: str | None) -> str | None:
@@ -376,16 +274,26 @@ def _find(api: Api, group_id: str, name: str | None) -> str | None:
     return sweep_ids[-1] if sweep_ids else None
 
 
-def _is_searched(value: object) -> bool:
-    return isinstance(value, Distribution) or is_several(value)
+@contextmanager
+def _following(sweep: Sweep, after: int) -> Iterator[Iterator[RunEvent]]:
+    """Follow the events of a sweep after one that was seen."""
+    stop = threading.Event()
+    try:
+        yield sweep.api.events.follow_events(after, sweep_id=sweep.id, stop=stop)
+    finally:
+        stop.set()
 
 
 @contextmanager
 def _cancelling(sweep: Sweep) -> Iterator[None]:
-    """Cancel the active runs when the search ends early."""
+    """Cancel the active runs when the search ends early; they are executed again when it is resumed."""
     try:
         yield
     except BaseException:
-        with suppress(InvalidRunStateError):  # all of its runs have ended
-            sweep.cancel("the search was ended")
+        nothing_to_cancel = (
+            InvalidRunStateError,
+            ServiceUnavailableError,
+        )  # all have ended, or it is not there
+        with suppress(*nothing_to_cancel):
+            sweep.api.sweeps.cancel_sweep(sweep.id, "the search was interrupted", interrupted=True)
         raise

@@ -1,18 +1,18 @@
 """A live sweep: many runs as one object in code, a card in a notebook."""
 
 import asyncio
-import math
 import os
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Literal, TypeGuard
+from typing import TYPE_CHECKING
 
 from runwidgets.client.as_completed import AsCompleted, read_points
 from runwidgets.client.dataframes import make_frame
+from runwidgets.client.metrics import is_number
 from runwidgets.client.run import Run
 from runwidgets.client.submit import start_notebook_run
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownFileError
 from runwidgets.report import Pictures, sweep_html
-from runwidgets.schema import PointRow, RunConfig, StateCounts, SweepHandle
+from runwidgets.schema import Direction, PointRow, RunConfig, StateCounts, SweepHandle
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import RunState
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 SWEEP_TYPE = "application/vnd.runwidgets.sweep+json"
 MAX_PICTURES = 60
 """Maximum number of pictures in a grid."""
-
-Direction = Literal["minimize", "maximize"]
 
 
 class Sweep:
@@ -373,8 +371,3 @@ class Sweep:
         handle = self._last_known()
         saved = {"sweep_id": self.id, "name": handle["name"], "counts": handle["counts"]}
         return {SWEEP_TYPE: saved, "text/plain": repr(self), "text/html": sweep_html(handle)}
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Return whether a metric is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

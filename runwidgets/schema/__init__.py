@@ -29,8 +29,14 @@ from runwidgets.schema.catalog import (
     WorkflowHandle,
     WorkflowList,
 )
-from runwidgets.schema.config import RunConfig, SweepConfig
-from runwidgets.schema.enums import CANCELED_REASONS, EventKind, RunReason, SweepOnError
+from runwidgets.schema.config import Direction, Objective, RunConfig, SearchConfig, SweepConfig
+from runwidgets.schema.enums import (
+    CANCELED_REASONS,
+    INTERRUPTED_REASONS,
+    EventKind,
+    RunReason,
+    SweepOnError,
+)
 from runwidgets.schema.events import (
     DeletedEvent,
     Deletion,
@@ -106,6 +112,7 @@ from runwidgets.schema.sweeps import AddedPoint, StateCounts, SweepAddition, Swe
 
 __all__ = [
     "CANCELED_REASONS",
+    "INTERRUPTED_REASONS",
     "RUN_FORMAT",
     "AddedPoint",
     "Argument",
@@ -114,6 +121,7 @@ __all__ = [
     "Declared",
     "DeletedEvent",
     "Deletion",
+    "Direction",
     "Dtype",
     "ErrorBody",
     "EventData",
@@ -143,6 +151,7 @@ __all__ = [
     "MetricDeclaration",
     "MetricEvent",
     "MetricRecord",
+    "Objective",
     "OutputDeclaration",
     "ParameterDeclaration",
     "ParameterGroup",
@@ -172,6 +181,7 @@ __all__ = [
     "RunSeries",
     "RunTemplate",
     "RunnerTemplate",
+    "SearchConfig",
     "SelectChoice",
     "Series",
     "SeriesValue",

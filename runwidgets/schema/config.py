@@ -1,8 +1,10 @@
 """Configs of runs and sweeps; their keys are written as in Python."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
+
+from runwidgets.schema.json_value import JsonValue
 
 
 class RunConfig(TypedDict, total=False):
@@ -28,6 +30,31 @@ class RunConfig(TypedDict, total=False):
     """Idempotency key: a second start with the same key in the same group returns the result of the first."""
 
 
+Direction: TypeAlias = Literal["minimize", "maximize"]
+"""Whether the least or the greatest value of a metric is the best."""
+
+
+class Objective(TypedDict):
+    """A metric that a search optimises."""
+
+    metric: str
+    direction: Direction
+    """Whether the least or the greatest value is the best."""
+
+
+class SearchConfig(TypedDict):
+    """What a search looks for, and where; stored with its sweep, so that it can be resumed."""
+
+    objectives: list[Objective]
+    """At least one; with several, the best runs are those of the Pareto front."""
+    space: dict[str, JsonValue]
+    """The distribution of each searched parameter."""
+    seed: int
+    """Seed of its sampler."""
+    study: NotRequired[str]
+    """Name of Optuna's study."""
+
+
 class SweepConfig(RunConfig, total=False):
     """Settings of the runs of a sweep, and of the sweep."""
 
@@ -39,3 +66,5 @@ class SweepConfig(RunConfig, total=False):
     """Number of its runs that may execute at once, at least 1."""
     priority: int
     """-100 to 100; runs with a higher priority are claimed first."""
+    search: SearchConfig
+    """The search that the sweep belongs to, if there is one."""

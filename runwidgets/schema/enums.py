@@ -44,13 +44,15 @@ class RunReason(str, Enum):
     """Another run of the sweep failed, and the sweep stops at the first failure."""
     PRUNED = "pruned"
     """A search cancelled the run, because it was not promising."""
+    SEARCH_INTERRUPTED = "search_interrupted"
+    """The search of the run was interrupted; the run is executed again when the search is resumed."""
     INTERNAL_ERROR = "internal_error"
     """An error of this software."""
 
 
-CANCELED_REASONS = frozenset(
-    {RunReason.CANCELED, RunReason.SHUTDOWN, RunReason.SWEEP_STOPPED, RunReason.PRUNED}
-)
+INTERRUPTED_REASONS = frozenset({RunReason.SEARCH_INTERRUPTED, RunReason.SHUTDOWN})
+"""Reasons of CANCELED runs that say nothing about the run; a search that is resumed executes them again."""
+CANCELED_REASONS = INTERRUPTED_REASONS | {RunReason.CANCELED, RunReason.SWEEP_STOPPED, RunReason.PRUNED}
 """Reasons of CANCELED runs; all others belong to ERROR."""
 
 

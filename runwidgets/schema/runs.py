@@ -30,6 +30,7 @@ ReasonName: TypeAlias = Literal[
     "shutdown",
     "sweep_stopped",
     "pruned",
+    "search_interrupted",
     "internal_error",
 ]
 """A `RunReason` as text."""

@@ -40,6 +40,7 @@ from tests.builders import (
 
 RECORD = "import runwidgets\nrunwidgets.record('double', x * 2)"
 FAIL = "assert x != 2"
+SEARCH = {"objectives": [{"metric": "double", "direction": "minimize"}], "space": {"x": {}}, "seed": 1}
 
 
 def grid(*values: Any) -> list[list[Json]]:
@@ -139,12 +140,26 @@ class TestStart:
             {"key": ""},
             {"timeout": -1},
             {"speed": 1},
+            {"search": True},
+            {"search": {"objectives": [], "space": {}, "seed": 1}},
+            {"search": {**SEARCH, "objectives": [{"metric": "double", "direction": "best"}]}},
+            {"search": {**SEARCH, "space": []}},
+            {"search": {**SEARCH, "seed": "1"}},
+            {"search": {**SEARCH, "study": "\0"}},
+            {"search": {**SEARCH, "speed": 1}},
         ],
     )
     def test_an_invalid_setting_is_refused(self, api: Api, group: str, config: Any) -> None:
         """The error names the setting of the sweep or of its runs."""
         with pytest.raises(InvalidArgumentError, match=f"config.{next(iter(config))}"):
             api.sweeps.start_sweep(group, grid(1), config)
+
+    def test_a_sweep_knows_its_search(self, api: Api, group: str) -> None:
+        """The handle has it, and it is no setting of the runs."""
+        sweep = api.sweeps.start_sweep(group, grid(1), {"search": {**SEARCH, "study": "s"}})
+
+        assert done(api, sweep["id"])["config"] == {"search": {**SEARCH, "study": "s"}}
+        assert api.runs.get_run(points(api, sweep["id"])[0]["id"])["config"] == {}
 
     def test_two_starts_with_one_key_are_one_sweep(self, api: Api, group: str) -> None:
         """A repeated request starts only one sweep."""
@@ -427,6 +442,40 @@ class TestStop:
         assert api.runs.get_run(before[1]["id"])["state"] == "ERROR"
         with pytest.raises(InvalidRunStateError, match="no run of it failed"):
             api.sweeps.rerun_failed(sweep["id"])
+
+    def test_chosen_points_are_rerun(self, api: Api, group: str) -> None:
+        """The others keep their runs. A point whose run did not fail is refused."""
+        sweep = api.sweeps.start_sweep(group, grid(2, 1, 2))
+        done(api, sweep["id"])
+        before = points(api, sweep["id"])
+
+        api.sweeps.rerun_failed(sweep["id"], [3])
+
+        done(api, sweep["id"])
+        after = points(api, sweep["id"])
+        assert after[:2] == before[:2] and after[2]["id"] != before[2]["id"]
+        with pytest.raises(
+            InvalidRunStateError, match="the run of point 2 did not fail and was not cancelled"
+        ):
+            api.sweeps.rerun_failed(sweep["id"], [1, 2])
+        for numbers in ([], [True], ["1"], 3):
+            with pytest.raises(InvalidArgumentError, match="numbers: it must be a list of numbers of points"):
+                api.sweeps.rerun_failed(sweep["id"], numbers)
+        assert points(api, sweep["id"]) == after
+
+    def test_the_runs_of_an_interrupted_search_say_so(self, api: Api, folder: Path) -> None:
+        """Those that ended before keep their state."""
+        group = group_of(
+            workflow(
+                api, folder, f"if x == 2:\n    {SLEEP.replace(chr(10), chr(10) + '    ')}", parameters="x = 1"
+            )
+        )
+        sweep = api.sweeps.start_sweep(group, grid(1, 2), {"parallel": 1})
+        wait_until(lambda: states(api, sweep["id"]), lambda seen: seen[0] == "SUCCESS")
+
+        api.sweeps.cancel_sweep(sweep["id"], "the search was interrupted", interrupted=True)
+
+        assert [row["reason"] for row in points(api, sweep["id"])] == [None, "search_interrupted"]
 
 
 def test_a_follower_of_a_sweep_sees_its_runs_and_no_others(api: Api, group: str) -> None:

@@ -56,7 +56,8 @@ class SweepService(ABC):
             template and the same values, if there is one; not possible with secret values), ``parallel``
             (the number of runs of the sweep that may execute at once, at least 1), ``priority`` (-100 to
             100, default 0; higher is claimed first), and ``key``, an idempotency key: the second call with
-            the same key in the same group returns the sweep of the first.
+            the same key in the same group returns the sweep of the first; ``search``, a `SearchConfig` that
+            `runwidgets.optimize` stores.
         name : str, optional
             Display name; None to name the sweep after its varied parameters.
 
@@ -202,7 +203,11 @@ class SweepService(ABC):
 
     @abstractmethod
     def cancel_sweep(
-        self, sweep_id: str, reason: str | None = None, pending_only: bool = False
+        self,
+        sweep_id: str,
+        reason: str | None = None,
+        pending_only: bool = False,
+        interrupted: bool = False,
     ) -> SweepHandle:
         """Stop the active runs of a sweep, all at once.
 
@@ -214,6 +219,9 @@ class SweepService(ABC):
             Kept in the ``messages`` of the runs.
         pending_only : bool, optional
             Whether to cancel only the waiting runs and let those that are RUNNING continue.
+        interrupted : bool, optional
+            Whether a search was interrupted, which executes the runs again when it is resumed; their
+            ``reason`` is then ``search_interrupted``.
 
         Returns
         -------
@@ -261,7 +269,7 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def rerun_failed(self, sweep_id: str) -> SweepHandle:
+    def rerun_failed(self, sweep_id: str, numbers: list[int] | None = None) -> SweepHandle:
         """Give each point whose run ended in ERROR or CANCELED a new run, with the current template.
 
         Either all such points get one, or none. The earlier runs stay in the group.
@@ -270,6 +278,8 @@ class SweepService(ABC):
         ----------
         sweep_id : str
             The sweep; its active runs continue.
+        numbers : list of int, optional
+            Numbers of the points, at least one; None for all whose run failed or was cancelled.
 
         Returns
         -------
@@ -283,7 +293,10 @@ class SweepService(ABC):
         UnauthorizedAccessError
             The user is not a member of the sweep's group.
         InvalidRunStateError
-            No run of the sweep failed or was cancelled, or a concurrent call came first.
+            No run of the sweep failed or was cancelled, a named point has another run, or a concurrent call
+            came first.
+        InvalidArgumentError
+            The numbers are not a list of whole numbers.
         ConstraintViolationError
             The template has changed and no longer accepts the arguments, or an argument was secret and not
             stored.

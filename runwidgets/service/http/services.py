@@ -141,20 +141,28 @@ class RemoteSweepService(SweepService):
         return self._client.call(sweeps.ADD_POINTS, sweep_id=sweep_id, arguments=arguments)
 
     def cancel_sweep(
-        self, sweep_id: str, reason: str | None = None, pending_only: bool = False
+        self,
+        sweep_id: str,
+        reason: str | None = None,
+        pending_only: bool = False,
+        interrupted: bool = False,
     ) -> SweepHandle:
         """Stop the active runs of a sweep; see `SweepService`."""
         return self._client.call(
-            sweeps.CANCEL_SWEEP, sweep_id=sweep_id, reason=reason, pending_only=pending_only
+            sweeps.CANCEL_SWEEP,
+            sweep_id=sweep_id,
+            reason=reason,
+            pending_only=pending_only,
+            interrupted=interrupted,
         )
 
     def pause_sweep(self, sweep_id: str, paused: bool = True) -> SweepHandle:
         """Hold back the waiting runs of a sweep, or release them; see `SweepService`."""
         return self._client.call(sweeps.PAUSE_SWEEP, sweep_id=sweep_id, paused=paused)
 
-    def rerun_failed(self, sweep_id: str) -> SweepHandle:
+    def rerun_failed(self, sweep_id: str, numbers: list[int] | None = None) -> SweepHandle:
         """Give each point that failed a new run; see `SweepService`."""
-        return self._client.call(sweeps.RERUN_FAILED, sweep_id=sweep_id)
+        return self._client.call(sweeps.RERUN_FAILED, sweep_id=sweep_id, numbers=numbers)
 
     def delete_sweep(self, sweep_id: str) -> SweepHandle:
         """Remove a sweep with the runs that it started; see `SweepService`."""

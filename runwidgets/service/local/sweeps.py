@@ -15,6 +15,7 @@ from runwidgets.schema import (
     Argument,
     JsonValue,
     RunConfig,
+    RunReason,
     StateCounts,
     SweepAddition,
     SweepConfig,
@@ -28,12 +29,12 @@ from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
 from runwidgets.service.local.submission.config import check_config
 from runwidgets.service.local.submission.submission import PreparedRun, Submission, refuse_lost_secrets
-from runwidgets.service.local.validation import check_flag, check_name, check_text
+from runwidgets.service.local.validation import check_flag, check_name, check_search, check_text
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.columns import NewSweep, RunRow
 from runwidgets.store.database.sweeps import Point, SweepRow
 
-SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "key")
+SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "search", "key")
 """Settings of a sweep that do not belong to its runs."""
 MAX_PRIORITY = 100
 """Greatest absolute value of a priority."""
@@ -147,7 +148,11 @@ class LocalSweepService(SweepService):
         return {"sweep": self._handle(row, group), "runs": new_runs}
 
     def cancel_sweep(
-        self, sweep_id: str, reason: str | None = None, pending_only: bool = False
+        self,
+        sweep_id: str,
+        reason: str | None = None,
+        pending_only: bool = False,
+        interrupted: bool = False,
     ) -> SweepHandle:
         """Stop the active runs of a sweep; see `SweepService`."""
         components = self._components
@@ -155,7 +160,9 @@ class LocalSweepService(SweepService):
         message = "the sweep was cancelled"
         if reason is not None:
             message = check_text("reason", reason, components.limits.string_size) or message
-        canceled = components.sweeps.cancel(sweep_id, message, check_flag("pendingOnly", pending_only))
+        is_interrupted = check_flag("interrupted", interrupted)
+        why = RunReason.SEARCH_INTERRUPTED if is_interrupted else RunReason.CANCELED
+        canceled = components.sweeps.cancel(sweep_id, why, message, check_flag("pendingOnly", pending_only))
         reach("cancelled")
         handle = self._handle(row, group)
         if not canceled and handle["isDone"]:
@@ -174,21 +181,20 @@ class LocalSweepService(SweepService):
             self._backend.submit(waiting.id)
         return self._handle(row, group)
 
-    def rerun_failed(self, sweep_id: str) -> SweepHandle:
+    def rerun_failed(self, sweep_id: str, numbers: list[int] | None = None) -> SweepHandle:
         """Give each point that failed a new run; see `SweepService`."""
         components = self._components
         row, group = self._sweep(sweep_id)
-        failed = components.sweeps.get_failed(sweep_id)
-        if not failed:
-            raise InvalidRunStateError(f"sweep {sweep_id}", "no run of it failed or was cancelled")
+        failed = _select_failed(components.sweeps.get_failed(sweep_id), numbers, f"sweep {sweep_id}")
         components.runs.check_queue_limit(len(failed), components.limits.queue)
         versions = {each.version_id: components.catalog.get_version(each.version_id) for each in failed}
         for each in failed:
             refuse_lost_secrets(each, versions[each.version_id], group)
         sweep_config, run_config = split_config(row.config)
         submission = self._submission(sweep_id, group.id, sweep_config, run_config)
-        numbers = [each.number for each in failed]
-        prepared = self._prepare_all(submission, [each.arguments for each in failed], numbers)
+        prepared = self._prepare_all(
+            submission, [each.arguments for each in failed], [each.number for each in failed]
+        )
         replaced = [(each.number, each.id, run.row["id"]) for each, run in zip(failed, prepared, strict=True)]
         with submission.create_directories(prepared):
             components.sweeps.replace(
@@ -300,6 +306,23 @@ class LocalSweepService(SweepService):
         return sweep_handle(row, group, self._components.sweeps.count([row.id])[row.id])
 
 
+def _select_failed(failed: Sequence[Row[Any]], numbers: object, subject: str) -> Sequence[Row[Any]]:
+    """Return the failed points with the given numbers, or all of them for None."""
+    if numbers is None:
+        if not failed:
+            raise InvalidRunStateError(subject, "no run of it failed or was cancelled")
+        return failed
+    if not isinstance(numbers, list) or not numbers or not all(type(each) is int for each in numbers):
+        raise InvalidArgumentError("numbers", "it must be a list of numbers of points", "such as [1, 5]")
+    known = {each.number: each for each in failed}
+    for number in numbers:
+        if number not in known:
+            raise InvalidRunStateError(
+                subject, f"the run of point {number} did not fail and was not cancelled"
+            )
+    return [known[number] for number in sorted(set(numbers))]
+
+
 def sweep_handle(row: SweepRow, group: Row[Any], counts: StateCounts) -> SweepHandle:
     """Return the handle of a sweep; see `SweepService`."""
     handle: SweepHandle = {
@@ -342,6 +365,8 @@ def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
         check_config({"key": sweep_config["key"]}, "config")
     if sweep_config.get("on_error", SweepOnError.CONTINUE) not in [each.value for each in SweepOnError]:
         raise InvalidArgumentError("config.on_error", "it must be 'continue' or 'stop'")
+    if "search" in sweep_config:
+        check_search(sweep_config["search"])
     if not isinstance(sweep_config.get("reuse", False), bool):
         raise InvalidArgumentError("config.reuse", "it must be true or false")
     for name, minimum, maximum in (("parallel", 1, 10_000), ("priority", -MAX_PRIORITY, MAX_PRIORITY)):

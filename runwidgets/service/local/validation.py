@@ -1,5 +1,6 @@
 """Validation of what callers pass: numbers, texts, names, identifiers."""
 
+import json
 import re
 import uuid
 from pathlib import PurePath
@@ -10,6 +11,7 @@ from runwidgets.errors import (
     InvalidArgumentError,
 )
 from runwidgets.limits import Limits
+from runwidgets.schema import Objective, SearchConfig
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.templates.texts import is_list_of_texts, text_problem
 
@@ -159,3 +161,32 @@ def check_file_name(name: str, limits: Limits) -> None:
         raise InvalidArgumentError(
             "name", f"it must have at most {limits.name_length} bytes of printable characters"
         )
+
+
+def check_search(search: Any) -> None:
+    """Check the description of a search that a sweep belongs to.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The value is not a `SearchConfig`, or holds text that cannot be stored.
+    """
+    keys = set(SearchConfig.__annotations__)
+    where = "config.search"
+    if not isinstance(search, dict) or not set(search) - {"study"} == keys - {"study"}:
+        raise InvalidArgumentError(where, f"it must be an object with {', '.join(sorted(keys))}")
+    objectives = search["objectives"]
+    if not isinstance(objectives, list) or not objectives or not all(map(_is_objective, objectives)):
+        raise InvalidArgumentError(
+            f"{where}.objectives", 'it must be a list such as [{"metric": "loss", "direction": "minimize"}]'
+        )
+    for name, kind in (("space", dict), ("seed", int), ("study", str)):
+        if not isinstance(search.get(name, kind()), kind):
+            raise InvalidArgumentError(f"{where}.{name}", f"it must be of type {kind.__name__}")
+    if problem := text_problem(json.dumps(search, ensure_ascii=False).replace("\\u0000", "\0")):
+        raise InvalidArgumentError(where, problem)
+
+
+def _is_objective(value: Any) -> bool:
+    is_whole = isinstance(value, dict) and set(value) == set(Objective.__annotations__)
+    return is_whole and isinstance(value["metric"], str) and value["direction"] in ("minimize", "maximize")

@@ -40,6 +40,7 @@ CANCEL_SWEEP = Route(
     body=(
         RouteArgument("reason", "reason"),
         RouteArgument("pendingOnly", "pending_only", "flag"),
+        RouteArgument("interrupted", "interrupted", "flag"),
     ),
 )
 
@@ -95,5 +96,6 @@ RERUN_FAILED = Route(
     lambda api: api.sweeps.rerun_failed,
     action="execute",
     path=(SWEEP,),
+    body=(RouteArgument("numbers", "numbers", "any"),),
     status=201,
 )

@@ -235,13 +235,15 @@ class Sweeps:
                     successes[row.fingerprint] = row
         return successes
 
-    def cancel(self, sweep_id: str, message: str, pending_only: bool) -> Sequence[RunRow]:
+    def cancel(self, sweep_id: str, reason: RunReason, message: str, pending_only: bool) -> Sequence[RunRow]:
         """Cancel the active runs that a sweep started, all of them or none.
 
         Parameters
         ----------
         sweep_id : str
             The sweep.
+        reason : RunReason
+            Why they are cancelled.
         message : str
             The message for users.
         pending_only : bool
@@ -256,7 +258,7 @@ class Sweeps:
         if pending_only:
             condition &= runs.c.state == RunState.PENDING.value
         with self._database.write() as connection:
-            return cancel_runs(connection, condition, RunReason.CANCELED, message)
+            return cancel_runs(connection, condition, reason, message)
 
     def pause(self, sweep_id: str, is_paused: bool) -> tuple[SweepRow, RunRow | None]:
         """Hold back the waiting runs of a sweep, or release them.

@@ -23,6 +23,7 @@ export type ReasonName =
   | 'shutdown'
   | 'sweep_stopped'
   | 'pruned'
+  | 'search_interrupted'
   | 'internal_error';
 export type Dtype =
   | 'int'

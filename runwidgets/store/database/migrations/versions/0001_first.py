@@ -168,14 +168,15 @@ def upgrade() -> None:
             name=op.f("ck_runs_unsuccessful_has_a_reason"),
         ),
         sa.CheckConstraint(
-            "(state = 'CANCELED') = (reason IN ('canceled', 'pruned', 'shutdown', 'sweep_stopped'))",
+            "(state = 'CANCELED') = "
+            "(reason IN ('canceled', 'pruned', 'search_interrupted', 'shutdown', 'sweep_stopped'))",
             name=op.f("ck_runs_reason_fits_the_state"),
         ),
         sa.CheckConstraint(
             "reason IN ('canceled', 'cell_error', 'file_error', 'internal_error', 'kernel_died', "
             "'kernel_not_started', 'no_reply', 'out_of_memory', 'outputs_missing', 'pruned', "
-            "'results_too_large', 'runner_died', 'runner_not_started', 'shutdown', 'storage_full', "
-            "'sweep_stopped', 'timeout', 'version_mismatch', 'worker_failed', 'worker_lost')",
+            "'results_too_large', 'runner_died', 'runner_not_started', 'search_interrupted', 'shutdown', "
+            "'storage_full', 'sweep_stopped', 'timeout', 'version_mismatch', 'worker_failed', 'worker_lost')",
             name=op.f("ck_runs_reason_is_known"),
         ),
         sa.ForeignKeyConstraint(

@@ -79,6 +79,7 @@ class ObjectStore:
             (
                 StoredObject(path[begin:], int(info["size"]), time_of_object(info))
                 for path, info in found.items()
+                if info["type"] != "directory"  # s3fs: an empty prefix that got its first object meanwhile
             ),
             key=lambda each: each.key,
         )

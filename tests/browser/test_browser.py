@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.axe import violations
 from tests.browser.conftest import NOTEBOOKS, Lab, set_theme
 from tests.builders import SLEEP, ended, group_of, wait_until, write_notebook
+from tests.conftest import free_port
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -35,13 +35,6 @@ def press(page: Page, key: str, role: str, name: str, tries: int = 80) -> None:
             return
         page.keyboard.press(key)
     raise AssertionError(f"the keyboard does not reach {name!r}")
-
-
-def free_port() -> int:
-    """Return an unused port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_and_download(card: Locator, page: Page, x: str, folder: Path) -> None:

@@ -22,7 +22,7 @@ from packaging.version import Version
 import runwidgets as rw
 from runwidgets.service.factory import open_instance
 
-EXTRAS = ("", "dask", "optuna", "postgres", "s3")
+EXTRAS = ("", "dask", "optuna", "pandas", "postgres", "s3", "voila")
 
 
 def write_notebook(path: Path) -> Path:
@@ -45,9 +45,10 @@ def use(api: rw.Api, notebook: Path) -> None:
 
 
 def use_extras(api: rw.Api, notebook: Path) -> None:
-    """Run a search, and create a report and the widgets."""
+    """Run a search, and create a report, a data frame and the widgets."""
     search = rw.optimize(notebook, api=api, objective="double", n_trials=2, x=rw.integers(1, 9), seed=1)
     assert "double" in search.best.to_html()
+    assert list(search.sweep.to_frame()["double"]) == [each.metrics["double"] for each in search.sweep]
     for widget in (rw.RunForm(notebook, api=api), rw.RunView(search.best), rw.SweepView(search.sweep)):
         bundle = widget._repr_mimebundle_()
         assert "application/vnd.jupyter.widget-view+json" in (

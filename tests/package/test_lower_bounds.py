@@ -1,22 +1,75 @@
+import ast
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import httpx
 import pytest
 import uv
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from tests.conftest import start_server
+from tests.builders import wait_until
+from tests.conftest import free_port, start_server
 from tests.postgres import Postgres
 from tests.s3 import bucket, s3
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # it comes with pytest
+    import tomli as tomllib
 
 __all__ = ["bucket", "s3"]
 
 ROOT = Path(__file__).parents[2]
 PYTHON = "3.11"
 """The oldest Python for which all lowest versions have wheels, or are built without a compiler."""
-EXTRAS = ("dask", "optuna", "postgres", "s3")
+EXTRAS = ("dask", "optuna", "pandas", "postgres", "s3", "voila")
+
+
+TOOLS = ("bench", "demo", "docs", "test")
+"""Extras whose requirements the package itself does not import."""
+MODULES = [path for path in (ROOT / "runwidgets").rglob("*.py") if "node_modules" not in path.parts]
+
+
+def find_imports(source: str) -> set[str]:
+    """Return the top-level names of the modules that a source imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def find_declared() -> set[str]:
+    """Return the names of the declared requirements, also of the extras."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = declared["optional-dependencies"]
+    texts = [
+        *declared["dependencies"],
+        *(each for name in extras if name not in TOOLS for each in extras[name]),
+    ]
+    return {canonicalize_name(Requirement(text).name) for text in texts}
+
+
+def test_every_import_is_declared() -> None:
+    """A package that only another requirement brings may be missing with its next release."""
+    found = set().union(*(find_imports(path.read_text("utf-8")) for path in MODULES))
+    found -= {"runwidgets", *sys.stdlib_module_names}
+    owners = packages_distributions()
+    declared = find_declared()
+
+    missing = [each for each in found if not {canonicalize_name(owner) for owner in owners[each]} & declared]
+
+    assert {"zmq", "IPython", "yaml", "voila"} <= found
+    assert missing == []
 
 
 def call(*command: str) -> None:
@@ -45,6 +98,27 @@ def postgres() -> Iterator[Postgres]:
     started.remove()
 
 
+def call_routes_in_voila(python: str, folder: Path) -> None:
+    """Open a page in a standalone Voilà, and then call a route beside it."""
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    (folder / "data").mkdir()
+    port = free_port()
+    command = [python, "-m", "voila", "notebooks/app.ipynb", "--no-browser", f"--port={port}"]
+    command += ["--Voila.config_file_paths=notebooks", "--Voila.port_retries=0"]
+    private = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
+    log = folder / "voila.log"
+    with log.open("wb") as output:
+        voila = subprocess.Popen(command, cwd=folder, env=os.environ | private, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: "Voilà is running at" in log.read_text("utf-8"), within=60)
+        url = f"http://localhost:{port}/"
+        httpx.get(url, timeout=120).raise_for_status()
+        wait_until(lambda: httpx.get(f"{url}runwidgets/api/workflows").is_success)
+    finally:
+        voila.terminate()
+        voila.wait(20)
+
+
 @pytest.mark.timeout(600)
 def test_the_lowest_versions_work(python: str, bucket: str, postgres: Postgres, tmp_path: Path) -> None:
     """Runs, uploads, sweeps, searches and widgets work in a process, on a server, and with every extra."""
@@ -68,3 +142,4 @@ def test_the_lowest_versions_work(python: str, bucket: str, postgres: Postgres, 
 
     server.stop()
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    call_routes_in_voila(python, tmp_path / "voila")

@@ -108,6 +108,8 @@ class RunDescription(SharedDescription):
     """The values by name, without secret ones."""
     files: list[PlacedUpload]
     """Uploads that the arguments name."""
+    located: list[str]
+    """Names of the values that are paths of such files, or of the folder in which they lie."""
     fingerprint: str | None
     """Equal for runs with the same results; null if that is unknown."""
 

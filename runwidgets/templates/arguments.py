@@ -4,7 +4,6 @@ import difflib
 import math
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from runwidgets.errors import (
@@ -164,18 +163,17 @@ def check_arguments(
             declared[name] = Parameter(name=name, dtype="any", is_required=False)
         elif name not in declared:
             raise UnknownParameterError(shorten(name), "there is no such parameter", _suggest(name, declared))
-    given = [(declared[name], value) for name, value in pairs]
-    for parameter, value in given:
+    bound_arguments = [(declared[name], value) for name, value in pairs]
+    for parameter, value in bound_arguments:
         for file_id in _file_ids(value) if parameter.holds_files else ():
             if not is_file(file_id):
                 raise UnknownFileError(
                     parameter.name, f"no file '{shorten(file_id)}' was uploaded to this group"
                 )
-    values = {parameter.name: cast(parameter, value, limits) for parameter, value in given}
-    targets: set[str] = set()
-    for parameter, _ in given:
-        for reference in file_references(values[parameter.name]) if parameter.holds_files else ():
-            _resolve_target(parameter, reference, targets)
+    values = {parameter.name: cast(parameter, value, limits) for parameter, value in bound_arguments}
+    for parameter, _ in bound_arguments:
+        for reference in file_references(values[parameter.name]) if parameter.target else ():
+            reference.setdefault("targetPath", parameter.target)
     for name, parameter in declared.items():
         if parameter.is_required and name not in values:
             raise MissingArgumentError(name, "it is required, but no value was given")
@@ -216,18 +214,6 @@ def _tagged(parameter: Parameter, value: JsonValue) -> JsonValue:
         fields = {each.name: each for each in parameter.fields}
         return {name: _tagged(fields[name], item) for name, item in value.items()}
     return value
-
-
-def _resolve_target(parameter: Parameter, file: FileReference, occupied: set[str]) -> None:
-    target = file.get("targetPath") or parameter.target
-    if target is None:
-        return
-    file["targetPath"] = target
-    if not target.endswith("/"):
-        path = PurePosixPath(target).as_posix()
-        if path in occupied:
-            raise InvalidArgumentError(parameter.name, f"another file is placed at '{shorten(path)}' already")
-        occupied.add(path)
 
 
 def _suggest(name: str, declared: Mapping[str, Parameter]) -> str:

@@ -52,14 +52,19 @@ class TestStart:
         assert datetime.fromisoformat(handle["createdAt"]).utcoffset().total_seconds() == 0  # type: ignore[union-attr]
         ended(api, handle["id"])
 
-    def test_arguments_come_back_with_the_types_of_their_parameters(self, api: Api, folder: Path) -> None:
-        """They keep their order, and contain no defaults."""
-        made = workflow(api, folder, "x", parameters="x: int = 3\ny: float = 1.5\nz = 'a'")
+    def test_arguments_come_back_with_the_type_of_their_parameter(self, api: Api, folder: Path) -> None:
+        """They keep their order, and contain no defaults; what was typed as text becomes what it means."""
+        declared = "x: int = 3\ny: float = 1.5\nz = 'a'\nsizes: list[int] = []\nis_on = True"
+        made = workflow(api, folder, "x", parameters=declared)
+        sent = arguments(y="0.50", x="7", z="7", sizes=["1", 2], is_on="false")
 
-        handle = api.runs.start_run(group_of(made), arguments(y="0.50", x="7"))
+        handle = api.runs.start_run(group_of(made), sent)
 
-        assert handle["arguments"] == arguments(y=0.5, x=7)
-        assert ended(api, handle["id"])["arguments"] == arguments(y=0.5, x=7)
+        assert handle["arguments"] == arguments(y=0.5, x=7, z="7", sizes=[1, 2], is_on=False)
+        assert ended(api, handle["id"])["arguments"] == handle["arguments"]
+        table = api.runs.get_table(group_of(made))
+        shown = table["rows"][0][table["columns"].index("arguments")]
+        assert shown == {"y": 0.5, "x": 7, "z": "7", "sizes": [1, 2], "is_on": False}
 
     @pytest.mark.parametrize(
         ("sent", "error", "sentence"),

@@ -80,12 +80,6 @@ def test_only_given_values_come_back_in_their_order_with_targets_resolved() -> N
     }
 
 
-def test_two_files_cannot_be_placed_at_one_path() -> None:
-    """One file would silently replace the other."""
-    with pytest.raises(InvalidArgumentError, match="another file is placed at"):
-        check(arguments(alpha=1, table=file("known"), other=file("known", targetPath="data//in.csv")))
-
-
 @pytest.mark.parametrize(
     "target",
     ["../x", "a/../../x", "/etc/x", "~/x", "C:\\x", "a\\b", "", ".", "a\0b", "\ud800", "x" * 300],

@@ -45,7 +45,8 @@ class RunService(ABC):
             The group that the run belongs to.
         arguments : list of dict
             ``[{"name": "alpha", "value": 0.1}, …]``. A file is
-            ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``, an upload of the group.
+            ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``, an upload of the group. It
+            lies under its own name without a target, or in a folder named like its parameter if that is taken.
         config : dict, optional
             How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
             ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``transport`` (``"auto"`` or
@@ -67,7 +68,8 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user is not a member of the group.
         InvalidArgumentError
-            The shape is wrong, or a value does not fit its parameter.
+            The shape is wrong, a value does not fit its parameter, or an uploaded file would lie where
+            another one does, or cover a file beside the notebook that its target does not name.
         DuplicateArgumentError
             A parameter got two arguments.
         UnknownParameterError

@@ -23,6 +23,7 @@ from runwidgets.store.files.layout import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKD
 from runwidgets.templates.arguments import check_arguments, file_references, replace_files, tag_values
 from runwidgets.templates.injection import injected_code, split_values
 from runwidgets.templates.parameters import parse_parameters
+from runwidgets.templates.placement import RUNS_PARAMETER
 
 PROCESS_GRACE = 5.0
 """Seconds after the end of a run within which its processes must end."""
@@ -268,7 +269,8 @@ def is_reproducible(run: ObservedRun) -> Problems:
     tagged = [
         cell for cell in run.notebook["cells"] if "injected-parameters" in cell["metadata"].get("tags", [])
     ]
-    if [_source(cell) for cell in tagged] != _inject(description):
+    injected = _inject(description, _injected_values(run.notebook, description))
+    if [_source(cell) for cell in tagged] != injected:
         yield f"its arguments do not reproduce the injected cell of its {OUTPUT}"
 
 
@@ -293,12 +295,13 @@ RULES: dict[int, Callable[[ObservedRun], Problems]] = {
 
 def _values(run: ObservedRun, description: RunDescription) -> dict[str, JsonValue]:
     """Return the values for the recorded arguments, without those of secrets, which are not recorded."""
+    results = {RUNS_PARAMETER} if "results_of" in description["config"] else set()
     parameters = [
         each
         for each in parse_parameters(
             [*run.version["template"]["handle"]["parameters"], *run.group["parameters"]]
         )
-        if not each.secret
+        if not each.secret and each.name not in results
     ]
     visible_names = {each.name for each in parameters}
     arguments = [each for each in run.run["arguments"] if each["name"] in visible_names]
@@ -310,16 +313,24 @@ def _values(run: ObservedRun, description: RunDescription) -> dict[str, JsonValu
         Limits.from_json(description["limits"]),
         is_open=template["isOpen"],
     )
-    paths = {each["fileId"]: each["path"] for each in description["files"]}
-    for name, value in values.items():
-        placed = [str(PurePosixPath(paths[each["fileId"]])) for each in file_references(value)]
-        values[name] = replace_files(value, iter(placed))
+    paths = iter([each["path"] for each in description["files"]])
+    values = {name: replace_files(value, paths) for name, value in values.items()}
+    values |= {name: description["values"][name] for name in results}
     return tag_values(parameters, {**template["defaults"], **values})
 
 
-def _inject(description: RunDescription) -> list[str]:
-    """Return the cells that papermill and runwidgets generate for the values."""
-    template, values = description["template"], description["values"]
+def _injected_values(notebook: dict[str, Any], description: RunDescription) -> dict[str, JsonValue]:
+    """Return the values that the notebook got: in its own folder, paths of files are absolute."""
+    values = description["values"]
+    if description["config"].get("cwd", "run") == "run":
+        return values
+    recorded = notebook["metadata"]["papermill"]["parameters"]
+    return {**values, **{name: recorded[name] for name in description["located"]}}
+
+
+def _inject(description: RunDescription, values: dict[str, JsonValue]) -> list[str]:
+    """Return the cells that papermill and runwidgets generate for values."""
+    template = description["template"]
     return [injected_code(template, each) for each in split_values(template, values) if each]
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import Row
@@ -33,13 +32,14 @@ from runwidgets.schema import (
 )
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.submission.config import check_config
-from runwidgets.service.local.submission.sweep_results import RUNS_PARAMETER, SweepResults, collect_results
+from runwidgets.service.local.submission.sweep_results import SweepResults, collect_results
 from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace
 from runwidgets.store.files.layout import upload_key
 from runwidgets.store.files.run_directories import NewRunDirectory
 from runwidgets.templates.arguments import check_arguments, file_references, replace_files, tag_values
 from runwidgets.templates.injection import check_translatable
 from runwidgets.templates.parameters import Parameter, cast, parse_parameters
+from runwidgets.templates.placement import RUNS_PARAMETER, GivenFile, Placement
 
 MASK = "***"
 RUNNER_KEYS = (
@@ -120,7 +120,8 @@ class Submission:
         self._sweep_results: SweepResults | None = None
         if "results_of" in self.settings:
             self._reserve_parameter()
-            self._sweep_results = collect_results(components, user, self.settings["results_of"])
+            folder = self._placement.reserve(RUNS_PARAMETER, "the results of the sweep")
+            self._sweep_results = collect_results(components, user, self.settings["results_of"], folder)
 
     def _reserve_parameter(self) -> None:
         """Take out the parameter whose value will be the folder of the collected results."""
@@ -130,6 +131,12 @@ class Submission:
                 "notebook", f"it has no parameter '{RUNS_PARAMETER}'", "it would be the folder of the results"
             )
         self._parameters = kept
+
+    @cached_property
+    def _placement(self) -> Placement:
+        template = self.version.template
+        static = {each["path"]: each["sha256"] for each in template["inputs"]}
+        return Placement(static, template["imports"])
 
     @cached_property
     def _uploads(self) -> dict[str, Row[Any]]:
@@ -173,11 +180,12 @@ class Submission:
             self._components.limits,
             is_open=template["isOpen"],
         )
-        files, plain_values = self._assign_targets(values)
+        files, located = self._place_uploads(values)
         sources: dict[str, str] = {}
         if self._sweep_results is not None:
-            plain_values[RUNS_PARAMETER] = RUNS_PARAMETER
+            located[RUNS_PARAMETER] = self._sweep_results.folder
             files, sources = files + self._sweep_results.files, self._sweep_results.sources
+        plain_values = {**values, **located}
         run_id = uuid.uuid4().hex
         recorded_arguments: list[Argument] = [
             {"name": name, "value": MASK if name in self._secret_names else value}
@@ -192,6 +200,7 @@ class Submission:
             "arguments": recorded_arguments,
             "values": {name: value for name, value in tagged_values.items() if name not in secrets},
             "files": files,
+            "located": list(located),
             "fingerprint": None if secrets or sources else self._fingerprint(public_values, files),
             **self._shared_description,
         }
@@ -232,33 +241,49 @@ class Submission:
             yield
             reach("accepted")
 
-    def _assign_targets(
+    def _place_uploads(
         self, values: Mapping[str, JsonValue]
     ) -> tuple[list[PlacedUpload], dict[str, JsonValue]]:
-        """Return the target of each uploaded argument, and the values with paths in place of files."""
-        files: list[PlacedUpload] = []
-        plain_values: dict[str, JsonValue] = {}
-        for name, value in values.items():
-            paths = []
-            for reference in file_references(value):
-                upload = self._uploads[reference["fileId"]]
-                target = reference.get("targetPath") or upload.name
-                if target.endswith("/"):
-                    target += upload.name
-                files.append(
-                    {"fileId": upload.id, "path": target, "sha256": upload.sha256, "size": upload.size}
+        """Return the uploaded arguments with their paths, and their values with paths instead of files."""
+        given = [(name, file) for name, value in values.items() for file in file_references(value)]
+        uploads = [self._uploads[file["fileId"]] for _, file in given]
+        defaults = {each.name: each.default for each in self._parameters}
+        paths = self._placement.place(
+            [
+                GivenFile(
+                    parameter=name,
+                    name=upload.name,
+                    sha256=upload.sha256,
+                    target=self._check_target(name, file.get("targetPath")),
+                    default=defaults.get(name),
                 )
-                paths.append(str(PurePath(target)))
-            plain_values[name] = replace_files(value, iter(paths))
-        return files, plain_values
+                for (name, file), upload in zip(given, uploads, strict=True)
+            ]
+        )
+        files: list[PlacedUpload] = [
+            {"fileId": upload.id, "path": path, "sha256": upload.sha256, "size": upload.size}
+            for upload, path in zip(uploads, paths, strict=True)
+        ]
+        rest = iter(paths)
+        return files, {name: replace_files(values[name], rest) for name in dict(given)}
 
-    def _fingerprint(self, values: Mapping[str, JsonValue], files: list[PlacedUpload]) -> str:
-        """Return a digest of everything that determines the results."""
+    def _check_target(self, name: str, target: str | None) -> str | None:
+        if target is not None and self.settings.get("cwd") == "notebook":
+            raise InvalidArgumentError(
+                name,
+                "it has a targetPath, but the run works in the notebook's own folder, which gets no uploads",
+                "omit the targetPath, or the setting cwd",
+            )
+        return target
+
+    def _fingerprint(self, values: Mapping[str, JsonValue], files: list[PlacedUpload]) -> str | None:
+        """Return a digest of everything that determines the results, or None if that is not known."""
+        if self.settings.get("cwd") == "notebook":
+            return None  # it reads files as they are when it executes
         determinants = [
             self.version.sha256,
             {**self.version.template["defaults"], **self._defaults, **values},
             sorted((each["path"], each["sha256"]) for each in files),
-            self.settings.get("cwd", "run"),
         ]
         return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()
 

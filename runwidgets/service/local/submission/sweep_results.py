@@ -9,8 +9,6 @@ from runwidgets.service.local.components import Components
 from runwidgets.states import RunState
 from runwidgets.store.files.layout import copy_key, result_key
 
-RUNS_PARAMETER = "runs"
-"""The parameter that is set to the folder of the results, and the name of that folder."""
 RUN_FILE = "run.json"
 """The file in each sub-folder that describes its run."""
 PAGE_SIZE = 1_000
@@ -24,10 +22,12 @@ class SweepResults:
     """``{fileId, path, sha256, size}`` of each file, as in ``run.json``."""
     sources: dict[str, str]
     """Key of each, by ``fileId``."""
+    folder: str
+    """The folder in which they lie."""
 
 
-def collect_results(components: Components, user: str | None, sweep_id: str) -> SweepResults:
-    """Return the result files of the successful runs of a sweep, as ``runs/<number>/<name>``.
+def collect_results(components: Components, user: str | None, sweep_id: str, folder: str) -> SweepResults:
+    """Return the result files of the successful runs of a sweep, as ``<folder>/<number>/<name>``.
 
     Each sub-folder also has a ``run.json`` with ``id``, ``number``, ``arguments`` and ``metrics`` (by name),
     ``startedAt`` and ``finishedAt``. Executed notebooks are omitted.
@@ -40,6 +40,8 @@ def collect_results(components: Components, user: str | None, sweep_id: str) -> 
         The user.
     sweep_id : str
         The sweep.
+    folder : str
+        The folder in which they will lie.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def collect_results(components: Components, user: str | None, sweep_id: str) -> 
         for row in rows:
             if row.state != RunState.SUCCESS.value:
                 continue
-            folder = f"{RUNS_PARAMETER}/{row.number:05d}"
+            place = f"{folder}/{row.number:05d}"
             description = json.dumps(
                 {
                     "id": row.id,
@@ -77,11 +79,11 @@ def collect_results(components: Components, user: str | None, sweep_id: str) -> 
                 }
             ).encode()
             digest = components.files.keep(description)
-            add(f"{folder}/{RUN_FILE}", digest, len(description), copy_key(digest))
+            add(f"{place}/{RUN_FILE}", digest, len(description), copy_key(digest))
             for each in components.runs.get_files(row.id):
                 if each.name != RUN_FILE and not each.display.get("isNotebook"):
                     source = result_key(row.id, each.name)
-                    add(f"{folder}/{each.name}", each.sha256, each.size, source)
+                    add(f"{place}/{each.name}", each.sha256, each.size, source)
     if not files:
         raise InvalidArgumentError("config.results_of", "no run of the sweep has succeeded")
-    return SweepResults(files, sources)
+    return SweepResults(files, sources, folder)

@@ -50,7 +50,7 @@ class Limits:
     result_size: int = 10 * GB
     """Bytes of all result files of one run."""
     link_size: int = 64 * MB
-    """Bytes from which a static file is linked into the working folder instead of copied."""
+    """Bytes above which an input is a link to a copy that runs share, where files cannot be cloned."""
     queue: int = 10_000
     """Runs that may wait at once."""
     page: int = 100

@@ -84,6 +84,10 @@ class Outcome:
         reason = None if record["reason"] is None else read_member(RunReason, "reason", record["reason"])
         return cls(read_member(RunState, "state", record["state"]), reason, record["messages"])
 
+    def adding(self, messages: Sequence[str]) -> "Outcome":
+        """Return the outcome with further messages."""
+        return Outcome(self.state, self.reason, [*self.messages, *messages])
+
     def to_json(self) -> OutcomeRecord:
         """Return the outcome as plain values."""
         reason = None if self.reason is None else self.reason.value

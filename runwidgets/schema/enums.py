@@ -26,6 +26,8 @@ class RunReason(str, Enum):
     """The disk is full, or the user's quota is exhausted."""
     FILE_ERROR = "file_error"
     """A file of the run could not be read or written."""
+    INPUT_CHANGED = "input_changed"
+    """A large input, which runs share, was changed while the run used it."""
     RUNNER_NOT_STARTED = "runner_not_started"
     """The runner could not be started."""
     RUNNER_DIED = "runner_died"

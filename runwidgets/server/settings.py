@@ -144,7 +144,9 @@ class Settings(Configurable):
     result_files = _limit("result_files", "Number of result files of one run; a maximum.")
     result_size = _limit("result_size", "Bytes of all result files of one run; a maximum.")
     link_size = _limit(
-        "link_size", "Bytes from which a static file is linked into a run instead of being copied."
+        "link_size",
+        "Bytes above which an input of a run is a link to a copy that runs share, if the file system cannot "
+        "clone it.",
     )
     queue = _limit("queue", "Number of runs that may wait at once.")
     page = _limit("page", "Number of runs in one response if the client sets no limit.")

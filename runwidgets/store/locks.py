@@ -58,6 +58,30 @@ def hold_lock(path: Path) -> int | None:
     return descriptor
 
 
+def wait_for_lock(path: Path, *, is_shared: bool = False) -> int:
+    """Wait until a lock can be taken.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; created if missing.
+    is_shared : bool, optional
+        Whether others may share it; to `is_locked` it is held all the same.
+
+    Returns
+    -------
+    int
+        The descriptor that holds the lock.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def hold_own_lock(path: Path) -> int | None:
     """Take a lock that shows whether this very process is alive: forked children do not inherit it.
 

@@ -1,9 +1,8 @@
-"""The inputs and results in the working folder of a run."""
+"""The results in the working folder of a run."""
 
 import hashlib
 import mimetypes
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -11,9 +10,9 @@ from typing import cast
 
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
 from runwidgets.limits import Limits
-from runwidgets.schema import FoundResult, OutputDeclaration, ResultDisplay, RunDescription, RunReason
-from runwidgets.store.files.disk import hash_file, remove_tree
-from runwidgets.store.files.layout import OUTPUT, UPLOADS, WORKDIR
+from runwidgets.schema import FoundResult, OutputDeclaration, ResultDisplay, RunReason
+from runwidgets.store.files.disk import hash_file
+from runwidgets.store.files.layout import OUTPUT, WORKDIR
 
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 MIME_TYPES = mimetypes.MimeTypes()
@@ -37,46 +36,6 @@ IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 """Folders that Python and Jupyter create by themselves."""
 
 
-def empty_folder(folder: Path) -> None:
-    """Remove the files of an earlier attempt from a folder, but not the folder."""
-    for each in folder.iterdir():
-        remove_tree(each)
-
-
-def place_inputs(folder: Path, description: RunDescription, copies: Path, limits: Limits) -> dict[str, str]:
-    """Put the static files of the template and the uploaded arguments into the working folder.
-
-    Parameters
-    ----------
-    folder : Path
-        The run directory.
-    description : dict
-        Content of ``run.json``: ``inputs`` and ``files``, each with ``path``, ``sha256`` and ``size``
-        (bytes), a file also with its ``fileId``.
-    copies : Path
-        Folder of the content-addressed copies.
-    limits : Limits
-        ``link_size`` is the size from which a symbolic link is made instead of a copy.
-
-    Returns
-    -------
-    dict
-        SHA-256 by relative path of every file.
-    """
-    workdir = folder / WORKDIR
-    static = [(each, copies / each["sha256"][:2] / each["sha256"]) for each in description["inputs"]]
-    uploaded = [(each, folder / UPLOADS / each["fileId"]) for each in description["files"]]
-    for each, source in static + uploaded:
-        target = workdir / each["path"]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        if each["size"] > limits.link_size:
-            target.symlink_to(source)
-        else:
-            shutil.copyfile(source, target)
-    return {each["path"]: each["sha256"] for each, _ in static + uploaded}
-
-
 def collect_results(
     folder: Path, outputs: list[OutputDeclaration], placed: dict[str, str], notebook: str, limits: Limits
 ) -> list[FoundResult]:
@@ -89,7 +48,7 @@ def collect_results(
     outputs : list of dict
         The outputs that the template declares: ``source``, a path or glob, and their display options.
     placed : dict
-        The result of `place_inputs`; an unchanged input is not a result.
+        SHA-256 by relative path of its inputs; an unchanged input is not a result.
     notebook : str
         Name of the executed notebook among the results.
     limits : Limits

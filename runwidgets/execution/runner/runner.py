@@ -30,8 +30,9 @@ from runwidgets.execution.kernels.zmq import ZmqKernel, find_socket_folder
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
 from runwidgets.execution.runner.engine import ENGINE
+from runwidgets.execution.runner.inputs import Inputs
 from runwidgets.execution.runner.recorder import Recorder
-from runwidgets.execution.runner.results import collect_results, empty_folder, place_inputs
+from runwidgets.execution.runner.results import collect_results
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
@@ -102,22 +103,23 @@ def execute_run(
     journal.write("started", pid=os.getpid(), format=JOURNAL_FORMAT)
     outcome = Outcome.failed(RunReason.INTERNAL_ERROR, "the runner was interrupted")
     files: list[FoundResult] = []
+    inputs = Inputs(folder, description, copies, limits)
     reach("started")
     try:
-        if earlier_attempts:
-            empty_folder(folder / WORKDIR)
-        placed = place_inputs(folder, description, copies, limits)
+        inputs.place()
         reach("laid out")
         _execute(folder, description, journal, stop, limits, launch, is_last, keeper)
         kill_descendants()  # result files must not change any more
         if not stop.is_requested:
             reach("executed")
-            template = description["template"]
-            files = collect_results(folder, template["outputs"], placed, template["name"], limits)
+            files = _collect(folder, description, inputs, limits)
             outcome = Outcome(RunState.SUCCESS)
             reach("collected")
     except RunFailedError as failure:
         outcome = failure.outcome
+        kill_descendants()  # inputs must not change any more
+        if not stop.is_requested:
+            outcome = failure.outcome.adding(inputs.describe_changes())
     except OSError as error:
         message = f"the files of the run could not be written or read: {error.strerror or describe(error)}"
         outcome = Outcome.failed(reason_of(error), message)
@@ -129,6 +131,7 @@ def execute_run(
         kill_descendants()
         reap_children()
         shutil.rmtree(find_socket_folder(folder.name), ignore_errors=True)
+        inputs.withdraw_changed()
         if stop.outcome is not None:
             outcome, files = stop.outcome, []
         if is_last or outcome.state is not RunState.ERROR:
@@ -150,6 +153,17 @@ def _refuse_run(folder: Path, error: VersionMismatchError) -> RunState:
     return outcome.state
 
 
+def _collect(folder: Path, description: RunDescription, inputs: Inputs, limits: Limits) -> list[FoundResult]:
+    """Return the result files of a run whose cells have succeeded, or raise `RunFailedError`."""
+    if (folder / WORKDIR).is_symlink():
+        message = "the working folder: it was replaced by a link"
+        raise RunFailedError(Outcome.failed(RunReason.FILE_ERROR, message))
+    if inputs.find_changed():
+        raise RunFailedError(Outcome.failed(RunReason.INPUT_CHANGED))
+    template = description["template"]
+    return collect_results(folder, template["outputs"], inputs.hashes, template["name"], limits)
+
+
 def _execute(
     folder: Path,
     description: RunDescription,
@@ -164,7 +178,7 @@ def _execute(
     template, config = description["template"], description["config"]
     name = template["kernelName"]
     cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
-    secrets = _read_secrets(folder / SECRETS, template)
+    secrets = _locate(folder, description, _read_secrets(folder / SECRETS))
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)
     try:
@@ -183,7 +197,7 @@ def _execute(
         stop,
         limits=limits,
         cell_timeout=config.get("cell_timeout"),
-        secrets=secrets,
+        secrets=_translate(secrets, template),
     )
     timer = _start_timer(config.get("timeout"), stop)
     try:
@@ -205,7 +219,7 @@ def _execute(
 
 def _parameterise(folder: Path, description: RunDescription) -> NotebookNode:
     """Return the template with the values of the run."""
-    template, values = description["template"], description["values"]
+    template, values = description["template"], _locate(folder, description, description["values"])
     notebook = _inject(read_stored((folder / TEMPLATE).read_bytes()), template, values)
     notebook.metadata.papermill["input_path"] = template["name"]
     notebook.metadata.papermill["output_path"] = OUTPUT
@@ -290,14 +304,32 @@ def _end_with(keeper: int, stop: Stop) -> None:
     kill_descendants()
 
 
-def _read_secrets(path: Path, template: RunnerTemplate) -> list[tuple[str, str]]:
-    """Read the secret arguments; return each value and the code that assigns it."""
-    if not path.exists():
-        return []
-    values: dict[str, JsonValue] = json.loads(path.read_text("utf-8"))
+def _locate(folder: Path, description: RunDescription, values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the values with absolute paths of the run's files, if it works in the notebook's own folder."""
+    if description["config"].get("cwd", "run") == "run":
+        return values
+    located = [name for name in description["located"] if name in values]
+    return {**values, **{name: _absolute(folder / WORKDIR, values[name]) for name in located}}
+
+
+def _absolute(workdir: Path, value: JsonValue) -> JsonValue:
+    """Return the absolute path of a file, or of each of a list of files."""
+    if isinstance(value, list):
+        return [_absolute(workdir, item) for item in value]
+    return str(workdir / value) if isinstance(value, str) else value
+
+
+def _read_secrets(path: Path) -> dict[str, JsonValue]:
+    """Read the secret arguments, by name."""
+    secrets: dict[str, JsonValue] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return secrets
+
+
+def _translate(secrets: Mapping[str, JsonValue], template: RunnerTemplate) -> list[tuple[str, str]]:
+    """Return each secret value, and the code that assigns it."""
     return [
         (str(untag_floats(value)), injected_code(template, {name: value}, ""))
-        for name, value in values.items()
+        for name, value in secrets.items()
     ]
 
 

@@ -16,17 +16,29 @@ from runwidgets.errors import FileTooLargeError, ServiceUnavailableError, Storag
 from runwidgets.failpoints import reach
 from runwidgets.store.files.disk_reserve import DISK_FULL
 
+if sys.platform == "linux":
+    import fcntl
+
 CHUNK = 1 << 20
 """Bytes that are read or written at once."""
 MAX_SINGLE_SYNCS = 12
 """Number of paths up to which each is synchronised separately."""
+CLONE = 0x40049409
+"""The request that makes two files share their blocks. **Source:** ``FICLONE``, ``ioctl_ficlone(2)``."""
+NO_CLONE = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM}
+"""Error numbers of file systems on which files cannot share blocks."""
 _sync_file_system = ctypes.CDLL(None, use_errno=True).syncfs if sys.platform == "linux" else None
 """**Source:** ``syncfs(2)``."""
 
 
+def open_new(path: Path) -> IO[bytes]:
+    """Open a new file with mode 0600 for writing."""
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
 def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:
     """Write a new file with mode 0600, and by default wait until it is on disk."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+    with open_new(path) as stream:
         stream.write(content)
         stream.flush()
         if is_durable:
@@ -95,7 +107,7 @@ def write_stream(path: Path, stream: IO[bytes], limit: int | None = None) -> tup
         The stream has more than `limit` bytes.
     """
     digest, size = hashlib.sha256(), 0
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+    with open_new(path) as target:
         while chunk := stream.read(CHUNK):
             size += len(chunk)
             if limit is not None and size > limit:
@@ -107,6 +119,46 @@ def write_stream(path: Path, stream: IO[bytes], limit: int | None = None) -> tup
         target.flush()
         os.fsync(target.fileno())
     return digest.hexdigest(), size
+
+
+def clone_file(source: Path, target: Path) -> bool:
+    """Create a file with mode 0600 that shares its blocks with another, until either is changed.
+
+    Returns
+    -------
+    bool
+        False if the file system cannot share blocks; then nothing is created.
+
+    Raises
+    ------
+    OSError
+        The file could not be created.
+    """
+    if sys.platform != "linux":
+        return False
+    with source.open("rb") as given, open_new(target) as made:
+        try:
+            fcntl.ioctl(made, CLONE, given.fileno())
+        except OSError as error:
+            if error.errno not in NO_CLONE:
+                raise
+        else:
+            return True
+    target.unlink()
+    return False
+
+
+def copy_file(source: Path, target: Path, is_durable: bool = False) -> str:
+    """Copy a file to a new one with mode 0600, and return the SHA-256 of the copy."""
+    digest = hashlib.sha256()
+    with source.open("rb") as stream, open_new(target) as copy:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            copy.write(chunk)
+        if is_durable:
+            copy.flush()
+            os.fsync(copy.fileno())
+    return digest.hexdigest()
 
 
 def link_file(source: Path, target: Path) -> None:

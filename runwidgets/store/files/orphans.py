@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 
-from runwidgets.store.files.layout import LOCK, MEMBERS, SECRETS, run_key, upload_key
+from runwidgets.store.files.layout import LOCK, MEMBERS, SECRETS, SHARED, USERS, run_key, upload_key
 from runwidgets.store.files.object_store import ObjectStore, StoredObject
 from runwidgets.store.locks import is_locked
 
@@ -30,13 +30,18 @@ class MinimumAges:
     """A run directory without a row whose lock is free."""
     upload: float
     """An upload without a row, which is abandoned after this time."""
+    shared: float
+    """A shared copy of a large input that no run uses; the next run makes another one."""
     rest: float
     """All other files."""
 
 
-REMOVAL_AGES = MinimumAges(run=0.0, upload=3600.0, rest=GRACE_PERIOD)
+REMOVAL_AGES = MinimumAges(run=0.0, upload=3600.0, shared=3600.0, rest=GRACE_PERIOD)
 REPORT_AGES = MinimumAges(
-    run=GRACE_PERIOD, upload=3600.0 + CLEANUP_PERIOD, rest=GRACE_PERIOD + CLEANUP_PERIOD
+    run=GRACE_PERIOD,
+    upload=3600.0 + CLEANUP_PERIOD,
+    shared=3600.0 + CLEANUP_PERIOD,
+    rest=GRACE_PERIOD + CLEANUP_PERIOD,
 )
 """The doctor does not report what the retention is about to remove."""
 
@@ -108,6 +113,9 @@ def find_orphans(
         yield from _older(root, unreferenced, moment, ages.upload)
     if referenced.copies is not None:
         yield from find_copies(root, referenced.copies, moment, ages)
+    for shared in children(root / SHARED):
+        if not any(map(is_locked, shared.glob(f"*/{USERS}"))):
+            yield from _older(root, [shared], moment, ages.shared)
     unreferenced = [each for each in children(root / "instances") if each.name not in referenced.instances]
     yield from (
         each for each in _older(root, unreferenced, moment, ages.rest) if not is_locked(root / each.key)

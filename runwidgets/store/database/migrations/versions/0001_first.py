@@ -173,8 +173,8 @@ def upgrade() -> None:
             name=op.f("ck_runs_reason_fits_the_state"),
         ),
         sa.CheckConstraint(
-            "reason IN ('canceled', 'cell_error', 'file_error', 'internal_error', 'kernel_died', "
-            "'kernel_not_started', 'no_reply', 'out_of_memory', 'outputs_missing', 'pruned', "
+            "reason IN ('canceled', 'cell_error', 'file_error', 'input_changed', 'internal_error', "
+            "'kernel_died', 'kernel_not_started', 'no_reply', 'out_of_memory', 'outputs_missing', 'pruned', "
             "'results_too_large', 'runner_died', 'runner_not_started', 'search_interrupted', 'shutdown', "
             "'storage_full', 'sweep_stopped', 'timeout', 'version_mismatch', 'worker_failed', 'worker_lost')",
             name=op.f("ck_runs_reason_is_known"),

@@ -1,0 +1,109 @@
+"""The inputs of a run: placed in its working folder as its own, and checked at its end if they are shared."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from runwidgets.execution.run_outcome import Outcome, RunFailedError
+from runwidgets.execution.runner.shared_copies import DamagedCopyError, SharedCopy, share
+from runwidgets.limits import Limits
+from runwidgets.schema import PlacedFile, RunDescription, RunReason
+from runwidgets.store.files.disk import clone_file, copy_file, remove_tree
+from runwidgets.store.files.layout import SHARED, UPLOADS, WORKDIR
+
+
+class Inputs:
+    """The static files and the uploads of a run.
+
+    Each is a clone of the stored copy, if the file system can clone files, or else a copy. A file that is
+    larger than ``link_size`` is a link to a copy that it shares with other runs instead.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    description : dict
+        Content of ``run.json``: ``inputs`` and ``files``, each with ``path``, ``sha256`` and ``size``
+        (bytes), a file also with its ``fileId``.
+    copies : Path
+        Folder of the content-addressed copies.
+    limits : Limits
+        ``link_size``.
+    """
+
+    def __init__(self, folder: Path, description: RunDescription, copies: Path, limits: Limits) -> None:
+        self._folder = folder
+        self._description = description
+        self._copies = copies
+        self._limits = limits
+        self._may_clone = True
+        self._shared: dict[str, SharedCopy] = {}
+        self._changed: list[str] | None = None
+        self.hashes: dict[str, str] = {}
+        """SHA-256 by path, relative to the working folder, of every file that was placed."""
+
+    def place(self) -> None:
+        """Put the files into the working folder, in which an earlier attempt may have left some.
+
+        Raises
+        ------
+        RunFailedError
+            The content of a stored copy has changed.
+        """
+        workdir = self._folder / WORKDIR
+        if workdir.is_symlink():
+            workdir.unlink()
+            workdir.mkdir(mode=0o700)
+        for each in workdir.iterdir():
+            remove_tree(each)
+        for file, source in self._sources():
+            target = workdir / file["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            try:
+                self._place(file, source, target)
+            except DamagedCopyError as error:
+                message = f"{file['path']}: the stored copy of this input is damaged"
+                raise RunFailedError(Outcome.failed(RunReason.FILE_ERROR, message)) from error
+            self.hashes[file["path"]] = file["sha256"]
+
+    def find_changed(self) -> list[str]:
+        """Return the paths of the shared inputs whose content was changed while the run used them.
+
+        Called once the processes of the run have ended. No other run will be given what was changed.
+        """
+        if self._changed is None:
+            self._changed = [path for path, copy in self._shared.items() if not copy.is_unchanged()]
+        return self._changed
+
+    def describe_changes(self) -> list[str]:
+        """Return a message for each shared input that was changed."""
+        size = self._limits.link_size
+        return [
+            f"{path}: this input was changed while the run used it, by this run or by another one; "
+            f"runs share inputs of more than {size:,} bytes: copy the file before changing it"
+            for path in self.find_changed()
+        ]
+
+    def withdraw_changed(self) -> None:
+        """Give other runs no input that may have been changed."""
+        for copy in self._shared.values():
+            copy.withdraw()
+
+    def _sources(self) -> Iterator[tuple[PlacedFile, Path]]:
+        """Yield each file, and where its content is stored; an upload replaces a static file."""
+        for each in self._description["inputs"]:
+            yield each, self._copies / each["sha256"][:2] / each["sha256"]
+        for upload in self._description["files"]:
+            yield upload, self._folder / UPLOADS / upload["fileId"]
+
+    def _place(self, file: PlacedFile, source: Path, target: Path) -> None:
+        if self._may_clone and clone_file(source, target):
+            return
+        self._may_clone = False
+        if file["size"] <= self._limits.link_size:
+            if copy_file(source, target) != file["sha256"]:
+                raise DamagedCopyError(file["sha256"])
+            return
+        copy = share(source, file["sha256"], target.name, self._copies.parent / SHARED)
+        target.symlink_to(copy.path)
+        self._shared[file["path"]] = copy

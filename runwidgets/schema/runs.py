@@ -21,6 +21,7 @@ ReasonName: TypeAlias = Literal[
     "results_too_large",
     "storage_full",
     "file_error",
+    "input_changed",
     "runner_not_started",
     "runner_died",
     "worker_failed",
@@ -118,6 +119,8 @@ class RunHandle(RunDescriptor):
     """The config of the run, including that of its group."""
     notebook: str
     """File name of the template."""
+    warnings: NotRequired[list[str]]
+    """The warnings about its template, in sentences; absent if there is nothing."""
     sweepId: NotRequired[str]
     """The sweep that started it, if there is one."""
     progress: NotRequired[Progress]

@@ -172,8 +172,9 @@ def check_arguments(
                 )
     values = {parameter.name: cast(parameter, value, limits) for parameter, value in bound_arguments}
     for parameter, _ in bound_arguments:
-        for reference in file_references(values[parameter.name]) if parameter.target else ():
-            reference.setdefault("targetPath", parameter.target)
+        for reference in file_references(values[parameter.name]):
+            if parameter.target is not None:
+                reference.setdefault("targetPath", parameter.target)
     for name, parameter in declared.items():
         if parameter.is_required and name not in values:
             raise MissingArgumentError(name, "it is required, but no value was given")

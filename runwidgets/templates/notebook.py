@@ -26,10 +26,12 @@ from runwidgets.schema import (
     JsonValue,
     OutputDeclaration,
     ParameterGroup,
+    PlacedFile,
     ResultsDeclaration,
     TemplateHandle,
     TemplateSection,
 )
+from runwidgets.templates.cells.overwrites import find_overwrites
 from runwidgets.templates.cells.reading import ParametersCells, read_parameters_cells
 from runwidgets.templates.cells.signature import Signature
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
@@ -42,8 +44,6 @@ OUTPUT_KEYS = {"source", "title", "caption", "widget", "format"}
 DTYPE_KEYS = {"range", "multipleOf", "minLength", "maxLength", "pattern", "values", "para", "items", "fields"}
 """Keys of a declaration that belong to its dtype."""
 RESULT_KEYS = {"name", "label", "dtype"}
-CHUNK = 1 << 20
-"""Bytes that are hashed at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class Template:
     """Notebook format 4.5, valid, without outputs."""
     content: bytes
     """The stored notebook: format 4.5, valid."""
-    sha256: str
-    """Hash of the notebook, the declarations and the files beside it."""
+    declared: TemplateSection
+    """The merged declarations."""
     kernel_name: str
     language: str
     folder: Path
@@ -82,7 +82,15 @@ class Template:
     is_open: bool
     """Whether arguments may have any name, because the parameters cell cannot be read."""
     warnings: list[str]
-    """What could not be understood."""
+    """What could not be understood or will not work, in sentences."""
+
+    def hash(self, inputs: Iterable[PlacedFile]) -> str:
+        """Return the SHA-256 of the notebook, its declarations and the stored copies of its static files."""
+        digest = hashlib.sha256(self.content)
+        digest.update(json.dumps(self.declared, sort_keys=True, default=str).encode())
+        for each in inputs:
+            digest.update(f"{each['path']}\0{each['sha256']}".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def to_json(self) -> TemplateHandle:
         """Return the part of the workflow's handle that describes the template."""
@@ -154,10 +162,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
     found = find_inputs(path, code, [*declared.get("files", []), *paths])
     inputs = [each for each in found if each not in own]
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
-    digest = hashlib.sha256(content)
-    digest.update(json.dumps(declared, sort_keys=True, default=str).encode())
-    for name in inputs:
-        digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + _hash(path.parent / name))
+    names = {each.name for each in parameters}
     return Template(
         name=(declared.get("name") or title or path.stem)[: limits.name_length],
         description=declared.get("description") or text,
@@ -167,7 +172,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         results=results,
         notebook=notebook,
         content=content,
-        sha256=digest.hexdigest(),
+        declared=declared,
         kernel_name=kernel_name,
         language=language,
         folder=path.parent.resolve(),
@@ -178,7 +183,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         injections=cells.injections,
         prelude=cells.prelude,
         is_open=cells.is_open,
-        warnings=signature.warnings,
+        warnings=[*signature.warnings, *(find_overwrites(notebook, names) if code else [])],
     )
 
 
@@ -204,19 +209,9 @@ def fingerprint(path: Path, inputs: Iterable[str] = ()) -> str:
             status = each.stat()
         except (OSError, ValueError):
             continue
-        stats.append(f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}")
+        times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
+        stats.append(f"{status.st_ino}:{status.st_size}:{times}")
     return hashlib.sha256("|".join(stats).encode()).hexdigest()
-
-
-def _hash(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise InvalidTemplateError(path.name, "the notebook uses it, but it cannot be read") from error
-    return digest.digest()
 
 
 def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue], limits: Limits) -> bool:

@@ -48,7 +48,7 @@ class GivenFile:
 
 
 class Placement:
-    """Places the uploads of runs of one template.
+    """Finds paths for the uploads of runs of one template.
 
     Parameters
     ----------

@@ -37,6 +37,10 @@ day: datetime.date = datetime.date(2024, 1, 1)
 moment: datetime.datetime | None = None
 secret: str = ""
 table: Path = Path("none.csv")
+city = "c3"
+evil = ""
+layer = None
+layers = []
 """
 LAYER = [{"name": "size", "dtype": "int"}, {"name": "name", "dtype": "string", "defaultValue": EVIL}]
 CITIES = [{"name": f"city {at}", "value": f"c{at}"} for at in range(60)]

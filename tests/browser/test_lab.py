@@ -91,6 +91,7 @@ day: datetime.date = datetime.date(2024, 1, 1)
 moment: datetime.datetime | None = None
 layer: dict | None = None
 secret: str = ""
+layer = None
 """
 DECLARED = {
     "parameters": [

@@ -13,7 +13,7 @@ from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from runwidgets.service.integrity.doctor import check
-from runwidgets.service.local.retention import clean
+from runwidgets.service.retention import clean
 from runwidgets.store.files import disk
 from runwidgets.store.files.layout import SHARED
 from tests.builders import Json, arguments, ended, group_of, running, wait_until, workflow
@@ -171,7 +171,7 @@ def test_runs_share_one_copy_which_the_retention_removes_when_none_uses_it(
     def removed() -> list[str]:
         for path in [*copy.parents[1].rglob("*"), copy.parents[1]]:
             os.utime(path, (0, 0))
-        return [each.subject for each in clean(own._parts.files, own._database)]
+        return [each.subject for each in clean(own._components.files, own._database)]
 
     assert removed() == [] and copy.exists()
     api.runs.cancel_run(run_id)

@@ -9,7 +9,7 @@ import pytest
 
 from runwidgets.errors import ConstraintViolationError, InvalidParameterError, InvalidTemplateError
 from runwidgets.templates.notebook import fingerprint, read_template
-from tests.builders import PYTHON, write_notebook
+from tests.builders import PYTHON, wait_until, write_notebook
 
 Json = dict[str, Any]
 
@@ -193,21 +193,31 @@ def test_missing_cell_ids_are_generated_deterministically(tmp_path: Path, cells:
 
     first, second = read_template(path), read_template(path)
 
-    assert first.sha256 == second.sha256
+    assert first.hash([]) == second.hash([])
     nbformat.validate(first.notebook)
     assert len({cell.id for cell in first.notebook.cells}) == len(cells)
 
 
-def test_the_hash_depends_on_every_input(tmp_path: Path) -> None:
-    """A changed helper changes the version and the fingerprint."""
+def test_the_hash_depends_on_the_content_of_every_input(tmp_path: Path) -> None:
+    """A changed helper makes another version."""
+    template = read_template(write(tmp_path, cells=[code("import helper")]))
+    one, other = ({"path": "helper.py", "sha256": sha256, "size": 1} for sha256 in ("a" * 64, "b" * 64))
+
+    assert template.hash([one]) == template.hash([one]) != template.hash([other]) != template.hash([])
+
+
+def test_the_fingerprint_depends_on_every_input(tmp_path: Path) -> None:
+    """A file that was changed in place is noticed, even if its size and its time are what they were."""
     path = write(tmp_path, cells=[code("import helper")])
-    (tmp_path / "helper.py").write_text("A = 1")
-    before = read_template(path), fingerprint(path, ["helper.py"])
+    helper = tmp_path / "helper.py"
+    helper.write_text("A = 1")
+    before, about = fingerprint(path, ["helper.py"]), helper.stat()
 
-    (tmp_path / "helper.py").write_text("A = 10")
+    wait_until(lambda: (helper.write_text("A = 2"), helper.stat().st_ctime_ns)[1] != about.st_ctime_ns)
+    os.utime(helper, ns=(about.st_atime_ns, about.st_mtime_ns))
 
-    assert read_template(path).sha256 != before[0].sha256
-    assert fingerprint(path, ["helper.py"]) != before[1]
+    assert helper.stat().st_mtime_ns == about.st_mtime_ns
+    assert fingerprint(path, ["helper.py"]) != before
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import { type Notebook, tracebackOf, traceOf } from '../src/model/files/notebook
 import type { Transport } from '../src/model/transport';
 import type { RunHandle } from '../src/model/types';
 import { CellsView, cellTimes, seconds } from '../src/views/run/cell-list';
+import { failureBox } from '../src/views/run/failure';
 import { LogView } from '../src/views/run/run-log';
+import { warningList } from '../src/views/warnings';
 
 const frame = (): Promise<void> =>
   new Promise((resolve) => {
@@ -96,4 +98,32 @@ test('a log keeps the lines that are drawn, drops the oldest, and shows those th
   expect(output.children[1999]?.textContent).toBe('line 2499\n');
   expect(view.element.textContent).toContain('showing the last 2,000 lines');
   view.close();
+});
+
+test('every message of a failed run is shown, and only that of a cell has a traceback', () => {
+  const box = failureBox({} as Transport);
+  const run = (reason: string, messages: string[]): RunHandle =>
+    ({ id: 'r', state: 'ERROR', reason, messages }) as RunHandle;
+
+  box.draw(run('cell_error', ['cell 2 raised', 'Traceback …', 'big.bin: this input was changed']));
+  expect([...box.element.childNodes].map((each) => each.textContent)).toEqual([
+    'cell 2 raised',
+    'big.bin: this input was changed',
+    'TracebackTraceback …',
+  ]);
+
+  box.draw(run('input_changed', ['a.bin: changed', 'b.bin: changed']));
+  expect(box.element.querySelector('details')).toBeNull();
+  expect(box.element.textContent).toBe('a.bin: changedb.bin: changed');
+});
+
+test('warnings are a list of sentences, and hidden where there are none', () => {
+  const list = warningList();
+  list.show(['rate: cell 3 assigns it again <b>']);
+  expect([list.element.hidden, list.element.querySelector('li')?.textContent]).toEqual([
+    false,
+    'rate: cell 3 assigns it again <b>',
+  ]);
+  list.show([]);
+  expect(list.element.hidden).toBe(true);
 });

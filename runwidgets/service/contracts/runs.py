@@ -46,7 +46,7 @@ class RunService(ABC):
         arguments : list of dict
             ``[{"name": "alpha", "value": 0.1}, …]``. A file is
             ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``, an upload of the group. It
-            lies under its own name without a target, or in a folder named like its parameter if that is taken.
+            lies under its own name without a target, or in a folder named like its parameter if it is taken.
         config : dict, optional
             How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
             ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``transport`` (``"auto"`` or

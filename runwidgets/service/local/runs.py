@@ -208,6 +208,8 @@ class LocalRunService(RunService):
             "config": row.config,
             "notebook": version.template["name"],
         }
+        if warnings := version.template["handle"].get("warnings"):
+            handle["warnings"] = warnings
         if row.started_at is not None:
             handle["startedAt"] = row.started_at
         if row.progress is not None:

@@ -133,12 +133,9 @@ class Templates:
             template = read_template(path, self._limits, self.root)
             new_fingerprint = fingerprint(path, template.inputs)
         self._prepare(template.kernel_name, template.imports)
-        inputs: list[PlacedFile] = []
-        for name in template.inputs:
-            digest, size = self._files.keep_file(template.folder / name)
-            inputs.append({"path": name, "sha256": digest, "size": size})
+        inputs = [self._keep(template.folder, name) for name in template.inputs]
         version: NewVersion = {
-            "sha256": template.sha256,
+            "sha256": template.hash(inputs),
             "notebook": self._files.keep(template.content),
             "template": {
                 "handle": template.to_json(),
@@ -158,6 +155,15 @@ class Templates:
             },
         }
         return template, version, new_fingerprint
+
+    def _keep(self, folder: Path, name: str) -> PlacedFile:
+        """Store a copy of a static file."""
+        try:
+            (folder / name).open("rb").close()
+        except OSError as error:
+            raise InvalidTemplateError(name, "the notebook uses it, but it cannot be read") from error
+        digest, size = self._files.keep_file(folder / name)
+        return {"path": name, "sha256": digest, "size": size}
 
     def current(self, workflow: Row[Any]) -> Row[Any]:
         """Return the current version of a workflow's template.

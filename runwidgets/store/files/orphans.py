@@ -30,18 +30,18 @@ class MinimumAges:
     """A run directory without a row whose lock is free."""
     upload: float
     """An upload without a row, which is abandoned after this time."""
-    shared: float
-    """A shared copy of a large input that no run uses; the next run makes another one."""
     rest: float
     """All other files."""
+    shared: float = 3600.0
+    """A shared copy of a large input that no run uses; the next run makes another one."""
 
 
-REMOVAL_AGES = MinimumAges(run=0.0, upload=3600.0, shared=3600.0, rest=GRACE_PERIOD)
+REMOVAL_AGES = MinimumAges(run=0.0, upload=3600.0, rest=GRACE_PERIOD)
 REPORT_AGES = MinimumAges(
     run=GRACE_PERIOD,
     upload=3600.0 + CLEANUP_PERIOD,
-    shared=3600.0 + CLEANUP_PERIOD,
     rest=GRACE_PERIOD + CLEANUP_PERIOD,
+    shared=3600.0 + CLEANUP_PERIOD,
 )
 """The doctor does not report what the retention is about to remove."""
 

@@ -35,6 +35,7 @@ export const MESSAGES = {
   metrics: 'Metrics',
   results: 'Results',
   arguments: 'Arguments',
+  warnings: 'Warnings',
   cellOf: 'cell {cell} of {cells}',
   endedEarly: 'ended early in cell {cell} of {cells}',
   waitingForSlot: 'waiting for a free slot',

@@ -14,6 +14,7 @@ export type ReasonName =
   | 'results_too_large'
   | 'storage_full'
   | 'file_error'
+  | 'input_changed'
   | 'runner_not_started'
   | 'runner_died'
   | 'worker_failed'
@@ -157,6 +158,7 @@ export interface RunHandle extends RunDescriptor {
   parameters: ParameterHandle[];
   metrics: { [name: string]: JsonValue };
   notebook: string;
+  warnings?: string[];
   progress?: Progress;
   startedAt?: string;
   finishedAt?: string;

@@ -8,6 +8,7 @@ import { h, replace, uniqueId } from '../dom';
 import { Field } from '../fields/field';
 import { Uploads } from '../fields/uploads';
 import { innerModel, type View } from '../view';
+import { warningList } from '../warnings';
 import { listEarlier, moment } from './earlier-runs';
 import { problemSummary } from './problem-summary';
 import { startButton, tooManyOf, usualTime } from './start-button';
@@ -18,7 +19,8 @@ type Several = { [name: string]: JsonValue[] };
 const isEqual = (one: JsonValue, other: JsonValue): boolean => JSON.stringify(one) === JSON.stringify(other);
 /** The parts of a template from which a form is built. */
 const asked = (of: WorkflowHandle | null): JsonValue =>
-  of && ([of.name, of.description ?? '', of.parameters, of.parameterGroups ?? []] as unknown as JsonValue);
+  of &&
+  ([of.name, of.description ?? '', of.parameters, of.parameterGroups ?? [], of.warnings ?? []] as unknown as JsonValue);
 const PAUSE = 2000;
 const LONGEST_PAUSE = 30_000;
 
@@ -31,6 +33,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   const summary = problemSummary();
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const stale = h('div', { class: 'rw-notice', role: 'status', hidden: true });
+  const warnings = warningList();
   const lack = h('span', { class: 'rw-lack', id: uniqueId('lack') });
   const start = startButton(
     lack.id,
@@ -105,6 +108,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       isEmpty ? h('p', { class: 'rw-dim' }, t('noParameters')) : null,
       stale,
       notice,
+      warnings.element,
       summary.element,
       inputs,
       h(
@@ -120,6 +124,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       code,
     );
     body.setAttribute('aria-label', workflow.name);
+    warnings.show(workflow.warnings ?? []);
     lock();
     changed();
   }

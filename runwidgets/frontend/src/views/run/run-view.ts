@@ -1,5 +1,4 @@
 import { visible } from '../../model/ansi';
-import { type Notebook, tracebackOf } from '../../model/files/notebook';
 import { bytes, clock, took, value } from '../../model/format';
 import { t } from '../../model/messages';
 import { LiveRun } from '../../model/runs/live-run';
@@ -7,12 +6,13 @@ import type { MetricSeries } from '../../model/runs/metric-series';
 import { isActive, STATE_SIGNS } from '../../model/states';
 import { ApiError } from '../../model/transport';
 import type { JsonValue, RunHandle } from '../../model/types';
-import { ansiText } from '../ansi-text';
 import { append, h, replace } from '../dom';
 import { listEarlier } from '../form/earlier-runs';
 import { askingButton } from '../question';
 import { innerModel, type View } from '../view';
+import { warningList } from '../warnings';
 import { CellsView } from './cell-list';
+import { failureBox } from './failure';
 import { LogView } from './run-log';
 import { seriesPlot } from './series-plot';
 
@@ -48,7 +48,8 @@ export const runView: View = (root, { transport, model, inner }) => {
   );
   const notice = h('div', { class: 'rw-notice', role: 'status', hidden: true });
   const given = h('div', { class: 'rw-given' });
-  const failure = h('div', { class: 'rw-failure', role: 'alert', hidden: true });
+  const warnings = warningList();
+  const failure = failureBox(transport);
   const metrics = h('dl', { class: 'rw-metrics', 'aria-label': t('metrics'), hidden: true });
   const charts = h('section', { class: 'rw-charts', 'aria-label': t('seriesOf'), hidden: true });
   const results = h('section', { class: 'rw-section', 'aria-label': t('results'), hidden: true });
@@ -103,7 +104,8 @@ export const runView: View = (root, { transport, model, inner }) => {
         stage,
         notice,
         given,
-        failure,
+        warnings.element,
+        failure.element,
         metrics,
         charts,
         results,
@@ -125,7 +127,8 @@ export const runView: View = (root, { transport, model, inner }) => {
     cells?.accept(run);
     drawBar(run);
     given.textContent = run.arguments.map((each) => `${each.name} = ${shortly(each.value)}`).join(', ');
-    drawFailure(run);
+    warnings.show(run.warnings ?? []);
+    failure.draw(run);
     drawMetrics(run);
     tick();
     if (drawnFor !== `${run.id} ${run.state}`) {
@@ -151,33 +154,6 @@ export const runView: View = (root, { transport, model, inner }) => {
     bar.setAttribute('aria-valuetext', stageOf(run));
     if (share === null) bar.removeAttribute('aria-valuenow');
     else bar.setAttribute('aria-valuenow', String(Math.round(share * 100)));
-  }
-
-  function drawFailure(run: RunHandle): void {
-    const [sentence, traceback] = run.messages ?? [];
-    failure.hidden = sentence === undefined;
-    failure.classList.toggle('rw-calm', run.state === 'CANCELED');
-    const text = `${sentence ?? ''}\n${traceback ?? ''}`;
-    if (failure.dataset.text === text) return;
-    failure.dataset.text = text;
-    if (!traceback) {
-      replace(failure, visible(sentence ?? ''));
-      return;
-    }
-    const place = h('div', {}, ansiText(traceback, 'rw-out'));
-    const details = h('details', {}, h('summary', {}, t('traceback')), place);
-    details.addEventListener('toggle', () => void colour(place), { once: true });
-    replace(failure, visible(sentence ?? ''), details);
-  }
-
-  /** Replace the plain traceback by the coloured one of the executed notebook. */
-  async function colour(place: HTMLElement): Promise<void> {
-    try {
-      const trace = tracebackOf(await transport.get<Notebook>(`${path()}/notebook`));
-      if (trace) replace(place, ansiText(trace, 'rw-out'));
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // the plain one stays
-    }
   }
 
   function drawMetrics(run: RunHandle): void {

@@ -1,0 +1,115 @@
+"""Arguments that a Python notebook overwrites or ignores, although it declares their parameters.
+
+Arguments are injected after the parameters cell. A later cell that assigns a parameter again overwrites them,
+and what the parameters cell itself computes from a parameter does not see them.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Sequence, Set
+
+from nbformat import NotebookNode
+
+from runwidgets.templates.cells.python_code import parse_code
+from runwidgets.templates.cells.reading import INJECTED_TAG, TAG
+
+OTHER_CODE = re.compile(r"%%(?!capture\b|prun\b|time\b)")
+"""The beginning of a cell that is not executed as Python in the notebook's namespace."""
+SHOWN = 20
+"""Warnings about one notebook at most."""
+
+
+def find_overwrites(notebook: NotebookNode, names: Set[str]) -> list[str]:
+    """Return a warning for each parameter and cell that overwrites or ignores its argument.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        A notebook in Python.
+    names : set of str
+        The parameters.
+
+    Returns
+    -------
+    list of str
+        Sentences that name the parameter and the cell; code cells count from 1.
+    """
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    tags = [set(cell.metadata.get("tags", [])) for cell in cells]
+    tagged = [at for at, each in enumerate(tags) if TAG in each]
+    if not tagged or not names:
+        return []
+    own = [statement for at in tagged for statement in _read(cells[at].source)]
+    found = [
+        f"{name}: the parameters cell computes it from '{used}' before an argument for '{used}' is set"
+        for name, used in _computed(own, names)
+    ]
+    for at in (at for at in range(tagged[0], len(cells)) if not tags[at] & {TAG, INJECTED_TAG}):
+        again = dict.fromkeys(name for name in _assigned(_read(cells[at].source)) if name in names)
+        found += [f"{name}: cell {at + 1} assigns it again, which overwrites its argument" for name in again]
+    return found[:SHOWN]
+
+
+def _read(source: str) -> Sequence[ast.stmt]:
+    """Return the statements of a cell, or none if it is not Python."""
+    if OTHER_CODE.match(source.lstrip()):
+        return []
+    try:
+        return parse_code(source)[0].body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+
+
+def _computed(statements: Iterable[ast.stmt], names: Set[str]) -> Iterator[tuple[str, str]]:
+    """Yield each name that some statements compute from a parameter, and the parameter."""
+    for statement in statements:
+        value = getattr(statement, "value", None)
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and value is not None:
+            for name in _targets(statement):
+                yield from ((name, used) for used in sorted(_names(value) & names - {name}))
+
+
+def _assigned(statements: Iterable[ast.stmt]) -> Iterator[str]:
+    """Yield the names that some statements always give a value that does not depend on the one before."""
+    for statement in statements:
+        if isinstance(statement, (ast.With, ast.AsyncWith, ast.Try)):
+            yield from _assigned(statement.body)
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            used = _names(statement.value) if statement.value is not None else set(_targets(statement))
+            yield from (name for name in _targets(statement) if name not in used)
+        else:
+            yield from _targets(statement)
+
+
+def _targets(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement binds itself."""
+    if isinstance(statement, ast.Assign):
+        targets: list[ast.expr] = statement.targets
+    elif isinstance(statement, (ast.AnnAssign, ast.For, ast.AsyncFor)):
+        targets = [statement.target]
+    elif isinstance(statement, (ast.With, ast.AsyncWith)):
+        targets = [item.optional_vars for item in statement.items if item.optional_vars is not None]
+    elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield statement.name
+        return
+    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+        return
+    else:
+        return
+    yield from (name for target in targets for name in _bound(target))
+
+
+def _bound(target: ast.expr) -> Iterator[str]:
+    """Yield the names that the target of an assignment binds."""
+    if isinstance(target, ast.Name):
+        yield target.id
+    elif isinstance(target, ast.Starred):
+        yield from _bound(target.value)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        yield from (name for each in target.elts for name in _bound(each))
+
+
+def _names(node: ast.expr) -> set[str]:
+    """Return the names that an expression uses."""
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}

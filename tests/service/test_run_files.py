@@ -1,0 +1,174 @@
+"""The files that runs read: each finds its own, and never another one in its place."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runwidgets.errors import InvalidArgumentError
+from runwidgets.service.contracts.api import Api
+from runwidgets.service.factory import Instance, open_instance
+from runwidgets.service.integrity.doctor import check
+from tests.builders import DOUBLE, Json, arguments, ended, group_of, wait_until, workflow
+
+TWO_TABLES = "import pathlib\nbefore: pathlib.Path\nafter: pathlib.Path"
+
+
+@pytest.fixture
+def home(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Return a folder for a notebook and its own files."""
+    place = folder / request.node.name.replace("[", "-").replace("]", "")
+    place.mkdir()
+    (place / "data.csv").write_text("OWN")
+    (place / "helpers.py").write_text("NAME = 'OWN'")
+    yield place
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Instance]:
+    """Open an instance, and check its invariants at the end."""
+    instance = open_instance(tmp_path / "root", slots=2)
+    yield instance
+    wait_until(lambda: not instance._backend._tracked)
+    instance.close()
+    assert check(tmp_path / "root") == []
+
+
+def upload(api: Api, group: str, content: str, name: str = "data.csv", target: str | None = None) -> Json:
+    """Upload a file, and return the argument that names it."""
+    file_id = api.uploads.upload_file(group, io.BytesIO(content.encode()), name)["id"]
+    return {"type": "$file", "value": {"fileId": file_id, **({"targetPath": target} if target else {})}}
+
+
+def run(api: Api, group: str, config: Any = None, **values: Any) -> str:
+    """Run to the end, and return what the notebook printed."""
+    handle = ended(api, api.runs.start_run(group, arguments(**values), config)["id"])
+    assert handle["state"] == "SUCCESS", handle["messages"]
+    return str(api.runs.get_log(handle["id"])["text"]).strip()
+
+
+def test_two_uploads_of_one_name_are_two_files(api: Api, home: Path) -> None:
+    """Each parameter names the file that was given for it, also where both are one upload."""
+    made = workflow(api, home, "print(before.read_text(), after.read_text())", parameters=TWO_TABLES)
+    group = group_of(made)
+    one, other = upload(api, group, "2023", "x.csv"), upload(api, group, "2024", "x.csv")
+
+    assert run(api, group, before=one, after=other) == "2023 2024"
+    assert run(api, group, before=other, after=other) == "2024 2024"
+
+
+@pytest.mark.parametrize("name", ["data.csv", "helpers.py"])
+def test_an_upload_does_not_cover_what_the_notebook_has_beside_it(api: Api, home: Path, name: str) -> None:
+    """The start is refused, unless the target names the path; nothing is left of a refused one."""
+    cell = "import helpers\nprint(open('data.csv').read(), helpers.NAME, open(given).read())"
+    group = group_of(workflow(api, home, cell, parameters="import pathlib\ngiven: pathlib.Path"))
+
+    with pytest.raises(InvalidArgumentError, match=f"given: its file '{name}' would cover '{name}'"):
+        api.runs.start_run(group, arguments(given=upload(api, group, "NAME = 'GIVEN'", name)))
+
+    assert api.runs.list_runs(group)["runs"] == []
+    given = upload(api, group, "GIVEN", "data.csv", "data.csv")
+    assert run(api, group, given=given) == "GIVEN OWN GIVEN"
+
+
+def test_an_upload_for_a_parameter_leaves_its_default_to_other_cells(api: Api, home: Path) -> None:
+    """The parameter names the upload, and the literal in another cell the file beside the notebook."""
+    declared = "import pathlib\ntable: pathlib.Path = pathlib.Path('data.csv')"
+    group = group_of(
+        workflow(api, home, "print(table.read_text(), open('data.csv').read())", parameters=declared)
+    )
+
+    assert run(api, group, table=upload(api, group, "GIVEN")) == "GIVEN OWN"
+    assert run(api, group) == "OWN OWN"
+
+
+def test_an_upload_is_no_module(api: Api, folder: Path) -> None:
+    """A file named like a module that the notebook imports is found by its parameter only."""
+    cell = "import json\nprint(json.dumps([given.read_text()]))"
+    group = group_of(workflow(api, folder, cell, parameters="import pathlib\ngiven: pathlib.Path"))
+
+    assert run(api, group, given=upload(api, group, "GIVEN", "json.py")) == '["GIVEN"]'
+
+
+def test_a_run_in_the_notebooks_own_folder_reads_its_uploads(own: Instance, home: Path) -> None:
+    """It gets absolute paths, and the own file of that name stays as it is."""
+    api = own.api()
+    cell = "print(open(before).read(), after.is_absolute(), open('data.csv').read())"
+    group = group_of(workflow(api, home, cell, parameters=TWO_TABLES))
+    given = [upload(api, group, content) for content in ("GIVEN", "OTHER")]
+
+    shown = run(api, group, {"cwd": "notebook"}, before=given[0], after=given[1])
+
+    assert shown == "GIVEN True OWN"
+    assert (home / "data.csv").read_text() == "OWN"
+
+
+def test_a_target_in_the_notebooks_own_folder_is_refused(api: Api, home: Path) -> None:
+    """Nothing is written there, so that the notebook would find another file at the target."""
+    group = group_of(workflow(api, home, "1", parameters="import pathlib\ntable: pathlib.Path"))
+
+    with pytest.raises(InvalidArgumentError, match="table: it has a targetPath, but the run works in"):
+        given = upload(api, group, "GIVEN", target="data.csv")
+        api.runs.start_run(group, arguments(table=given), {"cwd": "notebook"})
+
+
+@pytest.mark.parametrize("cwd", ["run", "notebook"])
+def test_the_results_of_a_sweep_are_found_and_not_mixed_with_other_files(
+    own: Instance, home: Path, cwd: str
+) -> None:
+    """Neither with a folder `runs` beside the notebook, nor with the notebook's own folder."""
+    api = own.api()
+    (home / "runs" / "00009").mkdir(parents=True)
+    (home / "runs" / "00009" / "x.csv").write_text("OWN")
+    study = group_of(workflow(api, home, DOUBLE, parameters="x = 1"))
+    sweep = api.sweeps.start_sweep(study, [arguments(x=1), arguments(x=2)])
+    wait_until(lambda: api.sweeps.get_sweep(sweep["id"])["isDone"])
+    cell = (
+        "import pathlib\nfound = sorted(pathlib.Path(runs).glob('*/x.csv'))\n"
+        "print(*(path.parent.name for path in found), pathlib.Path('runs').exists())"
+    )
+    group = group_of(workflow(api, home, cell, parameters="runs = 'runs'"))
+
+    assert run(api, group, {"results_of": sweep["id"], "cwd": cwd}) == "00001 00002 True"
+
+
+def test_a_run_in_the_notebooks_own_folder_is_not_reused(api: Api, home: Path) -> None:
+    """It reads files as they are when it executes, so that an equal start may have another result."""
+    group = group_of(workflow(api, home, "print(open('dat' + 'a.csv').read())", parameters="x = 1"))
+
+    shown = []
+    for content in ("OWN", "NEW"):
+        (home / "data.csv").write_text(content)
+        config = {"cwd": "notebook", "reuse": True}
+        sweep = api.sweeps.start_sweep(group, [arguments(x=1)], config)
+        wait_until(lambda sweep=sweep: api.sweeps.get_sweep(sweep["id"])["isDone"])
+        (row,) = api.sweeps.get_points(sweep["id"])["rows"]
+        shown.append(api.runs.get_log(row[1])["text"].strip())
+
+    assert shown == ["OWN", "NEW"]
+
+
+def test_a_parameter_that_a_later_cell_assigns_again_is_a_warning(api: Api, folder: Path) -> None:
+    """It stands in the handle of the workflow and in that of each run."""
+    made = workflow(api, folder, "print(rate)", "rate = 5", parameters="rate = 1")
+
+    (sentence,) = made["warnings"]
+    handle = api.runs.start_run(group_of(made), arguments(rate=2))
+
+    assert sentence == "rate: cell 3 assigns it again, which overwrites its argument"
+    assert handle["warnings"] == [sentence]
+    assert ended(api, handle["id"])["warnings"] == [sentence]
+    assert "warnings" not in workflow(api, folder, "print(rate)", parameters="rate = 1")
+
+
+@pytest.mark.parametrize("cwd", ["run", "notebook"])
+def test_a_list_of_files_has_a_file_for_each_item(own: Instance, home: Path, cwd: str) -> None:
+    """Also if they have one name, which is that of a file beside the notebook."""
+    api = own.api()
+    cell = "print(*(table.read_text() for table in tables), open('data.csv').read())"
+    group = group_of(workflow(api, home, cell, parameters="import pathlib\ntables: list[pathlib.Path]"))
+    given = [upload(api, group, content) for content in ("ONE", "TWO", "THREE")]
+
+    assert run(api, group, {"cwd": cwd}, tables=given) == "ONE TWO THREE OWN"

@@ -25,9 +25,11 @@ class SweepView(View):
     sweep_id : str
         The sweep that is shown; set it to show another sweep.
     metric : str
-        The metric that is drawn and that ranks the runs; empty for the first one.
-    direction : {"minimize", "maximize"}
-        Whether the least or the greatest value of the metric is the best.
+        The metric that is drawn and that ranks the runs; empty for the first objective of the search that
+        the sweep belongs to, or else the first metric.
+    direction : {"", "minimize", "maximize"}
+        Whether the least or the greatest value of the metric is the best; empty for the direction in the
+        search, or else "minimize".
     selected : list of str
         Ids of the runs that are selected in the table.
     value : dict
@@ -47,7 +49,9 @@ class SweepView(View):
     sweep_id = traitlets.Unicode(help="Id of the sweep that is shown.").tag(sync=True)
     metric = traitlets.Unicode(help="The metric that is drawn.").tag(sync=True)
     direction = traitlets.Enum(
-        ["minimize", "maximize"], "minimize", help="Whether the least or the greatest value is the best."
+        ["", "minimize", "maximize"],
+        "",
+        help="Whether the least or the greatest value is the best; empty as the search has it.",
     ).tag(sync=True)
     selected = traitlets.List(traitlets.Unicode(), help="Ids of the selected runs.").tag(sync=True)
     value = traitlets.Dict(help="Number of runs by state.").tag(sync=True)

@@ -24,6 +24,7 @@ time.sleep(0.1)
 if depth == 3:
     raise ValueError("<b>3</b> is too deep")
 runwidgets.record("loss", lr * depth)
+runwidgets.record("rate", lr)
 """
 TELLS = """
 import ipywidgets
@@ -310,3 +311,21 @@ def test_ten_thousand_runs_of_a_sweep_are_shown(lab: Lab, many: str) -> None:
     card.get_by_role("textbox", name="Type 10000 to confirm").fill("10000")
     expect(yes).to_be_enabled()
     card.get_by_role("button", name="No", exact=True).click()
+
+
+def test_a_search_for_several_objectives_shows_its_front(lab: Lab, study: str) -> None:
+    """The front is drawn and listed, a run of it opens, and no single run is named as the best."""
+    card = lab.show(
+        "front.ipynb",
+        f"import runwidgets as rw\nfound = rw.optimize({study!r}, objective={{'loss': 'minimize', "
+        "'rate': 'maximize'}, n_trials=4, seed=1, lr=[0.1, 0.2], depth=[2, 4])",
+        "rw.SweepView(found.sweep)",
+    ).locator(".rw-sweep")
+
+    front = card.get_by_text("Pareto front: 2 of 4 runs").locator("..")
+    expect(front.locator("circle.rw-best")).to_have_count(2)
+    expect(front.locator("li").first).to_contain_text("rate = ")
+    expect(card.get_by_text("Best loss")).to_have_count(0)
+    front.get_by_role("button", name="Open").first.click()
+    expect(card.locator(".rw-detail .rw-badge").first).to_be_visible()
+    assert violations(lab.page, ".rw-sweep") == []

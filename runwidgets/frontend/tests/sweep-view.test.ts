@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { RunRow } from '../src/model/runs/run-rows';
 import { label, makeAxis, powerTicks, roundTicks } from '../src/model/sweep/axes';
 import { makeGrid } from '../src/model/sweep/heat-map';
+import { frontOf } from '../src/model/sweep/pareto-front';
 import {
   begunAt,
   bestOf,
@@ -12,7 +13,8 @@ import {
   numericMetrics,
   sampled,
 } from '../src/model/sweep/sweep-summary';
-import type { JsonValue, StateName } from '../src/model/types';
+import type { JsonValue, Objective, StateName } from '../src/model/types';
+import { drawFront } from '../src/views/sweep/front-plot';
 import { focusCell, heatMapTable } from '../src/views/sweep/heat-map';
 
 const row = (
@@ -174,4 +176,42 @@ test('of equally good runs the heat map marks the one that is named as the best,
   focusCell(place, at);
   expect((document.activeElement as HTMLElement).dataset.run).toBe('c');
   expect([...place.querySelectorAll('button[tabindex="0"]')].length).toBe(1);
+});
+
+const objectives: Objective[] = [
+  { metric: 'loss', direction: 'minimize' },
+  { metric: 'gain', direction: 'maximize' },
+];
+
+const measured = (id: string, loss: JsonValue, gain: JsonValue, state: StateName = 'SUCCESS'): RunRow => ({
+  ...row(id, { x: id }, loss, state),
+  metrics: { loss, gain },
+});
+
+test('the front has the runs to which none is preferable, in their order', () => {
+  const rows = [
+    ...[measured('c', 3, 9), measured('a', 1, 1), measured('d', 4, 9), measured('b', 2, 5), measured('e', 5, 2)],
+    ...[measured('same', 2, 5), measured('failed', 0, 10, 'ERROR'), measured('nan', 'NaN', 20)],
+  ];
+  expect(frontOf(rows, objectives).map(({ id }) => id)).toEqual(['c', 'a', 'b', 'same']);
+  expect(frontOf(rows, objectives.slice(0, 1)).map(({ id }) => id)).toEqual(['a']);
+  expect(frontOf([], objectives)).toEqual([]);
+});
+
+test('the front of a search is drawn among the other runs and listed, and its runs can be opened', () => {
+  const place = document.createElement('section');
+  const opened: string[] = [];
+  const rows = [measured('a', 1, 1), measured('b', 2, 5), measured('e', 5, 2)];
+  const shown = { rows, objectives, varied: ['x'], isLog: true, open: (id: string) => void opened.push(id) };
+  drawFront(place, shown);
+  expect(place.textContent).toContain('Pareto front: 2 of 3 runs');
+  expect([...place.querySelectorAll('li bdi')].map((each) => each.textContent)).toEqual([
+    'x = a: loss = 1, gain = 1',
+    'x = b: loss = 2, gain = 5',
+  ]);
+  expect([place.querySelectorAll('circle').length, place.querySelectorAll('.rw-best').length]).toEqual([3, 2]);
+  place.querySelector('button')?.click();
+  expect(opened).toEqual(['a']);
+  drawFront(place, { ...shown, objectives: objectives.slice(0, 1) });
+  expect(place.hidden).toBe(true);
 });

@@ -320,6 +320,8 @@ export const MESSAGES = {
   nothingToPlot: 'A plot appears here once runs have recorded a number.',
   bestOf: 'Best {metric}: {value} at {where}',
   openBest: 'Open best run',
+  frontOf: 'Pareto front: {n} of {all} runs',
+  moreOnFront: 'and {n} more',
   sampled: 'showing {n} of {all} runs',
   brushHint: 'Drag along an axis to select runs in the table, with Shift to narrow the selection.',
   chosenDrawn: '{n} selected, drawn thick and dashed',

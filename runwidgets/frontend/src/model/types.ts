@@ -193,12 +193,26 @@ export interface RunSeries {
 
 export type StateCounts = { [state in StateName]: number };
 
+export interface Objective {
+  metric: string;
+  direction: 'minimize' | 'maximize';
+}
+
+export interface SearchConfig {
+  objectives: Objective[];
+}
+
+export interface SweepConfig {
+  search?: SearchConfig;
+}
+
 export interface SweepHandle {
   id: string;
   name: string;
   groupId: string;
   workflowId: string;
   createdAt: string;
+  config: SweepConfig;
   total: number;
   counts: StateCounts;
   varied: string[];

@@ -2,6 +2,7 @@ import type { RunRow } from '../../model/runs/run-rows';
 import { isActive } from '../../model/states';
 import type { Direction } from '../../model/sweep/axes';
 import { numericMetrics } from '../../model/sweep/sweep-summary';
+import type { Objective } from '../../model/types';
 import type { Model } from '../view';
 
 /** What the heat map and the plot of a sweep show: what the model asks for, as far as the runs have it. */
@@ -17,12 +18,17 @@ export interface PlotSettings {
   fixed: Map<string, string>;
 }
 
-/** Return the settings of a model; `rows` returns the runs. */
-export function plotSettings(model: Model, rows: () => readonly RunRow[]): PlotSettings {
+/** Return the settings of a model; `rows` returns the runs, `objectives` what a search optimises. */
+export function plotSettings(
+  model: Model,
+  rows: () => readonly RunRow[],
+  objectives: () => readonly Objective[],
+): PlotSettings {
   const text = (name: string): string => String(model.get(name) ?? '');
   function metric(): string {
     const names = numericMetrics(rows());
-    return names.includes(text('metric')) ? text('metric') : (names[0] ?? '');
+    const wanted = [text('metric'), ...objectives().map((each) => each.metric)];
+    return wanted.find((name) => names.includes(name)) ?? names[0] ?? '';
   }
   const across = (varied: readonly string[]): string =>
     varied.includes(text('across')) ? text('across') : (varied[0] ?? '');
@@ -30,7 +36,10 @@ export function plotSettings(model: Model, rows: () => readonly RunRow[]): PlotS
     metric,
     across,
     fixed: new Map(),
-    direction: () => (model.get('direction') === 'maximize' ? 'maximize' : 'minimize'),
+    direction() {
+      const searched = objectives().find((each) => each.metric === metric())?.direction;
+      return (text('direction') || searched) === 'maximize' ? 'maximize' : 'minimize';
+    },
     isLog: () => model.get('is_log') !== false,
     down(varied) {
       const free = varied.filter((each) => each !== across(varied));

@@ -7,12 +7,13 @@ import { label } from '../../model/sweep/axes';
 import { makeGrid } from '../../model/sweep/heat-map';
 import { bestOf, describePoint, mostVaried } from '../../model/sweep/sweep-summary';
 import { ApiError } from '../../model/transport';
-import type { JsonValue, StateCounts, SweepHandle } from '../../model/types';
+import type { JsonValue, Objective, StateCounts, SweepHandle } from '../../model/types';
 import { detailPanel } from '../detail-panel';
 import { h, replace } from '../dom';
 import { tableView } from '../table/table-view';
 import { innerModel, type View } from '../view';
 import { drawFailures } from './failures';
+import { drawFront } from './front-plot';
 import { focusCell, heatMapTable } from './heat-map';
 import { drawSelectors } from './plot-selectors';
 import { plotSettings } from './plot-settings';
@@ -41,6 +42,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const gridNote = h('div', { class: 'rw-dim', hidden: true });
   const heatMapSection = h('section', { class: 'rw-section', 'aria-label': t('heatMapOf') }, gridScroll, gridNote);
   const plotSection = h('section', { class: 'rw-section', 'aria-label': t('plotOf') });
+  const frontSection = h('section', { class: 'rw-section', hidden: true });
   const detail = detailPanel();
   const tableBody = h('div', {});
   const table = h('details', { class: 'rw-section', open: true }, h('summary', {}, t('runs')), tableBody);
@@ -52,6 +54,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
     actions.element,
     best,
     failures,
+    frontSection,
     tools,
     heatMapSection,
     plotSection,
@@ -62,7 +65,8 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const shownTable = innerModel({ selected: model.get('selected'), read_only: model.get('read_only') });
   root.append(card);
 
-  const settings = plotSettings(model, () => live?.rows ?? []);
+  const objectives = (): readonly Objective[] => sweep?.config.search?.objectives ?? [];
+  const settings = plotSettings(model, () => live?.rows ?? [], objectives);
   const say = (text: string, isBad = false): void => {
     notice.hidden = text === '';
     notice.className = `rw-notice ${isBad ? 'rw-bad' : ''}`;
@@ -199,6 +203,13 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
       return;
     }
     const begun = performance.now();
+    drawFront(frontSection, {
+      rows: live?.rows ?? [],
+      objectives: objectives(),
+      varied,
+      isLog: settings.isLog(),
+      open,
+    });
     drawGrid(live?.rows ?? [], varied);
     drawPlot(live?.rows ?? [], varied);
     rested = performance.now() + Math.max(250, 5 * (performance.now() - begun));
@@ -217,7 +228,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
 
   function drawBest(rows: readonly RunRow[], varied: readonly string[]): void {
     const metric = settings.metric();
-    const row = metric ? bestOf(rows, metric, settings.direction()) : null;
+    const row = metric && objectives().length < 2 ? bestOf(rows, metric, settings.direction()) : null;
     best.hidden = row === null;
     const key = row ? [row.id, metric, ...varied].join(' ') : '';
     if (!row || best.dataset.key === key) return;
@@ -309,7 +320,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
   const release = (): void => {
     isPressed = false;
   };
-  for (const place of [heatMapSection, plotSection])
+  for (const place of [frontSection, heatMapSection, plotSection])
     place.addEventListener('pointerdown', () => {
       isPressed = true;
     });

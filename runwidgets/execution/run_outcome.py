@@ -69,8 +69,8 @@ class Outcome:
 
     @classmethod
     def failed(cls, reason: RunReason, *messages: str) -> "Outcome":
-        """Return the outcome of an attempt that ended in ERROR."""
-        return cls(RunState.ERROR, reason, messages)
+        """Return the outcome of an attempt that ended in ERROR; empty messages are omitted."""
+        return cls(RunState.ERROR, reason, [message for message in messages if message])
 
     @classmethod
     def from_json(cls, record: OutcomeRecord) -> "Outcome":

@@ -74,6 +74,47 @@ def test_a_kernel_that_dies_with_unread_output_ends_its_run(
     assert "the kernel exited with code 1" in handle["messages"][0]
 
 
+SOCKETS = """
+import os, time
+def sockets():
+    for descriptor in range(3, 256):
+        try:
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
+                yield descriptor
+        except OSError:
+            continue
+"""
+
+
+def test_a_kernel_that_closes_its_connection_ends_its_run(private_instance: Instance, tmp_path: Path) -> None:
+    """Nothing more can be heard of it, so it is ended."""
+    close = "for descriptor in sockets():\n    os.close(descriptor)\ntime.sleep(600)"
+
+    handle = finished(private_instance.api(), tmp_path, SOCKETS, close)
+
+    assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_died")
+    assert handle["messages"] == ["cell 2: the kernel closed its connection"]
+
+
+def test_packets_that_a_notebook_sends_itself_are_ignored(private_instance: Instance, tmp_path: Path) -> None:
+    """Short ones, parts of messages that never began, and messages that are not Jupyter's."""
+    packets = [b"x", b"x" * 200, bytes(5), bytes(4) + b"\3" + bytes(40), bytes(4) + b"\3\1\0\0\0\0\0\0\0"]
+    write = f"for each in {packets!r}:\n    for descriptor in sockets():\n        os.write(descriptor, each)"
+
+    handle = finished(private_instance.api(), tmp_path, SOCKETS, write, "print('end')")
+
+    assert handle["state"] == "SUCCESS"
+    assert private_instance.api().runs.get_log(handle["id"])["text"].endswith("end\n")
+
+
+def test_a_stream_that_cannot_be_flushed_ends_the_run(private_instance: Instance, tmp_path: Path) -> None:
+    """A kernel flushes it before it replies; the run says that there was no reply."""
+    handle = finished(private_instance.api(), tmp_path, "import sys\nsys.stdout = object()", "1")
+
+    assert (handle["state"], handle["reason"]) == ("ERROR", "no_reply")
+    assert handle["messages"][0] == "cell 1: the kernel executed it, but did not reply"
+
+
 def test_results_are_listed_after_all_writers_have_ended(private_instance: Instance, tmp_path: Path) -> None:
     """A process that the notebook started is ended first."""
     left = (

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from queue import Empty
 from typing import Any
@@ -14,22 +17,59 @@ from nbclient.exceptions import DeadKernelError
 from runwidgets.execution.kernels.kernel import Fork, Kernel
 from runwidgets.execution.kernels.socket_channel import IOPUB, Receiver, Sender, open_pair
 
+CLOSED_TIMEOUT = 2.0
+"""Seconds within which a kernel must end after its end of the socket pair was closed."""
+
 
 class InProcessChannel:
     """One Jupyter channel of an in-process kernel."""
 
     def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
         self.send = send
-        self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.messages: asyncio.Queue[list[bytes]] = asyncio.Queue()
 
     async def get_msg(self, timeout: float | None = None) -> dict[str, Any]:
-        """Return the next message, or raise `queue.Empty` after a timeout in seconds."""
-        if timeout is None:
-            return await self.messages.get()
+        """Return the next message.
+
+        Raises
+        ------
+        queue.Empty
+            There was none within a timeout in seconds.
+        ValueError, LookupError, TypeError, AttributeError
+            The message is not one of Jupyter's.
+        """
         try:
-            return await asyncio.wait_for(self.messages.get(), timeout)
+            return parse_message(await asyncio.wait_for(self.messages.get(), timeout))
         except asyncio.TimeoutError:
             raise Empty from None
+
+
+def parse_message(parts: list[bytes]) -> dict[str, Any]:
+    """Parse a message.
+
+    The result is that of ``Session.deserialize``, except that dates in parent headers, which nobody reads,
+    are not parsed.
+
+    Parameters
+    ----------
+    parts : list of bytes
+        Channel, identities, delimiter, signature, and the parts of the message.
+
+    Returns
+    -------
+    dict
+        The message.
+    """
+    start = parts.index(DELIM) + 2  # after the identities and the signature
+    names = ("header", "parent_header", "metadata", "content")
+    texts = [part.decode("utf-8", "replace") for part in parts[start : start + len(names)]]
+    message: dict[str, Any] = dict(zip(names, map(json.loads, texts), strict=True))
+    header = message["header"]
+    message["msg_id"], message["msg_type"] = header["msg_id"], header["msg_type"]
+    with suppress(ValueError):  # like jupyter_client, which leaves what is not a date as it is
+        header["date"] = datetime.fromisoformat(header["date"].replace("Z", "+00:00"))
+    message["buffers"] = [memoryview(part) for part in parts[start + len(names) :]]
+    return message
 
 
 class InProcessClient:
@@ -49,21 +89,9 @@ class InProcessClient:
         return self.iopub_channel.messages.empty()
 
     def dispatch(self, parts: list[bytes]) -> None:
-        """Put a message into the queue of its channel.
-
-        The result is that of ``Session.deserialize``, except that dates in parent headers, which nobody
-        reads, are not parsed.
-        """
-        channel = self.iopub_channel if parts[0] == IOPUB else self.shell_channel
-        start = parts.index(DELIM) + 2  # after the identities and the signature
-        names = ("header", "parent_header", "metadata", "content")
-        texts = [part.decode("utf-8", "replace") for part in parts[start : start + len(names)]]
-        message: dict[str, Any] = dict(zip(names, map(json.loads, texts), strict=True))
-        header = message["header"]
-        header["date"] = datetime.fromisoformat(header["date"].replace("Z", "+00:00"))
-        message["msg_id"], message["msg_type"] = header["msg_id"], header["msg_type"]
-        message["buffers"] = [memoryview(part) for part in parts[start + len(names) :]]
-        channel.messages.put_nowait(message)
+        """Put a message into the queue of its channel."""
+        channel = self.iopub_channel if parts[:1] == [IOPUB] else self.shell_channel
+        channel.messages.put_nowait(parts)
 
     def execute(
         self, code: str, *, silent: bool = False, store_history: bool = True, stop_on_error: bool = True
@@ -113,6 +141,7 @@ class InProcessKernel(Kernel):
     """
 
     way = "direct"
+    _is_unreachable = False
 
     def __init__(self, fork: Fork, session: Session, connection_file: str) -> None:
         super().__init__()
@@ -144,4 +173,16 @@ class InProcessKernel(Kernel):
         for parts in self._receiver.receive():
             self.client.dispatch(parts)
         if self._receiver.is_closed:
-            asyncio.get_running_loop().remove_reader(self._end.fileno())
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._end.fileno())
+            loop.call_later(CLOSED_TIMEOUT, self._end_unreachable)
+
+    def _end_unreachable(self) -> None:
+        """End a kernel that closed its end, as a notebook can do, and is still running."""
+        if not self.has_ended:
+            self._is_unreachable = True
+            os.kill(self.pid, signal.SIGKILL)
+
+    def exit_message(self) -> str:
+        """Return a sentence about how the process ended."""
+        return "the kernel closed its connection" if self._is_unreachable else super().exit_message()

@@ -20,6 +20,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,6 +34,7 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from IPython.core.application import BaseIPythonApplication
 from tornado.ioloop import IOLoop
+from tornado.log import app_log
 from traitlets import Any as AnyTrait
 
 from runwidgets.execution.kernels.socket_channel import IOPUB, SHELL, Receiver, Sender
@@ -105,7 +107,18 @@ class Publisher(IOPubThread):
                 function = heapq.heappop(self._timers)[2]
             if function is None:
                 return
-            function()
+            try:
+                function()
+            except BaseException:  # of a text that cannot be encoded, or of a hook of the notebook
+                self._log_exception(function)
+
+    @staticmethod
+    def _log_exception(function: Callable[[], object]) -> None:
+        """Log an exception in the thread as tornado does; then the thread goes on."""
+        try:
+            app_log.error("Exception in callback %r", function, exc_info=True)
+        except BaseException:  # of a stream that the notebook replaced
+            traceback.print_exc(file=sys.__stderr__)
 
 
 class _ShellStream:
@@ -297,7 +310,13 @@ class ForkableApp(IPKernelApp):
 
         async def shell_main() -> None:  # the name of IPython's own function, which tracebacks show
             while True:  # one task for all cells, so that context variables persist between cells
-                await self.kernel.dispatch_shell(await messages.get())
+                try:
+                    await self.kernel.dispatch_shell(await messages.get())
+                except asyncio.CancelledError:  # a notebook may cancel all tasks
+                    continue
+                except Exception:  # of a stream of the notebook, which is flushed before the kernel is idle
+                    self.log.exception("Error in message handler")
+                    self.kernel._publish_status("idle", "shell")
 
         end = self._end.fileno()
         asyncio_loop: asyncio.AbstractEventLoop = loop.asyncio_loop  # type: ignore[attr-defined]
@@ -354,8 +373,11 @@ for _ours, _theirs in ((ForkableKernel, IPythonKernel), (ForkableApp, IPKernelAp
 
 def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        if stream is not None:
-            stream.flush()
+        try:
+            if stream is not None:
+                stream.flush()
+        except Exception:  # of a stream of the notebook
+            app_log.exception("A stream cannot be flushed")
 
 
 def _has_children() -> bool:

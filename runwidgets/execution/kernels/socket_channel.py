@@ -6,6 +6,7 @@ because a notebook may fork and print in the child. Messages are not signed: no 
 pair.
 """
 
+import logging
 import os
 import socket
 import struct
@@ -21,6 +22,8 @@ PACKET_SIZE = 96 * 1024
 HEADER = struct.Struct("=IB")
 COUNT = struct.Struct("=I")
 FIRST, LAST = 1, 2
+
+log = logging.getLogger(__name__)
 
 
 def open_pair() -> tuple[socket.socket, socket.socket]:
@@ -56,8 +59,9 @@ class Sender:
         OSError
             The other end is closed.
         """
-        views = [memoryview(part).cast("B") for part in parts]
-        body = b"".join([struct.pack(f"={1 + len(views)}I", len(views), *map(len, views)), *views])
+        contents = [memoryview(part).tobytes() for part in parts]
+        sizes = map(len, contents)
+        body = b"".join([struct.pack(f"={1 + len(contents)}I", len(contents), *sizes), *contents])
         if self._pid != os.getpid():  # a fork: another thread may have held the lock
             self._pid, self._lock = os.getpid(), threading.Lock()
         with self._lock:
@@ -98,12 +102,21 @@ class Receiver:
             if not packet:
                 self.is_closed = True
                 return
-            pid, flags = HEADER.unpack_from(packet)
-            if flags & FIRST:
-                self._pieces[pid] = []
-            self._pieces[pid].append(packet[HEADER.size :])
-            if flags & LAST:
-                yield _split(b"".join(self._pieces.pop(pid)))
+            try:
+                message = self._add(packet)
+            except (KeyError, struct.error):  # a notebook can write to any descriptor
+                log.warning("runwidgets: a packet of a kernel cannot be read", exc_info=True)
+            else:
+                if message is not None:
+                    yield message
+
+    def _add(self, packet: bytes) -> list[bytes] | None:
+        """Return the message that a packet completes, if it completes one."""
+        pid, flags = HEADER.unpack_from(packet)
+        if flags & FIRST:
+            self._pieces[pid] = []
+        self._pieces[pid].append(packet[HEADER.size :])
+        return _split(b"".join(self._pieces.pop(pid))) if flags & LAST else None
 
 
 def _split(body: bytes) -> list[bytes]:

@@ -112,12 +112,11 @@ class OutputClient(PapermillNotebookClient):
         """
         assert self.kc is not None
         later = asyncio.ensure_future(self._ask_after(task_poll_output_msg))
+        parent = None
         try:
-            while True:
-                reply: dict[str, Any] = await self.kc.shell_channel.get_msg(timeout=None)
+            while parent != msg_id:
+                reply = await self._receive(self.kc.shell_channel)
                 parent = reply["parent_header"].get("msg_id")
-                if parent == msg_id:
-                    break
                 if later.done() and parent == later.result():
                     raise LostReplyError
             try:
@@ -139,9 +138,10 @@ class OutputClient(PapermillNotebookClient):
 
     async def _async_poll_output_msg(self, parent_msg_id: str, cell: NotebookNode, cell_index: int) -> None:
         """Process the output of a cell until the kernel is idle, and what earlier cells print meanwhile."""
+        assert self.kc is not None
         while True:
+            message = await self._receive(self.kc.iopub_channel)
             try:
-                message = await self._receive()
                 if message["parent_header"].get("msg_id") == parent_msg_id:
                     self.process_message(message, cell, cell_index)
                 else:
@@ -149,29 +149,33 @@ class OutputClient(PapermillNotebookClient):
             except CellExecutionComplete:
                 self._has_executed = True
                 return
-            except zmq.ZMQError:  # of the channel, not of a message
-                raise
             except Exception as error:
                 self._ignore(error)
 
     async def listen(self) -> None:
         """Process what the cells print after the last one has ended, until the task is cancelled."""
+        assert self.kc is not None
         while True:
+            message = await self._receive(self.kc.iopub_channel)
             try:
-                self._take_late(await self._receive())
-            except zmq.ZMQError:
-                raise
+                self._take_late(message)
             except Exception as error:
                 self._ignore(error)
 
-    async def _receive(self) -> dict[str, Any]:
-        """Return the next output message, without the secrets in it."""
-        assert self.kc is not None
-        message: dict[str, Any] = await self.kc.iopub_channel.get_msg(timeout=None)
-        if self.recorder.secrets:
-            message["content"] = self.recorder.mask(message["content"])
-        check_fields(message)
-        return message
+    async def _receive(self, channel: Any) -> dict[str, Any]:
+        """Return the next message of a channel that can be read, without the secrets in it."""
+        while True:
+            try:
+                message: dict[str, Any] = await channel.get_msg(timeout=None)
+                if self.recorder.secrets:
+                    message["content"] = self.recorder.mask(message["content"])
+                check_fields(message)
+            except zmq.ZMQError:  # of the channel, not of a message
+                raise
+            except Exception as error:
+                self._ignore(error)
+            else:
+                return message
 
     def _take_late(self, message: dict[str, Any]) -> None:
         """Process the output of a thread or task of an earlier cell: it reaches the log, not the notebook."""
@@ -202,10 +206,10 @@ class OutputClient(PapermillNotebookClient):
         return output
 
     def handle_comm_msg(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
-        """Handle a message of a widget, whose state is stored in the notebook."""
-        if is_deeply_nested(msg["content"]):
-            raise ValueError("the state of a widget has too many levels of lists and dicts")
-        super().handle_comm_msg(outs, msg, cell_index)
+        """Handle a message of a widget, whose state is stored in the notebook; ignore what is not one."""
+        match msg["content"]:
+            case {"comm_id": str(), "data": dict() as data} if not is_deeply_nested(data):
+                super().handle_comm_msg(outs, msg, cell_index)
 
     def _snapshot(self) -> None:
         self._snapshot_timer = None

@@ -1,22 +1,22 @@
-import { expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, type Mock, test, vi } from 'vitest';
 import { LiveRun } from '../src/model/runs/live-run';
 import { LiveRuns } from '../src/model/runs/live-runs';
 import { MetricSeries, nearest, thinned } from '../src/model/runs/metric-series';
-import type { Follower, Transport } from '../src/model/transport';
+import { ApiError, type Follower, type Transport } from '../src/model/transport';
 import type { RunEvent, RunHandle } from '../src/model/types';
 
 /** A server whose responses and events come when the test says so. */
 class Server {
   follower: Follower | null = null;
-  readonly waiting: { path: string; answer: (body: unknown) => void }[] = [];
+  readonly waiting: { path: string; answer: (body: unknown) => void; refuse: (error: ApiError) => void }[] = [];
   readonly transport = {
     follow: (_: unknown, follower: Follower) => {
       this.follower = follower;
       return () => undefined;
     },
     get: (path: string) =>
-      new Promise((answer) => {
-        this.waiting.push({ path, answer });
+      new Promise((answer, refuse) => {
+        this.waiting.push({ path, answer, refuse });
       }),
   } as unknown as Transport;
 
@@ -24,6 +24,12 @@ class Server {
     await vi.waitFor(() => expect(this.waiting.length).toBeGreaterThan(0));
     this.waiting.shift()?.answer(structuredClone(body));
     await Promise.resolve();
+  }
+
+  async refuse(status: number): Promise<void> {
+    expect(this.waiting.map(({ path }) => path)).toEqual(['groups/g/runs?limit=1']);
+    this.waiting.shift()?.refuse(new ApiError('there is no such group', status, 'UnknownWorkflowGroupError'));
+    await vi.advanceTimersByTimeAsync(0);
   }
 
   tell(kind: RunEvent['kind'], data: RunEvent['data'], runId = 'r'): void {
@@ -115,4 +121,66 @@ test('many points are drawn as few, with both ends, and the pointer finds the ne
     [1000, 1_000_000],
   ]);
   expect(nearest(points, 12.4)).toEqual([12, 144]);
+});
+
+describe('a group that is deleted', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** Follow a group with one run, and return what its watcher is told. */
+  async function followed(server: Server): Promise<{ live: LiveRuns; gone: Mock; failed: Mock }> {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const [gone, failed] = [vi.fn(), vi.fn()];
+    const watcher = { changed: () => undefined, connection: () => undefined, failed, gone };
+    const live = new LiveRuns(server.transport, { group: 'g' }, watcher);
+    await server.answer({ columns: COLUMNS, rows: [row('a', 'SUCCESS')] });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(live.rows).toHaveLength(1);
+    return { live, gone, failed };
+  }
+
+  test('with runs in it is noticed although no event says so, and has no runs', async () => {
+    const server = new Server();
+    const { live, gone, failed } = await followed(server);
+
+    await vi.advanceTimersByTimeAsync(10_000);
+    await server.answer({ runs: [] });
+    expect(gone).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(10_000);
+    await server.refuse(404);
+
+    expect([gone.mock.calls.length, failed.mock.calls.length, live.rows]).toEqual([1, 0, []]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.waiting).toEqual([]);
+  });
+
+  test('is asked for at once when its runs are gone', async () => {
+    const server = new Server();
+    const { gone } = await followed(server);
+
+    server.tell('deleted', {}, 'a');
+    await vi.advanceTimersByTimeAsync(250);
+    await server.refuse(404);
+
+    expect(gone).toHaveBeenCalledOnce();
+  });
+
+  test('is not asked for while the page is hidden, but as soon as it is seen', async () => {
+    const server = new Server();
+    const { live, gone } = await followed(server);
+    const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.waiting).toEqual([]);
+    hidden.mockReturnValue(false);
+    document.dispatchEvent(new Event('visibilitychange'));
+    await server.refuse(503);
+
+    expect(gone).not.toHaveBeenCalled();
+    live.close();
+    hidden.mockRestore();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.waiting).toEqual([]);
+  });
 });

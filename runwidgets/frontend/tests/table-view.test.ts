@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   chosenColumns,
   columnsOf,
@@ -11,11 +11,13 @@ import {
 } from '../src/model/runs/run-columns';
 import { parseFilter } from '../src/model/runs/run-filter';
 import { applyToRow, inSight, type RunRow, toRows } from '../src/model/runs/run-rows';
-import { ApiError } from '../src/model/transport';
+import { ApiError, type Transport } from '../src/model/transport';
 import type { JsonValue, RunEvent } from '../src/model/types';
 import { askingButton } from '../src/views/question';
 import { forEach, typedFor } from '../src/views/table/bulk-actions';
 import { drawCell, isNumeric } from '../src/views/table/cells';
+import { tableView } from '../src/views/table/table-view';
+import { type Context, innerModel } from '../src/views/view';
 
 const COLUMNS = ['id', 'state', 'createdAt', 'startedAt', 'finishedAt', 'arguments', 'metrics', 'message'];
 
@@ -195,5 +197,33 @@ describe('CSV', () => {
         columnsOf([strange]).filter((each) => each.group === 'argument'),
       ),
     ).toBe('id,note\r\nx,"a ""b"", c"\r\n');
+  });
+});
+
+describe('a table', () => {
+  it('says that its group was deleted, and shows no rows', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    let isGone = false;
+    const transport = {
+      follow: () => () => undefined,
+      get: async (path: string) => {
+        if (isGone) throw new ApiError('there is no such group', 404, 'UnknownWorkflowGroupError');
+        return path.includes('/table')
+          ? { columns: COLUMNS, rows: [['a', 'SUCCESS', '', null, null, {}, {}, null]] }
+          : {};
+      },
+    } as unknown as Transport;
+    const root = document.createElement('div');
+    const close = tableView(root, { transport, model: innerModel({ group_id: 'g' }), inner: {} } as Context);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(root.querySelectorAll('tr[data-run]')).toHaveLength(1);
+
+    isGone = true;
+    await vi.advanceTimersByTimeAsync(10_000);
+
+    expect(root.querySelectorAll('tr[data-run]')).toHaveLength(0);
+    expect(root.querySelector('.rw-empty')?.textContent).toBe('This group of runs was deleted.');
+    close?.();
+    vi.useRealTimers();
   });
 });

@@ -2,11 +2,13 @@
  * The runs of a group or of a sweep: fetched page by page, then kept up to date by events.
  *
  * A run that an event names for the first time is fetched: of a group with the page of the newest, of a sweep
- * with all of it, since it may have replaced another one. Watchers are told at most four times a second.
+ * with all of it, since it may have replaced another one. Watchers are told at most four times a second. A group
+ * that was deleted has no runs any more, and is not followed.
  */
 
 import { ApiError, type Connection, type Transport } from '../transport';
 import type { RunEvent, TablePage } from '../types';
+import { GroupWatch } from './group-watch';
 import { applyToRow, type RunRow, toRows } from './run-rows';
 
 const PAUSE = 250;
@@ -18,6 +20,8 @@ export interface RunsWatcher {
   failed(error: ApiError): void;
   /** The sweep was paused or resumed. */
   paused?(isPaused: boolean): void;
+  /** The group was deleted. */
+  gone?(): void;
 }
 
 /** What a table needs of runs, whatever their source. */
@@ -37,6 +41,7 @@ export class LiveRuns implements Runs {
   private readonly known = new Map<string, RunRow>();
   private readonly unknown = new Set<string>();
   private readonly unfollow: () => void;
+  private readonly group: GroupWatch | null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isLoading = false;
   private mustReload = false;
@@ -63,6 +68,7 @@ export class LiveRuns implements Runs {
         if (this.apply(event)) this.later();
       },
     });
+    this.group = 'group' in source ? new GroupWatch(transport, source.group, () => this.end()) : null;
     void this.load();
   }
 
@@ -74,6 +80,21 @@ export class LiveRuns implements Runs {
     this.isClosed = true;
     clearTimeout(this.timer);
     this.unfollow();
+    this.group?.close();
+  }
+
+  /** Forget the runs of a group that was deleted. */
+  private end(): void {
+    this.close();
+    this.rows = [];
+    this.known.clear();
+    this.isComplete = true;
+    this.watcher.gone?.();
+  }
+
+  private tellChanged(): void {
+    this.watcher.changed();
+    if (this.isComplete && this.rows.length === 0) void this.group?.ask();
   }
 
   /** Apply an event to the known runs; says whether that changed something. */
@@ -94,7 +115,7 @@ export class LiveRuns implements Runs {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       if (this.unknown.size > 0) void this.catchUp();
-      else this.watcher.changed();
+      else this.tellChanged();
     }, PAUSE);
   }
 
@@ -160,7 +181,7 @@ export class LiveRuns implements Runs {
     for (const row of rows) this.known.set(row.id, row);
     for (const event of this.meanwhile) this.apply(event);
     if (this.unknown.size > 0) this.later();
-    this.watcher.changed();
+    this.tellChanged();
   }
 
   private async page(limit: number, cursor?: string): Promise<TablePage> {
@@ -178,6 +199,8 @@ export class LiveRuns implements Runs {
 
   private tell(error: unknown): void {
     if (!(error instanceof ApiError)) throw error;
-    if (!this.isClosed && error.status !== 0) this.watcher.failed(error);
+    if (this.isClosed || error.status === 0) return;
+    if (error.status === 404 && this.group) this.end();
+    else this.watcher.failed(error);
   }
 }

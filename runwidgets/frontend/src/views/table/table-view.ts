@@ -13,7 +13,6 @@ import {
 } from '../../model/runs/run-columns';
 import { parseFilter } from '../../model/runs/run-filter';
 import { inSight, type RunRow } from '../../model/runs/run-rows';
-import type { ApiError } from '../../model/transport';
 import { detailPanel } from '../detail-panel';
 import { h, replace, saveAs } from '../dom';
 import { innerModel, type View } from '../view';
@@ -36,6 +35,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   let order: SortOrder | null = null;
   let active = '';
   let anchor = '';
+  let isGone = false;
   let isPressed = false;
   let pulled: Widths = {};
   let postponed: ReturnType<typeof setTimeout> | undefined;
@@ -135,26 +135,22 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
       changed: () => {
         if (!card.classList.contains('rw-stale')) say('');
         refresh();
-        if (!known && live?.isComplete && live.rows.length === 0) void check();
       },
       connection: (connection) => {
         card.classList.toggle('rw-stale', !connection.isLive);
         say(connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() }));
       },
       failed: (error) => say(error.message, true),
+      gone: () => {
+        isGone = true;
+        card.classList.remove('rw-stale');
+        say('');
+        refresh();
+      },
     };
+    isGone = false;
     live = known?.(watcher) ?? new LiveRuns(transport, { group: String(model.get('group_id') ?? '') }, watcher);
     refresh();
-  }
-
-  /** Check whether a group without runs was deleted. */
-  async function check(): Promise<void> {
-    const id = model.get('group_id');
-    const isGone = await transport.get(`groups/${String(id ?? '')}`).then(
-      () => false,
-      (error: ApiError) => error.status === 404,
-    );
-    if (isGone && id === model.get('group_id')) replace(empty, t('groupGone'));
   }
 
   // -- drawing ---------------------------------------------------------------------------------------
@@ -262,7 +258,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     if (empty.hidden) return;
     replace(
       empty,
-      rows === 0 ? t('noRuns') : t('noMatch', { filter: filter.value }),
+      isGone ? t('groupGone') : rows === 0 ? t('noRuns') : t('noMatch', { filter: filter.value }),
       rows === 0
         ? null
         : h('button', { type: 'button', class: 'rw-button', onclick: () => setFilter('') }, t('clearFilter')),

@@ -1,0 +1,58 @@
+/** Whether a group of runs still exists: asked when told to, and periodically, because no event says so. */
+
+import { ApiError, type Transport } from '../transport';
+
+const EVERY = 10_000;
+
+export class GroupWatch {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private isAsking = false;
+  private isClosed = false;
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly id: string,
+    private readonly gone: () => void,
+  ) {
+    document.addEventListener('visibilitychange', this.seen);
+    this.later();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    document.removeEventListener('visibilitychange', this.seen);
+  }
+
+  /** Ask now; a group that is unknown was deleted, and is not asked for again. */
+  async ask(): Promise<void> {
+    if (this.isAsking || this.isClosed) return;
+    this.isAsking = true;
+    clearTimeout(this.timer);
+    try {
+      await this.transport.get(`groups/${this.id}/runs?limit=1`);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 404) this.end();
+    } finally {
+      this.isAsking = false;
+      this.later();
+    }
+  }
+
+  private end(): void {
+    if (this.isClosed) return;
+    this.close();
+    this.gone();
+  }
+
+  private readonly seen = (): void => {
+    if (!document.hidden) void this.ask();
+  };
+
+  private later(): void {
+    if (this.isClosed) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => (document.hidden ? this.later() : void this.ask()), EVERY);
+  }
+}

@@ -1,5 +1,8 @@
 """Searches in every case: resumed, exhausted, with odd results, for several objectives."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,28 @@ def test_a_search_that_was_interrupted_continues_as_if_it_had_not_been(
     assert [trial.params for trial in resumed.study.trials] == proposals(resumed)
 
 
+@contextmanager
+def releasing(api: Api, group: str, folder: Path) -> Iterator[None]:
+    """Let the runs of the latest sweep end in the order of their points, which wait for files."""
+    stop = threading.Event()
+    known = len(api.sweeps.list_sweeps(group)["sweeps"])
+
+    def release() -> None:
+        while not stop.wait(0.02):
+            for sweep in api.sweeps.list_sweeps(group)["sweeps"][known:]:
+                active = [row for row in rw.Sweep(api, sweep).points() if row["finishedAt"] is None]
+                if active:
+                    (folder / repr(active[0]["arguments"]["x"])).touch()
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 @pytest.mark.local
 def test_several_runs_at_once_continue_as_if_they_had_not_been_interrupted(
     api: Api, folder: Path, tmp_path: Path
@@ -71,27 +96,28 @@ def test_several_runs_at_once_continue_as_if_they_had_not_been_interrupted(
     """The proposals are the same if the runs end in the same order."""
     cell = (
         "import pathlib, time, runwidgets\n"
-        "begun, ended = pathlib.Path(where, 'begun'), pathlib.Path(where, 'ended')\n"
-        "begun.touch(); ended.touch()\n"
-        "with begun.open('a') as file:\n    file.write('.')\n    mine = file.tell()\n"
-        "while ended.stat().st_size < mine - 1:\n    time.sleep(0.01)\n"
         "runwidgets.record('height', x ** 2)\n"
-        "with ended.open('a') as file:\n    file.write('.')\n"
+        "while not pathlib.Path(where, repr(x)).exists():\n    time.sleep(0.01)"
     )
     path = write_notebook(folder / "order.ipynb", cell, parameters="x: float = 0.0\nwhere: str = ''")
-    options: dict[str, Any] = {"objective": "height", "n_trials": 8, "parallel": 2, "x": rw.uniform(-4, 4)}
-    for name in ("interrupted", "whole"):
-        (tmp_path / name).mkdir()
-    cut = {**options, "name": "cut", "where": str(tmp_path / "interrupted"), "api": api}
-    with pytest.raises(KeyboardInterrupt):
-        rw.optimize(path, sampler=tpe(), pruner=Interrupting(4), **cut)
-    for name in ("begun", "ended"):
-        (tmp_path / "interrupted" / name).unlink()
+    group = group_of(api.workflows.create_workflow(str(path)))
+    options: dict[str, Any] = {
+        **{"objective": "height", "n_trials": 8, "parallel": 2, "x": rw.uniform(-4, 4)},
+        **{"where": str(tmp_path), "api": api},
+    }
+    with releasing(api, group, tmp_path):
+        with pytest.raises(KeyboardInterrupt):
+            rw.optimize(path, name="cut", sampler=tpe(), pruner=Interrupting(4), **options)
+        for each in tmp_path.iterdir():
+            each.unlink()
+        resumed = rw.optimize(path, name="cut", sampler=tpe(), resume=True, **options)
+    for each in tmp_path.iterdir():
+        each.unlink()
+    with releasing(api, group, tmp_path):
+        whole = rw.optimize(path, sampler=tpe(), **options)
 
-    resumed = rw.optimize(path, sampler=tpe(), resume=True, **cut)
-
-    whole = rw.optimize(path, sampler=tpe(), where=str(tmp_path / "whole"), api=api, **options)
-    assert [each["x"] for each in proposals(resumed)] == [each["x"] for each in proposals(whole)]
+    assert proposals(resumed) == proposals(whole)
+    assert len(resumed.sweep) == 8 and resumed.sweep.counts["SUCCESS"] == 8
 
 
 @pytest.mark.parametrize(

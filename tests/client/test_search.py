@@ -53,16 +53,20 @@ def tpe() -> optuna.samplers.BaseSampler:
 
 @pytest.mark.parametrize("number", [0, 2, 4])
 def test_a_search_that_was_interrupted_continues_as_if_it_had_not_been(
-    api: Api, bowl: Path, number: int
+    api: Api, folder: Path, number: int
 ) -> None:
     """The interrupted run is executed again, and the sampler proposes what it would have proposed."""
+    slow = write_notebook(
+        folder / "slow.ipynb", BOWL + "\nimport time\ntime.sleep(0.5)", parameters=PARAMETERS
+    )
     options: dict[str, Any] = {"objective": "height", "n_trials": 6, "parallel": 1, "api": api, **SPACE}
     with pytest.raises(KeyboardInterrupt):
-        rw.optimize(bowl, name="interrupted", sampler=tpe(), pruner=Interrupting(number), **options)
+        rw.optimize(slow, name="interrupted", sampler=tpe(), pruner=Interrupting(number), **options)
 
-    resumed = rw.optimize(bowl, name="interrupted", sampler=tpe(), resume=True, **options)
+    resumed = rw.optimize(slow, name="interrupted", sampler=tpe(), resume=True, **options)
 
-    assert proposals(resumed) == proposals(rw.optimize(bowl, sampler=tpe(), **options))
+    whole = rw.optimize(slow, sampler=tpe(), config={"reuse": True}, **options)
+    assert proposals(resumed) == proposals(whole)
     assert resumed.sweep.counts["SUCCESS"] == len(resumed.study.trials) == 6
     assert [trial.params for trial in resumed.study.trials] == proposals(resumed)
 
@@ -140,6 +144,17 @@ def test_a_sampler_continues_where_it_was(api: Api, bowl: Path, sampler: Any) ->
     resumed = rw.optimize(bowl, n_trials=7, name="halted", resume=True, sampler=sampler(), **options)
 
     assert proposals(resumed) == proposals(rw.optimize(bowl, n_trials=7, sampler=sampler(), **options))
+
+
+def test_a_search_continues_after_any_number_of_trials(api: Api, bowl: Path) -> None:
+    """What is proposed does not depend on how many random numbers were drawn before."""
+    options: dict[str, Any] = {"objective": "height", "parallel": 1, "seed": 2, "api": api, "x": SPACE["x"]}
+    rw.optimize(bowl, n_trials=12, name="late", **options)
+
+    resumed = rw.optimize(bowl, n_trials=14, name="late", resume=True, **options)
+
+    whole = rw.optimize(bowl, n_trials=14, config={"reuse": True}, **options)
+    assert proposals(resumed) == proposals(whole)
 
 
 def test_a_search_without_a_seed_stores_the_one_that_it_chose(api: Api, bowl: Path) -> None:

@@ -150,7 +150,7 @@ class TablePage(TypedDict):
 
     columns: list[str]
     """``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments`` and ``metrics`` (objects
-    by name), ``reason``, ``message``; of the points of a sweep ``number`` before them."""
+    by name), ``reason``, ``cell``, ``message``; of the points of a sweep ``number`` before them."""
     rows: list[list[JsonValue]]
     """The cells of each run, in the order of the columns; null for a missing value."""
     next: NotRequired[str]
@@ -170,6 +170,8 @@ class TableRow(TypedDict):
     metrics: dict[str, JsonValue]
     """By name."""
     reason: ReasonName | None
+    cell: int | None
+    """Number of the code cell that began last, as in `CellProgress`: the one that failed, if one did."""
     message: str | None
     """The first message."""
 

@@ -188,6 +188,8 @@ class TestStates:
         assert (handle["state"], handle["reason"]) == ("ERROR", "cell_error") and "files" not in handle
         assert handle["messages"][0] == "cell 2 raised ZeroDivisionError: division by zero"
         assert "----> 1 1 / 0" in handle["messages"][1]
+        table = api.runs.get_table(handle["groupId"])
+        assert dict(zip(table["columns"], table["rows"][0], strict=True))["cell"] == 2
         notebook = nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4)
         nbformat.validate(notebook)
         statuses = [cell.metadata.runwidgets.status for cell in notebook.cells if cell.cell_type == "code"]

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RunRow } from '../src/model/runs/run-rows';
+import { applyToRow, type RunRow } from '../src/model/runs/run-rows';
 import { label, makeAxis, powerTicks, roundTicks } from '../src/model/sweep/axes';
 import { makeGrid } from '../src/model/sweep/heat-map';
 import { frontOf } from '../src/model/sweep/pareto-front';
@@ -13,7 +13,8 @@ import {
   numericMetrics,
   sampled,
 } from '../src/model/sweep/sweep-summary';
-import type { JsonValue, Objective, StateName } from '../src/model/types';
+import type { JsonValue, Objective, ReasonName, RunEvent, StateName } from '../src/model/types';
+import { drawFailures } from '../src/views/sweep/failures';
 import { drawFront } from '../src/views/sweep/front-plot';
 import { focusCell, heatMapTable } from '../src/views/sweep/heat-map';
 
@@ -79,17 +80,44 @@ test('the best run is the successful one with the least or greatest number', () 
   expect(numericMetrics(rows)).toEqual(['loss']);
 });
 
-test('failures are grouped by their message, the most frequent first', () => {
+const failed = (id: string, reason: ReasonName, cell: number, message: string): RunRow => ({
+  ...row(id, {}, null, 'ERROR', message),
+  reason,
+  cell,
+});
+
+test('failures are grouped by their reason and the cell that failed, the most frequent first', () => {
   const rows = [
-    row('a', {}, null, 'ERROR', 'no'),
-    row('b', {}, null, 'ERROR', 'oh'),
-    row('c', {}, null, 'ERROR', 'oh'),
-    row('d', {}),
+    failed('a', 'timeout', 2, 'too slow'),
+    failed('b', 'cell_error', 3, 'cell 3 raised ValueError: 1'),
+    failed('c', 'cell_error', 3, 'cell 3 raised ValueError: 2'),
+    failed('d', 'cell_error', 3, 'cell 3 raised ValueError: 2'),
+    failed('e', 'timeout', 3, 'too slow'),
+    failed('f', 'cell_error', 4, 'cell 4 raised ValueError: \u202egnp'),
+    row('g', {}),
   ];
-  expect(groupFailures(rows).map(({ message, rows: found }) => [message, found.length])).toEqual([
-    ['oh', 2],
-    ['no', 1],
+  expect(
+    groupFailures(rows).map(({ reason, cell, messages, rows: found }) => [reason, cell, messages.size, found.length]),
+  ).toEqual([
+    ['cell_error', 3, 2, 3],
+    ['timeout', null, 1, 2],
+    ['cell_error', 4, 1, 1],
   ]);
+
+  const place = document.createElement('details');
+  drawFailures(place, rows, [], () => undefined);
+  expect([...place.querySelectorAll('li')].map((each) => each.textContent)).toEqual([
+    '3 × cell 3 raised ValueError: 1 (one of 2 messages)Open',
+    '2 × too slowOpen',
+    '1 × cell 4 raised ValueError: ⟨U+202E⟩gnpOpen',
+  ]);
+});
+
+test('a run keeps the cell that it began last, which may be the one that fails', () => {
+  const one = { ...row('a', {}, null, 'RUNNING'), cell: 2 };
+  applyToRow(one, { kind: 'progress', data: { cell: 3, fraction: 0.5, text: '' } } as unknown as RunEvent);
+  applyToRow(one, { kind: 'state', data: { state: 'ERROR', reason: 'cell_error' } } as unknown as RunEvent);
+  expect(groupFailures([one])[0]).toMatchObject({ reason: 'cell_error', cell: 3 });
 });
 
 test('a grid has the selected runs at their values, and says how many values it has no space for', () => {

@@ -10,7 +10,18 @@ from runwidgets.service.local.validation import check_whole_number
 
 TABLE_PAGE = 2_000
 """Maximum number of rows of a table in one response."""
-COLUMNS = ("id", "state", "createdAt", "startedAt", "finishedAt", "arguments", "metrics", "reason", "message")
+COLUMNS = (
+    "id",
+    "state",
+    "createdAt",
+    "startedAt",
+    "finishedAt",
+    "arguments",
+    "metrics",
+    "reason",
+    "cell",
+    "message",
+)
 
 
 def make_table(rows: Sequence[Row[Any]], next_cursor: int | None, *leading_columns: str) -> TablePage:
@@ -46,5 +57,6 @@ def read_page(limit: int | None, cursor: str | None, name: str) -> tuple[int, in
 def _cells(row: Row[Any]) -> list[JsonValue]:
     arguments = {each["name"]: each["value"] for each in row.arguments}
     times = (row.created_at, row.started_at, row.finished_at)
+    cell = None if row.progress is None else row.progress.get("cell")
     message = row.messages[0] if row.messages else None
-    return [row.id, row.state, *times, arguments, row.metrics, row.reason, message]
+    return [row.id, row.state, *times, arguments, row.metrics, row.reason, cell, message]

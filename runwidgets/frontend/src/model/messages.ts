@@ -356,6 +356,7 @@ export const MESSAGES = {
   logScale: 'log',
   failedOf: '{n} failed',
   noReason: 'no reason was given',
+  oneOfMessages: '(one of {n} messages)',
   openFirst: 'Open the first of them: {where}',
   open: 'Open',
   runsHere: '{n} runs here',

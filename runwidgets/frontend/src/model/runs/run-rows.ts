@@ -11,6 +11,8 @@ export interface RunRow {
   arguments: { [name: string]: JsonValue };
   metrics: { [name: string]: JsonValue };
   reason?: ReasonName | null;
+  /** The number of the cell that began last. */
+  cell?: number | null;
   message: string | null;
 }
 
@@ -27,6 +29,7 @@ export function applyToRow(row: RunRow, event: RunEvent): boolean {
     row.metrics = { ...row.metrics, [event.data.name]: event.data.value };
     return true;
   }
+  if (event.kind === 'progress') row.cell = event.data.cell ?? row.cell ?? null; // no table shows it
   if (event.kind !== 'state') return false;
   row.state = event.data.state;
   row.startedAt = event.data.startedAt ?? row.startedAt;

@@ -3,6 +3,7 @@
 import { shortId } from '../format';
 import type { RunRow } from '../runs/run-rows';
 import { isActive } from '../states';
+import type { ReasonName } from '../types';
 import { type Direction, keyOf, label } from './axes';
 
 /** Return the metrics that are a number in at least one run, in order of appearance. */
@@ -25,19 +26,33 @@ export function bestOf(rows: readonly RunRow[], metric: string, direction: Direc
   return best;
 }
 
-/** Return failed runs by their message, the most frequent first. */
-export function groupFailures(rows: readonly RunRow[]): { message: string; rows: RunRow[] }[] {
-  const groups = new Map<string, RunRow[]>();
+/** Runs that failed for the same reason. */
+export interface Failures {
+  reason: ReasonName | null;
+  /** The number of the cell that failed, if one did. */
+  cell: number | null;
+  /** The first message of each run. */
+  messages: Set<string>;
+  rows: [RunRow, ...RunRow[]];
+}
+
+/** Return failed runs by their reason, and by the cell that raised an error; the most frequent first. */
+export function groupFailures(rows: readonly RunRow[]): Failures[] {
+  const groups = new Map<string, Failures>();
   for (const row of rows) {
     if (row.state !== 'ERROR') continue;
+    const reason = row.reason ?? null;
+    const cell = reason === 'cell_error' ? (row.cell ?? null) : null;
     const message = row.message ?? '';
-    const known = groups.get(message);
-    if (known) known.push(row);
-    else groups.set(message, [row]);
+    const key = `${reason} ${cell}`;
+    const known = groups.get(key);
+    if (!known) groups.set(key, { reason, cell, messages: new Set([message]), rows: [row] });
+    else {
+      known.rows.push(row);
+      known.messages.add(message);
+    }
   }
-  return [...groups]
-    .map(([message, found]) => ({ message, rows: found }))
-    .sort((one, other) => other.rows.length - one.rows.length);
+  return [...groups.values()].sort((one, other) => other.rows.length - one.rows.length);
 }
 
 /** Return the parameters with more than one value, the most varied first. */

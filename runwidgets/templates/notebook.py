@@ -36,8 +36,8 @@ from runwidgets.templates.cells.reading import ParametersCells, read_parameters_
 from runwidgets.templates.cells.signature import Signature
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
 from runwidgets.templates.inputs import find_imports, find_inputs
-from runwidgets.templates.parameters import Parameter, cast, parse_parameters
-from runwidgets.templates.texts import is_python_name, leaves_folder, text_problem
+from runwidgets.templates.parameters import Parameter, cast, check_names, parse_parameters
+from runwidgets.templates.texts import leaves_folder, text_problem
 from runwidgets.templates.translators import find_translator
 
 OUTPUT_KEYS = {"source", "title", "caption", "widget", "format"}
@@ -248,11 +248,8 @@ def _check_names(
         raise InvalidTemplateError(
             "parameters", f"parameters of a notebook in {language:.60} cannot be set", "declare none"
         )
+    check_names(parameters, language)
     for each in parameters:
-        if language.lower() == "python" and not is_python_name(each.name):
-            raise InvalidParameterError(
-                f"parameter '{each.name}'", "it must be a Python identifier and not a keyword"
-            )
         if signature.is_whole and each.name not in signature.names | signature.words:
             raise InvalidTemplateError(
                 f"{path.name}, parameter '{each.name}'",

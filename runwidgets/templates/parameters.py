@@ -32,7 +32,7 @@ from runwidgets.limits import Limits
 from runwidgets.schema import Dtype, ParameterHandle
 from runwidgets.templates.casts import CastError, cast_value, first_problem
 from runwidgets.templates.constraints import Constraints, parse_range, pattern_problem
-from runwidgets.templates.texts import is_identifier, leaves_folder, shorten, text_problem
+from runwidgets.templates.texts import is_identifier, is_python_name, leaves_folder, shorten, text_problem
 
 CONSTRAINED = {
     "range": ("int", "float"),
@@ -345,6 +345,21 @@ def parse_parameters(declarations: Iterable[Any], limits: Limits | None = None) 
             raise InvalidParameterError(f"parameter '{parameter.name}'", "it is declared twice")
         parameters[parameter.name] = parameter
     return sorted(parameters.values(), key=lambda parameter: parameter.index)
+
+
+def check_names(parameters: Iterable[Parameter], language: str) -> None:
+    """Check that the language of a notebook can assign to the names of parameters.
+
+    Raises
+    ------
+    InvalidParameterError
+        It is Python, and a name is a keyword or contains a dot.
+    """
+    for each in parameters:
+        if language.lower() == "python" and not is_python_name(each.name):
+            raise InvalidParameterError(
+                f"parameter '{each.name}'", "it must be a Python identifier and not a keyword"
+            )
 
 
 def cast(parameter: Parameter, value: Any, limits: Limits | None = None) -> Any:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from runwidgets.schema import FileArgument, FileReference, JsonValue
 from runwidgets.templates.constraints import DECIMAL, INTEGER, Constraints
-from runwidgets.templates.texts import MAX_DIGITS, float_name, leaves_folder, show, text_problem
+from runwidgets.templates.texts import FLOAT_TAG, MAX_DIGITS, float_name, leaves_folder, show, text_problem
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 DATETIME = re.compile(
@@ -20,8 +20,6 @@ DATETIME = re.compile(
 
 FILE_TAG = "$file"
 """``type`` of a `runwidgets.schema.FileArgument`."""
-FLOAT_TAG = "$float"
-"""``type`` of a `runwidgets.schema.FloatArgument`."""
 SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 

@@ -18,6 +18,8 @@ MAX_SHOWN = 60
 """Maximum number of characters of a value in a message."""
 MAX_NAME = 255
 """Maximum number of bytes of a file name, as in common file systems."""
+FLOAT_TAG = "$float"
+"""``type`` of a `runwidgets.schema.FloatArgument`."""
 PLAIN_NUMBER = 1e21
 """From this number on, JavaScript writes whole numbers with an exponent."""
 
@@ -81,6 +83,8 @@ def show(value: Any) -> str:
         return f"a number of more than {MAX_DIGITS} digits"
     if isinstance(value, float):
         return _show_float(value)
+    if isinstance(value, dict) and value.get("type") == FLOAT_TAG:
+        return shorten(str(value.get("value")))
     try:
         return shorten(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     except (TypeError, ValueError):

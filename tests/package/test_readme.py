@@ -62,7 +62,7 @@ def test_its_figures_are_those_of_the_benchmarks(title: str) -> None:
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     """CI runs the documented command, including the system packages."""
     commands = re.findall(r"```bash\n(pip install .*)\n```", README)
-    packages = re.findall(r"`apt-get install ([\w ]+)`", README)
+    packages = re.findall(r"`apt-get install ([\w -]+)`", README)
     script = (ROOT / ".ci" / "run").read_text("utf-8")
 
     assert len(commands) == 2 and len(packages) == 1

@@ -28,6 +28,16 @@ def test_a_group_has_members_parameters_and_files(api: Api, folder: Path) -> Non
     assert api.groups.get_group(group["id"]) == group
 
 
+def test_a_group_has_no_parameter_that_the_notebook_cannot_assign(api: Api, folder: Path) -> None:
+    """Its injected cell would be a syntax error."""
+    made = workflow(api, folder, "1")
+
+    with pytest.raises(
+        InvalidParameterError, match="'class': it must be a Python identifier and not a keyword"
+    ):
+        api.groups.create_group(made["id"], "Keywords", parameters=[{"name": "class", "dtype": "int"}])
+
+
 def test_the_config_of_a_group_has_two_names(api: Api, folder: Path) -> None:
     """Clients of flowserv use either; both at once are refused."""
     made = workflow(api, folder, "1")

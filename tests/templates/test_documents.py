@@ -252,6 +252,37 @@ def test_a_secret_has_no_default_that_would_be_stored(tmp_path: Path) -> None:
         read_template(declare(tmp_path, "k = ''", parameters=[declared]))
 
 
+@pytest.mark.parametrize("name", ["class", "a.b"])
+def test_a_name_that_python_cannot_assign_to_is_refused(tmp_path: Path, name: str) -> None:
+    """Other languages have it; here the injected cell would be a syntax error."""
+    declared = {"name": name, "dtype": "int"}
+
+    with pytest.raises(InvalidParameterError, match="Python identifier and not a keyword"):
+        read_template(declare(tmp_path, "from settings import *", parameters=[declared]))
+
+
+def test_names_that_the_cell_does_not_show_can_be_declared(tmp_path: Path) -> None:
+    """A cell may assign them in a way that cannot be read."""
+    for source in ("from settings import *", "%run settings.py", "globals()['y'] = 1", "if a:\n    y = 1"):
+        template = read_template(declare(tmp_path, source, parameters=[{"name": "y", "dtype": "int"}]))
+        assert "y" in [each.name for each in template.parameters]
+
+
+@pytest.mark.parametrize("source", ["x = 1", "# y = 1", "def f():\n    y = 1", "[y for y in range(3)]"])
+def test_a_declaration_that_no_cell_assigns_is_refused(tmp_path: Path, source: str) -> None:
+    """Another cell could assign it, and overwrite the argument."""
+    declared = [{"name": "y", "dtype": "int"}]
+    untagged = write(
+        tmp_path,
+        cells=[code("y = 1", metadata={})],
+        metadata={"kernelspec": PYTHON, "runwidgets": {"parameters": declared}},
+    )
+    with pytest.raises(InvalidTemplateError, match=r"'y'.* no cell tagged 'parameters' assigns it"):
+        read_template(untagged)
+    with pytest.raises(InvalidTemplateError, match=r"'y'.* no cell tagged 'parameters' assigns it"):
+        read_template(declare(tmp_path, source, parameters=declared))
+
+
 def test_parameters_need_a_language_that_they_can_be_set_in(tmp_path: Path) -> None:
     """Otherwise the run would fail, or use the notebook's own values."""
     spec = {"name": "ihaskell", "display_name": "Haskell", "language": "haskell"}

@@ -51,7 +51,7 @@ class _Client(OutputClient):
     _is_leaving = False
     """Whether a cell asked the kernel to end, which is then of no use any more."""
     prelude = ""
-    """Code that is executed before the first cell, unseen."""
+    """Lines of code that are executed before the first cell, unseen."""
 
     def execute(self, **options: Any) -> NotebookNode:
         """Execute the cells on the kernel and end it; send nothing more to a dead kernel."""
@@ -112,8 +112,8 @@ class _Client(OutputClient):
     async def _execute_cells(self) -> None:
         """Execute the cells until one fails or ends the run, or a stop is requested."""
         recorder = self.recorder
-        if self.prelude:
-            await self._execute_unseen(self.prelude)
+        for line in self.prelude.splitlines():  # each by itself: a module may not be installed
+            await self._execute_unseen(line)
         secrets_index = _after_parameters(self.nb.cells) if recorder.secrets else None
         if secrets_index == -1:
             await self._assign_secrets()

@@ -12,7 +12,7 @@ from runwidgets.service.local.submission.config import check_config
 from runwidgets.service.local.uploads import upload_handle
 from runwidgets.service.local.validation import check_name, check_usernames, new_identifier
 from runwidgets.store.database.columns import NewGroup
-from runwidgets.templates.parameters import parse_parameters
+from runwidgets.templates.parameters import check_names, parse_parameters
 
 
 class LocalGroupService(GroupService):
@@ -38,6 +38,7 @@ class LocalGroupService(GroupService):
         if engine_config is not None and config is not None:
             raise InvalidArgumentError("config", "it is another name of engineConfig", "give one of them")
         declared = parse_parameters([] if parameters is None else parameters, components.limits)
+        check_names(declared, version.template["language"])
         template_names = {each["name"] for each in version.template["handle"]["parameters"]}
         for parameter in declared:
             if parameter.name in template_names:

@@ -73,11 +73,9 @@ def read_values(source: str) -> dict[str, JsonValue]:
         tree, _ = parse_code(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
-    found = [
-        each for statement in tree.body for each in read_assignments(statement) if each.value is not None
-    ]
-    values = {each.name: find_literal(each.value) for each in found if each.value is not None}
-    return {name: value.json for name, value in values.items() if value is not None}
+    assignments = [each for statement in tree.body for each in read_assignments(statement)]
+    values = [(each.name, find_literal(each.value)) for each in assignments if each.value is not None]
+    return {name: value.json for name, value in values if value is not None}
 
 
 class _Reader:
@@ -191,7 +189,7 @@ def _type_comment(comment: str) -> tuple[ast.expr | None, str]:
     if found is None:
         return None, "" if comment.startswith(NOT_HELP) else comment
     whole, first = found[1], found[1].split()[0]
-    for text, rest in ((whole, ""), tuple(whole.partition("#")[::2]), (first, whole[len(first) :])):
+    for text, rest in (tuple(whole.partition("#")[::2]), (first, whole[len(first) :])):
         try:
             node = ast.parse(text.strip(), mode="eval").body
         except SyntaxError:

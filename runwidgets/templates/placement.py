@@ -32,8 +32,8 @@ class GivenFile:
     sha256: str
     target: str | None = None
     """Its path, relative to the folder in which the notebook runs; the path of a folder ends in ``/``."""
-    default: str | None = None
-    """The path that the parameter has by default."""
+    defaults: tuple[str, ...] = ()
+    """The paths that the parameter has by default."""
 
     @property
     def path(self) -> str:
@@ -108,7 +108,7 @@ class Placement:
         """Return whether an upload without a target may lie under its own name."""
         if _find_conflict(file.name, taken) is not None or self._is_module(file.name):
             return False
-        is_default = file.default is not None and posixpath.normpath(file.default) == file.name
+        is_default = file.name in map(posixpath.normpath, file.defaults)
         if is_default and self._static.get(file.name, file.sha256) != file.sha256:
             return False  # it takes the place of the default, which other cells may read as well
         self._refuse_cover(file, may_replace=False)

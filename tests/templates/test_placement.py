@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from runwidgets.errors import InvalidArgumentError
@@ -7,7 +9,7 @@ STATIC = {"data.csv": "own", "tables/old.csv": "own", "helpers.py": "own", "apar
 """SHA-256 of the files beside the notebook, by path."""
 
 
-def given(parameter: str, name: str = "x.csv", sha256: str = "given", **more: str) -> GivenFile:
+def given(parameter: str, name: str = "x.csv", sha256: str = "given", **more: Any) -> GivenFile:
     """Return an upload that is an argument."""
     return GivenFile(parameter=parameter, name=name, sha256=sha256, **more)
 
@@ -30,7 +32,7 @@ def place(*files: GivenFile, imports: tuple[str, ...] = ()) -> list[str]:
         ([given("a", "data.csv", target="data.csv")], ["data.csv"]),
         ([given("a", target=".//tables/./old.csv")], ["tables/old.csv"]),
         ([given("a", "data.csv", sha256="own")], ["data.csv"]),
-        ([given("a", "data.csv", default="./data.csv")], ["a/data.csv"]),
+        ([given("a", "data.csv", defaults=("./data.csv",))], ["a/data.csv"]),
         (
             [given("a", "numpy.py"), given("b", "json.py"), given("c", "numpy.txt")],
             ["a/numpy.py", "b/json.py", "numpy.txt"],
@@ -62,7 +64,7 @@ def test_two_targets_that_exclude_each_other_are_refused(targets: tuple[str, str
         given("a", target="tables"),
         given("a", "old.csv", target="tables/"),
         given("a", target="data.csv/in.csv"),
-        given("a", "data.csv", default="other.csv"),
+        given("a", "data.csv", defaults=("other.csv",)),
     ],
 )
 def test_an_upload_that_would_cover_a_file_beside_the_notebook_is_refused(file: GivenFile) -> None:

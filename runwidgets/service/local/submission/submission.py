@@ -148,7 +148,7 @@ class Submission:
         return {
             each.name: cast(each, each.default, self._components.limits)
             for each in self._parameters
-            if each.default is not None and not each.secret and each.dtype != "file"
+            if each.default is not None and not each.secret and not each.holds_files
         }
 
     @cached_property
@@ -247,7 +247,7 @@ class Submission:
         """Return the uploaded arguments with their paths, and their values with paths instead of files."""
         given = [(name, file) for name, value in values.items() for file in file_references(value)]
         uploads = [self._uploads[file["fileId"]] for _, file in given]
-        defaults = {each.name: each.default for each in self._parameters}
+        defaults = {each.name: each.default_paths for each in self._parameters}
         paths = self._placement.place(
             [
                 GivenFile(
@@ -255,7 +255,7 @@ class Submission:
                     name=upload.name,
                     sha256=upload.sha256,
                     target=self._check_target(name, file.get("targetPath")),
-                    default=defaults.get(name),
+                    defaults=tuple(defaults.get(name, ())),
                 )
                 for (name, file), upload in zip(given, uploads, strict=True)
             ]

@@ -314,3 +314,45 @@ test('typed text that equals the default is not a change', () => {
   expect(isSame(['1', '2'], [1, 2])).toBe(true);
   expect(isSame('100.0', 100)).toBe(false);
 });
+
+test('a value with another default can be None, and then its field is not asked', () => {
+  const field = fieldOf(optional('n', 'int', 3, { nullable: true }));
+  const box = field.element.querySelector<HTMLInputElement>('input[type=checkbox]');
+
+  expect([field.change(), field.problem()]).toEqual([{ isGiven: false }, null]);
+  box?.click();
+  expect([field.change(), field.problem()]).toEqual([{ isGiven: true, value: null }, null]);
+  field.reset();
+  expect([box?.checked, field.change()]).toEqual([false, { isGiven: false }]);
+  field.write(null);
+  expect(field.read()).toEqual({ isGiven: true, value: null });
+});
+
+test('a computed value shows its code, and is sent only if it is given', () => {
+  const field = fieldOf(
+    parameter('t', 'any', { isRequired: false, computed: true, source: '24 * 60 <img src=x onerror=hurt()>' }),
+  );
+
+  expect(field.element.textContent).toContain('computed: 24 * 60 <img src=x onerror=hurt()>');
+  expect(field.element.querySelector('img')).toBe(null);
+  expect([field.change(), field.problem()]).toEqual([{ isGiven: false }, null]);
+  field.write({ a: [1, null] });
+  expect(field.change()).toEqual({ isGiven: true, value: { a: [1, null] } });
+});
+
+test('NaN is shown by its name, in whichever form it comes', () => {
+  const field = fieldOf(optional('x', 'float', 'NaN'));
+
+  expect(field.read()).toEqual({ isGiven: true, value: 'NaN' });
+  field.write({ type: '$float', value: '-Infinity' });
+  expect([field.read(), field.problem()]).toEqual([{ isGiven: true, value: '-Infinity' }, null]);
+});
+
+test('copied code has numbers that JSON has no form for, and names that Python has no keywords for', () => {
+  const float = parameter('x', 'float');
+
+  expect(asCode('n', [[float, 'NaN']])).toBe('rw.run("n", x=float("NaN"))');
+  expect(asCode('n', [[float, '-Infinity']])).toBe('rw.run("n", x=float("-inf"))');
+  expect(asCode('n', [[parameter('lambda', 'float'), '1']])).toBe('rw.run("n", {"lambda": 1})');
+  expect(asCode('n', [[parameter('n.iter', 'int'), '2']])).toBe('rw.run("n", {"n.iter": 2})');
+});

@@ -1,10 +1,19 @@
 /** The content of a form as a call in Python. */
 
 import type { JsonValue, ParameterHandle } from '../types';
+import { nameOf } from './argument-validation';
+import { specialOf } from './constraints';
 import type { Swept } from './parameter-space';
 
 /** Names that `rw.run` and `rw.sweep` take for themselves; arguments of these names go into a mapping. */
 const TAKEN = { run: new Set(['api', 'group', 'config']), sweep: new Set(['api', 'group', 'config', 'name']) };
+/** Words that name parameters in other languages, and cannot be keywords of a call in Python. */
+const KEYWORDS = new Set(
+  (
+    'False None True and as assert async await break class continue def del elif else except finally for from ' +
+    'global if import in is lambda nonlocal not or pass raise return try while with yield'
+  ).split(' '),
+);
 const WIDTH = 88;
 /** Line ends and characters that change the direction of text: code must read as it runs. */
 const UNSEEN = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
@@ -25,7 +34,9 @@ export function asCode(
   const call = several.length ? 'sweep' : 'run';
   const secrets = values.filter(([parameter]) => parameter.secret).map(([parameter]) => parameter.name);
   const shown = values.filter(([parameter]) => !parameter.secret);
-  const isMapping = [...shown, ...several].some(([parameter]) => TAKEN[call].has(parameter.name));
+  const isMapping = [...shown, ...several].some(
+    ([{ name }]) => TAKEN[call].has(name) || KEYWORDS.has(name) || name.includes('.'),
+  );
   const named = (name: string, code: string): string => (isMapping ? `${literal(name)}: ${code}` : `${name}=${code}`);
   const given = [
     ...shown.map(([parameter, value]) => {
@@ -83,6 +94,8 @@ function severalOf(parameter: ParameterHandle, values: JsonValue[]): string {
 
 function python(parameter: ParameterHandle | undefined, value: JsonValue): string {
   const dtype = parameter?.dtype;
+  const special = typeof value === 'string' && dtype === 'float' ? value.trim() : nameOf(value);
+  if (special !== null && specialOf(special) !== null) return `float("${special.replace('Infinity', 'inf')}")`;
   if ((dtype === 'int' || dtype === 'float') && typeof value === 'string') return number(value);
   if (dtype === 'bool' && typeof value === 'string') return value.trim().toLowerCase() === 'true' ? 'True' : 'False';
   if (Array.isArray(value)) return `[${value.map((item) => python(parameter?.para, item)).join(', ')}]`;

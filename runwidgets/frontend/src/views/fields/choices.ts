@@ -1,8 +1,8 @@
-import { show } from '../../model/form/argument-validation';
+import { show, takesNone } from '../../model/form/argument-validation';
 import { t } from '../../model/messages';
 import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h, replace, uniqueId } from '../dom';
-import { type Control, type FormContext, isSame, NOTHING, presetOf, type Reading, takesNone } from './control';
+import { type Control, type FormContext, isSame, NOTHING, presetOf, type Reading } from './control';
 
 /** The control of true or false, for a parameter with a default. */
 export function toggle(changed: () => void): Control {

@@ -1,3 +1,4 @@
+import { nameOf } from '../../model/form/argument-validation';
 import type { Transport } from '../../model/transport';
 import type { JsonValue, ParameterHandle } from '../../model/types';
 import type { Uploads } from './uploads';
@@ -37,7 +38,7 @@ export interface FormContext {
 
 /** What is typed into a field, as text. */
 export const textOf = (value: JsonValue): string =>
-  typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
+  typeof value === 'string' ? value : value === null ? '' : (nameOf(value) ?? JSON.stringify(value));
 
 /** Say whether two values are the same, whether typed or declared. */
 export function isSame(value: JsonValue, preset: JsonValue): boolean {
@@ -56,10 +57,6 @@ export function isSame(value: JsonValue, preset: JsonValue): boolean {
   }
   return text(value) === text(preset);
 }
-
-/** Whether "no value" is a value for a parameter, as `ParameterHandle.takes_none` says. */
-export const takesNone = (parameter: ParameterHandle): boolean =>
-  !parameter.isRequired && (parameter.defaultValue ?? null) === null;
 
 /** Return the default, null if there is none. */
 export const presetOf = (parameter: ParameterHandle): JsonValue => parameter.defaultValue ?? null;

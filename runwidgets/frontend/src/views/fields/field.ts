@@ -1,12 +1,13 @@
-import { isBlank, problemOf, show } from '../../model/form/argument-validation';
+import { isBlank, problemOf, show, takesNone } from '../../model/form/argument-validation';
 import { describeRange, parseRange } from '../../model/form/ranges';
 import { t } from '../../model/messages';
 import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h, uniqueId } from '../dom';
 import { choices, suggestions, toggle } from './choices';
-import { type Control, type FormContext, isSame, NOTHING, presetOf, type Reading, takesNone } from './control';
+import { type Control, type FormContext, isSame, NOTHING, presetOf, type Reading } from './control';
 import { files } from './file-field';
 import { isShort, rows, tags } from './lists';
+import { orNone } from './or-none';
 import { record } from './records';
 import { several } from './swept-field';
 import { json, line, slider, sliderOf } from './text';
@@ -34,7 +35,8 @@ export class Field {
     isItem = false,
     isInside = false,
   ) {
-    const control = controlFor(parameter, place, () => this.touch());
+    const plain = controlFor(parameter, place, () => this.touch());
+    const control = hasNone(parameter) ? orNone(plain, () => this.touch()) : plain;
     this.control = control;
     const title = parameter.label ?? parameter.name;
     const required = parameter.isRequired && !isItem ? h('span', { class: 'rw-required' }, ` ${t('required')}`) : null;
@@ -259,6 +261,10 @@ export class Field {
   }
 }
 
+/** Say whether None is a value that an empty field does not stand for. */
+const hasNone = (parameter: ParameterHandle): boolean =>
+  parameter.nullable === true && (presetOf(parameter) !== null || parameter.computed === true);
+
 /** Return a help text for fields whose control does not show what they take. */
 const kindOf = ({ dtype, isRequired, defaultValue }: ParameterHandle): string | null => {
   const kind = dtype === 'int' ? t('wholeNumber') : dtype === 'float' ? t('aNumber') : null;
@@ -274,6 +280,7 @@ function helpOf(parameter: ParameterHandle, control: Control, isItem: boolean): 
     range ? describeRange(range) : null,
     control.hint,
     preset === null || preset === '' || isItem ? null : t('default', { value: show(preset) }),
+    parameter.computed ? t('computed', { code: parameter.source ?? '' }) : null,
   ].filter((each): each is string => Boolean(each));
   return parts.flatMap((part, at) => [...(at ? [document.createTextNode(' · ')] : []), h('bdi', {}, part)]);
 }
@@ -309,7 +316,7 @@ export function controlFor(parameter: ParameterHandle, place: FormContext, chang
     case 'record':
       return parameter.fields ? record(parameter, nest, changed) : json(changed);
     default:
-      return json(changed);
+      return { ...json(changed), hint: t('anyHint') };
   }
 }
 

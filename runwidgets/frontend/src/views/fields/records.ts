@@ -1,7 +1,8 @@
+import { takesNone } from '../../model/form/argument-validation';
 import { t } from '../../model/messages';
 import type { JsonValue, ParameterHandle } from '../../model/types';
 import { h } from '../dom';
-import { type Control, NOTHING, presetOf, type Reading, takesNone } from './control';
+import { type Control, NOTHING, presetOf, type Reading } from './control';
 
 /** What a list or a record needs of its nested fields. */
 export interface NestedField {

@@ -15,7 +15,9 @@ export function drawFailures(
 ): void {
   const groups = groupFailures(rows);
   place.hidden = groups.length === 0;
-  const key = groups.map(({ reason, cell, messages: { size }, rows }) => [reason, cell, size, rows.length, rows[0].id]).join('\n');
+  const key = groups
+    .map(({ reason, cell, messages: { size }, rows }) => [reason, cell, size, rows.length, rows[0].id])
+    .join('\n');
   if (place.dataset.key === key) return;
   place.dataset.key = key;
   const n = groups.reduce((sum, { rows: found }) => sum + found.length, 0);

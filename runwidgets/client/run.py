@@ -280,8 +280,13 @@ class Run:
         self._handle = self.api.runs.cancel_run(self.id, reason)
         return self
 
-    def rerun(self) -> "Run":
-        """Start a run with the same arguments and config, with the current template.
+    def rerun(self, *, latest: bool = False) -> "Run":
+        """Start the run again as it was: with its notebook, values, uploads and config.
+
+        Parameters
+        ----------
+        latest : bool, optional
+            Whether to take the notebook as it is today.
 
         Returns
         -------
@@ -291,10 +296,10 @@ class Run:
         Raises
         ------
         ConstraintViolationError
-            The template has changed and no longer accepts the arguments, or an argument was secret and
-            therefore not stored.
+            An argument was secret and therefore not stored, or today's template does not accept the
+            arguments; see `RunService.rerun`.
         """
-        return Run(self.api, self.api.runs.rerun(self.id))
+        return Run(self.api, self.api.runs.rerun(self.id, latest))
 
     def delete(self) -> None:
         """Remove the run and its files.

@@ -106,6 +106,8 @@ class WorkflowHandle(TemplateHandle):
     """A registered template."""
 
     id: str
+    version: str
+    """SHA-256 of the current version of the template: notebook, declarations and static files."""
     groups: list[GroupReference]
     """The groups in which the user may act, the default group first."""
 

@@ -119,6 +119,8 @@ class RunHandle(RunDescriptor):
     """The config of the run, including that of its group."""
     notebook: str
     """File name of the template."""
+    version: str
+    """SHA-256 of its version of the template: notebook, declarations and static files."""
     warnings: NotRequired[list[str]]
     """The warnings about its template, in sentences; absent if there is nothing."""
     sweepId: NotRequired[str]

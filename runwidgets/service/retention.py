@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from runwidgets.errors import RunWidgetsError, StorageFullError, UnknownRunError
+from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import RunRow
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.integrity_queries import find_expired, find_orphaned_files
@@ -80,6 +81,9 @@ def clean(
                 log.warning("runwidgets: run %s: its files could not be removed: %s", run_id, error.strerror)
                 continue
         yield removal
+    if not is_dry:
+        for group_id, file_id in Catalog(database).remove_unused_uploads():
+            files.delete_upload(group_id, file_id)
     for orphan in find_orphaned_files(files, database, time.time() if is_dry else files.clock()):
         removal = Removal(orphan.key, orphan.size)
         if is_dry or files.discard(orphan):

@@ -189,3 +189,19 @@ def test_hostile_strings_are_shown_as_written_and_nothing_runs(lab: Lab) -> None
         place.dispatch_event("mouseover")
 
     assert lab.page.evaluate("window.hit") is None
+
+
+def test_a_run_is_started_again_as_it_was_or_with_todays_notebook(lab: Lab) -> None:
+    """The latter is offered once the notebook has changed."""
+    path = write_notebook(lab.server.folder / "changing.ipynb", "print('then', x)", parameters="x = 1")
+    with lab.server.api() as api:
+        group = group_of(api.workflows.create_workflow(str(path)))
+        run_id = ended(api, api.runs.start_run(group, arguments(x=2))["id"])["id"]
+    write_notebook(path, "print('today', x)", parameters="x = 1")
+    card = lab.show("as-it-was.ipynb", f"rw.RunView({run_id!r})")
+    card.get_by_role("button", name="Run again").click()
+
+    for name, said in (("Run as it was", "then 2"), ("Run with today", "today 2")):
+        card.get_by_role("button", name=name).click()
+        expect(card.locator(".rw-started .rw-log")).to_contain_text(said)
+        expect(card.locator(".rw-started .rw-badge")).to_have_text("✓ Succeeded")

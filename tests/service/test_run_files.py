@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from runwidgets.errors import InvalidArgumentError
+from runwidgets.errors import InvalidArgumentError, UnknownFileError
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from runwidgets.service.integrity.doctor import check
+from runwidgets.service.retention import clean
 from tests.builders import DOUBLE, Json, arguments, ended, group_of, wait_until, workflow
 
+TABLE = "import pathlib\ntable: pathlib.Path"
 TWO_TABLES = "import pathlib\nbefore: pathlib.Path\nafter: pathlib.Path"
 
 
@@ -172,3 +174,80 @@ def test_a_list_of_files_has_a_file_for_each_item(own: Instance, home: Path, cwd
     given = [upload(api, group, content) for content in ("ONE", "TWO", "THREE")]
 
     assert run(api, group, {"cwd": cwd}, tables=given) == "ONE TWO THREE OWN"
+
+
+def test_an_upload_is_kept_as_long_as_a_run_names_it(own: Instance, tmp_path: Path, home: Path) -> None:
+    """Deleted, it is neither listed nor taken; runs that named it are started again, and so are those."""
+    api = own.api()
+    group = group_of(workflow(api, home, "print(table.read_text())", parameters=TABLE))
+    given = upload(api, group, "GIVEN")
+    file_id = given["value"]["fileId"]
+    first = ended(api, api.runs.start_run(group, arguments(table=given))["id"])["id"]
+
+    api.uploads.delete_file(group, file_id)
+
+    assert api.uploads.list_uploaded_files(group)["files"] == api.groups.get_group(group)["files"] == []
+    for ask in (api.uploads.get_uploaded_file, api.uploads.delete_file):
+        with pytest.raises(UnknownFileError):
+            ask(group, file_id)
+    with pytest.raises(UnknownFileError):
+        api.runs.start_run(group, arguments(table=given))
+    second = ended(api, api.runs.rerun(first)["id"])["id"]
+    wait_until(lambda: not own._backend._tracked)
+    api.runs.delete_run(first)
+    third = ended(api, api.runs.rerun(second)["id"])["id"]
+    assert api.runs.get_log(third)["text"].strip() == "GIVEN"
+    wait_until(lambda: not own._backend._tracked)
+    api.runs.delete_run(second)
+    assert len(list((tmp_path / "root" / "uploads").glob("*/*"))) == 1
+    api.runs.delete_run(third)
+    assert list((tmp_path / "root" / "uploads").glob("*/*")) == []
+
+
+def test_deleted_uploads_of_a_sweep_are_removed_with_it(own: Instance, tmp_path: Path, home: Path) -> None:
+    """Before that, points that failed are run again with them; the retention removes them as well."""
+    api = own.api()
+    group = group_of(workflow(api, home, "assert table.read_text() == 'GOOD'", parameters=TABLE))
+    for way in ("deleted", "cleaned"):
+        given = [arguments(table=upload(api, group, content)) for content in ("GOOD", "BAD")]
+        sweep = api.sweeps.start_sweep(group, given)
+        for (argument,) in given:
+            api.uploads.delete_file(group, argument["value"]["value"]["fileId"])
+        wait_until(lambda sweep=sweep: api.sweeps.get_sweep(sweep["id"])["isDone"])
+        api.sweeps.rerun_failed(sweep["id"])
+        wait_until(lambda sweep=sweep: api.sweeps.get_sweep(sweep["id"])["isDone"])
+        wait_until(lambda: not own._backend._tracked)
+        assert api.sweeps.get_sweep(sweep["id"])["counts"]["ERROR"] == 1
+        assert len(list((tmp_path / "root" / "uploads").glob("*/*"))) == 2
+
+        if way == "deleted":
+            api.sweeps.delete_sweep(sweep["id"])
+        else:
+            own._components.runs.delete(api.sweeps.get_points(sweep["id"])["rows"][0][1])
+            list(clean(own._components.files, own._database, keep_days=1))
+            assert len(list((tmp_path / "root" / "uploads").glob("*/*"))) == 1
+            return
+        assert list((tmp_path / "root" / "uploads").glob("*/*")) == []
+
+
+def test_a_run_that_read_results_of_a_sweep_is_repeated_with_the_same_ones_or_refused(
+    own: Instance, home: Path
+) -> None:
+    """Results that were deleted meanwhile are missed."""
+    api = own.api()
+    study = group_of(workflow(api, home, DOUBLE, parameters="x = 1"))
+    sweep = api.sweeps.start_sweep(study, [arguments(x=1), arguments(x=2)])
+    wait_until(lambda: api.sweeps.get_sweep(sweep["id"])["isDone"])
+    cell = "import pathlib\nprint(len(list(pathlib.Path(runs).glob('*'))))"
+    group = group_of(workflow(api, home, cell, parameters="runs = 'runs'"))
+    first = ended(api, api.runs.start_run(group, [], {"results_of": sweep["id"]})["id"])["id"]
+
+    again = ended(api, api.runs.rerun(first)["id"])["id"]
+    assert api.runs.get_log(again)["text"] == "2\n"
+    wait_until(lambda: not own._backend._tracked)
+    api.runs.delete_run(api.sweeps.get_points(sweep["id"])["rows"][0][1])
+
+    with pytest.raises(InvalidArgumentError, match=r"config\.results_of: the results of the sweep are not"):
+        api.runs.rerun(first)
+    latest = ended(api, api.runs.rerun(first, True)["id"])["id"]
+    assert api.runs.get_log(latest)["text"] == "1\n"

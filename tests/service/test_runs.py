@@ -33,6 +33,7 @@ from tests.builders import (
     running,
     wait_until,
     workflow,
+    write_notebook,
 )
 
 DESCRIPTOR = {"id", "state", "createdAt"}
@@ -457,17 +458,54 @@ class TestRerun:
         assert ended(api, second["id"])["metrics"] == {"double": 10}
         ended(api, first["id"])
 
-    def test_arguments_that_the_changed_template_refuses_are_refused(self, api: Api, folder: Path) -> None:
+    def test_a_run_is_as_it_was_although_its_notebook_has_changed(self, api: Api, folder: Path) -> None:
+        """Today's notebook is taken on request; a notebook that is broken or gone does not matter."""
+        (folder / "rates.csv").write_text("old")
+        cell = "print(x, y, open('rates.csv').read(), end='')"
+        made = workflow(api, folder, cell, parameters="x: int = 3\ny = 1")
+        first = ended(api, api.runs.start_run(group_of(made), arguments(x=5))["id"])
+        path = folder / first["notebook"]
+        write_notebook(path, "print('today', x, y, end='')", parameters="x: int = 3\ny = 2")
+        (folder / "rates.csv").write_text("new")
+
+        latest = api.runs.rerun(first["id"], True)
+        path.write_text("{")
+        broken = api.runs.rerun(first["id"])
+        path.unlink()
+        gone = api.runs.rerun(broken["id"])
+
+        shown = {
+            run["id"]: ended(api, run["id"]) and api.runs.get_log(run["id"])["text"]
+            for run in (latest, broken, gone)
+        }
+        assert list(shown.values()) == ["today 5 2", "5 1 old", "5 1 old"]
+        assert broken["version"] == gone["version"] == first["version"] != latest["version"]
+        assert broken["version"] == made["version"]
+
+    def test_a_run_is_as_it_was_although_the_config_of_its_group_differs(
+        self, api: Api, folder: Path
+    ) -> None:
+        """The config of a run contains what its group added."""
+        made = workflow(api, folder, "x")
+        group = api.groups.create_group(made["id"], "limited", engine_config={"timeout": 50, "key": "k"})
+        first = api.runs.start_run(group["id"], [], {"retries": 1})
+
+        for latest in (False, True):
+            again = api.runs.rerun(first["id"], latest)
+            assert again["id"] != first["id"] and again["config"] == {"timeout": 50, "retries": 1}
+            ended(api, again["id"])
+        ended(api, first["id"])
+
+    def test_arguments_that_todays_template_refuses_are_refused(self, api: Api, folder: Path) -> None:
         """The error is the same as for a new run."""
         made = workflow(api, folder, DOUBLE, parameters="x: int = 3")
         run_id = ended(api, api.runs.start_run(group_of(made), arguments(x=5))["id"])["id"]
-        path = folder / api.runs.get_run(run_id)["notebook"]
-        notebook = nbformat.read(path, as_version=4)
-        notebook.cells[1].source = "y: int = 3"
-        nbformat.write(notebook, path)
+        write_notebook(folder / api.runs.get_run(run_id)["notebook"], "y", parameters="y: int = 3")
 
         with pytest.raises(UnknownParameterError, match="x"):
-            api.runs.rerun(run_id)
+            api.runs.rerun(run_id, True)
+        with pytest.raises(InvalidArgumentError, match="latest: it must be true or false"):
+            api.runs.rerun(run_id, "yes")  # type: ignore[arg-type]
 
     def test_a_run_with_a_secret_cannot_be_repeated(self, api: Api, folder: Path) -> None:
         """The secret is not stored."""

@@ -22,6 +22,7 @@ const run = (
   workflowId: 'w',
   groupId: 'g',
   notebook: 'n.ipynb',
+  version: 'v',
   parameters: [],
   arguments: Object.entries(given).map(([name, value]) => ({ name, value })),
   metrics,

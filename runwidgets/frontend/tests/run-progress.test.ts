@@ -14,6 +14,7 @@ const RUN: RunHandle = {
   parameters: [],
   metrics: {},
   notebook: 'n.ipynb',
+  version: 'v',
 };
 const PROGRESS: Progress = { cell: 2, cells: 4, fraction: 0.25, text: '', source: 'fit()', heartbeatAt: '' };
 const event = (told: Pick<RunEvent, 'kind' | 'data'>): RunEvent =>

@@ -225,13 +225,18 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def rerun(self, run_id: str) -> RunHandle:
-        """Start a run with the arguments and config of an earlier one, with the current template.
+    def rerun(self, run_id: str, latest: bool = False) -> RunHandle:
+        """Start an earlier run again, as it was: with its version of the template, its values and its config.
+
+        The notebook may have been changed or removed since, and uploads may have been deleted: they are kept
+        as long as a run names them.
 
         Parameters
         ----------
         run_id : str
             The earlier run, in any state.
+        latest : bool, optional
+            Whether to take today's notebook, with the arguments and the config of the earlier run.
 
         Returns
         -------
@@ -245,8 +250,9 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user is not a member of the run's group.
         ConstraintViolationError
-            The template has changed and no longer accepts the arguments, or an argument was secret and
-            therefore not stored; also any other error of `start_run`.
+            An argument was secret and therefore not stored; the results of the sweep that the run read are
+            not what they were; or today's template does not accept the arguments. Also any other error of
+            `start_run`.
         """
 
     @abstractmethod

@@ -125,7 +125,10 @@ class UploadService(ABC):
 
     @abstractmethod
     def delete_file(self, group_id: str, file_id: str) -> None:
-        """Remove an upload; runs that used it keep their own copies.
+        """Remove an upload.
+
+        It is not listed any more, and no new run can name it. Its content is kept as long as a run names it,
+        so that the run can be started again as it was.
 
         Parameters
         ----------

@@ -75,9 +75,9 @@ class RemoteRunService(RunService):
         """Stop an active run because it is not promising; see `RunService`."""
         return self._client.call(runs.PRUNE_RUN, run_id=run_id, message=message)
 
-    def rerun(self, run_id: str) -> RunHandle:
-        """Start a run with the arguments and settings of an earlier one; see `RunService`."""
-        return self._client.call(runs.RERUN, run_id=run_id)
+    def rerun(self, run_id: str, latest: bool = False) -> RunHandle:
+        """Start an earlier run again, as it was; see `RunService`."""
+        return self._client.call(runs.RERUN, run_id=run_id, latest=latest)
 
     def delete_run(self, run_id: str) -> RunHandle:
         """Remove a run and its files; see `RunService`."""

@@ -38,6 +38,11 @@ class Components:
         self.policy.check(user, group)
         return group
 
+    def remove_unused_uploads(self) -> None:
+        """Remove the deleted uploads that no run names any more."""
+        for group_id, file_id in self.catalog.remove_unused_uploads():
+            self.files.delete_upload(group_id, file_id)
+
     def remove_runs(self, group_ids: Sequence[str], subject: str, remove: Callable[[], None]) -> None:
         """Remove the rows and then the files of some groups, unless a run in them is active."""
         if self.runs.count_active(group_ids):

@@ -1,5 +1,6 @@
 """The run service in this process."""
 
+import json
 from typing import IO, Any, cast
 
 from sqlalchemy import Row
@@ -14,6 +15,7 @@ from runwidgets.schema import (
     LogPiece,
     ResultFileHandle,
     RunConfig,
+    RunDescription,
     RunHandle,
     RunList,
     RunReason,
@@ -23,11 +25,12 @@ from runwidgets.schema import (
 from runwidgets.service.contracts.runs import RunService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
-from runwidgets.service.local.submission.submission import Submission, refuse_lost_secrets
-from runwidgets.service.local.validation import check_text, check_whole_number
+from runwidgets.service.local.submission.submission import PreparedRun, Submission, refuse_lost_secrets
+from runwidgets.service.local.validation import check_flag, check_text, check_whole_number
 from runwidgets.service.retention import delete_row
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import RunRow
+from runwidgets.store.files.layout import RUN_FILE
 from runwidgets.store.identifiers import check_id
 
 LOG_PIECE = 256 * 1024
@@ -56,23 +59,12 @@ class LocalRunService(RunService):
         self, group_id: str, arguments: list[Argument], config: RunConfig | None = None
     ) -> RunHandle:
         """Validate every argument, then accept the run; see `RunService`."""
-        components = self._components
-        submission = Submission(components, self._user, group_id, config)
+        submission = Submission(self._components, self._user, group_id, config)
         run = submission.prepare(arguments)
         key = submission.settings.get("key")
-        if key is not None and (earlier := components.runs.find_by_key(group_id, key)) is not None:
+        if key is not None and (earlier := self._components.runs.find_by_key(group_id, key)) is not None:
             return self._handle(earlier)
-        try:
-            with submission.create_directories([run]):
-                (accepted,) = components.runs.accept([run.row], components.limits.queue)
-        except IntegrityError:
-            earlier = components.runs.find_by_key(group_id, key) if key is not None else None
-            if earlier is None:
-                components.catalog.get_group(group_id)  # raises if the group was deleted in the meantime
-                raise
-            return self._handle(earlier)
-        self._backend.submit(accepted.id)
-        return self._handle(accepted, submission.version, submission.group)
+        return self._accept(submission, run)
 
     def get_run(self, run_id: str) -> RunHandle:
         """Return the handle of a run; see `RunService`."""
@@ -119,14 +111,60 @@ class LocalRunService(RunService):
         text = self._check_message("message", message) or "the run was not promising"
         return self._cancel(run_id, RunReason.PRUNED, text)
 
-    def rerun(self, run_id: str) -> RunHandle:
-        """Start a run with the arguments and settings of an earlier one; see `RunService`."""
+    def rerun(self, run_id: str, latest: bool = False) -> RunHandle:
+        """Start an earlier run again, as it was; see `RunService`."""
+        is_latest = check_flag("latest", latest)
         row = self._run(run_id)
         version = self._components.catalog.get_version(row.version_id)
         refuse_lost_secrets(row, version, self._components.catalog.get_group(row.group_id))
         settings: RunConfig = row.config.copy()
         settings.pop("key", None)
-        return self.start_run(row.group_id, row.arguments, settings)
+        submission = Submission(
+            self._components,
+            self._user,
+            row.group_id,
+            settings,
+            version=None if is_latest else version,
+            repeats=True,
+        )
+        submission.settings.pop("key", None)  # one of the group would name the earlier run
+        run = submission.prepare(row.arguments)
+        if "results_of" in settings and not is_latest:
+            self._refuse_other_results(row, run)
+        return self._accept(submission, run)
+
+    def _refuse_other_results(self, row: RunRow, again: PreparedRun) -> None:
+        """Refuse to repeat a run that read results of a sweep which are not what they were."""
+        with self._components.files.view_run(row.id, RUN_FILE) as folder:
+            earlier: RunDescription = json.loads((folder / RUN_FILE).read_bytes())
+        before, after = (
+            [(each["path"], each["sha256"]) for each in description["files"]]
+            for description in (earlier, again.directory.description)
+        )
+        if before != after:
+            raise InvalidArgumentError(
+                "config.results_of",
+                "the results of the sweep are not what they were",
+                "rerun it with latest=True",
+            )
+
+    def _accept(self, submission: Submission, run: PreparedRun) -> RunHandle:
+        """Accept a prepared run, or return the one that has its key."""
+        components, group_id = self._components, submission.group.id
+        try:
+            with submission.create_directories([run]):
+                (accepted,) = components.runs.accept([run.row], components.limits.queue)
+        except IntegrityError:
+            key = submission.settings.get("key")
+            earlier = components.runs.find_by_key(group_id, key) if key is not None else None
+            if earlier is None:
+                components.catalog.get_group(group_id)  # raises if the group was deleted in the meantime
+                if run.row.get("uploads"):
+                    raise UnknownFileError("arguments", "a file that they name was deleted") from None
+                raise
+            return self._handle(earlier)
+        self._backend.submit(accepted.id)
+        return self._handle(accepted, submission.version, submission.group)
 
     def delete_run(self, run_id: str) -> RunHandle:
         """Remove a run and its files; see `RunService`."""
@@ -136,6 +174,7 @@ class LocalRunService(RunService):
         else:
             reach("row deleted")
             self._components.files.delete_run(run_id)
+        self._components.remove_unused_uploads()
         return handle
 
     def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:
@@ -207,6 +246,7 @@ class LocalRunService(RunService):
             "metrics": row.metrics,
             "config": row.config,
             "notebook": version.template["name"],
+            "version": version.sha256,
         }
         if warnings := version.template["handle"].get("warnings"):
             handle["warnings"] = warnings

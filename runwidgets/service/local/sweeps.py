@@ -191,7 +191,7 @@ class LocalSweepService(SweepService):
         for each in failed:
             refuse_lost_secrets(each, versions[each.version_id], group)
         sweep_config, run_config = split_config(row.config)
-        submission = self._submission(sweep_id, group.id, sweep_config, run_config)
+        submission = self._submission(sweep_id, group.id, sweep_config, run_config, repeats=True)
         prepared = self._prepare_all(
             submission, [each.arguments for each in failed], [each.number for each in failed]
         )
@@ -218,6 +218,7 @@ class LocalSweepService(SweepService):
             if row.holds_slot:
                 self._backend.cancel(row.id)  # the backend removes the directory after the last process
         components.files.delete_runs([row.id for row in deleted if not row.holds_slot])
+        components.remove_unused_uploads()
         return handle
 
     def _sweep(self, sweep_id: str) -> tuple[SweepRow, Row[Any]]:
@@ -226,12 +227,23 @@ class LocalSweepService(SweepService):
         return row, self._components.group(self._user, row.group_id)
 
     def _submission(
-        self, sweep_id: str, group_id: str, sweep_config: SweepConfig, run_config: RunConfig
+        self,
+        sweep_id: str,
+        group_id: str,
+        sweep_config: SweepConfig,
+        run_config: RunConfig,
+        *,
+        repeats: bool = False,
     ) -> Submission:
-        stops = sweep_id if sweep_config.get("on_error") == SweepOnError.STOP.value else None
-        rank = -sweep_config.get("priority", 0)
         submission = Submission(
-            self._components, self._user, group_id, run_config, stops=stops, sweep_id=sweep_id, rank=rank
+            self._components,
+            self._user,
+            group_id,
+            run_config,
+            repeats=repeats,
+            stops=sweep_id if sweep_config.get("on_error") == SweepOnError.STOP.value else None,
+            sweep_id=sweep_id,
+            rank=-sweep_config.get("priority", 0),
         )
         submission.settings.pop("key", None)  # a key of the group would make all points one run
         return submission
@@ -300,7 +312,8 @@ class LocalSweepService(SweepService):
     def _deletion_error(self, group_id: str) -> RunWidgetsError:
         """Return the error for an object that was deleted during the submission."""
         self._components.catalog.get_group(group_id)
-        return InvalidRunStateError("arguments", "a run that they would reuse was deleted", "try again")
+        problem = "a run that they would reuse, or a file that they name, was deleted"
+        return InvalidRunStateError("arguments", problem, "try again")
 
     def _handle(self, row: SweepRow, group: Row[Any]) -> SweepHandle:
         return sweep_handle(row, group, self._components.sweeps.count([row.id])[row.id])

@@ -72,8 +72,8 @@ class LocalUploadService(UploadService):
         """Remove an upload; see `UploadService`."""
         self._components.group(self._user, group_id)
         self._components.catalog.get_upload(group_id, file_id)
-        self._components.catalog.delete_upload(file_id)
-        self._components.files.delete_upload(group_id, file_id)
+        if self._components.catalog.delete_upload(file_id):
+            self._components.files.delete_upload(group_id, file_id)
 
 
 def upload_handle(row: Row[Any]) -> UploadHandle:

@@ -128,6 +128,7 @@ class LocalWorkflowService(WorkflowService):
         handle: WorkflowHandle = {
             **template,
             "id": row.id,
+            "version": version.sha256,
             "name": row.name,
             "groups": [{"id": group.id, "name": group.name} for group in groups],
         }

@@ -91,6 +91,7 @@ RERUN = Route(
     lambda api: api.runs.rerun,
     action="execute",
     path=(RUN,),
+    body=(RouteArgument("latest", "latest", "flag"),),
     status=201,
 )
 

@@ -3,13 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, or_, select, update
 
 from runwidgets.errors import UnknownFileError, UnknownWorkflowError, UnknownWorkflowGroupError
 from runwidgets.states import ACTIVE
 from runwidgets.store.database.columns import NewGroup, NewUpload, NewVersion, NewWorkflow, WorkflowChange
 from runwidgets.store.database.database import Database, now
-from runwidgets.store.database.tables import events, groups, members, runs, uploads, versions, workflows
+from runwidgets.store.database.tables import (
+    events,
+    groups,
+    members,
+    run_uploads,
+    runs,
+    uploads,
+    versions,
+    workflows,
+)
 from runwidgets.store.identifiers import check_id
 
 
@@ -252,10 +261,12 @@ class Catalog:
                 insert(uploads).values(created_at=now(), **values).returning(uploads)
             ).one()
 
-    def list_uploads(self, group_id: str) -> Sequence[Row[Any]]:
-        """Return the uploads of a group, oldest first."""
+    def list_uploads(self, group_id: str, *, with_deleted: bool = False) -> Sequence[Row[Any]]:
+        """Return the uploads of a group, oldest first, and optionally the deleted ones that runs name."""
+        query = select(uploads).where(uploads.c.group_id == group_id)
+        if not with_deleted:
+            query = query.where(~uploads.c.is_deleted)
         with self._database.read() as connection:
-            query = select(uploads).where(uploads.c.group_id == group_id)
             return connection.execute(query.order_by(uploads.c.seq)).all()
 
     def get_upload(self, group_id: str, file_id: str) -> Row[Any]:
@@ -267,7 +278,7 @@ class Catalog:
             The group has no such upload.
         """
         chosen = select(uploads).where(
-            uploads.c.group_id == group_id, uploads.c.id == check_id("file", file_id)
+            uploads.c.group_id == group_id, uploads.c.id == check_id("file", file_id), ~uploads.c.is_deleted
         )
         with self._database.read() as connection:
             row = connection.execute(chosen).one_or_none()
@@ -275,10 +286,29 @@ class Catalog:
             raise UnknownFileError(f"file {file_id}", "the group has no such upload")
         return row
 
-    def delete_upload(self, file_id: str) -> None:
-        """Remove an upload."""
+    def delete_upload(self, file_id: str) -> bool:
+        """Remove an upload, or hide it as long as a run names it; return whether it was removed."""
         with self._database.write() as connection:
-            connection.execute(delete(uploads).where(uploads.c.id == file_id))
+            removed = delete(uploads).where(uploads.c.id == file_id, ~_is_named())
+            if connection.execute(removed).rowcount:
+                return True
+            connection.execute(update(uploads).where(uploads.c.id == file_id).values(is_deleted=True))
+            return False
+
+    def remove_unused_uploads(self) -> list[tuple[str, str]]:
+        """Remove the deleted uploads that no run names any more, and return their groups and ids."""
+        unused = uploads.c.is_deleted & ~_is_named()
+        with self._database.read() as connection:
+            if connection.execute(select(uploads.c.id).where(unused).limit(1)).first() is None:
+                return []
+        with self._database.write() as connection:
+            removed = delete(uploads).where(unused).returning(uploads.c.group_id, uploads.c.id)
+            return [(row.group_id, row.id) for row in connection.execute(removed)]
+
+
+def _is_named() -> ColumnElement[bool]:
+    """Return the condition that a run names an upload."""
+    return exists().where(run_uploads.c.upload_id == uploads.c.id)
 
 
 def _is_accessible_to(username: str) -> ColumnElement[bool]:

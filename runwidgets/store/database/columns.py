@@ -3,7 +3,7 @@
 from typing import Any
 
 from sqlalchemy import Row
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from runwidgets.schema import (
     Argument,
@@ -105,6 +105,8 @@ class NewRun(SweepPlace):
     """Equal for runs with the same results."""
     idempotency_key: str | None
     created_by: str | None
+    uploads: NotRequired[list[str]]
+    """Ids of the uploads that its arguments name; not a column, but rows of `run_uploads`."""
 
 
 class NewFile(ListedResult):

@@ -24,7 +24,7 @@ from runwidgets.store.database.columns import NewRun, RunRow
 from runwidgets.store.database.database import not_before, now
 from runwidgets.store.database.events import emit_all
 from runwidgets.store.database.slots import check_queue_limit
-from runwidgets.store.database.tables import events, points, runs, sweeps
+from runwidgets.store.database.tables import events, points, run_uploads, runs, sweeps
 
 BATCH_SIZE = 500
 """Maximum number of ids in one statement."""
@@ -43,7 +43,11 @@ def accept_runs(connection: Connection, values: Sequence[NewRun], queue_limit: i
     if not values:
         return []
     statement = insert(runs).returning(runs, sort_by_parameter_order=True)
-    rows = connection.execute(statement, [{**defaults, **each} for each in values]).all()
+    columns = [{key: value for key, value in each.items() if key != "uploads"} for each in values]
+    rows = connection.execute(statement, [{**defaults, **each} for each in columns]).all()
+    named = [{"run_id": each["id"], "upload_id": id_} for each in values for id_ in each.get("uploads", [])]
+    if named:
+        connection.execute(insert(run_uploads), named)
     emit_all(connection, EventKind.STATE, [(row, {"state": row.state}) for row in rows])
     return rows
 

@@ -112,9 +112,14 @@ uploads = Table(
     Column("name", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("is_deleted", Boolean, nullable=False, default=False),
     Column("created_at", String(32), nullable=False),
+    Index(
+        "ix_uploads_deleted", "id", sqlite_where=text("is_deleted = 1"), postgresql_where=text("is_deleted")
+    ),
     sqlite_autoincrement=True,
 )
+"""Uploads; `is_deleted`: a user deleted it, and it is kept as long as a run names it."""
 
 sweeps = Table(
     "sweeps",
@@ -208,6 +213,14 @@ runs = Table(
 began when it ended. `holds_slot` until its processes have ended. The run with
 the lowest `rank` is claimed first, from an index with all columns of the query. `fingerprint` is equal for
 runs with the same results."""
+
+run_uploads = Table(
+    "run_uploads",
+    metadata,
+    Column("run_id", String(64), _reference("runs"), primary_key=True),
+    Column("upload_id", String(64), _reference("uploads"), primary_key=True, index=True),
+)
+"""The uploads that the arguments of each run name."""
 
 points = Table(
     "sweep_points",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runwidgets.errors import UnknownFileError
 from runwidgets.failpoints import reach
 from runwidgets.mixed_versions import check_format
 from runwidgets.schema import RUN_FORMAT, JsonValue, RunDescription
@@ -119,4 +120,7 @@ def _make_folder(root: Path, folder: Path, directory: NewRunDirectory, notebook:
     if directory.uploads:
         (folder / UPLOADS).mkdir(mode=0o700)
     for file_id, key in directory.uploads.items():
-        link_file(root / key, folder / UPLOADS / file_id)
+        try:
+            link_file(root / key, folder / UPLOADS / file_id)
+        except FileNotFoundError as error:
+            raise UnknownFileError("arguments", "a file that they name was deleted") from error

@@ -104,6 +104,7 @@ export interface GroupReference {
 
 export interface WorkflowHandle {
   id: string;
+  version: string;
   name: string;
   description?: string;
   parameters: ParameterHandle[];
@@ -158,6 +159,7 @@ export interface RunHandle extends RunDescriptor {
   parameters: ParameterHandle[];
   metrics: { [name: string]: JsonValue };
   notebook: string;
+  version: string;
   warnings?: string[];
   progress?: Progress;
   startedAt?: string;

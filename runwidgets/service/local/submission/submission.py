@@ -79,6 +79,11 @@ class Submission:
         The group of the runs.
     config : dict or None
         Their config; settings of the group apply where it has none.
+    version : Row, optional
+        The version of the template, to which the config is complete; None for the current version, and the
+        settings of the group where the config has none.
+    repeats : bool, optional
+        Whether the arguments are those of earlier runs, whose uploads are known although they were deleted.
     stops : str, optional
         The sweep to be stopped when one of the runs ends in ERROR.
     **place
@@ -101,16 +106,23 @@ class Submission:
         group_id: str,
         config: RunConfig | None,
         *,
+        version: Row[Any] | None = None,
+        repeats: bool = False,
         stops: str | None = None,
         **place: Unpack[SweepPlace],
     ) -> None:
         self._components = components
+        self._repeats = repeats
         self._stops = stops
         self._user = user
         self._place_in_sweep = place
         self.group = components.group(user, group_id)
-        self.version = components.templates.current(components.catalog.get_workflow(self.group.workflow_id))
-        self.settings: RunConfig = self.group.config | check_config(config, "config")
+        self.settings: RunConfig = check_config(config, "config")
+        if version is None:
+            workflow = components.catalog.get_workflow(self.group.workflow_id)
+            version = components.templates.current(workflow)
+            self.settings = self.group.config | self.settings
+        self.version = version
         if "resources" in self.settings and not components.has_resources:
             raise InvalidArgumentError(
                 "config.resources", "runs of this server execute on its own machine", "omit this setting"
@@ -140,7 +152,8 @@ class Submission:
 
     @cached_property
     def _uploads(self) -> dict[str, Row[Any]]:
-        return {row.id: row for row in self._components.catalog.list_uploads(self.group.id)}
+        rows = self._components.catalog.list_uploads(self.group.id, with_deleted=self._repeats)
+        return {row.id: row for row in rows}
 
     @cached_property
     def _defaults(self) -> dict[str, JsonValue]:
@@ -214,6 +227,7 @@ class Submission:
             "fingerprint": description["fingerprint"],
             "idempotency_key": self.settings.get("key"),
             "created_by": self._user,
+            "uploads": sorted({each["fileId"] for each in files} - sources.keys()),
             **self._place_in_sweep,
         }
         upload_sources = {

@@ -13,6 +13,7 @@ import { innerModel, type View } from '../view';
 import { warningList } from '../warnings';
 import { CellsView } from './cell-list';
 import { failureBox } from './failure';
+import { runAgain } from './run-again';
 import { LogView } from './run-log';
 import { seriesPlot } from './series-plot';
 
@@ -252,13 +253,7 @@ export const runView: View = (root, { transport, model, inner }) => {
   }
 
   function openForm(): () => void {
-    if (!shown) return () => undefined;
-    const values = Object.fromEntries(shown.arguments.map((each) => [each.name, each.value]));
-    return inner.form(again, {
-      transport,
-      inner,
-      model: innerModel({ workflow_id: shown.workflowId, group_id: shown.groupId, arguments: values, run_id: '' }),
-    });
+    return shown ? runAgain(again, shown, { transport, model, inner }) : () => undefined;
   }
 
   /** Choose another run of the group, then show both side by side. */

@@ -252,6 +252,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("is_deleted", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(
             ["group_id"], ["groups.id"], name=op.f("fk_uploads_group_id"), ondelete="CASCADE"
@@ -261,6 +262,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_uploads_group_id"), "uploads", ["group_id"], unique=False)
+    op.create_index(
+        "ix_uploads_deleted",
+        "uploads",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("is_deleted = 1"),
+        postgresql_where=sa.text("is_deleted"),
+    )
     op.create_table(
         "files",
         sa.Column("run_id", sa.String(length=64), nullable=False),
@@ -274,11 +283,24 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_files_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "id", name=op.f("pk_files")),
     )
+    op.create_table(
+        "run_uploads",
+        sa.Column("run_id", sa.String(length=64), nullable=False),
+        sa.Column("upload_id", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_run_uploads_run_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["upload_id"], ["uploads.id"], name=op.f("fk_run_uploads_upload_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "upload_id", name=op.f("pk_run_uploads")),
+    )
+    op.create_index(op.f("ix_run_uploads_upload_id"), "run_uploads", ["upload_id"], unique=False)
 
 
 def downgrade() -> None:
     """Drop every table."""
-    for table in ("files", "scores", "sweep_points", "uploads", "runs", "sweeps", "members", "versions"):
+    for table in ("run_uploads", "files", "scores", "sweep_points", "uploads", "runs", "sweeps", "members"):
         op.drop_table(table)
-    for table in ("groups", "workflows", "events", "instances"):
+    for table in ("versions", "groups", "workflows", "events", "instances"):
         op.drop_table(table)

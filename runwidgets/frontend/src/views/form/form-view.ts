@@ -7,9 +7,12 @@ import type { JsonValue, ParameterHandle, WorkflowHandle } from '../../model/typ
 import { h, replace, uniqueId } from '../dom';
 import { Field } from '../fields/field';
 import { Uploads } from '../fields/uploads';
+import { watchPress } from '../press';
 import { innerModel, type View } from '../view';
 import { warningList } from '../warnings';
+import { codePanel } from './code-panel';
 import { listEarlier, moment } from './earlier-runs';
+import { layOutFields } from './field-groups';
 import { problemSummary } from './problem-summary';
 import { startButton, tooManyOf, usualTime } from './start-button';
 
@@ -42,7 +45,8 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   );
   const inputs = h('fieldset', { class: 'rw-inputs', 'aria-label': t('arguments') });
   const panel = h('div', { class: 'rw-browse', hidden: true });
-  const code = h('pre', { class: 'rw-text', tabindex: 0, hidden: true, 'aria-label': t('codeOf') });
+  const code = codePanel(say);
+  const press = watchPress(body);
   let fields: Field[] = [];
   let groupId = '';
   let workflow: WorkflowHandle | null = null;
@@ -55,20 +59,6 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   let isClosed = false;
   let isFilling = false;
   let isSending = false;
-
-  let isPressed = false;
-  const waiting: (() => void)[] = [];
-  const settled = (act: () => void): void => {
-    if (isPressed) waiting.push(act);
-    else act();
-  };
-  const released = (): void => {
-    isPressed = false;
-    // After the click.
-    setTimeout(() => {
-      for (const act of waiting.splice(0)) act();
-    });
-  };
 
   /** The parameters that take several values. */
   const swept = (): Swept =>
@@ -94,12 +84,12 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     uploads = made;
     isFilling = true;
     fields = workflow.parameters.map(
-      (parameter) => new Field(parameter, { transport, groupId, uploads: made, settled }, changed),
+      (parameter) => new Field(parameter, { transport, groupId, uploads: made, settled: press.settled }, changed),
     );
     fill((model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several);
     isFilling = false;
     const isEmpty = workflow.parameters.length === 0;
-    replace(inputs, ...groups(workflow));
+    replace(inputs, ...layOutFields(fields, workflow.parameterGroups ?? []));
     inputs.hidden = isEmpty;
     replace(
       body,
@@ -121,7 +111,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
         lack,
       ),
       panel,
-      code,
+      code.element,
     );
     body.setAttribute('aria-label', workflow.name);
     warnings.show(workflow.warnings ?? []);
@@ -134,25 +124,6 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     start.element.hidden = opener.hidden = isReadOnly() || !groupId;
     if (isReadOnly()) say(t('readOnly'));
     else if (!groupId) say(t('noGroup'));
-  }
-
-  function groups(of: WorkflowHandle): HTMLElement[] {
-    const named = of.parameterGroups ?? [];
-    const known = new Set(named.map((each) => each.name));
-    const rest = fields.filter((field) => !field.parameter.group || !known.has(field.parameter.group));
-    const made = named.map((each) => {
-      const own = fields.filter((field) => field.parameter.group === each.name);
-      return own.length === 0
-        ? null
-        : h(
-            'fieldset',
-            { class: 'rw-group' },
-            h('legend', {}, h('bdi', {}, each.title ?? each.name)),
-            h('div', { class: 'rw-grid' }, ...own.map((field) => field.element)),
-          );
-    });
-    const plain = rest.length ? h('div', { class: 'rw-grid' }, ...rest.map((field) => field.element)) : null;
-    return [plain, ...made].filter((each) => each !== null);
   }
 
   /** Set every field, to its default if no value is given. Returns the names that no field has. */
@@ -189,7 +160,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   function changed(): void {
     if (isFilling) return;
     key = null;
-    code.hidden = true;
+    code.hide();
     start.tell(swept());
     const problems = fields.flatMap((field) => {
       const problem = field.problem();
@@ -317,21 +288,13 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   async function copy(): Promise<void> {
     if (!workflow) return;
     const isDefault = groupId === workflow.groups[0]?.id;
-    const text = asCode(String(model.get('source') || workflow.id), given(), {
-      ...(isDefault ? {} : { group: groupId }),
-      several: swept(),
-      fileName: (id) => uploads?.list.find((each) => each.id === id)?.name,
-    });
-    code.textContent = text;
-    code.hidden = false;
-    try {
-      await navigator.clipboard.writeText(text);
-      say(t('copied'));
-    } catch (error) {
-      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
-      say(t('copyByHand')); // no permission, or a page without TLS, which has no clipboard
-      getSelection()?.selectAllChildren(code);
-    }
+    await code.copy(
+      asCode(String(model.get('source') || workflow.id), given(), {
+        ...(isDefault ? {} : { group: groupId }),
+        several: swept(),
+        fileName: (id) => uploads?.list.find((each) => each.id === id)?.name,
+      }),
+    );
   }
 
   /** Fetch the template; the form is built again only if the template has changed. */
@@ -401,15 +364,6 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       if (model.get('submit_on_enter') === true && !event.shiftKey) void submit();
     }
   });
-  body.addEventListener(
-    'pointerdown',
-    () => {
-      isPressed = true;
-    },
-    true,
-  );
-  document.addEventListener('pointerup', released);
-  document.addEventListener('pointercancel', released);
   const stops = [
     model.observe('workflow_id', () => {
       workflow = null;
@@ -429,8 +383,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     clearTimeout(retry);
     leave?.();
     for (const stop of stops) stop();
-    document.removeEventListener('pointerup', released);
-    document.removeEventListener('pointercancel', released);
+    press.close();
     closeStarted?.();
   };
 };

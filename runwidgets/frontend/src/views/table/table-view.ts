@@ -15,13 +15,15 @@ import { parseFilter } from '../../model/runs/run-filter';
 import { inSight, type RunRow } from '../../model/runs/run-rows';
 import { detailPanel } from '../detail-panel';
 import { h, replace, saveAs } from '../dom';
+import { watchPress } from '../press';
 import { innerModel, type View } from '../view';
 import { drawBulkActions } from './bulk-actions';
-import { drawCell, isNumeric } from './cells';
+import { isNumeric } from './cells';
 import { drawColumnChooser } from './column-chooser';
-import { headOf, type Widths, widthOf } from './column-heads';
+import { headOf, type Widths } from './column-heads';
 import { listenToRowKeys } from './row-keys';
 import { drawChips } from './state-chips';
+import { drawTableRow, type TableRows } from './table-row';
 
 const ROW_HEIGHT = 30;
 
@@ -36,9 +38,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   let active = '';
   let anchor = '';
   let isGone = false;
-  let isPressed = false;
   let pulled: Widths = {};
-  let postponed: ReturnType<typeof setTimeout> | undefined;
   const selected = new Set<string>();
 
   const filter = h('input', {
@@ -69,6 +69,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   const scroller = h('div', { class: 'rw-scroll rw-window', onscroll: () => drawRows() }, table);
   const empty = h('div', { class: 'rw-dim rw-empty', hidden: true });
   const detail = detailPanel(() => focusRow(active));
+  const press = watchPress(table);
   const card = h(
     'div',
     { class: 'rw-card' },
@@ -98,13 +99,9 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
 
   // -- data ------------------------------------------------------------------------------------------
 
-  /** Redraw everything, but not while a mouse button is down: its click would be lost. */
-  function refresh(): void {
-    clearTimeout(postponed);
-    if (isPressed) {
-      postponed = setTimeout(refresh, 100);
-      return;
-    }
+  const refresh = (): void => press.settled(redraw);
+
+  function redraw(): void {
     const rows = live?.rows ?? [];
     all = columnsOf(rows);
     const wanted = (model.get('columns') ?? []) as string[];
@@ -181,11 +178,22 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     const holder = part ? (focused?.closest('tr') as HTMLElement | null)?.dataset.run : undefined;
     const gap = (rows: number): HTMLElement | null =>
       rows <= 0 ? null : h('tr', { 'aria-hidden': 'true', class: 'rw-gap', style: `height: ${rows * ROW_HEIGHT}px` });
-    const its = widths();
+    const its: TableRows = {
+      columns,
+      numeric,
+      widths: widths(),
+      isSelected: (id) => selected.has(id),
+      isActive: (id, at) => (active ? id === active : at === 0),
+      select: choose,
+      focused: (id) => {
+        active = id;
+      },
+      open,
+    };
     replace(
       body,
       gap(begin),
-      ...shown.slice(begin, end).map((row, at) => drawRow(row, begin + at, its)),
+      ...shown.slice(begin, end).map((row, at) => drawTableRow(row, begin + at, its)),
       gap(shown.length - end),
     );
     if (holder)
@@ -194,55 +202,6 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
           `tr[data-run="${holder}"] [data-part="${part}"], tr[data-run="${holder}"][data-part="${part}"]`,
         )
         ?.focus({ preventScroll: true });
-  }
-
-  function drawRow(row: RunRow, at: number, its: Widths): HTMLElement {
-    const name = shortId(row.id);
-    const box = h('input', {
-      type: 'checkbox',
-      tabindex: -1,
-      'data-part': 'box',
-      'aria-label': t('selectRun', { name }),
-      checked: selected.has(row.id),
-      onclick: (event: MouseEvent) => {
-        choose(row.id, box.checked, event.shiftKey);
-      },
-    });
-    const isActiveRow = active ? row.id === active : at === 0;
-    return h(
-      'tr',
-      {
-        role: 'row',
-        'data-run': row.id,
-        'data-part': 'row',
-        'aria-rowindex': at + 2,
-        tabindex: isActiveRow ? 0 : -1,
-        'aria-selected': String(selected.has(row.id)),
-        onfocus: () => {
-          active = row.id;
-        },
-        ondblclick: () => open(row.id),
-      },
-      h('td', { role: 'gridcell', class: 'rw-tick' }, box),
-      h(
-        'td',
-        { role: 'gridcell' },
-        h(
-          'button',
-          {
-            type: 'button',
-            class: 'rw-link',
-            tabindex: -1,
-            'data-part': 'open',
-            title: row.id,
-            'aria-label': t('openRun', { name }),
-            onclick: () => open(row.id),
-          },
-          name,
-        ),
-      ),
-      ...columns.map((column) => drawCell(row, column, numeric.has(column), widthOf(its[column.key]))),
-    );
   }
 
   function setFilter(line: string): void {
@@ -372,14 +331,6 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
     remove: () => bulk.querySelector<HTMLElement>('.rw-ask:last-of-type button')?.click(),
   });
 
-  const release = (): void => {
-    isPressed = false;
-  };
-  table.addEventListener('pointerdown', () => {
-    isPressed = true;
-  });
-  document.addEventListener('pointerup', release);
-  document.addEventListener('pointercancel', release);
   filter.value = String(model.get('filter') ?? '');
   const stops = [
     model.observe('group_id', watch),
@@ -399,9 +350,7 @@ export const tableView: View = (root, { transport, model, inner, runs: known, op
   watch();
   return () => {
     for (const stop of stops) stop();
-    document.removeEventListener('pointerup', release);
-    document.removeEventListener('pointercancel', release);
-    clearTimeout(postponed);
+    press.close();
     live?.close();
     detail.close();
   };

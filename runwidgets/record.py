@@ -33,7 +33,7 @@ def record(name: str, value: object, step: float | None = None) -> None:
         Name of the metric, 1 to 255 characters.
     value : Any
         A number, or a JSON value of at most 64 KiB. A NumPy scalar is converted to the Python number
-        that it holds. NaN and infinity are stored as the strings ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
+        that it holds. NaN and infinity are the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` in JSON.
     step : float, optional
         The position of the value, which must be a number, in the series: an epoch, an iteration, a time.
         A second value for the same step replaces the first.
@@ -98,6 +98,33 @@ def progress(fraction: float, text: str = "") -> None:
         raise ValueError(f"progress: the fraction must be between 0 and 1, got {fraction}")
     line = f"{share:.0%}".replace("%", " %") + (f" {text}" if text else "")
     _display({PROGRESS_TYPE: {"fraction": share, "text": str(text)}, "text/plain": line})
+
+
+def read_value(value: Any) -> Any:
+    """Return a metric as it was recorded: JSON has no NaN and no infinity, so on the wire they are strings.
+
+    Parameters
+    ----------
+    value : JSON value
+        As in a run handle.
+
+    Returns
+    -------
+    Any
+        The value, with floats for NaN and infinity, also within lists and objects.
+
+    Examples
+    --------
+    >>> read_value([1, "Infinity"])
+    [1, inf]
+    """
+    if isinstance(value, str):
+        return float(value) if value in NON_FINITE else value
+    if isinstance(value, list):
+        return [read_value(item) for item in value]
+    if isinstance(value, dict):
+        return {key: read_value(item) for key, item in value.items()}
+    return value
 
 
 def _plain(value: Any) -> Any:

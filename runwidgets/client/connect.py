@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 from jupyter_core.paths import jupyter_data_dir
 
+from runwidgets.client.dataframes import make_ranking_frame
 from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, make_arguments, open_workflow, start_notebook_run
 from runwidgets.client.sweep import Sweep
@@ -233,15 +234,17 @@ def leaderboard(
     include_all: bool = False,
     api: Api | None = None,
 ) -> "pandas.DataFrame":
-    """Rank the successful runs of a notebook by the metrics that its ``results.schema`` names.
+    """Rank the successful runs of a notebook by metrics that they recorded.
 
     Parameters
     ----------
     source : str or path
         Path of a notebook, or the id of a workflow.
     order_by : str or list of str, optional
-        Names of metrics, each optionally followed by ``:asc`` or ``:desc`` (the default); None for the first
-        metric of the schema.
+        Names of metrics, each followed by ``:asc`` if its least value is the best, or ``:desc`` if its
+        greatest value is; not needed for a metric whose ``direction`` the template declares. None for the
+        order that ``results`` of the template declares; without one the runs are not ranked, and the newest
+        comes first.
     include_all : bool, optional
         False for the best run of each group, True for all runs; at most the best 10,000.
     api : Api, optional
@@ -250,12 +253,15 @@ def leaderboard(
     Returns
     -------
     pandas.DataFrame
-        Best first: ``group``, ``run``, ``finished`` (UTC), and a column per metric of the schema.
+        Best first, runs with NaN or without a number last: ``group``, ``run``, ``created``, ``started``,
+        ``finished`` (UTC), ``duration`` (seconds), a column per parameter, and one per metric
+        (``metric.<name>`` if another column has the same name): those of ``results.schema`` and of
+        `order_by`, or all recorded ones if the template declares none.
 
     Raises
     ------
     InvalidArgumentError
-        `order_by` names a metric that is not in the schema.
+        A metric in `order_by` has no direction, or no run has recorded it as a number.
     RunWidgetsError
         As in `WorkflowService.create_workflow`.
 
@@ -263,19 +269,7 @@ def leaderboard(
     --------
     >>> rw.leaderboard("train.ipynb", order_by="loss:asc")  # doctest: +SKIP
     """
-    import pandas
-
     service = api or connect()
     names = [order_by] if isinstance(order_by, str) else None if order_by is None else list(order_by)
-    board = service.workflows.get_leaderboard(open_workflow(service, source)["id"], names, include_all)
-    metrics = [each["name"] for each in board["schema"]]
-    rows = [
-        {
-            "group": each["group"]["name"],
-            "run": each["run"]["id"],
-            "finished": pandas.Timestamp(each["run"]["finishedAt"]),
-            **{result["name"]: result["value"] for result in each["results"]},
-        }
-        for each in board["ranking"]
-    ]
-    return pandas.DataFrame(rows, columns=["group", "run", "finished", *metrics])
+    workflow = open_workflow(service, source)
+    return make_ranking_frame(service.workflows.get_leaderboard(workflow["id"], names, include_all))

@@ -1,9 +1,11 @@
 """Runs as a pandas data frame."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from runwidgets.schema import TablePage, TableRow
+from runwidgets.client.metrics import read_metrics
+from runwidgets.record import read_value
+from runwidgets.schema import Leaderboard, TablePage, TableRow
 
 if TYPE_CHECKING:
     import pandas
@@ -34,8 +36,11 @@ def read_rows(fetch_page: Callable[[str | None], TablePage]) -> Iterator[TableRo
 
 
 def list_rows(page: TablePage) -> list[TableRow]:
-    """Return the rows of one page of a table as dicts."""
-    return [cast(TableRow, dict(zip(page["columns"], row, strict=True))) for row in page["rows"]]
+    """Return the rows of one page of a table as dicts; NaN and infinity among the metrics are floats."""
+    rows = [cast(TableRow, dict(zip(page["columns"], row, strict=True))) for row in page["rows"]]
+    for row in rows:
+        row["metrics"] = read_metrics(row["metrics"])
+    return rows
 
 
 def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pandas.DataFrame":
@@ -81,12 +86,57 @@ def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pan
     frame = pandas.DataFrame(records, index=pandas.Index([row.get(index) for row in rows], name=label))
     if frame.empty:
         return frame
+    names = frame.columns.difference(["run", "state", "duration", *TIMES])
+    return _convert_columns(frame, names).assign(message=[row["message"] for row in rows])
+
+
+def make_ranking_frame(board: Leaderboard) -> "pandas.DataFrame":
+    """Return a leaderboard as a data frame; see `runwidgets.leaderboard`.
+
+    Parameters
+    ----------
+    board : dict
+        The response of `WorkflowService.get_leaderboard`.
+
+    Raises
+    ------
+    ImportError
+        pandas is not installed.
+    """
+    import pandas
+
+    parameters = list(dict.fromkeys(name for each in board["ranking"] for name in each["run"]["values"]))
+    own = ["group", "run", *TIMES, "duration"]
+    labels = {
+        each["name"]: f"metric.{each['name']}" if each["name"] in {*own, *parameters} else each["name"]
+        for each in board["schema"]
+    }
+    records = [
+        {
+            "group": each["group"]["name"],
+            "run": each["run"]["id"],
+            "created": each["run"]["createdAt"],
+            "started": each["run"]["startedAt"],
+            "finished": each["run"]["finishedAt"],
+            **each["run"]["values"],
+            **{labels[result["name"]]: read_value(result["value"]) for result in each["results"]},
+        }
+        for each in board["ranking"]
+    ]
+    frame = pandas.DataFrame(records, columns=[*own, *parameters, *labels.values()])
+    return _convert_columns(frame, [*parameters, *labels.values()])
+
+
+def _convert_columns(frame: "pandas.DataFrame", names: Iterable[str]) -> "pandas.DataFrame":
+    """Return a frame with times, durations and, in some columns, numbers."""
+    import pandas
+
     for column in TIMES:
         frame[column] = pandas.to_datetime(frame[column], utc=True, format="ISO8601")
     frame["duration"] = (frame["finished"] - frame["started"]).dt.total_seconds()
-    for name in frame.columns.difference(["run", "state", "duration", *TIMES]):
+    for name in names:
         frame[name] = _to_numeric(frame[name])
-    return frame.assign(message=[row["message"] for row in rows])
+    return frame
 
 
 def _to_numeric(column: Any) -> Any:

@@ -1,17 +1,15 @@
-"""Metrics as Python values: JSON has no NaN and no infinity, so on the wire they are strings."""
+"""Metrics as Python values."""
 
 import math
 from collections.abc import Mapping
 from typing import TypeGuard
 
+from runwidgets.record import read_value
 from runwidgets.schema import JsonValue
-
-NUMBER_OF_TEXT = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""NaN and the infinities by their form on the wire."""
 
 
 def read_metrics(metrics: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return metrics as they were recorded: with floats for NaN and infinity, also within lists and objects.
+    """Return metrics as they were recorded, with floats for NaN and infinity.
 
     Parameters
     ----------
@@ -24,17 +22,6 @@ def read_metrics(metrics: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     {'loss': inf, 'curve': [1, nan]}
     """
     return {name: read_value(value) for name, value in metrics.items()}
-
-
-def read_value(value: JsonValue) -> JsonValue:
-    """Return one value of a metric; see `read_metrics`."""
-    if isinstance(value, str):
-        return NUMBER_OF_TEXT.get(value, value)
-    if isinstance(value, list):
-        return [read_value(each) for each in value]
-    if isinstance(value, dict):
-        return {name: read_value(each) for name, each in value.items()}
-    return value
 
 
 def is_number(value: object) -> TypeGuard[float]:

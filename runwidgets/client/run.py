@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, overload
 
+from runwidgets.client.metrics import read_metrics
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
 from runwidgets.mixed_versions import read_member
 from runwidgets.report import card_html
@@ -140,8 +141,8 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, JsonValue]:
-        """The recorded metrics, by name."""
-        return dict(self.handle["metrics"])
+        """The recorded metrics, by name; NaN and infinity are floats."""
+        return read_metrics(self.handle["metrics"])
 
     @property
     def progress(self) -> Progress:

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from typing_extensions import NotRequired, TypedDict
 
-from runwidgets.schema.config import RunConfig
+from runwidgets.schema.config import Direction, RunConfig
 from runwidgets.schema.json_value import JsonValue
 from runwidgets.schema.parameters import Dtype, ParameterHandle
 from runwidgets.schema.runs import FileDisplay
@@ -54,12 +54,16 @@ class MetricDeclaration(TypedDict):
     """Display name."""
     dtype: NotRequired[Dtype]
     """``float`` if it is omitted."""
+    direction: NotRequired[Direction]
+    """Whether the least or the greatest value is the best; required to rank by it without asking."""
 
 
 class ResultsDeclaration(TypedDict):
     """The metrics by which runs are ranked."""
 
     schema: NotRequired[list[MetricDeclaration]]
+    orderBy: NotRequired[list[str]]
+    """As in `WorkflowService.get_leaderboard`; the first metric with a direction if it is omitted."""
 
 
 Declared: TypeAlias = dict[str, JsonValue]
@@ -167,6 +171,8 @@ class LeaderboardMetric(TypedDict):
     label: str
     """Display name."""
     dtype: Dtype
+    direction: NotRequired[Direction]
+    """Present if it is declared, or ranks the runs."""
 
 
 class RankedRun(TypedDict):
@@ -174,7 +180,10 @@ class RankedRun(TypedDict):
 
     id: str
     createdAt: str
+    startedAt: str
     finishedAt: str
+    values: dict[str, JsonValue]
+    """Its arguments and the defaults of its template, by name; secret arguments are masked."""
 
 
 class RankedResult(TypedDict):
@@ -190,11 +199,12 @@ class LeaderboardEntry(TypedDict):
     run: RankedRun
     group: GroupReference
     results: list[RankedResult]
-    """The metrics of the schema that the run recorded, in the order of the schema."""
+    """The metrics that the run recorded, in the order of the leaderboard's schema."""
 
 
 class Leaderboard(TypedDict):
-    """The successful runs of a workflow, best first."""
+    """The successful runs of a workflow: best first, or newest first if no order is known."""
 
     schema: list[LeaderboardMetric]
+    """The declared metrics, and those that were asked for; all recorded metrics if none is declared."""
     ranking: list[LeaderboardEntry]

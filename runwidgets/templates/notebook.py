@@ -37,13 +37,13 @@ from runwidgets.templates.cells.signature import Signature
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
 from runwidgets.templates.inputs import find_imports, find_inputs
 from runwidgets.templates.parameters import Parameter, cast, check_names, parse_parameters
+from runwidgets.templates.results import check_results
 from runwidgets.templates.texts import leaves_folder, text_problem
 from runwidgets.templates.translators import find_translator
 
 OUTPUT_KEYS = {"source", "title", "caption", "widget", "format"}
 DTYPE_KEYS = {"range", "multipleOf", "minLength", "maxLength", "pattern", "values", "para", "items", "fields"}
 """Keys of a declaration that belong to its dtype."""
-RESULT_KEYS = {"name", "label", "dtype"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,10 +314,7 @@ def _check_declared(declared: TemplateSection, path: Path) -> None:
                 path.name, f"outputs: '{each['source']:.60}' is outside the working folder"
             )
     _check_entries(path, "parameterGroups", declared.get("parameterGroups", []), "name", None)
-    results = declared.get("results", {})
-    if set(results) - {"schema"} or not isinstance(results.get("schema", []), list):
-        raise InvalidTemplateError(path.name, "results: only a list 'schema' is allowed")
-    _check_entries(path, "results.schema", results.get("schema", []), "name", RESULT_KEYS)
+    check_results(declared.get("results", {}), path.name)
     if not all(isinstance(each, str) for each in declared.get("files", [])):
         raise InvalidTemplateError(path.name, "files: each must be a string with a path or glob")
 

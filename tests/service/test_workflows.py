@@ -1,5 +1,6 @@
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from runwidgets.errors import (
     UnknownWorkflowGroupError,
 )
 from runwidgets.service.contracts.api import Api
-from tests.builders import SLEEP, arguments, ended, group_of, workflow, write_notebook
+from tests.builders import SLEEP, Json, arguments, ended, group_of, workflow, write_notebook
 
 RECORD = "import runwidgets\nrunwidgets.record('loss', x)"
 SCHEMA = {"results": {"schema": [{"name": "loss", "label": "Loss", "dtype": "float"}]}}
@@ -133,23 +134,130 @@ def test_nothing_remains_of_a_deleted_workflow(api: Api, folder: Path) -> None:
         api.groups.get_group(group_of(made))
 
 
+STRANGE = (
+    "import runwidgets\nvalues = [0.2, float('inf'), float('nan'), -float('inf'), 0.1, 'text', None]\n"
+    "runwidgets.record('loss', values[x])\nrunwidgets.record('size', x)\nif x > 0:\n"
+    "    runwidgets.record('note', {'of': [x]})"
+)
+"""Records values of all kinds."""
+
+
+def ranked(api: Api, folder: Path, *cells: str, xs: Any, **metadata: Any) -> tuple[str, dict[Any, str]]:
+    """Run a notebook for each x; return the id of the workflow, and those of the runs by x."""
+    made = workflow(api, folder, *cells, parameters="x: float = 0.0\nnote: str = 'as is'", **metadata)
+    started = {x: api.runs.start_run(group_of(made), arguments(x=x))["id"] for x in xs}
+    for run_id in started.values():
+        ended(api, run_id)
+    return made["id"], started
+
+
 def test_the_leaderboard_ranks_runs_by_a_metric(api: Api, folder: Path) -> None:
     """The best run comes first; there is one run of each group, or all of them."""
-    made = workflow(api, folder, RECORD, parameters="x: float = 0.0", runwidgets=SCHEMA)
-    started = [api.runs.start_run(group_of(made), arguments(x=x))["id"] for x in (0.2, 0.1, 0.3)]
-    for run_id in started:
-        ended(api, run_id)
+    workflow_id, started = ranked(api, folder, RECORD, xs=(0.2, 0.1, 0.3), runwidgets=SCHEMA)
 
-    best = api.workflows.get_leaderboard(made["id"], ["loss:asc"])
-    every = api.workflows.get_leaderboard(made["id"], None, True)
+    best = api.workflows.get_leaderboard(workflow_id, ["loss:ASC"])
+    every = api.workflows.get_leaderboard(workflow_id, ["loss:desc"], True)
 
-    assert best["schema"] == [{"name": "loss", "label": "Loss", "dtype": "float"}]
-    assert [each["run"]["id"] for each in best["ranking"]] == [started[1]]
+    assert best["schema"] == [{"name": "loss", "label": "Loss", "dtype": "float", "direction": "minimize"}]
+    assert [each["run"]["id"] for each in best["ranking"]] == [started[0.1]]
     assert [each["results"] for each in every["ranking"]] == [
         [{"name": "loss", "value": x}] for x in (0.3, 0.2, 0.1)
     ]
-    frame = rw.leaderboard(made["id"], order_by="loss:asc", include_all=True, api=api)
-    assert list(frame.columns) == ["group", "run", "finished", "loss"]
-    assert frame["loss"].tolist() == [0.1, 0.2, 0.3] and frame["run"][0] == started[1]
-    with pytest.raises(InvalidArgumentError, match="orderBy: 'speed' is not one of loss"):
-        rw.leaderboard(made["id"], order_by="speed", api=api)
+    run = api.runs.get_run(started[0.1])
+    assert best["ranking"][0]["run"] == {
+        "id": started[0.1],
+        "values": {"x": 0.1, "note": "as is"},
+        **{key: run[key] for key in ("createdAt", "startedAt", "finishedAt")},
+    }
+
+
+def test_a_direction_is_asked_for_or_declared(api: Api, folder: Path) -> None:
+    """Without one the runs are not ranked, the newest comes first, and a metric alone is refused."""
+    workflow_id, started = ranked(api, folder, RECORD, xs=(0.2, 0.3, 0.1), runwidgets=SCHEMA)
+
+    assert ids_of(api, workflow_id) == [started[x] for x in (0.1, 0.3, 0.2)]
+    assert [each["run"]["id"] for each in api.workflows.get_leaderboard(workflow_id)["ranking"]] == [
+        started[0.1]
+    ]
+    with pytest.raises(
+        InvalidArgumentError, match="orderBy: 'loss' has no direction; add ':asc' if the least"
+    ):
+        api.workflows.get_leaderboard(workflow_id, ["loss"])
+    with pytest.raises(InvalidArgumentError, match="orderBy: 'loss:up' has no direction"):
+        api.workflows.get_leaderboard(workflow_id, ["loss:up"])
+
+
+@pytest.mark.parametrize(
+    ("results", "order", "expected"),
+    [
+        ({"schema": [{"name": "loss", "direction": "maximize"}]}, None, (0.3, 0.2, 0.1)),
+        ({"schema": [{"name": "loss", "direction": "minimize"}]}, ["loss"], (0.1, 0.2, 0.3)),
+        ({"schema": [{"name": "loss", "direction": "minimize"}]}, ["loss:desc"], (0.3, 0.2, 0.1)),
+        ({"schema": [{"name": "loss"}], "orderBy": ["loss:desc"]}, None, (0.3, 0.2, 0.1)),
+        ({"orderBy": ["loss:asc"]}, [], (0.1, 0.2, 0.3)),
+        (
+            {"schema": [{"name": "x"}, {"name": "loss", "direction": "minimize"}], "orderBy": ["loss"]},
+            None,
+            (0.1, 0.2, 0.3),
+        ),
+    ],
+)
+def test_a_template_declares_the_order(
+    api: Api, folder: Path, results: Json, order: list[str] | None, expected: tuple[float, ...]
+) -> None:
+    """It holds where no other is asked for."""
+    workflow_id, started = ranked(api, folder, RECORD, xs=(0.2, 0.3, 0.1), runwidgets={"results": results})
+
+    assert ids_of(api, workflow_id, order) == [started[x] for x in expected]
+
+
+def ids_of(api: Api, workflow_id: str, order: list[str] | None = None) -> list[str]:
+    """Return the ids of all ranked runs."""
+    return [each["run"]["id"] for each in api.workflows.get_leaderboard(workflow_id, order, True)["ranking"]]
+
+
+def test_any_recorded_metric_ranks_runs_without_a_schema(api: Api, folder: Path) -> None:
+    """Infinity is a number; NaN, other values and missing ones come last in both directions."""
+    made = workflow(api, folder, STRANGE, parameters="x: int = 0")
+    runs = [api.runs.start_run(group_of(made), arguments(x=x))["id"] for x in range(7)]
+    for run_id in runs:
+        ended(api, run_id)
+
+    rising, falling = (ids_of(api, made["id"], [f"loss:{way}", "size:asc"]) for way in ("asc", "desc"))
+
+    assert [runs.index(run_id) for run_id in rising] == [3, 4, 0, 1, 2, 5, 6]
+    assert [runs.index(run_id) for run_id in falling] == [1, 0, 4, 3, 2, 5, 6]
+    board = api.workflows.get_leaderboard(made["id"], ["size:desc"], True)
+    assert board["schema"] == [
+        {"name": "size", "label": "size", "dtype": "int", "direction": "maximize"},
+        {"name": "loss", "label": "loss", "dtype": "any"},
+        {"name": "note", "label": "note", "dtype": "record"},
+    ]
+    assert board["ranking"][4]["results"][:2] == [
+        {"name": "size", "value": 2},
+        {"name": "loss", "value": "NaN"},
+    ]
+    with pytest.raises(
+        InvalidArgumentError,
+        match="no run has recorded 'los' as a number; the newest run recorded loss, note, size",
+    ):
+        api.workflows.get_leaderboard(made["id"], ["los:asc"])
+
+
+def test_a_leaderboard_is_a_data_frame(api: Api, folder: Path) -> None:
+    """It has the columns of runs, their values and their metrics, which are floats where they are numbers."""
+    cell = (
+        "import runwidgets\nrunwidgets.record('loss', float('nan') if x else x)\nrunwidgets.record('note', x)"
+    )
+    workflow_id, started = ranked(api, folder, cell, xs=(1.0, 0.0))
+
+    frame = rw.leaderboard(workflow_id, order_by="loss:desc", include_all=True, api=api)
+
+    own = ["group", "run", "created", "started", "finished", "duration"]
+    assert list(frame.columns) == [*own, "x", "note", "loss", "metric.note"]
+    assert frame["run"].tolist() == [started[0.0], started[1.0]]
+    assert frame["loss"].dtype == frame["duration"].dtype == float and frame["loss"].mean() == 0
+    assert frame["note"].tolist() == ["as is"] * 2 and frame["metric.note"].tolist() == [0.0, 1.0]
+    assert (frame["finished"] > frame["created"]).all()
+    empty = workflow(api, folder, "1")
+    assert list(rw.leaderboard(empty["id"], order_by="loss:asc", api=api).columns) == [*own, "loss"]

@@ -29,7 +29,7 @@ def ranked(database: Database, queue: Runs) -> list[dict[str, Any]]:
     made = []
     for number in range(60):
         metrics: dict[str, Any] = {
-            name: chance.choice(([0, 1, 2.5], [3, -1])[name == "speed"])
+            name: chance.choice(([0, 1, 2.5, "Infinity", "-Infinity", "NaN"], [3, -1])[name == "speed"])
             for name in ("loss", "speed")
             if chance.random() < 0.7
         }
@@ -49,8 +49,12 @@ def ranked(database: Database, queue: Runs) -> list[dict[str, Any]]:
 
 
 def place(metrics: dict[str, Any], order: list[tuple[str, bool]]) -> list[tuple[int, float]]:
-    """Return the sort key of a run: numbers first, then other values."""
-    values = [(metrics.get(name), is_descending) for name, is_descending in order]
+    """Return the sort key of a run: numbers, infinity among them, then NaN and other values."""
+    given = [(metrics.get(name), is_descending) for name, is_descending in order]
+    values = [
+        (float(value) if isinstance(value, str) and value.endswith("Infinity") else value, is_descending)
+        for value, is_descending in given
+    ]
     return [
         (1, 0)
         if isinstance(value, bool) or not isinstance(value, (int, float))
@@ -78,10 +82,11 @@ def test_the_best_runs_are_the_first_of_all_runs_sorted(
     few: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The best runs of each group and of all, by one or several metrics; among equals the oldest."""
+    """The best runs of each group and of all; among equals the oldest, without an order the newest."""
     monkeypatch.setattr("runwidgets.store.database.leaderboard.MAX_UNION", few)
     known = [pair for pair in order if pair[0].isprintable() and len(pair[0]) < 300]
-    expected = sorted(ranked, key=lambda run: place(run["metrics"], known))
+    oldest_first = sorted(ranked, key=lambda run: place(run["metrics"], known))
+    expected = oldest_first if order else ranked[::-1]
     firsts = {run["group"]: run["id"] for run in reversed(expected)}
 
     assert {row.group_id: row.id for row in queue.best(GROUPS, order)} == firsts

@@ -8,12 +8,13 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from runwidgets.client.metrics import is_number, read_metrics, read_value
+from runwidgets.client.metrics import is_number, read_metrics
 from runwidgets.client.run import read_state
 from runwidgets.client.search.objectives import Costs, is_gain, read_costs, read_values
 from runwidgets.client.search.plan import SearchPlan
 from runwidgets.client.search.sampler import PointSampler
 from runwidgets.errors import InvalidArgumentError, InvalidRunStateError
+from runwidgets.record import read_value
 from runwidgets.schema import JsonValue, PointRow, RunEvent, RunReason
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import TERMINAL, RunState

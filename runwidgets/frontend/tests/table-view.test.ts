@@ -134,7 +134,7 @@ describe('bulk actions', () => {
 
 describe('sorting', () => {
   const all = columnsOf(ROWS);
-  it('compares numbers as numbers and puts missing values last in both directions', () => {
+  it('compares numbers as numbers and puts NaN and missing values last in both directions', () => {
     expect(ids(sorted(ROWS, all, { key: 'metric:loss', isDescending: false }))).toBe('cab');
     expect(ids(sorted(ROWS, all, { key: 'metric:loss', isDescending: true }))).toBe('acb');
   });
@@ -144,6 +144,11 @@ describe('sorting', () => {
   });
   it('takes typed numbers for numbers', () => {
     expect(compare('9', '10', false)).toBeLessThan(0);
+    const values = [null, 'NaN', 1, 'Infinity', -2, 'NaN', '-Infinity', 'Infinity'];
+    const sortedBy = (isDescending: boolean): unknown[] =>
+      [...values].sort((one, other) => compare(one, other, isDescending));
+    expect(sortedBy(false)).toEqual(['-Infinity', -2, 1, 'Infinity', 'Infinity', 'NaN', 'NaN', null]);
+    expect(sortedBy(true)).toEqual(['Infinity', 'Infinity', 1, -2, '-Infinity', 'NaN', 'NaN', null]);
     expect(compare('b', 'a', false)).toBeGreaterThan(0);
   });
 });

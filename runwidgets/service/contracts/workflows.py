@@ -93,23 +93,27 @@ class WorkflowService(ABC):
         workflow_id : str
             The workflow.
         order_by : list of str, optional
-            Names of metrics, each optionally followed by ``:asc`` or ``:desc`` (the default); None for the
-            first metric of the schema.
+            Names of metrics, each followed by ``:asc`` if its least value is the best, or ``:desc`` if its
+            greatest value is; not needed for a metric whose direction the template declares. None for the
+            order that the template declares: ``results.orderBy``, or else the first metric with a
+            ``direction``. Without one the runs are not ranked, and the newest comes first.
         include_all : bool
             False for the best run of each group, True for all runs; at most the best 10,000.
 
         Returns
         -------
         dict
-            ``{schema: [{name, label, dtype}], ranking: [{run, group, results: [{name, value}]}]}``,
-            best first.
+            ``{schema: [{name, label, dtype, direction?}], ranking: [{run, group, results}]}``, best first. A
+            ``run`` has its times and its ``values``, ``results`` is a list of ``{name, value}``: of the
+            declared metrics and those in `order_by`; of all metrics if the template declares none. Runs with
+            NaN or without a number come last.
 
         Raises
         ------
         UnknownWorkflowError
             There is no such workflow.
         InvalidArgumentError
-            `order_by` names a metric that is not in the schema.
+            A metric in `order_by` has no direction, or no run has recorded it as a number.
         """
 
     @abstractmethod

@@ -8,12 +8,9 @@ from sqlalchemy.exc import IntegrityError
 
 from runwidgets.errors import (
     ConstraintViolationError,
-    InvalidArgumentError,
 )
 from runwidgets.schema import (
-    JsonValue,
     Leaderboard,
-    LeaderboardMetric,
     TemplateHandle,
     WorkflowDescriptor,
     WorkflowHandle,
@@ -21,6 +18,7 @@ from runwidgets.schema import (
 )
 from runwidgets.service.contracts.workflows import WorkflowService
 from runwidgets.service.local.components import Components
+from runwidgets.service.local.leaderboard import make_leaderboard
 from runwidgets.service.local.validation import (
     check_flag,
     check_identifier,
@@ -30,9 +28,6 @@ from runwidgets.service.local.validation import (
     new_identifier,
 )
 from runwidgets.store.database.columns import NewGroup, NewWorkflow, WorkflowChange
-
-LEADERBOARD_SIZE = 10_000
-"""Maximum number of runs on a leaderboard of all runs."""
 
 
 class LocalWorkflowService(WorkflowService):
@@ -142,37 +137,14 @@ class LocalWorkflowService(WorkflowService):
         """Rank the successful runs of a workflow; see `WorkflowService`."""
         components = self._components
         workflow = components.catalog.get_workflow(workflow_id)
-        declared = components.catalog.get_version(workflow.version_id).template["results"].get("schema", [])
-        schema: list[LeaderboardMetric] = [
-            {
-                "name": each["name"],
-                "label": each.get("label", each["name"]),
-                "dtype": each.get("dtype", "float"),
-            }
-            for each in declared
-        ]
-        names = [each["name"] for each in schema]
-        wanted = [] if order_by is None else check_texts("orderBy", order_by)
-        order = [_parse_order(each, names) for each in (wanted or names[:1])]
-        is_whole = check_flag("includeAll", include_all)
         groups = components.catalog.list_groups(workflow_id, components.policy.reader(self._user))
-        groups_by_id = {group.id: group for group in groups}
-        rows = list(components.runs.best(list(groups_by_id), order, LEADERBOARD_SIZE if is_whole else None))
-        for name, is_descending in reversed(order):
-            rows.sort(key=lambda row: _sort_key(row.metrics.get(name), is_descending))
-        return {
-            "schema": schema,
-            "ranking": [
-                {
-                    "run": {"id": row.id, "createdAt": row.created_at, "finishedAt": row.finished_at},
-                    "group": {"id": row.group_id, "name": groups_by_id[row.group_id].name},
-                    "results": [
-                        {"name": name, "value": row.metrics[name]} for name in names if name in row.metrics
-                    ],
-                }
-                for row in rows[: LEADERBOARD_SIZE if is_whole else None]
-            ],
-        }
+        return make_leaderboard(
+            components,
+            workflow,
+            groups,
+            None if order_by is None else check_texts("orderBy", order_by),
+            include_all=check_flag("includeAll", include_all),
+        )
 
     def delete_workflow(self, workflow_id: str) -> None:
         """Remove a workflow; see `WorkflowService`."""
@@ -199,19 +171,3 @@ def _descriptor(row: Row[Any], last_run_at: str | None, active_runs: int) -> Wor
     if last_run_at is not None:
         descriptor["lastRunAt"] = last_run_at
     return descriptor
-
-
-def _parse_order(text: str, names: list[str]) -> tuple[str, bool]:
-    name, _, direction = text.partition(":")
-    if name not in names or direction.lower() not in {"", "asc", "desc"}:
-        raise InvalidArgumentError(
-            "orderBy", f"'{text}' is not one of {', '.join(names) or 'no metrics'}", "add ':asc' or ':desc'"
-        )
-    return name, direction.lower() != "asc"
-
-
-def _sort_key(value: JsonValue, is_descending: bool) -> tuple[int, float]:
-    """Sort numbers in the given order, followed by values that are not numbers."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return 1, 0.0
-    return 0, -value if is_descending else value

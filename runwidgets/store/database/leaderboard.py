@@ -2,15 +2,17 @@
 
 A run's metrics are JSON in its row, which no database index can sort. They no longer change once the run
 succeeds; the numbers among them are then written to a table of their own. The best run of a group is the
-first entry of its index, however many runs there are.
+first entry of its index, however many runs there are. Infinity is ranked as a number, NaN is not.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, true, union_all
 
+from runwidgets.record import read_value
 from runwidgets.schema import JsonValue
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import RunRow
@@ -36,17 +38,40 @@ def store_scores(connection: Connection, row: RunRow) -> None:
 def score_rows(seq: int, group_id: str, metrics: Mapping[str, JsonValue]) -> Iterator[dict[str, str | float]]:
     """Yield the rows for a run's metrics; metrics that are not numbers have none."""
     for name, value in metrics.items():
-        if _is_rankable(name) and isinstance(value, (int, float)) and not isinstance(value, bool):
-            try:
-                yield {"group_id": group_id, "name": name, "value": float(value), "run_seq": seq}
-            except OverflowError:
-                continue  # a whole number with more than 308 digits
+        score = read_score(value)
+        if _is_rankable(name) and score is not None:
+            yield {"group_id": group_id, "name": name, "value": score, "run_seq": seq}
+
+
+def read_score(value: JsonValue) -> float | None:
+    """Return the number by which a run is ranked; None for NaN and for values that are not numbers."""
+    number = read_value(value)
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        return None
+    try:
+        return None if math.isnan(number) else float(number)
+    except OverflowError:
+        return None  # a whole number with more than 308 digits
+
+
+def find_ranked(database: Database, group_ids: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Return the metrics among some names for which a successful run of some groups has a number."""
+    ranked = set()
+    with database.read() as connection:
+        for name in filter(_is_rankable, names):
+            for begin in range(0, len(group_ids), BATCH_SIZE):
+                is_in_batch = scores.c.group_id.in_(group_ids[begin : begin + BATCH_SIZE])
+                query = select(scores.c.run_seq).where(is_in_batch, scores.c.name == name).limit(1)
+                if connection.execute(query).scalar() is not None:
+                    ranked.add(name)
+    return ranked
 
 
 def best_of_each(database: Database, group_ids: Sequence[str], order: Order) -> Sequence[Row[Any]]:
     """Return the best successful run of each of some groups, oldest first.
 
     Runs without a number for a metric come after those with one; among equal runs the oldest is the best.
+    Without an order, the newest run is the best.
 
     Parameters
     ----------
@@ -60,7 +85,8 @@ def best_of_each(database: Database, group_ids: Sequence[str], order: Order) -> 
     Returns
     -------
     sequence of Row
-        ``id``, ``group_id``, ``created_at``, ``finished_at`` and ``metrics``.
+        ``id``, ``group_id``, ``version_id``, ``created_at``, ``started_at``, ``finished_at``, ``arguments``
+        and ``metrics``.
     """
     group_id = groups.c.id
     best_of_stages = [
@@ -104,10 +130,12 @@ class _Stage:
     earlier: Order
     later: Order
     """The metric and the following ones."""
+    is_newest_first: bool = False
+    """Whether the newest of equal runs comes first, instead of the oldest."""
 
 
 def _stages(order: Order) -> Iterator[_Stage]:
-    """Yield a stage for each metric, and one for the runs that have none of the metrics, oldest first."""
+    """Yield a stage for each metric, and one for the runs that have none of the metrics."""
     rankable = [(name, is_descending) for name, is_descending in order if _is_rankable(name)]
     for index, (name, _) in enumerate(rankable):
         score = scores.alias(f"score_{index}")
@@ -127,8 +155,15 @@ def _stages(order: Order) -> Iterator[_Stage]:
             earlier=rankable[:index],
             later=rankable[index:],
         )
-    oldest = select(runs.c.seq).where(runs.c.state == RunState.SUCCESS.value).order_by(runs.c.seq)
-    yield _Stage(query=oldest, seq=runs.c.seq, group_id=runs.c.group_id, earlier=rankable, later=[])
+    by_age = runs.c.seq if order else runs.c.seq.desc()
+    yield _Stage(
+        query=select(runs.c.seq).where(runs.c.state == RunState.SUCCESS.value).order_by(by_age),
+        seq=runs.c.seq,
+        group_id=runs.c.group_id,
+        earlier=rankable,
+        later=[],
+        is_newest_first=not order,
+    )
 
 
 def _ordered(keys: Sequence[ColumnElement[Any]], order: Order) -> Iterator[ColumnElement[Any]]:
@@ -147,7 +182,8 @@ def _best_of(stage: _Stage, group_ids: Sequence[str], limit: int) -> Select[Any]
     group_queries = (select(stage_query.where(stage.group_id == name).subquery()) for name in group_ids)
     candidates = union_all(*group_queries).subquery()
     keys = [candidates.c[f"key_{number}"] for number in range(len(stage.later))]
-    return select(candidates.c.seq).order_by(*_ordered(keys, stage.later), candidates.c.seq).limit(limit)
+    by_age = candidates.c.seq.desc() if stage.is_newest_first else candidates.c.seq
+    return select(candidates.c.seq).order_by(*_ordered(keys, stage.later), by_age).limit(limit)
 
 
 def _is_rankable(name: str) -> bool:
@@ -162,7 +198,10 @@ def _has_none_of(run_seq: ColumnElement[int], order: Order) -> ColumnElement[boo
 
 
 def _read(connection: Connection, seqs: Sequence[int]) -> Sequence[Row[Any]]:
-    columns = (runs.c.id, runs.c.group_id, runs.c.created_at, runs.c.finished_at, runs.c.metrics)
+    columns = (
+        *(runs.c.id, runs.c.group_id, runs.c.version_id, runs.c.arguments, runs.c.metrics),
+        *(runs.c.created_at, runs.c.started_at, runs.c.finished_at),
+    )
     rows: list[Row[Any]] = []
     ordered = sorted(seqs)
     for begin in range(0, len(ordered), BATCH_SIZE):

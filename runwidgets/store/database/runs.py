@@ -18,7 +18,7 @@ from runwidgets.states import ACTIVE, RunState, sources
 from runwidgets.store.database.columns import NewFile, NewRun, RunRow
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import emit
-from runwidgets.store.database.leaderboard import Order, best_of_all, best_of_each, store_scores
+from runwidgets.store.database.leaderboard import Order, best_of_all, best_of_each, find_ranked, store_scores
 from runwidgets.store.database.metrics import RecordedValue, read_series, store_metrics
 from runwidgets.store.database.run_batches import (
     accept_runs,
@@ -370,6 +370,10 @@ class Runs:
         if limit is None:
             return best_of_each(self._database, group_ids, order)
         return best_of_all(self._database, group_ids, order, limit)
+
+    def find_ranked(self, group_ids: Sequence[str], names: Sequence[str]) -> set[str]:
+        """Return the metrics among some names for which a successful run of some groups has a number."""
+        return find_ranked(self._database, group_ids, names)
 
 
 def _get(connection: Connection, run_id: str) -> RunRow:

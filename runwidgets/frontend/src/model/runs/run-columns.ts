@@ -78,9 +78,13 @@ export function cellOf(row: RunRow, column: Column): JsonValue {
   return (Date.parse(row.finishedAt) - Date.parse(row.startedAt)) / 1000;
 }
 
-/** Compare two values for sorting; missing ones come last in both directions. */
+/** The rank of a value: NaN comes after others, and missing values after NaN, in both directions. */
+const rankOf = (value: JsonValue): number => (value === null ? 2 : value === 'NaN' ? 1 : 0);
+
+/** Compare two values for sorting; NaN and missing ones come last in both directions. */
 export function compare(one: JsonValue, other: JsonValue, isDescending: boolean): number {
-  if (one === null || other === null) return one === other ? 0 : one === null ? 1 : -1;
+  if (one === other) return 0;
+  if (rankOf(one) + rankOf(other) > 0) return rankOf(one) - rankOf(other);
   const sign = isDescending ? -1 : 1;
   if (typeof one === 'number' && typeof other === 'number') return sign * (one - other);
   const [first, second] = [one, other].map((each) => (typeof each === 'string' ? each : JSON.stringify(each)));

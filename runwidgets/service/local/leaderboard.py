@@ -21,7 +21,7 @@ from runwidgets.templates.results import MetricOrder, declared_directions, decla
 
 LEADERBOARD_SIZE = 10_000
 """Maximum number of runs on a leaderboard of all runs."""
-DTYPES: dict[type, Dtype] = {
+METRIC_DTYPES: dict[type, Dtype] = {
     bool: "bool",
     int: "int",
     float: "float",
@@ -133,7 +133,7 @@ def _find_dtype(values: Iterable[JsonValue]) -> Dtype:
     kinds = {type(read_value(value)) for value in values} - {type(None)}
     if kinds == {int, float}:
         return "float"
-    return DTYPES[kinds.pop()] if len(kinds) == 1 else "any"
+    return METRIC_DTYPES[kinds.pop()] if len(kinds) == 1 else "any"
 
 
 def _read_defaults(components: Components, version_id: int) -> dict[str, JsonValue]:

@@ -5,8 +5,11 @@
 
 import ast
 import builtins
+import math
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +31,8 @@ from runwidgets.templates.notebook import read_template
 
 OPTIONS = ("name", "on_error", "reuse", "parallel", "priority", "timeout", "retries", "space")
 """Names in the line of `%%sweep` that are options, not parameters."""
+WORDS = ("name", "on_error")
+"""Options whose value may be a word without quotes, such as ``name=study``."""
 BUILTIN_NAMES = {
     **{name: getattr(spaces, name) for name in ("grid", "zip", "sample", "points")},
     **{
@@ -54,11 +59,11 @@ class RunMagics(Magics):
             import runwidgets
             runwidgets.record("loss", train(lr, depth))
 
-        The cell is written to a notebook of its own, ``<name>.sweep.ipynb``, beside this one. That notebook
-        begins with the parameters and shares no state with this kernel. Each parameter takes a list, a range
-        or another collection of values, or one value. Options: ``space=…`` for a space; ``name``, which is
-        also the variable that the sweep is assigned to; ``on_error``, ``reuse``, ``parallel``, ``priority``,
-        ``timeout`` and ``retries`` as in ``config``.
+        The cell becomes a workflow of its own, ``<name>.sweep.ipynb``: it begins with the parameters, finds
+        the files beside this notebook, and shares no state with this kernel. No file is left in the folder.
+        Each parameter takes a list, a range or another collection of values, or one value; text needs quotes.
+        Options: ``space=…`` for a space; ``name``, which is also the variable that the sweep is assigned to;
+        ``on_error``, ``reuse``, ``parallel``, ``priority``, ``timeout`` and ``retries`` as in ``config``.
 
         Parameters
         ----------
@@ -75,20 +80,21 @@ class RunMagics(Magics):
         Raises
         ------
         UsageError
-            The line cannot be read, or the sweep is refused.
+            The line or the cell cannot be read, a name in the line does not exist, or the sweep is refused.
         """
-        arguments = parse_line(line, self._names())
+        arguments = parse_line(line, self._names(), WORDS)
         options = {name: arguments.pop(name) for name in OPTIONS if name in arguments}
         is_named = "name" in options
         name = str(options.pop("name", "cell"))
         if not name.isidentifier():
             raise UsageError(f"%%sweep: name={name!r} is not a valid variable name")
+        self._check_syntax(cell)
         try:
             space = as_space(cast(SpaceLike, options.pop("space", arguments)))
             if not space.names:
                 raise UsageError("%%sweep: give at least one parameter, such as lr=[0.1, 0.01]")
-            path = write_cell(Path.cwd() / f"{name}.sweep.ipynb", name, cell, space)
-            started = sweep(path, space, name=name, config=cast(SweepConfig, options))
+            with cell_notebook(name, cell, space) as path:
+                started = sweep(path, space, name=name, config=cast(SweepConfig, options))
         except RunWidgetsError as error:
             raise UsageError(f"%%sweep: {error}") from error
         if is_named:
@@ -131,16 +137,30 @@ class RunMagics(Magics):
     def _names(self) -> dict[str, object]:
         return {**BUILTIN_NAMES, **self._shell.user_ns}
 
+    def _check_syntax(self, cell: str) -> None:
+        """Raise an error if IPython could not execute a cell, which may contain magics and ``await``."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                code = self._shell.transform_cell(cell)
+                compile(code, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        except SyntaxError as error:
+            raise UsageError(f"%%sweep: the cell has an error in line {error.lineno}: {error.msg}") from error
+        except ValueError as error:
+            raise UsageError(f"%%sweep: the cell is not Python: {error}") from error
 
-def parse_line(line: str, names: Mapping[str, object]) -> dict[str, object]:
+
+def parse_line(line: str, names: Mapping[str, object], words: Collection[str] = ()) -> dict[str, object]:
     """Parse the line of a magic: ``a=[1, 2] b=range(3)``.
 
     Parameters
     ----------
     line : str
-        Items of the form ``name=expression``; an expression may contain spaces, and an unknown name is text.
+        Items of the form ``name=expression``; an expression may contain spaces.
     names : mapping
         Names that expressions may use.
+    words : collection of str, optional
+        Items whose value may be text without quotes.
 
     Returns
     -------
@@ -150,12 +170,12 @@ def parse_line(line: str, names: Mapping[str, object]) -> dict[str, object]:
     Raises
     ------
     UsageError
-        An item does not have this form; the message names it.
+        An item does not have this form, or uses a name that does not exist; the message names it.
 
     Examples
     --------
-    >>> parse_line("lr=[0.1, 0.01] model=tree", {})
-    {'lr': [0.1, 0.01], 'model': 'tree'}
+    >>> parse_line("name=study lr=[0.1, 0.01] model='tree'", {}, ["name"])
+    {'name': 'study', 'lr': [0.1, 0.01], 'model': 'tree'}
     """
     starts = [match for match in BEGIN.finditer(line) if _is_outside(line[: match.start()])]
     prefix = line[: starts[0].start()] if starts else line
@@ -167,7 +187,8 @@ def parse_line(line: str, names: Mapping[str, object]) -> dict[str, object]:
         name, text = start[1], line[start.end() : end].strip().rstrip(",")
         if name in arguments:
             raise UsageError(f"{name}: it is given twice")
-        arguments[name] = _evaluate(name, text, names)
+        is_word = name in words and re.fullmatch(r"\w+", text)
+        arguments[name] = text if is_word else _evaluate(name, text, names)
     return arguments
 
 
@@ -183,23 +204,22 @@ def _evaluate(name: str, text: str, names: Mapping[str, object]) -> object:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
         raise UsageError(f"{name}: {text!r} is not a value: {error.msg}") from error
-    if isinstance(tree.body, ast.Name):
-        is_known = tree.body.id in names or hasattr(builtins, tree.body.id)
-        if name == "name" or not is_known:  # after a first execution of the cell, its name is also a variable
-            return text
+    if isinstance(tree.body, ast.Name) and not (text in names or hasattr(builtins, text)):
+        raise UsageError(f"{name}: there is no variable {text}; for text write {name}={text!r}")
     try:
         return eval(compile(tree, f"<{name}>", "eval"), {"__builtins__": builtins, **names})
     except Exception as error:
         raise UsageError(f"{name}: {text} raised {describe(error)}") from error
 
 
-def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:
-    """Write a cell as a template whose parameters are those of a space; an identical file is not rewritten.
+@contextmanager
+def cell_notebook(name: str, cell: str, space: Space) -> Iterator[Path]:
+    """Write a cell as a notebook in the working folder, whose parameters are those of a space, for a while.
+
+    A workflow that is registered meanwhile keeps working, because the instance has a copy of its template.
 
     Parameters
     ----------
-    path : Path
-        Path of the notebook.
     name : str
         Name of the template.
     cell : str
@@ -207,10 +227,15 @@ def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:
     space : Space
         The space; the first value of each parameter is its default.
 
-    Returns
-    -------
+    Yields
+    ------
     Path
         Path of the notebook.
+
+    Raises
+    ------
+    UsageError
+        There is such a file already.
     """
     lines = [f"{each} = {_literal(_typical(each, space))}" for each in space.names]
     defaults = new_code_cell("\n".join(["import datetime, pathlib", *lines]), id="parameters")
@@ -218,16 +243,25 @@ def write_cell(path: Path, name: str, cell: str, space: Space) -> Path:
     notebook = new_notebook(cells=[defaults, new_code_cell(cell, id="cell")])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata.runwidgets = {"name": name}
-    text = nbformat.writes(notebook)
-    if not path.exists() or path.read_text("utf-8") != text:
-        path.write_text(text, "utf-8")
-    return path
+    path = Path.cwd() / f"{name}.sweep.ipynb"
+    try:
+        file = path.open("x", encoding="utf-8")
+    except FileExistsError as error:
+        problem = f"there is a file {path.name} already; delete it, or use another name"
+        raise UsageError(f"%%sweep: {problem}") from error
+    try:
+        with file:
+            file.write(nbformat.writes(notebook))
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _typical(name: str, space: Space) -> object:
     """Return the first value of a parameter, as a float if others are: the default determines the type."""
     column = [point[name] for point in space if name in point]
-    first, is_mixed = column[0], {type(value) for value in column} == {int, float}
+    finite = [value for value in column if not isinstance(value, float) or math.isfinite(value)]
+    first, is_mixed = next(iter(finite), 0.0), {type(value) for value in column} == {int, float}
     return float(first) if is_mixed and isinstance(first, int) else first
 
 

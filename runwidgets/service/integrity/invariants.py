@@ -319,7 +319,7 @@ def _values(run: ObservedRun, description: RunDescription) -> dict[str, JsonValu
     return tag_values(parameters, {**template["defaults"], **values})
 
 
-def _injected_values(notebook: dict[str, Any], description: RunDescription) -> dict[str, JsonValue]:
+def _injected_values(notebook: nbformat.NotebookNode, description: RunDescription) -> dict[str, JsonValue]:
     """Return the values that the notebook got: in its own folder, paths of files are absolute."""
     values = description["values"]
     if description["config"].get("cwd", "run") == "run":

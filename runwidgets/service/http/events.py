@@ -92,7 +92,7 @@ class _Listener:
         self._after = after
         self._stop = threading.Event()
         self._response: httpx.Response | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._thread = threading.Thread(target=self._read, name="runwidgets-listener", daemon=True)
         client.listeners.add(self)
 
@@ -118,8 +118,8 @@ class _Listener:
         with self._lock:
             if self._response is not None:
                 _shut_down(self._response)
-        if self._thread.is_alive():
-            self._thread.join(STOP_CHECK_INTERVAL)
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(STOP_CHECK_INTERVAL)  # the collection of an iterator may run in any thread
 
     def _read(self) -> None:
         pause, last_contact = RECONNECT_DELAYS[0], time.monotonic()

@@ -59,6 +59,30 @@ test('an end that comes before the first response is not lost', async () => {
   live.close();
 });
 
+test('the files of a run are fetched when it has failed, and again when those of a cancelled one are listed', async () => {
+  const server = new Server();
+  const seen: string[] = [];
+  const live = new LiveRun(server.transport, 'r', {
+    changed: (run) => seen.push(`${run.state} ${run.partialFiles?.length}`),
+    printed: () => undefined,
+    connection: () => undefined,
+    gone: () => undefined,
+    failed: () => undefined,
+  });
+  await server.answer({ id: 'r', state: 'RUNNING' } as RunHandle);
+  await server.answer({ text: '', next: 0, size: 0 });
+
+  server.tell('state', { state: 'CANCELED' });
+  await server.answer({ id: 'r', state: 'CANCELED', partialFiles: [], isEnding: true } as unknown as RunHandle);
+  await server.answer({ text: '', next: 0, size: 0 });
+  server.tell('files', { count: 1 });
+  await server.answer({ id: 'r', state: 'CANCELED', partialFiles: [{ id: 'f' }] } as unknown as RunHandle);
+
+  await vi.waitFor(() => expect(seen.at(-1)).toBe('CANCELED 1'));
+  expect(seen.slice(0, 3)).toEqual(['RUNNING undefined', 'CANCELED undefined', 'CANCELED 0']);
+  live.close();
+});
+
 test('what happens to the runs of a table while a response is on its way is not lost', async () => {
   const server = new Server();
   const changed = vi.fn();

@@ -3,7 +3,7 @@ import { readAnsi, visible } from '../src/model/ansi';
 import { numberOf, parseTable, separatorOf, sortRows } from '../src/model/files/csv';
 import type { Notebook } from '../src/model/files/notebook';
 import { ApiError, type Transport } from '../src/model/transport';
-import type { ResultFileHandle } from '../src/model/types';
+import type { FileHandle, RunHandle } from '../src/model/types';
 import { ansiText } from '../src/views/ansi-text';
 import { markdown } from '../src/views/previews/markdown';
 import { notebookPreview } from '../src/views/previews/notebook';
@@ -11,18 +11,17 @@ import { preview } from '../src/views/previews/preview';
 import { readTable } from '../src/views/previews/table';
 import { hexHead } from '../src/views/previews/text';
 import { tree } from '../src/views/previews/tree';
-import { inOrder, isNamed } from '../src/views/results/file-list';
+import { fileList, inOrder, isNamed } from '../src/views/results/file-list';
 
 URL.createObjectURL = () => 'blob:made';
 URL.revokeObjectURL = () => undefined;
 const HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egnp.exe';
 
-const file = (name: string, mimeType: string, more: Partial<ResultFileHandle> = {}): ResultFileHandle => ({
+const file = (name: string, mimeType: string, more: Partial<FileHandle> = {}): FileHandle => ({
   id: name,
   name,
   mimeType,
   size: 10,
-  sha256: '',
   ...more,
 });
 
@@ -44,8 +43,8 @@ function serving(content: string | Uint8Array | ApiError): Transport & { limits:
   } as unknown as Transport & { limits: number[] };
 }
 
-async function shown(given: ResultFileHandle, content: string | Uint8Array | ApiError): Promise<HTMLElement> {
-  const { element } = preview(given, { id: 'r' }, serving(content));
+async function shown(given: FileHandle, content: string | Uint8Array | ApiError): Promise<HTMLElement> {
+  const { element } = preview(given, { id: 'r', state: 'SUCCESS' }, serving(content));
   await vi.waitFor(() => expect(element.textContent).not.toContain('Loading…'));
   return element;
 }
@@ -81,7 +80,7 @@ test('a table shows 200 rows and 50 columns, says of how many, and more on reque
 
 test('nothing is fetched beyond its limit, and a picture that is too large is not fetched at all', async () => {
   const long = serving('x\n'.repeat(900_000));
-  const { element } = preview(file('log.txt', 'text/plain', { size: 1_800_000 }), { id: 'r' }, long);
+  const { element } = preview(file('log.txt', 'text/plain', { size: 1_800_000 }), { id: 'r', state: 'SUCCESS' }, long);
   await vi.waitFor(() => expect(element.textContent).toContain('showing the first 1.0 MB of 1.8 MB'));
   const large = await shown(file('big.png', 'image/png', { size: 30_000_000 }), '');
 
@@ -188,4 +187,22 @@ test('separated values keep quotes, line ends and separators inside quotes', () 
     ['3', ''],
   ]);
   expect(parseTable(text, ',', 1)).toEqual({ rows: [['a', 'b']], isWhole: false });
+});
+
+test('partial files are marked, have their own path, and are in no archive', () => {
+  const files = [file('checkpoint.pt', 'application/octet-stream'), file('p.ipynb', 'application/x-ipynb+json')];
+  const failed = { id: 'r', state: 'ERROR', partialFiles: files } as unknown as RunHandle;
+  const { element, close } = fileList(failed, serving(''));
+  const links = [...element.querySelectorAll('a')].map((link) => link.getAttribute('href'));
+
+  expect(element.textContent).toContain('These files are not results');
+  expect(element.querySelectorAll('li .rw-partial').length).toBe(2);
+  expect(links).toEqual(['/api/runs/r/downloads/partial/checkpoint.pt', '/api/runs/r/downloads/partial/p.ipynb']);
+  close();
+
+  const good = fileList({ id: 'r', state: 'SUCCESS', files } as unknown as RunHandle, serving(''));
+  expect(good.element.querySelector('.rw-partial')).toBeNull();
+  expect(good.element.textContent).not.toContain('not results');
+  expect(good.element.querySelector('a[href="/api/runs/r/downloads/archive"]')).not.toBeNull();
+  good.close();
 });

@@ -313,6 +313,9 @@ export const MESSAGES = {
   notCopied: 'Not copied',
   executed: 'executed notebook',
   showExecuted: 'Show the executed notebook',
+  partialFiles: 'Partial files',
+  partialFile: 'partial',
+  partialNote: 'These files are not results: the run left them when it ended without success. Some may be incomplete.',
   noResults: 'This run left no result files. Its state is “{state}”.',
 
   // a run as a saved output

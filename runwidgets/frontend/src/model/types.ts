@@ -132,14 +132,21 @@ export interface RunDescriptor {
   createdAt: string;
 }
 
-export interface ResultFileHandle {
+export interface FileHandle {
   id: string;
   name: string;
   title?: string;
   caption?: string;
   mimeType: string;
   size: number;
+}
+
+export interface ResultFileHandle extends FileHandle {
   sha256: string;
+}
+
+export interface PartialFileHandle extends FileHandle {
+  sha256?: string;
 }
 
 export interface Progress {
@@ -167,6 +174,8 @@ export interface RunHandle extends RunDescriptor {
   reason?: ReasonName;
   messages?: string[];
   files?: ResultFileHandle[];
+  partialFiles?: PartialFileHandle[];
+  isEnding?: boolean;
 }
 
 export interface TablePage {
@@ -252,6 +261,10 @@ export interface LogGrowth {
   size: number;
 }
 
+export interface FileListing {
+  count: number;
+}
+
 export interface PauseChange {
   isPaused: boolean;
 }
@@ -276,6 +289,11 @@ export interface LogEvent extends EventStem {
   data: LogGrowth;
 }
 
+export interface FilesEvent extends EventStem {
+  kind: 'files';
+  data: FileListing;
+}
+
 export interface DeletedEvent extends EventStem {
   kind: 'deleted';
   data: { [key: string]: never };
@@ -286,7 +304,7 @@ export interface PausedEvent extends EventStem {
   data: PauseChange;
 }
 
-export type RunEvent = StateEvent | ProgressEvent | MetricEvent | LogEvent | DeletedEvent | PausedEvent;
+export type RunEvent = StateEvent | ProgressEvent | MetricEvent | LogEvent | FilesEvent | DeletedEvent | PausedEvent;
 
 // -- the service -------------------------------------------------------------------------------------
 

@@ -1,3 +1,4 @@
+import { isActive } from '../states';
 import { ApiError, type Connection, type Transport } from '../transport';
 import type { LogPiece, RunEvent, RunHandle, RunSeries, StateName } from '../types';
 import { MetricSeries } from './metric-series';
@@ -22,8 +23,9 @@ export function applyEvent(run: RunHandle, event: RunEvent): boolean {
     }
     if (event.data.reason) run.reason = event.data.reason;
     if (event.data.messages) run.messages = event.data.messages;
-    return run.state === 'SUCCESS';
+    return !isActive(run.state);
   }
+  if (event.kind === 'files') return true;
   if (event.kind === 'progress') run.progress = event.data;
   if (event.kind === 'metric') {
     run.metrics = { ...run.metrics, [event.data.name]: event.data.value };
@@ -112,8 +114,9 @@ export class LiveRun {
       return;
     }
     if (event.kind === 'metric' && this.series.take(event.data)) this.watcher.recorded?.(this.series);
-    if (applyEvent(this.run, event)) void this.refresh();
-    else this.watcher.changed(this.run);
+    const isIncomplete = applyEvent(this.run, event);
+    if (isIncomplete) void this.refresh();
+    if (!isIncomplete || this.run.state !== 'SUCCESS') this.watcher.changed(this.run);
     if (event.kind === 'state') void this.read(true);
   }
 

@@ -4,7 +4,7 @@ import type { Notebook } from '../../model/files/notebook';
 import { bytes, shortId } from '../../model/format';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFileHandle, RunHandle } from '../../model/types';
+import type { PartialFileHandle, RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { executedFile, executedPath, isPicture, NOTEBOOK_TYPE, pathOf, WHOLE_LIMIT } from '../previews/preview';
 import { isTable, readTable } from '../previews/table';
@@ -15,7 +15,7 @@ const LINES_AT_ONCE = 300;
 /** A file of a run, and where its content is. */
 interface Held {
   run: RunHandle;
-  file: ResultFileHandle;
+  file: PartialFileHandle;
   path: string;
 }
 
@@ -27,7 +27,7 @@ function leftBy(run: RunHandle): [string, Held][] {
 }
 
 /** Say whether two files are the same; executed notebooks must be read to know. */
-const isSame = ({ file }: Held, other: Held): boolean => file.sha256 !== '' && file.sha256 === other.file.sha256;
+const isSame = ({ file }: Held, other: Held): boolean => file.sha256 !== undefined && file.sha256 === other.file.sha256;
 
 /** Return the files that differ between runs, by name; that of the baseline comes first. */
 function apart(runs: readonly RunHandle[], base: RunHandle): [string, Held[]][] {

@@ -3,7 +3,7 @@ import type { Notebook } from '../../model/files/notebook';
 import { bytes } from '../../model/format';
 import { t } from '../../model/messages';
 import { ApiError, type Transport } from '../../model/transport';
-import type { ResultFileHandle } from '../../model/types';
+import type { FileHandle, RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { frame } from './frames';
 import { zoomable } from './images';
@@ -15,7 +15,7 @@ import { jsonPreview } from './tree';
 export const WHOLE_LIMIT = 20_000_000;
 export const NOTEBOOK_TYPE = 'application/x-ipynb+json';
 
-type Preview = (file: ResultFileHandle, path: string, transport: Transport) => HTMLElement | Promise<HTMLElement>;
+type Preview = (file: FileHandle, path: string, transport: Transport) => HTMLElement | Promise<HTMLElement>;
 
 /** A preview, and how to release it. */
 export interface ShownPreview {
@@ -23,28 +23,31 @@ export interface ShownPreview {
   close(): void;
 }
 
-/** Return where the content of a result file is, relative to the routes. */
-export const pathOf = (file: ResultFileHandle, run: { id: string }): string =>
-  `runs/${run.id}/downloads/files/${encodeURIComponent(file.id)}`;
+/** A run that has files, as far as their paths depend on it. */
+export type FileOwner = Pick<RunHandle, 'id' | 'state'>;
+
+/** Return the files that a run left: its results, or the partial files of a run without success. */
+export const filesOf = (run: RunHandle): readonly FileHandle[] => run.files ?? run.partialFiles ?? [];
+
+/** Return where the content of a file is, relative to the routes. */
+export const pathOf = (file: FileHandle, run: FileOwner): string =>
+  `runs/${run.id}/downloads/${run.state === 'SUCCESS' ? 'files' : 'partial'}/${encodeURIComponent(file.id)}`;
 
 /** The executed notebook of a run, up to where it ended; it is not a result file unless the run succeeded. */
-export const executedFile = (): ResultFileHandle => ({
+export const executedFile = (): FileHandle => ({
   id: '',
   name: t('executed'),
   mimeType: NOTEBOOK_TYPE,
   size: 0,
-  sha256: '',
 });
 
 /** Return the path of the executed notebook of a run, relative to the routes. */
 export const executedPath = (run: { id: string }): string => `runs/${run.id}/notebook`;
 
 /** Say whether a file is a picture that the gallery shows. */
-export const isPicture = (file: ResultFileHandle): boolean =>
-  file.mimeType.startsWith('image/') && file.size <= WHOLE_LIMIT;
+export const isPicture = (file: FileHandle): boolean => file.mimeType.startsWith('image/') && file.size <= WHOLE_LIMIT;
 
-const isParquet = (file: ResultFileHandle): boolean =>
-  /parquet/.test(file.mimeType) || /\.(parquet|pq)$/i.test(file.name);
+const isParquet = (file: FileHandle): boolean => /parquet/.test(file.mimeType) || /\.(parquet|pq)$/i.test(file.name);
 
 const said = (words: string): HTMLElement => h('div', { class: 'rw-dim', role: 'status' }, words);
 
@@ -99,7 +102,7 @@ const parquetPreview: Preview = (file) => said(t('parquet', { name: JSON.stringi
 /** Previews of file types that can also be shown as text. */
 const WRITTEN = new Set<Preview>([tablePreview, executedPreview, jsonPreview, markdownPreview, framePreview]);
 
-function previewFor(file: ResultFileHandle): Preview {
+function previewFor(file: FileHandle): Preview {
   const type = file.mimeType;
   if (isTable(file)) return tablePreview;
   if (type === NOTEBOOK_TYPE || file.name.endsWith('.ipynb')) return executedPreview;
@@ -124,8 +127,8 @@ function previewFor(file: ResultFileHandle): Preview {
  * says why it cannot. Files above the limits are not fetched as a whole.
  */
 export function preview(
-  file: ResultFileHandle,
-  run: { id: string },
+  file: FileHandle,
+  run: FileOwner,
   transport: Transport,
   path = pathOf(file, run),
 ): ShownPreview {

@@ -2,7 +2,7 @@ import { visible } from '../../model/ansi';
 import { numberOf, parseTable, separatorOf, sortRows } from '../../model/files/csv';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFileHandle } from '../../model/types';
+import type { FileHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { hexPreview, readText, TEXT_LIMIT } from './text';
 
@@ -20,7 +20,7 @@ interface Table {
 const TABS = 'text/tab-separated-values';
 
 /** Say whether a file is a table of separated values. */
-export const isTable = (file: ResultFileHandle): boolean => file.mimeType === 'text/csv' || file.mimeType === TABS;
+export const isTable = (file: FileHandle): boolean => file.mimeType === 'text/csv' || file.mimeType === TABS;
 
 /** Parse a table; of a truncated file the last row may be incomplete, and is dropped. */
 export function readTable(text: string, type: string, isWhole: boolean): Table {
@@ -31,7 +31,7 @@ export function readTable(text: string, type: string, isWhole: boolean): Table {
 }
 
 /** A preview of a table, sortable by column; rows and columns above the limits are shown on request. */
-export async function tablePreview(file: ResultFileHandle, path: string, transport: Transport): Promise<HTMLElement> {
+export async function tablePreview(file: FileHandle, path: string, transport: Transport): Promise<HTMLElement> {
   const read = await readText(path, transport);
   if (read.text === null) return hexPreview(read.bytes, file.name);
   if (read.text === '') return h('div', { class: 'rw-dim' }, t('emptyFile'));

@@ -2,7 +2,7 @@ import { visible } from '../../model/ansi';
 import { bytes } from '../../model/format';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFileHandle } from '../../model/types';
+import type { FileHandle } from '../../model/types';
 import { h, replace } from '../dom';
 
 export const TEXT_LIMIT = 1_000_000;
@@ -70,7 +70,7 @@ export function numbered(text: string, name: string): HTMLElement {
 }
 
 /** A preview of a text file: its beginning, and more on request. */
-export async function textPreview(file: ResultFileHandle, path: string, transport: Transport): Promise<HTMLElement> {
+export async function textPreview(file: FileHandle, path: string, transport: Transport): Promise<HTMLElement> {
   const place = h('div', {});
   const draw = async (limit: number): Promise<void> => {
     const read = await readText(path, transport, limit);

@@ -1,7 +1,7 @@
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { JsonValue, ResultFileHandle } from '../../model/types';
+import type { FileHandle, JsonValue } from '../../model/types';
 import { append, h } from '../dom';
 import { readText, textPreview } from './text';
 
@@ -51,7 +51,7 @@ export function tree(given: JsonValue, name = '', depth = 0): HTMLElement {
 }
 
 /** A JSON file as a tree; as text if it is too large or not valid JSON. */
-export async function jsonPreview(file: ResultFileHandle, path: string, transport: Transport): Promise<HTMLElement> {
+export async function jsonPreview(file: FileHandle, path: string, transport: Transport): Promise<HTMLElement> {
   const { text, isWhole } = await readText(path, transport);
   if (text === null || !isWhole) return textPreview(file, path, transport);
   try {

@@ -2,9 +2,9 @@ import { visible } from '../../model/ansi';
 import { bytes } from '../../model/format';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFileHandle, RunHandle } from '../../model/types';
+import type { FileHandle, RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
-import { isPicture, pathOf, preview, type ShownPreview } from '../previews/preview';
+import { filesOf, isPicture, pathOf, preview, type ShownPreview } from '../previews/preview';
 import type { View } from '../view';
 import { gallery } from './gallery';
 
@@ -14,26 +14,27 @@ const OPEN_AT_FIRST = 3;
 const lastPart = (name: string): string => name.split('/').pop() ?? name;
 
 /** Return files with the declared outputs first, otherwise in their order. */
-export function inOrder(files: readonly ResultFileHandle[]): ResultFileHandle[] {
-  const isDeclared = (file: ResultFileHandle): boolean => Boolean(file.title || file.caption);
+export function inOrder(files: readonly FileHandle[]): FileHandle[] {
+  const isDeclared = (file: FileHandle): boolean => Boolean(file.title || file.caption);
   return [...files.filter(isDeclared), ...files.filter((file) => !isDeclared(file))];
 }
 
 /** Say whether the name or title of a file contains a text; case is ignored. */
-export const isNamed = (file: ResultFileHandle, sought: string): boolean =>
+export const isNamed = (file: FileHandle, sought: string): boolean =>
   `${file.title ?? ''} ${file.name}`.toLowerCase().includes(sought.trim().toLowerCase());
 
 interface FileRow {
-  file: ResultFileHandle;
+  file: FileHandle;
   element: HTMLElement;
   chosen: HTMLInputElement;
   link: HTMLAnchorElement;
   close(): void;
 }
 
-/** The list of the result files of a run: filtered, selected, previewed and downloaded; pictures as a gallery. */
+/** The list of the files of a run, each marked if it is partial: filtered, selected, previewed and downloaded; pictures as a gallery. */
 export function fileList(run: RunHandle, transport: Transport): ShownPreview {
-  const files = inOrder(run.files ?? []);
+  const files = inOrder(filesOf(run));
+  const isPartial = run.state !== 'SUCCESS';
   if (files.length === 0) {
     return { element: h('div', { class: 'rw-dim', role: 'status' }, t('noFiles')), close: () => undefined };
   }
@@ -108,6 +109,7 @@ export function fileList(run: RunHandle, transport: Transport): ShownPreview {
   const element = h(
     'div',
     { class: 'rw-results' },
+    isPartial ? h('div', { class: 'rw-notice', role: 'status' }, t('partialNote')) : null,
     h(
       'div',
       { class: 'rw-toolbar' },
@@ -118,7 +120,7 @@ export function fileList(run: RunHandle, transport: Transport): ShownPreview {
     ),
     list,
     grid,
-    h('div', { class: 'rw-actions' }, files.length > 1 ? several : null, all),
+    h('div', { class: 'rw-actions' }, files.length > 1 ? several : null, isPartial ? null : all),
   );
   return {
     element,
@@ -136,13 +138,7 @@ export const filesView: View = (root, { transport, model }) => {
   return shown.close;
 };
 
-function rowOf(
-  file: ResultFileHandle,
-  run: RunHandle,
-  transport: Transport,
-  isEarly: boolean,
-  changed: () => void,
-): FileRow {
+function rowOf(file: FileHandle, run: RunHandle, transport: Transport, isEarly: boolean, changed: () => void): FileRow {
   const name = visible(file.name, true);
   const place = h('div', { class: 'rw-preview', hidden: true });
   let shown: ShownPreview | null = null;
@@ -207,6 +203,7 @@ function rowOf(
         { class: 'rw-name' },
         file.title ? h('strong', {}, h('bdi', {}, visible(file.title, true))) : null,
         h('bdi', { class: 'rw-path' }, name),
+        run.state === 'SUCCESS' ? null : h('span', { class: 'rw-partial' }, t('partialFile')),
       ),
       h('span', { class: 'rw-kind' }, file.mimeType),
       h('span', { class: 'rw-size' }, bytes(file.size)),

@@ -1,15 +1,15 @@
 import { visible } from '../../model/ansi';
 import { t } from '../../model/messages';
 import type { Transport } from '../../model/transport';
-import type { ResultFileHandle } from '../../model/types';
+import type { FileHandle } from '../../model/types';
 import { h, replace } from '../dom';
 import { frame } from '../previews/frames';
-import { pathOf, preview, type ShownPreview } from '../previews/preview';
+import { type FileOwner, pathOf, preview, type ShownPreview } from '../previews/preview';
 
 const THUMBNAIL_LIMIT = 1_000_000;
 
 /** The pictures of a run side by side; each opens large, and arrow keys move to the next. */
-export function gallery(files: readonly ResultFileHandle[], run: { id: string }, transport: Transport): ShownPreview {
+export function gallery(files: readonly FileHandle[], run: FileOwner, transport: Transport): ShownPreview {
   const dialog = h('dialog', { class: 'rw-dialog', onclose: shut });
   const title = h('strong', { class: 'rw-name' });
   const place = h('div', { class: 'rw-large' });
@@ -74,7 +74,7 @@ export function gallery(files: readonly ResultFileHandle[], run: { id: string },
   });
 
   /** An SVG file in a frame without scripts, fetched when it becomes visible. */
-  function drawing(small: HTMLElement, file: ResultFileHandle, name: string): void {
+  function drawing(small: HTMLElement, file: FileHandle, name: string): void {
     const watch = new IntersectionObserver((seen) => {
       if (!seen.some((each) => each.isIntersecting)) return;
       watch.disconnect();

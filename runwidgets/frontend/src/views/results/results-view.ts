@@ -4,11 +4,11 @@ import { isActive } from '../../model/states';
 import type { Transport } from '../../model/transport';
 import type { RunHandle } from '../../model/types';
 import { h, replace } from '../dom';
-import { executedFile, executedPath, preview, type ShownPreview } from '../previews/preview';
+import { executedFile, executedPath, filesOf, preview, type ShownPreview } from '../previews/preview';
 import type { View } from '../view';
 import { fileList } from './file-list';
 
-/** The notebook of a run that did not succeed, up to where it ended. */
+/** The notebook of a run that did not succeed and listed no files, up to where it ended. */
 function unfinished(run: RunHandle, transport: Transport): ShownPreview {
   const place = h('div', { class: 'rw-preview', hidden: true });
   let shown: ShownPreview | null = null;
@@ -47,7 +47,7 @@ export const resultsView: View = (root, { transport, model }) => {
   let content: ShownPreview | null = null;
 
   function draw(run: RunHandle): void {
-    const key = `${run.id} ${run.state} ${run.files?.length ?? 0}`;
+    const key = `${run.id} ${run.state} ${filesOf(run).length}`;
     if (key === shown) return;
     shown = key;
     content?.close();
@@ -56,7 +56,8 @@ export const resultsView: View = (root, { transport, model }) => {
       replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('notDone', { state: t(run.state).toLowerCase() })));
       return;
     }
-    content = run.state === 'SUCCESS' ? fileList(run, transport) : unfinished(run, transport);
+    const hasFiles = run.state === 'SUCCESS' || filesOf(run).length > 0;
+    content = hasFiles ? fileList(run, transport) : unfinished(run, transport);
     replace(body, content.element);
   }
 

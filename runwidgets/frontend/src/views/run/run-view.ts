@@ -8,6 +8,7 @@ import { ApiError } from '../../model/transport';
 import type { JsonValue, RunHandle } from '../../model/types';
 import { append, h, replace } from '../dom';
 import { listEarlier } from '../form/earlier-runs';
+import { filesOf } from '../previews/preview';
 import { askingButton } from '../question';
 import { innerModel, type View } from '../view';
 import { warningList } from '../warnings';
@@ -63,6 +64,7 @@ export const runView: View = (root, { transport, model, inner }) => {
   let log: LogView | null = null;
   let shown: RunHandle | null = null;
   let drawnFor = '';
+  let filesDrawnFor = '';
   let cells: CellsView | null = null;
   let opened = '';
   let closeOpened: (() => void) | null = null;
@@ -135,16 +137,24 @@ export const runView: View = (root, { transport, model, inner }) => {
     if (drawnFor !== `${run.id} ${run.state}`) {
       drawnFor = `${run.id} ${run.state}`;
       drawActions(run);
-      results.hidden = run.state !== 'SUCCESS';
-      if (run.state === 'SUCCESS' && run.files) {
-        closeFiles?.();
-        const place = h('div', {});
-        replace(results, h('h4', {}, t('results')), place);
-        closeFiles = inner.files(place, { transport, inner, model: innerModel({ run: run as unknown as JsonValue }) });
-      } else if (run.state === 'SUCCESS') {
-        drawnFor = '';
-      }
     }
+    drawFiles(run);
+  }
+
+  function drawFiles(run: RunHandle): void {
+    const files = filesOf(run);
+    const key = `${run.id} ${run.state} ${files.length}`;
+    if (filesDrawnFor === key) return;
+    filesDrawnFor = key;
+    closeFiles?.();
+    closeFiles = null;
+    results.hidden = files.length === 0;
+    if (results.hidden) return;
+    const heading = run.state === 'SUCCESS' ? t('results') : t('partialFiles');
+    const place = h('div', {});
+    replace(results, h('h4', {}, heading), place);
+    results.setAttribute('aria-label', heading);
+    closeFiles = inner.files(place, { transport, inner, model: innerModel({ run: run as unknown as JsonValue }) });
   }
 
   function drawBar(run: RunHandle): void {
@@ -210,7 +220,7 @@ export const runView: View = (root, { transport, model, inner }) => {
   }
 
   function askDelete(): string {
-    const files = shown?.files ?? [];
+    const files = shown ? filesOf(shown) : [];
     const size = files.reduce((sum, file) => sum + file.size, 0);
     const what = files.length ? t('deleteFiles', { n: files.length, size: bytes(size) }) : '';
     return t('deleteAsk', { files: what });
@@ -289,6 +299,7 @@ export const runView: View = (root, { transport, model, inner }) => {
     closeFiles?.();
     closeBelow();
     drawnFor = '';
+    filesDrawnFor = '';
     charts.hidden = true;
     replace(charts);
     const id = String(model.get('run_id') ?? '');

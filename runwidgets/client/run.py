@@ -3,17 +3,18 @@
 import asyncio
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, overload
 
 from runwidgets.client.metrics import read_metrics
+from runwidgets.client.run_files import PartialFile, ResultFile
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
 from runwidgets.mixed_versions import read_member
 from runwidgets.report import card_html
 from runwidgets.report.formatting import early_end_text
-from runwidgets.schema import JsonValue, Progress, ResultFileHandle, RunHandle, RunReason
+from runwidgets.schema import JsonValue, Progress, RunHandle, RunReason
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import TERMINAL, RunState
 from runwidgets.templates.arguments import tag_values
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 RUN_TYPE = "application/vnd.runwidgets.run+json"
+ENDING_TIMEOUT = 60.0
+"""Seconds to wait at most for the partial files of a cancelled run, whose processes are being stopped."""
 
 
 def read_state(value: str) -> RunState:
@@ -35,62 +38,6 @@ def read_state(value: str) -> RunState:
         The server has a state that this version does not know.
     """
     return read_member(RunState, "state", value)
-
-
-class ResultFile:
-    """A result file of a run.
-
-    Attributes
-    ----------
-    name : str
-        Path relative to the working folder of the run.
-    size : int
-        Size in bytes.
-    mime_type, sha256, id : str
-        As in the run handle.
-    """
-
-    def __init__(self, api: Api, run_id: str, handle: ResultFileHandle) -> None:
-        self._api = api
-        self._run_id = run_id
-        self.id: str = handle["id"]
-        self.name: str = handle["name"]
-        self.size: int = handle["size"]
-        self.mime_type: str = handle["mimeType"]
-        self.sha256: str = handle["sha256"]
-
-    def open(self) -> IO[bytes]:
-        """Open the file for reading; the caller closes it."""
-        return self._api.runs.get_result_file(self._run_id, self.id)
-
-    def read_bytes(self) -> bytes:
-        """Return the content of the file."""
-        with self.open() as stream:
-            content: bytes = stream.read()
-        return content
-
-    def read_text(self, encoding: str = "utf-8") -> str:
-        """Return the content of the file as text."""
-        return self.read_bytes().decode(encoding)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Copy the file to a path, or into a folder under its own name.
-
-        Returns
-        -------
-        Path
-            The path of the copy.
-        """
-        target = Path(path)
-        if target.is_dir():
-            target = target / Path(self.name).name
-        with self.open() as stream, target.open("wb") as copy:
-            while chunk := stream.read(1 << 20):
-                copy.write(chunk)
-        return target
-
-    def __repr__(self) -> str:
-        return f"ResultFile({self.name!r}, {self.size:,} bytes)"
 
 
 class Run:
@@ -122,8 +69,8 @@ class Run:
 
     @property
     def handle(self) -> RunHandle:
-        """The run handle; requested again as long as the run is active."""
-        if read_state(self._handle["state"]) not in TERMINAL:
+        """The run handle; requested again until the run and all of its processes have ended."""
+        if read_state(self._handle["state"]) not in TERMINAL or self._handle.get("isEnding"):
             self._handle = self.api.runs.get_run(self.id)
         return self._handle
 
@@ -199,6 +146,18 @@ class Run:
         return {each["name"]: ResultFile(self.api, self.id, each) for each in self.handle.get("files", [])}
 
     @property
+    def partial_files(self) -> dict[str, PartialFile]:
+        """What the run left by name if it ended in ERROR or CANCELED: its files and its executed notebook.
+
+        They are not results: the run may have been writing them when it ended. While the processes of a
+        cancelled run are being stopped, this waits for their end.
+        """
+        if self.handle.get("isEnding"):
+            self._wait_for(lambda: not self.handle.get("isEnding"), ENDING_TIMEOUT)
+        files = self.handle.get("partialFiles", [])
+        return {each["name"]: PartialFile(self.api, self.id, each) for each in files}
+
+    @property
     def notebook(self) -> "NotebookNode":
         """The executed notebook, up to the cell that the run has reached."""
         import nbformat  # importing it takes a second, and few users need it
@@ -239,6 +198,12 @@ class Run:
         UnknownRunError
             The run was deleted.
         """
+        if not self._wait_for(lambda: self.state in TERMINAL, timeout):
+            raise TimeoutError(f"run {self.id} is still {self.state} after {timeout:g} s")
+        return self
+
+    def _wait_for(self, is_so: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait for a condition that changes with the state or the files; return False after the timeout."""
         stop = threading.Event()
         timer = threading.Timer(timeout or 0, stop.set)
         timer.daemon = True
@@ -246,16 +211,16 @@ class Run:
             timer.start()
         try:
             last_seq = self.api.events.last_event()
-            if self.state in TERMINAL:
-                return self
+            if is_so():
+                return True
             for event in self.api.events.follow_events(last_seq, run_id=self.id, stop=stop):
                 if event["kind"] == "deleted":
                     raise UnknownRunError(f"run {self.id}", "it was deleted")
-                if event["kind"] == "state" and self.state in TERMINAL:
-                    return self
+                if event["kind"] in {"state", "files"} and is_so():
+                    return True
         finally:
             timer.cancel()
-        raise TimeoutError(f"run {self.id} is still {self.state} after {timeout:g} s")
+        return False
 
     def __await__(self) -> Generator[object, None, "Run"]:
         return asyncio.to_thread(self.wait).__await__()

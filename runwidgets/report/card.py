@@ -62,7 +62,7 @@ def card_html(handle: RunHandle) -> str:
         HTML in which all text is escaped.
     """
     state = handle["state"]
-    files = handle.get("files", [])
+    files = [*handle.get("files", []), *handle.get("partialFiles", [])]
     name = escape(handle.get("notebook", ""), ENTRY_LENGTH)
     title = f'<strong title="{escape(state)}">{STATE_LABELS[state]}</strong> {name}'
     is_active = "finishedAt" not in handle
@@ -74,7 +74,9 @@ def card_html(handle: RunHandle) -> str:
         **{name: escape(time) for name, time in times_of(handle).items()},
         "arguments": _lines(f"{each['name']} = {value_text(each['value'])}" for each in handle["arguments"]),
         "metrics": _lines(f"{name} = {value_text(each)}" for name, each in handle.get("metrics", {}).items()),
-        "files": _lines(f"{each['name']} ({size_text(each['size'])})" for each in files),
+        f"{'partial ' if 'partialFiles' in handle else ''}files": _lines(
+            f"{each['name']} ({size_text(each['size'])})" for each in files
+        ),
     }
     return rows_html(title, rows)
 

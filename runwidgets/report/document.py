@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from runwidgets.report.formatting import (
     visible,
 )
 from runwidgets.report.previews import Previews, frame, note
-from runwidgets.schema import RunHandle
+from runwidgets.schema import PartialFileHandle, ResultFileHandle, RunHandle
 from runwidgets.service.contracts.api import Api
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -32,6 +32,7 @@ NOTEBOOK_SIZE = 10_000_000
 """Maximum size of an executed notebook that is included, in bytes."""
 LOG_SIZE = 32 * 1024
 """Bytes at the end of the log that are included."""
+PARTIAL_NOTE = "These files are not results: the run left them when it ended without success."
 OUTPUT_TYPES = (
     "text/html",
     "text/markdown",
@@ -82,7 +83,7 @@ def report_html(api: Api, handle: RunHandle) -> str:
             "Metrics",
             _pairs({key: escape(value_text(each)) for key, each in handle.get("metrics", {}).items()}),
         ),
-        _section("Results", _files(api, handle, executed)),
+        _section("Partial files" if "partialFiles" in handle else "Results", _files(api, handle, executed)),
         _section("Log", _log(api, handle["id"]), is_open=False),
         _section("Notebook", _notebook(notebook, len(executed)), is_open=False),
     ]
@@ -188,9 +189,14 @@ def _uploads(api: Api, group_id: str) -> dict[str, str]:
 
 
 def _files(api: Api, handle: RunHandle, executed: bytes) -> str:
-    files = handle.get("files", [])
-    previews = Previews(api, handle["id"], hashlib.sha256(executed).hexdigest())
-    figures = []
+    is_partial = "partialFiles" in handle
+    files: list[ResultFileHandle | PartialFileHandle] = [
+        *handle.get("files", []),
+        *handle.get("partialFiles", []),
+    ]
+    open_file = partial(api.runs.get_partial_file if is_partial else api.runs.get_result_file, handle["id"])
+    previews = Previews(open_file, hashlib.sha256(executed).hexdigest())
+    figures = [note(PARTIAL_NOTE)] if is_partial and files else []
     for file in sorted(files, key=lambda each: not (each.get("title") or each.get("caption"))):
         title = f"{escape(file['title'])} " if file.get("title") else ""
         details = f"{escape(file['mimeType'])}, {size_text(file['size'])}"

@@ -6,11 +6,12 @@ import csv
 import html
 import io
 import json
+from collections.abc import Callable
+from typing import IO
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.report.formatting import escape, size_text
-from runwidgets.schema import ResultFileHandle
-from runwidgets.service.contracts.api import Api
+from runwidgets.schema import PartialFileHandle, ResultFileHandle
 
 PICTURE_TYPES = {
     "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif", "image/svg+xml",
@@ -33,28 +34,25 @@ class Previews:
 
     Parameters
     ----------
-    api : Api
-        The services that know the run.
-    run_id : str
-        The run.
+    open_file : callable
+        Opens a file by its id.
     notebook : str
         SHA-256 of the executed notebook, which has its own section in the report.
     """
 
-    def __init__(self, api: Api, run_id: str, notebook: str) -> None:
-        self._api = api
-        self._run_id = run_id
+    def __init__(self, open_file: Callable[[str], IO[bytes]], notebook: str) -> None:
+        self._open_file = open_file
         self._notebook = notebook
         self._remaining = TOTAL_SIZE
         self._shown = 0
 
-    def show(self, file: ResultFileHandle) -> str:
+    def show(self, file: ResultFileHandle | PartialFileHandle) -> str:
         """Return a preview of a file as HTML, or the reason why there is none.
 
         Parameters
         ----------
         file : mapping
-            An item of the handle's ``files``.
+            An item of the handle's ``files`` or ``partialFiles``.
 
         Returns
         -------
@@ -62,7 +60,7 @@ class Previews:
             HTML without scripts that loads nothing.
         """
         kind, size = file["mimeType"], file["size"]
-        if file["sha256"] == self._notebook:
+        if file.get("sha256") == self._notebook:
             return note("The executed notebook: see below.")
         if size == 0:
             return note("This file is empty.")
@@ -74,7 +72,7 @@ class Previews:
             limit = f"the limit is {size_text(PICTURE_SIZE)} for one file and {size_text(TOTAL_SIZE)} for all"
             return note(f"Omitted: it has {size_text(size)}; {limit}.")
         try:
-            with self._api.runs.get_result_file(self._run_id, file["id"]) as stream:
+            with self._open_file(file["id"]) as stream:
                 content = stream.read(size if is_whole else min(size, HEAD_SIZE))
         except (RunWidgetsError, OSError) as error:
             return note(f"Not shown: {error}")

@@ -9,12 +9,12 @@ import pytest
 
 import runwidgets as rw
 from runwidgets.client.optimize import Search
-from runwidgets.client.run import ResultFile
+from runwidgets.client.run_files import ResultFile
 
 HEAD = """\
 import runwidgets as rw
 from runwidgets.client.optimize import Search
-from runwidgets.client.run import ResultFile
+from runwidgets.client.run_files import ResultFile
 
 def reveal(
     api: rw.Api, run: rw.Run, sweep: rw.Sweep, search: Search, file: ResultFile, space: rw.Space

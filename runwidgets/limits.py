@@ -46,9 +46,9 @@ class Limits:
     log: int = 200 * MB
     """Bytes of one run's log."""
     result_files: int = 10_000
-    """Result files of one run."""
+    """Result files of one run, or partial files of one without success."""
     result_size: int = 10 * GB
-    """Bytes of all result files of one run."""
+    """Bytes of all result files of one run, or of all its partial files."""
     link_size: int = 64 * MB
     """Bytes above which an input is a link to a copy that runs share, where files cannot be cloned."""
     queue: int = 10_000

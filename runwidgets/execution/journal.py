@@ -14,21 +14,22 @@ cell      ``cell`` (from 1), ``cells``, ``source``: its first line
 progress  ``fraction``, ``text``: what the template reported
 metric    ``name``, ``value``
 exit      ``cell``, which ended the run successfully
-finished  ``state``, ``reason``, ``messages``, ``files``
+finished  ``state``, ``reason``, ``messages``, and ``files`` if they were listed
 ========  =================================================================================
 """
 
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 from typing_extensions import NotRequired, TypedDict
 
-from runwidgets.execution.run_outcome import OutcomeRecord
+from runwidgets.execution.run_outcome import Outcome, OutcomeRecord
 from runwidgets.schema import FoundResult, JsonValue
+from runwidgets.states import RunState
 from runwidgets.store.files.disk_reserve import release_space, reserve_space
 from runwidgets.store.files.layout import RESERVE
 
@@ -100,7 +101,8 @@ class FinishedRecord(OutcomeRecord):
     """The attempt ended."""
 
     kind: Literal["finished"]
-    files: list[FoundResult]
+    files: NotRequired[list[FoundResult]]
+    """The result files, or the partial files of a run without success; absent if they were not listed."""
 
 
 JournalKind: TypeAlias = Literal["started", "kernel", "cell", "progress", "metric", "exit", "finished"]
@@ -141,6 +143,30 @@ class JournalWriter:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if kind == "finished":
             self.sync()
+
+    def finish(self, outcome: Outcome, files: Sequence[FoundResult] | None) -> None:
+        """Append the last record; without its files if a full disk has no space for those of a failed run.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            How the attempt ended.
+        files : sequence of dict or None
+            Its result files or partial files; None if they were not listed.
+
+        Raises
+        ------
+        OSError
+            The disk is full, and the run was successful until then.
+        """
+        if files is not None:
+            try:
+                self.write("finished", **outcome.to_json(), files=files)
+                return
+            except OSError:
+                if outcome.state is RunState.SUCCESS:
+                    raise
+        self.write("finished", **outcome.to_json())
 
     def sync(self) -> None:
         """Wait until all records are on disk."""

@@ -244,6 +244,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         elif self._is_abandoned.is_set():
             self._stop(tracked, signal.SIGHUP)
         elif tracked.outcome is not None and not tracked.has_ended and not self._must_retry(tracked):
+            tracked.list_partial_files(self._files.run_folder(tracked.run_id))
             tracked.end(self._runs, holds_slot=True)
 
     def _give_up(self, tracked: TrackedRun, outcome: Outcome) -> None:
@@ -295,13 +296,14 @@ class LocalBackend(Dispatcher[TrackedRun]):
 
     def _finish(self, tracked: TrackedRun) -> None:
         """Store the end of a run without processes, and release its slot."""
+        tracked.list_partial_files(self._files.run_folder(tracked.run_id))
         reach("ending")
         with tracked.all_or_nothing(), self._runs.transaction():
             tracked.store_progress(self._runs, is_last=True)
             is_released = False
             if tracked.outcome is not None and not tracked.has_ended:
                 is_released = tracked.end(self._runs, holds_slot=False)
-            is_known = is_released or self._runs.release(tracked.run_id)
+            is_known = is_released or self._runs.release(tracked.run_id, tracked.new_files())
         reach("ended")
         self._forget_secrets(tracked.run_id, tracked.stops if tracked.outcome is not None else None)
         if not is_known:

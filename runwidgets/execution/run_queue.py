@@ -45,8 +45,11 @@ class RunQueue(Protocol):
     ) -> Any:
         """Move a run into a terminal state."""
 
-    def release(self, run_id: str) -> bool:
-        """Release the slot of a run whose processes have ended; return False if the run was deleted."""
+    def release(self, run_id: str, partial_files: Iterable[NewFile] = ()) -> bool:
+        """Release the slot of a run without processes, and store the partial files of a cancelled one.
+
+        Returns False if the run was deleted.
+        """
 
     def never_started(self, sweep_id: str) -> Sequence[str]:
         """Return the ids of the runs of a sweep that were cancelled while they were waiting."""

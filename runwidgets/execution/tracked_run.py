@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from typing_extensions import Unpack
@@ -21,6 +21,7 @@ from runwidgets.execution.journal import JOURNAL_FORMAT, JournalReader, JournalR
 from runwidgets.execution.processes import watch_for_end
 from runwidgets.execution.run_outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
+from runwidgets.execution.runner.partial_files import list_partial_files
 from runwidgets.mixed_versions import check_format
 from runwidgets.schema import RUN_FORMAT, FoundResult, Progress, ProgressReport, RunDescription
 from runwidgets.states import RunState
@@ -59,8 +60,8 @@ class TrackedRun:
         self.is_stop_sent = False
         """Whether that process was asked to end."""
         self.outcome: Outcome | None = None
-        self.files: list[FoundResult] = []
-        """Result files of a successful attempt, from the journal."""
+        self.files: list[FoundResult] | None = None
+        """Result files of a successful attempt, or partial files of another one; None if not listed yet."""
         self.attempts = 0
         """Attempts that began, according to the journal."""
         self.launches = 0
@@ -178,6 +179,28 @@ class TrackedRun:
             self.is_cancelled, self.has_ended = ended
             raise
 
+    def list_partial_files(self, folder: Path) -> None:
+        """List the files that a run without success left in its directory, unless its runner did it."""
+        if self.files is not None or self.outcome is None or self.outcome.state is RunState.SUCCESS:
+            return
+        if self._format == RUN_FORMAT:
+            with suppress(OSError):  # the directory is damaged or missing
+                self.files, _ = list_partial_files(folder, self.description)
+
+    def new_files(self) -> list[NewFile]:
+        """Return the rows of its files; empty if they were not listed."""
+        return [
+            {
+                "id": each["id"],
+                "name": each["name"],
+                "mime_type": each["mimeType"],
+                "size": each["size"],
+                "sha256": each["sha256"],
+                "display": each["display"],
+            }
+            for each in self.files or []
+        ]
+
     def end(self, runs: RunQueue, holds_slot: bool) -> bool:
         """Store the end, unless the run was cancelled before.
 
@@ -194,22 +217,13 @@ class TrackedRun:
             False if the run has ended already: the first writer counts.
         """
         assert self.outcome is not None
-        results: list[NewFile] = [
-            {
-                "id": each["id"],
-                "name": each["name"],
-                "mime_type": each["mimeType"],
-                "size": each["size"],
-                "sha256": each["sha256"],
-                "display": each["display"],
-            }
-            for each in self.files
-        ]
         messages = self.outcome.messages
         if self.attempts > 1 and self.outcome.state is RunState.ERROR:
             messages = [*messages, f"{self.attempts} attempts were made"]
         try:
-            runs.move(self.run_id, self.outcome.state, self.outcome.reason, messages, results, holds_slot)
+            runs.move(
+                self.run_id, self.outcome.state, self.outcome.reason, messages, self.new_files(), holds_slot
+            )
         except (InvalidRunStateError, UnknownRunError):
             self.is_cancelled = self.has_ended = True
             return False
@@ -221,7 +235,7 @@ class TrackedRun:
             check_format(JOURNAL, record["format"], JOURNAL_FORMAT)
             self.runner, self.is_stop_sent = record["pid"], False
             self.attempts += 1
-            self.outcome = None
+            self.outcome = self.files = None
             if self.attempts > 1:
                 self._progress = ProgressReport()
         elif record["kind"] == "cell":
@@ -237,7 +251,7 @@ class TrackedRun:
         elif record["kind"] == "exit":
             self._report(endedEarly=record["cell"])
         elif record["kind"] == "finished":
-            self.outcome, self.files = Outcome.from_json(record), record["files"]
+            self.outcome, self.files = Outcome.from_json(record), record.get("files")
 
     def _report(self, **values: Unpack[ProgressReport]) -> None:
         self._progress.update(values)

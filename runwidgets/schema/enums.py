@@ -78,6 +78,8 @@ class EventKind(str, Enum):
     """The run recorded a metric."""
     LOG = "log"
     """The log has grown."""
+    FILES = "files"
+    """The processes of a cancelled run have ended, and its partial files are listed."""
     DELETED = "deleted"
     """The run was removed, with its files."""
     PAUSED = "paused"

@@ -56,6 +56,13 @@ class LogGrowth(TypedDict):
     """Present size in bytes."""
 
 
+class FileListing(TypedDict):
+    """The processes of a cancelled run have ended, and its partial files are listed."""
+
+    count: int
+    """Number of partial files."""
+
+
 class Deletion(TypedDict):
     """A run was deleted; there is no further data."""
 
@@ -94,6 +101,13 @@ class LogEvent(EventStem):
     data: LogGrowth
 
 
+class FilesEvent(EventStem):
+    """The processes of a cancelled run have ended, and its partial files are listed."""
+
+    kind: Literal["files"]
+    data: FileListing
+
+
 class DeletedEvent(EventStem):
     """A run was deleted."""
 
@@ -108,9 +122,13 @@ class PausedEvent(EventStem):
     data: PauseChange
 
 
-RunEvent: TypeAlias = StateEvent | ProgressEvent | MetricEvent | LogEvent | DeletedEvent | PausedEvent
+RunEvent: TypeAlias = (
+    StateEvent | ProgressEvent | MetricEvent | LogEvent | FilesEvent | DeletedEvent | PausedEvent
+)
 """Any event; its ``kind`` is an `EventKind`."""
-EventData: TypeAlias = StateChange | Progress | MetricRecord | LogGrowth | Deletion | PauseChange
+EventData: TypeAlias = (
+    StateChange | Progress | MetricRecord | LogGrowth | FileListing | Deletion | PauseChange
+)
 """The data of an event."""
 
 

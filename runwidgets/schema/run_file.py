@@ -128,7 +128,8 @@ class ListedResult(TypedDict):
     """Path relative to the working folder."""
     size: int
     """Size in bytes."""
-    sha256: str
+    sha256: str | None
+    """Null for a large file of a run that did not succeed."""
     display: ResultDisplay
 
 

@@ -57,8 +57,8 @@ class FileDisplay(TypedDict, total=False):
     """Options of the widget."""
 
 
-class ResultFileHandle(FileDisplay):
-    """A result file of a run."""
+class FileHandle(FileDisplay):
+    """A file that a run left."""
 
     id: str
     name: str
@@ -66,7 +66,19 @@ class ResultFileHandle(FileDisplay):
     mimeType: str
     size: int
     """Size in bytes."""
+
+
+class ResultFileHandle(FileHandle):
+    """A result file of a run."""
+
     sha256: str
+
+
+class PartialFileHandle(FileHandle):
+    """A partial file: one that a run without success left, which is not a result."""
+
+    sha256: NotRequired[str]
+    """Absent if the file was not hashed: a run's partial files are hashed up to 64 MB in total."""
 
 
 class CellProgress(TypedDict, total=False):
@@ -137,6 +149,10 @@ class RunHandle(RunDescriptor):
     """Messages for people about an ERROR or CANCELED run."""
     files: NotRequired[list[ResultFileHandle]]
     """The result files of a SUCCESS run."""
+    partialFiles: NotRequired[list[PartialFileHandle]]
+    """What an ERROR or CANCELED run left: the files of its working folder, and its executed notebook."""
+    isEnding: NotRequired[bool]
+    """True while the processes of a CANCELED run are being stopped, before its partial files are listed."""
 
 
 class RunList(TypedDict):

@@ -50,10 +50,12 @@ def open_download(api: Api, route: Route, arguments: Mapping[str, str]) -> Downl
     file = cast("IO[bytes]", route.call(api, **arguments))
     try:
         name, mime_type, tag = "file", "application/octet-stream", None
-        if route == runs.GET_RESULT_FILE:
-            files = api.runs.get_run(arguments["run_id"]).get("files", [])
+        if route in (runs.GET_RESULT_FILE, runs.GET_PARTIAL_FILE):
+            run = api.runs.get_run(arguments["run_id"])
+            files = [*run.get("files", []), *run.get("partialFiles", [])]
             entry = next(each for each in files if each["id"] == arguments["file_id"])
-            name, mime_type, tag = entry["name"], entry["mimeType"], f'"{entry["sha256"]}"'
+            name, mime_type = entry["name"], entry["mimeType"]
+            tag = f'"{entry["sha256"]}"' if "sha256" in entry else None
         elif route == runs.GET_RESULT_ARCHIVE:
             name, mime_type = f"{arguments['run_id']}.tar.gz", "application/gzip"
         elif route == runs.GET_NOTEBOOK:

@@ -141,8 +141,8 @@ class Settings(Configurable):
     nesting = _limit("nesting", "Number of levels of lists and records inside one argument; a maximum.")
     outputs = _limit("outputs", "Bytes of cell outputs that one run stores in its notebook; a maximum.")
     log_size = _limit("log", "Bytes of one run's log; a maximum.")
-    result_files = _limit("result_files", "Number of result files of one run; a maximum.")
-    result_size = _limit("result_size", "Bytes of all result files of one run; a maximum.")
+    result_files = _limit("result_files", "Number of result or partial files of one run; a maximum.")
+    result_size = _limit("result_size", "Bytes of all result or partial files of one run; a maximum.")
     link_size = _limit(
         "link_size",
         "Bytes above which an input of a run is a link to a copy that runs share, if the file system cannot "

@@ -32,6 +32,7 @@ HOLD = "import ctypes\nprint('begun', flush=True)\nctypes.PyDLL(None).sleep(600)
 CHILDREN = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+open("part.txt", "w").write("half")
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
 subprocess.Popen("setsid sleep 600 & disown", shell=True)
 print("begun", flush=True)
@@ -40,6 +41,7 @@ time.sleep(600)
 ONCE = """
 with open({path!r}, "a") as seen:
     seen.write("x")
+open("part.txt", "w").write("half")
 print("begun", flush=True)
 import time
 time.sleep({seconds})
@@ -92,7 +94,8 @@ def test_a_cancellation_ends_all_processes_on_the_worker(
     assert private_instance.api().runs.cancel_run(run_id, "enough")["state"] == "CANCELED"
     wait_until(lambda: not find_processes(run_id), within=5.0)
     wait_until(lambda: not private_instance._backend._tracked)
-    assert private_instance.api().runs.get_run(run_id)["messages"] == ["enough"]
+    handle = private_instance.api().runs.get_run(run_id)
+    assert handle["messages"] == ["enough"] and handle["partialFiles"][-1]["name"] == handle["notebook"]
     if cell == CLEAN:
         assert "cleaned up" in private_instance.api().runs.get_log(run_id)["text"]
 
@@ -180,6 +183,7 @@ def test_a_run_whose_worker_is_killed_is_lost_and_runs_no_second_time(
     handle = ended(private_instance.api(), run_id)
     assert (handle["state"], handle["reason"]) == ("ERROR", "worker_lost")
     assert "worker was lost" in handle["messages"][0]
+    assert [each["name"] for each in handle["partialFiles"]] == ["part.txt", handle["notebook"]]
     wait_until(lambda: not find_processes(run_id), within=5.0)
     assert finished(private_instance.api(), tmp_path, "1 + 1")["state"] == "SUCCESS"
     assert mark.read_text() == "x"
@@ -211,6 +215,7 @@ def test_a_worker_that_is_terminated_ends_its_runs(
     handle = ended(private_instance.api(), run_id)
     assert (handle["state"], handle["reason"]) == ("ERROR", "worker_lost")
     assert "worker was lost" in handle["messages"][0]
+    assert [each["name"] for each in handle["partialFiles"]] == ["part.txt", handle["notebook"]]
     wait_until(lambda: not find_processes(run_id), within=5.0)
 
 

@@ -96,6 +96,7 @@ def bring_back(root: EndedRoot) -> None:
         root.error,
     )
     root.sql("DELETE FROM events WHERE run_id = ? AND data LIKE '%ERROR%'", root.error)
+    root.sql("DELETE FROM files WHERE run_id = ?", root.error)
 
 
 def hold_a_slot(root: EndedRoot) -> None:
@@ -117,13 +118,20 @@ def broaden(root: EndedRoot) -> None:
 
 
 def list_a_file(root: EndedRoot) -> None:
-    """Add a result file to the failed run."""
+    """Add a file to those of the failed run."""
     root.sql(
         "INSERT INTO files SELECT ?, id, position, name, mime_type, size, sha256, display FROM files "
-        "WHERE run_id = ?",
+        "WHERE run_id = ? AND name = 'plot.txt'",
         root.error,
         root.success,
     )
+
+
+def list_early(root: EndedRoot) -> None:
+    """Make the failed run a claimed one that has files already."""
+    bring_back(root)
+    root.sql("UPDATE runs SET host = 'elsewhere' WHERE id = ?", root.error)
+    list_a_file(root)
 
 
 def set_status(run_id: str, at: int, status: str) -> Callable[[EndedRoot], None]:
@@ -135,8 +143,20 @@ def set_status(run_id: str, at: int, status: str) -> Callable[[EndedRoot], None]
             cells[at]["metadata"]["runwidgets"]["status"] = status
 
         root.edit(root.run(getattr(root, run_id), "output.ipynb"), change)
+        measure_notebook(root, getattr(root, run_id))
 
     return damage
+
+
+def measure_notebook(root: EndedRoot, run_id: str) -> None:
+    """Make the row of a run's notebook fit its file."""
+    digest, size = hash_file(root.run(run_id, "output.ipynb"))
+    root.sql(
+        "UPDATE files SET sha256 = ?, size = ? WHERE run_id = ? AND display LIKE '%isNotebook%'",
+        digest,
+        size,
+        run_id,
+    )
 
 
 def inject(root: EndedRoot) -> None:
@@ -146,15 +166,8 @@ def inject(root: EndedRoot) -> None:
         (cell,) = [each for each in notebook["cells"] if "injected-parameters" in each["metadata"]["tags"]]
         cell["source"] = [*cell["source"], "\nx = 8"]
 
-    path = root.run(root.success, "output.ipynb")
-    root.edit(path, change)
-    digest, size = hash_file(path)
-    root.sql(
-        "UPDATE files SET sha256 = ?, size = ? WHERE run_id = ? AND display LIKE '%isNotebook%'",
-        digest,
-        size,
-        root.success,
-    )
+    root.edit(root.run(root.success, "output.ipynb"), change)
+    measure_notebook(root, root.success)
 
 
 def spoil_upload(root: EndedRoot) -> None:
@@ -177,8 +190,13 @@ def lose_copies(root: EndedRoot) -> None:
 
 
 def break_notebook(text: str) -> Callable[[EndedRoot], None]:
-    """Return a function that overwrites the notebook of the failed run."""
-    return lambda root: root.run(root.error, "output.ipynb").write_text(text) and None
+    """Return a function that overwrites the notebook of the failed run, and changes its row with it."""
+
+    def damage(root: EndedRoot) -> None:
+        root.run(root.error, "output.ipynb").write_text(text)
+        measure_notebook(root, root.error)
+
+    return damage
 
 
 DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
@@ -258,7 +276,23 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         7,
         r"declared output plot.\* is not",
     ),
-    "results of a failed run": (list_a_file, 8, "it is ERROR, but lists 2 result files"),
+    "a partial file is missing": (list_a_file, 8, "partial file plot.txt is missing"),
+    "a partial file has another size": (
+        lambda root: root.sql("UPDATE files SET size = 1 WHERE run_id = ?", root.canceled),
+        8,
+        r"partial file .*\.ipynb has \d+ bytes instead of 1",
+    ),
+    "a partial file has another content": (
+        lambda root: root.sql("UPDATE files SET sha256 = 'x' WHERE run_id = ?", root.error),
+        8,
+        r"partial file .*\.ipynb has changed content",
+    ),
+    "a partial notebook is not listed": (
+        lambda root: root.sql("DELETE FROM files WHERE run_id = ?", root.canceled),
+        8,
+        "its executed notebook is not among its partial files",
+    ),
+    "an active run lists files": (list_early, 8, "it is RUNNING, but lists 1 files"),
     "no log": (lambda root: root.run(root.error, "log.txt").unlink(), 8, "its log.txt is missing"),
     "no notebook": (
         lambda root: root.run(root.canceled, "output.ipynb").unlink(),

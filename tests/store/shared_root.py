@@ -80,7 +80,7 @@ class SharedRoot:
         followed = TrackedRun(run_id, self.staging.files.run_folder(run_id))
         followed.read()
         assert followed.outcome is not None
-        self.staging.publish(run_id, followed.files)
+        self.staging.publish(run_id, followed.files or [])
         with followed.all_or_nothing(), self.runs.transaction():
             followed.store_progress(self.runs, is_last=True)
             followed.end(self.runs, holds_slot=False)

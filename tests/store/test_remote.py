@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from traitlets import TraitError
 
-from runwidgets.errors import FileTooLargeError, QueueFullError, ServiceUnavailableError, UnknownFileError
+from runwidgets.errors import (
+    FileTooLargeError,
+    QueueFullError,
+    ServiceUnavailableError,
+    UnknownFileError,
+    UnknownRunError,
+)
 from runwidgets.server.extension import RunWidgetsApp
 from runwidgets.service.factory import clean_root, open_instance, open_store
 from runwidgets.service.integrity import doctor
@@ -79,6 +85,28 @@ def test_a_run_executes_on_a_worker_and_is_read_by_servers(shared: SharedRoot, t
     assert other.api.runs.get_log(handle["id"], 7)["text"].startswith("the notebook")
     assert other.api.runs.get_log(handle["id"], -3)["text"] == "21\n"
     assert check(shared.url, shared.db_url, recheck_delay=0.0) == []
+    other.instance.close()
+
+
+def test_a_run_that_fails_on_a_worker_keeps_its_files(shared: SharedRoot, tmp_path: Path) -> None:
+    """They are read by any server, are in no archive, and are deleted with the run."""
+    large = "open('large', 'wb').truncate(64_000_001)"
+    made = workflow(shared.api, tmp_path, f"open('part.txt', 'w').write('half')\n{large}", "1 / 0")
+    handle = shared.execute(shared.api.runs.start_run(group_of(made), [])["id"])
+    other = open_shared_root(shared.url, tmp_path, "two")
+
+    seen = other.api.runs.get_run(handle["id"])
+
+    large_file, part, notebook = seen["partialFiles"]
+    assert (part["name"], notebook["name"]) == ("part.txt", handle["notebook"]) and "sha256" not in large_file
+    assert read(other.api.runs.get_partial_file(handle["id"], part["id"])) == b"half"
+    with other.api.runs.get_partial_file(handle["id"], large_file["id"]) as stream:
+        assert stream.seek(0, 2) == 64_000_001
+    with pytest.raises(UnknownRunError):
+        other.api.runs.get_result_archive(handle["id"])
+    assert check(shared.url, shared.db_url, recheck_delay=0.0) == []
+    other.api.runs.delete_run(handle["id"])
+    assert shared.run_keys(handle["id"]) == []
     other.instance.close()
 
 

@@ -171,6 +171,19 @@ def test_only_changed_files_are_saved(shared: SharedRoot, tmp_path: Path) -> Non
     assert shared.run_keys(run_id) == ["output.ipynb", "run.json"]
 
 
+def test_the_end_of_a_run_is_stored_with_its_files(shared: SharedRoot, tmp_path: Path) -> None:
+    """If the worker is lost in between, the run is lost, and nothing is listed that is not stored."""
+    run_id = accept(shared, tmp_path)
+    shared.staging.fetch(run_id, 0)
+    results = run_here(shared.staging, run_id)
+
+    shared.staging.save(run_id)
+    assert b'"kind": "cell"' in shared.object_store.read(f"runs/{run_id}/journal.jsonl")
+    assert b"finished" not in shared.object_store.read(f"runs/{run_id}/journal.jsonl")
+    shared.staging.publish(run_id, results)
+    assert b"finished" in shared.object_store.read(f"runs/{run_id}/journal.jsonl")
+
+
 def test_results_of_an_earlier_attempt_are_removed(shared: SharedRoot, tmp_path: Path) -> None:
     """The results of a run are those of its last attempt."""
     run_id = accept(shared, tmp_path)

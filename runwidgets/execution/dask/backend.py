@@ -34,7 +34,7 @@ from runwidgets.schema import RunConfig, RunReason
 from runwidgets.store.database.columns import NewFile
 from runwidgets.store.database.metrics import RecordedValue
 from runwidgets.store.files.base import FileStore
-from runwidgets.store.files.layout import JOURNAL, RUN_FILE
+from runwidgets.store.files.layout import JOURNAL, OUTPUT, RUN_FILE
 from runwidgets.store.liveness import Liveness
 from runwidgets.store.locks import is_locked
 
@@ -282,9 +282,13 @@ class DaskBackend(Dispatcher[SubmittedRun]):
             with suppress(OSError, ValueError), self._files.edit_notebook(submitted.run_id) as notebook:
                 correct_notebook(notebook)
             tracked.outcome = Outcome.failed(RunReason.WORKER_LOST, _loss_message(submitted))
+        with self._files.view_run(submitted.run_id, RUN_FILE, OUTPUT) as folder:
+            tracked.list_partial_files(folder)
         with tracked.all_or_nothing(), self._runs.transaction():
             tracked.store_progress(self._runs, is_last=True)
-            is_known = tracked.end(self._runs, holds_slot=False) or self._runs.release(submitted.run_id)
+            is_known = tracked.end(self._runs, holds_slot=False) or self._runs.release(
+                submitted.run_id, tracked.new_files()
+            )
         self._forget(submitted, is_known)
 
     def _is_to_wait(self, submitted: SubmittedRun) -> bool:
@@ -303,7 +307,7 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         """Store the end of a run without processes, and release its slot."""
         with self._runs.transaction():
             self._store_notes(submitted)
-            is_known = self._store_end(submitted) or self._runs.release(submitted.run_id)
+            is_known = self._store_end(submitted) or self._runs.release(submitted.run_id, submitted.results)
         self._forget(submitted, is_known)
 
     def _store_end(self, submitted: SubmittedRun) -> bool:

@@ -165,9 +165,11 @@ class WorkerRunQueue:
         if not holds_slot:
             self.release(run_id)
 
-    def release(self, run_id: str) -> bool:
-        """Wake the thread that waits for the end of a run."""
+    def release(self, run_id: str, partial_files: Iterable[NewFile] = ()) -> bool:
+        """Wake the thread that waits for the end of a run; a cancelled one has partial files."""
         task = self._tasks.pop(run_id)
+        if task.state == RunState.CANCELED.value:
+            task.results = list(partial_files)
         if self._batch is not None:
             task.notes = [note for sender, note in self._batch if sender == run_id]
             self._batch = [(sender, note) for sender, note in self._batch if sender != run_id]

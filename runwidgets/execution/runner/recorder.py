@@ -204,10 +204,13 @@ def correct_notebook(output: Path) -> None:
     if not output.exists():
         return
     notebook = nbformat.v4.reads(output.read_text("utf-8"))
-    for cell in notebook.cells:
-        if cell.metadata.get("runwidgets", {}).get("status") == "running":
-            cell.metadata["runwidgets"]["status"] = "error"
-    write_atomically(output, serialise(notebook))
+    running = [
+        cell for cell in notebook.cells if cell.metadata.get("runwidgets", {}).get("status") == "running"
+    ]
+    for cell in running:
+        cell.metadata["runwidgets"]["status"] = "error"
+    if running:
+        write_atomically(output, serialise(notebook))
 
 
 def serialise(notebook: NotebookNode, is_draft: bool = False) -> bytes:

@@ -4,7 +4,7 @@ import hashlib
 import mimetypes
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import cast
 
@@ -67,13 +67,12 @@ def collect_results(
     workdir = folder / WORKDIR
     found: dict[str, FoundResult] = {}
     total = 0
-    for path in _files(workdir):
-        name = _text_name(workdir, path)
+    for name in find_files(workdir):
         digest, size = hash_file(workdir / name)
         if placed.get(name) == digest:
             continue
         total += size
-        found[name] = _result(name, digest, size)
+        found[name] = describe_file(name, digest, size)
         if len(found) > limits.result_files:
             message = (
                 f"result files: the run left more than {limits.result_files:,}; pack them into one archive"
@@ -82,27 +81,40 @@ def collect_results(
         if total > limits.result_size:
             message = f"result files: they have more than {limits.result_size:,} bytes"
             raise RunFailedError(Outcome.failed(RunReason.RESULTS_TOO_LARGE, message))
-    listed: dict[str, FoundResult] = {}
     for output in outputs:
-        matching = sorted(name for name in found if _matches(name, output["source"]))
-        if not matching and output["source"] not in placed:
+        if not _find_matching(found, output) and output["source"] not in placed:
             message = f"{output['source']}: the template declares this output, but the run did not write it"
             raise RunFailedError(Outcome.failed(RunReason.OUTPUTS_MISSING, message))
-        for name in matching:
-            listed.setdefault(name, found[name])
-            display = {key: value for key, value in output.items() if key != "source"}
-            listed[name]["display"] = cast(ResultDisplay, display)
-    for name in sorted(found):
-        listed.setdefault(name, found[name])
-    while notebook in listed:
-        notebook = f"executed-{notebook}"
-    digest, size = hash_file(folder / OUTPUT)
-    executed = _result(notebook, digest, size)
+    return [*sort_files(found, outputs), describe_notebook(folder, found, notebook)]
+
+
+def sort_files(found: Mapping[str, FoundResult], outputs: list[OutputDeclaration]) -> list[FoundResult]:
+    """Return files with the declared outputs first, which get their display options, then by name."""
+    listed: dict[str, FoundResult] = {}
+    for output in outputs:
+        display = {key: value for key, value in output.items() if key != "source"}
+        for name in _find_matching(found, output):
+            listed[name] = {**found[name], "display": cast(ResultDisplay, display)}
+    return [*listed.values(), *(found[name] for name in sorted(found) if name not in listed)]
+
+
+def describe_notebook(folder: Path, found: Collection[str], name: str) -> FoundResult:
+    """Return the executed notebook as a file whose name none of the found ones has.
+
+    Raises
+    ------
+    OSError
+        It does not exist, or cannot be read.
+    """
+    while name in found:
+        name = f"executed-{name}"
+    executed = describe_file(name, *hash_file(folder / OUTPUT))
     executed["display"] = {"isNotebook": True}
-    return [*listed.values(), executed]
+    return executed
 
 
-def _result(name: str, digest: str, size: int) -> FoundResult:
+def describe_file(name: str, digest: str | None, size: int) -> FoundResult:
+    """Return what is listed of a file without display options."""
     mime_type, encoding = MIME_TYPES.guess_type(name)
     if encoding or mime_type is None:
         mime_type = "application/gzip" if encoding == "gzip" else "application/octet-stream"
@@ -116,18 +128,26 @@ def _result(name: str, digest: str, size: int) -> FoundResult:
     }
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield regular files below a folder, without following links."""
+def find_files(folder: Path) -> Iterator[str]:
+    """Yield the names of regular files below a folder, without following links.
+
+    A name that is not UTF-8 is changed first.
+
+    Yields
+    ------
+    str
+        Path relative to the folder, with slashes.
+    """
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(set(folders) - IGNORED)
         for name in sorted(names):
             path = Path(parent, name)
             if stat.S_ISREG(path.lstat().st_mode):
-                yield path
+                yield _make_readable(folder, path)
 
 
-def _text_name(folder: Path, path: Path) -> str:
-    """Return the relative name of a file; a name that is not UTF-8 is changed first."""
+def _make_readable(folder: Path, path: Path) -> str:
+    """Return the relative name of a file, which gets another one if that is not UTF-8."""
     name = path.relative_to(folder).as_posix()
     readable = name.encode("utf-8", "backslashreplace").decode()
     if readable != name:
@@ -135,6 +155,10 @@ def _text_name(folder: Path, path: Path) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
     return readable
+
+
+def _find_matching(found: Collection[str], output: OutputDeclaration) -> list[str]:
+    return sorted(name for name in found if _matches(name, output["source"]))
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -31,6 +31,7 @@ from runwidgets.execution.processes import become_reaper, kill_descendants, reap
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
 from runwidgets.execution.runner.engine import ENGINE
 from runwidgets.execution.runner.inputs import Inputs
+from runwidgets.execution.runner.partial_files import list_partial_files, remove_other_files
 from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.execution.runner.results import collect_results
 from runwidgets.execution.runner.stop import Stop
@@ -102,7 +103,7 @@ def execute_run(
     signal.signal(signal.SIGHUP, lambda *_: stop.request(WORKER_LOST))
     journal.write("started", pid=os.getpid(), format=JOURNAL_FORMAT)
     outcome = Outcome.failed(RunReason.INTERNAL_ERROR, "the runner was interrupted")
-    files: list[FoundResult] = []
+    files: list[FoundResult] | None = None
     inputs = Inputs(folder, description, copies, limits)
     reach("started")
     try:
@@ -133,14 +134,28 @@ def execute_run(
         shutil.rmtree(find_socket_folder(folder.name), ignore_errors=True)
         inputs.withdraw_changed()
         if stop.outcome is not None:
-            outcome, files = stop.outcome, []
+            outcome = stop.outcome
         if is_last or outcome.state is not RunState.ERROR:
             shutil.rmtree(folder / UPLOADS, ignore_errors=True)
             (folder / SECRETS).unlink(missing_ok=True)
-        journal.write("finished", **outcome.to_json(), files=files)
+            if outcome.state is not RunState.SUCCESS:
+                files = _keep_partial_files(folder, description)
+        journal.finish(outcome, files)
         journal.close()
     reach("finished")
     return outcome.state
+
+
+def _keep_partial_files(folder: Path, description: RunDescription) -> list[FoundResult] | None:
+    """Return the partial files within the limits, and remove all others; None if they cannot be read."""
+    try:
+        files, is_complete = list_partial_files(folder, description)
+        if not is_complete:
+            remove_other_files(folder, description, files)
+    except OSError:
+        traceback.print_exc()
+        return None
+    return files
 
 
 def _refuse_run(folder: Path, error: VersionMismatchError) -> RunState:
@@ -148,7 +163,7 @@ def _refuse_run(folder: Path, error: VersionMismatchError) -> RunState:
     journal = JournalWriter(folder / JOURNAL)
     journal.write("started", pid=os.getpid(), format=JOURNAL_FORMAT)
     outcome = Outcome.failed(RunReason.VERSION_MISMATCH, error.message)
-    journal.write("finished", **outcome.to_json(), files=[])
+    journal.finish(outcome, None)
     journal.close()
     return outcome.state
 

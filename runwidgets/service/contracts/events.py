@@ -18,6 +18,8 @@ class EventService(ABC):
     ``progress``  the handle's ``progress``
     ``metric``    ``{name, value}``
     ``log``       ``{size}``: the present size of the log in bytes
+    ``files``     ``{count}`` of the partial files of a cancelled run, once its
+                  processes have ended
     ``deleted``   ``{}``
     ``paused``    ``{isPaused}`` of the sweep, with the ``runId`` of its first waiting run
     ============  ==============================================================

@@ -12,12 +12,18 @@ key                                                                     when
                                                                         began
 ``finishedAt``, ``reason``, ``messages`` (list of str)                  ERROR and CANCELED
 ``finishedAt``, ``files`` (list of result files)                        SUCCESS
+``partialFiles`` (list of partial files)                                ERROR and CANCELED
+``isEnding``                                                            CANCELED, while its processes are
+                                                                        being stopped, before its partial
+                                                                        files are listed
 ``progress``, ``metrics``, ``sweepId``, ``config``, ``notebook``        in any state, if there is one
 ======================================================================  ==================================
 
-A **result file** is ``{id, name, title?, caption?, widget?, format?, mimeType, size, sha256}``, the
-**progress** ``{cell, cells, fraction, text, source, heartbeatAt}``: ``cell`` counts code cells from 1
-and is 0 before the first one.
+A **result file** is ``{id, name, title?, caption?, widget?, format?, mimeType, size, sha256}``. A **partial
+file** has the same keys, ``sha256`` only if it is not large, but is not a result: it lay in the working
+folder when the run failed or was cancelled, or is its executed notebook. The **progress** is
+``{cell, cells, fraction, text, source, heartbeatAt}``: ``cell`` counts code cells from 1 and is 0 before
+the first one.
 """
 
 from abc import ABC, abstractmethod
@@ -303,6 +309,32 @@ class RunService(ABC):
             The user may not read the run's group.
         UnknownFileError
             The run has no such result file, or is not SUCCESS.
+        """
+
+    @abstractmethod
+    def get_partial_file(self, run_id: str, file_id: str) -> IO[bytes]:
+        """Open a partial file of an ERROR or CANCELED run.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        file_id : str
+            The ``id`` of an item in the handle's ``partialFiles``.
+
+        Returns
+        -------
+        IO
+            A readable binary file; the caller closes it.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run.
+        UnauthorizedAccessError
+            The user may not read the run's group.
+        UnknownFileError
+            The run has no such partial file, or is neither ERROR nor CANCELED.
         """
 
     @abstractmethod

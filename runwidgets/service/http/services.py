@@ -89,6 +89,10 @@ class RemoteRunService(RunService):
         """Open a result file of a SUCCESS run; see `RunService`."""
         return self._client.open(runs.GET_RESULT_FILE, run_id=run_id, file_id=file_id)
 
+    def get_partial_file(self, run_id: str, file_id: str) -> IO[bytes]:
+        """Open a partial file of a run without success; see `RunService`."""
+        return self._client.open(runs.GET_PARTIAL_FILE, run_id=run_id, file_id=file_id)
+
     def get_result_archive(self, run_id: str) -> IO[bytes]:
         """Open an archive of all result files of a SUCCESS run; see `RunService`."""
         return self._client.open(runs.GET_RESULT_ARCHIVE, run_id=run_id)

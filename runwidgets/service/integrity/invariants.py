@@ -30,6 +30,8 @@ PROCESS_GRACE = 5.0
 CELL_STATUSES = {"ok", "error", "not run", "running"}
 SKIP_TAG = "skip-execution"
 """Tag of a cell that nbclient skips. **Source:** ``NotebookClient.skip_cells_with_tag``."""
+FAILED = TERMINAL - {RunState.SUCCESS}
+"""States of runs with partial files."""
 JOURNALED_ENDS = {RunState.SUCCESS, RunState.ERROR}
 """States on which the journal and the row must agree; a cancellation may override the journal."""
 
@@ -42,7 +44,8 @@ INVARIANTS: dict[int, str] = {
     6: "No process of a run, and none that it started, exists 5 seconds after its end.",
     7: "SUCCESS means that every declared output and every result file exists, with the recorded size and "
     "SHA-256.",
-    8: "A run that is not SUCCESS offers no result files; its log and its partial notebook exist.",
+    8: "A run that is not SUCCESS has no result files; its log, its partial notebook and its partial files "
+    "exist, the latter with the recorded size and, where it was computed, SHA-256.",
     9: "The executed notebook is valid, is strict JSON, and states the result of each cell.",
     10: "A run is created, started and finished in this order, even if the clock is changed.",
     11: "Every file under the root belongs to a row of the database, and every row has its files.",
@@ -130,18 +133,8 @@ def has_intact_results(run: ObservedRun) -> Problems:
     """7: SUCCESS means that every declared output and every listed file exists unchanged."""
     if run.state is not RunState.SUCCESS or not run.folder.is_dir():
         return
+    yield from _check_files(run, "result")
     names = {row["name"] for row in run.files}
-    if not any(row["display"].get("isNotebook") for row in run.files):
-        yield "its executed notebook is not among its result files"
-    for row in run.files:
-        is_notebook = row["display"].get("isNotebook")
-        path = run.folder / OUTPUT if is_notebook else run.folder / WORKDIR / row["name"]
-        if not path.is_file():
-            yield f"result file {row['name']} is missing"
-        elif path.stat().st_size != row["size"]:
-            yield f"result file {row['name']} has {path.stat().st_size} bytes instead of {row['size']}"
-        elif hash_file(path)[0] != row["sha256"]:
-            yield f"result file {row['name']} has changed content"
     if run.description is not None:
         names |= {each["path"] for each in [*run.description["inputs"], *run.description["files"]]}
         for output in run.description["template"]["outputs"]:
@@ -150,10 +143,29 @@ def has_intact_results(run: ObservedRun) -> Problems:
                 yield f"declared output {source} is not among its result files"
 
 
-def lists_results_only_on_success(run: ObservedRun) -> Problems:
-    """8: A run that is not SUCCESS offers no result files, but its log and its partial notebook."""
-    if run.state is not RunState.SUCCESS and run.files:
-        yield f"it is {run.state}, but lists {len(run.files)} result files"
+def _check_files(run: ObservedRun, kind: str) -> Problems:
+    """Every listed file exists unchanged, and the executed notebook is one of them."""
+    if not any(row["display"].get("isNotebook") for row in run.files):
+        yield f"its executed notebook is not among its {kind} files"
+    for row in run.files:
+        is_notebook = row["display"].get("isNotebook")
+        path = run.folder / OUTPUT if is_notebook else run.folder / WORKDIR / row["name"]
+        if not path.is_file():
+            yield f"{kind} file {row['name']} is missing"
+        elif path.stat().st_size != row["size"]:
+            yield f"{kind} file {row['name']} has {path.stat().st_size} bytes instead of {row['size']}"
+        elif row["sha256"] not in (None, hash_file(path)[0]):
+            yield f"{kind} file {row['name']} has changed content"
+
+
+def keeps_partial_files(run: ObservedRun) -> Problems:
+    """8: A run that is not SUCCESS has no results, but its log, its partial notebook and partial files."""
+    if run.state in ACTIVE and run.files:
+        yield f"it is {run.state}, but lists {len(run.files)} files"
+    is_settled = run.state in FAILED and not run.is_moving and run.folder.is_dir()
+    has_notebook = (run.folder / OUTPUT).is_file() and run.description is not None
+    if is_settled and (run.files or has_notebook):
+        yield from _check_files(run, "partial")
     if run.count("cell"):
         for name in (LOG, OUTPUT) if run.state is not RunState.SUCCESS else (LOG,):
             if not (run.folder / name).is_file():
@@ -282,7 +294,7 @@ RULES: dict[int, Callable[[ObservedRun], Problems]] = {
     5: executes_once,
     6: leaves_no_process,
     7: has_intact_results,
-    8: lists_results_only_on_success,
+    8: keeps_partial_files,
     9: has_valid_notebook,
     10: has_ordered_times,
     11: has_directory,
@@ -319,7 +331,7 @@ def _values(run: ObservedRun, description: RunDescription) -> dict[str, JsonValu
     return tag_values(parameters, {**template["defaults"], **values})
 
 
-def _injected_values(notebook: nbformat.NotebookNode, description: RunDescription) -> dict[str, JsonValue]:
+def _injected_values(notebook: dict[str, Any], description: RunDescription) -> dict[str, JsonValue]:
     """Return the values that the notebook got: in its own folder, paths of files are absolute."""
     values = description["values"]
     if description["config"].get("cwd", "run") == "run":

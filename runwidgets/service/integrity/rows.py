@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from runwidgets.schema import (
     Argument,
     Deletion,
+    FileListing,
     JsonValue,
     LogGrowth,
     MetricRecord,
@@ -82,8 +83,8 @@ class ParsedMetric(TypedDict):
 class ParsedNotice(TypedDict):
     """A row of the table `events` of another kind."""
 
-    kind: Literal["log", "deleted", "paused"]
-    data: LogGrowth | Deletion | PauseChange
+    kind: Literal["log", "files", "deleted", "paused"]
+    data: LogGrowth | FileListing | Deletion | PauseChange
 
 
 ParsedEvent: TypeAlias = ParsedStateChange | ParsedProgress | ParsedMetric | ParsedNotice
@@ -95,7 +96,7 @@ class ParsedFile(TypedDict):
 
     name: str
     size: int
-    sha256: str
+    sha256: str | None
     display: ResultDisplay
 
 

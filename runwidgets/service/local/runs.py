@@ -11,8 +11,8 @@ from runwidgets.execution.backend import Backend
 from runwidgets.failpoints import reach
 from runwidgets.schema import (
     Argument,
-    FileDisplay,
     LogPiece,
+    PartialFileHandle,
     ResultFileHandle,
     RunConfig,
     RunDescription,
@@ -179,12 +179,11 @@ class LocalRunService(RunService):
 
     def get_result_file(self, run_id: str, file_id: str) -> IO[bytes]:
         """Open a result file of a SUCCESS run; see `RunService`."""
-        self._run(run_id)
-        check_id("file", file_id)
-        for row in self._components.runs.get_files(run_id):
-            if row.id == file_id:
-                return self._components.files.open_result(run_id, _stored_name(row))
-        raise UnknownFileError(f"file {file_id}", f"run {run_id} has no such result file")
+        return self._open_file(self._run(run_id), file_id, is_result=True)
+
+    def get_partial_file(self, run_id: str, file_id: str) -> IO[bytes]:
+        """Open a partial file of a run without success; see `RunService`."""
+        return self._open_file(self._run(run_id), file_id, is_result=False)
 
     def get_result_archive(self, run_id: str) -> IO[bytes]:
         """Open an archive of all result files of a SUCCESS run; see `RunService`."""
@@ -211,6 +210,15 @@ class LocalRunService(RunService):
         """Open the executed notebook; see `RunService`."""
         self._run(run_id)
         return self._components.files.open_notebook(run_id)
+
+    def _open_file(self, run: RunRow, file_id: str, is_result: bool) -> IO[bytes]:
+        check_id("file", file_id)
+        kind = "result" if is_result else "partial"
+        if (run.state == RunState.SUCCESS.value) == is_result:
+            for row in self._components.runs.get_files(run.id):
+                if row.id == file_id:
+                    return self._components.files.open_result(run.id, _stored_name(row))
+        raise UnknownFileError(f"file {file_id}", f"{run.state} run {run.id} has no such {kind} file")
 
     def _check_message(self, name: str, text: str | None) -> str | None:
         return None if text is None else check_text(name, text, self._components.limits.string_size)
@@ -258,25 +266,25 @@ class LocalRunService(RunService):
             handle["sweepId"] = row.sweep_id
         if row.finished_at is not None:
             handle["finishedAt"] = row.finished_at
+            files = [_file_handle(each) for each in components.runs.get_files(row.id)]
             if row.state == RunState.SUCCESS.value:
-                handle["files"] = [file_handle(each) for each in components.runs.get_files(row.id)]
+                handle["files"] = cast("list[ResultFileHandle]", files)
             else:
                 handle["reason"] = row.reason
                 handle["messages"] = row.messages
+                handle["partialFiles"] = files
+            if row.state == RunState.CANCELED.value and row.holds_slot:
+                handle["isEnding"] = True
         return handle
 
 
-def file_handle(row: Row[Any]) -> ResultFileHandle:
-    """Return the handle of a result file."""
+def _file_handle(row: Row[Any]) -> PartialFileHandle:
+    """Return the handle of a partial file; that of a result file always has its hash."""
     display = {key: value for key, value in row.display.items() if key != "isNotebook"}
-    return {
-        "id": row.id,
-        "name": row.name,
-        **cast(FileDisplay, display),
-        "mimeType": row.mime_type,
-        "size": row.size,
-        "sha256": row.sha256,
-    }
+    handle = {"id": row.id, "name": row.name, **display, "mimeType": row.mime_type, "size": row.size}
+    if row.sha256 is not None:
+        handle["sha256"] = row.sha256
+    return cast(PartialFileHandle, handle)
 
 
 def _stored_name(row: Row[Any]) -> str | None:

@@ -55,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     runs.DELETE_RUN,
     runs.GET_RESULT_ARCHIVE,
     runs.GET_RESULT_FILE,
+    runs.GET_PARTIAL_FILE,
     runs.GET_LOG,
     runs.GET_SERIES,
     runs.GET_NOTEBOOK,

@@ -129,6 +129,19 @@ GET_RESULT_FILE = Route(
     response="file",
 )
 
+GET_PARTIAL_FILE = Route(
+    "runs:download:partial",
+    "GET",
+    "runs/{runId}/downloads/partial/{fileId}",
+    lambda api: api.runs.get_partial_file,
+    action="read",
+    path=(
+        RUN,
+        FILE,
+    ),
+    response="file",
+)
+
 GET_LOG = Route(
     "runs:log",
     "GET",

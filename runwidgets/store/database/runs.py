@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, true, update
+from sqlalchemy import Connection, Row, func, select, true, update
 
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.schema import EventKind, Progress, RunReason, Series
@@ -28,7 +28,8 @@ from runwidgets.store.database.run_batches import (
     remove_runs,
     stop_sweep,
 )
-from runwidgets.store.database.slots import check_queue_limit, claim_next, is_any_waiting
+from runwidgets.store.database.run_files import add_files
+from runwidgets.store.database.slots import check_queue_limit, claim_next, is_any_waiting, release_slot
 from runwidgets.store.database.tables import events, files, runs
 from runwidgets.store.identifiers import check_id
 
@@ -102,7 +103,7 @@ class Runs:
             return _get(connection, run_id)
 
     def get_files(self, run_id: str) -> Sequence[Row[Any]]:
-        """Return the result files of a run, in order."""
+        """Return the files of a run, in order: results if it is SUCCESS, else partial files."""
         with self._database.read() as connection:
             query = select(files).where(files.c.run_id == run_id).order_by(files.c.position)
             return connection.execute(query).all()
@@ -200,7 +201,8 @@ class Runs:
         messages : sequence of str
             The messages for users.
         results : iterable of dict
-            Columns of its result files, without ``run_id`` and ``position``.
+            Columns of its result files, or of the partial files of an ERROR, without ``run_id`` and
+            ``position``.
         holds_slot : bool
             False if its processes have ended, so that its slot is released at once.
 
@@ -235,11 +237,7 @@ class Runs:
                     f"it is {current.state} and cannot become {target}",
                     f"only {' and '.join(sorted(legal))} runs can",
                 )
-            file_rows = [
-                {"run_id": run_id, "position": position, **each} for position, each in enumerate(results)
-            ]
-            if file_rows:
-                connection.execute(insert(files), file_rows)
+            add_files(connection, run_id, results)
             emit(connection, row, EventKind.STATE, end_of(row))
             if target is RunState.SUCCESS:
                 store_scores(connection, row)
@@ -293,11 +291,10 @@ class Runs:
             if changed:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(**changed))
 
-    def release(self, run_id: str) -> bool:
-        """Release the slot of a run whose processes have ended; return False if the run was deleted."""
+    def release(self, run_id: str, partial_files: Iterable[NewFile] = ()) -> bool:
+        """Release the slot of a run without processes; see `release_slot`."""
         with self._database.write() as connection:
-            statement = update(runs).where(runs.c.id == run_id).values(holds_slot=False)
-            return connection.execute(statement).rowcount == 1
+            return release_slot(connection, run_id, partial_files)
 
     def list_slot_holders(self) -> Sequence[RunRow]:
         """Return the runs that hold a slot, on any host."""

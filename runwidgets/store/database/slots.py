@@ -1,9 +1,11 @@
 """Which run executes next: a queue of pending runs, and the slots that bound how many execute at once.
 
 A slot is the column ``holds_slot`` of a run. The statement that claims a run takes it; it is free again when
-the processes of the run are gone, not when its state changes.
+the processes of the run are gone, not when its state changes. Those of a cancelled run end after it; its
+partial files are therefore stored together with the release of its slot.
 """
 
+from collections.abc import Iterable
 from functools import cache
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, literal_column, or_, select, update
@@ -11,9 +13,10 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, literal_co
 from runwidgets.errors import QueueFullError
 from runwidgets.schema import EventKind
 from runwidgets.states import RunState
-from runwidgets.store.database.columns import RunRow
+from runwidgets.store.database.columns import NewFile, RunRow
 from runwidgets.store.database.database import not_before
 from runwidgets.store.database.events import emit
+from runwidgets.store.database.run_files import add_files
 from runwidgets.store.database.tables import runs, sweeps
 
 PENDING: ColumnElement[str] = literal_column(f"'{RunState.PENDING.value}'")
@@ -85,3 +88,30 @@ def claim_next(connection: Connection, host: str, instance: str, slots: int) -> 
     if row is not None:
         emit(connection, row, EventKind.STATE, {"state": row.state, "startedAt": row.started_at})
     return row
+
+
+def release_slot(connection: Connection, run_id: str, partial_files: Iterable[NewFile]) -> bool:
+    """Release the slot of a run without processes, and store the partial files of a cancelled one.
+
+    Parameters
+    ----------
+    connection : Connection
+        The open transaction.
+    run_id : str
+        The run.
+    partial_files : iterable of dict
+        Columns of its files, without ``run_id`` and ``position``; ignored unless the run was cancelled,
+        because with any other end its files are stored at once.
+
+    Returns
+    -------
+    bool
+        False if the run was deleted.
+    """
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    if row is None:
+        return False
+    connection.execute(update(runs).where(runs.c.id == run_id).values(holds_slot=False))
+    if row.holds_slot and row.state == RunState.CANCELED.value:
+        emit(connection, row, EventKind.FILES, {"count": add_files(connection, run_id, partial_files)})
+    return True

@@ -259,10 +259,11 @@ files = Table(
     Column("name", Text, nullable=False),
     Column("mime_type", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("sha256", String(64), nullable=False),
+    Column("sha256", String(64)),
     Column("display", JSON, nullable=False),
 )
-"""Result files; `display` contains their title, caption, widget and format from the template."""
+"""Result files of successful runs, partial files of others, of which large ones are not hashed; `display`
+contains their title, caption, widget and format from the template."""
 
 events = Table(
     "events",

@@ -111,8 +111,8 @@ class ObjectStore:
         with path.open("rb") as stream:
             return self.put_stream(key, stream, expected=expected)
 
-    def put_files(self, files: Mapping[str, tuple[Path, str]]) -> None:
-        """Store files by key, concurrently, each with its expected SHA-256.
+    def put_files(self, files: Mapping[str, tuple[Path, str | None]]) -> None:
+        """Store files by key, concurrently, each with its expected SHA-256 if that is known.
 
         Raises
         ------

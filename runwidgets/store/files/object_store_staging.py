@@ -47,6 +47,8 @@ from runwidgets.store.locks import is_locked
 SAVE_RATIO = 20
 """Ratio of interval and duration of saves: a save that took 1 s is repeated after 20 s, which costs 5 %."""
 
+FINISHED = b'{"kind": "finished"'
+"""The beginning of the journal record of the end of an attempt."""
 STARTED_RECORD = b'{"kind": "started", "pid": 0, "format": 1}\n'
 """The journal record of an attempt about which nothing else is known."""
 
@@ -183,7 +185,7 @@ class ObjectStoreStaging(Staging):
         """Store changed files; see `Staging`."""
         saved = self._saved.setdefault(run_id, _SavedState())
         with saved.lock:
-            journal = self._read_journal(run_id)  # read first: it must not mention later files
+            journal = _without_end(self._read_journal(run_id))  # read first: it must not mention later files
             for name in (OUTPUT, LOG):
                 self._send(run_id, name, saved)
             self._send_journal(run_id, journal, saved)
@@ -259,6 +261,12 @@ class ObjectStoreStaging(Staging):
         if saved.stored.get(JOURNAL, (0,)) != (len(content),):
             self._object_store.put({run_key(run_id, JOURNAL): content})
             saved.stored[JOURNAL] = (len(content),)
+
+
+def _without_end(journal: bytes) -> bytes:
+    """Return a journal without the end of the attempt, which lists files that only `publish` stores."""
+    begin = journal.rfind(b"\n", 0, -1) + 1
+    return journal[:begin] if journal.startswith(FINISHED, begin) else journal
 
 
 def _stored_name(result: ListedResult) -> str:

@@ -157,7 +157,7 @@ def test_every_field_is_filled_with_the_mouse_and_its_value_reaches_the_notebook
         "size": "5",
         "numbers": "[2.0, 3.0, 4.5]",
         "words": "['one, two']",
-        "days": "['2024-02-29']",
+        "days": "[datetime.date(2024, 2, 29)]",
         "anything": "[1, 'two']",
         "record": "{'a': [1]}",
         "day": "2024-02-29",

@@ -215,7 +215,7 @@ class TestStates:
     @pytest.mark.parametrize(
         ("cell", "sentence"),
         [
-            ("import sys\nsys.exit(0)", "SystemExit: 0"),
+            ("import sys\nsys.exit(3)", "SystemExit: 3"),
             ("import os\nos.kill(os.getpid(), 9)", "cell 1: the kernel was killed by SIGKILL"),
             ("import os\nos._exit(3)", "cell 1: the kernel exited with code 3"),
             ("input('name?')", "StdinNotImplementedError"),

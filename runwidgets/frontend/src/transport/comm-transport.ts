@@ -1,3 +1,4 @@
+import { parseJson } from '../model/json';
 import { pauseAfter } from '../model/retry';
 import { ApiError, type EventQuery, type Follower, isAbout, type Transport } from '../model/transport';
 import type { JsonValue, RunEvent } from '../model/types';
@@ -213,7 +214,7 @@ export class CommTransport implements Transport {
   }
 
   private parse<Given>({ bytes }: Reply): Given {
-    return (bytes.length === 0 ? null : JSON.parse(new TextDecoder().decode(bytes))) as Given;
+    return bytes.length === 0 ? (null as Given) : parseJson<Given>(new TextDecoder().decode(bytes));
   }
 
   private async importText(name: string): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { parseJson } from '../model/json';
 import { pauseAfter } from '../model/retry';
 import { type Connection, type EventQuery, type Follower, isAbout } from '../model/transport';
 import type { RunEvent } from '../model/types';
@@ -26,7 +27,7 @@ export function followEvents(url: string, follower: Follower): () => void {
       follower.connected();
     });
     source.addEventListener('run', (message) => {
-      const event = JSON.parse((message as MessageEvent<string>).data) as RunEvent;
+      const event = parseJson<RunEvent>((message as MessageEvent<string>).data);
       if (last !== null && event.seq <= last) return;
       last = event.seq;
       follower.event(event);

@@ -1,3 +1,4 @@
+import { parseJson } from '../model/json';
 import { ApiError, type EventQuery, type Follower, type Transport } from '../model/transport';
 import type { ErrorBody, JsonValue } from '../model/types';
 import { joinStream } from './event-stream';
@@ -52,7 +53,7 @@ export class RestTransport implements Transport {
   }
 
   async get<Answer>(path: string): Promise<Answer> {
-    return (await (await this.ask('GET', path)).json()) as Answer;
+    return parseJson<Answer>(await (await this.ask('GET', path)).text());
   }
 
   async text(path: string, limit: number): Promise<{ bytes: Uint8Array; isWhole: boolean }> {
@@ -83,7 +84,7 @@ export class RestTransport implements Transport {
 
   async send<Answer>(verb: 'POST' | 'PUT' | 'DELETE', path: string, body?: JsonValue): Promise<Answer> {
     const answer = await this.ask(verb, path, body);
-    return (answer.status === 204 ? null : await answer.json()) as Answer;
+    return answer.status === 204 ? (null as Answer) : parseJson<Answer>(await answer.text());
   }
 
   async upload<Answer>(
@@ -102,7 +103,7 @@ export class RestTransport implements Transport {
       request.setRequestHeader('X-XSRFToken', token);
       request.upload.onprogress = (event) => progress(event.total ? event.loaded / event.total : 0);
       request.onload = () => {
-        if (request.status < 300) resolve(JSON.parse(request.responseText) as Answer);
+        if (request.status < 300) resolve(parseJson<Answer>(request.responseText));
         else reject(toError(request.status, request.responseText));
       };
       request.onerror = () => reject(new ApiError('the server was not reached', 0, ''));

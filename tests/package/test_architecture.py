@@ -1,3 +1,4 @@
+import ast
 import copy
 import importlib
 import inspect
@@ -8,13 +9,21 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 import grimp
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import runwidgets
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # it comes with pytest
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 MOST_POSITIONAL = 4
@@ -171,3 +180,46 @@ def test_a_template_pays_nothing_for_the_package() -> None:
 def test_a_module_says_what_it_is_for(path: Path) -> None:
     """Every module has a docstring."""
     assert path.read_text("utf-8").startswith('"""')
+
+
+TOOLS = ("bench", "demo", "docs", "test")
+"""Extras whose requirements the package itself does not import."""
+
+
+def find_imports(source: str) -> set[str]:
+    """Return the top-level names of the modules that a source imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def find_declared() -> set[str]:
+    """Return the names of the declared requirements, also of the extras."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = declared["optional-dependencies"]
+    texts = [
+        *declared["dependencies"],
+        *(each for name in extras if name not in TOOLS for each in extras[name]),
+    ]
+    return {canonicalize_name(Requirement(text).name) for text in texts}
+
+
+def test_every_import_is_declared() -> None:
+    """A package that only another requirement brings may be missing with its next release."""
+    found = set().union(*(find_imports(path.read_text("utf-8")) for path in MODULES))
+    found -= {"runwidgets", *sys.stdlib_module_names}
+    owners = packages_distributions()
+    declared = find_declared()
+
+    missing = [
+        each
+        for each in found
+        if not {canonicalize_name(owner) for owner in owners.get(each, [each])} & declared
+    ]
+
+    assert {"zmq", "IPython", "yaml", "voila"} <= found
+    assert missing == []

@@ -1,28 +1,18 @@
-import ast
 import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import httpx
 import pytest
 import uv
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from tests.builders import wait_until
 from tests.conftest import free_port, start_server
 from tests.postgres import Postgres
 from tests.s3 import bucket, s3
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # it comes with pytest
-    import tomli as tomllib
 
 __all__ = ["bucket", "s3"]
 
@@ -30,46 +20,6 @@ ROOT = Path(__file__).parents[2]
 PYTHON = "3.11"
 """The oldest Python for which all lowest versions have wheels, or are built without a compiler."""
 EXTRAS = ("dask", "optuna", "pandas", "postgres", "s3", "voila")
-
-
-TOOLS = ("bench", "demo", "docs", "test")
-"""Extras whose requirements the package itself does not import."""
-MODULES = [path for path in (ROOT / "runwidgets").rglob("*.py") if "node_modules" not in path.parts]
-
-
-def find_imports(source: str) -> set[str]:
-    """Return the top-level names of the modules that a source imports, also inside functions."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {each.name.partition(".")[0] for each in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
-
-
-def find_declared() -> set[str]:
-    """Return the names of the declared requirements, also of the extras."""
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    extras = declared["optional-dependencies"]
-    texts = [
-        *declared["dependencies"],
-        *(each for name in extras if name not in TOOLS for each in extras[name]),
-    ]
-    return {canonicalize_name(Requirement(text).name) for text in texts}
-
-
-def test_every_import_is_declared() -> None:
-    """A package that only another requirement brings may be missing with its next release."""
-    found = set().union(*(find_imports(path.read_text("utf-8")) for path in MODULES))
-    found -= {"runwidgets", *sys.stdlib_module_names}
-    owners = packages_distributions()
-    declared = find_declared()
-
-    missing = [each for each in found if not {canonicalize_name(owner) for owner in owners[each]} & declared]
-
-    assert {"zmq", "IPython", "yaml", "voila"} <= found
-    assert missing == []
 
 
 def call(*command: str) -> None:

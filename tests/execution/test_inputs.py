@@ -199,6 +199,7 @@ def test_a_damaged_stored_copy_is_given_to_no_run(own: Instance, root: Path, tmp
             copy.write_bytes(whole[copy])
         assert (handle["state"], handle["reason"]) == ("ERROR", "file_error")
         assert handle["messages"] == [f"{name}: the stored copy of this input is damaged"]
+        assert handle["partialFiles"] == []
 
 
 def test_a_working_folder_that_was_replaced_by_a_link_is_an_error(own: Instance, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ class Inputs:
         self._may_clone = False
         if file["size"] <= self._limits.link_size:
             if copy_file(source, target) != file["sha256"]:
+                target.unlink()
                 raise DamagedCopyError(file["sha256"])
             return
         copy = share(source, file["sha256"], target.name, self._copies.parent / SHARED)

@@ -133,7 +133,7 @@ def has_intact_results(run: ObservedRun) -> Problems:
     """7: SUCCESS means that every declared output and every listed file exists unchanged."""
     if run.state is not RunState.SUCCESS or not run.folder.is_dir():
         return
-    yield from _check_files(run, "result")
+    yield from _check_files(run, "result", has_notebook=True)
     names = {row["name"] for row in run.files}
     if run.description is not None:
         names |= {each["path"] for each in [*run.description["inputs"], *run.description["files"]]}
@@ -143,9 +143,9 @@ def has_intact_results(run: ObservedRun) -> Problems:
                 yield f"declared output {source} is not among its result files"
 
 
-def _check_files(run: ObservedRun, kind: str) -> Problems:
-    """Every listed file exists unchanged, and the executed notebook is one of them."""
-    if not any(row["display"].get("isNotebook") for row in run.files):
+def _check_files(run: ObservedRun, kind: str, has_notebook: bool) -> Problems:
+    """Every listed file exists unchanged, and the executed notebook, if there is one, is one of them."""
+    if has_notebook and not any(row["display"].get("isNotebook") for row in run.files):
         yield f"its executed notebook is not among its {kind} files"
     for row in run.files:
         is_notebook = row["display"].get("isNotebook")
@@ -164,8 +164,8 @@ def keeps_partial_files(run: ObservedRun) -> Problems:
         yield f"it is {run.state}, but lists {len(run.files)} files"
     is_settled = run.state in FAILED and not run.is_moving and run.folder.is_dir()
     has_notebook = (run.folder / OUTPUT).is_file() and run.description is not None
-    if is_settled and (run.files or has_notebook):
-        yield from _check_files(run, "partial")
+    if is_settled:
+        yield from _check_files(run, "partial", has_notebook)
     if run.count("cell"):
         for name in (LOG, OUTPUT) if run.state is not RunState.SUCCESS else (LOG,):
             if not (run.folder / name).is_file():

@@ -8,7 +8,7 @@
 
 import { ApiError, type Connection, type Transport } from '../transport';
 import type { RunEvent, TablePage } from '../types';
-import { GroupWatch } from './group-watch';
+import { ExistenceWatch } from './existence-watch';
 import { applyToRow, type RunRow, toRows } from './run-rows';
 
 const PAUSE = 250;
@@ -41,7 +41,7 @@ export class LiveRuns implements Runs {
   private readonly known = new Map<string, RunRow>();
   private readonly unknown = new Set<string>();
   private readonly unfollow: () => void;
-  private readonly group: GroupWatch | null;
+  private readonly existence: ExistenceWatch;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isLoading = false;
   private mustReload = false;
@@ -68,7 +68,10 @@ export class LiveRuns implements Runs {
         if (this.apply(event)) this.later();
       },
     });
-    this.group = 'group' in source ? new GroupWatch(transport, source.group, () => this.end()) : null;
+    this.existence =
+      'group' in source
+        ? new ExistenceWatch(transport, `groups/${source.group}/runs?limit=1`, () => this.end())
+        : new ExistenceWatch(transport, `sweeps/${source.sweep}/points?limit=1`, () => void this.load());
     void this.load();
   }
 
@@ -80,7 +83,7 @@ export class LiveRuns implements Runs {
     this.isClosed = true;
     clearTimeout(this.timer);
     this.unfollow();
-    this.group?.close();
+    this.existence.close();
   }
 
   /** Forget the runs of a group that was deleted. */
@@ -94,7 +97,7 @@ export class LiveRuns implements Runs {
 
   private tellChanged(): void {
     this.watcher.changed();
-    if (this.isComplete && this.rows.length === 0) void this.group?.ask();
+    if (this.isComplete && this.rows.length === 0) void this.existence.ask();
   }
 
   /** Apply an event to the known runs; says whether that changed something. */
@@ -200,7 +203,7 @@ export class LiveRuns implements Runs {
   private tell(error: unknown): void {
     if (!(error instanceof ApiError)) throw error;
     if (this.isClosed || error.status === 0) return;
-    if (error.status === 404 && this.group) this.end();
+    if (error.status === 404 && 'group' in this.source) this.end();
     else this.watcher.failed(error);
   }
 }

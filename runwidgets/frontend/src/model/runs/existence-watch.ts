@@ -1,17 +1,17 @@
-/** Whether a group of runs still exists: asked when told to, and periodically, because no event says so. */
+/** Whether a group or a sweep still exists: asked when told to, and periodically, because no event says so. */
 
 import { ApiError, type Transport } from '../transport';
 
 const EVERY = 10_000;
 
-export class GroupWatch {
+export class ExistenceWatch {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isAsking = false;
   private isClosed = false;
 
   constructor(
     private readonly transport: Transport,
-    private readonly id: string,
+    private readonly path: string,
     private readonly gone: () => void,
   ) {
     document.addEventListener('visibilitychange', this.seen);
@@ -24,13 +24,13 @@ export class GroupWatch {
     document.removeEventListener('visibilitychange', this.seen);
   }
 
-  /** Ask now; a group that is unknown was deleted, and is not asked for again. */
+  /** Ask now; what is unknown was deleted, and is not asked for again. */
   async ask(): Promise<void> {
     if (this.isAsking || this.isClosed) return;
     this.isAsking = true;
     clearTimeout(this.timer);
     try {
-      await this.transport.get(`groups/${this.id}/runs?limit=1`);
+      await this.transport.get(this.path);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404) this.end();

@@ -23,7 +23,8 @@ PATIENCE = 60_000
 """Milliseconds after which something that should have been seen counts as missing."""
 OPEN = """
 async ([path, theme]) => {
-  const { commands, shell } = window.jupyterapp;
+  const { commands, restored, shell } = window.jupyterapp;
+  await restored; // otherwise what was open before a reload may come on top
   for (const widget of [...shell.widgets('main')]) widget.dispose();
   if (document.body.dataset.jpThemeName !== theme) await commands.execute('apputils:change-theme', { theme });
   await commands.execute('docmanager:open', { path });

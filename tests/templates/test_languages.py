@@ -8,11 +8,11 @@ from papermill.translators import Translator, papermill_translators
 
 from runwidgets.errors import InvalidTemplateError, UnknownParameterError
 from runwidgets.templates.arguments import check_arguments
-from runwidgets.templates.cells.languages import SYNTAXES
+from runwidgets.templates.cells.languages import Syntax, find_syntax
 from runwidgets.templates.cells.line_reader import read_lines
 from runwidgets.templates.cells.reading import read_parameters_cells
 from runwidgets.templates.notebook import read_template
-from runwidgets.templates.translators import OWN, find_translator
+from runwidgets.templates.translators import find_translator
 
 Json = dict[str, Any]
 
@@ -71,12 +71,24 @@ CELLS: list[tuple[str, str, Json]] = [
 """Language, code, and the defaults that are read from it; an ellipsis is a computed value."""
 
 
+def translator_of(language: str) -> type[Translator]:
+    """Return what writes a language, whether or not papermill itself was made to use it in this process."""
+    translator: type[Translator] | None = find_translator("", LANGUAGES[language])
+    assert translator is not None
+    return translator
+
+
+def syntax_of(language: str) -> Syntax:
+    """Return the syntax of a language."""
+    syntax = find_syntax(translator_of(language))
+    assert syntax is not None
+    return syntax
+
+
 @pytest.mark.parametrize(("language", "source", "expected"), CELLS, ids=str)
 def test_assignments_of_a_language_are_read(language: str, source: str, expected: Json) -> None:
     """What is not a literal is computed; what is no assignment to a name declares nothing."""
-    syntax = SYNTAXES[papermill_translators.find_translator("", LANGUAGES[language])]
-
-    found = read_lines(source, syntax).parameters
+    found = read_lines(source, syntax_of(language)).parameters
 
     assert {each["name"]: ... if "computed" in each else each["defaultValue"] for each in found} == expected
 
@@ -84,8 +96,7 @@ def test_assignments_of_a_language_are_read(language: str, source: str, expected
 def test_a_comment_at_the_end_of_a_line_is_the_help() -> None:
     """Also behind a semicolon."""
     for language, source in (("R", "a <- 1 # why"), ("matlab", "a = 1; % why"), ("C#", "var a = 1; // why")):
-        syntax = SYNTAXES[papermill_translators.find_translator("", LANGUAGES[language])]
-        assert read_lines(source, syntax).parameters[0]["help"] == "why"
+        assert read_lines(source, syntax_of(language)).parameters[0]["help"] == "why"
 
 
 TEXTS = {
@@ -104,9 +115,8 @@ TEXTS = {
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_text_is_a_literal(language: str) -> None:
     """Papermill's own text of it is code, or another text, in all but bash."""
-    translator = find_translator("", LANGUAGES[language])
+    translator = translator_of(language)
 
-    assert translator is not None
     assert translator.translate('it\'s "q" $(id) \\n é☃😀\n') == TEXTS[language]
 
 
@@ -122,9 +132,8 @@ def test_a_text_is_a_literal(language: str) -> None:
 )
 def test_signs_that_only_one_language_minds_are_escaped(language: str, text: str, written: str) -> None:
     """A terminal, typographic quotes, escapes of any length."""
-    translator = find_translator("", LANGUAGES[language])
+    translator = translator_of(language)
 
-    assert translator is not None
     assert translator.translate(text) == written
 
 
@@ -134,10 +143,11 @@ PLAIN = {"number": 5, "share": 0.25, "name": "plain text", "flag": True, "items"
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_papermill_writes_rightly_is_the_same(language: str) -> None:
     """Numbers, truth values, plain texts, lists, and records where papermill knows them."""
-    theirs: type[Translator] = papermill_translators.find_translator("", LANGUAGES[language])
+    ours = translator_of(language)
+    (theirs,) = ours.__bases__
     values = PLAIN if language == "bash" else {**PLAIN, "record": {"a": 1}}
 
-    assert OWN[theirs].codify(values, "Parameters") == theirs.codify(values, "Parameters")
+    assert ours.codify(values, "Parameters") == theirs.codify(values, "Parameters")
 
 
 @pytest.mark.parametrize(
@@ -154,9 +164,8 @@ def test_what_papermill_writes_rightly_is_the_same(language: str) -> None:
 )
 def test_nan_and_infinity_are_numbers(language: str, names: list[str]) -> None:
     """Papermill writes Python's words, which are names of variables elsewhere."""
-    translator = find_translator("", LANGUAGES[language])
+    translator = translator_of(language)
 
-    assert translator is not None
     assert [translator.translate(float(each)) for each in ("nan", "inf", "-inf")] == names
 
 

@@ -180,4 +180,12 @@ SYNTAXES: dict[type, Syntax] = {
     RTranslator: R_SYNTAX,
     ScalaTranslator: SCALA,
 }
-"""By the translator of the language."""
+"""By papermill's translator of the language."""
+
+
+def find_syntax(translator: type) -> Syntax | None:
+    """Return the syntax of the language that a translator writes, or None if it cannot be read here.
+
+    A translator of a plug-in that derives from one of papermill's writes the same language.
+    """
+    return next((SYNTAXES[each] for each in translator.__mro__ if each in SYNTAXES), None)

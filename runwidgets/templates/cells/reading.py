@@ -9,7 +9,7 @@ from papermill.translators import PythonTranslator
 
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.schema import Declared, JsonValue
-from runwidgets.templates.cells.languages import SYNTAXES
+from runwidgets.templates.cells.languages import find_syntax
 from runwidgets.templates.cells.line_reader import read_lines
 from runwidgets.templates.cells.python_cell import read_signature, read_values
 from runwidgets.templates.cells.python_code import find_bound_names
@@ -108,7 +108,7 @@ def _read(cell: NotebookNode, translator: Any) -> Signature | None:
     """Return the declarations of a cell, or None if nothing here understands its language."""
     if issubclass(translator, PythonTranslator):
         return read_signature(cell.source)
-    syntax = next((SYNTAXES[each] for each in translator.__mro__ if each in SYNTAXES), None)
+    syntax = find_syntax(translator)
     if syntax is not None:
         return read_lines(cell.source, syntax)
     try:
@@ -165,7 +165,7 @@ def _with_injected(signature: Signature, notebook: NotebookNode, translator: Any
     if issubclass(translator, PythonTranslator):
         values = read_values(cell.source)
     else:
-        syntax = next((SYNTAXES[each] for each in translator.__mro__ if each in SYNTAXES), None)
+        syntax = find_syntax(translator)
         values = read_lines(cell.source, syntax).assigned if syntax is not None else {}
     known = {str(declared["name"]): declared for declared in signature.parameters}
     for name, value in values.items():

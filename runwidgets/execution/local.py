@@ -29,7 +29,7 @@ from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, 
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.execution.runner.environment import run_environment
-from runwidgets.execution.runner.recorder import correct_notebook
+from runwidgets.execution.runner.snapshots import correct_notebook
 from runwidgets.execution.tracked_run import TrackedRun, store_all
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits

@@ -27,7 +27,7 @@ from runwidgets.execution.dask.worker_loader import RunWorkerLoader
 from runwidgets.execution.dispatcher import IDLE_INTERVAL, Dispatcher
 from runwidgets.execution.run_outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
-from runwidgets.execution.runner.recorder import correct_notebook
+from runwidgets.execution.runner.snapshots import correct_notebook
 from runwidgets.execution.tracked_run import TrackedRun
 from runwidgets.limits import Limits
 from runwidgets.schema import RunConfig, RunReason

@@ -22,8 +22,8 @@ from runwidgets.execution.kernels.in_process import ForkableApp
 from runwidgets.execution.kernels.kernel import Kernel
 from runwidgets.execution.kernels.zmq import ZmqKernel
 from runwidgets.execution.processes import become, die_with, mark_process
-from runwidgets.execution.runner.recorder import serialise
 from runwidgets.execution.runner.runner import execute_run, read_stored
+from runwidgets.execution.runner.snapshots import serialise
 from runwidgets.states import RunState
 from runwidgets.store.files.layout import RUNNER_LOG
 

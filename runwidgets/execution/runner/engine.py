@@ -160,7 +160,7 @@ class _Client(OutputClient):
             if is_executed(cell):
                 metadata["status"] = status
             self.nb_man.cell_complete(cell, cell_index=index)
-            if recorder.wait_for_snapshot() <= 0:
+            if recorder.snapshots.seconds_left() <= 0:
                 self.save()
 
     def _cell_failure(self, error: CellExecutionError, cell: NotebookNode) -> Outcome:

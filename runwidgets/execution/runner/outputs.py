@@ -20,7 +20,8 @@ from papermill.engines import NotebookExecutionManager
 from runwidgets.errors import describe
 from runwidgets.execution.kernels.kernel import Kernel
 from runwidgets.execution.run_outcome import DETAIL_SIZE, omit_middle
-from runwidgets.execution.runner.recorder import Recorder, strict
+from runwidgets.execution.runner.recorder import Recorder
+from runwidgets.execution.runner.snapshots import strict
 from runwidgets.failpoints import reach
 from runwidgets.record import METRIC_SIZE, METRIC_TYPE, NON_FINITE, PROGRESS_TYPE
 from runwidgets.templates.texts import text_problem
@@ -200,7 +201,7 @@ class OutputClient(PapermillNotebookClient):
             self._read(message["content"]["data"], message["content"]["metadata"])
             message["content"] = self._cap(message["content"])
         output: NotebookNode | None = super().process_message(message, *arguments, **options)
-        wait = self.recorder.wait_for_snapshot()
+        wait = self.recorder.snapshots.seconds_left()
         if self._snapshot_timer is None:
             self._snapshot_timer = asyncio.get_running_loop().call_later(max(wait, 0.05), self._snapshot)
         return output

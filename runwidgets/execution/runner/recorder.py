@@ -1,10 +1,5 @@
-"""The record of an execution in progress: snapshots of the notebook, the log, lines of the journal.
+"""The record of an execution in progress: the notebook, the log, and lines of the journal, within limits."""
 
-Snapshots are replaced atomically and at a limited rate; stored outputs and the log have a limit.
-"""
-
-import json
-import math
 import os
 import time
 from collections.abc import Iterator
@@ -12,21 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import nbformat.v4
 from nbformat import NotebookNode
 
 from runwidgets.errors import describe
 from runwidgets.execution.journal import JournalKind, JournalWriter
 from runwidgets.execution.run_outcome import Outcome, reason_of
+from runwidgets.execution.runner.snapshots import SnapshotWriter
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.limits import Limits
 from runwidgets.schema import ProgressReport
-from runwidgets.store.files.disk import write_atomically
 
-SNAPSHOT_INTERVAL = 0.5
-"""Minimum number of seconds between two snapshots."""
-SNAPSHOT_RATIO = 20
-"""Ratio of interval and duration of snapshots: one that took 1 s is followed after 20 s, which costs 5 %."""
 PROGRESS_INTERVAL = 0.25
 """Seconds between two progress reports of one template; the last report is always written."""
 MASK = "***"
@@ -64,7 +54,7 @@ class Recorder:
         cell_timeout: float | None = None,
         secrets: list[tuple[str, str]] | None = None,
     ) -> None:
-        self.output = output
+        self.snapshots = SnapshotWriter(output)
         self.journal = journal
         self.stop = stop
         self.limits = limits
@@ -79,7 +69,6 @@ class Recorder:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._log_left = limits.log
         self._outputs_left = limits.outputs
-        self._next_snapshot = 0.0
         self._next_report = 0.0
         self._report: ProgressReport | None = None
 
@@ -158,25 +147,10 @@ class Recorder:
             self._report = None
             self._next_report = time.monotonic() + PROGRESS_INTERVAL
 
-    def wait_for_snapshot(self) -> float:
-        """Return the seconds until a snapshot is due."""
-        return self._next_snapshot - time.monotonic()
-
     def snapshot(self, notebook: NotebookNode, is_last: bool = False) -> None:
-        """Replace the stored notebook by its present state.
-
-        Parameters
-        ----------
-        notebook : NotebookNode
-            The notebook.
-        is_last : bool
-            Whether this is its final state: then it is on disk on return.
-        """
-        began = time.monotonic()
+        """Replace the stored notebook by its present state; see `SnapshotWriter.write`."""
         with self._disk("the notebook"):
-            write_atomically(self.output, serialise(notebook, is_draft=not is_last), is_durable=is_last)
-        ended = time.monotonic()
-        self._next_snapshot = ended + max(SNAPSHOT_INTERVAL, SNAPSHOT_RATIO * (ended - began))
+            self.snapshots.write(notebook, is_last)
 
     def close(self) -> None:
         """Close the log."""
@@ -191,57 +165,3 @@ class Recorder:
         except OSError as error:
             message = f"{subject} of the run could not be written: {error.strerror or describe(error)}"
             self.stop.request(Outcome.failed(reason_of(error), message))
-
-
-def correct_notebook(output: Path) -> None:
-    """Correct the stored notebook of a lost runner: none of its cells is running.
-
-    Parameters
-    ----------
-    output : Path
-        Path of the notebook, which may be missing.
-    """
-    if not output.exists():
-        return
-    notebook = nbformat.v4.reads(output.read_text("utf-8"))
-    running = [
-        cell for cell in notebook.cells if cell.metadata.get("runwidgets", {}).get("status") == "running"
-    ]
-    for cell in running:
-        cell.metadata["runwidgets"]["status"] = "error"
-    if running:
-        write_atomically(output, serialise(notebook))
-
-
-def serialise(notebook: NotebookNode, is_draft: bool = False) -> bytes:
-    """Serialise a notebook as strict JSON: no NaN, no lone surrogates.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        Any notebook of format 4.
-    is_draft : bool
-        Whether it is replaced soon: then it is not indented.
-
-    Returns
-    -------
-    bytes
-        UTF-8.
-    """
-    write: Any = json.dumps if is_draft else nbformat.v4.writes
-    try:
-        text: str = write(notebook, allow_nan=False)
-    except ValueError:
-        text = write(nbformat.from_dict(strict(notebook)), allow_nan=False)
-    return text.encode("utf-8", "backslashreplace")
-
-
-def strict(value: Any) -> Any:
-    """Return a copy in which NaN and infinity are strings."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: strict(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [strict(item) for item in value]
-    return value

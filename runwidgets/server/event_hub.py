@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from runwidgets.schema import RunEvent, StateNotice, StreamPosition
+from runwidgets.schema import RunEvent, StreamPosition
 
 QUEUE_SIZE = 1_000
 """Events in the queue of a client before it is disconnected."""
@@ -162,30 +162,3 @@ def encode(name: str, seq: int, data: StreamPosition | RunEvent) -> bytes:
         The data.
     """
     return f"event: {name}\nid: {seq}\ndata: {json.dumps(data, allow_nan=False)}\n\n".encode()
-
-
-def state_notice(event: RunEvent) -> StateNotice | None:
-    """Return an event in the schema of Jupyter's event system, or None if it is not a change of state.
-
-    Parameters
-    ----------
-    event : dict
-        An event of `EventService`.
-
-    Returns
-    -------
-    dict or None
-        ``{runId, groupId, seq, state, reason?, at}``, as in ``schemas/run_state/v1.yaml``.
-    """
-    if event["kind"] != "state":
-        return None
-    notice: StateNotice = {
-        "runId": event["runId"],
-        "groupId": event["groupId"],
-        "seq": event["seq"],
-        "state": event["data"]["state"],
-        "at": event["at"],
-    }
-    if "reason" in event["data"]:
-        notice["reason"] = event["data"]["reason"]
-    return notice

@@ -8,7 +8,6 @@ import asyncio
 import functools
 import os
 import time
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -17,17 +16,16 @@ from tornado.ioloop import PeriodicCallback
 from traitlets import default
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
-from runwidgets.schema import RunEvent
-from runwidgets.server.event_hub import Hub, state_notice
+from runwidgets.server.event_hub import Hub
 from runwidgets.server.events import EventsHandler
 from runwidgets.server.handler_context import Context
 from runwidgets.server.handlers import BASE
 from runwidgets.server.identity import authenticates_people
+from runwidgets.server.jupyter_events import emit_state, register_schema
 from runwidgets.server.route_handlers import make_handlers
 from runwidgets.server.settings import Settings
 from runwidgets.service.factory import Instance, open_instance
 
-SCHEMA = "https://events.jupyter.org/runwidgets/run_state/v1"
 ACTIVITY_INTERVAL = 30.0
 """Seconds between two updates of the time at which a run was last active."""
 SHUTDOWN_TIMEOUT = 8.0
@@ -77,12 +75,11 @@ class RunWidgetsApp(Settings, ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Open the instance and publish its address to kernels. Called once the server listens."""
         self.publish_address()
-        schema = files("runwidgets.server") / "schemas" / "run_state" / "v1.yaml"
-        serverapp.event_logger.register_event_schema(schema.read_text("utf-8"))
+        register_schema(serverapp.event_logger)
         started = time.monotonic()
         try:
             instance = await self.context.in_thread(self._open)
-            hub = Hub(instance.events, self._emit)
+            hub = Hub(instance.events, functools.partial(emit_state, serverapp.event_logger))
             await self.context.in_thread(hub.start)
         except RunWidgetsError as error:
             self.context.problem = f"it could not be opened: {error.message}"
@@ -165,11 +162,3 @@ class RunWidgetsApp(Settings, ExtensionApp):
             newest = await self.context.in_thread(self.context.instance.last_activity)
             if newest is not None:
                 self._server.web_app.settings["last_activity_times"][self.name] = newest
-
-    def _emit(self, event: RunEvent) -> None:
-        change = state_notice(event)
-        if change is not None:
-            try:
-                self._server.event_logger.emit(schema_id=SCHEMA, data=change)
-            except Exception:
-                self.log.warning("runwidgets | an event could not be emitted", exc_info=True)

@@ -14,8 +14,8 @@ from jupyter_events import EventLogger
 from traitlets import Float, Integer, TraitError
 
 from runwidgets.limits import Limits
-from runwidgets.server.event_hub import state_notice
-from runwidgets.server.extension import SCHEMA, RunWidgetsApp
+from runwidgets.server.extension import RunWidgetsApp
+from runwidgets.server.jupyter_events import SCHEMA, state_notice
 from runwidgets.server.settings import RENAMED, Settings
 from runwidgets.service.contracts.api import Api
 from tests.builders import ended, finished, running, wait_until

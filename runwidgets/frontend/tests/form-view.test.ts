@@ -6,8 +6,9 @@ import type { JsonValue, ParameterHandle } from '../src/model/types';
 import { search } from '../src/views/fields/choices';
 import { type FormContext, isSame } from '../src/views/fields/control';
 import { Field } from '../src/views/fields/field';
+import { lostNumber } from '../src/views/fields/json';
 import { contentsPath } from '../src/views/fields/server-files';
-import { atPlace, lostNumber, placeOf, sliderOf } from '../src/views/fields/text';
+import { atPlace, placeOf, sliderOf } from '../src/views/fields/slider';
 import { describe } from '../src/views/form/earlier-runs';
 import { describeSweep, startButton, usualTime } from '../src/views/form/start-button';
 

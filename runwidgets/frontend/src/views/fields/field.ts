@@ -6,11 +6,13 @@ import { h, uniqueId } from '../dom';
 import { choices, suggestions, toggle } from './choices';
 import { type Control, type FormContext, isSame, NOTHING, presetOf, type Reading } from './control';
 import { files } from './file-field';
+import { json } from './json';
 import { isShort, rows, tags } from './lists';
 import { orNone } from './or-none';
 import { record } from './records';
+import { slider, sliderOf } from './slider';
 import { several } from './swept-field';
-import { json, line, slider, sliderOf } from './text';
+import { line } from './text';
 
 const MOST_RADIOS = 4;
 const MOST_OPTIONS = 20;

@@ -31,8 +31,8 @@ from runwidgets.service.local.submission.config import check_config
 from runwidgets.service.local.submission.submission import PreparedRun, Submission, refuse_lost_secrets
 from runwidgets.service.local.validation import check_flag, check_name, check_search, check_text
 from runwidgets.states import ACTIVE, RunState
-from runwidgets.store.database.columns import NewSweep, RunRow
-from runwidgets.store.database.sweeps import Point, SweepRow
+from runwidgets.store.database.columns import NewSweep, Point, RunRow
+from runwidgets.store.database.sweeps import SweepRow
 
 SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "search", "key")
 """Settings of a sweep that do not belong to its runs."""

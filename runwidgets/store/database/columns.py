@@ -1,5 +1,6 @@
 """The row of a run, and the columns of new rows without those that the database fills in."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
@@ -114,3 +115,12 @@ class NewFile(ListedResult):
 
     id: str
     mime_type: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A new point of a sweep."""
+
+    run_id: str
+    arguments: list[Argument]
+    """As shown to users, without secret values."""

@@ -23,7 +23,7 @@ from runwidgets.states import RunState, sources
 from runwidgets.store.database.columns import NewRun, RunRow
 from runwidgets.store.database.database import not_before, now
 from runwidgets.store.database.events import emit_all
-from runwidgets.store.database.slots import check_queue_limit
+from runwidgets.store.database.queue import check_queue_limit
 from runwidgets.store.database.tables import events, points, run_uploads, runs, sweeps
 
 BATCH_SIZE = 500

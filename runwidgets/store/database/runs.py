@@ -20,6 +20,7 @@ from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import emit
 from runwidgets.store.database.leaderboard import Order, best_of_all, best_of_each, find_ranked, store_scores
 from runwidgets.store.database.metrics import RecordedValue, read_series, store_metrics
+from runwidgets.store.database.queue import check_queue_limit, claim_next, is_any_waiting, release_slot
 from runwidgets.store.database.run_batches import (
     accept_runs,
     cancel_runs,
@@ -29,7 +30,6 @@ from runwidgets.store.database.run_batches import (
     stop_sweep,
 )
 from runwidgets.store.database.run_files import add_files
-from runwidgets.store.database.slots import check_queue_limit, claim_next, is_any_waiting, release_slot
 from runwidgets.store.database.tables import events, files, runs
 from runwidgets.store.identifiers import check_id
 

@@ -8,7 +8,6 @@ sweep with its last point, so that the counts are always complete.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -16,7 +15,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from runwidgets.errors import InvalidRunStateError, UnknownSweepError
 from runwidgets.schema import Argument, EventKind, JsonValue, RunReason, StateCounts
 from runwidgets.states import ACTIVE, RunState
-from runwidgets.store.database.columns import NewRun, NewSweep, RunRow
+from runwidgets.store.database.columns import NewRun, NewSweep, Point, RunRow
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.events import emit
 from runwidgets.store.database.run_batches import BATCH_SIZE, accept_runs, cancel_runs, remove_runs
@@ -25,15 +24,6 @@ from runwidgets.store.identifiers import check_id
 
 SweepRow = Row[Any]
 """A row of the table `sweeps`."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A new point of a sweep."""
-
-    run_id: str
-    arguments: list[Argument]
-    """As shown to users, without secret values."""
 
 
 class Sweeps:

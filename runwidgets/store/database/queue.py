@@ -1,4 +1,4 @@
-"""Which run executes next: a queue of pending runs, and the slots that bound how many execute at once.
+"""The queue: which of the pending runs executes next, and the slots that limit how many execute at once.
 
 A slot is the column ``holds_slot`` of a run. The statement that claims a run takes it; it is free again when
 the processes of the run are gone, not when its state changes. Those of a cancelled run end after it; its

@@ -25,7 +25,8 @@ class RunConfig(TypedDict, total=False):
     resources: dict[str, float]
     """What a worker of a Dask cluster must have: a number above 0 by name."""
     results_of: str
-    """Id of a sweep whose result files are provided in the folder passed to the parameter ``runs``."""
+    """Id of a sweep whose successful runs are provided in the folder passed to the parameter ``runs``: the
+    result files of each as ``<number>/<name>``, with a ``run.json``."""
     key: str
     """Idempotency key: a second start with the same key in the same group returns the result of the first."""
 

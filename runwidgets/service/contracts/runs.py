@@ -1,30 +1,4 @@
-"""The service contract of runs.
-
-The handle of a **run** has these keys:
-
-======================================================================  ==================================
-key                                                                     when
-======================================================================  ==================================
-``id``, ``state``, ``createdAt`` (ISO 8601, UTC)                        always; these form the descriptor
-``workflowId``, ``groupId``, ``arguments``, ``parameters``              always
-``startedAt``                                                           once it is no longer PENDING: when it
-                                                                        began, or when it ended if it never
-                                                                        began
-``finishedAt``, ``reason``, ``messages`` (list of str)                  ERROR and CANCELED
-``finishedAt``, ``files`` (list of result files)                        SUCCESS
-``partialFiles`` (list of partial files)                                ERROR and CANCELED
-``isEnding``                                                            CANCELED, while its processes are
-                                                                        being stopped, before its partial
-                                                                        files are listed
-``progress``, ``metrics``, ``sweepId``, ``config``, ``notebook``        in any state, if there is one
-======================================================================  ==================================
-
-A **result file** is ``{id, name, title?, caption?, widget?, format?, mimeType, size, sha256}``. A **partial
-file** has the same keys, ``sha256`` only if it is not large, but is not a result: it lay in the working
-folder when the run failed or was cancelled, or is its executed notebook. The **progress** is
-``{cell, cells, fraction, text, source, heartbeatAt}``: ``cell`` counts code cells from 1 and is 0 before
-the first one.
-"""
+"""The service contract of runs; `RunHandle`, `ResultFileHandle` and `Progress` describe what it returns."""
 
 from abc import ABC, abstractmethod
 from typing import IO
@@ -41,26 +15,20 @@ class RunService(ABC):
     ) -> RunHandle:
         """Validate every argument, then accept the run.
 
-        Acceptance is atomic: a refused call leaves no row, no directory and no process; an accepted run is on
-        disk before the call returns. Checks are made in this order: group, membership, shape, duplicates,
-        unknown names, files, values, missing arguments.
+        A refused call leaves no row, no directory and no process; an accepted run is on disk before the call
+        returns. The order of checks: group, membership, shape, duplicates, unknown names, files, values,
+        missing arguments.
 
         Parameters
         ----------
         group_id : str
             The group that the run belongs to.
         arguments : list of dict
-            ``[{"name": "alpha", "value": 0.1}, …]``. A file is
-            ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``, an upload of the group. It
-            lies under its own name without a target, or in a folder named like its parameter if it is taken.
+            ``[{"name": "alpha", "value": 0.1}, …]``. A file is an upload of the group,
+            ``{"type": "$file", "value": {"fileId": "…", "targetPath": "…"}}``. Without a target it lies under
+            its own name, or in a folder named like its parameter if that is taken.
         config : dict, optional
-            How to run: ``timeout`` and ``cell_timeout`` (seconds), ``cwd`` (``"run"`` or
-            ``"notebook"``), ``isolation`` (``"auto"`` or ``"spawn"``), ``transport`` (``"auto"`` or
-            ``"zmq"``), ``retries`` (further attempts after an error, 0 to 10), ``resources`` (what a worker
-            of a Dask cluster must have: a number above 0 by name), ``results_of`` (id of a sweep: the result
-            files of its successful runs are provided as ``<number>/<name>``, with a ``run.json`` each, in the
-            folder that is passed to the template's parameter ``runs``), and ``key``, an idempotency key: the
-            second call with the same key in the same group returns the run of the first.
+            How to run; see `RunConfig`.
 
         Returns
         -------
@@ -116,9 +84,8 @@ class RunService(ABC):
     def list_runs(self, group_id: str, state: str | None = None) -> RunList:
         """List the runs of a group, oldest first.
 
-        Both implementations accept two further keyword arguments: `limit`, the number of runs in the
-        response (at most 500), and `before`, the ``next`` of an earlier response. With them the response is
-        a page of the newest runs, still oldest first, with a ``next`` if there are older ones.
+        Both implementations also accept `limit` (at most 500) and `before` (the ``next`` of an earlier
+        response) by name: a page of the newest runs, oldest first, with a ``next`` if there are older ones.
 
         Parameters
         ----------
@@ -159,8 +126,7 @@ class RunService(ABC):
         -------
         dict
             ``{"columns": [name, …], "rows": [[value, …], …]}``, and ``next`` if there are older runs.
-            The columns are ``id``, ``state``, ``createdAt``, ``startedAt``, ``finishedAt``, ``arguments``
-            (``{name: value}``), ``metrics``, ``reason`` and ``message`` (the first of the run's messages).
+            See `TablePage`; the message is the first of the run's messages.
 
         Raises
         ------
@@ -361,7 +327,7 @@ class RunService(ABC):
 
     @abstractmethod
     def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
-        """Return a part of what the notebook printed.
+        """Return a part of what the notebook printed, in whole characters.
 
         Parameters
         ----------
@@ -373,8 +339,7 @@ class RunService(ABC):
         Returns
         -------
         dict
-            ``{"text", "offset", "next", "size"}``: at most 256 KiB of whole characters from byte ``offset``,
-            the offset of the next part, and the present size of the log in bytes.
+            At most 256 KiB; see `LogPiece`.
 
         Raises
         ------
@@ -400,8 +365,7 @@ class RunService(ABC):
         Returns
         -------
         dict
-            ``{"series": {name: {"steps", "values"}}}``, by ascending step; a value is a number, ``"NaN"``,
-            ``"Infinity"`` or ``"-Infinity"``. After a retry, the series are those of the last attempt.
+            The series by name, each by ascending step. After a retry, they are those of the last attempt.
 
         Raises
         ------
@@ -415,7 +379,7 @@ class RunService(ABC):
 
     @abstractmethod
     def get_notebook(self, run_id: str) -> IO[bytes]:
-        """Open the executed notebook, up to the cell that the run has reached.
+        """Open the executed notebook, up to the cell that the run has reached, as valid JSON.
 
         Parameters
         ----------
@@ -425,7 +389,7 @@ class RunService(ABC):
         Returns
         -------
         IO
-            A readable binary file of valid notebook JSON; the caller closes it.
+            A readable binary file; the caller closes it.
 
         Raises
         ------

@@ -81,8 +81,8 @@ def test_a_commit_of_another_process_wakes_waiting_threads(postgres: Postgres, t
             postgres.stop()
             with pytest.raises(ServiceUnavailableError, match="database"), database.read():
                 pass
+            mark = database.changes  # before the start, because it may listen again at once
             postgres.start()
-            mark = database.changes
             assert database.wait_for_change(mark, 60) != mark  # it listens again
         mark = database.changes
         write_events_by(other)

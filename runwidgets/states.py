@@ -15,7 +15,7 @@ class RunState(str, Enum):
     RUNNING = "RUNNING"
     """Claimed by a host; its runner executes it."""
     SUCCESS = "SUCCESS"
-    """Every cell ran; the result files are listed and hashed."""
+    """The notebook was executed to its end, or ended itself early; the result files are listed and hashed."""
     ERROR = "ERROR"
     """It could not be started, raised an exception, timed out or was lost; the messages say which."""
     CANCELED = "CANCELED"

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from traitlets import Undefined
+
 from runwidgets.server.settings import Settings
 
 
@@ -12,7 +14,7 @@ def list_settings() -> str:
 
 
 def _section(name: str, trait: Any) -> str:
-    default = trait.default_value
+    default = None if trait.default_value is Undefined else trait.default_value
     number = f"{default:,}" if isinstance(default, (int, float)) else None
     shown = f"`{default!r}`" if default and not number else number or "empty"
     kind = type(trait).__name__.replace("Unicode", "text").replace("Enum", "one of several").lower()

@@ -13,7 +13,7 @@ from runwidgets.client.run_files import PartialFile, ResultFile
 from runwidgets.errors import InvalidArgumentError, RunWidgetsError, UnknownRunError
 from runwidgets.mixed_versions import read_member
 from runwidgets.report import card_html
-from runwidgets.report.formatting import early_end_text
+from runwidgets.report.formatting import remarks_text
 from runwidgets.schema import JsonValue, Progress, RunHandle, RunReason
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import TERMINAL, RunState
@@ -338,7 +338,7 @@ class Run:
 
     def __repr__(self) -> str:
         handle = self._last_known()
-        state = [handle["state"], early_end_text(handle)]
+        state = [handle["state"], remarks_text(handle)]
         return f"Run({self.id!r}, {', '.join(filter(None, state))})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:

@@ -13,6 +13,7 @@ kernel    ``pid`` of the kernel, and ``way``: ``direct``, ``forked`` or ``spawne
 cell      ``cell`` (from 1), ``cells``, ``source``: its first line
 progress  ``fraction``, ``text``: what the template reported
 metric    ``name``, ``value``
+error     ``cell``, which raised an exception that the config allows
 exit      ``cell``, which ended the run successfully
 finished  ``state``, ``reason``, ``messages``, and ``files`` if they were listed
 ========  =================================================================================
@@ -89,6 +90,14 @@ class RecordedMetric(TypedDict):
     """The step, if the value belongs to a series."""
 
 
+class ErrorRecord(TypedDict):
+    """A cell raised an exception, and the run went on."""
+
+    kind: Literal["error"]
+    cell: int
+    """Its number, from 1."""
+
+
 class ExitRecord(TypedDict):
     """A cell ended the run successfully."""
 
@@ -105,10 +114,19 @@ class FinishedRecord(OutcomeRecord):
     """The result files, or the partial files of a run without success; absent if they were not listed."""
 
 
-JournalKind: TypeAlias = Literal["started", "kernel", "cell", "progress", "metric", "exit", "finished"]
+JournalKind: TypeAlias = Literal[
+    "started", "kernel", "cell", "progress", "metric", "error", "exit", "finished"
+]
 """The kinds of records."""
 JournalRecord: TypeAlias = (
-    StartedRecord | KernelRecord | CellRecord | ProgressRecord | RecordedMetric | ExitRecord | FinishedRecord
+    StartedRecord
+    | KernelRecord
+    | CellRecord
+    | ProgressRecord
+    | RecordedMetric
+    | ErrorRecord
+    | ExitRecord
+    | FinishedRecord
 )
 """A record of the journal."""
 

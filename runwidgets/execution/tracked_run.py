@@ -248,6 +248,8 @@ class TrackedRun:
             self._metrics.append(
                 RecordedValue(record["name"], record["value"], record.get("step"), self.attempts)
             )
+        elif record["kind"] == "error":
+            self._report(errors=self._progress.get("errors", 0) + 1)
         elif record["kind"] == "exit":
             self._report(endedEarly=record["cell"])
         elif record["kind"] == "finished":

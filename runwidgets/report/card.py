@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 
 from runwidgets.report.formatting import (
     STATE_LABELS,
-    early_end_text,
     escape,
     moment_text,
+    remarks_text,
     size_text,
     times_of,
     value_text,
@@ -70,7 +70,7 @@ def card_html(handle: RunHandle) -> str:
         "run": f"<code>{escape(handle['id'])}</code>",
         "seen": moment_text(datetime.now(timezone.utc).isoformat()) if is_active else "",
         "why": escape(next(iter(handle.get("messages", [])), ""), 5 * ENTRY_LENGTH),
-        "end": early_end_text(handle),
+        "end": remarks_text(handle),
         **{name: escape(time) for name, time in times_of(handle).items()},
         "arguments": _lines(f"{each['name']} = {value_text(each['value'])}" for each in handle["arguments"]),
         "metrics": _lines(f"{name} = {value_text(each)}" for name, each in handle.get("metrics", {}).items()),

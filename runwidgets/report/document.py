@@ -15,9 +15,9 @@ from runwidgets.errors import RunWidgetsError
 from runwidgets.report.ansi import ansi_html
 from runwidgets.report.formatting import (
     STATE_LABELS,
-    early_end_text,
     escape,
     moment_text,
+    remarks_text,
     size_text,
     times_of,
     value_text,
@@ -149,8 +149,8 @@ def _coloured(traceback: str, notebook: Any) -> str:
 
 def _progress(handle: RunHandle) -> str:
     if "finishedAt" in handle:
-        early = early_end_text(handle)
-        return note(f"The run {early}.") if early else ""
+        remarks = remarks_text(handle)
+        return note(f"The run {remarks}.") if remarks else ""
     progress = handle.get("progress")
     position, text = "before its first cell", ""
     if progress is not None:
@@ -228,6 +228,9 @@ def _notebook(notebook: Any, size: int) -> str:
 
     for cell in notebook.cells:
         cell.source = visible(cell.source)
+        why = cell.metadata.get("runwidgets", {}).get("leftOut")
+        if why is not None and not cell.outputs:
+            cell.outputs = [nbformat.v4.new_output("stream", text=visible(f"left out: {why}"))]
         for output in cell.get("outputs", []):
             if "data" in output:
                 output.data = {kind: data for kind, data in output.data.items() if kind in OUTPUT_TYPES}

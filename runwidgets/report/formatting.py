@@ -87,12 +87,17 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def early_end_text(handle: RunHandle) -> str:
-    """Return in which cell a successful run ended early; an empty text if it did not."""
+def remarks_text(handle: RunHandle) -> str:
+    """Return in which cell a successful run ended early, and how many raised an error; may be empty."""
     progress = handle.get("progress")
-    if progress is None or "endedEarly" not in progress or handle["state"] != "SUCCESS":
+    if progress is None or handle["state"] != "SUCCESS":
         return ""
-    return f"ended early in cell {progress['endedEarly']} of {progress['cells']}"
+    remarks = []
+    if "endedEarly" in progress:
+        remarks.append(f"ended early in cell {progress['endedEarly']} of {progress['cells']}")
+    if count := progress.get("errors"):
+        remarks.append(f"went on after errors in {count} cell{'s' if count > 1 else ''}")
+    return " and ".join(remarks)
 
 
 def times_of(handle: RunHandle) -> dict[str, str]:

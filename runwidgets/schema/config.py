@@ -20,6 +20,12 @@ class RunConfig(TypedDict, total=False):
     """Whether the run is forked from a warm process if possible, or always spawned."""
     transport: Literal["auto", "zmq"]
     """Whether a forked kernel may communicate without ZeroMQ."""
+    skip_tags: list[str]
+    """Code cells with one of these tags are left out."""
+    only_tags: list[str]
+    """Code cells without one of these tags are left out, except those that assign the values of the run."""
+    allow_errors: bool
+    """Whether the run goes on after a cell that raised an exception, and succeeds."""
     retries: int
     """Further attempts after an error, 0 to 10."""
     resources: dict[str, float]

@@ -68,6 +68,8 @@ class StoredTemplate(RunnerTemplate):
     results: ResultsDeclaration
     defaults: dict[str, JsonValue]
     """Declared values that the parameters cell does not assign."""
+    cellTags: list[list[str]]
+    """The tags of each code cell that is not empty."""
     isOpen: bool
     """Whether arguments may have any name, because the parameters cell cannot be read."""
 

@@ -101,6 +101,8 @@ class ProgressReport(CellProgress, total=False):
     """The text that the notebook reported."""
     endedEarly: int
     """Number of the code cell that ended the run."""
+    errors: int
+    """Number of cells that raised an exception which the config allows."""
 
 
 class Progress(CellProgress):
@@ -114,6 +116,9 @@ class Progress(CellProgress):
     """Time of this report."""
     endedEarly: NotRequired[int]
     """Number of the code cell that ended the run successfully, as ``sys.exit()`` does; absent if none did."""
+    errors: NotRequired[int]
+    """Number of cells that raised an exception, after which the run went on because of its config
+    (``allow_errors``); absent if none did."""
 
 
 class RunHandle(RunDescriptor):

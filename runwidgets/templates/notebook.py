@@ -31,6 +31,7 @@ from runwidgets.schema import (
     TemplateHandle,
     TemplateSection,
 )
+from runwidgets.templates.cells.choice import read_tags
 from runwidgets.templates.cells.overwrites import find_overwrites
 from runwidgets.templates.cells.reading import ParametersCells, read_parameters_cells
 from runwidgets.templates.cells.signature import Signature
@@ -79,6 +80,8 @@ class Template:
     """Names by id of a further parameters cell."""
     prelude: str
     """Imports without which the annotations of parameters would fail."""
+    cell_tags: list[list[str]]
+    """The tags of each code cell that is not empty."""
     is_open: bool
     """Whether arguments may have any name, because the parameters cell cannot be read."""
     warnings: list[str]
@@ -182,6 +185,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         constructions=signature.constructions,
         injections=cells.injections,
         prelude=cells.prelude,
+        cell_tags=read_tags(notebook),
         is_open=cells.is_open,
         warnings=[*signature.warnings, *(find_overwrites(notebook, names) if code else [])],
     )

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import nbformat.v4
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
@@ -20,11 +21,14 @@ from runwidgets.execution.run_outcome import Outcome, reason_of
 from runwidgets.execution.runner.outputs import LostReplyError, OutputClient
 from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.failpoints import reach
-from runwidgets.schema import RunReason
+from runwidgets.schema import RunConfig, RunReason
+from runwidgets.templates.cells.choice import SKIP_TAG, why_left_out
 
 ENGINE = "runwidgets"
 SUCCESSFUL_EXITS = {"", "0", "None", "False"}
 """Texts of a ``SystemExit`` with which an interpreter exits with code 0."""
+RAISES_TAG = "raises-exception"
+"""Tag of a cell that may raise. **Source:** nbclient."""
 LANGUAGE_TIMEOUT = 10.0
 """Seconds within which a kernel must describe its language after the last cell."""
 
@@ -125,7 +129,8 @@ class _Client(OutputClient):
                 first = next(line for line in cell.source.splitlines() if line.strip())
                 recorder.flush_report()
                 recorder.write("cell", cell=recorder.cell, cells=recorder.cells, source=first.strip()[:200])
-            await self._execute(cell, index)
+            if "leftOut" not in cell.metadata.get("runwidgets", {}):
+                await self._execute(cell, index)
             if index == secrets_index and not recorder.is_over:
                 await self._assign_secrets()
 
@@ -149,6 +154,8 @@ class _Client(OutputClient):
             if error.ename == "SystemExit" and error.evalue in SUCCESSFUL_EXITS:
                 status = "ok"
                 recorder.end_early()
+            elif self.allow_errors and error.ename != "SystemExit" and not recorder.stop.is_requested:
+                recorder.write("error", cell=recorder.cell)
             else:
                 recorder.failure = self._cell_failure(error, cell)
         except (DeadKernelError, LostReplyError) as error:
@@ -186,6 +193,9 @@ class _Client(OutputClient):
             self._is_leaving = True
             self.recorder.end_early()
         await super()._check_raise_for_error(cell, cell_index, exec_reply)
+        if exec_reply is not None and exec_reply["content"]["status"] == "error" and not _may_raise(cell):
+            error = CellExecutionError.from_cell_and_msg(cell, exec_reply["content"])
+            raise error  # with `allow_errors` nbclient raised nothing
 
     def _time_out(self, limit: float, number: int) -> None:
         message = f"cell {number} took longer than its limit of {limit:g} s (cell_timeout)"
@@ -220,19 +230,22 @@ class RunwidgetsEngine(Engine):
         recorder : Recorder
             Provides the limits and receives reports; its `failure` tells what failed.
         **options
-            ``kernel``, the `Kernel` to execute on; ``prelude``, code that is executed before the first cell.
+            ``kernel``, the `Kernel` to execute on; ``prelude``, code that is executed before the first cell;
+            ``config``, that of the run, for the cells that it leaves out and the errors that it allows.
 
         Returns
         -------
         NotebookNode
             The executed notebook; ``metadata.runwidgets.status`` of each code cell is ``ok``,
-            ``error`` or ``not run``; its ``number`` counts the cells that are executed, from 1.
+            ``error`` or ``not run``; its ``number`` counts the cells that are executed, from 1; ``leftOut``
+            says why a cell is not to be executed.
         """
         manager = _Manager(nb, output_path=None, progress_bar=False)
         manager.notebook_start()
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.metadata["runwidgets"] = {"status": "not run"}
+                _leave_out(cell, options["config"])
             if is_executed(cell) and cell.source.strip():
                 recorder.cells += 1
                 cell.metadata["runwidgets"]["number"] = recorder.cells
@@ -253,6 +266,7 @@ class RunwidgetsEngine(Engine):
     ) -> NotebookNode:
         """Execute with our client; called by `execute_notebook`."""
         client = _Client(nb_man, options["recorder"], options["kernel"])
+        client.allow_errors = options["config"].get("allow_errors", False)
         client.prelude = options["prelude"]
         executed: NotebookNode = client.execute()
         return executed
@@ -286,10 +300,25 @@ def _traceback(cell: NotebookNode) -> str:
     return strip_sequences("\n".join(lines) if lines else "".join(printed))
 
 
-def is_executed(cell: NotebookNode) -> bool:
-    """Return whether a cell is executed: a code cell without the tag that skips it."""
+def _leave_out(cell: NotebookNode, config: RunConfig) -> None:
+    """Mark a code cell that the run leaves out; a cell that its config leaves out shows why as its output."""
     tags = cell.metadata.get("tags", [])
-    return cell.cell_type == "code" and OutputClient.skip_cells_with_tag.default_value not in tags
+    reason = why_left_out(tags, config)
+    if reason is None:
+        return
+    cell.metadata["runwidgets"]["leftOut"] = reason
+    if SKIP_TAG not in tags:  # what this tag does is known from the notebook itself
+        cell.outputs = [nbformat.v4.new_output("display_data", {"text/plain": f"left out: {reason}"})]
+
+
+def is_executed(cell: NotebookNode) -> bool:
+    """Return whether a cell is executed: a code cell that is not left out."""
+    return cell.cell_type == "code" and "leftOut" not in cell.metadata.get("runwidgets", {})
+
+
+def _may_raise(cell: NotebookNode) -> bool:
+    """Return whether the tags of a cell allow any exception, so that it is not even counted."""
+    return RAISES_TAG in cell.metadata.get("tags", [])
 
 
 def _asks_to_exit(content: dict[str, Any]) -> bool:

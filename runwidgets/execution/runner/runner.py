@@ -223,6 +223,7 @@ def _execute(
             recorder=recorder,
             kernel=kernel,
             prelude=template["prelude"],
+            config=config,
         )
     finally:
         if timer is not None:

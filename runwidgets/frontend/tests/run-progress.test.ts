@@ -52,6 +52,8 @@ test('the progress of a run is described', () => {
   expect(stageOf({ ...RUN, state: 'SUCCESS', progress: { ...progress, endedEarly: 2 } })).toBe(
     'ended early in cell 2 of 4',
   );
+  const remarks = (count: number) => stageOf({ ...RUN, state: 'SUCCESS', progress: { ...progress, errors: count } });
+  expect([remarks(1), remarks(3)]).toEqual(['went on after an error in one cell', 'went on after errors in 3 cells']);
   expect([shareOf(RUN), shareOf({ ...RUN, progress }), shareOf({ ...RUN, state: 'SUCCESS' })]).toEqual([null, 0.25, 1]);
 });
 

@@ -3,6 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { type Notebook, tracebackOf, traceOf } from '../src/model/files/notebook';
 import type { Transport } from '../src/model/transport';
 import type { RunHandle } from '../src/model/types';
+import { notebookPreview } from '../src/views/previews/notebook';
 import { CellsView, cellTimes, seconds } from '../src/views/run/cell-list';
 import { failureBox } from '../src/views/run/failure';
 import { LogView } from '../src/views/run/run-log';
@@ -47,6 +48,34 @@ test('the cells of a run have their number among the executed ones, first line, 
     '1 min 0 s',
     '62 min 5 s',
   ]);
+});
+
+test('a cell that is left out says so and why, in the list of cells and in the notebook', async () => {
+  const why = "config.skip_tags has its tag 'slow'";
+  const leftOut = {
+    ...cell('train()', 'not run', null),
+    metadata: { runwidgets: { status: 'not run', leftOut: why } },
+  };
+  const notebook = { cells: [leftOut, cell('x = 1', 'ok', 1, 1)] };
+  const view = new CellsView({ get: () => Promise.resolve(notebook) } as unknown as Transport);
+  view.accept({ id: 'r', state: 'SUCCESS' } as RunHandle);
+  view.element.open = true;
+  view.element.dispatchEvent(new Event('toggle'));
+
+  await vi.waitFor(() => expect(view.element.querySelectorAll('tbody tr')).toHaveLength(2));
+  expect([...view.element.querySelectorAll('.rw-took')].map((each) => each.textContent)).toEqual(['left out', '1.0 s']);
+  expect(view.element.querySelector(`[title="left out: ${why}"]`)).not.toBeNull();
+  view.close();
+  const shown = notebookPreview(notebook, () => document.createElement('p'));
+  expect([...shown.querySelectorAll('.rw-dim')].map((each) => each.textContent)).toEqual([`left out: ${why}`]);
+});
+
+test('the traceback of a run that went on after errors is that of the cell that ended it', () => {
+  const failing = (text: string) => ({
+    ...cell('fail()', 'error', 1, 1),
+    outputs: [{ output_type: 'error', traceback: [text] }],
+  });
+  expect(tracebackOf({ cells: [failing('first'), failing('last')] })).toBe('last');
 });
 
 test('the traceback is that of the cell that failed, with its colours', () => {

@@ -21,6 +21,7 @@ from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
 from runwidgets.store.files.layout import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
 from runwidgets.templates.arguments import check_arguments, replace_files, tag_values
+from runwidgets.templates.cells.choice import why_left_out
 from runwidgets.templates.injection import injected_code, split_values
 from runwidgets.templates.parameters import parse_parameters
 from runwidgets.templates.placement import RUNS_PARAMETER
@@ -28,8 +29,6 @@ from runwidgets.templates.placement import RUNS_PARAMETER
 PROCESS_GRACE = 5.0
 """Seconds after the end of a run within which its processes must end."""
 CELL_STATUSES = {"ok", "error", "not run", "running"}
-SKIP_TAG = "skip-execution"
-"""Tag of a cell that nbclient skips. **Source:** ``NotebookClient.skip_cells_with_tag``."""
 FAILED = TERMINAL - {RunState.SUCCESS}
 """States of runs with partial files."""
 JOURNALED_ENDS = {RunState.SUCCESS, RunState.ERROR}
@@ -184,13 +183,15 @@ def has_valid_notebook(run: ObservedRun) -> Problems:
     except nbformat.ValidationError as error:
         yield f"its {OUTPUT} is not a valid notebook: {str(error).splitlines()[0]}"
         return
+    config = run.run["config"]
     cells = [
         cell
         for cell in run.notebook["cells"]
-        if cell["cell_type"] == "code" and SKIP_TAG not in cell["metadata"].get("tags", [])
+        if cell["cell_type"] == "code" and why_left_out(cell["metadata"].get("tags", []), config) is None
     ]
     recorded = [cell["metadata"].get("runwidgets", {}) for cell in cells]
     is_over, may_be_over = False, run.state is not RunState.SUCCESS
+    passed = {"ok", "error"} if config.get("allow_errors") else {"ok"}
     progress = run.run["progress"]
     early = None if progress is None else progress.get("endedEarly")
     for metadata in recorded:
@@ -200,11 +201,11 @@ def has_valid_notebook(run: ObservedRun) -> Problems:
             yield f"{name} does not state its result"
         elif status == "running" and not run.is_moving:
             yield f"{name} claims to be still running"
-        elif status != "ok" and not may_be_over:
+        elif status not in passed and not may_be_over:
             yield f"{name} has the status {status}, but the run is SUCCESS"
         elif status != "not run" and is_over:
             yield f"{name} has the status {status}, but an earlier one did not succeed"
-        is_over = is_over or status != "ok"
+        is_over = is_over or status not in passed
         may_be_over = may_be_over or (number is not None and number == early)
 
 

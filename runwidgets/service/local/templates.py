@@ -151,6 +151,7 @@ class Templates:
                 "constructions": template.constructions,
                 "injections": template.injections,
                 "prelude": template.prelude,
+                "cellTags": template.cell_tags,
                 "isOpen": template.is_open,
             },
         }

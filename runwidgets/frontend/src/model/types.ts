@@ -157,6 +157,7 @@ export interface Progress {
   text: string;
   heartbeatAt: string;
   endedEarly?: number;
+  errors?: number;
 }
 
 export interface RunHandle extends RunDescriptor {

@@ -8,12 +8,16 @@ from runwidgets.errors import InvalidArgumentError
 from runwidgets.schema import RunConfig
 
 MAX_RETRIES = 10
+MAX_TAGS = 100
 CONFIG_KEYS = (
     "timeout",
     "cell_timeout",
     "cwd",
     "isolation",
     "transport",
+    "skip_tags",
+    "only_tags",
+    "allow_errors",
     "retries",
     "resources",
     "results_of",
@@ -29,9 +33,9 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
     ----------
     config : dict or None
         ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
-        ``isolation`` (``"auto"``, ``"spawn"``), ``transport`` (``"auto"``, ``"zmq"``), ``retries`` (0 to
-        10), ``resources`` (a number above 0 by name), ``results_of`` (id of a sweep), ``key`` (1 to 255
-        characters).
+        ``isolation`` (``"auto"``, ``"spawn"``), ``transport`` (``"auto"``, ``"zmq"``), ``skip_tags`` and
+        ``only_tags`` (lists of tags), ``allow_errors`` (bool), ``retries`` (0 to 10), ``resources`` (a number
+        above 0 by name), ``results_of`` (id of a sweep), ``key`` (1 to 255 characters).
     subject : str
         Name of the config in error messages.
     other_keys : collection of str, optional
@@ -63,6 +67,11 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
         elif name == "retries":
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
                 raise InvalidArgumentError(setting, f"it must be a whole number from 0 to {MAX_RETRIES}")
+        elif name in {"skip_tags", "only_tags"}:
+            _check_tags(setting, value)
+        elif name == "allow_errors":
+            if not isinstance(value, bool):
+                raise InvalidArgumentError(setting, "it must be true or false")
         elif name == "resources":
             _check_resources(setting, value)
         elif name in {"key", "results_of"}:
@@ -78,6 +87,14 @@ def _check_resources(setting: str, resources: object) -> None:
     if not isinstance(resources, dict) or not all(map(_is_positive, resources.values())):
         raise InvalidArgumentError(
             setting, "it must be an object with a number above 0 by name", 'such as {"GPU": 1}'
+        )
+
+
+def _check_tags(setting: str, tags: object) -> None:
+    given = tags if isinstance(tags, list) and len(tags) <= MAX_TAGS else []
+    if not given or not all(isinstance(tag, str) and 0 < len(tag) <= 255 for tag in given):
+        raise InvalidArgumentError(
+            setting, f"it must be a list of 1 to {MAX_TAGS} tags of cells", 'such as ["slow"]'
         )
 
 

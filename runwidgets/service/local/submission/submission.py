@@ -37,6 +37,7 @@ from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace
 from runwidgets.store.files.layout import upload_key
 from runwidgets.store.files.run_directories import NewRunDirectory
 from runwidgets.templates.arguments import check_arguments, file_references, replace_files, tag_values
+from runwidgets.templates.cells.choice import check_choice
 from runwidgets.templates.injection import check_translatable
 from runwidgets.templates.parameters import Parameter, cast, parse_parameters
 from runwidgets.templates.placement import RUNS_PARAMETER, GivenFile, Placement
@@ -123,6 +124,7 @@ class Submission:
             version = components.templates.current(workflow)
             self.settings = self.group.config | self.settings
         self.version = version
+        check_choice(version.template["cellTags"], self.settings)
         if "resources" in self.settings and not components.has_resources:
             raise InvalidArgumentError(
                 "config.resources", "runs of this server execute on its own machine", "omit this setting"
@@ -298,6 +300,9 @@ class Submission:
             self.version.sha256,
             {**self.version.template["defaults"], **self._defaults, **values},
             sorted((each["path"], each["sha256"]) for each in files),
+            sorted(set(self.settings.get("skip_tags", []))),
+            sorted(set(self.settings["only_tags"])) if "only_tags" in self.settings else None,
+            self.settings.get("allow_errors", False),
         ]
         return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()
 

@@ -16,7 +16,15 @@ export interface NotebookCell {
   source: Text;
   outputs?: NotebookOutput[];
   execution_count?: number | null;
-  metadata?: { runwidgets?: { status?: string; number?: number }; papermill?: { duration?: number | null } };
+  metadata?: {
+    runwidgets?: {
+      status?: string;
+      number?: number;
+      /** Why the run left it out. */
+      leftOut?: string;
+    };
+    papermill?: { duration?: number | null };
+  };
 }
 export interface Notebook {
   cells: NotebookCell[];
@@ -44,9 +52,9 @@ export const raisedIn = ({ ename = '', evalue = '' }: NotebookOutput): string =>
 /** Return the number of a cell as messages count them: among the executed code cells; null for any other cell. */
 export const numberOf = (cell: NotebookCell): number | null => cell.metadata?.runwidgets?.number ?? null;
 
-/** Return the traceback of the cell that failed, with its colours; null where no cell did. */
+/** Return the traceback of the last cell that failed, which ended the run, with its colours; null where no cell did. */
 export function tracebackOf(notebook: Notebook): string | null {
-  const failed = notebook.cells.find((cell) => cell.metadata?.runwidgets?.status === 'error');
+  const failed = notebook.cells.filter((cell) => cell.metadata?.runwidgets?.status === 'error').at(-1);
   const output = failed?.outputs?.find((each) => each.output_type === 'error');
   return output ? traceOf(output) : null;
 }

@@ -44,7 +44,7 @@ export function notebookPreview(notebook: Notebook, markdown: Markdown): HTMLEle
 function cellOf(cell: NotebookCell, markdown: Markdown): HTMLElement {
   if (cell.cell_type === 'markdown') return markdown(joined(cell.source));
   if (cell.cell_type !== 'code') return h('pre', { class: 'rw-out' }, visible(joined(cell.source)));
-  const status = cell.metadata?.runwidgets?.status;
+  const { status, leftOut } = cell.metadata?.runwidgets ?? {};
   const count = cell.execution_count ?? ' ';
   return h(
     'div',
@@ -55,6 +55,9 @@ function cellOf(cell: NotebookCell, markdown: Markdown): HTMLElement {
       h('span', { class: 'rw-count', 'aria-hidden': 'true' }, `[${count}]`),
       h('pre', { class: 'rw-code' }, visible(joined(cell.source))),
     ),
+    leftOut && !cell.outputs?.length
+      ? h('div', { class: 'rw-dim' }, visible(t('leftOutWhy', { why: leftOut }), true))
+      : null,
     ...(cell.outputs ?? []).map((output) => outputOf(output, markdown)),
   );
 }

@@ -17,6 +17,8 @@ export interface CellTime {
   status: string;
   /** Seconds; null for one that has not ended. */
   duration: number | null;
+  /** Why it is left out, if it is. */
+  leftOut?: string | undefined;
 }
 
 const firstLine = (cell: NotebookCell): string => {
@@ -37,6 +39,7 @@ export function cellTimes(notebook: Notebook): CellTime[] {
         line: firstLine(cell),
         status: cell.metadata?.runwidgets?.status ?? 'not run',
         duration: typeof duration === 'number' ? duration : null,
+        leftOut: cell.metadata?.runwidgets?.leftOut,
       },
     ];
   });
@@ -49,6 +52,14 @@ export function seconds(duration: number): string {
   const whole = Math.round(duration);
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
+
+function took({ leftOut, duration }: CellTime): string {
+  if (leftOut) return t('leftOut');
+  return duration === null ? '' : seconds(duration);
+}
+
+const statusOf = ({ leftOut, status }: CellTime): string =>
+  leftOut ? t('leftOutWhy', { why: leftOut }) : t('cellStatus', { status });
 
 const SIGNS: { [status: string]: string } = { ok: '✓', error: '✕', running: '▶', 'not run': '–' };
 
@@ -128,17 +139,12 @@ export class CellsView {
         h('td', { class: 'rw-number' }, String(cell.number ?? '')),
         h(
           'td',
-          { title: t('cellStatus', { status: cell.status }) },
+          { title: visible(statusOf(cell), true) },
           SIGNS[cell.status] ?? '',
           h('span', { class: 'rw-unseen' }, cell.status),
         ),
         h('td', { class: 'rw-source', title: visible(cell.line, true) }, visible(cell.line, true)),
-        h(
-          'td',
-          { class: 'rw-number rw-took' },
-          bar,
-          h('span', {}, cell.duration === null ? '' : seconds(cell.duration)),
-        ),
+        h('td', { class: 'rw-number rw-took' }, bar, h('span', {}, took(cell))),
       );
     });
     const heads = [t('cell'), t('state'), t('firstLine'), t('duration')].map((name) => h('th', { scope: 'col' }, name));

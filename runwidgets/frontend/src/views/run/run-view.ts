@@ -5,7 +5,7 @@ import { LiveRun } from '../../model/runs/live-run';
 import type { MetricSeries } from '../../model/runs/metric-series';
 import { isActive, STATE_SIGNS } from '../../model/states';
 import { ApiError } from '../../model/transport';
-import type { JsonValue, RunHandle } from '../../model/types';
+import type { JsonValue, Progress, RunHandle } from '../../model/types';
 import { append, h, replace } from '../dom';
 import { listEarlier } from '../form/earlier-runs';
 import { filesOf } from '../previews/preview';
@@ -21,12 +21,21 @@ import { seriesPlot } from './series-plot';
 /** Describe the progress of a run in a line. */
 export function stageOf(run: RunHandle): string {
   if (run.state === 'PENDING') return t('waitingForSlot');
-  const { cell, cells, text, source, endedEarly } = run.progress ?? { fraction: 0, text: '' };
-  if (run.state === 'SUCCESS') return endedEarly && cells ? t('endedEarly', { cell: endedEarly, cells }) : '';
+  if (run.state === 'SUCCESS') return remarksOf(run.progress);
+  const { cell, cells, text, source } = run.progress ?? { fraction: 0, text: '' };
   if (!cell || !cells) return run.state === 'RUNNING' ? t('waitingForKernel') : '';
   const place = t('cellOf', { cell, cells });
   const said = text || source;
   return said ? `${place}: ${said}` : place;
+}
+
+/** Describe where a successful run ended early, and how many of its cells raised an error. */
+function remarksOf({ cells, endedEarly, errors }: Partial<Progress> = {}): string {
+  const remarks = [
+    endedEarly && cells ? t('endedEarly', { cell: endedEarly, cells }) : '',
+    errors ? t(errors === 1 ? 'errorAllowed' : 'errorsAllowed', { n: errors }) : '',
+  ];
+  return remarks.filter(Boolean).join(', ');
 }
 
 /** Return the share of a run that is done, 0 to 1; null if it is not known. */

@@ -13,6 +13,7 @@ from runwidgets.client.dataframes import make_ranking_frame
 from runwidgets.client.run import Run
 from runwidgets.client.submit import default_group, make_arguments, open_workflow, start_notebook_run
 from runwidgets.client.sweep import Sweep
+from runwidgets.errors import InvalidArgumentError
 from runwidgets.schema import RunConfig, SweepConfig
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.http.services import open_remote
@@ -49,6 +50,7 @@ def connect(
     token: str | None = None,
     root: str | os.PathLike[str] | None = None,
     cluster: "Cluster | None" = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Api:
     """Connect to the services.
 
@@ -66,6 +68,10 @@ def connect(
     cluster : str or callable, optional
         Open the root in this process, and execute its runs on a Dask cluster: the address of its
         scheduler, the path of a scheduler file, ``module:function``, or a function that returns one of these.
+    environment : mapping of str to str, optional
+        Environment variables of the runs that are started through the result, in addition to those that
+        this process had when it opened the root; recorded in the config of each run. Needs a `root` or a
+        `cluster`.
 
     Returns
     -------
@@ -74,6 +80,8 @@ def connect(
 
     Raises
     ------
+    InvalidArgumentError
+        A variable cannot be set, or the runs execute on a server, which has an environment of its own.
     ServiceUnavailableError
         The named server does not respond, or the root cannot be used.
     UnauthenticatedAccessError
@@ -81,7 +89,11 @@ def connect(
     """
     if root is not None or cluster is not None:
         folder = default_root() if root is None else Path(root)
-        return _embedded(folder.expanduser().resolve(), cluster).api()
+        return _embedded(folder.expanduser().resolve(), cluster).api(environment=environment)
+    if environment is not None:
+        raise InvalidArgumentError(
+            "environment", "a server has its own", "give a root, or each run config={'environment': {...}}"
+        )
     if url is not None:
         return open_remote(_routes(url), token)
     if os.environ.get(URL_VARIABLE):

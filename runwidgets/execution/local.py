@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
     slots : int, optional
         Runs that this machine executes at once; None for the number of its CPUs.
     environment : iterable of str
-        Names of environment variables that runs inherit in addition to the default ones.
+        Names of the only environment variables that runs inherit; see `run_environment`.
     is_keeper : bool, optional
         Whether runs end with this process instead of continuing on their own.
     liveness : Liveness, optional
@@ -93,7 +93,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         self._count = slots or os.cpu_count() or 1
         self._keeper = os.getpid() if is_keeper else None
         self._environment = run_environment(os.environ, environment)
-        self._servers = ForkServers(self._environment)
+        self._servers = ForkServers()
         self._preparations: list[tuple[str, list[str]]] = []
         self._is_abandoned = threading.Event()
         self._begin()
@@ -134,7 +134,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
 
     def _listen(self) -> None:
         while self._preparations:
-            self._servers.prepare(*self._preparations.pop())
+            self._servers.prepare(*self._preparations.pop(), self._environment)
         for run_id, code in self._servers.read():
             if run_id in self._tracked:
                 self._tracked[run_id].code = code
@@ -187,6 +187,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         tracked.starts_at = tracked.code = tracked.runner = None
         tracked.launches += 1
         template = tracked.description["template"]
+        environment = self._environment | tracked.description["config"].get("environment", {})
         folder = self._files.run_folder(tracked.run_id)
         request: ForkRequest = {
             "run": tracked.run_id,
@@ -197,16 +198,18 @@ class LocalBackend(Dispatcher[TrackedRun]):
             request["keeper"] = self._keeper
         try:
             if tracked.must_spawn or not self._servers.fork(
-                request, template["kernelName"], template["imports"], lock
+                request, template["kernelName"], template["imports"], environment, lock
             ):
-                tracked.watch(self._spawn(folder, tracked.run_id, lock))
+                tracked.watch(self._spawn(folder, tracked.run_id, environment, lock))
             reach("launched")
         except OSError as error:
             message = f"the runner could not be started: {error.strerror or describe(error)}"
             tracked.outcome = Outcome.failed(RunReason.RUNNER_NOT_STARTED, message)
             self._finish(tracked)
 
-    def _spawn(self, folder: Path, run_id: str, lock: int) -> "subprocess.Popen[bytes]":
+    def _spawn(
+        self, folder: Path, run_id: str, environment: Mapping[str, str], lock: int
+    ) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "runwidgets.execution.runner", str(folder)]
         command += [str(self._files.copies), str(lock)]
         command += [] if self._keeper is None else [str(self._keeper)]
@@ -215,7 +218,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
             return subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**self._environment, RUN_VARIABLE: run_id},
+                env={**environment, RUN_VARIABLE: run_id},
                 pass_fds=[lock],
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,

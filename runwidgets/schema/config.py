@@ -33,6 +33,8 @@ class RunConfig(TypedDict, total=False):
     results_of: str
     """Id of a sweep whose successful runs are provided in the folder passed to the parameter ``runs``: the
     result files of each as ``<number>/<name>``, with a ``run.json``."""
+    environment: dict[str, str]
+    """Environment variables of the run, in addition to those that it inherits."""
     key: str
     """Idempotency key: a second start with the same key in the same group returns the result of the first."""
 

@@ -12,6 +12,7 @@ from traitlets import Enum, Float, Integer, List, TraitError, TraitType, Unicode
 from traitlets.config import Configurable
 
 from runwidgets.errors import ServiceUnavailableError
+from runwidgets.execution.runner.environment import is_private
 from runwidgets.limits import MAX_DAYS, Limits
 from runwidgets.store.files.layout import folder_of, is_url
 
@@ -110,8 +111,9 @@ class Settings(Configurable):
     environment = List(
         Unicode(),
         help=(
-            "Names of environment variables that runs inherit in addition to the default ones. "
-            'Empty means none. Example: ["AWS_PROFILE"].'
+            "Names of the only environment variables that runs inherit, besides those that a kernel needs, "
+            "such as PATH. Empty means all variables of this server, as its kernels have them. Secrets of "
+            'Jupyter, JupyterHub and this extension are never inherited. Example: ["AWS_PROFILE"].'
         ),
     ).tag(config=True)
     keep_days = Integer(
@@ -199,7 +201,7 @@ class Settings(Configurable):
     def _validate_environment(self, proposal: dict[str, Any]) -> list[str]:
         names = cast("list[str]", proposal["value"])
         for name in names:
-            if not name or "=" in name or name.startswith("RUNWIDGETS_"):
+            if not name or "=" in name or is_private(name):
                 raise TraitError(
                     f"RunWidgetsApp.environment: {name!r} cannot be inherited; give names such as AWS_PROFILE"
                 )

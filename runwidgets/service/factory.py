@@ -1,7 +1,8 @@
 """The factory: the only module that knows the concrete classes, and builds an instance from them."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from runwidgets.service.local.events import InstanceEvents, LocalEventService
 from runwidgets.service.local.groups import LocalGroupService
 from runwidgets.service.local.policy import Access, Policy
 from runwidgets.service.local.runs import LocalRunService
+from runwidgets.service.local.submission.config import check_environment
 from runwidgets.service.local.sweeps import LocalSweepService
 from runwidgets.service.local.templates import Templates
 from runwidgets.service.local.uploads import LocalUploadService
@@ -102,26 +104,35 @@ class Instance:
         self.store = _identify(files, database)
         self._retention = Retention(files, database, keep_days, keep_runs)
 
-    def api(self, user: str | None = None) -> Api:
+    def api(self, user: str | None = None, environment: Mapping[str, str] | None = None) -> Api:
         """Return the services, bound to a user.
 
         Parameters
         ----------
         user : str, optional
             User name; None for an anonymous user, who may do everything with the access policy `open`.
+        environment : mapping of str to str, optional
+            Variables of every run that is started through these services, as in ``config.environment``.
 
         Returns
         -------
         Api
             The services; their `close` does nothing, because the instance outlives its users.
+
+        Raises
+        ------
+        InvalidArgumentError
+            A variable cannot be set.
         """
+        variables = check_environment("environment", dict(environment or {}))
+        components = replace(self._components, environment=variables)
         return Api(
-            workflows=LocalWorkflowService(self._components, user),
-            groups=LocalGroupService(self._components, user),
-            uploads=LocalUploadService(self._components, user),
-            runs=LocalRunService(self._components, self._backend, user),
-            sweeps=LocalSweepService(self._components, self._backend, user),
-            events=LocalEventService(self._components, self.events, user),
+            workflows=LocalWorkflowService(components, user),
+            groups=LocalGroupService(components, user),
+            uploads=LocalUploadService(components, user),
+            runs=LocalRunService(components, self._backend, user),
+            sweeps=LocalSweepService(components, self._backend, user),
+            events=LocalEventService(components, self.events, user),
             store=lambda: self.store,
         )
 
@@ -172,7 +183,7 @@ def open_instance(
     slots : int, optional
         Runs that execute at once; None for the number of CPUs of this machine, or of threads of the cluster.
     environment : iterable of str
-        Names of environment variables that runs inherit in addition to the default ones.
+        Names of the only environment variables that runs inherit, as they are now; see `run_environment`.
     cluster : str or callable, optional
         A Dask cluster on which runs execute: the address of its scheduler, the path of a scheduler file,
         ``module:function``, or a function that returns one of these; None for this machine.

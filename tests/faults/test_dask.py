@@ -84,6 +84,18 @@ def test_a_run_on_a_worker_has_the_same_results_as_a_local_one(
     assert '"papermill":' in notebook and '"packages":' in notebook and '"worker": "tcp://' in notebook
 
 
+def test_a_run_on_a_worker_has_the_variables_of_its_config(
+    private_instance: Instance, tmp_path: Path
+) -> None:
+    """They are added to the environment of the worker."""
+    config = {"environment": {"WORD": "hello"}}
+    cell = "import os\nprint(os.environ['WORD'], 'PATH' in os.environ, 'RUNWIDGETS_TOKEN' in os.environ)"
+
+    handle = finished(private_instance.api(), tmp_path, cell, config=config)
+
+    assert private_instance.api().runs.get_log(handle["id"])["text"] == "hello True False\n"
+
+
 @pytest.mark.parametrize("cell", [SLEEP, CLEAN, HOLD, CHILDREN], ids=["loop", "finally", "gil", "children"])
 def test_a_cancellation_ends_all_processes_on_the_worker(
     private_instance: Instance, tmp_path: Path, cell: str

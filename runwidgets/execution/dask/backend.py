@@ -100,7 +100,7 @@ class DaskBackend(Dispatcher[SubmittedRun]):
     slots : int, optional
         Runs that the cluster executes at once; None for the number of threads of its workers.
     environment : iterable of str
-        Names of environment variables of a worker that runs inherit in addition to the default ones.
+        Names of the only variables of a worker that runs inherit; see `run_environment`.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class RunWorkerLoader(WorkerPlugin):
     limits : dict of str to number
         The fields of its `Limits`.
     environment : sequence of str
-        Names of environment variables that runs inherit in addition to the default ones.
+        Names of the only variables of a worker that runs inherit; see `run_environment`.
     """
 
     idempotent = True

@@ -193,7 +193,7 @@ class RunWorkerPlugin(WorkerPlugin):
     limits : Limits
         The limits of the instance.
     environment : sequence of str
-        Names of environment variables that runs inherit in addition to the default ones.
+        Names of the only variables of a worker that runs inherit; see `run_environment`.
     """
 
     idempotent = True

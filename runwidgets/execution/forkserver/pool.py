@@ -1,10 +1,11 @@
 """The pool of fork servers: started in advance, selected for each run, replaced when they are outdated.
 
-There is a server for each set of modules that templates import. A run uses the server that has exactly the
-imports of its template; while that one starts, a server with a part of them. A server is replaced when
-packages were installed or removed since its start, or when it uses too much memory, and ends when it was idle
-for long. If no server can take a run, the caller spawns it; so are all runs on a system other than Linux,
-whose libraries do not survive a fork.
+There is a server for each environment of runs and each set of modules that templates import: modules read
+the environment when they are imported, so that setting it after a fork would be too late. A run uses the
+server that has its environment and exactly the imports of its template; while that one starts, a server
+with a part of them. A server is replaced when packages were installed or removed since its start, or when
+it uses too much memory, and ends when it was idle for long. If no server can take a run, the caller spawns
+it; so are all runs on a system other than Linux, whose libraries do not survive a fork.
 """
 
 import importlib.util
@@ -66,16 +67,9 @@ class _Server:
 
 
 class ForkServers:
-    """The fork servers of one instance; used from one thread.
+    """The fork servers of one instance; used from one thread."""
 
-    Parameters
-    ----------
-    environment : mapping of str to str
-        The environment of runs, without the variables that differ between runs.
-    """
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = dict(environment)
+    def __init__(self) -> None:
         self._servers: list[_Server] = []
         self._not_preloadable: set[str] = set()
         self._fingerprint: tuple[object, ...] = ()
@@ -84,7 +78,7 @@ class ForkServers:
         self._next_maintenance = 0.0
         self._can_fork = sys.platform == "linux" and HAS_PIDFD
 
-    def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
+    def prepare(self, kernel_name: str, imports: Iterable[str], environment: Mapping[str, str]) -> None:
         """Start the server for a template in advance, if there is none.
 
         Parameters
@@ -93,12 +87,21 @@ class ForkServers:
             The template's kernelspec.
         imports : iterable of str
             Modules that the template imports.
+        environment : mapping of str to str
+            The environment of runs, without the variables that this package sets.
         """
-        key = self._key(kernel_name)
+        key = self._key(kernel_name, environment)
         if key is not None:
             self._find(key, imports, is_needed=False)
 
-    def fork(self, request: "ForkRequest", kernel_name: str, imports: Iterable[str], lock: int) -> bool:
+    def fork(
+        self,
+        request: "ForkRequest",
+        kernel_name: str,
+        imports: Iterable[str],
+        environment: Mapping[str, str],
+        lock: int,
+    ) -> bool:
         """Fork a run.
 
         Parameters
@@ -109,6 +112,8 @@ class ForkServers:
             The template's kernelspec.
         imports : iterable of str
             Modules that the template imports.
+        environment : mapping of str to str
+            The environment of the run, without the variables that this package sets.
         lock : int
             The descriptor that holds the run's lock.
 
@@ -117,7 +122,7 @@ class ForkServers:
         bool
             False if no server can take the run.
         """
-        key = self._key(kernel_name)
+        key = self._key(kernel_name, environment)
         server = None if key is None else self._find(key, imports, is_needed=True)
         if server is None:
             return False
@@ -289,14 +294,14 @@ class ForkServers:
         server.control.close()
         server.process.wait()
 
-    def _key(self, kernel_name: str) -> Key | None:
+    def _key(self, kernel_name: str, environment: Mapping[str, str]) -> Key | None:
         """Return the key of the servers for a kernelspec, or None if its kernel cannot be forked."""
         if not self._can_fork:
             return None
         options = python_options(kernel_name, kernelspecs())
         if options is None:
             return None
-        key = options, tuple(sorted(self._environment.items()))
+        key = options, tuple(sorted(environment.items()))
         has_failed = time.monotonic() - self._failed_at.get(key, -RESTART_DELAY) < RESTART_DELAY
         return None if has_failed else key
 

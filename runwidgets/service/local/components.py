@@ -1,7 +1,7 @@
 """The components that all local services of an instance share."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row
@@ -20,7 +20,7 @@ from runwidgets.store.files.base import FileStore
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """The components of the local services; one object per instance, shared by all users."""
+    """The components of the local services; shared by all users who start runs with the same environment."""
 
     catalog: Catalog
     runs: Runs
@@ -31,6 +31,8 @@ class Components:
     limits: Limits
     has_resources: bool
     """Whether the backend supports ``config.resources``."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every run that is accepted, to which those of ``config.environment`` are added."""
 
     def group(self, user: str | None, group_id: str) -> Row[Any]:
         """Return a group in which a user may act."""

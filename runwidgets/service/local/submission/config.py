@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import cast
 
 from runwidgets.errors import InvalidArgumentError
+from runwidgets.execution.runner.environment import find_problem
 from runwidgets.schema import RunConfig
 
 MAX_RETRIES = 10
@@ -21,6 +22,7 @@ CONFIG_KEYS = (
     "retries",
     "resources",
     "results_of",
+    "environment",
     "key",
 )
 """Settings in the config of a run."""
@@ -35,7 +37,8 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
         ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
         ``isolation`` (``"auto"``, ``"spawn"``), ``transport`` (``"auto"``, ``"zmq"``), ``skip_tags`` and
         ``only_tags`` (lists of tags), ``allow_errors`` (bool), ``retries`` (0 to 10), ``resources`` (a number
-        above 0 by name), ``results_of`` (id of a sweep), ``key`` (1 to 255 characters).
+        above 0 by name), ``results_of`` (id of a sweep), ``environment`` (text by name of a
+        variable), ``key`` (1 to 255 characters).
     subject : str
         Name of the config in error messages.
     other_keys : collection of str, optional
@@ -74,6 +77,8 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
                 raise InvalidArgumentError(setting, "it must be true or false")
         elif name == "resources":
             _check_resources(setting, value)
+        elif name == "environment":
+            check_environment(setting, value)
         elif name in {"key", "results_of"}:
             if not isinstance(value, str) or not 0 < len(value) <= 255:
                 raise InvalidArgumentError(setting, "it must be a string of 1 to 255 characters")
@@ -96,6 +101,26 @@ def _check_tags(setting: str, tags: object) -> None:
         raise InvalidArgumentError(
             setting, f"it must be a list of 1 to {MAX_TAGS} tags of cells", 'such as ["slow"]'
         )
+
+
+def check_environment(setting: str, environment: object) -> dict[str, str]:
+    """Validate variables that are set for a run, and return them.
+
+    Parameters
+    ----------
+    setting : str
+        Name of the setting in error messages.
+    environment : object
+        The variables; see `find_problem`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        They are not a dict of str to str, or one of them cannot be set.
+    """
+    if problem := find_problem(environment):
+        raise InvalidArgumentError(setting, problem, 'such as {"OMP_NUM_THREADS": "1"}')
+    return cast("dict[str, str]", environment)
 
 
 def _is_positive(value: object) -> bool:

@@ -123,6 +123,8 @@ class Submission:
             workflow = components.catalog.get_workflow(self.group.workflow_id)
             version = components.templates.current(workflow)
             self.settings = self.group.config | self.settings
+            if environment := {**components.environment, **self.settings.get("environment", {})}:
+                self.settings["environment"] = environment
         self.version = version
         check_choice(version.template["cellTags"], self.settings)
         if "resources" in self.settings and not components.has_resources:
@@ -303,6 +305,7 @@ class Submission:
             sorted(set(self.settings.get("skip_tags", []))),
             sorted(set(self.settings["only_tags"])) if "only_tags" in self.settings else None,
             self.settings.get("allow_errors", False),
+            self.settings.get("environment", {}),
         ]
         return hashlib.sha256(json.dumps(determinants, sort_keys=True).encode()).hexdigest()
 

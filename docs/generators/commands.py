@@ -14,11 +14,13 @@ def list_commands() -> str:
 
 
 def _section(verb: str, application: Any) -> str:
-    inherited = {"log-level", "config", "debug", "show-config", "show-config-json", "generate-config", "y"}
+    inherited = {"log-level", "debug"}
+    classes = {cls.__name__: cls for cls in (*application.mro(), *application.classes)}
     options = []
     for name, target in application.aliases.items():
         if name not in inherited:
-            trait = getattr(application, target.partition(".")[2])
+            section, _, trait_name = target.partition(".")
+            trait = getattr(classes[section], trait_name)
             options.append(f"| `--{name}=…` | {trait.help.strip()} |")
     for name, (_, text) in application.flags.items():
         if name not in inherited:

@@ -2,44 +2,47 @@
 
 import sys
 
-from traitlets import Bool, Integer
+from traitlets import Bool
 
-from runwidgets.cli.root import RootApp
+from runwidgets.cli.root import RootVerb
 from runwidgets.errors import RunWidgetsError
-from runwidgets.limits import MAX_DAYS
+from runwidgets.server.settings import SECTION
 from runwidgets.service.factory import clean_root
 
 
-class CleanApp(RootApp):
+class CleanApp(RootVerb):
     """Remove old runs and orphans."""
 
     name = "jupyter-runwidgets-clean"
     description = (
-        "Removes runs that are older than the options allow, and orphans under the root. A run is removed "
-        "as soon as one of the two options applies; active runs are kept. A server may use the root."
+        "Removes runs that are older than the settings keep_days and keep_runs allow, and orphans under the "
+        "root. A run is removed as soon as one of the two applies; active runs are kept. A server may use "
+        "the root. Root, database and both settings are those of the server's configuration, unless options "
+        "give others."
     )
     examples = "jupyter runwidgets clean --keep-days=30 --keep-runs=100 --dry-run"
     aliases = {  # noqa: RUF012
-        **RootApp.aliases,
-        "keep-days": "CleanApp.keep_days",
-        "keep-runs": "CleanApp.keep_runs",
+        **RootVerb.aliases,
+        "keep-days": f"{SECTION}.keep_days",
+        "keep-runs": f"{SECTION}.keep_runs",
     }
-    flags = {"dry-run": ({"CleanApp": {"is_dry": True}}, "Only print what would be removed.")}  # noqa: RUF012
+    flags = {  # noqa: RUF012
+        **RootVerb.flags,
+        "dry-run": ({"CleanApp": {"is_dry": True}}, "Only print what would be removed."),
+    }
 
-    keep_days = Integer(
-        0, min=0, max=MAX_DAYS, help="Days for which a run is kept after its end. 0 means forever."
-    ).tag(config=True)
-    keep_runs = Integer(0, min=0, help="Newest runs of each group that are kept. 0 means all.").tag(
-        config=True
-    )
     is_dry = Bool(False, help="Whether to print what would be removed without removing it.").tag(config=True)
 
     def start(self) -> None:
         """Clean the root and print what was removed."""
         verb, runs, others, size = "would remove" if self.is_dry else "removed", 0, 0, 0
-        options = self.db_url or None, self.keep_days, self.keep_runs
+        keep = self.settings.keep_days, self.settings.keep_runs
+        db_url = self.settings.db_url or None
         try:
-            for removal in clean_root(self.location, *options, is_dry=self.is_dry):
+            self.print_root()
+            for removal in clean_root(
+                self.settings.root, db_url, *keep, is_dry=self.is_dry, cache=self.cache
+            ):
                 print(f"{verb} {removal.subject}, {removal.size:,} bytes")
                 runs, others = runs + removal.is_run, others + (not removal.is_run)
                 size += removal.size

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 import httpx
 from jupyter_core.paths import jupyter_data_dir
@@ -18,6 +19,7 @@ from runwidgets.schema import RunConfig, SweepConfig
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.http.services import open_remote
 from runwidgets.spaces.space import SpaceLike, as_space, grid
+from runwidgets.store.files.layout import folder_of, is_url
 
 if TYPE_CHECKING:
     import pandas
@@ -49,6 +51,7 @@ def connect(
     *,
     token: str | None = None,
     root: str | os.PathLike[str] | None = None,
+    db_url: str | None = None,
     cluster: "Cluster | None" = None,
     environment: Mapping[str, str] | None = None,
 ) -> Api:
@@ -60,11 +63,15 @@ def connect(
     Parameters
     ----------
     url : str, optional
-        The URL of a Jupyter server, such as ``http://localhost:8888/``.
+        The URL of a Jupyter server, such as ``http://localhost:8888/``; a request checks it and the token.
     token : str, optional
-        The token of that server.
-    root : path, optional
-        Open this root in this process.
+        The token of that server; None for the one in the URL, if it has one (``?token=…``).
+    root : path or str, optional
+        Open this root in this process: a folder, created if missing, or a URL such as ``s3://bucket/prefix``,
+        as in the setting ``root`` of a server. A relative path starts at the working directory.
+    db_url : str, optional
+        Open the root in this process, with this database, as in the setting ``db_url`` of a server; None for
+        SQLite in the root.
     cluster : str or callable, optional
         Open the root in this process, and execute its runs on a Dask cluster: the address of its
         scheduler, the path of a scheduler file, ``module:function``, or a function that returns one of these.
@@ -81,26 +88,32 @@ def connect(
     Raises
     ------
     InvalidArgumentError
-        A variable cannot be set, or the runs execute on a server, which has an environment of its own.
+        The arguments exclude each other, one is neither a URL nor a path, or a variable cannot be set.
     ServiceUnavailableError
-        The named server does not respond, or the root cannot be used.
-    UnauthenticatedAccessError
-        The token is invalid.
+        The named server does not respond or does not have the extension, or the root or the database cannot
+        be used.
+    UnauthenticatedAccessError, UnauthorizedAccessError
+        The server refuses the token.
     """
-    if root is not None or cluster is not None:
-        folder = default_root() if root is None else Path(root)
-        return _embedded(folder.expanduser().resolve(), cluster).api(environment=environment)
+    is_embedded = root is not None or db_url is not None or cluster is not None
+    if url is not None and is_embedded:
+        raise InvalidArgumentError("url", "a server has its own root, database and cluster", "leave them out")
+    if is_embedded:
+        return _embedded(_location(root), db_url or None, cluster).api(environment=environment)
     if environment is not None:
         raise InvalidArgumentError(
             "environment", "a server has its own", "give a root, or each run config={'environment': {...}}"
         )
     if url is not None:
-        return open_remote(_routes(url), token)
+        if not isinstance(url, str):
+            raise InvalidArgumentError("url", f"{url!r:.80} is not the URL of a server")
+        given = parse_qs(url.partition("?")[2]).get("token", [None])[0]
+        return open_remote(_routes(url), token or given, is_checked=True)
     if os.environ.get(URL_VARIABLE):
         return _default(os.environ[URL_VARIABLE], os.environ.get(TOKEN_VARIABLE))
     for server_url, server_token in _running_servers():
         return _default(server_url, server_token)
-    return _embedded(default_root()).api()
+    return _embedded(_location(None)).api()
 
 
 @lru_cache(maxsize=16)
@@ -109,10 +122,20 @@ def _default(url: str, token: str | None) -> Api:
 
 
 @lru_cache(maxsize=16)
-def _embedded(root: Path, cluster: "Cluster | None" = None) -> "Instance":
+def _embedded(root: str, db_url: str | None = None, cluster: "Cluster | None" = None) -> "Instance":
     from runwidgets.service.factory import open_instance
 
-    return open_instance(root, cluster=cluster)
+    return open_instance(root, db_url=db_url, cluster=cluster)
+
+
+def _location(root: str | os.PathLike[str] | None) -> str:
+    """Return a root as it is given to an instance: a URL as it is, a folder absolute."""
+    if root is None or root == "":
+        return str(default_root())
+    text = os.fspath(root) if isinstance(root, str | os.PathLike) else root
+    if not isinstance(text, str):
+        raise InvalidArgumentError("root", f"{root!r:.80} is neither a path nor a URL")
+    return text if is_url(text) else str(folder_of(text).resolve())
 
 
 def _routes(url: str) -> str:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.services.config import ConfigManager
 from tornado.ioloop import PeriodicCallback
-from traitlets import default
+from traitlets import TraitError, default
+from traitlets.config import Config
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
 from runwidgets.server.event_hub import Hub
@@ -23,7 +25,7 @@ from runwidgets.server.handlers import BASE
 from runwidgets.server.identity import authenticates_people
 from runwidgets.server.jupyter_events import emit_state, register_schema
 from runwidgets.server.route_handlers import make_handlers
-from runwidgets.server.settings import Settings
+from runwidgets.server.settings import SECTION, Settings, unknown_setting
 from runwidgets.service.factory import Instance, open_instance
 
 ACTIVITY_INTERVAL = 30.0
@@ -43,6 +45,8 @@ class RunWidgetsApp(Settings, ExtensionApp):
     load_other_extensions = True
     extension_url = f"/{BASE}"
 
+    config_problem: str | None = None
+    """What is wrong with the configuration; None if it is right."""
     _is_stopped = False
     _stopping: "asyncio.Future[None] | None" = None
 
@@ -66,6 +70,27 @@ class RunWidgetsApp(Settings, ExtensionApp):
     def _server(self) -> Any:
         return self.serverapp
 
+    # -- configuration -----------------------------------------------------------------------------
+
+    def load_config_file(self, suppress_errors: bool = True) -> None:  # type: ignore[override]  # as Jupyter's
+        """Load also the settings in ``jupyter_server_config.d``, which Jupyter reads for its own only."""
+        manager = ConfigManager(read_config_path=self.config_file_paths)
+        stored = manager.get("jupyter_server_config")
+        self.update_config(Config({SECTION: stored.get(SECTION, {})}))
+        super().load_config_file(suppress_errors)
+
+    def _link_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Take over the configuration of the server; with a wrong one, nothing is opened."""
+        try:
+            super()._link_jupyter_server_extension(serverapp)
+        except TraitError as error:
+            self.config_problem = str(error)
+            self._linked = True
+        known = self.trait_names(config=True)
+        for name in self.config.get(SECTION, {}):
+            if name not in known and self.config_problem is None:
+                self.config_problem = unknown_setting(SECTION, name, Settings.class_own_traits(config=True))
+
     # -- life cycle --------------------------------------------------------------------------------
 
     def initialize_handlers(self) -> None:
@@ -75,6 +100,9 @@ class RunWidgetsApp(Settings, ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Open the instance and publish its address to kernels. Called once the server listens."""
         self.publish_address()
+        if self.config_problem is not None:
+            self._report(self.config_problem)
+            return
         register_schema(serverapp.event_logger)
         started = time.monotonic()
         try:
@@ -82,8 +110,7 @@ class RunWidgetsApp(Settings, ExtensionApp):
             hub = Hub(instance.events, functools.partial(emit_state, serverapp.event_logger))
             await self.context.in_thread(hub.start)
         except RunWidgetsError as error:
-            self.context.problem = f"it could not be opened: {error.message}"
-            self.log.critical("runwidgets | %s", self.context.problem)
+            self._report(error.message)
             return
         except Exception:
             self.context.problem = "it could not be opened; the server's log says why"
@@ -108,6 +135,11 @@ class RunWidgetsApp(Settings, ExtensionApp):
         """Set the address of the routes and a token for them in the environment that new kernels inherit."""
         os.environ[URL_VARIABLE] = self._url()
         os.environ[TOKEN_VARIABLE] = self.context.kernel_identity.secret
+
+    def _report(self, message: str) -> None:
+        """Log why the instance is not open, and make each response say it."""
+        self.context.problem = f"it could not be opened: {message}"
+        self.log.critical("runwidgets | %s", self.context.problem)
 
     def _open(self) -> Instance:
         return open_instance(

@@ -9,6 +9,7 @@ from tornado import web
 from runwidgets.errors import UnknownObjectError
 from runwidgets.server.handler_context import Context
 from runwidgets.server.handlers import BASE, RESOURCE, RestHandler
+from runwidgets.server.specification import PATTERN, SpecificationHandler
 from runwidgets.server.uploads import UploadHandler
 from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.route import Route
@@ -54,7 +55,7 @@ def make_handlers(context: Context, stream: type[RestHandler]) -> list[Rule]:
     Returns
     -------
     list of Rule
-        A rule for each pattern, and one for all other paths.
+        A rule for each pattern, one for the specification, and one for all other paths.
     """
     rules: list[Rule] = []
     for pattern, routes in by_pattern():
@@ -70,5 +71,6 @@ def make_handlers(context: Context, stream: type[RestHandler]) -> list[Rule]:
         handler = web.stream_request_body(handler)
         path = to_regex(pattern) or "?"
         rules.append((f"/{BASE}{path}", handler, {"context": context}))
+    rules.append((f"/{BASE}{PATTERN}", SpecificationHandler, {"context": context}))
     rules.append((f"/{BASE}.*", MissingHandler, {"context": context}))
     return rules

@@ -1,8 +1,9 @@
 """The settings of the extension: traits with a help text, which validate their values."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from runwidgets.execution.runner.environment import is_private
 from runwidgets.limits import MAX_DAYS, Limits
 from runwidgets.store.files.layout import folder_of, is_url
 
+SECTION = "RunWidgetsApp"
+"""The section of Jupyter's configuration that holds the settings."""
 RENAMED = {"log": "log_size"}
 """Limits whose trait has another name, because every Jupyter application already has a trait `log`."""
 
@@ -180,10 +183,13 @@ class Settings(Configurable):
             return self._default_root() if name == "root" else ""
         if name == "root" and is_url(folder):
             return folder
-        path = (folder_of(folder) if name == "root" else Path(folder)).expanduser()
+        try:
+            path = folder_of(folder)
+        except ServiceUnavailableError as error:
+            raise TraitError(f"RunWidgetsApp.{name}: {error.problem}; {error.remedy}") from error
         if not path.is_absolute():
             raise TraitError(f"RunWidgetsApp.{name}: {folder!r} is relative; give an absolute folder")
-        if path.exists() and not path.is_dir():
+        if path.is_file():
             raise TraitError(f"RunWidgetsApp.{name}: {folder!r} is a file; give a folder")
         return str(path)
 
@@ -235,3 +241,10 @@ class Settings(Configurable):
                 "set one of dask_scheduler, dask_scheduler_file and dask_cluster",
             )
         return cast("str | Callable[[], object]", clusters[0])
+
+
+def unknown_setting(section: str, name: str, known: Iterable[str]) -> str:
+    """Return the sentence about a setting that does not exist, with the one that was probably meant."""
+    similar = get_close_matches(name, list(known), n=1)
+    remedy = f"did you mean {similar[0]}?" if similar else "jupyter runwidgets --help-all lists the settings"
+    return f"{section}.{name}: there is no such setting; {remedy}"

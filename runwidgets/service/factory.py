@@ -29,7 +29,9 @@ from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.runs import Runs
 from runwidgets.store.database.sweeps import Sweeps
+from runwidgets.store.database.url import EXAMPLE, parse_url
 from runwidgets.store.files.base import FileStore
+from runwidgets.store.files.disk import our_errors
 from runwidgets.store.files.layout import folder_of, is_url
 from runwidgets.store.files.local import LocalFiles
 from runwidgets.store.files.object_store import ObjectStore
@@ -37,6 +39,7 @@ from runwidgets.store.files.remote import RemoteFiles
 from runwidgets.store.liveness import HeartbeatLiveness, LockLiveness
 
 DATABASE_FILE = "runwidgets.db"
+ANOTHER_ROOT = "give a folder or a URL that a server uses as its root"
 DRAIN_TIMEOUT = 8.0
 """Seconds that cancelled runs have to end at shutdown."""
 
@@ -296,22 +299,41 @@ def open_store(
     ServiceUnavailableError
         The root cannot be used: it is not writable, or its database is missing or damaged.
     """
+    files = open_files(root, db_url, cache=cache, is_read_only=is_read_only)
+    path = files.folder / DATABASE_FILE
+    if db_url is None and not is_read_only:
+        with our_errors(DATABASE_FILE):
+            path.touch(mode=0o600)
+    return files, Database(db_url or f"sqlite:///{path}", is_read_only=is_read_only)
+
+
+def open_files(
+    root: Path | str, db_url: str | None, *, cache: Path | None = None, is_read_only: bool = False
+) -> FileStore:
+    """Open the files of a root, with the parameters of `open_store`; the database is not opened.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        The root cannot be used, or the URL of the database is wrong, or needed and missing.
+    """
+    if db_url is not None:
+        parse_url(db_url)  # before anything is created
     if is_url(root):
         if db_url is None:
             problem = f"{root} cannot hold a database that several machines share"
-            raise ServiceUnavailableError("db_url", problem, "give the URL of a PostgreSQL database")
+            raise ServiceUnavailableError("db_url", problem, f"give one such as {EXAMPLE}")
         object_store = ObjectStore(str(root))
-        stored = RemoteFiles(object_store, cache or _cache_of(object_store.url), is_read_only=is_read_only)
-        return stored, Database(db_url, is_read_only=is_read_only)
+        return RemoteFiles(object_store, cache or _cache_of(object_store.url), is_read_only=is_read_only)
     files = LocalFiles(folder_of(root), is_read_only=is_read_only)
-    path = files.folder / DATABASE_FILE
-    if db_url is None and not is_read_only:
-        if not path.exists() and not files.is_empty():
-            raise ServiceUnavailableError(
-                DATABASE_FILE, "the root has runs, but no database", "restore it, or choose another root"
-            )
-        path.touch(mode=0o600)
-    return files, Database(db_url or f"sqlite:///{path}", is_read_only=is_read_only)
+    if db_url is None and not (files.folder / DATABASE_FILE).exists():
+        if is_read_only and files.is_empty():
+            problem = f"{files.folder} is not the root of a server: it has no {DATABASE_FILE} and no runs"
+            raise ServiceUnavailableError("root", problem, ANOTHER_ROOT)
+        if not is_read_only and not files.is_empty():
+            problem = "the root has runs, but no database"
+            raise ServiceUnavailableError(DATABASE_FILE, problem, "restore it, or choose another root")
+    return files
 
 
 def _cache_of(url: str) -> Path:
@@ -326,6 +348,7 @@ def clean_root(
     keep_runs: int = 0,
     *,
     is_dry: bool = False,
+    cache: Path | None = None,
 ) -> Iterator[Removal]:
     """Remove old runs and orphans from an existing root, without an instance; see `retention.clean`.
 
@@ -337,6 +360,8 @@ def clean_root(
         SQLAlchemy URL of the database; None for SQLite in the root, if the root is a folder.
     keep_days, keep_runs, is_dry
         See `retention.clean`.
+    cache : Path, optional
+        See `open_store`.
 
     Yields
     ------
@@ -350,8 +375,9 @@ def clean_root(
     ServiceUnavailableError
         The root or its database is missing, damaged, or written by an older release.
     """
-    open_store(root, db_url, is_read_only=True)[1].close()  # raises if anything would have to be created
-    files, database = open_store(root, db_url, is_read_only=is_dry)
+    _, unchanged = open_store(root, db_url, cache=cache, is_read_only=True)
+    unchanged.close()  # the line before raises if anything would have to be created
+    files, database = open_store(root, db_url, cache=cache, is_read_only=is_dry)
     try:
         yield from clean(files, database, keep_days, keep_runs, is_dry=is_dry)
     finally:

@@ -1,13 +1,23 @@
 import asyncio
+import socket
+import sys
+import threading
 import typing
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import runwidgets as rw
 from runwidgets.errors import (
+    InvalidArgumentError,
     InvalidRunStateError,
+    RunWidgetsError,
+    ServiceUnavailableError,
+    UnauthenticatedAccessError,
     UnknownFileError,
     UnknownRunError,
     UnknownWorkflowError,
@@ -106,3 +116,149 @@ def test_a_kernel_of_the_server_finds_it_by_itself(
     with rw.connect(server.url, token=server.token) as api:
         assert api.workflows.list_workflows()["workflows"] is not None
     assert rw.connect(root=folder / "another-root").url is None
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"root": "s3://bucket/a"}, r"db_url: s3://bucket/a cannot hold a database .*give one such as"),
+        (
+            {"root": "odd://b", "db_url": "sqlite:////{}/x.db"},
+            "root: odd://b cannot be opened .*; give a folder",
+        ),
+        (
+            {"root": "gs://b", "db_url": "sqlite:////{}/x.db"},
+            "root: a driver for gs://b is not installed here",
+        ),
+        ({"root": "s3:/bucket"}, "'s3:/bucket' is neither a folder nor a URL; write a URL with two slashes"),
+        ({"root": Path("s3://bucket")}, "'s3:/bucket' is neither a folder nor a URL"),
+        ({"root": "file://relative/a"}, "'file://relative/a' is not a folder of this machine; write file://"),
+        ({"root": "~nobody-here/a"}, "there is no such home folder"),
+        ({"root": "a\0b"}, "contains a NUL character"),
+        ({"root": b"bytes"}, "b'bytes' is neither a path nor a URL"),
+        ({"root": "file"}, "root: .*/file is not a folder; choose another place"),
+        ({"root": "file/below/it"}, "root: .*/file is not a folder; choose another place"),
+        (
+            {"root": "/proc/a-root"},
+            "root: /proc/a-root cannot be created .*; choose a folder that you can write",
+        ),
+        (
+            {"db_url": "mysql://u:secret@h/d"},
+            "db_url: mysql:// is not supported; give the URL of a PostgreSQL",
+        ),
+        ({"db_url": "odd://u:secret@h/d"}, "db_url: odd:// is not supported"),
+        (
+            {"db_url": "postgresql+psycopg2://u:secret@h/d"},
+            r"db_url: postgresql\+psycopg2:// is not supported",
+        ),
+        ({"db_url": "secret"}, "db_url: it is not an SQLAlchemy URL; give one such as"),
+        ({"db_url": "postgresql://u:secret@h:port/d"}, "db_url: it is not an SQLAlchemy URL"),
+        ({"db_url": "sqlite://"}, "db_url: memory is not an absolute path; write four slashes"),
+        ({"db_url": "sqlite:///runs.db"}, "db_url: runs.db is not an absolute path; write four slashes"),
+        ({"url": "http://localhost:1", "root": "a"}, "url: a server has its own root, database and cluster"),
+    ],
+    ids=str,
+)
+def test_a_root_that_cannot_be_used_is_refused_with_a_sentence(
+    options: dict[str, Any], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names the setting and the remedy, but no password; no folder of that name is made."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    given = {name: each.format(tmp_path) if name == "db_url" else each for name, each in options.items()}
+
+    with pytest.raises(RunWidgetsError, match=sentence) as raised:
+        rw.connect(**given)
+
+    assert "secret" not in str(raised.value)
+    assert {path.name for path in tmp_path.iterdir()} <= {"data", "file"}
+
+
+@pytest.mark.parametrize("scheme", ["file://", "FILE://", "file://localhost"])
+def test_a_root_may_be_a_url_and_have_a_database_elsewhere(tmp_path: Path, scheme: str) -> None:
+    """It works as in the settings of a server."""
+    with rw.connect(root=f"{scheme}{tmp_path}/a%20root", db_url=f"sqlite:///{tmp_path}/rows.db") as api:
+        run = rw.run(write_notebook(tmp_path / "url.ipynb", "1"), api=api).wait(60)
+
+    assert run.state == "SUCCESS"
+    assert (tmp_path / "a root" / "runs" / run.id).is_dir() and (tmp_path / "rows.db").is_file()
+    assert not (tmp_path / "a root" / "runwidgets.db").exists()
+
+
+def test_a_missing_driver_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says what to install."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(
+        ServiceUnavailableError, match=r'psycopg is not installed here; pip install "runwidgets'
+    ):
+        rw.connect(root=tmp_path / "root", db_url="postgresql://user@host/runs")
+
+    assert not (tmp_path / "root").exists()
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Something that is not Jupyter, and a Jupyter server without the extension."""
+
+    def do_GET(self) -> None:
+        """Respond as the name in the path says."""
+        status = 404 if self.path.startswith("/jupyter") else 200
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(b'{"name": "other"}' if self.path.startswith("/json") else b"<html>Hello</html>")
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """Start a server that is not one of ours."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("path", ["", "/json", "/jupyter"])
+def test_an_address_of_something_else_is_named(elsewhere: str, path: str) -> None:
+    """Connecting checks who responds."""
+    with pytest.raises(
+        ServiceUnavailableError, match=f"{elsewhere}.*: this is not a Jupyter server with runwid"
+    ):
+        rw.connect(elsewhere + path)
+
+
+def test_an_address_at_which_nothing_listens_is_named() -> None:
+    """The port was free a moment ago."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+    with pytest.raises(
+        ServiceUnavailableError, match=f"{url}/.*: the server does not respond; check that it"
+    ):
+        rw.connect(url)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "localhost:8888", "", "http://", "/a/path", 3], ids=str)
+def test_what_is_no_address_of_a_server_is_refused(url: Any) -> None:
+    """A root is not taken for a server."""
+    with pytest.raises(InvalidArgumentError, match="is not the URL of a server"):
+        rw.connect(url)
+
+
+@pytest.mark.parametrize(("token", "problem"), [(None, "needs one"), ("wrong", "refuses it")])
+def test_a_refused_token_is_named(server: JupyterServer, token: str | None, problem: str) -> None:
+    """Connecting checks the token, also one that is part of the URL."""
+    with pytest.raises(
+        UnauthenticatedAccessError, match=f"token: the server at {server.url}.* {problem}; give"
+    ):
+        rw.connect(server.url, token=token)
+
+    with rw.connect(f"{server.url}?token={server.token}") as api:
+        assert api.url == server.api_url

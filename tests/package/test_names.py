@@ -22,8 +22,8 @@ SAYS_NOTHING = {
     "values",
 }
 VAGUE_VERBS = ("handle_", "process_", "do_")
-NAMES_OF_OTHERS = {"handle_comm_msg", "process_message"}
-"""Methods of other libraries that are overridden: nbclient's."""
+NAMES_OF_OTHERS = {"_handle_unrecognized_alias", "handle_comm_msg", "process_message"}
+"""Methods of other libraries that are overridden: those of nbclient and traitlets."""
 NOUNS = {"handle", "_handle"}
 """The JSON of a run, which is a noun of the glossary."""
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "node_modules" not in path.parts)

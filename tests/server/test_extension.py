@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 from jupyter_events import EventLogger
+from jupyter_server.serverapp import ServerApp
 from traitlets import Float, Integer, TraitError
+from traitlets.config import Config
 
 from runwidgets.limits import Limits
 from runwidgets.server.extension import RunWidgetsApp
@@ -97,6 +99,20 @@ class TestLife:
 
         assert extensions == {"runwidgets.server": True}
 
+    def test_settings_may_be_in_the_folder_of_configuration(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Jupyter itself reads only the names of extensions from ``jupyter_server_config.d``."""
+        monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+        (tmp_path / "jupyter_server_config.d").mkdir()
+        stored = {"RunWidgetsApp": {"root": str(tmp_path / "root"), "slots": 7}}
+        (tmp_path / "jupyter_server_config.d" / "mine.json").write_text(json.dumps(stored))
+        server, app = ServerApp(config=Config({"RunWidgetsApp": {"slots": 3}})), RunWidgetsApp()
+
+        app._link_jupyter_server_extension(server)
+
+        assert (app.root, app.slots, app.config_problem) == (str(tmp_path / "root"), 3, None)
+
     def test_a_server_with_a_live_run_stops_in_time_and_the_run_continues(
         self, tmp_path: Path, folder: Path
     ) -> None:
@@ -118,27 +134,43 @@ class TestLife:
             assert ended(api, handle["id"])["state"] == "SUCCESS"
         second.stop()
 
-    def test_an_instance_that_cannot_be_opened_is_reported(self, tmp_path: Path, folder: Path) -> None:
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [
+            ({"root": "{}/root"}, "the root has runs, but no database"),
+            ({"root": "relative"}, "RunWidgetsApp.root: 'relative' is relative; give an absolute folder"),
+            ({"root": "{}/file/below"}, "/file is not a folder; choose another place"),
+            ({"root": "s3:/bucket"}, "'s3:/bucket' is neither a folder nor a URL"),
+            ({"db_url": "mysql://u:secret@h/d"}, "db_url: mysql:// is not supported; give the URL of"),
+            ({"rot": "{}/other"}, "RunWidgetsApp.rot: there is no such setting; did you mean root?"),
+        ],
+        ids=str,
+    )
+    def test_an_instance_that_cannot_be_opened_is_reported(
+        self, tmp_path: Path, options: dict[str, str], sentence: str
+    ) -> None:
         """The server runs, every route responds with 503 and Retry-After, and the log states the reason."""
-        root = tmp_path / "root"
-        (root / "runs" / "lost").mkdir(parents=True)
+        (tmp_path / "root" / "runs" / "lost").mkdir(parents=True)
+        (tmp_path / "file").touch()
         command = [sys.executable, "-m", "jupyter", "server", "--no-browser", "--allow-root"]
-        command += ["--ServerApp.port=0", "--IdentityProvider.token=t", f"--RunWidgetsApp.root={root}"]
-        environment = {
-            **os.environ,
-            "JUPYTER_RUNTIME_DIR": str(tmp_path),
-            "JUPYTER_CONFIG_DIR": str(tmp_path),
-        }
+        command += ["--ServerApp.port=0", "--IdentityProvider.token=t"]
+        command += [f"--RunWidgetsApp.{name}={text.format(tmp_path)}" for name, text in options.items()]
+        names = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
+        environment = {**os.environ, **dict.fromkeys(names, str(tmp_path))}
         log = tmp_path / "log"
-        with log.open("wb") as stream, subprocess.Popen(command, env=environment, stderr=stream) as process:
+        with (
+            log.open("wb") as stream,
+            subprocess.Popen(command, env=environment, stderr=stream, cwd=tmp_path) as process,
+        ):
             wait_until(lambda: "could not be opened" in log.read_text())
             about = json.loads(next(tmp_path.glob("jpserver-*.json")).read_text())
             answer = httpx.get(f"{about['url']}runwidgets/api/workflows", headers={"api_key": "t"})
             process.terminate()
 
         assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
-        assert "the root has runs, but no database" in answer.json()["message"]
-        assert process.returncode == 0
+        assert sentence in answer.json()["message"] and sentence in log.read_text()
+        assert "secret" not in answer.text and "Traceback" not in log.read_text()
+        assert process.returncode == 0 and not list(tmp_path.rglob("runwidgets.db"))
 
     def test_a_run_counts_as_activity_of_the_server(
         self, server: JupyterServer, remote: Api, folder: Path

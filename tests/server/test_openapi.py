@@ -12,6 +12,7 @@ from runwidgets import errors
 from runwidgets.errors import RunWidgetsError
 from runwidgets.service.routes.route import Route
 from runwidgets.service.routes.routes import ROUTES
+from tests.conftest import JupyterServer
 
 ERRORS = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, RunWidgetsError)]
 BY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.id)
@@ -47,6 +48,22 @@ def resolved(node: Json) -> Json:
 def test_the_specification_is_valid() -> None:
     """Tools can parse it."""
     validate(specification())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mime_type"), [("yaml", "application/yaml"), ("json", "application/json")]
+)
+def test_the_server_provides_it(server: JupyterServer, suffix: str, mime_type: str) -> None:
+    """It is served below the base URL, with the authentication of the other routes."""
+    url = f"{server.api_url}openapi.{suffix}"
+    headers = {"Authorization": f"token {server.token}"}
+
+    answer = httpx.get(url, headers=headers)
+
+    assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (200, mime_type)
+    assert yaml.safe_load(answer.text) == specification()
+    assert httpx.get(url).status_code == 401
+    assert httpx.post(url, headers=headers).headers["Allow"] == "GET"
 
 
 def test_it_has_the_routes_of_the_table_and_no_others() -> None:

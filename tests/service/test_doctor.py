@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runwidgets.cli.doctor import PAGE
+from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.processes import RUN_VARIABLE
 from runwidgets.service.factory import open_instance
 from runwidgets.service.integrity.doctor import Violation, check, examine
-from runwidgets.service.integrity.invariants import INVARIANTS
+from runwidgets.service.integrity.invariants import INVARIANTS, REMEDIES
 from runwidgets.store.locks import hold_lock
 from tests.builders import SLEEP, arguments, ended, finished, group_of, running, wait_until, workflow
 from tests.service.damage import DAMAGE, YEARS_AGO, EndedRoot
@@ -151,10 +151,21 @@ def test_a_foreign_database_is_a_violation(root: EndedRoot, damage: str, sentenc
     assert contents(root.path) == before
 
 
-def test_a_missing_root_is_a_violation_and_is_not_created(root: EndedRoot, tmp_path: Path) -> None:
-    """The root or the database is missing, or the database is not one."""
-    nowhere = tmp_path / "nowhere"
-    assert [violation.invariant for violation in check(nowhere)] == [1] and not nowhere.exists()
+@pytest.mark.parametrize("name", ["nowhere", "file", "file/below", "empty"])
+def test_what_is_no_root_is_no_violation_and_is_not_changed(tmp_path: Path, name: str) -> None:
+    """A wrong root is refused by name, instead of being called damaged."""
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    before = contents(tmp_path)
+
+    with pytest.raises(ServiceUnavailableError, match=f"root: .*{name}.*; give a folder"):
+        check(tmp_path / name)
+
+    assert contents(tmp_path) == before
+
+
+def test_a_missing_database_is_a_violation_and_is_not_created(root: EndedRoot) -> None:
+    """The database is missing, or is not one."""
     database = root.path / "runwidgets.db"
     database.write_bytes(b"this is no database" * 1000)
     assert check_once(root) == [Violation(1, "database", "the database is damaged")]
@@ -190,6 +201,12 @@ def test_the_command_prints_the_violations(root: EndedRoot) -> None:
     wrong = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (well.returncode, wrong.returncode) == (0, 1), well.stderr + wrong.stderr
-    assert re.fullmatch(r"no problem found: 5 runs, \d+ files checked\n", well.stdout)
-    assert wrong.stdout == f"run {root.error}: its log.txt is missing (invariant 8)\n"
-    assert f"invariant 8: {INVARIANTS[8]}\n" in wrong.stderr and PAGE in wrong.stderr
+    head = f"root: {root.path}\n"
+    assert re.fullmatch(rf"{head}no problem found: 5 runs, \d+ files checked\n", well.stdout)
+    assert wrong.stdout == f"{head}run {root.error}: its log.txt is missing (invariant 8)\n"
+    assert wrong.stderr == f"invariant 8: {INVARIANTS[8]} {REMEDIES[8]}\n"
+
+
+def test_every_invariant_that_is_checked_has_a_remedy() -> None:
+    """Number 16 is checked by the tests only."""
+    assert INVARIANTS.keys() - REMEDIES.keys() == {16}

@@ -208,9 +208,10 @@ def test_the_command_prints_what_it_removed(
     nowhere = [COMMAND, "clean", f"--root={tmp_path / 'nowhere'}"]
     refused = subprocess.run(nowhere, capture_output=True, text=True, check=False)
 
-    assert done.splitlines()[0].startswith(f"removed run {filled[1][0]}, 1")
-    assert dry.replace("would remove", "removed") == done and len(done.splitlines()) == 3
-    assert again == "removed 0 runs and 0 orphans, 0 bytes\n"
+    head = f"root: {root.path}\n"
+    assert done.startswith(f"{head}removed run {filled[1][0]}, 1")
+    assert dry.replace("would remove", "removed") == done and len(done.splitlines()) == 4
+    assert again == f"{head}removed 0 runs and 0 orphans, 0 bytes\n"
     assert refused.returncode == 1 and "there is no folder" in refused.stderr
     assert not (tmp_path / "nowhere").exists()
 

@@ -5,12 +5,18 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, Protocol, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from weakref import WeakSet
 
 import httpx
 
-from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError, from_json
+from runwidgets.errors import (
+    InvalidArgumentError,
+    ServiceUnavailableError,
+    UnauthenticatedAccessError,
+    UnauthorizedAccessError,
+    from_json,
+)
 from runwidgets.schema import UploadHandle
 from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.route import NOT_GIVEN, P, R, Route, RouteArgument
@@ -43,9 +49,9 @@ class HttpClient:
 
     def __init__(self, url: str, token: str | None) -> None:
         self.url = url if url.endswith("/") else f"{url}/"
-        host = urlsplit(self.url).hostname or ""
+        base_url, host = _parse(self.url)
         self.client = httpx.Client(
-            base_url=self.url,
+            base_url=base_url,
             headers={"Authorization": f"token {token}"} if token else {},
             timeout=TIMEOUT,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
@@ -95,6 +101,30 @@ class HttpClient:
             )
             raise_error(response)
             return cast(R, response.json() if response.content else None)
+
+    def check(self) -> None:
+        """Ask the server who it is.
+
+        Raises
+        ------
+        ServiceUnavailableError
+            Nothing responds at the address, or not a server with the extension, or it is not ready.
+        UnauthenticatedAccessError, UnauthorizedAccessError
+            The server refuses the token, or needs one.
+        """
+        with self.our_errors():
+            response = self.client.get("")
+        refusal = {401: UnauthenticatedAccessError, 403: UnauthorizedAccessError}.get(response.status_code)
+        if refusal is not None:
+            problem = "refuses it" if "Authorization" in self.client.headers else "needs one"
+            remedy = "give the one that `jupyter server list` shows"
+            raise refusal("token", f"the server at {self.url} {problem}", remedy)
+        if response.status_code == ServiceUnavailableError.status:
+            raise_error(response)
+        if not response.is_success or not _is_descriptor(response):
+            raise ServiceUnavailableError(
+                self.url, "this is not a Jupyter server with runwidgets", "check the address, and the server"
+            )
 
     def query(self, route: Route, arguments: Mapping[str, object]) -> dict[str, str]:
         """Return the query of a route for some arguments; None values are omitted."""
@@ -188,6 +218,27 @@ def raise_error(response: httpx.Response) -> None:
         body = {}
     error = from_json(body, response.status_code)
     raise error
+
+
+def _parse(url: str) -> tuple[httpx.URL, str]:
+    """Return the URL of a server, and its host."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError, TypeError):
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        remedy = "give one such as http://localhost:8888/"
+        raise InvalidArgumentError("url", f"{url!r:.200} is not the URL of a server", remedy)
+    return parsed, parsed.host
+
+
+def _is_descriptor(response: httpx.Response) -> bool:
+    """Return whether a response is the descriptor of the service."""
+    try:
+        body = response.json()
+    except (ValueError, UnicodeDecodeError):
+        return False
+    return isinstance(body, dict) and body.get("name") == "runwidgets"
 
 
 class _PlainReader:

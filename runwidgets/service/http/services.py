@@ -294,8 +294,8 @@ class RemoteUploadService(UploadService):
         self._client.call(catalog.DELETE_FILE, group_id=group_id, file_id=file_id)
 
 
-def open_remote(url: str, token: str | None) -> Api:
-    """Connect to the routes of a server, without sending a request yet.
+def open_remote(url: str, token: str | None, *, is_checked: bool = False) -> Api:
+    """Connect to the routes of a server.
 
     Parameters
     ----------
@@ -303,13 +303,26 @@ def open_remote(url: str, token: str | None) -> Api:
         Base URL of the routes, such as ``http://127.0.0.1:8888/runwidgets/api/``.
     token : str or None
         A token that the server accepts.
+    is_checked : bool, optional
+        Whether a first request checks the address and the token; otherwise none is sent yet.
 
     Returns
     -------
     Api
         The services; their `close` closes the connections.
+
+    Raises
+    ------
+    RunWidgetsError
+        As in `HttpClient.check`.
     """
     client = HttpClient(url, token)
+    if is_checked:
+        try:
+            client.check()
+        except BaseException:
+            client.close()
+            raise
     return Api(
         workflows=RemoteWorkflowService(client),
         groups=RemoteGroupService(client),

@@ -17,7 +17,7 @@ import psutil
 
 from runwidgets.errors import RunWidgetsError
 from runwidgets.execution.processes import RUN_VARIABLE
-from runwidgets.service.factory import open_store
+from runwidgets.service.factory import open_files, open_store
 from runwidgets.service.integrity.invariants import PROCESS_GRACE, RULES
 from runwidgets.service.integrity.run_state import ObservedRun, age
 from runwidgets.store.database.catalog import Catalog
@@ -80,7 +80,13 @@ def check(
     return examine(root, db_url, recheck_delay=recheck_delay).violations
 
 
-def examine(root: Path | str, db_url: str | None = None, *, recheck_delay: float = RECHECK_DELAY) -> Report:
+def examine(
+    root: Path | str,
+    db_url: str | None = None,
+    *,
+    cache: Path | None = None,
+    recheck_delay: float = RECHECK_DELAY,
+) -> Report:
     """Check every invariant that can be observed from outside.
 
     Parameters
@@ -89,6 +95,8 @@ def examine(root: Path | str, db_url: str | None = None, *, recheck_delay: float
         The root, a folder or a URL; it and its database are only read.
     db_url : str, optional
         SQLAlchemy URL of the database; None for SQLite in the root, if the root is a folder.
+    cache : Path, optional
+        See `open_store`.
     recheck_delay : float, optional
         Seconds after which anything that looked wrong is checked again.
 
@@ -96,9 +104,15 @@ def examine(root: Path | str, db_url: str | None = None, *, recheck_delay: float
     -------
     Report
         The violations, and how much was checked; damaged data never raises.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        There is nothing to check: the root does not exist or is not one, or one of the URLs cannot be used.
     """
+    open_files(root, db_url, cache=cache, is_read_only=True)
     try:
-        files, database = open_store(root, db_url, is_read_only=True)
+        files, database = open_store(root, db_url, cache=cache, is_read_only=True)
         try:
             return _examine(files, database, recheck_delay)
         finally:

@@ -57,6 +57,21 @@ INVARIANTS: dict[int, str] = {
 }
 """The invariants by number. Number 16 is about HTTP responses, and is checked by the tests only."""
 
+RESTORE = (
+    "The root was changed from outside runwidgets: restore the file from a backup, or delete the run and "
+    "start it again."
+)
+REPORT = "This is a fault of runwidgets: please report it, with the lines above."
+REMEDIES = {
+    **dict.fromkeys((1, 7, 8, 9, 15), RESTORE),
+    **dict.fromkeys((2, 3, 4, 5, 10, 13, 14), REPORT),
+    6: "Kill the processes: their run has ended.",
+    11: "What belongs to no row is removed by `jupyter runwidgets clean`; for what is missing, restore the "
+    "root from a backup, or delete the run.",
+    12: "Kill the processes; to remove rows that remain, delete the workflow or the group of the run.",
+}
+"""What to do about a violation, by the number of the invariant."""
+
 Problems = Iterator[str]
 
 

@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from runwidgets.errors import SchemaTooNewError, ServiceUnavailableError, StorageFullError
 from runwidgets.store.database.pg_notify import CHANNEL, Listener
+from runwidgets.store.database.url import parse_url
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a writer waits for the transaction of another process."""
@@ -65,8 +66,8 @@ class Database:
     SchemaTooNewError
         The database was written by a newer release.
     ServiceUnavailableError
-        The database cannot be opened or is damaged; or it is opened for reading only, and is missing or was
-        written by an older release.
+        The URL cannot be used (see `parse_url`); the database cannot be opened or is damaged; or it is
+        opened for reading only, and is missing or was written by an older release.
 
     Attributes
     ----------
@@ -75,7 +76,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, is_read_only: bool = False) -> None:
-        self._url = sqlalchemy.make_url(url)
+        self._url = parse_url(url)
         self.address = self._url.render_as_string()
         self._engine = sqlalchemy.create_engine(self._url, pool_size=8, max_overflow=24, pool_pre_ping=True)
         self.is_sqlite = self._engine.dialect.name == "sqlite"

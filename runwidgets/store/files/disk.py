@@ -223,3 +223,39 @@ def our_errors(subject: str) -> Iterator[None]:
         if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
             raise ServiceUnavailableError(subject, "the folder is not writable") from error
         raise
+
+
+def make_writable(subject: str, *folders: Path) -> None:
+    """Create folders if they are missing, and check that they are writable.
+
+    Parameters
+    ----------
+    subject : str
+        The setting that names the folders.
+    *folders : Path
+        The folders; their parents are created, too.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        One of them cannot be created or written, or a file is in its place or above it.
+    StorageFullError
+        The disk is full.
+    """
+    for folder in folders:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            obstacles = [path for path in (folder, *folder.parents) if os.path.lexists(path)]
+            raise ServiceUnavailableError(
+                subject, f"{obstacles[0]} is not a folder", "choose another place"
+            ) from error
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                raise StorageFullError(subject, "the disk is full") from error
+            problem = f"{folder} cannot be created ({error.strerror})"
+            raise ServiceUnavailableError(subject, problem, "choose a folder that you can write") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ServiceUnavailableError(
+                subject, f"{folder} is not writable", "choose a folder that you can write"
+            )

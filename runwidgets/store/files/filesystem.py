@@ -19,7 +19,7 @@ import fsspec
 from fsspec.asyn import sync
 from fsspec.core import url_to_fs
 
-from runwidgets.errors import RunWidgetsError, ServiceUnavailableError, StorageFullError
+from runwidgets.errors import RunWidgetsError, ServiceUnavailableError, StorageFullError, describe
 from runwidgets.store.files.disk_reserve import DISK_FULL
 
 MAX_CALLS = 64
@@ -148,7 +148,9 @@ class FileSystem:
             problem = f"{self._url} does not respond ({type(error).__name__})"
             if isinstance(error, PermissionError):
                 problem = f"{self._url} denies access"
-            raise ServiceUnavailableError(name_of(key) or "root", problem) from error
+            name = name_of(key)
+            subject = "root" if not name or name.startswith(".") else name
+            raise ServiceUnavailableError(subject, problem) from error
 
     def _open(self) -> tuple[Any, str]:
         """Return the file system of this process, and the path of the root in it."""
@@ -156,8 +158,13 @@ class FileSystem:
             if self._opened is None or self._opened[0] != os.getpid():  # file systems do not survive a fork
                 try:
                     system, root_path = url_to_fs(self._url, **_options(self._url))
-                except (ImportError, ValueError) as error:
-                    raise ServiceUnavailableError("root", f"{self._url} cannot be opened: {error}") from error
+                except ImportError as error:
+                    problem = f"a driver for {self._url} is not installed here"
+                    raise ServiceUnavailableError("root", problem, str(error)) from error
+                except Exception as error:
+                    problem = f"{self._url} cannot be opened ({describe(error)})"
+                    remedy = "give a folder, or a URL that fsspec knows, such as s3://bucket/prefix"
+                    raise ServiceUnavailableError("root", problem, remedy) from error
                 self._opened = os.getpid(), system, root_path.rstrip("/")
             return self._opened[1:]
 

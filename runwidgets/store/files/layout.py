@@ -4,9 +4,11 @@ A *key* is a path relative to the root, with slashes: it identifies a file below
 a URL.
 """
 
+import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from runwidgets.errors import ServiceUnavailableError
 from runwidgets.schema import RunDescription
 
 RUN_FILE = "run.json"
@@ -26,6 +28,10 @@ SHARED = "shared"
 """Folder with copies of large inputs that runs share; see `runwidgets.execution.runner.shared_copies`."""
 USERS = "users"
 """Lock of the runs that use a shared copy."""
+URL_BEGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z0-9+.-]+)*://")
+"""The beginning of a URL; fsspec chains protocols with two colons."""
+CUT_URL_BEGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(/|$)")
+"""The beginning of a URL that lost a slash, as ``Path("s3://bucket")`` does."""
 MEMBERS = "members"
 """File in the folder in which run directories are created: their ids, one per line."""
 
@@ -57,10 +63,43 @@ def notebook_of(description: RunDescription) -> str:
 
 def is_url(root: str | Path) -> bool:
     """Return whether a root is an object store; ``file://…`` is a local folder."""
-    return isinstance(root, str) and "://" in root and urlsplit(root).scheme != "file"
+    scheme = URL_BEGIN.match(str(root))
+    return scheme is not None and scheme[0].lower() != "file://"
 
 
 def folder_of(root: str | Path) -> Path:
-    """Return the folder for a root."""
-    is_file_url = isinstance(root, str) and root.startswith("file://")
-    return Path(unquote(urlsplit(str(root)).path) if is_file_url else root)
+    """Return the folder for a root that is no object store; ``~`` is a home folder.
+
+    Parameters
+    ----------
+    root : str or Path
+        A path, or a URL such as ``file:///data/runwidgets``.
+
+    Returns
+    -------
+    Path
+        The folder, which need not exist.
+
+    Raises
+    ------
+    ServiceUnavailableError
+        It is neither a path of this machine nor a URL.
+    """
+    text = str(root)
+    scheme = URL_BEGIN.match(text)
+    if scheme is not None:
+        host, slash, path = text[scheme.end() :].partition("/")
+        if host not in ("", "localhost") or not slash:
+            remedy = "write file:// and an absolute path, such as file:///data/runwidgets"
+            raise ServiceUnavailableError("root", f"{text!r} is not a folder of this machine", remedy)
+        text = unquote(slash + path)
+    elif CUT_URL_BEGIN.match(text):
+        raise ServiceUnavailableError(
+            "root", f"{text!r} is neither a folder nor a URL", "write a URL with two slashes, as a str"
+        )
+    if "\0" in text:
+        raise ServiceUnavailableError("root", f"{text!r} contains a NUL character", "give a folder or a URL")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ServiceUnavailableError("root", f"{text!r}: there is no such home folder") from error

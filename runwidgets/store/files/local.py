@@ -26,6 +26,7 @@ from runwidgets.store.files.archives import open_archive
 from runwidgets.store.files.base import FolderStore
 from runwidgets.store.files.disk import (
     hash_file,
+    make_writable,
     our_errors,
     remove_path,
     sync,
@@ -91,13 +92,14 @@ class LocalFiles(FolderStore):
         self.runs = self.folder / "runs"
         self.copies = self.folder / "copies"
         self.instances = self.folder / "instances"
-        if is_read_only:
-            if not self.folder.is_dir():
-                raise ServiceUnavailableError("root", f"there is no folder {self.folder}")
-            return
-        with our_errors("root"):
-            for folder in (self.folder, self.runs, self.folder / "uploads", self.copies, self.instances):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not is_read_only:
+            make_writable(
+                "root", self.folder, self.runs, self.folder / "uploads", self.copies, self.instances
+            )
+        elif not self.folder.is_dir():
+            is_file = self.folder.exists()
+            problem = f"{self.folder} is not a folder" if is_file else f"there is no folder {self.folder}"
+            raise ServiceUnavailableError("root", problem, "give a folder that a server uses as its root")
 
     @property
     def address(self) -> str:
@@ -111,7 +113,7 @@ class LocalFiles(FolderStore):
 
     def is_empty(self) -> bool:
         """Return whether no run was ever stored here."""
-        return not any(self.runs.iterdir())
+        return not self.runs.is_dir() or not any(self.runs.iterdir())
 
     def clock(self) -> float:
         """Return the present time of the root's file system, in seconds; another machine may serve it."""

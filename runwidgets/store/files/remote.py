@@ -20,7 +20,7 @@ from runwidgets.errors import RunWidgetsError, UnknownFileError, UnknownRunError
 from runwidgets.failpoints import reach
 from runwidgets.store.files.archives import open_archive
 from runwidgets.store.files.base import FileStore
-from runwidgets.store.files.disk import hash_file, our_errors
+from runwidgets.store.files.disk import hash_file, make_writable, our_errors
 from runwidgets.store.files.layout import (
     LOG,
     OUTPUT,
@@ -68,8 +68,7 @@ class RemoteFiles(FileStore):
 
     def __init__(self, object_store: ObjectStore, cache: Path, *, is_read_only: bool = False) -> None:
         self.folder = cache.expanduser().resolve()
-        with our_errors("cache"):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_writable("cache", self.folder)
         self.object_store = object_store
         if is_read_only:
             object_store.size("runs")

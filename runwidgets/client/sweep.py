@@ -192,8 +192,13 @@ class Sweep:
         self._handle = self.api.sweeps.pause_sweep(self.id, paused=False)
         return self
 
-    def rerun_failed(self) -> "Sweep":
-        """Start each run that failed or was cancelled again, with the current template.
+    def rerun_failed(self, *, latest: bool = False) -> "Sweep":
+        """Start each run that failed or was cancelled again, as it was.
+
+        Parameters
+        ----------
+        latest : bool, optional
+            Whether to take today's notebook instead of the version of the earlier runs.
 
         Returns
         -------
@@ -205,7 +210,7 @@ class Sweep:
         InvalidRunStateError
             No run failed or was cancelled.
         """
-        self._handle = self.api.sweeps.rerun_failed(self.id)
+        self._handle = self.api.sweeps.rerun_failed(self.id, latest=latest)
         return self
 
     def delete(self) -> None:

@@ -251,3 +251,26 @@ def test_a_run_that_read_results_of_a_sweep_is_repeated_with_the_same_ones_or_re
         api.runs.rerun(first)
     latest = ended(api, api.runs.rerun(first, True)["id"])["id"]
     assert api.runs.get_log(latest)["text"] == "1\n"
+
+
+def test_points_that_read_results_of_a_sweep_are_repeated_with_the_same_ones_or_refused(
+    own: Instance, home: Path
+) -> None:
+    """As a single run is; ``latest`` takes what there is."""
+    api = own.api()
+    study = api.sweeps.start_sweep(
+        group_of(workflow(api, home, DOUBLE, parameters="x = 1")), [arguments(x=1), arguments(x=2)]
+    )
+    wait_until(lambda: api.sweeps.get_sweep(study["id"])["isDone"])
+    group = group_of(workflow(api, home, "raise ValueError(runs)", parameters="runs = 'runs'"))
+    sweep = api.sweeps.start_sweep(group, [[]], {"results_of": study["id"]})["id"]
+
+    for latest in (False, True):
+        wait_until(lambda: api.sweeps.get_sweep(sweep)["isDone"])
+        api.sweeps.rerun_failed(sweep, latest=latest)
+    wait_until(lambda: api.sweeps.get_sweep(sweep)["isDone"] and not own._backend._tracked)
+    api.runs.delete_run(api.sweeps.get_points(study["id"])["rows"][0][1])
+
+    with pytest.raises(InvalidArgumentError, match=r"config\.results_of: the results of the sweep are not"):
+        api.sweeps.rerun_failed(sweep)
+    api.sweeps.rerun_failed(sweep, latest=True)

@@ -425,7 +425,7 @@ class TestStop:
         assert states(api, going["id"]) == ["ERROR", "SUCCESS"]
 
     def test_failed_points_are_rerun_in_the_same_sweep(self, api: Api, folder: Path) -> None:
-        """The point gets a new run of the current notebook; successful runs are kept."""
+        """The point gets a new run, here of today's notebook; successful runs are kept."""
         path = write_notebook(folder / f"{uuid.uuid4().hex}.ipynb", FAIL, parameters="x = 1")
         made = api.workflows.create_workflow(str(path))
         sweep = api.sweeps.start_sweep(group_of(made), grid(1, 2))
@@ -433,7 +433,7 @@ class TestStop:
         before = points(api, sweep["id"])
         write_notebook(path, "assert x", parameters="x = 1")
 
-        handle = api.sweeps.rerun_failed(sweep["id"])
+        handle = api.sweeps.rerun_failed(sweep["id"], latest=True)
 
         assert handle["total"] == 2 and not handle["isDone"]
         assert done(api, sweep["id"])["counts"]["SUCCESS"] == 2
@@ -442,6 +442,26 @@ class TestStop:
         assert api.runs.get_run(before[1]["id"])["state"] == "ERROR"
         with pytest.raises(InvalidRunStateError, match="no run of it failed"):
             api.sweeps.rerun_failed(sweep["id"])
+
+    def test_failed_points_are_rerun_as_they_were(self, api: Api, folder: Path) -> None:
+        """Each with the version of its own run and its config, whatever has changed since."""
+        path = write_notebook(folder / f"{uuid.uuid4().hex}.ipynb", FAIL, parameters="x = 1")
+        made = api.workflows.create_workflow(str(path))
+        sweep = api.sweeps.start_sweep(group_of(made), grid(2), {"cell_timeout": 50})["id"]
+        done(api, sweep)
+        write_notebook(path, "raise ValueError(x)", parameters="x = 1")
+        api.sweeps.add_points(sweep, grid(3))
+        done(api, sweep)
+        before = [api.runs.get_run(each["id"]) for each in points(api, sweep)]
+        write_notebook(path, "x", parameters="x = 'other'")
+
+        api.sweeps.rerun_failed(sweep)
+
+        done(api, sweep)
+        after = [api.runs.get_run(each["id"]) for each in points(api, sweep)]
+        for key in ("state", "version", "arguments", "config", "messages"):
+            assert [each[key] for each in after] == [each[key] for each in before]
+        assert after[0]["id"] != before[0]["id"] and after[0]["version"] != after[1]["version"]
 
     def test_chosen_points_are_rerun(self, api: Api, group: str) -> None:
         """The others keep their runs. A point whose run did not fail is refused."""

@@ -269,10 +269,14 @@ class SweepService(ABC):
         """
 
     @abstractmethod
-    def rerun_failed(self, sweep_id: str, numbers: list[int] | None = None) -> SweepHandle:
-        """Give each point whose run ended in ERROR or CANCELED a new run, with the current template.
+    def rerun_failed(
+        self, sweep_id: str, numbers: list[int] | None = None, latest: bool = False
+    ) -> SweepHandle:
+        """Give each point whose run ended in ERROR or CANCELED a new run, which repeats it as it was.
 
-        Either all such points get one, or none. The earlier runs stay in the group.
+        The new run has the version of the template, the values, the uploads and the config of the earlier
+        one, as with `RunService.rerun`. Either all such points get one, or none. The earlier runs stay in the
+        group.
 
         Parameters
         ----------
@@ -280,6 +284,8 @@ class SweepService(ABC):
             The sweep; its active runs continue.
         numbers : list of int, optional
             Numbers of the points, at least one; None for all whose run failed or was cancelled.
+        latest : bool, optional
+            Whether to take today's notebook, with the arguments and the config of the earlier runs.
 
         Returns
         -------
@@ -298,8 +304,8 @@ class SweepService(ABC):
         InvalidArgumentError
             The numbers are not a list of whole numbers.
         ConstraintViolationError
-            The template has changed and no longer accepts the arguments, or an argument was secret and not
-            stored.
+            An argument was secret and not stored; the results of the sweep that the runs read are not what
+            they were; or today's template does not accept the arguments.
         QueueFullError
             More runs would wait than the limit allows.
         StorageFullError

@@ -164,9 +164,11 @@ class RemoteSweepService(SweepService):
         """Hold back the waiting runs of a sweep, or release them; see `SweepService`."""
         return self._client.call(sweeps.PAUSE_SWEEP, sweep_id=sweep_id, paused=paused)
 
-    def rerun_failed(self, sweep_id: str, numbers: list[int] | None = None) -> SweepHandle:
+    def rerun_failed(
+        self, sweep_id: str, numbers: list[int] | None = None, latest: bool = False
+    ) -> SweepHandle:
         """Give each point that failed a new run; see `SweepService`."""
-        return self._client.call(sweeps.RERUN_FAILED, sweep_id=sweep_id, numbers=numbers)
+        return self._client.call(sweeps.RERUN_FAILED, sweep_id=sweep_id, numbers=numbers, latest=latest)
 
     def delete_sweep(self, sweep_id: str) -> SweepHandle:
         """Remove a sweep with the runs that it started; see `SweepService`."""

@@ -1,6 +1,5 @@
 """The run service in this process."""
 
-import json
 from typing import IO, Any, cast
 
 from sqlalchemy import Row
@@ -15,7 +14,6 @@ from runwidgets.schema import (
     PartialFileHandle,
     ResultFileHandle,
     RunConfig,
-    RunDescription,
     RunHandle,
     RunList,
     RunReason,
@@ -26,11 +24,11 @@ from runwidgets.service.contracts.runs import RunService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
 from runwidgets.service.local.submission.submission import PreparedRun, Submission, refuse_lost_secrets
+from runwidgets.service.local.submission.sweep_results import refuse_other_results
 from runwidgets.service.local.validation import check_flag, check_text, check_whole_number
 from runwidgets.service.retention import delete_row
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import RunRow
-from runwidgets.store.files.layout import RUN_FILE
 from runwidgets.store.identifiers import check_id
 
 LOG_PIECE = 256 * 1024
@@ -130,23 +128,8 @@ class LocalRunService(RunService):
         submission.settings.pop("key", None)  # one of the group would name the earlier run
         run = submission.prepare(row.arguments)
         if "results_of" in settings and not is_latest:
-            self._refuse_other_results(row, run)
+            refuse_other_results(self._components, row.id, run.directory.description["files"])
         return self._accept(submission, run)
-
-    def _refuse_other_results(self, row: RunRow, again: PreparedRun) -> None:
-        """Refuse to repeat a run that read results of a sweep which are not what they were."""
-        with self._components.files.view_run(row.id, RUN_FILE) as folder:
-            earlier: RunDescription = json.loads((folder / RUN_FILE).read_bytes())
-        before, after = (
-            [(each["path"], each["sha256"]) for each in description["files"]]
-            for description in (earlier, again.directory.description)
-        )
-        if before != after:
-            raise InvalidArgumentError(
-                "config.results_of",
-                "the results of the sweep are not what they were",
-                "rerun it with latest=True",
-            )
 
     def _accept(self, submission: Submission, run: PreparedRun) -> RunHandle:
         """Accept a prepared run, or return the one that has its key."""

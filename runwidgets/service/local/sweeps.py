@@ -1,7 +1,9 @@
 """The sweep service in this process."""
 
+import json
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, cast
 
 from sqlalchemy import Row
@@ -27,17 +29,13 @@ from runwidgets.schema import (
 from runwidgets.service.contracts.sweeps import SweepService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
-from runwidgets.service.local.submission.config import check_config
+from runwidgets.service.local.submission.config import split_config
 from runwidgets.service.local.submission.submission import PreparedRun, Submission, refuse_lost_secrets
-from runwidgets.service.local.validation import check_flag, check_name, check_search, check_text
+from runwidgets.service.local.submission.sweep_results import refuse_other_results
+from runwidgets.service.local.validation import check_flag, check_name, check_text
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.columns import NewSweep, Point, RunRow
 from runwidgets.store.database.sweeps import SweepRow
-
-SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "search", "key")
-"""Settings of a sweep that do not belong to its runs."""
-MAX_PRIORITY = 100
-"""Greatest absolute value of a priority."""
 
 
 class LocalSweepService(SweepService):
@@ -181,27 +179,51 @@ class LocalSweepService(SweepService):
             self._backend.submit(waiting.id)
         return self._handle(row, group)
 
-    def rerun_failed(self, sweep_id: str, numbers: list[int] | None = None) -> SweepHandle:
+    def rerun_failed(
+        self, sweep_id: str, numbers: list[int] | None = None, latest: bool = False
+    ) -> SweepHandle:
         """Give each point that failed a new run; see `SweepService`."""
         components = self._components
+        is_latest = check_flag("latest", latest)
         row, group = self._sweep(sweep_id)
         failed = _select_failed(components.sweeps.get_failed(sweep_id), numbers, f"sweep {sweep_id}")
         components.runs.check_queue_limit(len(failed), components.limits.queue)
         versions = {each.version_id: components.catalog.get_version(each.version_id) for each in failed}
         for each in failed:
             refuse_lost_secrets(each, versions[each.version_id], group)
-        sweep_config, run_config = split_config(row.config)
-        submission = self._submission(sweep_id, group.id, sweep_config, run_config, repeats=True)
-        prepared = self._prepare_all(
-            submission, [each.arguments for each in failed], [each.number for each in failed]
-        )
-        replaced = [(each.number, each.id, run.row["id"]) for each, run in zip(failed, prepared, strict=True)]
-        with submission.create_directories(prepared):
-            components.sweeps.replace(
-                sweep_id, replaced, [run.row for run in prepared], components.limits.queue
-            )
+        alike: dict[tuple[str, str], list[Row[Any]]] = {}
+        for each in failed:
+            alike.setdefault((each.version_id, json.dumps(each.config, sort_keys=True)), []).append(each)
+        sweep_config, _ = split_config(row.config)
+        replaced, prepared = [], []
+        with ExitStack() as stack:
+            for earlier in alike.values():
+                version = None if is_latest else versions[earlier[0].version_id]
+                submission = self._submission(
+                    sweep_id, group.id, sweep_config, earlier[0].config, version=version, repeats=True
+                )
+                again = self._prepare_again(submission, earlier, is_latest)
+                stack.enter_context(submission.create_directories(again))
+                prepared += again
+                replaced += [
+                    (each.number, each.id, run.row["id"]) for each, run in zip(earlier, again, strict=True)
+                ]
+            new = [run.row for run in prepared]
+            components.sweeps.replace(sweep_id, replaced, new, components.limits.queue)
         self._submit(prepared)
         return self._handle(row, group)
+
+    def _prepare_again(
+        self, submission: Submission, earlier: Sequence[Row[Any]], is_latest: bool
+    ) -> list[PreparedRun]:
+        """Prepare the repetition of runs that have one version and one config."""
+        prepared = self._prepare_all(
+            submission, [each.arguments for each in earlier], [each.number for each in earlier]
+        )
+        if "results_of" in submission.settings and not is_latest:
+            for row, run in zip(earlier, prepared, strict=True):
+                refuse_other_results(self._components, row.id, run.directory.description["files"])
+        return prepared
 
     def delete_sweep(self, sweep_id: str) -> SweepHandle:
         """Remove a sweep with the runs that it started; see `SweepService`."""
@@ -233,6 +255,7 @@ class LocalSweepService(SweepService):
         sweep_config: SweepConfig,
         run_config: RunConfig,
         *,
+        version: Row[Any] | None = None,
         repeats: bool = False,
     ) -> Submission:
         submission = Submission(
@@ -240,6 +263,7 @@ class LocalSweepService(SweepService):
             self._user,
             group_id,
             run_config,
+            version=version,
             repeats=repeats,
             stops=sweep_id if sweep_config.get("on_error") == SweepOnError.STOP.value else None,
             sweep_id=sweep_id,
@@ -354,38 +378,3 @@ def sweep_handle(row: SweepRow, group: Row[Any], counts: StateCounts) -> SweepHa
     if row.created_by is not None:
         handle["createdBy"] = row.created_by
     return handle
-
-
-def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
-    """Split a config into the settings of the sweep and those of its runs, and validate them.
-
-    Parameters
-    ----------
-    config : dict or None
-        See `SweepService.start_sweep`.
-
-    Raises
-    ------
-    InvalidArgumentError
-        A setting is unknown or invalid.
-    """
-    if not isinstance(config, dict):
-        return {}, check_config(config, "config")
-    sweep_config = {name: value for name, value in config.items() if name in SWEEP_KEYS}
-    run_settings = {name: value for name, value in config.items() if name not in SWEEP_KEYS}
-    run_config = check_config(run_settings, "config", SWEEP_KEYS[:-1])
-    if "key" in sweep_config:
-        check_config({"key": sweep_config["key"]}, "config")
-    if sweep_config.get("on_error", SweepOnError.CONTINUE) not in [each.value for each in SweepOnError]:
-        raise InvalidArgumentError("config.on_error", "it must be 'continue' or 'stop'")
-    if "search" in sweep_config:
-        check_search(sweep_config["search"])
-    if not isinstance(sweep_config.get("reuse", False), bool):
-        raise InvalidArgumentError("config.reuse", "it must be true or false")
-    for name, minimum, maximum in (("parallel", 1, 10_000), ("priority", -MAX_PRIORITY, MAX_PRIORITY)):
-        value = sweep_config.get(name, minimum)
-        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-            raise InvalidArgumentError(
-                f"config.{name}", f"it must be a whole number from {minimum} to {maximum:,}"
-            )
-    return cast(SweepConfig, sweep_config), run_config

@@ -96,6 +96,6 @@ RERUN_FAILED = Route(
     lambda api: api.sweeps.rerun_failed,
     action="execute",
     path=(SWEEP,),
-    body=(RouteArgument("numbers", "numbers", "any"),),
+    body=(RouteArgument("numbers", "numbers", "any"), RouteArgument("latest", "latest", "flag")),
     status=201,
 )

@@ -355,6 +355,7 @@ export const MESSAGES = {
   cancelAll: 'Cancel all {n}',
   askCancelAll: 'Cancel {running} running and {waiting} waiting?',
   rerunFailed: 'Run {n} failed or cancelled again',
+  rerunFailedHint: 'As they were: with the same notebook, values, files and settings.',
   deleteSweep: 'Delete sweep',
   askDeleteSweep: 'Delete {n} runs and their files?',
   ofMetric: 'Metric',

@@ -1,4 +1,4 @@
-"""The config of a run: which settings there are, and what each of them may be."""
+"""The config of a run and of a sweep: which settings there are, and what each of them may be."""
 
 import math
 from collections.abc import Collection
@@ -6,7 +6,8 @@ from typing import cast
 
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.execution.runner.environment import find_problem
-from runwidgets.schema import RunConfig
+from runwidgets.schema import RunConfig, SweepConfig, SweepOnError
+from runwidgets.service.local.validation import check_search
 
 MAX_RETRIES = 10
 MAX_TAGS = 100
@@ -26,6 +27,12 @@ CONFIG_KEYS = (
     "key",
 )
 """Settings in the config of a run."""
+
+
+SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "search", "key")
+"""Settings of a sweep that do not belong to its runs."""
+MAX_PRIORITY = 100
+"""Greatest absolute value of a priority."""
 
 
 def check_config(config: object, subject: str, other_keys: Collection[str] = ()) -> RunConfig:
@@ -86,6 +93,41 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
             known = ", ".join([*other_keys, *CONFIG_KEYS])
             raise InvalidArgumentError(setting, "there is no such setting", f"there are {known}")
     return cast(RunConfig, dict(config))
+
+
+def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
+    """Split a config into the settings of the sweep and those of its runs, and validate them.
+
+    Parameters
+    ----------
+    config : dict or None
+        See `SweepService.start_sweep`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A setting is unknown or invalid.
+    """
+    if not isinstance(config, dict):
+        return {}, check_config(config, "config")
+    sweep_config = {name: value for name, value in config.items() if name in SWEEP_KEYS}
+    run_settings = {name: value for name, value in config.items() if name not in SWEEP_KEYS}
+    run_config = check_config(run_settings, "config", SWEEP_KEYS[:-1])
+    if "key" in sweep_config:
+        check_config({"key": sweep_config["key"]}, "config")
+    if sweep_config.get("on_error", SweepOnError.CONTINUE) not in [each.value for each in SweepOnError]:
+        raise InvalidArgumentError("config.on_error", "it must be 'continue' or 'stop'")
+    if "search" in sweep_config:
+        check_search(sweep_config["search"])
+    if not isinstance(sweep_config.get("reuse", False), bool):
+        raise InvalidArgumentError("config.reuse", "it must be true or false")
+    for name, minimum, maximum in (("parallel", 1, 10_000), ("priority", -MAX_PRIORITY, MAX_PRIORITY)):
+        value = sweep_config.get(name, minimum)
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise InvalidArgumentError(
+                f"config.{name}", f"it must be a whole number from {minimum} to {maximum:,}"
+            )
+    return cast(SweepConfig, sweep_config), run_config
 
 
 def _check_resources(setting: str, resources: object) -> None:

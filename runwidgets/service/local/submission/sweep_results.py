@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 
 from runwidgets.errors import InvalidArgumentError
-from runwidgets.schema import PlacedUpload
+from runwidgets.schema import PlacedUpload, RunDescription
 from runwidgets.service.local.components import Components
 from runwidgets.states import RunState
-from runwidgets.store.files.layout import copy_key, result_key
+from runwidgets.store.files import layout
 
 RUN_FILE = "run.json"
 """The file in each sub-folder that describes its run."""
@@ -79,11 +79,41 @@ def collect_results(components: Components, user: str | None, sweep_id: str, fol
                 }
             ).encode()
             digest = components.files.keep(description)
-            add(f"{place}/{RUN_FILE}", digest, len(description), copy_key(digest))
+            add(f"{place}/{RUN_FILE}", digest, len(description), layout.copy_key(digest))
             for each in components.runs.get_files(row.id):
                 if each.name != RUN_FILE and not each.display.get("isNotebook"):
-                    source = result_key(row.id, each.name)
+                    source = layout.result_key(row.id, each.name)
                     add(f"{place}/{each.name}", each.sha256, each.size, source)
     if not files:
         raise InvalidArgumentError("config.results_of", "no run of the sweep has succeeded")
     return SweepResults(files, sources, folder)
+
+
+def refuse_other_results(components: Components, run_id: str, files: list[PlacedUpload]) -> None:
+    """Refuse to repeat a run that read results of a sweep which are not what they were.
+
+    Parameters
+    ----------
+    components : Components
+        The instance.
+    run_id : str
+        The earlier run.
+    files : list of dict
+        The files that its repetition would read.
+
+    Raises
+    ------
+    InvalidArgumentError
+        They differ.
+    """
+    with components.files.view_run(run_id, layout.RUN_FILE) as folder:
+        earlier: RunDescription = json.loads((folder / layout.RUN_FILE).read_bytes())
+    before, after = (
+        [(each["path"], each["sha256"]) for each in given] for given in (earlier["files"], files)
+    )
+    if before != after:
+        raise InvalidArgumentError(
+            "config.results_of",
+            "the results of the sweep are not what they were",
+            "rerun it with latest=True",
+        )

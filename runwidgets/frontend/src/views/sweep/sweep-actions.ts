@@ -68,7 +68,12 @@ export function sweepActions({ transport, attempt, changed, deleted }: SweepActi
       pauser.textContent = t(isPaused ? 'resumeSweep' : 'pauseSweep');
       pauser.title = t(isPaused ? 'resumeTells' : 'pauseTells', { n: waiting });
       const hasFocus = element.ownerDocument.activeElement === pauser;
-      const rerun = (): void => void post('rerun');
+      const rerun = (word: 'rerunFailed' | 'asToday', hint: string, body: JsonValue): HTMLElement =>
+        h(
+          'button',
+          { type: 'button', class: 'rw-button', title: hint, onclick: () => void post('rerun', body) },
+          t(word, { n: failed }),
+        );
       replace(
         element,
         waiting > 0 && pauser,
@@ -81,8 +86,8 @@ export function sweepActions({ transport, attempt, changed, deleted }: SweepActi
           asking(t('cancelAll', { n: waiting + running }), t('askCancelAll', { running, waiting }), () =>
             transport.send('PUT', `sweeps/${id}`, {}),
           ),
-        failed > 0 &&
-          h('button', { type: 'button', class: 'rw-button', onclick: rerun }, t('rerunFailed', { n: failed })),
+        failed > 0 && rerun('rerunFailed', t('rerunFailedHint'), {}),
+        failed > 0 && rerun('asToday', t('rerunFailed', { n: failed }), { latest: true }),
         waiting + running === 0 &&
           total > 0 &&
           asking(

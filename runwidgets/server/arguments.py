@@ -94,7 +94,7 @@ def read_query(route: Route, query: Mapping[str, list[bytes]]) -> Arguments:
                 )
             arguments[each.name] = FLAGS[text.lower()]
         elif each.kind == "names":
-            arguments[each.name] = [name.strip() for name in text.split(",") if name.strip()]
+            arguments[each.name] = split_names(text)
         else:
             arguments[each.name] = _storable(each, text)
     return arguments
@@ -115,6 +115,18 @@ def read_text(query: Mapping[str, list[bytes]], wire_name: str) -> str:
         return values[0].decode()
     except UnicodeDecodeError:
         raise InvalidArgumentError(wire_name, "it is not UTF-8") from None
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names in a query: a JSON list of texts, or names separated by commas."""
+    if text.startswith("["):
+        try:
+            names = json.loads(text)
+        except (ValueError, RecursionError):
+            names = None  # a name that begins with a bracket
+        if is_list_of_texts(names):
+            return names
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def read_whole(wire_name: str, text: str) -> int:

@@ -396,6 +396,7 @@ class TestResults:
         assert api.runs.get_log(run_id, whole["next"])["text"] == ""
         assert api.runs.get_log(run_id, 3)["text"].startswith("ße")
         assert api.runs.get_log(run_id, -1)["text"] == "\n"
+        assert api.runs.get_log(run_id, None) == whole
 
     def test_a_secret_reaches_the_kernel_and_nowhere_else(self, api: Api, folder: Path) -> None:
         """No row, notebook, log or event contains it."""

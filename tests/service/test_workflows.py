@@ -244,6 +244,17 @@ def test_any_recorded_metric_ranks_runs_without_a_schema(api: Api, folder: Path)
         api.workflows.get_leaderboard(made["id"], ["los:asc"])
 
 
+@pytest.mark.parametrize("name", ["a, b", " a ", '["a"]', "[a", "None", 'a"\\', "é,☃"])
+def test_a_metric_with_any_name_ranks_runs(api: Api, folder: Path, name: str) -> None:
+    """Commas, blanks and brackets belong to the name, also if its declared direction is used."""
+    schema = {"results": {"schema": [{"name": name, "direction": "maximize"}]}}
+    cell = f"import runwidgets\nrunwidgets.record({name!r}, x)"
+    workflow_id, started = ranked(api, folder, cell, xs=(0.2, 0.1), runwidgets=schema)
+
+    assert ids_of(api, workflow_id, [name]) == [started[0.2], started[0.1]]
+    assert ids_of(api, workflow_id, [f"{name}:asc", name]) == [started[0.1], started[0.2]]
+
+
 def test_a_leaderboard_is_a_data_frame(api: Api, folder: Path) -> None:
     """It has the columns of runs, their values and their metrics, which are floats where they are numbers."""
     cell = (

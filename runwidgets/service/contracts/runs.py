@@ -326,15 +326,15 @@ class RunService(ABC):
         """
 
     @abstractmethod
-    def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
+    def get_log(self, run_id: str, offset: int | None = None) -> LogPiece:
         """Return a part of what the notebook printed, in whole characters.
 
         Parameters
         ----------
         run_id : str
             The run, in any state.
-        offset : int
-            Byte of the log at which to begin; a negative number counts from the end.
+        offset : int, optional
+            Byte of the log at which to begin; a negative number counts from the end, None is the beginning.
 
         Returns
         -------

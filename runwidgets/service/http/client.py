@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, Protocol, cast
 from urllib.parse import quote
@@ -25,6 +26,8 @@ from runwidgets.templates.texts import is_list_of_texts, text_problem
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Seconds; the start of a run may wait for the database's busy timeout and a slow disk."""
+PLAIN_NAME = re.compile(r"(?!None$)[^\s\[,](?:[^,]*[^\s,])?")
+"""A name that can stand between commas in a query; with any other one, the query is a JSON list."""
 RECEIVE_CHUNK = 256 * 1024
 """Bytes of a file that are read at once."""
 
@@ -266,7 +269,7 @@ def _checked(argument: RouteArgument, value: object) -> object:
 def _query_text(argument: RouteArgument, value: object) -> str:
     """Return a value as it stands in a query."""
     if argument.kind == "names" and is_list_of_texts(value):
-        return ",".join(value)
+        return ",".join(value) if all(map(PLAIN_NAME.fullmatch, value)) else json.dumps(value)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if text in NOT_GIVEN:
         raise InvalidArgumentError(argument.wire_name, f"{text!r} is not a value")

@@ -97,7 +97,7 @@ class RemoteRunService(RunService):
         """Open an archive of all result files of a SUCCESS run; see `RunService`."""
         return self._client.open(runs.GET_RESULT_ARCHIVE, run_id=run_id)
 
-    def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
+    def get_log(self, run_id: str, offset: int | None = None) -> LogPiece:
         """Return a part of what the notebook printed; see `RunService`."""
         return self._client.call(runs.GET_LOG, run_id=run_id, offset=offset)
 

@@ -176,10 +176,10 @@ class LocalRunService(RunService):
         names = [(each.name, _stored_name(each)) for each in self._components.runs.get_files(run_id)]
         return self._components.files.open_archive(run_id, names)
 
-    def get_log(self, run_id: str, offset: int = 0) -> LogPiece:
+    def get_log(self, run_id: str, offset: int | None = None) -> LogPiece:
         """Return a part of what the notebook printed; see `RunService`."""
         self._run(run_id)
-        begin = check_whole_number("offset", offset, -(2**62), 2**62)
+        begin = 0 if offset is None else check_whole_number("offset", offset, -(2**62), 2**62)
         content, begin, size = self._components.files.read_log(run_id, begin, LOG_PIECE)
         return _log_piece(content, begin, size)
 

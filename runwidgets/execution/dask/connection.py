@@ -23,7 +23,8 @@ from runwidgets.execution.backend import Cluster
 from runwidgets.execution.dask import scheduler_plugin, worker_loader
 from runwidgets.execution.dask.messages import ClusterMessage
 from runwidgets.execution.dask.scheduler_plugin import RunSchedulerPlugin
-from runwidgets.execution.dask.worker_loader import RunWorkerLoader, make_task
+from runwidgets.execution.dask.task import make_task
+from runwidgets.execution.dask.worker_loader import RunWorkerLoader
 
 CONNECT_TIMEOUT = 3.0
 """Seconds within which a scheduler must accept a connection."""

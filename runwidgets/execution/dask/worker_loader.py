@@ -2,16 +2,15 @@
 
 A worker may have another version of this package than the server, or none, and would misunderstand its
 messages. Therefore the versions are compared before anything of the package is imported there. The plugin
-and its task are sent by value, not by name: this module may import only Dask and the standard library.
+is sent by value, not by name: this module may import only Dask and the standard library.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
 
@@ -95,16 +94,3 @@ class RunWorkerLoader(WorkerPlugin):
                 plugin.setup(self._worker)
                 self._plugin = plugin
             return self._plugin
-
-
-def make_task(name: str) -> Callable[..., None]:
-    """Return the task of the cluster that executes a run: `RunWorkerLoader.execute` of an instance.
-
-    Because it is defined here, it is sent by value: an importable function would be sent by name.
-    """
-
-    def execute(release: str | None, run_id: str, key: str, attempts: int) -> None:
-        loader: Any = get_worker().plugins[name]
-        loader.execute(release, run_id, key, attempts)
-
-    return execute

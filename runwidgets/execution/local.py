@@ -8,7 +8,6 @@ runners end with the worker, because the instance then considers its runs lost.
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,19 +23,18 @@ from runwidgets.errors import InvalidRunStateError, UnknownRunError, describe
 from runwidgets.execution.dispatcher import Dispatcher
 from runwidgets.execution.forkserver.messages import ForkRequest
 from runwidgets.execution.forkserver.pool import ForkServers
-from runwidgets.execution.kernels.zmq import find_socket_folder
-from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal, signal_name
+from runwidgets.execution.lost_runner import clean_up, lost_outcome
+from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome
 from runwidgets.execution.run_queue import RunQueue
 from runwidgets.execution.runner.environment import run_environment
-from runwidgets.execution.runner.snapshots import correct_notebook
 from runwidgets.execution.tracked_run import TrackedRun, store_all
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
 from runwidgets.schema import RunReason
 from runwidgets.states import RunState
 from runwidgets.store.files.base import FolderStore
-from runwidgets.store.files.layout import JOURNAL, LOCK, OUTPUT, RUNNER_LOG
+from runwidgets.store.files.layout import JOURNAL, LOCK, RUNNER_LOG
 from runwidgets.store.liveness import Liveness, LockLiveness
 from runwidgets.store.locks import hold_lock, is_locked
 
@@ -279,10 +277,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         if tracked.outcome is None and tracked.code is None and self._servers.has(tracked.run_id):
             return  # how it ended will be reported in a moment
         if tracked.outcome is None:
-            kill_run(tracked.run_id)  # the runner did not end them, nor remove its sockets
-            shutil.rmtree(find_socket_folder(tracked.run_id), ignore_errors=True)
-            with suppress(OSError, ValueError):  # a full disk or a missing directory does not allow it
-                correct_notebook(self._files.run_folder(tracked.run_id) / OUTPUT)
+            clean_up(tracked.run_id, self._files.run_folder(tracked.run_id))
             if tracked.launches > tracked.attempts and not self._must_end(tracked):
                 tracked.starts_at = 0.0  # it never began
                 if self._servers.may_fork_again(tracked.run_id):
@@ -290,7 +285,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
                 else:
                     tracked.cannot_fork = True
                 return
-            tracked.outcome = Outcome.failed(RunReason.RUNNER_DIED, _exit_message(tracked.code))
+            tracked.outcome = lost_outcome(tracked.code)
         if self._must_retry(tracked) and not tracked.has_ended:
             tracked.retry()
             tracked.store_progress(self._runs, is_last=True)
@@ -313,9 +308,3 @@ class LocalBackend(Dispatcher[TrackedRun]):
             self._files.delete_run(tracked.run_id)  # it was deleted while its processes were ending
         del self._tracked[tracked.run_id]
         self._wake()
-
-
-def _exit_message(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"the runner was lost: killed by {signal_name(-code)}"
-    return "the runner was lost"

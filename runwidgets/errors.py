@@ -12,6 +12,7 @@
         UnknownFileError               404
         UnknownSweepError              404
         UnknownParameterError          400
+        UnknownKernelError             400
       ConstraintViolationError         400
         InvalidArgumentError           400
         MissingArgumentError           400
@@ -127,6 +128,12 @@ class UnknownSweepError(UnknownObjectError):
 
 class UnknownParameterError(UnknownObjectError):
     """An argument names a parameter that the template does not declare."""
+
+    status = 400
+
+
+class UnknownKernelError(UnknownObjectError):
+    """The kernelspec of a run is not installed where the run would execute, or is damaged."""
 
     status = 400
 

@@ -52,6 +52,30 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def check_kernel(self, kernel_name: str, language: str) -> str | None:
+        """Check that runs can use a kernelspec, if that is known before they execute.
+
+        Called by the instance when a run is started, and when the handle of a workflow is read.
+
+        Parameters
+        ----------
+        kernel_name : str
+            The kernelspec; empty if the notebook does not name one.
+        language : str
+            Language of the notebook, whose kernelspecs an error proposes.
+
+        Returns
+        -------
+        str or None
+            Language of the kernelspec; None if it is not known where the run will execute.
+
+        Raises
+        ------
+        UnknownKernelError
+            It is not named, not installed, or damaged.
+        """
+
+    @abstractmethod
     def cancel(self, run_id: str) -> None:
         """Stop the processes of a run, if it has any.
 

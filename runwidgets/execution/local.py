@@ -23,6 +23,7 @@ from runwidgets.errors import InvalidRunStateError, UnknownRunError, describe
 from runwidgets.execution.dispatcher import Dispatcher
 from runwidgets.execution.forkserver.messages import ForkRequest
 from runwidgets.execution.forkserver.pool import ForkServers
+from runwidgets.execution.kernels.kernelspecs import check_kernelspec, select_kernel
 from runwidgets.execution.lost_runner import clean_up, lost_outcome
 from runwidgets.execution.processes import RUN_VARIABLE, kill_run, send_signal
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome
@@ -100,6 +101,10 @@ class LocalBackend(Dispatcher[TrackedRun]):
         """Start a fork server for a template."""
         self._preparations.append((kernel_name, list(imports)))
         self._wake()
+
+    def check_kernel(self, kernel_name: str, language: str) -> str | None:
+        """Return the language of a kernelspec of this machine."""
+        return check_kernelspec(kernel_name, language).language
 
     def adopt(self, run_ids: Iterable[str]) -> None:
         """Track runs of a dead instance, except those that another instance has taken over."""
@@ -186,6 +191,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
         tracked.launches += 1
         template = tracked.description["template"]
         environment = self._environment | tracked.description["config"].get("environment", {})
+        kernel_name = select_kernel(template, tracked.description["config"])
         folder = self._files.run_folder(tracked.run_id)
         request: ForkRequest = {
             "run": tracked.run_id,
@@ -196,7 +202,7 @@ class LocalBackend(Dispatcher[TrackedRun]):
             request["keeper"] = self._keeper
         try:
             if tracked.must_spawn or not self._servers.fork(
-                request, template["kernelName"], template["imports"], environment, lock
+                request, kernel_name, template["imports"], environment, lock
             ):
                 tracked.watch(self._spawn(folder, tracked.run_id, environment, lock))
             reach("launched")

@@ -26,6 +26,8 @@ class RunConfig(TypedDict, total=False):
     """Code cells without one of these tags are left out, except those that assign the values of the run."""
     allow_errors: bool
     """Whether the run goes on after a cell that raised an exception, and succeeds."""
+    kernel_name: str
+    """The kernelspec on which the notebook executes; its own if it is omitted."""
     retries: int
     """Further attempts after an error, 0 to 10."""
     resources: dict[str, float]

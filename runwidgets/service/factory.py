@@ -102,6 +102,7 @@ class Instance:
             policy=Policy(access, catalog),
             limits=limits,
             has_resources=backend.has_resources,
+            check_kernel=backend.check_kernel,
         )
         self.events = InstanceEvents(database)
         self.store = _identify(files, database)

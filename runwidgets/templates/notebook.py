@@ -66,6 +66,7 @@ class Template:
     declared: TemplateSection
     """The merged declarations."""
     kernel_name: str
+    """The kernelspec; empty if the notebook only names its language."""
     language: str
     folder: Path
     inputs: list[str]
@@ -266,8 +267,8 @@ def _kernel_and_language(notebook: NotebookNode, path: Path) -> tuple[str, str]:
     spec = notebook.metadata.get("kernelspec", {})
     languages = (spec.get("language"), notebook.metadata.get("language_info", {}).get("name"))
     language = next((each for each in languages if each and isinstance(each, str)), None)
-    name = spec.get("name")
-    if not name:
+    name = spec.get("name") or ""
+    if not name and not language:
         raise InvalidTemplateError(
             path.name,
             "it does not say which kernel runs it",

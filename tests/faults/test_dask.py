@@ -27,6 +27,7 @@ from tests.builders import (
 )
 from tests.cluster import Cluster
 from tests.conftest import start_server
+from tests.kernelspecs import metadata
 
 HOLD = "import ctypes\nprint('begun', flush=True)\nctypes.PyDLL(None).sleep(600)"
 CHILDREN = """
@@ -144,6 +145,21 @@ def test_resources_without_a_cluster_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match=r"config\.resources"):
         accepted(instance.api(), tmp_path, "1 + 1", config={"resources": {"GPU": 1}})
     instance.close()
+
+
+def test_a_kernel_that_the_worker_does_not_have_is_named(private_instance: Instance, tmp_path: Path) -> None:
+    """The workers have the kernels: the run is accepted, and ends with those that would do."""
+    api = private_instance.api()
+    made = workflow(api, tmp_path, "1", **metadata("no-such"))
+
+    handle = ended(api, api.runs.start_run(group_of(made), [])["id"])
+
+    assert "warnings" not in made
+    assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_not_started")
+    assert handle["messages"][0].startswith("kernel 'no-such': it is not installed here; ")
+    assert "python3" in handle["messages"][0]
+    other = ended(api, api.runs.start_run(group_of(made), [], {"kernel_name": "python3"})["id"])
+    assert other["state"] == "SUCCESS", other["messages"]
 
 
 def test_a_timeout_reaches_the_kernel(private_instance: Instance, tmp_path: Path) -> None:

@@ -1,4 +1,3 @@
-import json
 import threading
 import time
 import uuid
@@ -10,9 +9,8 @@ import pytest
 
 from runwidgets.errors import InvalidRunStateError
 from runwidgets.execution.processes import find_processes
-from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
-from runwidgets.service.factory import Instance, open_instance
+from runwidgets.service.factory import Instance
 from tests.builders import (
     CLEAN,
     Json,
@@ -22,7 +20,6 @@ from tests.builders import (
     read,
     running,
     wait_until,
-    write_notebook,
 )
 
 ENDS = {
@@ -205,38 +202,3 @@ def test_a_limit_ends_the_run_and_is_named(
     assert (handle["state"], handle["reason"]) == ("ERROR", "timeout")
     assert f"longer than its limit of 1 s ({limit})" in handle["messages"][0]
     wait_until(lambda: not find_processes(handle["id"]), within=5)
-
-
-KERNELS = {
-    "missing": (None, "kernel 'odd': it is not installed here"),
-    "not there": (["/nowhere/kernel"], "the kernel did not start: No such file or directory"),
-    "dead": (["false"], "the kernel did not start: the kernel exited with code 1"),
-    "silent": (["sh", "-c", "sleep 600"], "the kernel did not start: no reply within 2 s"),
-}
-
-
-@pytest.mark.parametrize("kind", KERNELS)
-def test_a_kernel_that_does_not_start_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    """It is not installed, lacks its program, dies at once, or does not reply within the start timeout."""
-    command, message = KERNELS[kind]
-    if command is not None:
-        place = tmp_path / "jupyter" / "kernels" / "odd"
-        place.mkdir(parents=True)
-        spec = {"argv": [*command, "{connection_file}"], "display_name": "Odd", "language": "python"}
-        (place / "kernel.json").write_text(json.dumps(spec))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    instance = open_instance(tmp_path / "root", slots=1, limits=Limits(start_timeout=2.0))
-    api = instance.api()
-    spec = {"name": "odd", "display_name": "Odd", "language": "python"}
-    notebook = write_notebook(tmp_path / "n.ipynb", "1", kernelspec=spec)
-    group = api.workflows.create_workflow(str(notebook))["groups"][0]["id"]
-
-    handle = ended(api, api.runs.start_run(group, [])["id"])
-    wait_until(lambda: not instance._backend._tracked)
-    instance.close()
-
-    assert (handle["state"], handle["reason"]) == ("ERROR", "kernel_not_started")
-    assert handle["messages"][0].startswith(message)
-    assert not find_processes(handle["id"])

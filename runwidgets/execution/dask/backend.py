@@ -18,7 +18,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from runwidgets.errors import InvalidRunStateError, UnknownRunError
+from runwidgets.errors import InvalidRunStateError, UnknownKernelError, UnknownRunError
 from runwidgets.execution.backend import Cluster
 from runwidgets.execution.dask.connection import Connection
 from runwidgets.execution.dask.messages import ClusterMessage, ProgressNote
@@ -136,6 +136,14 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         """Make every worker prepare a process for a template."""
         self._preparations.append((kernel_name, list(imports)))
         self._wake()
+
+    def check_kernel(self, kernel_name: str, language: str) -> str | None:
+        """Check only that a kernelspec is named: the workers, which may come and go, have the kernelspecs."""
+        if not kernel_name:
+            raise UnknownKernelError(
+                "kernel", "the notebook does not name one", "choose one of the workers with kernel_name"
+            )
+        return None
 
     def adopt(self, run_ids: Iterable[str]) -> None:
         """Track runs of a dead instance, except those that another instance has taken over."""

@@ -19,7 +19,7 @@ from runwidgets.execution.forkserver.import_isolation import ImportIsolation
 from runwidgets.execution.forkserver.reseed import Generators
 from runwidgets.execution.kernels.client import InProcessKernel
 from runwidgets.execution.kernels.in_process import ForkableApp
-from runwidgets.execution.kernels.kernel import Kernel
+from runwidgets.execution.kernels.kernel import Kernel, KernelRequest
 from runwidgets.execution.kernels.zmq import ZmqKernel
 from runwidgets.execution.processes import become, die_with, mark_process
 from runwidgets.execution.runner.runner import execute_run, read_stored
@@ -99,21 +99,21 @@ class ForkedRunner:
         state = execute_run(folder, Path(request["copies"]), self._launch, request.get("keeper"))
         return 0 if state is RunState.SUCCESS else 1
 
-    def _launch(self, name: str, cwd: Path, socket_folder: Path, transport: str) -> Kernel:
+    def _launch(self, request: KernelRequest) -> Kernel:
         """Fork a kernel; called in a runner."""
-        runner = os.getpid()
+        runner, transport = os.getpid(), request.transport
 
         def fork(end: socket.socket, file: str) -> int:
             pid = os.fork()
             if pid == 0:
-                become(lambda: self._run_as_kernel(runner, cwd, transport, end, file))
+                become(lambda: self._run_as_kernel(runner, request.cwd, transport, end, file))
             self._isolation.restore_runner_packages()
             return pid
 
         if transport == "zmq":
-            return ZmqKernel(name, cwd, socket_folder, fork)
+            return ZmqKernel(request, fork)
         self._session.pid, self._session.session = os.getpid(), str(uuid.uuid4())
-        return InProcessKernel(fork, self._session, str(socket_folder / "kernel.json"))
+        return InProcessKernel(fork, self._session, str(request.socket_folder / "kernel.json"))
 
     def _run_as_kernel(self, runner: int, cwd: Path, transport: str, end: socket.socket, file: str) -> int:
         """Act as a kernel until its end, and return its exit code."""

@@ -5,21 +5,16 @@ It also decides which kernelspecs can be forked at all: IPython's on this very i
 
 import importlib.util
 import os
-import re
 import site
 import sys
 import sysconfig
 from functools import lru_cache
 from pathlib import Path
 
-from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_core.paths import jupyter_path
 
-from runwidgets.execution.kernels.zmq import find_kernelspec
-
-PYTHON = re.compile(r"python(3(\.\d+)?)?")
-"""The interpreter in a kernelspec that Jupyter replaces by its own. **Source:** jupyter_client 8,
-``KernelManager.format_kernel_cmd``."""
+from runwidgets.errors import UnknownKernelError
+from runwidgets.execution.kernels.kernelspecs import PYTHON, find_kernelspec
 
 
 def fingerprint() -> tuple[object, ...]:
@@ -50,9 +45,9 @@ def python_options(kernel_name: str, _specs: tuple[object, ...]) -> tuple[str, .
     """
     try:
         spec = find_kernelspec(kernel_name)
-    except NoSuchKernel:
+    except UnknownKernelError:
         return None
-    python, *rest = spec.argv or [""]
+    python, *rest = spec.argv
     is_this_python = PYTHON.fullmatch(python) or os.path.abspath(python) == os.path.abspath(sys.executable)
     launcher_arguments = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
     if (

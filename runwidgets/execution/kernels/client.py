@@ -152,7 +152,7 @@ class InProcessKernel(Kernel):
         self._receiver = Receiver(ours)
         self.client = InProcessClient(Sender(ours), session)
 
-    async def _wait_until_ready(self) -> None:
+    async def _wait_until_ready(self, timeout: float) -> None:
         asyncio.get_running_loop().add_reader(self._end.fileno(), self._read)
         await self.client.iopub_channel.get_msg()  # its first message has the state "starting"
 

@@ -1,7 +1,7 @@
 """The kernel of a run, as its runner sees it: communication, end and exit status.
 
-There are three kinds: spawned by its kernelspec's own launcher, over IPC sockets (any language); forked, over
-IPC sockets; forked and direct, over a socket pair. They are distinguished here and nowhere else.
+There are three kinds: spawned by its kernelspec's own launcher, over IPC or TCP sockets (any language);
+forked, over IPC sockets; forked and direct, over a socket pair. They are distinguished here and nowhere else.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runwidgets.execution.processes import count_oom_kills, signal_name, watch_for_end
@@ -22,6 +24,26 @@ KERNEL_DRAIN_TIMEOUT = 10.0
 """Seconds within which the remaining messages of a dead kernel must be read."""
 
 
+class KernelStartError(Exception):
+    """A kernel did not start; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelRequest:
+    """Which kernel a run needs."""
+
+    name: str
+    """Name of the kernelspec."""
+    cwd: Path
+    """The working folder."""
+    socket_folder: Path
+    """Folder for its sockets, which does not exist yet."""
+    transport: str
+    """``config.transport``: whether a forked kernel may communicate without ZeroMQ."""
+    log: Path
+    """The file into which this process, and with it a spawned kernel, writes its output."""
+
+
 class Kernel:
     """A kernel of a run; used from one event loop."""
 
@@ -31,20 +53,25 @@ class Kernel:
     """The part of a ``KernelClient`` that nbclient needs, once it is connected."""
     way: str
     """How the kernel was started: ``direct``, ``forked`` or ``spawned``."""
+    start_again: "Callable[[], Kernel] | None" = None
+    """Returns another kernel that may start although this one did not; called after the end of this one."""
 
     def __init__(self) -> None:
         self._code: int | None = None
         self._exit_fd = -1
         self._oom_kills = count_oom_kills()
         self._has_ended = asyncio.Event()
+        self._is_ready = False
 
-    async def connect(self, timeout: float) -> Any:
+    async def connect(self, limit: float, spent: float = 0.0) -> Any:
         """Start the kernel and wait until it is ready.
 
         Parameters
         ----------
-        timeout : float
-            Seconds.
+        limit : float
+            Seconds that a kernel may take.
+        spent : float, optional
+            Seconds of them that another kernel has taken, in whose place this one is started.
 
         Returns
         -------
@@ -53,16 +80,16 @@ class Kernel:
 
         Raises
         ------
-        RuntimeError
-            The kernel ended, or did not reply in time.
+        KernelStartError
+            Its program cannot be executed, the kernel ended, or it did not reply in time.
         """
-        ready = None
+        ready, timeout = None, max(0.0, limit - spent)
         try:
             await asyncio.wait_for(self._start(), timeout)
             self._exit_fd = watch_for_end(self.pid)
             asyncio.get_running_loop().add_reader(self._exit_fd, self._on_end)
             ready, ended = (
-                asyncio.create_task(self._wait_until_ready()),
+                asyncio.create_task(self._wait_until_ready(timeout)),
                 asyncio.create_task(self._has_ended.wait()),
             )
             done, _ = await asyncio.wait({ready, ended}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -71,8 +98,9 @@ class Kernel:
         except asyncio.TimeoutError:
             done = set()
         if ready is None or ready not in done:
-            raise RuntimeError(self.exit_message() if done else f"no reply within {timeout:g} s")
+            raise KernelStartError(await self._describe_start(f"no reply within {limit:g} s"))
         ready.result()
+        self._is_ready = True
         return self.client
 
     @property
@@ -93,11 +121,14 @@ class Kernel:
     async def shut_down(self) -> None:
         """Request the shutdown of the kernel, and ensure it; another task reads the last output."""
         if self._exit_fd >= 0 and not self._has_ended.is_set():
-            self._request_shutdown()
+            if self._is_ready:
+                self._request_shutdown()
+            else:
+                self._kill()
             try:
                 await asyncio.wait_for(self._has_ended.wait(), KERNEL_SHUTDOWN_TIMEOUT)
             except asyncio.TimeoutError:
-                os.kill(self.pid, signal.SIGKILL)
+                self._kill()
                 await self._has_ended.wait()
         if hasattr(self, "client"):
             await self.wait()
@@ -121,6 +152,13 @@ class Kernel:
         is_oom = self.reason is RunReason.OUT_OF_MEMORY
         return f"the kernel was killed by {signal_name(-self._code)}{': out of memory' if is_oom else ''}"
 
+    async def _describe_start(self, silence: str) -> str:
+        """Return why the kernel did not start: how it ended, or what is said of one that is alive."""
+        return self.exit_message() if self.has_ended else silence
+
+    def _kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
     def _on_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._exit_fd)
         self._code = self._reap()
@@ -132,8 +170,8 @@ class Kernel:
     async def _start(self) -> None:
         """Start the process, unless it is running already."""
 
-    async def _wait_until_ready(self) -> None:
-        """Wait for the first sign that the kernel accepts requests."""
+    async def _wait_until_ready(self, timeout: float) -> None:
+        """Wait for the first sign that the kernel accepts requests, at most for some seconds."""
         raise NotImplementedError
 
     async def _drain(self) -> None:

@@ -1,11 +1,17 @@
-"""A kernel behind IPC sockets: spawned by its kernelspec's launcher, or forked."""
+"""A kernel behind ZeroMQ sockets: spawned by its kernelspec's launcher, or forked.
+
+The sockets are files (IPC) in a folder of the run, which nobody else can enter. A spawned kernel that does
+not support IPC, such as one whose ZeroMQ was built without it, is started again over TCP.
+"""
 
 import asyncio
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +20,12 @@ import zmq
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
-from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
-from runwidgets.execution.kernels.kernel import Fork, Kernel
+from runwidgets.execution.kernels.kernel import Fork, Kernel, KernelRequest, KernelStartError
+from runwidgets.execution.kernels.kernelspecs import find_kernelspec
 from runwidgets.execution.kernels.socket_channel import open_pair
+from runwidgets.execution.kernels.start_problems import OutputTail, describe_launch, find_missing_module
 from runwidgets.execution.processes import die_with
 
 HISTORY_OPTION = "--HistoryManager.hist_file=:memory:"
@@ -29,6 +36,10 @@ RECONNECT_PAUSE = 2
 """Milliseconds between two attempts to connect to a kernel that has not bound its sockets yet."""
 SOCKET_NAME = "kernel-ipc-5"
 """The longest name that jupyter_client gives to a socket beside ``kernel.json``."""
+SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+"""Folders for sockets, if that for temporary files has a long path, as on macOS."""
+BIND_CHECK_INTERVAL = 0.05
+"""Seconds between two checks whether a kernel has bound its sockets."""
 DRAIN_WAIT = 0.1
 """Seconds of silence after which a dead kernel's output counts as read, if a child holds its sockets open."""
 
@@ -36,77 +47,65 @@ DRAIN_WAIT = 0.1
 def find_socket_folder(run_id: str) -> Path:
     """Return the folder for the sockets of a run's kernel.
 
-    Socket paths must be short: if the folder for temporary files has a long path, as on macOS, the sockets
-    are in ``/tmp``.
+    A socket's path must be short and text, which that of the folder for temporary files may not be; then the
+    sockets are in the first folder for which this holds. Only the user may enter the folder, once it is made.
     """
-    folder = Path(tempfile.gettempdir(), f"runwidgets-{run_id}")
-    is_short = len(os.fsencode(folder / SOCKET_NAME)) <= zmq.IPC_PATH_MAX_LEN
-    return folder if is_short else Path("/tmp", folder.name)
+    name = f"runwidgets-{run_id}"
+    folders = [Path(folder, name) for folder in (tempfile.gettempdir(), *SHORT_FOLDERS)]
+    return next((folder for folder in folders if _can_hold_sockets(folder)), folders[0])
 
 
-def find_kernelspec(name: str) -> KernelSpec:
-    """Return the kernelspec with a name.
-
-    Parameters
-    ----------
-    name : str
-        ``"python"`` is an alias of the native kernel, as in
-        ``jupyter_client.KernelManager.kernel_name``.
-
-    Returns
-    -------
-    KernelSpec
-        The installed kernelspec.
-
-    Raises
-    ------
-    NoSuchKernel
-        There is none.
-    """
-    return KernelSpecManager().get_kernel_spec(NATIVE_KERNEL_NAME if name == "python" else name)
+def _can_hold_sockets(folder: Path) -> bool:
+    try:
+        size = len(str(folder / SOCKET_NAME).encode())
+    except UnicodeEncodeError:  # a path that is not UTF-8 cannot be passed on in a connection file
+        return False
+    return size <= zmq.IPC_PATH_MAX_LEN and os.access(folder.parent, os.W_OK | os.X_OK)
 
 
 class ZmqKernel(Kernel):
-    """A kernel behind IPC sockets: spawned by its kernelspec's launcher, or forked.
+    """A kernel behind ZeroMQ sockets: spawned by its kernelspec's launcher, or forked.
 
     Parameters
     ----------
-    name : str
-        Name of the kernelspec.
-    cwd : Path
-        The working folder.
-    socket_folder : Path
-        Folder for its sockets, which does not exist yet.
+    request : KernelRequest
+        The kernel.
     fork : callable, optional
         See `Fork`; None to spawn the kernelspec's command.
+    protocol : {"ipc", "tcp"}, optional
+        The transport of the sockets. A kernel that is spawned with ``"ipc"`` can be started again with
+        ``"tcp"``: not every kernel supports IPC.
 
     Raises
     ------
-    NoSuchKernel
-        The kernelspec is not installed.
+    UnknownKernelError
+        The kernelspec is not installed, or damaged.
     """
 
-    def __init__(self, name: str, cwd: Path, socket_folder: Path, fork: Fork | None = None) -> None:
+    def __init__(self, request: KernelRequest, fork: Fork | None = None, protocol: str = "ipc") -> None:
         super().__init__()
         self.way = "spawned" if fork is None else "forked"
-        self._name = name
-        self._cwd = cwd
-        self._socket_folder = socket_folder
+        self._request = request
+        self._protocol = protocol
         self._manager: AsyncKernelManager | None = None
         self._end: socket.socket | None = None
         if fork is None:
-            find_kernelspec(name)  # raises before anything is created
-        socket_folder.mkdir(mode=0o700)
-        self._file = str(socket_folder / "kernel.json")
+            find_kernelspec(request.name)  # raises before anything is created
+            self._output = OutputTail(request.log)
+            self.start_again = partial(ZmqKernel, request, protocol="tcp") if protocol == "ipc" else None
+        request.socket_folder.mkdir(mode=0o700)
+        self._file = str(request.socket_folder / "kernel.json")
         if fork is not None:
             # As a kernel manager does, which would search all kernelspecs and provisioners first.
-            key = secrets.token_hex().encode()
-            write_connection_file(
-                self._file, transport="ipc", ip=str(socket_folder / "kernel"), key=key, kernel_name=name
-            )
+            key, ip = secrets.token_hex().encode(), str(request.socket_folder / "kernel")
+            write_connection_file(self._file, transport="ipc", ip=ip, key=key, kernel_name=request.name)
             self._end, theirs = open_pair()
             self.pid = fork(theirs, self._file)
             theirs.close()
+
+    def exit_message(self) -> str:
+        """Return a sentence about how the process ended, with the last lines that it wrote."""
+        return super().exit_message() + self._written()
 
     async def _start(self) -> None:
         self._context = context = zmq.asyncio.Context()
@@ -122,23 +121,74 @@ class ZmqKernel(Kernel):
         self._closings = self.client.iopub_channel.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
 
     async def _spawn(self, context: zmq.asyncio.Context) -> None:
+        request = self._request
         manager = self._manager = AsyncKernelManager(
-            kernel_name=self._name, transport="ipc", connection_file=self._file, context=context
+            kernel_name=request.name, transport=self._protocol, connection_file=self._file, context=context
         )
-        await manager.start_kernel(
-            extra_arguments=[HISTORY_OPTION] if manager.ipykernel else [],
-            cwd=str(self._cwd),
-            preexec_fn=partial(die_with, os.getpid()),
-        )
+        self._output.skip()
+        try:
+            await manager.start_kernel(
+                extra_arguments=[HISTORY_OPTION] if manager.ipykernel else [],
+                cwd=str(request.cwd),
+                preexec_fn=partial(die_with, os.getpid()),
+            )
+        except OSError as error:
+            if error.filename != self._program:
+                raise
+            self.start_again = None
+            raise KernelStartError(describe_launch(self._program, error)) from error
         provisioner: Any = manager.provisioner
         self.pid, self._process = provisioner.pid, provisioner.process
 
-    async def _wait_until_ready(self) -> None:
+    @property
+    def _program(self) -> str:
+        """The first word of the command of a spawned kernel."""
+        assert self._manager is not None
+        return os.path.expanduser(self._manager.format_kernel_cmd()[0])
+
+    def _written(self) -> str:
+        """Return the end of a sentence: what a spawned kernel wrote last, if it wrote anything."""
+        text = self._output.read() if self._manager is not None else ""
+        return f"; '{self._program}' wrote: {text}" if text else ""
+
+    async def _describe_start(self, silence: str) -> str:
+        if self._manager is None:
+            return await super()._describe_start(silence)
+        assert self._manager.kernel_spec is not None
+        environment = {**os.environ, **self._manager.kernel_spec.env}
+        command = self._manager.format_kernel_cmd()
+        if self.has_ended and (missing := find_missing_module(command, environment, self._request.cwd)):
+            self.start_again = None
+            return missing
+        problem = await super()._describe_start(silence + self._written())
+        return problem if self._output.read() else f"{problem}; '{self._program}' wrote nothing"
+
+    async def _wait_until_bound(self, timeout: float) -> None:
+        """Wait until a spawned kernel has bound its sockets, which are files.
+
+        Raises
+        ------
+        KernelStartError
+            It has bound others, or none: it does not support IPC, as far as can be told.
+        """
+        assert self._manager is not None
+        first = Path(f"{self._manager.ip}-{self._manager.shell_port}")
+        expected = {f"{self._manager.ip}-{port}" for port in self._manager.ports}
+        deadline = time.monotonic() + timeout
+        while not first.exists():
+            sockets = {str(path) for path in self._request.socket_folder.iterdir() if path.is_socket()}
+            if sockets - expected or time.monotonic() > deadline:
+                raise KernelStartError(f"no socket within {timeout:g} s" + self._written())
+            await asyncio.sleep(BIND_CHECK_INTERVAL)
+
+    async def _wait_until_ready(self, timeout: float) -> None:
         """Wait until the kernel is ready, and for its first output, so that no later output is lost.
 
         A current kernel sends a welcome message to subscribers. To others a request is repeated until its
         status arrives.
         """
+        if self.start_again is not None:
+            await self._wait_until_bound(timeout / 2)
         first_output = asyncio.ensure_future(self.client.iopub_channel.get_msg())
         try:
             while not first_output.done():
@@ -147,6 +197,8 @@ class ZmqKernel(Kernel):
                 await asyncio.wait({first_output}, timeout=STATUS_WAIT)
         finally:
             first_output.cancel()
+        if self._manager is not None:
+            self._output.skip()
 
     async def _drain(self) -> None:
         """Wait until the output socket is closed at the other side, after which no message is in transit."""
@@ -169,10 +221,16 @@ class ZmqKernel(Kernel):
     def _reap(self) -> int:
         return super()._reap() if self._end is not None else int(self._process.wait())
 
+    def _kill(self) -> None:
+        if self._manager is None:
+            super()._kill()
+        else:  # it leads a session, and a script may have started the kernel itself
+            os.killpg(self.pid, signal.SIGKILL)
+
     async def _close(self) -> None:
         if self._manager is not None:
             await self._manager.cleanup_resources()
         if hasattr(self, "client"):
             self.client.stop_channels()
         self._context.destroy(linger=0)
-        shutil.rmtree(self._socket_folder, ignore_errors=True)
+        shutil.rmtree(self._request.socket_folder, ignore_errors=True)

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
 from runwidgets.errors import describe, join_name_and_text
+from runwidgets.execution.kernels.kernel import KernelStartError
 from runwidgets.execution.run_outcome import Outcome, reason_of
 from runwidgets.execution.runner.outputs import LostReplyError, OutputClient
 from runwidgets.execution.runner.recorder import Recorder
@@ -81,14 +82,34 @@ class _Client(OutputClient):
         """Start the kernel; return False if it does not start."""
         recorder = self.recorder
         try:
-            self.kc = await self.kernel.connect(recorder.limits.start_timeout)
-        except (RuntimeError, OSError) as error:
-            recorder.failure = _not_started(error)
+            self.kc = await self._start_kernel(recorder.limits.start_timeout)
+        except (KernelStartError, OSError) as error:
+            recorder.failure = self._not_started(error)
             return False
         recorder.write("kernel", pid=self.kernel.pid, way=self.kernel.way)
         recorder.stop.watch(self.kernel.pid)
         reach("kernel up")
         return True
+
+    async def _start_kernel(self, limit: float) -> Any:
+        """Start the kernel, or another in its place, and return its client."""
+        began = time.monotonic()
+        try:
+            return await self.kernel.connect(limit)
+        except KernelStartError:
+            if self.kernel.start_again is None or self.recorder.stop.is_requested:
+                raise
+        await self.kernel.shut_down()
+        self.kernel = self.kernel.start_again()
+        return await self.kernel.connect(limit, time.monotonic() - began)
+
+    def _not_started(self, error: KernelStartError | OSError) -> Outcome:
+        """Return the outcome of a run whose kernel did not start."""
+        reason = RunReason.KERNEL_NOT_STARTED
+        if isinstance(error, OSError) and reason_of(error) is RunReason.STORAGE_FULL:
+            reason = RunReason.STORAGE_FULL
+        problem = error.strerror or describe(error) if isinstance(error, OSError) else str(error)
+        return Outcome.failed(reason, self.recorder.mask(f"the kernel did not start: {problem}"))
 
     async def _execute_notebook(self) -> None:
         """Execute the cells, and store what the kernel tells about itself and its widgets."""
@@ -270,15 +291,6 @@ class RunwidgetsEngine(Engine):
         client.prelude = options["prelude"]
         executed: NotebookNode = client.execute()
         return executed
-
-
-def _not_started(error: RuntimeError | OSError) -> Outcome:
-    """Return the outcome of a run whose kernel did not start."""
-    reason = RunReason.KERNEL_NOT_STARTED
-    if isinstance(error, OSError) and reason_of(error) is RunReason.STORAGE_FULL:
-        reason = RunReason.STORAGE_FULL
-    problem = error.strerror or describe(error) if isinstance(error, OSError) else error
-    return Outcome.failed(reason, f"the kernel did not start: {problem}")
 
 
 def _after_parameters(cells: list[NotebookNode]) -> int:

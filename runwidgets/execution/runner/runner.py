@@ -16,16 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import nbformat.v4
-from jupyter_client.kernelspec import NoSuchKernel
 from nbformat import NotebookNode
 from papermill.engines import papermill_engines
 from papermill.execute import remove_error_markers
 from papermill.parameterize import parameterize_notebook
 from papermill.version import version as papermill_version
 
-from runwidgets.errors import VersionMismatchError, describe
+from runwidgets.errors import UnknownKernelError, VersionMismatchError, describe
 from runwidgets.execution.journal import JOURNAL_FORMAT, JournalWriter, count_attempts
-from runwidgets.execution.kernels.kernel import Kernel
+from runwidgets.execution.kernels.kernel import Kernel, KernelRequest
+from runwidgets.execution.kernels.kernelspecs import find_kernelspec, propose_kernels, select_kernel
 from runwidgets.execution.kernels.zmq import ZmqKernel, find_socket_folder
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
@@ -44,6 +44,7 @@ from runwidgets.store.files.layout import (
     JOURNAL,
     LOG,
     OUTPUT,
+    RUNNER_LOG,
     SECRETS,
     TEMPLATE,
     UPLOADS,
@@ -58,13 +59,13 @@ from runwidgets.templates.translators import register_translators
 register_translators()
 
 CANCELED = Outcome(RunState.CANCELED, RunReason.CANCELED, ["the run was cancelled"])
-Launch = Callable[[str, Path, Path, str], Kernel]
-"""Creates a kernel: kernelspec, working folder, folder for its sockets, ``config.transport``."""
+Launch = Callable[[KernelRequest], Kernel]
+"""Creates a kernel."""
 
 
-def spawn_kernel(name: str, cwd: Path, socket_folder: Path, _transport: str) -> Kernel:
+def spawn_kernel(request: KernelRequest) -> Kernel:
     """Return a kernel that is started by its kernelspec's own launcher."""
-    return ZmqKernel(name, cwd, socket_folder)
+    return ZmqKernel(request)
 
 
 def execute_run(
@@ -191,16 +192,23 @@ def _execute(
 ) -> None:
     """Parameterise and execute the template; a failing cell or kernel raises `RunFailedError`."""
     template, config = description["template"], description["config"]
-    name = template["kernelName"]
     cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
     secrets = _locate(folder, description, _read_secrets(folder / SECRETS))
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)
+    request = KernelRequest(
+        name=select_kernel(template, config),
+        cwd=cwd,
+        socket_folder=find_socket_folder(folder.name),
+        transport=config.get("transport", "auto"),
+        log=folder / RUNNER_LOG,
+    )
     try:
-        kernel = launch(name, cwd, find_socket_folder(folder.name), config.get("transport", "auto"))
-    except NoSuchKernel:
-        message = f"kernel '{name}': it is not installed here; install it, or change the notebook's kernel"
-        raise RunFailedError(Outcome.failed(RunReason.KERNEL_NOT_STARTED, message)) from None
+        kernel = launch(request)
+    except UnknownKernelError as error:
+        explained = UnknownKernelError(error.subject, error.problem, propose_kernels(template["language"]))
+        failure = Outcome.failed(RunReason.KERNEL_NOT_STARTED, explained.message)
+        raise RunFailedError(failure) from None
     if keeper is not None:  # after the kernel was forked from a single thread
         threading.Thread(target=_end_with, args=[keeper, stop], daemon=True).start()
     journal.sync()  # no cell of the notebook has been executed yet
@@ -219,7 +227,7 @@ def _execute(
         papermill_engines.execute_notebook_with_engine(
             ENGINE,
             notebook,
-            kernel_name=name,
+            kernel_name=request.name,
             recorder=recorder,
             kernel=kernel,
             prelude=template["prelude"],
@@ -236,7 +244,12 @@ def _execute(
 def _parameterise(folder: Path, description: RunDescription) -> NotebookNode:
     """Return the template with the values of the run."""
     template, values = description["template"], _locate(folder, description, description["values"])
-    notebook = _inject(read_stored((folder / TEMPLATE).read_bytes()), template, values)
+    notebook = read_stored((folder / TEMPLATE).read_bytes())
+    if (name := select_kernel(template, description["config"])) != template["kernelName"]:
+        spec = find_kernelspec(name)
+        kernel = {"name": name, "display_name": spec.display_name or name, "language": spec.language}
+        notebook.metadata["kernelspec"] = nbformat.from_dict(kernel)
+    notebook = _inject(notebook, template, values)
     notebook.metadata.papermill["input_path"] = template["name"]
     notebook.metadata.papermill["output_path"] = OUTPUT
     if (folder / ENVIRONMENT).exists():

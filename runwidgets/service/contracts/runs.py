@@ -17,7 +17,7 @@ class RunService(ABC):
 
         A refused call leaves no row, no directory and no process; an accepted run is on disk before the call
         returns. The order of checks: group, membership, shape, duplicates, unknown names, files, values,
-        missing arguments.
+        missing arguments, kernel.
 
         Parameters
         ----------
@@ -42,8 +42,7 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user is not a member of the group.
         InvalidArgumentError
-            The shape is wrong, a value does not fit its parameter, or an uploaded file would lie where
-            another one does, or cover a file beside the notebook that its target does not name.
+            The shape is wrong, a value does not fit its parameter, or an upload would cover another file.
         DuplicateArgumentError
             A parameter got two arguments.
         UnknownParameterError
@@ -52,6 +51,9 @@ class RunService(ABC):
             An argument names a file that was not uploaded to the group.
         MissingArgumentError
             A required parameter got no argument.
+        UnknownKernelError
+            The kernelspec is not installed, or damaged; on a Dask cluster, where the workers have the
+            kernelspecs, only if neither the config nor the notebook names one.
         QueueFullError
             The maximum number of runs is waiting already.
         StorageFullError

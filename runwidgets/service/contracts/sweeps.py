@@ -85,6 +85,8 @@ class SweepService(ABC):
             An argument names a file that was not uploaded to the group.
         MissingArgumentError
             A required parameter got no argument.
+        UnknownKernelError
+            The kernelspec is not installed, or damaged; see `RunService.start_run`.
         InvalidRunStateError
             A run that was to be reused was deleted at the same time.
         QueueFullError
@@ -195,6 +197,8 @@ class SweepService(ABC):
             An argument names a parameter that the template does not declare.
         UnknownFileError
             An argument names a file that was not uploaded to the group.
+        UnknownKernelError
+            The kernelspec is not installed, or damaged.
         QueueFullError
             More runs would wait than the limit allows.
         StorageFullError
@@ -306,6 +310,8 @@ class SweepService(ABC):
         ConstraintViolationError
             An argument was secret and not stored; the results of the sweep that the runs read are not what
             they were; or today's template does not accept the arguments.
+        UnknownKernelError
+            The kernelspec is not installed, or damaged.
         QueueFullError
             More runs would wait than the limit allows.
         StorageFullError

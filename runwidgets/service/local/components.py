@@ -31,6 +31,8 @@ class Components:
     limits: Limits
     has_resources: bool
     """Whether the backend supports ``config.resources``."""
+    check_kernel: Callable[[str, str], str | None]
+    """See `Backend.check_kernel`."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of every run that is accepted, to which those of ``config.environment`` are added."""
 

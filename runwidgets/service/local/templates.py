@@ -132,7 +132,8 @@ class Templates:
         while before != (before := fingerprint(path)):  # until it was not changed while it was read
             template = read_template(path, self._limits, self.root)
             new_fingerprint = fingerprint(path, template.inputs)
-        self._prepare(template.kernel_name, template.imports)
+        if template.kernel_name:
+            self._prepare(template.kernel_name, template.imports)
         inputs = [self._keep(template.folder, name) for name in template.inputs]
         version: NewVersion = {
             "sha256": template.hash(inputs),

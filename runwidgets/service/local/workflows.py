@@ -19,6 +19,7 @@ from runwidgets.schema import (
 from runwidgets.service.contracts.workflows import WorkflowService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.leaderboard import make_leaderboard
+from runwidgets.service.local.submission.kernel import find_kernel_warnings
 from runwidgets.service.local.validation import (
     check_flag,
     check_identifier,
@@ -120,6 +121,7 @@ class LocalWorkflowService(WorkflowService):
         row = components.catalog.get_workflow(workflow_id)
         groups = components.catalog.list_groups(workflow_id, components.policy.reader(self._user))
         template: TemplateHandle = version.template["handle"]
+        warnings = [*template.get("warnings", []), *find_kernel_warnings(components, version.template)]
         handle: WorkflowHandle = {
             **template,
             "id": row.id,
@@ -129,6 +131,8 @@ class LocalWorkflowService(WorkflowService):
         }
         if row.description is not None:
             handle["description"] = row.description
+        if warnings:
+            handle["warnings"] = warnings
         return handle
 
     def get_leaderboard(

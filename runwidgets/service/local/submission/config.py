@@ -8,6 +8,7 @@ from runwidgets.errors import InvalidArgumentError
 from runwidgets.execution.runner.environment import find_problem
 from runwidgets.schema import RunConfig, SweepConfig, SweepOnError
 from runwidgets.service.local.validation import check_search
+from runwidgets.templates.texts import text_problem
 
 MAX_RETRIES = 10
 MAX_TAGS = 100
@@ -20,6 +21,7 @@ CONFIG_KEYS = (
     "skip_tags",
     "only_tags",
     "allow_errors",
+    "kernel_name",
     "retries",
     "resources",
     "results_of",
@@ -41,11 +43,7 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
     Parameters
     ----------
     config : dict or None
-        ``timeout``, ``cell_timeout`` (seconds, above 0), ``cwd`` (``"run"``, ``"notebook"``),
-        ``isolation`` (``"auto"``, ``"spawn"``), ``transport`` (``"auto"``, ``"zmq"``), ``skip_tags`` and
-        ``only_tags`` (lists of tags), ``allow_errors`` (bool), ``retries`` (0 to 10), ``resources`` (a number
-        above 0 by name), ``results_of`` (id of a sweep), ``environment`` (text by name of a
-        variable), ``key`` (1 to 255 characters).
+        See `RunConfig`.
     subject : str
         Name of the config in error messages.
     other_keys : collection of str, optional
@@ -86,9 +84,11 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
             _check_resources(setting, value)
         elif name == "environment":
             check_environment(setting, value)
-        elif name in {"key", "results_of"}:
+        elif name in {"key", "kernel_name", "results_of"}:
             if not isinstance(value, str) or not 0 < len(value) <= 255:
                 raise InvalidArgumentError(setting, "it must be a string of 1 to 255 characters")
+            if problem := text_problem(value):
+                raise InvalidArgumentError(setting, problem)
         else:
             known = ", ".join([*other_keys, *CONFIG_KEYS])
             raise InvalidArgumentError(setting, "there is no such setting", f"there are {known}")

@@ -19,6 +19,7 @@ from sqlalchemy import Row
 from typing_extensions import Unpack
 
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, StorageFullError
+from runwidgets.execution.kernels.kernelspecs import select_kernel
 from runwidgets.failpoints import reach
 from runwidgets.schema import (
     RUN_FORMAT,
@@ -32,6 +33,7 @@ from runwidgets.schema import (
 )
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.submission.config import check_config
+from runwidgets.service.local.submission.kernel import check_kernel
 from runwidgets.service.local.submission.sweep_results import SweepResults, collect_results
 from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace
 from runwidgets.store.files.layout import upload_key
@@ -248,10 +250,16 @@ class Submission:
 
         Raises
         ------
+        UnknownKernelError
+            The kernelspec is not installed.
+        InvalidArgumentError
+            ``kernel_name`` names a kernel of another language.
         StorageFullError
             The disk is full; nothing is kept.
         """
         components = self._components
+        if prepared:
+            check_kernel(components, self.version.template, self.settings)
         if components.files.free_space() < components.limits.disk_floor:
             raise StorageFullError("disk", f"less than {components.limits.disk_floor:,} bytes are free")
         with components.files.create_runs([run.directory for run in prepared], self.version.notebook):
@@ -300,6 +308,7 @@ class Submission:
             return None  # it reads files as they are when it executes
         determinants = [
             self.version.sha256,
+            select_kernel(self.version.template, self.settings),
             {**self.version.template["defaults"], **self._defaults, **values},
             sorted((each["path"], each["sha256"]) for each in files),
             sorted(set(self.settings.get("skip_tags", []))),

@@ -49,6 +49,10 @@ class Limits:
     """Result files of one run, or partial files of one without success."""
     result_size: int = 10 * GB
     """Bytes of all result files of one run, or of all its partial files."""
+    static_files: int = 10_000
+    """Files in one folder, or of one glob, that a notebook names; runs get none of a larger one."""
+    static_entries: int = 100_000
+    """Entries of folders that are looked at for one such name."""
     link_size: int = 64 * MB
     """Bytes above which an input is a link to a copy that runs share, where files cannot be cloned."""
     queue: int = 10_000

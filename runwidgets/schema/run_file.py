@@ -46,9 +46,14 @@ class RunnerTemplate(TypedDict):
     """File name of the notebook."""
     folder: str
     """Folder of the registered notebook."""
+    place: str
+    """Path of that folder in the working folder, which mirrors the project if it is not ``.``."""
+    folders: list[str]
+    """Folders that are created in the working folder even if no static file is in them."""
     kernelName: str
     language: str
     outputs: list[OutputDeclaration]
+    """Their sources are relative to the working folder."""
     constructions: dict[str, Construction]
     """By name, of the parameters that the notebook expects as Python objects."""
     injections: dict[str, list[str]]

@@ -148,6 +148,14 @@ class Settings(Configurable):
     log_size = _limit("log", "Bytes of one run's log; a maximum.")
     result_files = _limit("result_files", "Number of result or partial files of one run; a maximum.")
     result_size = _limit("result_size", "Bytes of all result or partial files of one run; a maximum.")
+    static_files = _limit(
+        "static_files",
+        "Number of files in a folder, or of a glob, that a notebook names; runs get none of a larger one.",
+    )
+    static_entries = _limit(
+        "static_entries",
+        "Number of entries of folders that are looked at for one folder or glob that a notebook names.",
+    )
     link_size = _limit(
         "link_size",
         "Bytes above which an input of a run is a link to a copy that runs share, if the file system cannot "

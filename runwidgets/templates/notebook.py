@@ -9,6 +9,7 @@ see `documents.read_sidecar` for when the second name applies.
 import hashlib
 import itertools
 import json
+import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,9 +37,10 @@ from runwidgets.templates.cells.overwrites import find_overwrites
 from runwidgets.templates.cells.reading import ParametersCells, read_parameters_cells
 from runwidgets.templates.cells.signature import Signature
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
-from runwidgets.templates.inputs import find_imports, find_inputs
 from runwidgets.templates.parameters import Parameter, cast, check_names, parse_parameters
 from runwidgets.templates.results import check_results
+from runwidgets.templates.surroundings.project import find_project
+from runwidgets.templates.surroundings.static_files import StaticFiles, find_static_files
 from runwidgets.templates.texts import leaves_folder, text_problem
 from runwidgets.templates.translators import find_translator
 
@@ -69,12 +71,10 @@ class Template:
     """The kernelspec; empty if the notebook only names its language."""
     language: str
     folder: Path
-    inputs: list[str]
-    """Static files, as paths relative to the folder."""
+    static: StaticFiles
+    """What it uses of its folder and its project."""
     defaults: dict[str, JsonValue]
     """Declared values that the parameters cell does not assign."""
-    imports: list[str]
-    """Modules that the code imports from outside the folder; candidates for preloading."""
     constructions: dict[str, Construction]
     """By name, of the parameters that the notebook expects as Python objects."""
     injections: dict[str, list[str]]
@@ -94,6 +94,7 @@ class Template:
         digest.update(json.dumps(self.declared, sort_keys=True, default=str).encode())
         for each in inputs:
             digest.update(f"{each['path']}\0{each['sha256']}".encode("utf-8", "surrogateescape"))
+        digest.update("\0".join([self.static.place, *self.static.folders]).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
     def to_json(self) -> TemplateHandle:
@@ -154,19 +155,23 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
     defaults = {
         each.name: each.default for each in parameters if _must_inject(each, signature.assigned, limits)
     }
-    _check_declared(declared, path)
+    folder = path.parent.resolve()
+    _check_declared(declared, path, folder, root)
     results = declared.get("results", {})
-    code = (
-        [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        if language.lower() == "python"
-        else []
-    )
-    paths = [path for each in parameters for path in each.default_paths]
-    own = {each.name for each in (sidecar,) if each is not None}
-    found = find_inputs(path, code, [*declared.get("files", []), *paths])
-    inputs = [each for each in found if each not in own]
-    content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
+    is_python = language.lower() == "python"
     names = {each.name for each in parameters}
+    static = find_static_files(
+        path,
+        [cell.source for cell in notebook.cells if cell.cell_type == "code"],
+        [*declared.get("files", []), *(file for each in parameters for file in each.default_paths)],
+        outputs=[each["source"] for each in declared.get("outputs", [])],
+        parameters=names,
+        excluded=[] if sidecar is None else [folder / sidecar.name],
+        is_python=is_python,
+        limits=limits,
+        root=root,
+    )
+    content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
     return Template(
         name=(declared.get("name") or title or path.stem)[: limits.name_length],
         description=declared.get("description") or text,
@@ -179,36 +184,42 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         declared=declared,
         kernel_name=kernel_name,
         language=language,
-        folder=path.parent.resolve(),
-        inputs=inputs,
+        folder=folder,
+        static=static,
         defaults=defaults,
-        imports=find_imports(path.parent, code),
         constructions=signature.constructions,
         injections=cells.injections,
         prelude=cells.prelude,
         cell_tags=read_tags(notebook),
         is_open=cells.is_open,
-        warnings=[*signature.warnings, *(find_overwrites(notebook, names) if code else [])],
+        warnings=[
+            *signature.warnings,
+            *(find_overwrites(notebook, names) if is_python else []),
+            *static.warnings,
+        ],
     )
 
 
-def fingerprint(path: Path, inputs: Iterable[str] = ()) -> str:
+def fingerprint(path: Path, used: Iterable[Path] = (), root: Path | None = None) -> str:
     """Return a text that changes when a template may have changed, without reading any file.
 
     Parameters
     ----------
     path : Path
         The notebook.
-    inputs : iterable of str
-        The static files, as paths relative to its folder.
+    used : iterable of Path
+        The static files, and the folders in which the notebook may look for others.
+    root : Path, optional
+        As in `read_template`.
 
     Returns
     -------
     str
-        A hash of the times and sizes of the notebook, its sidecar, its static files and their folders.
+        A hash of the times and sizes of the notebook, its sidecar, its static files and their folders, and of
+        where its project begins.
     """
-    files = [path, *sidecars(path), *(path.parent / name for name in inputs)]
-    stats = []
+    files = [path, *sidecars(path), *used]
+    stats = [str(find_project(path.parent.resolve(), root.resolve() if root else None))]
     for each in [*files, *sorted({file.parent for file in files})]:
         try:
             status = each.stat()
@@ -310,14 +321,13 @@ def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -
     return merged
 
 
-def _check_declared(declared: TemplateSection, path: Path) -> None:
+def _check_declared(declared: TemplateSection, path: Path, folder: Path, root: Path | None) -> None:
     """Check the outputs, the parameter groups and the schema of the leaderboard."""
     _check_entries(path, "outputs", declared.get("outputs", []), "source", OUTPUT_KEYS)
+    place = folder.relative_to(find_project(folder, root.resolve() if root else None)).as_posix()
     for each in declared.get("outputs", []):
-        if leaves_folder(each["source"]):
-            raise InvalidTemplateError(
-                path.name, f"outputs: '{each['source']:.60}' is outside the working folder"
-            )
+        if leaves_folder(posixpath.normpath(posixpath.join(place, each["source"]))):
+            raise InvalidTemplateError(path.name, f"outputs: '{each['source']:.60}' is outside the project")
     _check_entries(path, "parameterGroups", declared.get("parameterGroups", []), "name", None)
     check_results(declared.get("results", {}), path.name)
     if not all(isinstance(each, str) for each in declared.get("files", [])):

@@ -1,4 +1,4 @@
-"""Where the uploads of a run lie in its working folder, so that no file covers another one unnoticed.
+"""Where the uploads of a run lie in the folder in which it starts: no file covers another one unnoticed.
 
 An upload lies where its target says, or else under its own name. Two uploads of one name get folders of their
 own, and so does an upload that a Python import would find instead of a module. What would cover a file beside
@@ -53,15 +53,30 @@ class Placement:
     Parameters
     ----------
     static : mapping of str to str
-        SHA-256 of the files that the notebook has beside it, by path.
+        SHA-256 of the static files, by path in the working folder.
     imports : iterable of str, optional
         Modules that the notebook imports from elsewhere.
+    place : str, optional
+        Path of the folder in which the notebook runs, in the working folder.
+    folders : iterable of str, optional
+        Other folders in the working folder.
     """
 
-    def __init__(self, static: Mapping[str, str], imports: Iterable[str] = ()) -> None:
-        self._static = static
-        self._folders = {folder: path for path in static for folder in _folders(path)}
-        self._modules = {name.partition(".")[0] for name in imports} | sys.stdlib_module_names
+    def __init__(
+        self,
+        static: Mapping[str, str],
+        imports: Iterable[str] = (),
+        *,
+        place: str = ".",
+        folders: Iterable[str] = (),
+    ) -> None:
+        beside = {posixpath.relpath(path, place): sha256 for path, sha256 in static.items()}
+        self._static = {path: sha256 for path, sha256 in beside.items() if not path.startswith("../")}
+        own = [posixpath.relpath(path, place) for path in folders]
+        self._folders = {folder: path for path in self._static for folder in _folders(path)}
+        self._folders |= {folder: path for path in own for folder in (path, *_folders(path))}
+        imported = {name.partition(".")[0] for name in imports} | sys.stdlib_module_names
+        self._modules = imported | {_module(path) for path in beside if path not in self._static}
         self._reserved: dict[str, str] = {}
 
     def reserve(self, folder: str, content: str) -> str:
@@ -132,7 +147,8 @@ class Placement:
         covered = self._find_covered(file.path)
         if covered is None:
             return
-        is_same = covered == file.path and (may_replace or self._static[covered] == file.sha256)
+        is_file = covered == file.path and covered in self._static
+        is_same = is_file and (may_replace or self._static[covered] == file.sha256)
         if not is_same:
             raise InvalidArgumentError(
                 file.parameter,
@@ -154,6 +170,12 @@ def _find_conflict(path: str, taken: Collection[str]) -> str | None:
     """Return the path among some that is equal to a path, inside it, or the folder in which it lies."""
     above = [path, *_folders(path)]
     return next((each for each in taken if each in above or each.startswith(f"{path}/")), None)
+
+
+def _module(path: str) -> str:
+    """Return the name under which code may import a file: its own, or that of its package."""
+    file = PurePosixPath(path)
+    return file.parent.name if file.stem == "__init__" else file.name.partition(".")[0]
 
 
 def _folders(path: str) -> list[str]:

@@ -86,6 +86,21 @@ def test_a_run_that_changes_a_large_input_fails_and_the_next_gets_the_stored_con
     assert (tmp_path / "big.bin").read_bytes() == GOOD
 
 
+def test_a_large_input_elsewhere_in_the_project_is_protected_too(own: Instance, tmp_path: Path) -> None:
+    """The error names it by its path in the working folder, which mirrors the project."""
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "notebooks").mkdir()
+    api = own.api()
+    read, change = (cell.replace("'big.bin'", "'../big.bin'") for cell in (READ, IN_PLACE))
+
+    failed = ended(api, api.runs.start_run(group_of(workflow(api, tmp_path / "notebooks", change)), [])["id"])
+    after = api.runs.start_run(group_of(workflow(api, tmp_path / "notebooks", read)), [])
+
+    assert failed["reason"] == "input_changed" and failed["messages"][0].startswith("big.bin: this input")
+    assert shown(api, after["id"]) == "GOOD"
+    assert (tmp_path / "big.bin").read_bytes() == GOOD
+
+
 def test_a_large_upload_that_a_run_changes_is_the_same_for_others(own: Instance, tmp_path: Path) -> None:
     """Neither the stored upload nor the next run sees the change."""
     api = own.api()

@@ -29,7 +29,7 @@ def name_of(path: Path) -> str:
 
 def execute(path: Path, folder: Path, **arguments: Any) -> dict[str, Any]:
     """Execute a template under plain papermill in a folder; return the metrics that it recorded."""
-    for name in read_template(path).inputs:
+    for name in read_template(path).static.files:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes((path.parent / name).read_bytes())
     notebook = papermill.execute_notebook(path, None, arguments, cwd=folder, progress_bar=False)

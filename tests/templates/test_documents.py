@@ -92,7 +92,7 @@ def test_a_notebook_with_malformed_parts_is_refused(tmp_path: Path, more: Json) 
         ({"parametrs": []}, "'parametrs' is unknown"),
         ({"parameters": [5]}, "its declaration needs a name"),
         ({"parameters": [{"name": "x", "range": "[2,3]"}]}, "its default: must be 2 to 3, got 1"),
-        ({"outputs": [{"source": "../x"}]}, "is outside the working folder"),
+        ({"outputs": [{"source": "../x"}]}, "is outside the project"),
         ({"outputs": [{"title": "x"}]}, "each needs a source"),
         ({"outputs": [{"source": "x", "title": 5}]}, "described by strings"),
         ({"results": {"schema": [{"label": "x"}]}}, "each needs a name"),
@@ -157,8 +157,8 @@ def test_a_yaml_file_of_the_notebook_is_not_a_sidecar(tmp_path: Path) -> None:
     path.with_suffix(".yaml").write_text("description: mine")
     sidecar = read_template(path)
 
-    assert (own.name, own.inputs) == ("n", ["n.yaml"])
-    assert (sidecar.description, sidecar.inputs) == ("mine", [])
+    assert (own.name, own.static.files) == ("n", ["n.yaml"])
+    assert (sidecar.description, sidecar.static.files) == ("mine", [])
 
 
 def test_a_sidecar_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None:
@@ -227,13 +227,13 @@ def test_the_fingerprint_depends_on_every_input(tmp_path: Path) -> None:
     path = write(tmp_path, cells=[code("import helper")])
     helper = tmp_path / "helper.py"
     helper.write_text("A = 1")
-    before, about = fingerprint(path, ["helper.py"]), helper.stat()
+    before, about = fingerprint(path, [helper]), helper.stat()
 
     wait_until(lambda: (helper.write_text("A = 2"), helper.stat().st_ctime_ns)[1] != about.st_ctime_ns)
     os.utime(helper, ns=(about.st_atime_ns, about.st_mtime_ns))
 
     assert helper.stat().st_mtime_ns == about.st_mtime_ns
-    assert fingerprint(path, ["helper.py"]) != before
+    assert fingerprint(path, [helper]) != before
 
 
 @pytest.mark.parametrize(

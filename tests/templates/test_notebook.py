@@ -86,7 +86,13 @@ def test_files_and_modules_beside_the_notebook_are_found(tmp_path: Path) -> None
     cells = ["import one", "open('data/*.csv'); '../outside'; '/etc/hosts'; 'link.txt'; '.'; ''"]
     path = write_notebook(tmp_path / "n.ipynb", *cells, runwidgets={"files": ["extra/*"]})
 
-    assert read_template(path).inputs == ["data/a.csv", "extra/x.bin", "one.py", "package/deep.txt", "two.py"]
+    assert read_template(path).static.files == [
+        "data/a.csv",
+        "extra/x.bin",
+        "one.py",
+        "package/deep.txt",
+        "two.py",
+    ]
 
 
 def _break(path: Path, how: str) -> Path:

@@ -55,6 +55,9 @@ class Inputs:
             workdir.mkdir(mode=0o700)
         for each in workdir.iterdir():
             remove_tree(each)
+        template = self._description["template"]
+        for name in (template["place"], *template["folders"]):
+            (workdir / name).mkdir(parents=True, exist_ok=True)
         for file, source in self._sources():
             target = workdir / file["path"]
             target.parent.mkdir(parents=True, exist_ok=True)

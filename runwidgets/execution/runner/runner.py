@@ -31,6 +31,7 @@ from runwidgets.execution.processes import become_reaper, kill_descendants, reap
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
 from runwidgets.execution.runner.engine import ENGINE
 from runwidgets.execution.runner.inputs import Inputs
+from runwidgets.execution.runner.missing_files import find_missing
 from runwidgets.execution.runner.partial_files import list_partial_files, remove_other_files
 from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.execution.runner.results import collect_results
@@ -121,7 +122,8 @@ def execute_run(
         outcome = failure.outcome
         kill_descendants()  # inputs must not change any more
         if not stop.is_requested:
-            outcome = failure.outcome.adding(inputs.describe_changes())
+            hints = find_missing(folder, description, failure.outcome)
+            outcome = failure.outcome.adding([*inputs.describe_changes(), *hints])
     except OSError as error:
         message = f"the files of the run could not be written or read: {error.strerror or describe(error)}"
         outcome = Outcome.failed(reason_of(error), message)
@@ -192,7 +194,9 @@ def _execute(
 ) -> None:
     """Parameterise and execute the template; a failing cell or kernel raises `RunFailedError`."""
     template, config = description["template"], description["config"]
-    cwd = folder / WORKDIR if config.get("cwd", "run") == "run" else Path(template["folder"])
+    cwd = folder / WORKDIR / template["place"]
+    if config.get("cwd", "run") == "notebook":
+        cwd = Path(template["folder"])
     secrets = _locate(folder, description, _read_secrets(folder / SECRETS))
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)
@@ -338,7 +342,8 @@ def _locate(folder: Path, description: RunDescription, values: dict[str, JsonVal
     if description["config"].get("cwd", "run") == "run":
         return values
     located = [name for name in description["located"] if name in values]
-    return {**values, **{name: _absolute(folder / WORKDIR, values[name]) for name in located}}
+    workdir = folder / WORKDIR / description["template"]["place"]
+    return {**values, **{name: _absolute(workdir, values[name]) for name in located}}
 
 
 def _absolute(workdir: Path, value: JsonValue) -> JsonValue:

@@ -224,9 +224,8 @@ class RunService(ABC):
         UnauthorizedAccessError
             The user is not a member of the run's group.
         ConstraintViolationError
-            An argument was secret and therefore not stored; the results of the sweep that the run read are
-            not what they were; or today's template does not accept the arguments. Also any other error of
-            `start_run`.
+            An argument was secret and not stored, or the results of the sweep that the run read have changed.
+            Also any error of `start_run`.
         """
 
     @abstractmethod
@@ -241,7 +240,7 @@ class RunService(ABC):
         Returns
         -------
         dict
-            The last handle of the deleted run.
+            Its last handle.
 
         Raises
         ------

@@ -13,6 +13,7 @@ from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import NewVersion, WorkflowChange
 from runwidgets.store.files.base import FileStore
 from runwidgets.templates.notebook import Template, fingerprint, read_template
+from runwidgets.templates.surroundings.working_folder import find_top, in_working_folder
 from runwidgets.templates.texts import shorten
 
 
@@ -129,12 +130,14 @@ class Templates:
             The fingerprint, which changes with the notebook.
         """
         before = None
-        while before != (before := fingerprint(path)):  # until it was not changed while it was read
+        while before != (before := fingerprint(path, root=self.root)):  # until it did not change meanwhile
             template = read_template(path, self._limits, self.root)
-            new_fingerprint = fingerprint(path, template.inputs)
+            static = template.static
+            used = [static.top / name for name in (*static.files, *static.folders)]
+            new_fingerprint = fingerprint(path, used, self.root)
         if template.kernel_name:
-            self._prepare(template.kernel_name, template.imports)
-        inputs = [self._keep(template.folder, name) for name in template.inputs]
+            self._prepare(template.kernel_name, static.imports)
+        inputs = [self._keep(static.top, name) for name in static.files]
         version: NewVersion = {
             "sha256": template.hash(inputs),
             "notebook": self._files.keep(template.content),
@@ -142,13 +145,18 @@ class Templates:
                 "handle": template.to_json(),
                 "name": path.name,
                 "folder": str(template.folder),
+                "place": static.place,
+                "folders": static.folders,
                 "kernelName": template.kernel_name,
                 "language": template.language,
                 "inputs": inputs,
-                "outputs": template.outputs,
+                "outputs": [
+                    {**each, "source": in_working_folder(static.place, each["source"])}
+                    for each in template.outputs
+                ],
                 "results": template.results,
                 "defaults": template.defaults,
-                "imports": template.imports,
+                "imports": static.imports,
                 "constructions": template.constructions,
                 "injections": template.injections,
                 "prelude": template.prelude,
@@ -179,8 +187,10 @@ class Templates:
         """
         path = Path(workflow.source)
         version = self._catalog.get_version(workflow.version_id)
-        inputs = [each["path"] for each in version.template["inputs"]]
-        if path.is_file() and fingerprint(path, inputs) != workflow.fingerprint:
+        top = find_top(version.template["folder"], version.template["place"])
+        names = [*(each["path"] for each in version.template["inputs"]), *version.template["folders"]]
+        used = [top / name for name in names]
+        if path.is_file() and fingerprint(path, used, self.root) != workflow.fingerprint:
             template, new_version, new_fingerprint = self.read(path)
             change: WorkflowChange = {"fingerprint": new_fingerprint}
             if not workflow.is_named:

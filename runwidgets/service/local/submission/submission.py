@@ -43,11 +43,14 @@ from runwidgets.templates.cells.choice import check_choice
 from runwidgets.templates.injection import check_translatable
 from runwidgets.templates.parameters import Parameter, cast, parse_parameters
 from runwidgets.templates.placement import RUNS_PARAMETER, GivenFile, Placement
+from runwidgets.templates.surroundings.working_folder import in_working_folder
 
 MASK = "***"
 RUNNER_KEYS = (
     "name",
     "folder",
+    "place",
+    "folders",
     "kernelName",
     "language",
     "outputs",
@@ -139,7 +142,13 @@ class Submission:
         if "results_of" in self.settings:
             self._reserve_parameter()
             folder = self._placement.reserve(RUNS_PARAMETER, "the results of the sweep")
-            self._sweep_results = collect_results(components, user, self.settings["results_of"], folder)
+            self._sweep_results = collect_results(
+                components,
+                user,
+                self.settings["results_of"],
+                folder,
+                place=self.version.template["place"],
+            )
 
     def _reserve_parameter(self) -> None:
         """Take out the parameter whose value will be the folder of the collected results."""
@@ -154,7 +163,7 @@ class Submission:
     def _placement(self) -> Placement:
         template = self.version.template
         static = {each["path"]: each["sha256"] for each in template["inputs"]}
-        return Placement(static, template["imports"])
+        return Placement(static, template["imports"], place=template["place"], folders=template["folders"])
 
     @cached_property
     def _uploads(self) -> dict[str, Row[Any]]:
@@ -286,8 +295,14 @@ class Submission:
                 for (name, file), upload in zip(given, uploads, strict=True)
             ]
         )
+        place = self.version.template["place"]
         files: list[PlacedUpload] = [
-            {"fileId": upload.id, "path": path, "sha256": upload.sha256, "size": upload.size}
+            {
+                "fileId": upload.id,
+                "path": in_working_folder(place, path),
+                "sha256": upload.sha256,
+                "size": upload.size,
+            }
             for upload, path in zip(uploads, paths, strict=True)
         ]
         rest = iter(paths)

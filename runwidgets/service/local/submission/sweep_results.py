@@ -8,6 +8,7 @@ from runwidgets.schema import PlacedUpload, RunDescription
 from runwidgets.service.local.components import Components
 from runwidgets.states import RunState
 from runwidgets.store.files import layout
+from runwidgets.templates.surroundings.working_folder import in_working_folder
 
 RUN_FILE = "run.json"
 """The file in each sub-folder that describes its run."""
@@ -23,10 +24,12 @@ class SweepResults:
     sources: dict[str, str]
     """Key of each, by ``fileId``."""
     folder: str
-    """The folder in which they lie."""
+    """The folder in which they lie, relative to that of the notebook."""
 
 
-def collect_results(components: Components, user: str | None, sweep_id: str, folder: str) -> SweepResults:
+def collect_results(
+    components: Components, user: str | None, sweep_id: str, folder: str, *, place: str = "."
+) -> SweepResults:
     """Return the result files of the successful runs of a sweep, as ``<folder>/<number>/<name>``.
 
     Each sub-folder also has a ``run.json`` with ``id``, ``number``, ``arguments`` and ``metrics`` (by name),
@@ -41,7 +44,9 @@ def collect_results(components: Components, user: str | None, sweep_id: str, fol
     sweep_id : str
         The sweep.
     folder : str
-        The folder in which they will lie.
+        The folder in which they will lie, relative to that of the notebook.
+    place : str, optional
+        The place of the notebook's folder in the working folder.
 
     Raises
     ------
@@ -58,6 +63,7 @@ def collect_results(components: Components, user: str | None, sweep_id: str, fol
 
     def add(path: str, sha256: str, size: int, source: str) -> None:
         file_id = f"g{len(files)}"
+        path = in_working_folder(place, path)
         files.append({"fileId": file_id, "path": path, "sha256": sha256, "size": size})
         sources[file_id] = source
 
@@ -67,7 +73,7 @@ def collect_results(components: Components, user: str | None, sweep_id: str, fol
         for row in rows:
             if row.state != RunState.SUCCESS.value:
                 continue
-            place = f"{folder}/{row.number:05d}"
+            below = f"{folder}/{row.number:05d}"
             description = json.dumps(
                 {
                     "id": row.id,
@@ -79,11 +85,11 @@ def collect_results(components: Components, user: str | None, sweep_id: str, fol
                 }
             ).encode()
             digest = components.files.keep(description)
-            add(f"{place}/{RUN_FILE}", digest, len(description), layout.copy_key(digest))
+            add(f"{below}/{RUN_FILE}", digest, len(description), layout.copy_key(digest))
             for each in components.runs.get_files(row.id):
                 if each.name != RUN_FILE and not each.display.get("isNotebook"):
                     source = layout.result_key(row.id, each.name)
-                    add(f"{place}/{each.name}", each.sha256, each.size, source)
+                    add(f"{below}/{each.name}", each.sha256, each.size, source)
     if not files:
         raise InvalidArgumentError("config.results_of", "no run of the sweep has succeeded")
     return SweepResults(files, sources, folder)

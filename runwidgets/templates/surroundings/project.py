@@ -1,0 +1,202 @@
+"""The project of a notebook, and the files in it, of which a bounded number is looked at."""
+
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from runwidgets.limits import Limits
+
+PROJECT_MARKERS = ("pyproject.toml", ".git", "environment.yml", "requirements.txt", ".runwidgets")
+"""A folder that has one of these is a project."""
+IGNORED = {"__pycache__", ".ipynb_checkpoints"}
+WILDCARD = re.compile(r"[*?\[]")
+MAX_LENGTH = 1024
+"""Characters of a path."""
+MAX_SKIPPED = 10
+"""Names that are too large before no further folder or glob is looked at."""
+
+
+def find_project(folder: Path, root: Path | None) -> Path:
+    """Return the folder of the project to which a folder belongs.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of a notebook, without symbolic links.
+    root : Path or None
+        The folder beyond which nothing is looked at, without symbolic links; None for no restriction.
+
+    Returns
+    -------
+    Path
+        The folder itself or the nearest one above that has one of `PROJECT_MARKERS`; the root, if that is
+        above it; the folder, if there is none.
+    """
+    if root is not None and not folder.is_relative_to(root):
+        return folder
+    for each in (folder, *folder.parents):
+        if any(os.path.lexists(each / marker) for marker in PROJECT_MARKERS):
+            return each if root is None or each.is_relative_to(root) else root
+    return folder
+
+
+class TooLargeError(Exception):
+    """A folder or glob has more files or entries than the limits allow; the text is a sentence."""
+
+
+class Project:
+    """The part of the file system from which a run of a notebook gets files.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the notebook, without symbolic links.
+    top : Path
+        The project, in which it is.
+    limits : Limits
+        ``static_files`` and ``static_entries``.
+    """
+
+    def __init__(self, folder: Path, top: Path, limits: Limits) -> None:
+        self.folder = folder
+        self.top = top
+        self._limits = limits
+        self._entries = 0
+        self._found: dict[Path, set[Path]] = {}
+        self.skipped: dict[str, str] = {}
+        """Why a folder or glob was skipped, by the text that names it."""
+
+    def locate(self, base: Path, text: str) -> Path | None:
+        """Return the path that a text names relative to a folder, or None if it is not in the project."""
+        is_path = 0 < len(text) <= MAX_LENGTH and not any(character in text for character in "\n\0")
+        if not is_path or text.startswith(("/", "~")):
+            return None
+        path = Path(os.path.normpath(base / text))
+        return path if path.is_relative_to(self.top) else None
+
+    def find_files(self, base: Path, text: str) -> set[Path]:
+        """Return the files that a text names: a file, those below a folder, or those of a glob.
+
+        A folder or glob that is too large is skipped as a whole, because a part of it would be misleading.
+        A folder that contains the notebook is never meant as a whole.
+        """
+        path = self.locate(base, text)
+        if path is None or self.folder.is_relative_to(path):
+            return set()
+        if path not in self._found:
+            self._found[path] = set()
+            self._entries = 0
+            with suppress(OSError, ValueError):  # no such file can exist, or it cannot be read
+                try:
+                    if os.path.exists(path):
+                        self._found[path] = self._below(path) if _is_same(base / text, path) else set()
+                    elif WILDCARD.search(text) and len(self.skipped) < MAX_SKIPPED:
+                        self._found[path] = self._matching(path)
+                except TooLargeError as error:
+                    self.skipped[text] = str(error)
+        return self._found[path]
+
+    def find_package(self, folder: Path) -> set[Path]:
+        """Return the files of a package, including its data."""
+        try:
+            self._entries = 0
+            return self._below(folder)
+        except TooLargeError as error:
+            self.skipped[folder.name] = str(error)
+            return set()
+
+    def find_parent(self, base: Path, text: str) -> Path | None:
+        """Return the innermost existing folder in which a path lies, or which it is itself."""
+        fixed = "/".join(itertools.takewhile(lambda part: not WILDCARD.search(part), text.split("/")))
+        path = self.locate(base, fixed or ".")
+        while path is not None and not path.is_dir() and path != self.top:
+            path = path.parent
+        return path if path is not None and path.is_dir() and self.is_included(path) else None
+
+    def is_included(self, path: Path) -> bool:
+        """Return whether a path is in the project, after symbolic links are resolved, and not hidden.
+
+        Hidden folders in which the notebook itself lies do not count.
+        """
+        common = os.path.commonpath([path, self.folder])
+        return not any(map(_is_hidden, path.relative_to(common).parts)) and path.resolve().is_relative_to(
+            self.top
+        )
+
+    def _below(self, path: Path) -> set[Path]:
+        if not self.is_included(path):
+            return set()
+        if path.is_file():
+            return {path}
+        found: set[Path] = set()
+        waiting = [path]
+        while waiting:
+            for entry in self._list(waiting.pop()):
+                each = Path(entry)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(each)
+                elif entry.is_file() and self.is_included(each):
+                    found.add(each)
+                    self._check_number(found)
+        return found
+
+    def _matching(self, pattern: Path) -> set[Path]:
+        """Return the files that match a glob, and those below the folders that match it."""
+        found: set[Path] = set()
+        if any("**" in part and part != "**" for part in pattern.parts):
+            return found  # such as Markdown
+        for match in self._expand(self.top, pattern.relative_to(self.top).parts):
+            if match != self.top and not self.folder.is_relative_to(match):
+                found |= self._below(match)
+                self._check_number(found)
+        return found
+
+    def _expand(self, folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+        """Yield what matches the parts of a glob below a folder."""
+        if not parts:
+            yield folder
+            return
+        part, *rest = parts
+        if not WILDCARD.search(part):
+            if os.path.exists(folder / part):
+                yield from self._expand(folder / part, tuple(rest))
+            return
+        if part == "**":
+            yield from self._expand(folder, tuple(rest))
+        for entry in self._list(folder):
+            if part == "**":
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self._expand(Path(entry), parts)
+            elif fnmatchcase(entry.name, part):
+                yield from self._expand(Path(entry), tuple(rest))
+
+    def _list(self, folder: Path) -> Iterator["os.DirEntry[str]"]:
+        """Yield the entries of a folder that are not hidden; none of what is not a folder."""
+        if not folder.is_dir():
+            return
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self._entries += 1
+                if self._entries > self._limits.static_entries:
+                    raise TooLargeError(
+                        f"it leads through folders with more than {self._limits.static_entries:,} entries"
+                    )
+                if not _is_hidden(entry.name):
+                    yield entry
+
+    def _check_number(self, found: set[Path]) -> None:
+        if len(found) > self._limits.static_files:
+            raise TooLargeError(f"it names more than {self._limits.static_files:,} files")
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in IGNORED
+
+
+def _is_same(path: Path, normal: Path) -> bool:
+    """Return whether a path and its normal form, in which ``..`` ignores links, name the same file."""
+    return os.path.realpath(path) == os.path.realpath(normal)

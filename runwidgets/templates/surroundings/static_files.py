@@ -1,0 +1,248 @@
+"""Static files: what a notebook uses of its folder and its project, and a run therefore needs a copy of.
+
+The paths that the code names, and those of the modules that it imports, are looked up until nothing is added:
+a module may name files and import others. If one of them is outside the folder of the notebook, the working
+folder of a run mirrors the whole project, and the run starts in the notebook's place within it.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+from importlib.machinery import all_suffixes
+from pathlib import Path
+
+from runwidgets.limits import Limits
+from runwidgets.templates.surroundings.path_values import ANY, PathValue
+from runwidgets.templates.surroundings.project import PROJECT_MARKERS, WILDCARD, Project, find_project
+from runwidgets.templates.surroundings.references import CodeReferences, read_other_language, read_references
+from runwidgets.templates.texts import shorten
+
+NOT_PLAIN = re.compile(r"\[[^\]]*\]|[^\w]")
+"""The wildcards and punctuation of a glob; a glob without other characters matches every file."""
+ROOT_FINDERS = {"pyprojroot", "pyprojroot.here", "pyrootutils", "rootutils"}
+"""Modules that find the project of a notebook."""
+MAX_MODULE = 1_000_000
+"""Maximum size of a Python file that is parsed for its own inputs, in bytes."""
+MAX_ROUNDS = 8
+"""How often the code is read at most, as long as new modules are found."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaticFiles:
+    """The files that a run of a notebook needs, and where it runs."""
+
+    top: Path
+    """The folder that the working folder of a run mirrors: that of the notebook, or its project."""
+    place: str
+    """Path of the notebook's folder in it; ``.`` if it is that folder."""
+    files: list[str]
+    """Paths relative to it, sorted."""
+    folders: list[str]
+    """Other folders in which the code may write or look, relative to it, sorted."""
+    imports: list[str]
+    """Modules that the notebook imports from elsewhere, sorted; some may be attributes of modules."""
+    warnings: list[str]
+    """What is too large, in sentences."""
+
+
+def find_static_files(
+    path: Path,
+    sources: Iterable[str],
+    globs: Iterable[str] = (),
+    *,
+    outputs: Iterable[str] = (),
+    parameters: Iterable[str] = (),
+    excluded: Iterable[Path] = (),
+    is_python: bool = True,
+    limits: Limits | None = None,
+    root: Path | None = None,
+) -> StaticFiles:
+    """Find the static files of a notebook.
+
+    They are what its strings and paths name, a file, a folder or a glob; the modules that it imports, and
+    what they name; and declared globs. Hidden files, files outside the project and the notebook itself are
+    never included.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook.
+    sources : iterable of str
+        Code of the cells.
+    globs : iterable of str
+        Declared globs.
+    outputs : iterable of str
+        Declared outputs, which may lie elsewhere in the project.
+    parameters : iterable of str
+        Names of the parameters, whose values are unknown.
+    excluded : iterable of Path
+        Files that are not included, such as the sidecar.
+    is_python : bool
+        Whether the code is Python.
+    limits : Limits, optional
+        ``static_files`` and ``static_entries``.
+    root : Path, optional
+        The folder that must contain them; None for no restriction.
+
+    Returns
+    -------
+    StaticFiles
+        What was found.
+    """
+    folder = path.parent.resolve()
+    project = Project(folder, find_project(folder, root.resolve() if root else None), limits or Limits())
+    search = _Search(project=project)
+    search.values = dict.fromkeys(parameters)
+    if is_python:
+        search.read_python(list(sources))
+    else:
+        for source in sources:
+            search.add(read_other_language(source))
+    for pattern in globs:
+        search.add_text(folder, pattern)
+    for output in outputs:
+        search.add_parent(folder, output)
+    search.files -= {folder / path.name, folder / f"{path.name}.yaml", *excluded}
+    return search.result()
+
+
+@dataclass(kw_only=True)
+class _Search:
+    """What was found so far."""
+
+    project: Project
+    files: set[Path] = field(default_factory=set)
+    folders: set[Path] = field(default_factory=set)
+    search_folders: dict[Path, None] = field(default_factory=dict)
+    """Where modules are looked up beside the working folders."""
+    imports: set[str] = field(default_factory=set)
+    values: dict[str, PathValue | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.working_folders = {self.project.folder: None}
+
+    def read_python(self, cells: list[str]) -> None:
+        """Read cells and the modules that they import, until nothing is added."""
+        state = None
+        for _ in range(MAX_ROUNDS):
+            if state == (state := self._state()):
+                break
+            self._current = self.project.folder
+            for source in cells:
+                references = read_references(source, self.values)
+                self.imports |= references.modules
+                self.add(references)
+            for file in sorted(self.files):
+                if file.suffix == ".py" and file.stat().st_size <= MAX_MODULE:
+                    value = PathValue(os.path.relpath(file, self.project.folder), is_absolute=True)
+                    self.add(read_references(file.read_text("utf-8", "replace"), self.values, value), file)
+
+    def add(self, references: CodeReferences, file: Path | None = None) -> None:
+        """Add what some code names; given the module that it is, or None for a cell."""
+        for text in references.working_folders:
+            changed = self.project.locate(self._current, text)
+            if changed is not None and changed.is_dir():
+                self._current = changed
+                self.working_folders[changed] = None
+        for marker in PROJECT_MARKERS:
+            if marker in references.texts or ROOT_FINDERS & references.modules:
+                self._add_marker(marker)
+        for base in self.working_folders.copy():
+            for text in references.search_folders:
+                found = self.project.locate(base, text)
+                if found is not None and found.is_dir() and self.project.is_included(found):
+                    self.search_folders[found] = None
+            for text in filter(_is_name, references.texts):
+                self.add_text(base, text, is_named=text.startswith("../"))
+            for text in filter(_is_specific, references.paths):
+                if ANY in text and not _is_name(text):
+                    self.add_parent(base, text)
+                else:
+                    self.add_text(base, text, is_named=True)
+        for module in references.modules:
+            for folder in (*self.working_folders, *self.search_folders):
+                self.files |= self._module_files(folder, module)
+        if file is not None:
+            for level, module in references.relative_modules:
+                self.files |= self._module_files(file.parents[min(level, len(file.parents)) - 1], module)
+
+    def add_text(self, base: Path, text: str, *, is_named: bool = False) -> None:
+        """Add the files that a text names; if there is none, the folder in which it may be written."""
+        found = self.project.find_files(base, text)
+        self.files |= found
+        if not found and text not in self.project.skipped and ("/" in text or is_named):
+            self.add_parent(base, text, is_named=is_named)
+
+    def add_parent(self, base: Path, text: str, *, is_named: bool = True) -> None:
+        """Add the existing folder in which a path lies; one outside the notebook's only if it is named so."""
+        found = self.project.find_parent(base, text)
+        if found is not None and (is_named or found.is_relative_to(self.project.folder)):
+            self.folders.add(found)
+
+    def _add_marker(self, marker: str) -> None:
+        """Add the file or folder by which the code finds its project, and then names files in it."""
+        path = self.project.top / marker
+        if self.project.top != self.project.folder and os.path.lexists(path):
+            self.working_folders[self.project.top] = None
+            (self.files if path.is_file() and not marker.startswith(".") else self.folders).add(path)
+
+    def result(self) -> StaticFiles:
+        """Return what was found, relative to the folder that contains it all."""
+        folder = self.project.folder
+        used = {*self.files, *self.folders, *self.search_folders, *self.working_folders}
+        is_outside = any(not each.is_relative_to(folder) for each in used)
+        top = self.project.top if is_outside else folder
+        return StaticFiles(
+            top=top,
+            place=folder.relative_to(top).as_posix(),
+            files=sorted(each.relative_to(top).as_posix() for each in self.files),
+            folders=sorted(each.relative_to(top).as_posix() for each in self.folders - {folder}),
+            imports=sorted(self._others()),
+            warnings=[
+                f"'{shorten(text)}': {problem}, so that runs get none of them; name less, "
+                'or use the config {"cwd": "notebook"}'
+                for text, problem in self.project.skipped.items()
+            ],
+        )
+
+    def _state(self) -> object:
+        sizes = len(self.files), len(self.search_folders), len(self.working_folders)
+        return sizes, self.values.copy()
+
+    def _module_files(self, folder: Path, module: str) -> Set[Path]:
+        """Return the files of a module or package in a folder, including its data files."""
+        found: set[Path] = set()
+        parts = module.split(".")
+        if not all(part.isidentifier() for part in parts) or not folder.is_relative_to(self.project.top):
+            return found
+        for part in parts:
+            files = [folder / f"{part}{suffix}" for suffix in all_suffixes()]
+            found |= {file for file in files if file.is_file() and self.project.is_included(file)}
+            folder = folder / part
+            if (folder / "__init__.py").is_file():
+                return found | self.project.find_package(folder)
+        return found
+
+    def _others(self) -> set[str]:
+        """Return the imported modules that Python would not find in the project."""
+        folders = [*self.working_folders, *self.search_folders]
+        return {
+            name.removesuffix(".*")
+            for name in self.imports
+            if not any(
+                os.path.exists(folder / f"{name.partition('.')[0]}{suffix}")
+                for folder in folders
+                for suffix in ("", ".py")
+            )
+        }
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a string in some code may name files."""
+    return bool(NOT_PLAIN.sub("", text)) if WILDCARD.search(text) else bool(text.strip("./ "))
+
+
+def _is_specific(text: str) -> bool:
+    """Return whether the value of an expression may name files, and not only what is unknown."""
+    return not text.startswith(ANY) and (ANY not in text or "/" in text)

@@ -192,6 +192,8 @@ def run(
 
     Raises
     ------
+    InvalidArgumentError
+        The arguments are not a mapping.
     RunWidgetsError
         As in `RunService.start_run` and `WorkflowService.create_workflow`.
 
@@ -200,6 +202,10 @@ def run(
     >>> rw.run("train.ipynb", epochs=3).wait().metrics  # doctest: +SKIP
     {'loss': 0.12}
     """
+    if arguments is not None and not isinstance(arguments, Mapping):
+        remedy = 'give a dict such as {"alpha": 0.1}, or keyword arguments'
+        problem = f"{arguments!r:.80} is not a mapping of names to values"
+        raise InvalidArgumentError("arguments", problem, remedy)
     service = api or connect()
     return Run(service, start_notebook_run(service, source, {**(arguments or {}), **kwargs}, group, config))
 

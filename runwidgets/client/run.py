@@ -61,6 +61,7 @@ class Run:
     def __init__(self, api: Api, handle: RunHandle | str) -> None:
         self.api = api
         self._handle = api.runs.get_run(handle) if isinstance(handle, str) else handle
+        self._is_deleted = False
 
     @property
     def id(self) -> str:
@@ -69,7 +70,15 @@ class Run:
 
     @property
     def handle(self) -> RunHandle:
-        """The run handle; requested again until the run and all of its processes have ended."""
+        """The run handle; requested again until the run and all of its processes have ended.
+
+        Raises
+        ------
+        UnknownRunError
+            The run was deleted; this is so for each attribute that shows its state, too.
+        """
+        if self._is_deleted:
+            raise UnknownRunError(f"run {self.id}", "it was deleted")
         if read_state(self._handle["state"]) not in TERMINAL or self._handle.get("isEnding"):
             self._handle = self.api.runs.get_run(self.id)
         return self._handle
@@ -198,6 +207,8 @@ class Run:
         UnknownRunError
             The run was deleted.
         """
+        if not self._is_deleted:
+            self._handle = self.api.runs.get_run(self.id)  # it may have been deleted elsewhere
         if not self._wait_for(lambda: self.state in TERMINAL, timeout):
             raise TimeoutError(f"run {self.id} is still {self.state} after {timeout:g} s")
         return self
@@ -274,8 +285,11 @@ class Run:
         ------
         InvalidRunStateError
             The run is active.
+        UnknownRunError
+            The run was deleted before.
         """
         self.api.runs.delete_run(self.id)
+        self._is_deleted = True
 
     @overload
     def to_html(self) -> str: ...
@@ -338,7 +352,7 @@ class Run:
 
     def __repr__(self) -> str:
         handle = self._last_known()
-        state = [handle["state"], remarks_text(handle)]
+        state = ["deleted"] if self._is_deleted else [handle["state"], remarks_text(handle)]
         return f"Run({self.id!r}, {', '.join(filter(None, state))})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:

@@ -250,8 +250,9 @@ class Sweep:
         values = {run_id: float(value) for run_id, value in recorded if is_number(value)}
         if not values:
             known = sorted({name for row in rows for name in row["metrics"]})
-            remedy = f"they have {', '.join(known)}" if known else "record one with runwidgets.record"
-            raise InvalidArgumentError(metric, f"none of {len(rows)} successful runs has a number", remedy)
+            remedy = f"they recorded {', '.join(known)}" if known else "record one with runwidgets.record"
+            problem = "no successful run recorded it as a number" if rows else "no run has succeeded yet"
+            raise InvalidArgumentError(metric, problem, remedy if rows else None)
         choose = min if direction == "minimize" else max
         return Run(self.api, choose(values, key=lambda run_id: values[run_id]))
 
@@ -304,7 +305,7 @@ class Sweep:
             )
             pictures.append((label, file.read_bytes(), file.mime_type))
         if not pictures:
-            raise UnknownFileError(name, f"none of {len(rows)} successful runs has such a file")
+            raise UnknownFileError(name, "no successful run has such a file")
         return Pictures(pictures, max(0, len(rows) - MAX_PICTURES))
 
     def summarize(

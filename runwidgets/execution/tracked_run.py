@@ -254,6 +254,8 @@ class TrackedRun:
             self._report(endedEarly=record["cell"])
         elif record["kind"] == "finished":
             self.outcome, self.files = Outcome.from_json(record), record.get("files")
+            if self.outcome.state is RunState.SUCCESS:
+                self._report(fraction=1.0)
 
     def _report(self, **values: Unpack[ProgressReport]) -> None:
         self._progress.update(values)

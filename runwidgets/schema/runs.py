@@ -109,7 +109,8 @@ class Progress(CellProgress):
     """The progress of a run."""
 
     fraction: float
-    """Between 0 and 1: as reported by the notebook, or the share of the cells that have ended."""
+    """Between 0 and 1: as reported by the notebook, or the share of the cells that have ended; 1 if the run
+    is SUCCESS."""
     text: str
     """The text that the notebook reported; empty if there is none."""
     heartbeatAt: str

@@ -288,9 +288,10 @@ def zip(**values: object) -> Space:
     count = len(columns[longest]) if columns else 0
     for name, column in columns.items():
         if is_several(values[name]) and len(column) != count:
+            noun = "value" if len(column) == 1 else "values"
             raise InvalidArgumentError(
                 name,
-                f"it has {len(column):,} values, and {longest} has {count:,}",
+                f"it has {len(column):,} {noun}, and {longest} has {count:,}",
                 "give the same number of each",
             )
     filled = [each if len(each) == count else [*each] * count for each in columns.values()]

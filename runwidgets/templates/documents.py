@@ -57,7 +57,7 @@ def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode
     InvalidTemplateError
         The file is not a notebook, or may not be read.
     """
-    _check_location(path, root)
+    check_location(path, root)
     content = _read_json(path, _read_bytes(path, limits.template_size))
     version = content["nbformat"]
     is_known = isinstance(version, int) and 1 <= version <= nbformat.current_nbformat
@@ -162,7 +162,21 @@ def check_section(content: Any, where: str) -> TemplateSection:
     return _parse_json(text)  # type: ignore[no-any-return]
 
 
-def _check_location(path: Path, root: Path | None) -> None:
+def check_location(path: Path, root: Path | None) -> None:
+    """Refuse a path that may not be read.
+
+    Parameters
+    ----------
+    path : Path
+        An absolute path, which need not exist.
+    root : Path or None
+        See `read_notebook`.
+
+    Raises
+    ------
+    InvalidTemplateError
+        It is outside the root, hidden, or a URL.
+    """
     name = shorten(path.name.replace("\0", "?")) or "source"
     try:
         real = path.resolve()
@@ -275,7 +289,7 @@ def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
 def _read_yaml(path: Path, limits: Limits, root: Path | None) -> Any:
     """Read flat YAML without aliases: a few aliases expand to gigabytes, and deep nesting takes minutes."""
     try:
-        _check_location(path, root)
+        check_location(path, root)
         text = _read_bytes(path, min(SIDECAR_SIZE, limits.template_size)).decode("utf-8-sig")
         level = 0
         for event in yaml.parse(text, yaml.SafeLoader):

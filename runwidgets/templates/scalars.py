@@ -204,11 +204,11 @@ def check_object(value: Any) -> dict[str, JsonValue]:
     """Return a record; its fields are not checked."""
     _require_value(value)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise _problem(f"{show(value)} is not a record")
+        raise _problem(f"{show(value)} is not a record of names and values")
     if value.get("type") == FILE_TAG:
         raise _problem("an uploaded file is not a record")
     if value.get("type") == FLOAT_TAG:
-        raise _problem(f"{show(value.get('value'))} is not a record")
+        raise _problem(f"{show(value.get('value'))} is not a record of names and values")
     return value
 
 
@@ -222,7 +222,7 @@ def cast_json(value: Any, limit: int) -> Any:
         return cast_string(value, limit)
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
-            raise _problem(f"{show(value)} is not a record")
+            raise _problem(f"{show(value)} is not a record of names and values")
         if value.get("type") == FILE_TAG:
             raise _problem("an uploaded file is a value for parameters of dtype file only")
         return {cast_string(key, limit): cast_json(item, limit) for key, item in value.items()}

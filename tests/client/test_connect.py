@@ -15,6 +15,7 @@ import runwidgets as rw
 from runwidgets.errors import (
     InvalidArgumentError,
     InvalidRunStateError,
+    InvalidTemplateError,
     RunWidgetsError,
     ServiceUnavailableError,
     UnauthenticatedAccessError,
@@ -42,9 +43,64 @@ def test_a_run_is_started_waited_for_and_read(api: Api, folder: Path) -> None:
     assert run.log == "x is 4\n"
     assert [cell.cell_type for cell in run.notebook.cells][:1] == ["markdown"]
     assert repr(run) == f"Run('{run.id}', SUCCESS)"
+    assert run.progress["fraction"] == 1.0
     run.delete()
     with pytest.raises(UnknownRunError):
         rw.Run(api, run.id)
+
+
+def test_a_run_that_was_deleted_says_so(api: Api, folder: Path) -> None:
+    """Its attributes and `wait` raise the error; the object is still displayed."""
+    run = rw.run(write_notebook(folder / "gone.ipynb", "1"), api=api).wait(60)
+    same = rw.Run(api, run.handle)
+
+    run.delete()
+
+    for ask in (lambda: run.state, lambda: run.metrics, run.wait, run.delete, same.wait):
+        with pytest.raises(UnknownRunError, match=run.id):
+            ask()
+    assert repr(run) == f"Run('{run.id}', deleted)"
+    assert "SUCCESS" in str(run._repr_mimebundle_())
+
+
+@pytest.mark.parametrize(
+    ("cells", "state", "fraction"),
+    [
+        (["import runwidgets\nrunwidgets.progress(0.25, 'a quarter')", "2"], "SUCCESS", 1.0),
+        (["1", "import sys\nsys.exit(0)", "3"], "SUCCESS", 1.0),
+        (["import runwidgets\nrunwidgets.progress(0.25, 'a quarter')", "1 / 0"], "ERROR", 0.25),
+    ],
+    ids=str,
+)
+def test_the_progress_of_a_successful_run_is_complete(
+    api: Api, folder: Path, cells: list[str], state: str, fraction: float
+) -> None:
+    """Whatever the notebook reported last; that of a failed run is where it failed."""
+    run = rw.run(write_notebook(folder / "progress.ipynb", *cells), api=api).wait(60)
+
+    assert (run.state, run.progress["fraction"]) == (state, fraction)
+
+
+def test_arguments_that_are_no_mapping_are_refused(api: Api, folder: Path) -> None:
+    """The message shows both ways to give them."""
+    path = write_notebook(folder / "arguments.ipynb", "1", parameters="x = 1")
+
+    with pytest.raises(
+        InvalidArgumentError, match=r"arguments: 'x' is not a mapping .*; give a dict such as"
+    ):
+        rw.run(path, "x", api=api)  # type: ignore[arg-type]
+
+
+def test_a_notebook_that_does_not_exist_is_named_with_its_folder(api: Api, folder: Path) -> None:
+    """The folder is that of the request; the folder of the server is not disclosed."""
+    with pytest.raises(
+        InvalidTemplateError, match=f"^n.ipynb: there is no such notebook in {folder / 'sub'}$"
+    ):
+        rw.run(folder / "sub" / "n.ipynb", api=api)
+    with pytest.raises(
+        InvalidTemplateError, match=r"^n\.ipynb: there is no such notebook in the folder of the te"
+    ):
+        api.workflows.create_workflow("n.ipynb")
 
 
 def test_a_run_can_be_awaited(api: Api, folder: Path) -> None:

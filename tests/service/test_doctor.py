@@ -207,6 +207,24 @@ def test_the_command_prints_the_violations(root: EndedRoot) -> None:
     assert wrong.stderr == f"invariant 8: {INVARIANTS[8]} {REMEDIES[8]}\n"
 
 
+@pytest.mark.parametrize("cwd", ["run", "notebook"])
+def test_a_run_that_reads_the_results_of_a_sweep_has_no_violation(tmp_path: Path, cwd: str) -> None:
+    """Its value for the folder of the results is no argument."""
+    instance = open_instance(tmp_path / "root")
+    api = instance.api()
+    group_id = group_of(workflow(api, tmp_path, "open('x.txt', 'w').write(str(x))", parameters="x: int = 1"))
+    sweep_id = api.sweeps.start_sweep(group_id, [arguments(x=1), arguments(x=2)])["id"]
+    wait_until(lambda: api.sweeps.get_sweep(sweep_id)["isDone"])
+    cell, declared = "print(sorted(runs.iterdir()), k)", "from pathlib import Path\nruns: Path\nk: int = 1"
+    reader = group_of(workflow(api, tmp_path, cell, parameters=declared))
+
+    handle = api.runs.start_run(reader, [], {"results_of": sweep_id, "cwd": cwd})
+
+    assert ended(api, handle["id"])["state"] == "SUCCESS"
+    wait_until(lambda: not check(tmp_path / "root", recheck_delay=0.1))
+    instance.close()
+
+
 def test_every_invariant_that_is_checked_has_a_remedy() -> None:
     """Number 16 is checked by the tests only."""
     assert INVARIANTS.keys() - REMEDIES.keys() == {16}

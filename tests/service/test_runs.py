@@ -297,7 +297,9 @@ class TestCancel:
         """A terminal state never changes."""
         before = finished(api, folder, "1")
 
-        with pytest.raises(InvalidRunStateError, match="it is SUCCESS and cannot become CANCELED"):
+        with pytest.raises(
+            InvalidRunStateError, match="it has already ended as SUCCESS; only PENDING and RUNNING"
+        ):
             api.runs.cancel_run(before["id"])
 
         assert api.runs.get_run(before["id"]) == before

@@ -151,7 +151,7 @@ def test_spaced_numbers_have_exact_ends_and_remain_whole(row: list[float], expec
             lambda: rw.zip(a=[1, 2], b=[1, 2, 3]),
             "a: it has 2 values, and b has 3; give the same number of each",
         ),
-        (lambda: rw.zip(a=[1], b=[1, 2]), "a: it has 1 values, and b has 2; give the same number of each"),
+        (lambda: rw.zip(a=[1], b=[1, 2]), "a: it has 1 value, and b has 2; give the same number of each"),
         (lambda: rw.sample(-1), "n: -1 points cannot be drawn; give a whole number"),
         (lambda: rw.sample(2.5), "n: 2.5 points cannot be drawn; give a whole number"),  # type: ignore[arg-type]
         (lambda: rw.points([1]), "point 0: 1 is not a mapping of name to value"),

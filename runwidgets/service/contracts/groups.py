@@ -54,7 +54,7 @@ class GroupService(ABC):
         InvalidParameterError
             A declaration is invalid, or names a parameter of the template.
         InvalidArgumentError
-            A setting is invalid, or both `engine_config` and `config` are given.
+            A config key is invalid, or both `engine_config` and `config` are given.
         ConstraintViolationError
             The name or identifier is malformed or already used.
         """

@@ -1,5 +1,6 @@
 """The templates of an instance: read when a workflow is created, and again after they have changed."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import IO, Any
@@ -12,6 +13,7 @@ from runwidgets.schema import PlacedFile
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import NewVersion, WorkflowChange
 from runwidgets.store.files.base import FileStore
+from runwidgets.templates.documents import check_location
 from runwidgets.templates.notebook import Template, fingerprint, read_template
 from runwidgets.templates.surroundings.working_folder import find_top, in_working_folder
 from runwidgets.templates.texts import shorten
@@ -60,18 +62,24 @@ class Templates:
         Returns
         -------
         Path
-            An absolute path, which may not exist.
+            An absolute path.
 
         Raises
         ------
         InvalidTemplateError
-            The source is empty.
+            The source is empty, may not be read, or does not exist.
         """
         if not source:
             raise InvalidTemplateError(
                 "source", "it does not name a notebook", "give the path of an .ipynb file"
             )
-        return (self.root or Path.cwd()) / source
+        path = (self.root or Path.cwd()) / source
+        check_location(path, self.root)
+        if path.exists():
+            return path
+        folder, name = os.path.split(source)  # as it was given: the root of the templates is not disclosed
+        where = f"in {shorten(folder)}" if folder else "in the folder of the templates"
+        raise InvalidTemplateError(shorten(name) or "source", f"there is no such notebook {where}")
 
     def open_file(self, source: str, instance: Path) -> IO[bytes]:
         """Open a file in the folder of the templates.

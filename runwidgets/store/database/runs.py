@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, func, select, true, update
 
 from runwidgets.errors import InvalidRunStateError, UnknownRunError
 from runwidgets.schema import EventKind, Progress, RunReason, Series
-from runwidgets.states import ACTIVE, RunState, sources
+from runwidgets.states import ACTIVE, TERMINAL, RunState, sources
 from runwidgets.store.database.columns import NewFile, NewRun, RunRow
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import emit
@@ -231,12 +231,10 @@ class Runs:
                 .returning(runs)
             ).one_or_none()
             if row is None:
-                current = _get(connection, run_id)
-                raise InvalidRunStateError(
-                    f"run {run_id}",
-                    f"it is {current.state} and cannot become {target}",
-                    f"only {' and '.join(sorted(legal))} runs can",
-                )
+                state = RunState(_get(connection, run_id).state)
+                problem = f"it has already ended as {state}" if state in TERMINAL else f"it is {state}"
+                only = " and ".join(sorted(legal))
+                raise InvalidRunStateError(f"run {run_id}", problem, f"only {only} runs can become {target}")
             add_files(connection, run_id, results)
             emit(connection, row, EventKind.STATE, end_of(row))
             if target is RunState.SUCCESS:

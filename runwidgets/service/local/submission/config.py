@@ -1,4 +1,4 @@
-"""The config of a run and of a sweep: which settings there are, and what each of them may be."""
+"""The config of a run and of a sweep: which keys there are, and what the value of each may be."""
 
 import math
 from collections.abc import Collection
@@ -28,11 +28,11 @@ CONFIG_KEYS = (
     "environment",
     "key",
 )
-"""Settings in the config of a run."""
+"""Keys of the config of a run."""
 
 
 SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "search", "key")
-"""Settings of a sweep that do not belong to its runs."""
+"""Config keys of a sweep that do not belong to its runs."""
 MAX_PRIORITY = 100
 """Greatest absolute value of a priority."""
 
@@ -47,17 +47,17 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
     subject : str
         Name of the config in error messages.
     other_keys : collection of str, optional
-        Other settings that an error message lists.
+        Other keys that an error message lists.
 
     Returns
     -------
     dict
-        The settings that are given.
+        The keys that are given, with their values.
 
     Raises
     ------
     InvalidArgumentError
-        A setting is unknown or invalid.
+        A key is unknown, or its value is invalid.
     """
     if config is None:
         return {}
@@ -91,7 +91,7 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
                 raise InvalidArgumentError(setting, problem)
         else:
             known = ", ".join([*other_keys, *CONFIG_KEYS])
-            raise InvalidArgumentError(setting, "there is no such setting", f"there are {known}")
+            raise InvalidArgumentError(setting, "there is no such config key", f"there are {known}")
     return cast(RunConfig, dict(config))
 
 
@@ -106,7 +106,7 @@ def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
     Raises
     ------
     InvalidArgumentError
-        A setting is unknown or invalid.
+        A key is unknown, or its value is invalid.
     """
     if not isinstance(config, dict):
         return {}, check_config(config, "config")

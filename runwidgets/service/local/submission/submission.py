@@ -102,7 +102,7 @@ class Submission:
     UnauthorizedAccessError
         The user is not a member of the group.
     InvalidArgumentError
-        A setting is unknown or invalid.
+        A key is unknown, or its value is invalid.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Submission:
         check_choice(version.template["cellTags"], self.settings)
         if "resources" in self.settings and not components.has_resources:
             raise InvalidArgumentError(
-                "config.resources", "runs of this server execute on its own machine", "omit this setting"
+                "config.resources", "runs of this server execute on its own machine", "omit this key"
             )
         self._parameters = _find_parameters(self.version, self.group)
         self._secret_names = {each.name for each in self._parameters if each.secret}
@@ -313,7 +313,7 @@ class Submission:
             raise InvalidArgumentError(
                 name,
                 "it has a targetPath, but the run works in the notebook's own folder, which gets no uploads",
-                "omit the targetPath, or the setting cwd",
+                "omit the targetPath, or the config key cwd",
             )
         return target
 

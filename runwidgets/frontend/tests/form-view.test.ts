@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { combine, logRow, row } from '../src/model/form/parameter-space';
 import { asCode } from '../src/model/form/python-code';
+import { t } from '../src/model/messages';
 import type { Transport } from '../src/model/transport';
 import type { JsonValue, ParameterHandle } from '../src/model/types';
 import { search } from '../src/views/fields/choices';
@@ -48,6 +49,25 @@ test('copied code starts the same run and holds no secret', () => {
     '    group="g",',
     ')',
   ]);
+});
+
+test('a number of an earlier run that a form cannot hold is not sent as a text', () => {
+  const [digits, text] = ['9007199254740993', t('inexactNumber', { number: '9007199254740993' })];
+  const field = fieldOf(optional('x', 'any', null));
+  for (const value of [digits, [1, digits], { a: { b: digits } }]) {
+    field.write(value);
+    expect(field.problem()).toBe(text);
+  }
+  for (const value of ['12', 'a 9007199254740993', 9007199254740991]) {
+    field.write(value);
+    expect(field.problem()).toBeNull();
+  }
+  field.write(digits);
+  const input = field.element.querySelector('textarea') as HTMLTextAreaElement;
+  input.value = `"${digits}" `; // now it is a text
+  expect([field.problem(), field.read()]).toEqual([null, { isGiven: true, value: digits }]);
+  const preset = fieldOf(optional('x', 'any', digits)); // not sent, because it is the default
+  expect([preset.problem(), preset.change().isGiven]).toEqual([null, false]);
 });
 
 test('copied code reads as it runs, and parameters may have the names of options', () => {

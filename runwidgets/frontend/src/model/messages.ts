@@ -193,6 +193,8 @@ export const MESSAGES = {
   asJson: 'as JSON',
   anyHint: 'any value, as JSON: 3, "text", [1, 2]',
   noJson: 'this is not valid JSON: {problem}',
+  inexactNumber:
+    '{number}: as a number it has more digits than a form can send; edit this field if it is a text, or start this run from Python',
   lostNumber: '{number} has more digits than a form can send; start this run from Python',
   halfDate: 'the date is not complete',
   sliderOf: '{name}, slider',

@@ -175,7 +175,8 @@ export class Field {
 
   /** Return what is wrong, without showing it. */
   problem(isShown = false): string | null {
-    const own = (this.many ?? this.control).problem?.(isShown) ?? null;
+    const isSent = this.many !== null || !this.read().isGiven || this.change().isGiven;
+    const own = (isSent && (this.many ?? this.control).problem?.(isShown)) || null;
     if (own !== null) return own;
     if (this.many) return this.values()?.length ? null : t('noValues');
     const reading = this.read();

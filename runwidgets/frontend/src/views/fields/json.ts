@@ -1,3 +1,4 @@
+import { inexactIn } from '../../model/json';
 import { t } from '../../model/messages';
 import type { JsonValue } from '../../model/types';
 import { h } from '../dom';
@@ -29,6 +30,8 @@ export function json(changed: () => void): Control {
       return { problem: t('noJson', { problem: error.message }) };
     }
   };
+  let written = '';
+  let inexact: string | null = null;
   const parsed = () => (input.value.trim() === '' ? null : parse());
   return {
     element: input,
@@ -39,11 +42,14 @@ export function json(changed: () => void): Control {
       return found && 'value' in found ? { isGiven: true, value: found.value } : NOTHING;
     },
     problem: () => {
+      if (inexact !== null && input.value === written) return t('inexactNumber', { number: inexact });
       const found = parsed();
       return found && 'problem' in found ? found.problem : null;
     },
     write: (value) => {
       input.value = JSON.stringify(value, null, 1);
+      written = input.value;
+      inexact = inexactIn(value);
     },
     clear: () => {
       input.value = '';

@@ -80,6 +80,7 @@ from runwidgets.schema.run_file import (
     RunnerTemplate,
     RunTemplate,
     SharedDescription,
+    StaticFile,
     StoredTemplate,
 )
 from runwidgets.schema.runs import (
@@ -201,6 +202,7 @@ __all__ = [
     "StateEvent",
     "StateName",
     "StateNotice",
+    "StaticFile",
     "StoredTemplate",
     "StreamPosition",
     "SweepAddition",

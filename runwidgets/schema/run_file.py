@@ -22,6 +22,15 @@ class PlacedFile(TypedDict):
     """Size in bytes."""
 
 
+class StaticFile(PlacedFile):
+    """A file beside the notebook that is copied into the working folder of each run."""
+
+    mtime: int
+    """Time of its last change, in nanoseconds."""
+    isExecutable: bool
+    """Whether its owner may execute it."""
+
+
 class PlacedUpload(PlacedFile):
     """An upload that is copied into the working folder of a run."""
 
@@ -68,7 +77,7 @@ class StoredTemplate(RunnerTemplate):
     """A stored version of a template."""
 
     handle: TemplateHandle
-    inputs: list[PlacedFile]
+    inputs: list[StaticFile]
     """The static files."""
     results: ResultsDeclaration
     defaults: dict[str, JsonValue]
@@ -99,7 +108,7 @@ class SharedDescription(TypedDict):
     stops: str | None
     """The sweep to be stopped when the run ends in ERROR."""
     template: RunTemplate
-    inputs: list[PlacedFile]
+    inputs: list[StaticFile]
     """Static files of the template."""
     limits: dict[str, float]
     """The fields of `Limits`."""

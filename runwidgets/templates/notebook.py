@@ -27,8 +27,8 @@ from runwidgets.schema import (
     JsonValue,
     OutputDeclaration,
     ParameterGroup,
-    PlacedFile,
     ResultsDeclaration,
+    StaticFile,
     TemplateHandle,
     TemplateSection,
 )
@@ -88,12 +88,13 @@ class Template:
     warnings: list[str]
     """What could not be understood or will not work, in sentences."""
 
-    def hash(self, inputs: Iterable[PlacedFile]) -> str:
+    def hash(self, inputs: Iterable[StaticFile]) -> str:
         """Return the SHA-256 of the notebook, its declarations and the stored copies of its static files."""
         digest = hashlib.sha256(self.content)
         digest.update(json.dumps(self.declared, sort_keys=True, default=str).encode())
         for each in inputs:
-            digest.update(f"{each['path']}\0{each['sha256']}".encode("utf-8", "surrogateescape"))
+            mode = "x" if each["isExecutable"] else ""
+            digest.update(f"{each['path']}\0{each['sha256']}{mode}".encode("utf-8", "surrogateescape"))
         digest.update("\0".join([self.static.place, *self.static.folders]).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 

@@ -206,6 +206,7 @@ def test_a_damaged_stored_copy_is_given_to_no_run(own: Instance, root: Path, tmp
         copies = [each for each in (root / "copies").glob("*/*") if each.read_bytes()[:4] == b"GOOD"]
         whole = {copy: copy.read_bytes() for copy in copies}
         for copy in copies:
+            copy.chmod(0o600)
             copy.write_bytes(b"BAD!" + whole[copy][4:])
 
         handle = ended(api, api.runs.start_run(group, [])["id"])

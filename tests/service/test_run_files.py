@@ -1,6 +1,7 @@
 """The files that runs read: each finds its own, and never another one in its place."""
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -274,3 +275,34 @@ def test_points_that_read_results_of_a_sweep_are_repeated_with_the_same_ones_or_
     with pytest.raises(InvalidArgumentError, match=r"config\.results_of: the results of the sweep are not"):
         api.sweeps.rerun_failed(sweep)
     api.sweeps.rerun_failed(sweep, latest=True)
+
+
+def test_files_beside_the_notebook_keep_their_time_and_may_be_executed(api: Api, home: Path) -> None:
+    """Like the notebook in its own folder; a file that becomes executable makes another version."""
+    tool = home / "tool.sh"
+    tool.write_text("#!/bin/sh\necho ran\n")
+    os.utime(tool, ns=(10**18 + 1, 10**18 + 1))
+    cell = (
+        "import os, subprocess\nprint(os.stat('tool.sh').st_mtime_ns, os.access('tool.sh', os.W_OK), "
+        "os.access('./tool.sh', os.X_OK) and subprocess.check_output(['./tool.sh'], text=True))"
+    )
+    group = group_of(workflow(api, home, cell))
+
+    assert run(api, group) == "1000000000000000001 True False"
+    tool.chmod(0o744)
+    assert run(api, group) == "1000000000000000001 True ran"
+
+
+def test_stored_copies_and_uploads_are_read_only(own: Instance, tmp_path: Path, home: Path) -> None:
+    """Nobody edits them by accident; what a run gets is its own."""
+    api = own.api()
+    cell = "for each in (table, pathlib.Path('data.csv')):\n    each.chmod(0o600)\n    each.write_text('new')"
+    group = group_of(workflow(api, home, cell, "open('data.csv')", parameters=TABLE))
+    given = upload(api, group, "GIVEN", "given.csv")
+
+    handle = ended(api, api.runs.start_run(group, arguments(table=given))["id"])
+
+    assert handle["state"] == "SUCCESS"
+    stored = [each for kind in ("copies", "uploads") for each in (tmp_path / "root" / kind).rglob("*")]
+    files = {each.read_bytes()[:5]: each.stat().st_mode & 0o777 for each in stored if each.is_file()}
+    assert {b"OWN", b"GIVEN"} <= files.keys() and set(files.values()) == {0o400}

@@ -1,6 +1,6 @@
 """The inputs of a run: placed in its working folder as its own, and checked at its end if they are shared."""
 
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
@@ -15,7 +15,8 @@ class Inputs:
     """The static files and the uploads of a run.
 
     Each is a clone of the stored copy, if the file system can clone files, or else a copy. A file that is
-    larger than ``link_size`` is a link to a copy that it shares with other runs instead.
+    larger than ``link_size`` is a link to a copy that it shares with other runs instead. A static file of the
+    run's own has the time of the file beside the notebook, and may be executed if that may.
 
     Parameters
     ----------
@@ -58,16 +59,13 @@ class Inputs:
         template = self._description["template"]
         for name in (template["place"], *template["folders"]):
             (workdir / name).mkdir(parents=True, exist_ok=True)
-        for file, source in self._sources():
-            target = workdir / file["path"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)
-            try:
-                self._place(file, source, target)
-            except DamagedCopyError as error:
-                message = f"{file['path']}: the stored copy of this input is damaged"
-                raise RunFailedError(Outcome.failed(RunReason.FILE_ERROR, message)) from error
-            self.hashes[file["path"]] = file["sha256"]
+        for static in self._description["inputs"]:
+            target = self._put(static, self._copies / static["sha256"][:2] / static["sha256"])
+            if not target.is_symlink():
+                os.utime(target, ns=(static["mtime"], static["mtime"]))
+                target.chmod(0o700 if static["isExecutable"] else 0o600)
+        for upload in self._description["files"]:  # it may replace a static file
+            self._put(upload, self._folder / UPLOADS / upload["fileId"])
 
     def find_changed(self) -> list[str]:
         """Return the paths of the shared inputs whose content was changed while the run used them.
@@ -92,12 +90,18 @@ class Inputs:
         for copy in self._shared.values():
             copy.withdraw()
 
-    def _sources(self) -> Iterator[tuple[PlacedFile, Path]]:
-        """Yield each file, and where its content is stored; an upload replaces a static file."""
-        for each in self._description["inputs"]:
-            yield each, self._copies / each["sha256"][:2] / each["sha256"]
-        for upload in self._description["files"]:
-            yield upload, self._folder / UPLOADS / upload["fileId"]
+    def _put(self, file: PlacedFile, source: Path) -> Path:
+        """Put a file into the working folder, and return its path."""
+        target = self._folder / WORKDIR / file["path"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            self._place(file, source, target)
+        except DamagedCopyError as error:
+            message = f"{file['path']}: the stored copy of this input is damaged"
+            raise RunFailedError(Outcome.failed(RunReason.FILE_ERROR, message)) from error
+        self.hashes[file["path"]] = file["sha256"]
+        return target
 
     def _place(self, file: PlacedFile, source: Path, target: Path) -> None:
         if self._may_clone and clone_file(source, target):

@@ -1,6 +1,7 @@
 """The templates of an instance: read when a workflow is created, and again after they have changed."""
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import IO, Any
@@ -9,7 +10,7 @@ from sqlalchemy import Row
 
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, UnknownFileError
 from runwidgets.limits import Limits
-from runwidgets.schema import PlacedFile
+from runwidgets.schema import StaticFile
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import NewVersion, WorkflowChange
 from runwidgets.store.files.base import FileStore
@@ -174,14 +175,21 @@ class Templates:
         }
         return template, version, new_fingerprint
 
-    def _keep(self, folder: Path, name: str) -> PlacedFile:
+    def _keep(self, folder: Path, name: str) -> StaticFile:
         """Store a copy of a static file."""
         try:
-            (folder / name).open("rb").close()
+            with (folder / name).open("rb") as stream:
+                about = os.fstat(stream.fileno())
         except OSError as error:
             raise InvalidTemplateError(name, "the notebook uses it, but it cannot be read") from error
         digest, size = self._files.keep_file(folder / name)
-        return {"path": name, "sha256": digest, "size": size}
+        return {
+            "path": name,
+            "sha256": digest,
+            "size": size,
+            "mtime": about.st_mtime_ns,
+            "isExecutable": bool(about.st_mode & stat.S_IXUSR),
+        }
 
     def current(self, workflow: Row[Any]) -> Row[Any]:
         """Return the current version of a workflow's template.

@@ -21,6 +21,8 @@ if sys.platform == "linux":
 
 CHUNK = 1 << 20
 """Bytes that are read or written at once."""
+READ_ONLY = 0o400
+"""Mode of stored copies and uploads, which nobody should edit by accident; runs get copies of them."""
 MAX_SINGLE_SYNCS = 12
 """Number of paths up to which each is synchronised separately."""
 CLONE = 0x40049409
@@ -45,11 +47,15 @@ def write_file(path: Path, content: bytes, is_durable: bool = True) -> None:
             os.fsync(stream.fileno())
 
 
-def write_atomically(path: Path, content: bytes, is_durable: bool = True) -> None:
+def write_atomically(
+    path: Path, content: bytes, is_durable: bool = True, *, is_read_only: bool = False
+) -> None:
     """Replace a file atomically: readers see the old content or the new one."""
     staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         write_file(staged, content, is_durable)
+        if is_read_only:
+            staged.chmod(READ_ONLY)
         os.replace(staged, path)
     finally:
         staged.unlink(missing_ok=True)

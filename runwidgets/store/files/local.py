@@ -25,6 +25,7 @@ from runwidgets.errors import (
 from runwidgets.store.files.archives import open_archive
 from runwidgets.store.files.base import FolderStore
 from runwidgets.store.files.disk import (
+    READ_ONLY,
     hash_file,
     make_writable,
     our_errors,
@@ -148,7 +149,7 @@ class LocalFiles(FolderStore):
         with our_errors("copy of the notebook"):
             path = self.copy(digest)
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_atomically(path, content)
+            write_atomically(path, content, is_read_only=True)
         return digest
 
     def keep_file(self, source: Path) -> tuple[str, int]:
@@ -158,6 +159,7 @@ class LocalFiles(FolderStore):
             try:
                 with source.open("rb") as stream:
                     digest, size = write_stream(staged, stream)
+                staged.chmod(READ_ONLY)
                 path = self.copy(digest)
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 os.replace(staged, path)
@@ -291,6 +293,7 @@ class LocalFiles(FolderStore):
             with our_errors(path.name):
                 path.parent.mkdir(mode=0o700, parents=True)
                 digest = write_stream(path, stream, limit)
+                path.chmod(READ_ONLY)
                 sync(path.parent)
                 return digest
         except BaseException:

@@ -162,6 +162,8 @@ class GroupHandle(GroupDescriptor):
     files: list[UploadHandle]
     config: RunConfig
     """The default config of its runs."""
+    warnings: NotRequired[list[str]]
+    """The warnings about the template and the group's own parameters; absent if there is nothing."""
 
 
 class LeaderboardMetric(TypedDict):

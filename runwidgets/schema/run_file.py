@@ -82,6 +82,8 @@ class StoredTemplate(RunnerTemplate):
     results: ResultsDeclaration
     defaults: dict[str, JsonValue]
     """Declared values that the parameters cell does not assign."""
+    assignments: list[list[str]]
+    """The names that each code cell assigns after arguments were set, if the notebook is in Python."""
     cellTags: list[list[str]]
     """The tags of each code cell that is not empty."""
     isOpen: bool

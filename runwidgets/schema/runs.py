@@ -140,7 +140,7 @@ class RunHandle(RunDescriptor):
     version: str
     """SHA-256 of its version of the template: notebook, declarations and static files."""
     warnings: NotRequired[list[str]]
-    """The warnings about its template, in sentences; absent if there is nothing."""
+    """The warnings about its template and its group's parameters; absent if there is nothing."""
     sweepId: NotRequired[str]
     """The sweep that started it, if there is one."""
     progress: NotRequired[Progress]

@@ -33,7 +33,7 @@ from runwidgets.schema import (
     TemplateSection,
 )
 from runwidgets.templates.cells.choice import read_tags
-from runwidgets.templates.cells.overwrites import find_overwrites
+from runwidgets.templates.cells.overwrites import find_assignments, find_overwrites
 from runwidgets.templates.cells.reading import ParametersCells, read_parameters_cells
 from runwidgets.templates.cells.signature import Signature
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
@@ -81,6 +81,8 @@ class Template:
     """Names by id of a further parameters cell."""
     prelude: str
     """Imports without which the annotations of parameters would fail."""
+    assignments: list[list[str]]
+    """The names that each code cell assigns after arguments were set, if the notebook is in Python."""
     cell_tags: list[list[str]]
     """The tags of each code cell that is not empty."""
     is_open: bool
@@ -191,6 +193,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         constructions=signature.constructions,
         injections=cells.injections,
         prelude=cells.prelude,
+        assignments=find_assignments(notebook) if code else [],
         cell_tags=read_tags(notebook),
         is_open=cells.is_open,
         warnings=[

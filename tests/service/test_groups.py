@@ -102,3 +102,22 @@ def test_a_group_is_deleted_with_its_runs(api: Api, folder: Path) -> None:
     for ask in (api.groups.get_group, api.runs.list_runs, api.uploads.list_uploaded_files):
         with pytest.raises(UnknownWorkflowGroupError):
             ask(group["id"])
+
+
+@pytest.mark.parametrize("parameters", ["x = 1", None], ids=["cell", "no cell"])
+def test_a_parameter_of_a_group_that_a_cell_overwrites_is_named(
+    api: Api, folder: Path, parameters: str | None
+) -> None:
+    """In the handles of the group and its runs, not in those of others."""
+    made = workflow(api, folder, "print(note)", "note = 'own'", parameters=parameters)
+    number = 3 if parameters else 2
+    group = api.groups.create_group(
+        made["id"], "Team", parameters=[{"name": n, "dtype": "string"} for n in ("note", "other")]
+    )
+
+    run = api.runs.start_run(group["id"], arguments(note="given", other=""))
+
+    named = [f"note: cell {number} assigns it again, which overwrites its argument"]
+    assert group["warnings"] == api.groups.get_group(group["id"])["warnings"] == run["warnings"] == named
+    assert ended(api, run["id"])["warnings"] == named
+    assert "warnings" not in api.groups.get_group(group_of(made)) and "warnings" not in made

@@ -72,7 +72,7 @@ class LocalGroupService(GroupService):
         row = components.group(self._user, group_id)
         version = components.templates.current(components.catalog.get_workflow(row.workflow_id))
         members = components.catalog.get_members(group_id)
-        return {
+        handle: GroupHandle = {
             "id": row.id,
             "name": row.name,
             "workflow": row.workflow_id,
@@ -81,6 +81,9 @@ class LocalGroupService(GroupService):
             "files": [upload_handle(each) for each in components.catalog.list_uploads(group_id)],
             "config": row.config,
         }
+        if warnings := components.templates.list_warnings(version, row):
+            handle["warnings"] = warnings
+        return handle
 
     def update_group(
         self, group_id: str, name: str | None = None, members: list[str] | None = None

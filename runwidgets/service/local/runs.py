@@ -239,7 +239,7 @@ class LocalRunService(RunService):
             "notebook": version.template["name"],
             "version": version.sha256,
         }
-        if warnings := version.template["handle"].get("warnings"):
+        if warnings := components.templates.list_warnings(version, group):
             handle["warnings"] = warnings
         if row.started_at is not None:
             handle["startedAt"] = row.started_at

@@ -14,6 +14,7 @@ from runwidgets.schema import StaticFile
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import NewVersion, WorkflowChange
 from runwidgets.store.files.base import FileStore
+from runwidgets.templates.cells.overwrites import describe_overwrites
 from runwidgets.templates.documents import check_location
 from runwidgets.templates.notebook import Template, fingerprint, read_template
 from runwidgets.templates.surroundings.working_folder import find_top, in_working_folder
@@ -126,6 +127,13 @@ class Templates:
         except (OSError, RuntimeError) as error:  # resolve() raises RuntimeError for a loop of links
             raise InvalidArgumentError("path", f"{where} cannot be read") from error
 
+    @staticmethod
+    def list_warnings(version: Row[Any], group: Row[Any]) -> list[str]:
+        """Return the warnings about a template, and about the parameters that a group adds to it."""
+        names = {each["name"] for each in group.parameters}
+        own: list[str] = version.template["handle"].get("warnings", [])
+        return [*own, *describe_overwrites(version.template["assignments"], names)]
+
     def read(self, path: Path) -> tuple[Template, NewVersion, str]:
         """Read a notebook, and store copies of it and of the files beside it.
 
@@ -169,6 +177,7 @@ class Templates:
                 "constructions": template.constructions,
                 "injections": template.injections,
                 "prelude": template.prelude,
+                "assignments": template.assignments,
                 "cellTags": template.cell_tags,
                 "isOpen": template.is_open,
             },

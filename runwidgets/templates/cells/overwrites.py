@@ -6,7 +6,7 @@ and what the parameters cell itself computes from a parameter does not see them.
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 
 from nbformat import NotebookNode
 
@@ -44,9 +44,49 @@ def find_overwrites(notebook: NotebookNode, names: Set[str]) -> list[str]:
         f"{name}: the parameters cell computes it from '{used}' before an argument for '{used}' is set"
         for name, used in _computed(own, names)
     ]
-    for at in (at for at in range(tagged[0], len(cells)) if not tags[at] & {TAG, INJECTED_TAG}):
-        again = dict.fromkeys(name for name in _assigned(_read(cells[at].source)) if name in names)
-        found += [f"{name}: cell {at + 1} assigns it again, which overwrites its argument" for name in again]
+    return [*found, *describe_overwrites(find_assignments(notebook), names)][:SHOWN]
+
+
+def find_assignments(notebook: NotebookNode) -> list[list[str]]:
+    """Return the names that each code cell assigns after arguments were set.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        A notebook in Python.
+
+    Returns
+    -------
+    list of list of str
+        By code cell; empty for a cell that is executed before, and for those that assign arguments.
+    """
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    tags = [set(cell.metadata.get("tags", [])) for cell in cells]
+    first = next((at for at, each in enumerate(tags) if TAG in each), 0)  # arguments are set at the top
+    return [
+        []
+        if at < first or tags[at] & {TAG, INJECTED_TAG}
+        else list(dict.fromkeys(_assigned(_read(cell.source))))
+        for at, cell in enumerate(cells)
+    ]
+
+
+def describe_overwrites(assignments: Sequence[Sequence[str]], names: Collection[str]) -> list[str]:
+    """Return a warning for each cell that assigns a parameter again.
+
+    Parameters
+    ----------
+    assignments : sequence of sequence of str
+        The result of `find_assignments`.
+    names : collection of str
+        The parameters.
+    """
+    found = [
+        f"{name}: cell {at} assigns it again, which overwrites its argument"
+        for at, assigned in enumerate(assignments, 1)
+        for name in assigned
+        if name in names
+    ]
     return found[:SHOWN]
 
 

@@ -83,6 +83,8 @@ class TemplateSection(TypedDict, total=False):
     results: ResultsDeclaration
     files: list[str]
     """Static files: paths or globs, relative to the notebook."""
+    config: RunConfig
+    """Default settings of its runs."""
 
 
 class TemplateHandle(TypedDict):
@@ -92,9 +94,11 @@ class TemplateHandle(TypedDict):
     description: NotRequired[str]
     parameters: list[ParameterHandle]
     parameterGroups: NotRequired[list[ParameterGroup]]
-    """Absent, like the following two, if it declares none."""
+    """Absent, like the following three, if it declares none."""
     outputs: NotRequired[list[OutputDeclaration]]
     results: NotRequired[ResultsDeclaration]
+    config: NotRequired[RunConfig]
+    """The default settings of its runs."""
     warnings: NotRequired[list[str]]
     """What could not be understood or will not work, in sentences; absent if there is nothing."""
 

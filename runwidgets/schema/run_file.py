@@ -80,6 +80,8 @@ class StoredTemplate(RunnerTemplate):
     inputs: list[StaticFile]
     """The static files."""
     results: ResultsDeclaration
+    config: RunConfig
+    """The default settings of its runs."""
     defaults: dict[str, JsonValue]
     """Declared values that the parameters cell does not assign."""
     assignments: list[list[str]]

@@ -15,11 +15,11 @@ from nbformat import NotebookNode
 
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.limits import Limits
-from runwidgets.schema import JsonValue, TemplateSection
+from runwidgets.schema import JsonValue, RunConfig, TemplateSection
 from runwidgets.templates.conform import conform
 from runwidgets.templates.texts import float_name, shorten, text_problem
 
-SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files"}
+SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files", "config"}
 SIDECAR_SIZE = 1_000_000
 """Bytes of a sidecar; parsing a megabyte of YAML takes some seconds."""
 MALFORMED = (LookupError, AttributeError, TypeError, ValueError, RecursionError)
@@ -76,8 +76,8 @@ def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Templat
     """Read the sidecar of a notebook: ``train.ipynb.yaml``, or else ``train.yaml``.
 
     A file with the first name is always a sidecar. A file with the second name may be data of the notebook,
-    so it is a sidecar only if it is a mapping with no other keys than our sections, or with ``parameters`` or
-    ``outputs``.
+    so it is a sidecar only if it is a mapping with no other keys than our sections and settings, or with
+    ``parameters`` or ``outputs``.
 
     Parameters
     ----------
@@ -108,10 +108,18 @@ def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Templat
             content = _read_yaml(possible, limits, root)
         except InvalidTemplateError:
             return {}, None
-        keys = set(content) if isinstance(content, dict) else {""}
-        if keys <= SECTIONS or keys & {"parameters", "outputs"}:
+        if _is_section(content):
             return check_section(content, possible.name), possible
     return {}, None
+
+
+def _is_section(content: Any) -> bool:
+    """Return whether the content of a YAML file is that of a sidecar, and not data of the notebook."""
+    if not isinstance(content, dict):
+        return False
+    keys, config = set(content), content.get("config")
+    is_config = config is None or (isinstance(config, dict) and set(config) <= set(RunConfig.__annotations__))
+    return bool(keys & {"parameters", "outputs"}) or (keys <= SECTIONS and is_config)
 
 
 def sidecars(path: Path) -> tuple[Path, Path]:
@@ -148,7 +156,7 @@ def check_section(content: Any, where: str) -> TemplateSection:
         raise InvalidTemplateError(
             where, f"'{min(unknown):.60}' is unknown", f"there are {', '.join(sorted(SECTIONS))}"
         )
-    kinds: dict[str, type] = {"name": str, "description": str, "results": dict}
+    kinds: dict[str, type] = {"name": str, "description": str, "results": dict, "config": dict}
     for key, value in content.items():
         kind = kinds.get(key, list)
         if not isinstance(value, kind):

@@ -28,6 +28,7 @@ from runwidgets.schema import (
     OutputDeclaration,
     ParameterGroup,
     ResultsDeclaration,
+    RunConfig,
     StaticFile,
     TemplateHandle,
     TemplateSection,
@@ -61,6 +62,8 @@ class Template:
     """``[{source, title?, caption?, widget?, format?}]``."""
     results: ResultsDeclaration
     """``{"schema": [{name, label?, dtype?}]}``, or empty."""
+    config: RunConfig
+    """The default config of its runs, as declared."""
     notebook: NotebookNode
     """Notebook format 4.5, valid, without outputs."""
     content: bytes
@@ -114,6 +117,8 @@ class Template:
             handle["outputs"] = self.outputs
         if self.results:
             handle["results"] = self.results
+        if self.config:
+            handle["config"] = self.config
         if self.warnings:
             handle["warnings"] = self.warnings
         return handle
@@ -182,6 +187,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         parameter_groups=declared.get("parameterGroups", []),
         outputs=declared.get("outputs", []),
         results=results,
+        config=declared.get("config", {}),
         notebook=notebook,
         content=content,
         declared=declared,
@@ -193,7 +199,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         constructions=signature.constructions,
         injections=cells.injections,
         prelude=cells.prelude,
-        assignments=find_assignments(notebook) if code else [],
+        assignments=find_assignments(notebook) if is_python else [],
         cell_tags=read_tags(notebook),
         is_open=cells.is_open,
         warnings=[
@@ -303,11 +309,13 @@ def _read_cells(notebook: NotebookNode, path: Path, kernel_name: str, language: 
 
 
 def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -> TemplateSection:
-    """Merge the sections; declarations of the same parameter are merged key by key."""
+    """Merge the sections; the config and declarations of the same parameter are merged key by key."""
     merged: TemplateSection = {}
+    config: RunConfig = {}
     by_name = {each["name"]: dict(each) for each in parameters}
     for section in sections:
         merged |= section
+        config |= section.get("config", {})
         for each in section.get("parameters", []):
             if not isinstance(each, dict) or not isinstance(each.get("name"), str):
                 raise InvalidParameterError(f"{path.name}: parameter", "its declaration needs a name")
@@ -322,6 +330,8 @@ def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -
                 declaration.pop("computed", None)
                 declaration.pop("source", None)
     merged["parameters"] = list(by_name.values())
+    if config:
+        merged["config"] = config
     return merged
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, UnknownFileError
 from runwidgets.limits import Limits
 from runwidgets.schema import StaticFile
+from runwidgets.service.local.submission.config import check_defaults
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import NewVersion, WorkflowChange
 from runwidgets.store.files.base import FileStore
@@ -135,7 +136,7 @@ class Templates:
         return [*own, *describe_overwrites(version.template["assignments"], names)]
 
     def read(self, path: Path) -> tuple[Template, NewVersion, str]:
-        """Read a notebook, and store copies of it and of the files beside it.
+        """Read a notebook, and store copies of it and of the files that it uses.
 
         Returns
         -------
@@ -172,6 +173,7 @@ class Templates:
                     for each in template.outputs
                 ],
                 "results": template.results,
+                "config": check_defaults(template.config, path.name),
                 "defaults": template.defaults,
                 "imports": static.imports,
                 "constructions": template.constructions,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection
 from typing import cast
 
-from runwidgets.errors import InvalidArgumentError
+from runwidgets.errors import InvalidArgumentError, InvalidTemplateError
 from runwidgets.execution.runner.environment import find_problem
 from runwidgets.schema import RunConfig, SweepConfig, SweepOnError
 from runwidgets.service.local.validation import check_search
@@ -29,8 +29,8 @@ CONFIG_KEYS = (
     "key",
 )
 """Keys of the config of a run."""
-
-
+KEYS_OF_ONE_RUN = {"key", "results_of"}
+"""Config keys that a template cannot have as defaults."""
 SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "search", "key")
 """Config keys of a sweep that do not belong to its runs."""
 MAX_PRIORITY = 100
@@ -128,6 +128,30 @@ def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
                 f"config.{name}", f"it must be a whole number from {minimum} to {maximum:,}"
             )
     return cast(SweepConfig, sweep_config), run_config
+
+
+def check_defaults(config: RunConfig, where: str) -> RunConfig:
+    """Validate the default config that a template declares, and return it.
+
+    Parameters
+    ----------
+    config : dict
+        As in `check_config`, without the keys that only one run can have.
+    where : str
+        Name of the notebook, for error messages.
+
+    Raises
+    ------
+    InvalidTemplateError
+        A key is unknown or of one run only, or its value is invalid.
+    """
+    for name in sorted(config.keys() & KEYS_OF_ONE_RUN):
+        problem = "it belongs to one run, and cannot be a default"
+        raise InvalidTemplateError(f"{where}, config.{name}", problem, "give it when the run is started")
+    try:
+        return check_config(config, "config")
+    except InvalidArgumentError as error:
+        raise InvalidTemplateError(f"{where}, {error.subject}", error.problem, error.remedy) from error
 
 
 def _check_resources(setting: str, resources: object) -> None:

@@ -84,10 +84,10 @@ class Submission:
     group_id : str
         The group of the runs.
     config : dict or None
-        Their config; settings of the group apply where it has none.
+        Their config; settings of the group, and then of the template, apply where it has none.
     version : Row, optional
         The version of the template, to which the config is complete; None for the current version, and the
-        settings of the group where the config has none.
+        settings of the group and of the template where the config has none.
     repeats : bool, optional
         Whether the arguments are those of earlier runs, whose uploads are known although they were deleted.
     stops : str, optional
@@ -127,7 +127,7 @@ class Submission:
         if version is None:
             workflow = components.catalog.get_workflow(self.group.workflow_id)
             version = components.templates.current(workflow)
-            self.settings = self.group.config | self.settings
+            self.settings = version.template["config"] | self.group.config | self.settings
             if environment := {**components.environment, **self.settings.get("environment", {})}:
                 self.settings["environment"] = environment
         self.version = version

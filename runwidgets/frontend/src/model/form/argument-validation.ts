@@ -78,7 +78,9 @@ export function problemOf(parameter: ParameterHandle, value: JsonValue): string 
     case 'list':
       return Array.isArray(value) ? lengthProblem(parameter, value.length, 'item') : `${show(value)} is not a list`;
     case 'record':
-      return typeof value === 'object' && !Array.isArray(value) ? null : `${show(value)} is not a record of names and values`;
+      return typeof value === 'object' && !Array.isArray(value)
+        ? null
+        : `${show(value)} is not a record of names and values`;
     default:
       return null;
   }

@@ -92,7 +92,7 @@ def test_a_rerun_keeps_what_was_used(api: Api, folder: Path) -> None:
     ("config", "said"),
     [
         ({"timeout": 0}, r"config\.timeout: it must be a number of seconds above 0"),
-        ({"timeouts": 5}, r"config\.timeouts: there is no such setting; there are timeout, cell_timeout"),
+        ({"timeouts": 5}, r"config\.timeouts: there is no such config key; there are timeout, cell_timeout"),
         ({"cwd": "here"}, r"config\.cwd: it must be 'run' or 'notebook'"),
         ({"environment": {"A": 1}}, r"config\.environment: the value of A must be text"),
         ({"key": "x"}, r"config\.key: it belongs to one run, and cannot be a default; give it when"),

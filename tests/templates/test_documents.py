@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from runwidgets.errors import ConstraintViolationError, InvalidParameterError, InvalidTemplateError
+from runwidgets.schema import StaticFile
 from runwidgets.templates.notebook import fingerprint, read_template
 from tests.builders import PYTHON, wait_until, write_notebook
 
@@ -217,7 +218,10 @@ def test_missing_cell_ids_are_generated_deterministically(tmp_path: Path, cells:
 def test_the_hash_depends_on_the_content_of_every_input(tmp_path: Path) -> None:
     """A changed helper makes another version."""
     template = read_template(write(tmp_path, cells=[code("import helper")]))
-    one, other = ({"path": "helper.py", "sha256": sha256, "size": 1} for sha256 in ("a" * 64, "b" * 64))
+    one, other = (
+        StaticFile(path="helper.py", sha256=sha256, size=1, mtime=0, isExecutable=False)
+        for sha256 in ("a" * 64, "b" * 64)
+    )
 
     assert template.hash([one]) == template.hash([one]) != template.hash([other]) != template.hash([])
 

@@ -82,6 +82,29 @@ def test_a_saved_sweep_is_live_without_its_cell(lab: Lab, api: Api) -> None:
     expect(card.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
 
 
+def save_sweep(lab: Lab, name: str, sweep: rw.Sweep) -> None:
+    """Save a notebook with the output of a sweep."""
+    made = new_output("display_data", sweep._repr_mimebundle_())
+    cell = new_code_cell("sweep", outputs=[made], execution_count=1)
+    nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": PYTHON}), lab.server.folder / name)
+
+
+def test_a_saved_sweep_that_was_deleted_says_so(lab: Lab, api: Api) -> None:
+    """It says where the sweep may be, whether it was deleted before or while the page shows it."""
+    sweep = rw.sweep(lab.server.folder / "quick.ipynb", x=[1, 2], api=api, name="short").wait(60)
+    save_sweep(lab, "gone_sweep.ipynb", sweep)
+    card = lab.page.locator(f"[data-mime-type='{SWEEP_TYPE}'] .rw").first
+    lab.open("gone_sweep.ipynb")
+    expect(card.get_by_text("2 of 2 done")).to_be_visible()
+
+    sweep.delete()
+
+    for _ in range(2):
+        expect(card.get_by_text("This server has no such sweep")).to_be_visible()
+        expect(card).not_to_contain_text("0 of 0 done")
+        lab.open("gone_sweep.ipynb")
+
+
 def test_a_run_is_shown_live(lab: Lab, api: Api) -> None:
     """It is the last value of a cell, without a widget."""
     card = lab.show("value.ipynb", 'rw.run("quick.ipynb", x=21)')

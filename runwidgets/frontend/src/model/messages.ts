@@ -327,11 +327,11 @@ export const MESSAGES = {
   // a run as a saved output
   notTrusted:
     'This notebook is not trusted: its runs can be looked at here, but not cancelled, deleted or started again. “Trust Notebook” in the command palette changes that.',
-  noSuchRun: 'This server has no such run: it was deleted, or it is on another server.',
+  noSuchRun: 'This server has no such run: it was deleted, or it is in another root or on another server.',
   noRunNamed: 'This output does not name a run.',
   savedAs: 'When this was saved: {name}, {state}, {time}.',
   asText: 'As text',
-  noSuchSweep: 'This server has no such sweep: it was deleted, or it is on another server.',
+  noSuchSweep: 'This server has no such sweep: it was deleted, or it is in another root or on another server.',
   heatMapOf: 'Runs by parameter',
   plotOf: 'Metric by parameter',
   nothingToPlot: 'A plot appears here once runs have recorded a number.',

@@ -1,7 +1,20 @@
 import type { JsonValue, RunEvent } from './types';
 
-/** The error body of a refused request, with the thing at fault where it has a name. */
+const IS_API_ERROR = Symbol.for('runwidgets.ApiError');
+
+/**
+ * The error body of a refused request, with the thing at fault where it has a name.
+ *
+ * Each bundle has its own copy of this class, and a view gets the transport of another bundle: an error of any copy
+ * is an instance.
+ */
 export class ApiError extends Error {
+  readonly [IS_API_ERROR] = true;
+
+  static override [Symbol.hasInstance](error: unknown): boolean {
+    return typeof error === 'object' && error !== null && IS_API_ERROR in error;
+  }
+
   constructor(
     message: string,
     readonly status: number,

@@ -1,4 +1,4 @@
-import { clock } from '../../model/format';
+import { clock, took } from '../../model/format';
 import { t } from '../../model/messages';
 import type { RunRow } from '../../model/runs/run-rows';
 import { isActive, STATE_SIGNS } from '../../model/states';
@@ -27,10 +27,12 @@ export function sweepProgress(now: () => number): SweepProgress {
 
   function tick(sweep: SweepHandle, rows: readonly RunRow[]): void {
     const begun = begunAt(rows, sweep.createdAt);
-    const end = rows.some((row) => isActive(row.state))
+    const isGoingOn = rows.some((row) => isActive(row.state));
+    const end = isGoingOn
       ? now()
       : rows.reduce((latest, row) => Math.max(latest, Date.parse(row.finishedAt ?? '') || 0), 0);
-    elapsed.textContent = begun === null ? '' : clock((end - begun) / 1000);
+    const say = isGoingOn ? clock : took; // tenths would only flicker while the time goes on
+    elapsed.textContent = begun === null ? '' : say((end - begun) / 1000);
   }
 
   return {

@@ -43,11 +43,11 @@ def read_settings(given: Config, config_file: str = "") -> RunWidgetsApp:
     with warnings.catch_warnings(record=True):  # of other extensions
         try:
             server.load_config_file(suppress_errors=False)
+            server.update_config(given)
+            server.find_server_extensions()
+            server.init_server_extensions()
         except Exception as error:  # the files are code of the user
             raise TraitError(f"the configuration of the server cannot be read: {describe(error)}") from error
-        server.update_config(given)
-        server.find_server_extensions()
-        server.init_server_extensions()
         extensions = [app for apps in server.extension_manager.extension_apps.values() for app in apps]
         found = [app for app in extensions if isinstance(app, RunWidgetsApp)]
         if not found:  # it is installed, but not enabled

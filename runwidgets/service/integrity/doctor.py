@@ -107,8 +107,9 @@ def examine(
 
     Raises
     ------
-    ServiceUnavailableError
-        There is nothing to check: the root does not exist or is not one, or one of the URLs cannot be used.
+    RunWidgetsError
+        There is nothing to check: the root does not exist or is not one, one of the URLs cannot be used, or
+        the database that `db_url` names does not respond.
     """
     open_files(root, db_url, cache=cache, is_read_only=True)
     try:
@@ -118,6 +119,8 @@ def examine(
         finally:
             database.close()
     except RunWidgetsError as error:
+        if db_url is not None:  # the database is not a part of the root
+            raise
         return Report([Violation(1, error.subject, error.problem)], 0, 0)
     except OSError as error:
         return Report([Violation(1, "root", f"it cannot be read: {error}")], 0, 0)

@@ -29,7 +29,7 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 ENCODINGS = {
     "UTF-32": ["utf-32"],
     "UTF-16": ["utf-16", "utf-16-le", "utf-16-be"],
-    "Latin-1, Windows-1252 or another encoding of 8 bits": ["latin-1"],
+    "Latin-1, Windows-1252 or another encoding of 8 bits": ["cp1252", "latin-1"],
 }
 """Encodings that editors write beside UTF-8, and their codecs."""
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -102,13 +102,17 @@ def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Templat
     """
     certain, possible = sidecars(path)
     if certain.is_file():
-        return check_section(_read_yaml(certain, limits, root), certain.name), certain
+        text, encoding = _read_text(certain, limits, root)
+        _check_encoding(certain, encoding)
+        return check_section(_parse_yaml(certain, text), certain.name), certain
     if possible.is_file():
         try:
-            content = _read_yaml(possible, limits, root)
+            text, encoding = _read_text(possible, limits, root)
+            content = _parse_yaml(possible, text)
         except InvalidTemplateError:
             return {}, None
         if _is_section(content):
+            _check_encoding(possible, encoding)
             return check_section(content, possible.name), possible
     return {}, None
 
@@ -294,11 +298,29 @@ def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
     return notebook
 
 
-def _read_yaml(path: Path, limits: Limits, root: Path | None) -> Any:
-    """Read flat YAML without aliases: a few aliases expand to gigabytes, and deep nesting takes minutes."""
+def _check_encoding(path: Path, encoding: str | None) -> None:
+    if encoding is not None:
+        raise InvalidTemplateError(path.name, f"it is encoded as {encoding}", "save it as UTF-8")
+
+
+def _read_text(path: Path, limits: Limits, root: Path | None) -> tuple[str, str | None]:
+    """Return the text of a sidecar, which is a mapping, and the name of its encoding if that is not UTF-8."""
+    check_location(path, root)
+    content = _read_bytes(path, min(SIDECAR_SIZE, limits.template_size))
+    for name, codecs in {"": ["utf-8-sig"], **ENCODINGS}.items():
+        for codec in codecs:
+            try:
+                text = content.decode(codec).removeprefix("\ufeff")
+            except ValueError:
+                continue
+            if "\0" not in text and (not name or ":" in text):
+                return text, name or None
+    raise InvalidTemplateError(path.name, "it is not YAML (its encoding is not UTF-8)")
+
+
+def _parse_yaml(path: Path, text: str) -> Any:
+    """Parse flat YAML without aliases: a few aliases expand to gigabytes, and deep nesting takes minutes."""
     try:
-        check_location(path, root)
-        text = _read_bytes(path, min(SIDECAR_SIZE, limits.template_size)).decode("utf-8-sig")
         level = 0
         for event in yaml.parse(text, yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
@@ -310,6 +332,5 @@ def _read_yaml(path: Path, limits: Limits, root: Path | None) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, InvalidTemplateError):
             raise
-        reason = "its encoding is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        reason = " ".join(reason.split())[:200]
+        reason = " ".join(str(error).split())[:200]
         raise InvalidTemplateError(path.name, f"it is not YAML ({reason})") from error

@@ -98,7 +98,7 @@ class Template:
         digest = hashlib.sha256(self.content)
         digest.update(json.dumps(self.declared, sort_keys=True, default=str).encode())
         for each in inputs:
-            mode = "x" if each["isExecutable"] else ""
+            mode = "x" if each.get("isExecutable") else ""
             digest.update(f"{each['path']}\0{each['sha256']}{mode}".encode("utf-8", "surrogateescape"))
         digest.update("\0".join([self.static.place, *self.static.folders]).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()

@@ -34,6 +34,8 @@ from runwidgets.templates.casts import CastError, cast_value, first_problem
 from runwidgets.templates.constraints import Constraints, parse_range, pattern_problem
 from runwidgets.templates.texts import is_identifier, is_python_name, leaves_folder, shorten, text_problem
 
+MAX_COMPUTED = 1_000
+"""Computed parameters of a template at most; a form only shows them."""
 CONSTRAINED = {
     "range": ("int", "float"),
     "multiple_of": ("int", "float"),
@@ -336,7 +338,10 @@ def parse_parameters(declarations: Iterable[Any], limits: Limits | None = None) 
     limits = limits or Limits()
     if not isinstance(declarations, (list, tuple)):
         raise InvalidParameterError("parameters", "they must be a list of declarations")
-    if len(declarations) > limits.parameters:
+    computed = sum(isinstance(each, dict) and each.get("computed") is True for each in declarations)
+    if computed > MAX_COMPUTED:
+        raise InvalidParameterError("parameters", f"there are more than {MAX_COMPUTED:,} computed ones")
+    if len(declarations) - computed > limits.parameters:
         raise InvalidParameterError("parameters", f"there are more than {limits.parameters}")
     parameters: dict[str, Parameter] = {}
     for declared in declarations:

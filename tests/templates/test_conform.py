@@ -92,11 +92,26 @@ def test_another_encoding_is_named(tmp_path: Path, codec: str) -> None:
         read_template(path)
 
 
-def test_a_sidecar_in_another_encoding_is_named(tmp_path: Path) -> None:
-    """The reason is the encoding, not the first byte of it."""
+@pytest.mark.parametrize("name", ["n.ipynb.yaml", "n.yaml"])
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"])
+def test_a_sidecar_in_another_encoding_is_named(tmp_path: Path, codec: str, name: str) -> None:
+    """It is neither broken YAML nor ignored as data of the notebook."""
     path = tmp_path / "n.ipynb"
     path.write_text(text(cell()))
-    path.with_name("n.ipynb.yaml").write_bytes("name: grün".encode("latin-1"))
+    said = "name: grün\ndescription: \u2019s" if codec != "latin-1" else "name: grün"
+    path.with_name(name).write_bytes(said.encode(codec))
+    encoding = codec[:6].upper() if codec.startswith("utf") else "Latin-1, Windows-1252"
 
-    with pytest.raises(InvalidTemplateError, match=r"n\.ipynb\.yaml: .*its encoding is not UTF-8"):
+    with pytest.raises(
+        InvalidTemplateError, match=rf"{name}: it is encoded as {encoding}.*; save it as UTF-8"
+    ):
         read_template(path)
+
+
+def test_data_in_another_encoding_is_no_sidecar(tmp_path: Path) -> None:
+    """A file that has the name of a sidecar may be data of the notebook."""
+    path = tmp_path / "n.ipynb"
+    path.write_text(text(cell()))
+    path.with_name("n.yaml").write_bytes("größe: 1".encode("latin-1"))
+
+    assert read_template(path).name == "n"

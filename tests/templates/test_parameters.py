@@ -136,13 +136,20 @@ def test_a_declaration_survives_its_json() -> None:
 
 
 def test_names_are_unique_and_not_too_many() -> None:
-    """A template declares a name once, and at most a hundred names."""
+    """A template declares a name once, and at most a hundred that are not computed."""
     one = {"name": "x", "dtype": "int"}
 
     with pytest.raises(InvalidParameterError, match="declared twice"):
         parse_parameters([one, one])
     with pytest.raises(InvalidParameterError, match="more than 100"):
         parse_parameters([{"name": f"x{at}", "dtype": "int"} for at in range(101)])
+
+    def computed(count: int) -> list[dict[str, object]]:
+        return [{"name": f"c{at}", "dtype": "any", "computed": True, "source": "f()"} for at in range(count)]
+
+    assert len(parse_parameters([one, *computed(1000)])) == 1001
+    with pytest.raises(InvalidParameterError, match="more than 1,000 computed ones"):
+        parse_parameters(computed(1001))
 
 
 def test_python_values_become_json_or_are_refused() -> None:

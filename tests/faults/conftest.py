@@ -26,7 +26,7 @@ def path(request: pytest.FixtureRequest) -> dict[str, Any]:
 def private_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Open an instance for this module, and check its invariants at the end."""
     root = tmp_path_factory.mktemp("faults") / "root"
-    instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0, start_timeout=10.0))
+    instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0))
     yield instance
     wait_until(lambda: not instance._backend._tracked)
     instance.close()

@@ -1,11 +1,15 @@
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import Client, get_worker
 
 from runwidgets.errors import InvalidArgumentError, ServiceUnavailableError
+from runwidgets.execution.dask import connection
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
@@ -263,6 +267,71 @@ def test_a_restarted_scheduler_gets_waiting_runs_and_active_ones_are_lost(
     assert done["state"] == "SUCCESS"
     wait_until(lambda: not find_processes(run_id), within=5.0)
     assert (mark.read_text(), later.read_text()) == ("x", "x")
+
+
+@pytest.mark.parametrize("has_scheduler_plugin", [True, False], ids=["workers", "scheduler and workers"])
+def test_a_run_that_reaches_a_cluster_before_the_plugins_is_executed(
+    private_instance: Instance, cluster: Cluster, tmp_path: Path, has_scheduler_plugin: bool
+) -> None:
+    """Its task fails before it began, as on a new scheduler; it is submitted again, and executed once."""
+    mark, topic = tmp_path / "mark", private_instance._backend._host
+    assert finished(private_instance.api(), tmp_path, "1")["state"] == "SUCCESS"
+    with Client(cluster.address, set_as_default=False) as client:
+        client.unregister_worker_plugin(topic)
+        if not has_scheduler_plugin:
+            client.unregister_scheduler_plugin(topic)
+
+    handle = finished(private_instance.api(), tmp_path, once(mark, seconds=0))
+
+    assert handle["state"] == "SUCCESS", handle["messages"]
+    assert mark.read_text() == "x"
+
+
+def test_a_run_that_no_worker_can_begin_fails_after_some_attempts(
+    private_instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Dask said is in the message, and the cluster works for other runs."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("no such module on this worker")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "make_task", lambda _: broken)
+        handle = finished(private_instance.api(), tmp_path, "1")
+
+    assert (handle["state"], handle["reason"]) == ("ERROR", "worker_failed")
+    assert handle["messages"][0].startswith("no worker of the cluster could begin it: ")
+    assert "no such module on this worker" in handle["messages"][0]
+    assert finished(private_instance.api(), tmp_path, "1")["state"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("seconds", [0, 600], ids=["ended", "still runs"])
+def test_a_task_that_fails_after_its_run_began_is_not_submitted_again(
+    private_instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """A run executes once: it has the end in its journal, or ends in ERROR."""
+    topic, mark = private_instance._backend._host, tmp_path / "mark"
+
+    def fails_later(release: str | None, run_id: str, key: str, attempts: int) -> None:
+        plugin: Any = get_worker().plugins[topic]
+        if not seconds:
+            plugin.execute(release, run_id, key, attempts)
+        else:
+            threading.Thread(target=plugin.execute, args=[release, run_id, key, attempts]).start()
+            while not mark.exists():
+                time.sleep(0.1)
+        raise LookupError("lost")
+
+    monkeypatch.setattr(connection, "make_task", lambda _: fails_later)
+    run_id = running(private_instance.api(), tmp_path, once(mark, seconds))["id"]
+    if seconds:
+        wait_until(lambda: private_instance._backend._tracked[run_id].has_failed)
+        for process in find_processes(run_id):
+            process.kill()
+    handle = ended(private_instance.api(), run_id)
+
+    assert handle["state"] == ("ERROR" if seconds else "SUCCESS")
+    assert mark.read_text() == "x"
 
 
 @pytest.mark.parametrize("seconds", [1, 5], ids=["ended meanwhile", "still runs"])

@@ -202,7 +202,7 @@ class TestCuts:
             assert cutter.cut()
             seen += [event["seq"] for event in until_end(live, handle["id"])]
 
-            live.close()  # type: ignore[attr-defined]
+            live.close()
         cutter.close()
         whole = until_end(remote.events.follow_events(begin), handle["id"])
         assert seen == [event["seq"] for event in whole]

@@ -6,7 +6,8 @@ import pytest
 
 from runwidgets.errors import UnknownRunError, UnknownWorkflowGroupError
 from runwidgets.service.contracts.api import Api
-from tests.builders import accepted, finished, group_of, workflow
+from runwidgets.service.contracts.events import EventStream
+from tests.builders import accepted, finished, group_of, wait_until, workflow
 
 CELLS = (
     "import runwidgets\nrunwidgets.record('loss', 1)\nprint('hello')",
@@ -51,6 +52,57 @@ def test_a_follower_that_resumes_misses_nothing(api: Api, folder: Path) -> None:
 
     for at, event in enumerate(whole[:-1]):
         assert follow(api, event["seq"], run_id) == whole[at + 1 :]
+
+
+def test_a_stream_is_closed_by_another_thread(api: Api, folder: Path) -> None:
+    """The thread that waits for an event ends without an error; so does whoever iterates later."""
+    live = api.events.follow_events(api.events.last_event())
+    seen: list[Any] = []
+    ends: list[object] = []
+
+    def iterate() -> None:
+        try:
+            for event in live:
+                seen.append(event)
+            ends.append("end")
+        except Exception as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=iterate)
+    thread.start()
+    finished(api, folder, "1")
+    wait_until(lambda: seen)
+
+    live.close()
+    live.close()
+    thread.join(10)
+
+    assert ends == ["end"]
+    assert list(live) == []
+
+
+def test_streams_that_are_closed_at_any_moment_raise_nothing(api: Api, folder: Path) -> None:
+    """Threads iterate while others close, also before the first event and after the last one."""
+    streams = [api.events.follow_events(0) for _ in range(20)]
+    ends: list[object] = []
+
+    def iterate(live: EventStream) -> None:
+        try:
+            for _ in live:
+                pass
+            ends.append("end")
+        except Exception as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=iterate, args=[live]) for live in streams]
+    for thread in threads:
+        thread.start()
+    for live in streams:
+        live.close()
+    for thread in threads:
+        thread.join(10)
+
+    assert ends == ["end"] * len(streams)
 
 
 def test_a_deletion_is_an_event(api: Api, folder: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_cancelled_run_keeps_its_files(api: Api, folder: Path, cell: str) -> N
     seen = api.events.last_event()
 
     assert api.runs.cancel_run(run_id)["isEnding"]
-    with closing(api.events.follow_events(seen, run_id=run_id)) as events:  # type: ignore[type-var]
+    with closing(api.events.follow_events(seen, run_id=run_id)) as events:
         assert "files" in (each["kind"] for each in events)
 
     handle = api.runs.get_run(run_id)

@@ -3,11 +3,13 @@
 The thread claims as many runs as the cluster has threads, and submits each to the scheduler as a task without
 a client, so that the task continues when this instance ends. Messages of a run arrive on a topic of the
 cluster, and are stored in the database here. Every half second the scheduler is asked for the state of the
-tasks; for a task that it no longer knows, or that was on a lost worker, the journal of the run is read. A run
-without an end there was lost: it ends in ERROR, or is submitted again if its config allows retries.
+tasks. For a task that failed, that the scheduler no longer knows, or that was on a lost worker, the journal
+of the run is read. A run without an end there was lost: it ends in ERROR, or is submitted again if it never
+began or its config allows retries.
 
 The scheduler may be unavailable and return without its state, and the cluster may have no worker for a while;
-then runs wait.
+then runs wait. A task that is submitted before this is noticed may reach the new scheduler before the
+plugins, and fail there: its run never began.
 """
 
 import logging
@@ -76,6 +78,10 @@ class SubmittedRun:
     """Whether none of its processes is left, according to its worker."""
     lost: str | None = None
     """The worker that was lost."""
+    failed: str | None = None
+    """Why Dask could not execute its task, or the last one that it had."""
+    has_failed: bool = False
+    """Whether Dask could not execute its present task; the run may have begun nevertheless."""
     gone_since: float | None = None
     """When the scheduler was found not to know its task (monotonic seconds)."""
 
@@ -197,9 +203,8 @@ class DaskBackend(Dispatcher[SubmittedRun]):
             submitted.lost = event["lost"]
             submitted.gone_since = submitted.gone_since or time.monotonic()
         elif "failed" in event:
-            message = f"Dask could not execute it: {event['failed']}"
-            submitted.end = Outcome.failed(RunReason.WORKER_FAILED, message)
-            submitted.is_over = True
+            submitted.failed = event["failed"]
+            submitted.has_failed = True
         elif "version" in event:
             message = (
                 f"worker {event['worker']} has {_release(event['version'])} and the server has "
@@ -231,7 +236,7 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         elif submitted.key is None and not submitted.is_adopted:
             if submitted.is_cancelled:
                 self._finish(submitted)
-            elif self._cluster.lost_since is None:
+            elif self._cluster.is_usable:
                 self._send(submitted)
         elif self._is_gone(submitted):
             self._conclude(submitted)
@@ -239,7 +244,7 @@ class DaskBackend(Dispatcher[SubmittedRun]):
             submitted.is_cancelled
             and not submitted.is_stop_sent
             and submitted.key
-            and self._cluster.lost_since is None
+            and self._cluster.is_usable
         ):
             submitted.is_stop_sent = True
             self._cluster.withdraw(
@@ -248,6 +253,8 @@ class DaskBackend(Dispatcher[SubmittedRun]):
 
     def _is_gone(self, submitted: SubmittedRun) -> bool:
         """Return whether the cluster will report nothing more about a run."""
+        if submitted.has_failed:
+            return True
         if submitted.gone_since is not None:
             return submitted.lost is not None or time.monotonic() > submitted.gone_since + END_TIMEOUT
         since = self._cluster.lost_since
@@ -257,6 +264,7 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         """Submit a run to the scheduler."""
         if submitted.launches >= MAX_LAUNCHES + submitted.attempts:
             message = "no worker of the cluster could begin it"
+            message += f": {submitted.failed}" if submitted.failed else ""
             submitted.end = Outcome.failed(RunReason.WORKER_FAILED, message)
             self._finish(submitted)
             return
@@ -264,6 +272,7 @@ class DaskBackend(Dispatcher[SubmittedRun]):
         self._cluster.send(key, submitted.run_id, submitted.attempts, submitted.config.get("resources"))
         submitted.launches += 1
         submitted.key, submitted.lost, submitted.gone_since = key, None, None
+        submitted.has_failed = False
 
     def _conclude(self, submitted: SubmittedRun) -> None:
         """End a run about which the cluster reports nothing more, by its journal, or submit it again."""
@@ -285,11 +294,13 @@ class DaskBackend(Dispatcher[SubmittedRun]):
                     _loss_message(submitted),
                 )
                 submitted.key, submitted.is_stop_sent = None, False
+                self._cluster.register_again()  # perhaps it reached a new scheduler before the plugins did
                 return
         if tracked.outcome is None:
             with suppress(OSError, ValueError), self._files.edit_notebook(submitted.run_id) as notebook:
                 correct_notebook(notebook)
-            tracked.outcome = Outcome.failed(RunReason.WORKER_LOST, _loss_message(submitted))
+            reason = RunReason.WORKER_FAILED if submitted.has_failed else RunReason.WORKER_LOST
+            tracked.outcome = Outcome.failed(reason, _loss_message(submitted))
         with self._files.view_run(submitted.run_id, RUN_FILE, OUTPUT) as folder:
             tracked.list_partial_files(folder)
         with tracked.all_or_nothing(), self._runs.transaction():
@@ -301,6 +312,8 @@ class DaskBackend(Dispatcher[SubmittedRun]):
 
     def _is_to_wait(self, submitted: SubmittedRun) -> bool:
         """Return whether a worker that lost its scheduler may still store how a run ended."""
+        if submitted.has_failed:
+            return False
         if submitted.gone_since is None:
             since = self._cluster.lost_since
             return since is not None and time.monotonic() < since + SCHEDULER_TIMEOUT
@@ -360,4 +373,6 @@ def _release(version: str | None) -> str:
 
 
 def _loss_message(submitted: SubmittedRun) -> str:
+    if submitted.has_failed:
+        return f"Dask could not execute it: {submitted.failed}"
     return f"its worker was lost ({submitted.lost})" if submitted.lost else "the cluster lost it"

@@ -17,6 +17,7 @@ from typing import Any
 
 import cloudpickle
 from distributed import Client, fire_and_forget
+from distributed.client import ClosedClientError
 
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.execution.backend import Cluster
@@ -71,6 +72,15 @@ class Connection:
         self.threads = 0
         self.lost_since: float | None = time.monotonic()
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the scheduler and its workers know what they need to, as of the last poll."""
+        return self.lost_since is None and self._is_registered
+
+    def register_again(self) -> None:
+        """Send the scheduler and its workers what they need to know, with the next poll."""
+        self._is_registered = False
+
     def close(self) -> None:
         """Disconnect from the cluster, which continues unless it was created here."""
         if self._client is not None:
@@ -100,18 +110,30 @@ class Connection:
         return states
 
     def send(self, key: str, run_id: str, attempts: int, resources: dict[str, float] | None) -> None:
-        """Submit a run to the scheduler, as a task without a client."""
-        task = self._client.submit(
-            make_task(self._name),
-            self._loader.version,
-            run_id,
-            key,
-            attempts,
-            key=key,
-            pure=False,
-            resources=resources,
-        )
-        fire_and_forget(task)
+        """Submit a run to the scheduler, as a task without a client.
+
+        Raises
+        ------
+        ServiceUnavailableError
+            The connection was closed in the meantime.
+        """
+        try:
+            task = self._client.submit(
+                make_task(self._name),
+                self._loader.version,
+                run_id,
+                key,
+                attempts,
+                key=key,
+                pure=False,
+                resources=resources,
+            )
+            fire_and_forget(task)
+        except ClosedClientError as error:
+            self.register_again()
+            raise ServiceUnavailableError(
+                "cluster", "the connection was closed", "it is opened again"
+            ) from error
 
     def withdraw(self, key: str, run_id: str, failed: Callable[[], None]) -> None:
         """Prevent a run from beginning, which is reported as its end; or make its worker end it.
@@ -130,7 +152,7 @@ class Connection:
                 if worker:
                     await self._broadcast("cancel", [worker], run=run_id)
                     return
-            except OSError:
+            except (OSError, asyncio.TimeoutError, RuntimeError):
                 failed()
                 return
             released = {"op": "client-releases-keys", "keys": [key], "client": "fire-and-forget"}

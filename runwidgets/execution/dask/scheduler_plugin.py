@@ -49,8 +49,8 @@ class RunSchedulerPlugin(SchedulerPlugin):
     async def describe_tasks(self, keys: Iterable[str]) -> "ClusterState":
         """Return the ``threads`` of the cluster and the ``state`` of each key.
 
-        A state is ``gone`` (the scheduler no longer knows it), ``waiting``, ``begun`` (on a live worker) or
-        ``lost`` (on a worker that is not alive).
+        A state is ``gone`` (it failed, or the scheduler no longer knows it), ``waiting``, ``begun`` (on a
+        live worker) or ``lost`` (on a worker that is not alive).
         """
         return {
             "threads": sum(worker.nthreads for worker in self._scheduler.workers.values()),
@@ -58,7 +58,7 @@ class RunSchedulerPlugin(SchedulerPlugin):
         }
 
     def _state(self, key: str) -> str:
-        if key not in self._scheduler.tasks:
+        if key not in self._scheduler.tasks or self._scheduler.tasks[key].state == "erred":
             return "gone"
         worker = self._begun.get(key)
         if worker is None:

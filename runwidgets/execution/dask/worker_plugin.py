@@ -9,6 +9,7 @@ worker.
 
 import asyncio
 import json
+import logging
 import platform
 import shutil
 import socket
@@ -30,6 +31,7 @@ from runwidgets.errors import (
     RunWidgetsError,
     ServiceUnavailableError,
     VersionMismatchError,
+    describe,
 )
 from runwidgets.execution.dask.messages import ClusterMessage, NotedValue, ProgressNote
 from runwidgets.execution.local import KILL_DELAY, LocalBackend
@@ -51,6 +53,8 @@ SAVE_INTERVAL = 2.0
 """Seconds between two saves of the files of an executing run."""
 PUBLISH_TIMEOUT = 600.0
 """Seconds for which saving the results is retried if the store does not respond."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -242,6 +246,10 @@ class RunWorkerPlugin(WorkerPlugin):
             is_mixed = isinstance(error, VersionMismatchError)
             reason = RunReason.VERSION_MISMATCH if is_mixed else RunReason.WORKER_FAILED
             end = Outcome.failed(reason, error.message)
+            self._send({"run": run_id, "notes": [], "end": end.to_json()})
+        except Exception as error:  # a task that fails counts as never begun, and this one may have begun
+            log.exception("runwidgets: run %s: the worker failed", run_id)
+            end = Outcome.failed(RunReason.WORKER_FAILED, f"its worker failed: {describe(error)}")
             self._send({"run": run_id, "notes": [], "end": end.to_json()})
 
     def _execute(

@@ -184,5 +184,9 @@ class InProcessKernel(Kernel):
             os.kill(self.pid, signal.SIGKILL)
 
     def exit_message(self) -> str:
-        """Return a sentence about how the process ended."""
-        return "the kernel closed its connection" if self._is_unreachable else super().exit_message()
+        """Return a sentence about how the process ended.
+
+        A process that was ending when it was killed has an exit code of its own.
+        """
+        was_killed = self._is_unreachable and self._code == -signal.SIGKILL
+        return "the kernel closed its connection" if was_killed else super().exit_message()

@@ -97,8 +97,8 @@ class Receiver:
                 packet = self._end.recv(HEADER.size + PACKET_SIZE, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
-            except ConnectionResetError:
-                packet = b""
+            except ConnectionResetError:  # reported once, before the packets that arrived earlier
+                continue
             if not packet:
                 self.is_closed = True
                 return

@@ -108,14 +108,15 @@ def find_missing_module(command: Sequence[str], environment: Mapping[str, str], 
         A part of a sentence that names the package and the interpreter; None if nothing is missing, or the
         command is not of this kind.
     """
-    at = command.index("-m") if "-m" in command else 0
-    interpreters = [each for each in command[:at] if INTERPRETER.fullmatch(os.path.basename(each))]
-    if not interpreters or at + 1 >= len(command):
+    at = command.index("-m") if "-m" in command[:-1] else 0
+    options = command[1:at]
+    is_python = INTERPRETER.fullmatch(os.path.basename(command[0])) is not None
+    if not at or not is_python or not all(each.startswith("-") for each in options):
         return None
     module = command[at + 1]
     try:
         probe = subprocess.run(
-            [*command[:at], "-c", PROBE, module],
+            [command[0], *options, "-c", PROBE, module],
             env=dict(environment),
             cwd=cwd,
             timeout=MODULE_PROBE_TIMEOUT,
@@ -129,7 +130,7 @@ def find_missing_module(command: Sequence[str], environment: Mapping[str, str], 
     if probe.returncode != PROBE_MISSING:
         return None
     package = PACKAGES.get(module, module)
-    return f"'{package}' is not installed for {interpreters[-1]}: install it there"
+    return f"'{package}' is not installed for {command[0]}: install it there"
 
 
 def _printable(line: str) -> str:

@@ -32,6 +32,8 @@ HISTORY_OPTION = "--HistoryManager.hist_file=:memory:"
 """The option that papermill, through nbclient, passes to every IPython kernel."""
 STATUS_WAIT = 0.05
 """Seconds within which the idle status follows the first reply, unless the subscription was too late."""
+IPYKERNEL = "ipykernel_launcher"
+"""The module that starts IPython's kernel, which supports IPC."""
 RECONNECT_PAUSE = 2
 """Milliseconds between two attempts to connect to a kernel that has not bound its sockets yet."""
 SOCKET_NAME = "kernel-ipc-5"
@@ -74,7 +76,7 @@ class ZmqKernel(Kernel):
         See `Fork`; None to spawn the kernelspec's command.
     protocol : {"ipc", "tcp"}, optional
         The transport of the sockets. A kernel that is spawned with ``"ipc"`` can be started again with
-        ``"tcp"``: not every kernel supports IPC.
+        ``"tcp"``, unless it is IPython's: not every kernel supports IPC.
 
     Raises
     ------
@@ -90,9 +92,10 @@ class ZmqKernel(Kernel):
         self._manager: AsyncKernelManager | None = None
         self._end: socket.socket | None = None
         if fork is None:
-            find_kernelspec(request.name)  # raises before anything is created
+            spec = find_kernelspec(request.name)  # raises before anything is created
             self._output = OutputTail(request.log)
-            self.start_again = partial(ZmqKernel, request, protocol="tcp") if protocol == "ipc" else None
+            if protocol == "ipc" and IPYKERNEL not in spec.argv:
+                self.start_again = partial(ZmqKernel, request, protocol="tcp")
         request.socket_folder.mkdir(mode=0o700)
         self._file = str(request.socket_folder / "kernel.json")
         if fork is not None:

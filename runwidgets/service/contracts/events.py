@@ -4,7 +4,41 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from typing_extensions import Self
+
 from runwidgets.schema import RunEvent
+
+
+class EventStream(Iterator[RunEvent]):
+    """Events as they happen, in order.
+
+    One thread iterates; any thread may close it, also while the other one waits. It is not a generator,
+    because a generator cannot be closed while it executes. A stream that nobody refers to any more is closed.
+    """
+
+    def __iter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    def __next__(self) -> RunEvent:
+        """Wait for the next event.
+
+        Returns
+        -------
+        dict
+            The event.
+
+        Raises
+        ------
+        StopIteration
+            The stream was closed, or `stop` is set.
+        ServiceUnavailableError
+            The service became unavailable.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the iteration within a second, and release what the stream holds. May be called twice."""
 
 
 class EventService(ABC):
@@ -43,10 +77,10 @@ class EventService(ABC):
         run_id: str | None = None,
         stop: threading.Event | None = None,
         sweep_id: str | None = None,
-    ) -> Iterator[RunEvent]:
-        """Yield events in order, waiting for new ones, until `stop` is set.
+    ) -> EventStream:
+        """Return the events in order, waiting for new ones, until `stop` is set.
 
-        Only events of runs that the user may read are yielded.
+        Only events of runs that the user may read are among them.
 
         Parameters
         ----------
@@ -59,10 +93,10 @@ class EventService(ABC):
         sweep_id : str, optional
             Only events of the runs that this sweep started.
 
-        Yields
-        ------
-        dict
-            The events.
+        Returns
+        -------
+        EventStream
+            An iterator over the events.
 
         Raises
         ------

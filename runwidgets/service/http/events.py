@@ -13,7 +13,7 @@ import httpx
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
 from runwidgets.schema import RunEvent, StreamPosition
-from runwidgets.service.contracts.events import EventService
+from runwidgets.service.contracts.events import EventService, EventStream
 from runwidgets.service.http.client import HttpClient
 from runwidgets.service.routes.routes import FOLLOW_EVENTS
 
@@ -49,8 +49,8 @@ class RemoteEventService(EventService):
         run_id: str | None = None,
         stop: threading.Event | None = None,
         sweep_id: str | None = None,
-    ) -> Iterator[RunEvent]:
-        """Yield events in order, waiting for new ones; see `EventService`.
+    ) -> EventStream:
+        """Return the events in order, waiting for new ones; see `EventService`.
 
         A stream that is cut is reconnected from the last event seen, until the server has not responded
         for a minute.
@@ -61,25 +61,51 @@ class RemoteEventService(EventService):
         listener = _Listener(self._client, path, after)
         # The first connection is made here, so that an unknown group raises at once.
         listener.connect()
-        return self._take(listener, stop or threading.Event())
+        return RemoteEventStream(listener, stop or threading.Event())
 
-    def _take(self, listener: "_Listener", stop: threading.Event) -> Iterator[RunEvent]:
+
+class RemoteEventStream(EventStream):
+    """The events that a listener has read.
+
+    Parameters
+    ----------
+    listener : _Listener
+        Connected; started and stopped by the stream.
+    stop : threading.Event
+        Ends the iteration.
+    """
+
+    def __init__(self, listener: "_Listener", stop: threading.Event) -> None:
+        self._listener = listener
+        self._stop = stop
+        self._is_closed = False
         listener.start()
-        try:
-            while not stop.is_set():
-                try:
-                    item = listener.items.get(timeout=STOP_CHECK_INTERVAL)
-                except queue.Empty:
-                    if listener.is_stopped:
-                        raise ServiceUnavailableError(
-                            "events", "the connection was closed", "connect again"
-                        ) from None
+
+    def __next__(self) -> RunEvent:
+        """Wait for the next event; see `EventStream`."""
+        while not self._is_closed and not self._stop.is_set():
+            try:
+                item = self._listener.items.get(timeout=STOP_CHECK_INTERVAL)
+            except queue.Empty:
+                if not self._listener.is_stopped:
                     continue
-                if isinstance(item, RunWidgetsError):
-                    raise item
-                yield item
-        finally:
-            listener.stop()
+                item = ServiceUnavailableError("events", "the connection was closed", "connect again")
+            if self._is_closed:
+                break
+            if isinstance(item, RunWidgetsError):
+                self.close()
+                raise item
+            return item
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the iteration, and the thread that reads; see `EventStream`."""
+        self._is_closed = True
+        self._listener.stop()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Listener:

@@ -2,13 +2,15 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import Row
 
 from runwidgets.schema import RunEvent
-from runwidgets.service.contracts.events import EventService
+from runwidgets.service.contracts.events import EventService, EventStream
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.validation import check_whole_number
 from runwidgets.store.database.database import Database
@@ -57,24 +59,81 @@ class InstanceEvents:
         run_id: str | None = None,
         stop: threading.Event | None = None,
         sweep_id: str | None = None,
-    ) -> Iterator[RunEvent]:
-        """Yield events, waiting for new ones; see `EventService`."""
-        while stop is None or not stop.is_set():
-            changes = self._database.changes
-            events = self.read_events(after, EVENT_BATCH, group_id, run_id, sweep_id)
-            for event in events:
-                after = event["seq"]
-                yield event
-            if len(events) < EVENT_BATCH:
-                self._wait(changes, stop)
+        is_allowed: Callable[[RunEvent], bool] = lambda _: True,
+    ) -> EventStream:
+        """Return the allowed events, waiting for new ones; see `EventService`."""
+        read = partial(
+            self.read_events, limit=EVENT_BATCH, group_id=group_id, run_id=run_id, sweep_id=sweep_id
+        )
+        return LocalEventStream(self._database, read, after, stop or threading.Event(), is_allowed)
 
-    def _wait(self, changes: int, stop: threading.Event | None) -> None:
+
+class LocalEventStream(EventStream):
+    """The events of a database, as they are stored.
+
+    Parameters
+    ----------
+    database : Database
+        The database, which tells of changes.
+    read : callable
+        Returns the next events after a ``seq``, at most `EVENT_BATCH`.
+    after : int
+        The ``seq`` of the last event already seen.
+    stop : threading.Event
+        Ends the iteration.
+    is_allowed : callable
+        Whether an event is among them.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        read: Callable[[int], list[RunEvent]],
+        after: int,
+        stop: threading.Event,
+        is_allowed: Callable[[RunEvent], bool],
+    ) -> None:
+        self._database = database
+        self._read = read
+        self._after = after
+        self._stop = stop
+        self._is_allowed = is_allowed
+        self._events: deque[RunEvent] = deque()
+        self._is_closed = False
+        self._changes: int | None = None
+        """Changes of the database before the last events were read; None while there may be more at once."""
+
+    def __next__(self) -> RunEvent:
+        """Wait for the next event; see `EventStream`."""
+        while not self._is_over:
+            if self._events:
+                event = self._events.popleft()
+                self._after = event["seq"]
+                if self._is_allowed(event):
+                    return event
+            else:
+                self._wait()
+                changes = self._database.changes
+                self._events.extend(self._read(self._after))
+                self._changes = changes if len(self._events) < EVENT_BATCH else None
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the iteration; see `EventStream`."""
+        self._is_closed = True
+
+    @property
+    def _is_over(self) -> bool:
+        return self._is_closed or self._stop.is_set()
+
+    def _wait(self) -> None:
         """Wait until there may be events: of this process, or of others, which only PostgreSQL notifies."""
+        if self._changes is None:
+            return
         deadline = time.monotonic() + (0.0 if self._database.is_sqlite else NOTIFY_TIMEOUT)
-        while (
-            self._database.wait_for_change(changes, POLL_INTERVAL) == changes and time.monotonic() < deadline
-        ):
-            if stop is not None and stop.is_set():
+        while not self._is_over:
+            changes = self._database.wait_for_change(self._changes, POLL_INTERVAL)
+            if changes != self._changes or time.monotonic() >= deadline:
                 return
 
 
@@ -97,8 +156,8 @@ class LocalEventService(EventService):
         run_id: str | None = None,
         stop: threading.Event | None = None,
         sweep_id: str | None = None,
-    ) -> Iterator[RunEvent]:
-        """Yield events in order; see `EventService`."""
+    ) -> EventStream:
+        """Return the events in order; see `EventService`."""
         components = self._components
         if run_id is not None:
             components.policy.check(
@@ -109,14 +168,13 @@ class LocalEventService(EventService):
         if sweep_id is not None:
             components.group(self._user, components.sweeps.get(sweep_id).group_id)
         begin = check_whole_number("after", after, -(2**62), 2**62)
-        events = self._events.follow_events(begin, group_id, run_id, stop, sweep_id)
-        return (event for event in events if self._is_allowed(event["groupId"]))
+        return self._events.follow_events(begin, group_id, run_id, stop, sweep_id, self._is_allowed)
 
-    def _is_allowed(self, group_id: str) -> bool:
+    def _is_allowed(self, event: RunEvent) -> bool:
         if self._components.policy.reader(self._user) is None:
             return True
         groups = self._components.catalog.list_groups(None, self._user or "")
-        return any(group.id == group_id for group in groups)
+        return any(group.id == event["groupId"] for group in groups)
 
 
 def event_json(row: Row[Any]) -> RunEvent:

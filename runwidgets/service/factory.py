@@ -18,8 +18,8 @@ from runwidgets.service.local.components import Components
 from runwidgets.service.local.events import InstanceEvents, LocalEventService
 from runwidgets.service.local.groups import LocalGroupService
 from runwidgets.service.local.policy import Access, Policy
+from runwidgets.service.local.run_config import check_environment
 from runwidgets.service.local.runs import LocalRunService
-from runwidgets.service.local.submission.config import check_environment
 from runwidgets.service.local.sweeps import LocalSweepService
 from runwidgets.service.local.templates import Templates
 from runwidgets.service.local.uploads import LocalUploadService

@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import traitlets
 
@@ -14,7 +14,7 @@ from runwidgets.client.sweep import Sweep
 from runwidgets.errors import InvalidArgumentError, UnknownParameterError
 from runwidgets.limits import Limits
 from runwidgets.report import ENTRY_LENGTH, escape, rows_html, value_text
-from runwidgets.schema import JsonValue
+from runwidgets.schema import JsonValue, SweepConfig
 from runwidgets.service.contracts.api import Api
 from runwidgets.spaces.distributions import list_values
 from runwidgets.spaces.space import grid
@@ -42,6 +42,8 @@ class RunForm(View):
         Whether Enter in a text field starts the run; Ctrl+Enter always starts it.
     several : mapping of str to iterable, optional
         Initial lists of values for parameters that take several values; the form then starts a sweep.
+    config : dict, optional
+        Initial settings of the runs: ``timeout``, ``retries`` and so on, which are under *Options*.
     read_only : bool, optional
         Whether the form can only be read.
 
@@ -53,6 +55,8 @@ class RunForm(View):
     several : dict of list
         The values of parameters that are switched to several values; set it to switch them. The form starts
         a run for every combination of them.
+    config : dict
+        The settings of the runs that were given, as in `RunService.start_run`; set it to fill the form.
     errors : dict
         What is wrong, by parameter; empty if the run can be started. It can be observed, not set.
     run_id, sweep_id : str
@@ -82,6 +86,7 @@ class RunForm(View):
     source = traitlets.Unicode(help="The notebook or workflow that a copied call names.").tag(sync=True)
     arguments = traitlets.Dict(help="The values that differ from the defaults.").tag(sync=True)
     several = traitlets.Dict(help="The values of parameters that have several.").tag(sync=True)
+    config = traitlets.Dict(help="The settings of the runs that were given.").tag(sync=True)
     problems = traitlets.Dict(help="What the fields report as wrong, by parameter.").tag(sync=True)
     errors = traitlets.Dict(help="What is wrong, by parameter.", read_only=True)
     run_id = traitlets.Unicode(help="Id of the run that was started last.").tag(sync=True)
@@ -183,15 +188,20 @@ class RunForm(View):
         fixed = {**self.arguments, **(secrets or {})}
         if self.several:
             points = [coerce_mapping({**fixed, **point}) for point in grid(**self.several)]
-            sweep = Sweep(self._api, self._api.sweeps.start_sweep(self.group_id, points))
+            sweep = Sweep(
+                self._api, self._api.sweeps.start_sweep(self.group_id, points, self._given_config())
+            )
             self.run_id = ""
             self.sweep_id = sweep.id
             return sweep
         arguments = coerce_mapping(fixed)
-        run = Run(self._api, self._api.runs.start_run(self.group_id, arguments))
+        run = Run(self._api, self._api.runs.start_run(self.group_id, arguments, self._given_config()))
         self.sweep_id = ""
         self.run_id = run.id
         return run
+
+    def _given_config(self) -> SweepConfig | None:
+        return cast(SweepConfig, self.config) if self.config else None
 
     def __repr__(self) -> str:
         return f"RunForm({self._name!r})"

@@ -62,6 +62,7 @@ DECLARED = {
         },
     ],
     "parameterGroups": [{"name": "numbers", "title": f"Numbers {EVIL}"}],
+    "config": {"timeout": 500},
 }
 NAMES = (
     "whole number rate flag text side size numbers words days anything record day moment city layer layers"
@@ -211,6 +212,33 @@ def test_the_keyboard_alone_fills_in_starts_and_never_reaches_the_notebook(
     metric = card.locator(".rw-metrics dd").first
     expect(metric).to_have_attribute("title", re.compile(r'"numbers": ?"\[1\.0\]"'))
     assert form_lab.page.locator(".jp-Cell").count() == cells
+
+
+def test_options_are_closed_at_first_and_are_sent_with_the_run(form_lab: Lab, card: Locator) -> None:
+    """A refused one is shown at its field; the code says them too."""
+    options = card.locator(".rw-options")
+    expect(field(card, "retries")).to_be_hidden()
+    options.locator("summary").click()
+    expect(field(card, "timeout")).to_contain_text("default 500")
+    field(card, "whole").get_by_role("textbox").fill("3")
+    field(card, "retries").get_by_role("textbox").fill("11")
+    card.get_by_role("button", name="Start").click()
+    expect(field(card, "retries").locator(".rw-problem")).to_have_text(
+        "it must be a whole number from 0 to 10"
+    )
+    expect(field(card, "retries").get_by_role("textbox")).to_be_focused()
+
+    field(card, "retries").get_by_role("textbox").fill("2")
+    card.get_by_role("button", name="Copy as code").click()
+    expect(card.get_by_text("The code was copied.")).to_be_visible()
+    assert 'config={"retries": 2}' in form_lab.page.evaluate("navigator.clipboard.readText()")
+    card.get_by_role("button", name="Start").click()
+
+    metric = card.locator(".rw-metrics dd").first
+    expect(metric).to_have_attribute("title", re.compile(r'"whole": ?"3"'))
+    card.get_by_role("button", name="Reset all").click()
+    expect(field(card, "retries").get_by_role("textbox")).to_have_value("")
+    options.locator("summary").click()
 
 
 def test_problems_are_shown_while_typing_and_the_start_button_names_missing_values(card: Locator) -> None:

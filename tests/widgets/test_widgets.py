@@ -81,6 +81,26 @@ def test_a_form_starts_a_run_of_its_values(api: Api, folder: Path) -> None:
     assert repr(form) == "RunForm('A small notebook')"
 
 
+def test_a_form_starts_its_runs_with_the_options_that_were_given(api: Api, folder: Path) -> None:
+    """They take precedence over the defaults of the notebook; the service validates them."""
+    defaults = {"config": {"timeout": 60, "retries": 1}}
+    path = write_notebook(folder / "form-options.ipynb", DOUBLE, parameters="x = 1", runwidgets=defaults)
+    form = rw.RunForm(path, api=api, config={"retries": 0})
+
+    run = form.submit()
+    form.several = {"x": [1, 2]}
+    sweep = form.submit()
+    form.config = {"retries": 11}
+
+    runs = [run, *(rw.Run(api, each["id"]) for each in api.runs.list_runs(form.group_id)["runs"])]
+    assert isinstance(sweep, rw.Sweep) and len(runs) == 4
+    assert [each.handle["config"] for each in runs] == [{"timeout": 60, "retries": 0}] * 4
+    with pytest.raises(
+        InvalidArgumentError, match=r"config\.retries: it must be a whole number from 0 to 10"
+    ):
+        form.submit()
+
+
 def test_a_form_refuses_values_of_unknown_parameters(api: Api, folder: Path) -> None:
     """The error lists the known names."""
     path = write_notebook(folder / "form-names.ipynb", "1", parameters="alpha = 1")

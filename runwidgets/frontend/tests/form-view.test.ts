@@ -3,7 +3,7 @@ import { combine, logRow, row } from '../src/model/form/parameter-space';
 import { asCode } from '../src/model/form/python-code';
 import { t } from '../src/model/messages';
 import type { Transport } from '../src/model/transport';
-import type { JsonValue, ParameterHandle } from '../src/model/types';
+import type { JsonValue, ParameterHandle, RunConfig } from '../src/model/types';
 import { search } from '../src/views/fields/choices';
 import { type FormContext, isSame } from '../src/views/fields/control';
 import { Field } from '../src/views/fields/field';
@@ -11,6 +11,7 @@ import { lostNumber } from '../src/views/fields/json';
 import { contentsPath } from '../src/views/fields/server-files';
 import { atPlace, placeOf, sliderOf } from '../src/views/fields/slider';
 import { describe } from '../src/views/form/earlier-runs';
+import { optionsPanel } from '../src/views/form/options-panel';
 import { describeSweep, startButton, usualTime } from '../src/views/form/start-button';
 
 const parameter = (name: string, dtype: string, more = {}): ParameterHandle =>
@@ -376,4 +377,43 @@ test('copied code has numbers that JSON has no form for, and names that Python h
   expect(asCode('n', [[float, '-Infinity']])).toBe('rw.run("n", x=float("-inf"))');
   expect(asCode('n', [[parameter('lambda', 'float'), '1']])).toBe('rw.run("n", {"lambda": 1})');
   expect(asCode('n', [[parameter('n.iter', 'int'), '2']])).toBe('rw.run("n", {"n.iter": 2})');
+});
+
+test('options are closed, are sent as what they mean, and keep settings that have no field', () => {
+  const changed = vi.fn();
+  const panel = optionsPanel(changed);
+  panel.build({ timeout: 60, retries: 1 }, { settled: () => undefined } as unknown as FormContext);
+
+  expect((panel.element as HTMLDetailsElement).open).toBe(false);
+  expect(panel.read()).toEqual({});
+  expect(panel.element.textContent).toContain('default 60');
+  const config = { timeout: 2.5, cwd: 'notebook', environment: { A: '1' }, transport: 'zmq' } as RunConfig;
+  panel.write(config);
+  expect(panel.read()).toEqual(config);
+  expect(changed).toHaveBeenCalledTimes(1);
+  panel.write({});
+  expect(panel.read()).toEqual({});
+});
+
+test('what is wrong with an option opens the section and is shown at its field', () => {
+  const panel = optionsPanel(() => undefined);
+  panel.build({}, { settled: () => undefined } as unknown as FormContext);
+  const details = panel.element as HTMLDetailsElement;
+  expect(panel.judge()).toEqual([]);
+  expect(details.open).toBe(false);
+
+  panel.write({ timeout: -1 });
+  expect(panel.judge().map(([field]) => field.name)).toEqual(['timeout']);
+  expect(details.open).toBe(true);
+  expect(panel.find('config.retries')?.name).toBe('retries');
+  expect([panel.find('retries'), panel.find('config.other')]).toEqual([null, null]);
+});
+
+test('copied code has the options that were given', () => {
+  const config = { timeout: 60, environment: { A: 'x' } };
+
+  expect(asCode('n', [], { group: 'g', config })).toBe(
+    'rw.run("n", group="g", config={"timeout": 60, "environment": {"A": "x"}})',
+  );
+  expect(asCode('n', [], { config: {} })).toBe('rw.run("n")');
 });

@@ -8,7 +8,7 @@ from runwidgets.errors import (
 from runwidgets.schema import GroupHandle, GroupList, ParameterDeclaration, RunConfig
 from runwidgets.service.contracts.groups import GroupService
 from runwidgets.service.local.components import Components
-from runwidgets.service.local.submission.config import check_config
+from runwidgets.service.local.run_config import check_config
 from runwidgets.service.local.uploads import upload_handle
 from runwidgets.service.local.validation import check_name, check_usernames, new_identifier
 from runwidgets.store.database.columns import NewGroup

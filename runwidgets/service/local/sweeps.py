@@ -29,7 +29,7 @@ from runwidgets.schema import (
 from runwidgets.service.contracts.sweeps import SweepService
 from runwidgets.service.local.components import Components
 from runwidgets.service.local.pagination import make_table, read_page
-from runwidgets.service.local.submission.config import split_config
+from runwidgets.service.local.run_config import split_config
 from runwidgets.service.local.submission.submission import PreparedRun, Submission, refuse_lost_secrets
 from runwidgets.service.local.submission.sweep_results import refuse_other_results
 from runwidgets.service.local.validation import check_flag, check_name, check_text

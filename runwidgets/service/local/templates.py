@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError, UnknownFileError
 from runwidgets.limits import Limits
 from runwidgets.schema import StaticFile
-from runwidgets.service.local.submission.config import check_defaults
+from runwidgets.service.local.run_config import check_defaults
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import NewVersion, WorkflowChange
 from runwidgets.store.files.base import FileStore

@@ -102,6 +102,15 @@ export interface GroupReference {
   name: string;
 }
 
+/** The settings of runs that a form shows. */
+export interface RunConfig {
+  timeout?: number;
+  cell_timeout?: number;
+  retries?: number;
+  cwd?: 'run' | 'notebook';
+  environment?: { [name: string]: string };
+}
+
 export interface WorkflowHandle {
   id: string;
   version: string;
@@ -109,6 +118,7 @@ export interface WorkflowHandle {
   description?: string;
   parameters: ParameterHandle[];
   parameterGroups?: ParameterGroup[];
+  config?: RunConfig;
   warnings?: string[];
   groups: GroupReference[];
 }

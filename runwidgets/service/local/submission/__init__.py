@@ -1,1 +1,1 @@
-"""How runs are accepted: their config, what they share, the results of a sweep as their input."""
+"""How runs are accepted: what they share, the results of a sweep as their input."""

@@ -32,7 +32,7 @@ from runwidgets.schema import (
     SharedDescription,
 )
 from runwidgets.service.local.components import Components
-from runwidgets.service.local.submission.config import check_config
+from runwidgets.service.local.run_config import check_config
 from runwidgets.service.local.submission.kernel import check_kernel
 from runwidgets.service.local.submission.sweep_results import SweepResults, collect_results
 from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace

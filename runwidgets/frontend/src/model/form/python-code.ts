@@ -1,6 +1,6 @@
 /** The content of a form as a call in Python. */
 
-import type { JsonValue, ParameterHandle } from '../types';
+import type { JsonValue, ParameterHandle, RunConfig } from '../types';
 import { nameOf } from './argument-validation';
 import { specialOf } from './constraints';
 import type { Swept } from './parameter-space';
@@ -28,7 +28,7 @@ export const literal = (text: string): string => visible(JSON.stringify(text));
 export function asCode(
   source: string,
   values: [ParameterHandle, JsonValue][],
-  options: { group?: string; fileName?: (id: string) => string | undefined; several?: Swept } = {},
+  options: { group?: string; config?: RunConfig; fileName?: (id: string) => string | undefined; several?: Swept } = {},
 ): string {
   const several = options.several ?? [];
   const call = several.length ? 'sweep' : 'run';
@@ -52,12 +52,16 @@ export function asCode(
     })),
   ];
   const comments = secrets.map((name) => `# ${name} is secret: give it here`);
-  const group = options.group === undefined ? [] : [{ code: `group=${literal(options.group)}`, comment: undefined }];
+  const config = (options.config ?? {}) as { [name: string]: JsonValue };
+  const last = [
+    ...(options.group === undefined ? [] : [`group=${literal(options.group)}`]),
+    ...(Object.keys(config).length ? [`config=${python(undefined, config)}`] : []),
+  ].map((code) => ({ code, comment: undefined }));
   const isShort = comments.length === 0 && given.every(({ comment }) => comment === undefined);
   const pieces = given.map(({ code }) => code).join(', ');
   const head = literal(source);
   const inside = isMapping ? [`{${pieces}}`] : pieces ? [pieces] : [];
-  const short = `rw.${call}(${[head, ...inside, ...group.map(({ code }) => code)].join(', ')})`;
+  const short = `rw.${call}(${[head, ...inside, ...last.map(({ code }) => code)].join(', ')})`;
   if (isShort && short.length <= WIDTH) return short;
   const line =
     (indent: string) =>
@@ -66,7 +70,7 @@ export function asCode(
   const body = isMapping
     ? ['    {', ...given.map(line('        ')), ...comments.map((each) => `        ${each}`), '    },']
     : [...given.map(line('    ')), ...comments.map((each) => `    ${each}`)];
-  return [`rw.${call}(`, `    ${head},`, ...body, ...group.map(line('    ')), ')'].join('\n');
+  return [`rw.${call}(`, `    ${head},`, ...body, ...last.map(line('    ')), ')'].join('\n');
 }
 
 const fileOf = (value: JsonValue): string => (value as { value?: { fileId?: string } } | null)?.value?.fileId ?? '';

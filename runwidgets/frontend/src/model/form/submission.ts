@@ -1,7 +1,7 @@
 /** Starts the runs of a form. */
 
 import type { Transport } from '../transport';
-import type { JsonValue, ParameterHandle, RunHandle, SweepHandle } from '../types';
+import type { JsonValue, ParameterHandle, RunConfig, RunHandle, SweepHandle } from '../types';
 import { combine, type Swept } from './parameter-space';
 
 type Given = [ParameterHandle, JsonValue][];
@@ -14,13 +14,15 @@ export async function submitRuns(
   groupId: string,
   given: Given,
   swept: Swept,
-  key: string,
+  config: RunConfig & { key: string },
 ): Promise<{ run_id: string; sweep_id: string }> {
-  const config = { key };
   if (swept.length === 0) {
-    const body = { arguments: toArguments(given), config };
+    const body = { arguments: toArguments(given), config: config as unknown as JsonValue };
     return { run_id: (await transport.send<RunHandle>('POST', `groups/${groupId}/runs`, body)).id, sweep_id: '' };
   }
-  const body = { arguments: combine(swept).map((point) => toArguments([...given, ...point])), config };
+  const body = {
+    arguments: combine(swept).map((point) => toArguments([...given, ...point])),
+    config: config as unknown as JsonValue,
+  };
   return { run_id: '', sweep_id: (await transport.send<SweepHandle>('POST', `groups/${groupId}/sweeps`, body)).id };
 }

@@ -3,7 +3,7 @@ import { asCode } from '../../model/form/python-code';
 import { submitRuns } from '../../model/form/submission';
 import { t } from '../../model/messages';
 import { ApiError } from '../../model/transport';
-import type { JsonValue, ParameterHandle, WorkflowHandle } from '../../model/types';
+import type { JsonValue, ParameterHandle, RunConfig, WorkflowHandle } from '../../model/types';
 import { h, replace, uniqueId } from '../dom';
 import { Field } from '../fields/field';
 import { Uploads } from '../fields/uploads';
@@ -13,6 +13,7 @@ import { warningList } from '../warnings';
 import { codePanel } from './code-panel';
 import { listEarlier, moment } from './earlier-runs';
 import { layOutFields } from './field-groups';
+import { optionsPanel } from './options-panel';
 import { problemSummary } from './problem-summary';
 import { startButton, tooManyOf, usualTime } from './start-button';
 
@@ -22,8 +23,7 @@ type Several = { [name: string]: JsonValue[] };
 const isEqual = (one: JsonValue, other: JsonValue): boolean => JSON.stringify(one) === JSON.stringify(other);
 /** The parts of a template from which a form is built. */
 const asked = (of: WorkflowHandle | null): JsonValue =>
-  of &&
-  ([of.name, of.description ?? '', of.parameters, of.parameterGroups ?? [], of.warnings ?? []] as unknown as JsonValue);
+  of && ([of.name, of.description, of.parameters, of.parameterGroups, of.config, of.warnings] as unknown as JsonValue);
 const PAUSE = 2000;
 const LONGEST_PAUSE = 30_000;
 
@@ -44,6 +44,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     () => usualTime(transport, groupId),
   );
   const inputs = h('fieldset', { class: 'rw-inputs', 'aria-label': t('arguments') });
+  const options = optionsPanel(changed);
   const panel = h('div', { class: 'rw-browse', hidden: true });
   const code = codePanel(say);
   const press = watchPress(body);
@@ -83,14 +84,14 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     const made = new Uploads(transport, groupId);
     uploads = made;
     isFilling = true;
-    fields = workflow.parameters.map(
-      (parameter) => new Field(parameter, { transport, groupId, uploads: made, settled: press.settled }, changed),
-    );
+    const place = { transport, groupId, uploads: made, settled: press.settled };
+    fields = workflow.parameters.map((parameter) => new Field(parameter, place, changed));
+    options.build(workflow.config ?? {}, place);
+    options.write((model.get('config') ?? {}) as RunConfig);
     fill((model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several);
     isFilling = false;
     const isEmpty = workflow.parameters.length === 0;
-    replace(inputs, ...layOutFields(fields, workflow.parameterGroups ?? []));
-    inputs.hidden = isEmpty;
+    replace(inputs, ...layOutFields(fields, workflow.parameterGroups ?? []), options.element);
     replace(
       body,
       h('div', { class: 'rw-head' }, h('span', { class: 'rw-title' }, h('bdi', {}, workflow.name))),
@@ -162,10 +163,11 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     key = null;
     code.hide();
     start.tell(swept());
-    const problems = fields.flatMap((field) => {
+    const own = fields.flatMap((field) => {
       const problem = field.problem();
       return problem === null ? [] : [{ field, problem }];
     });
+    const problems = [...own, ...options.problems().map(([field, problem]) => ({ field, problem }))];
     const names = (isMissing: boolean): string =>
       problems
         .filter(({ field }) => field.isMissing === isMissing)
@@ -181,11 +183,13 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       .join(' · ');
     if (lack.textContent !== text) lack.textContent = text;
     const values: Values = {};
-    const found = Object.fromEntries(problems.map(({ field, problem }) => [field.name, problem]));
+    const found = Object.fromEntries(own.map(({ field, problem }) => [field.name, problem]));
+    const config = options.read() as JsonValue;
     const now = shownValues();
     const several = shownSeveral();
     if (!isEqual(now, model.get('arguments'))) values.arguments = now;
     if (!isEqual(several, model.get('several') ?? {})) values.several = several;
+    if (!isEqual(config, model.get('config') ?? {})) values.config = config;
     if (!isEqual(found, model.get('problems'))) values.problems = found;
     if (Object.keys(values).length) model.set(values);
   }
@@ -197,9 +201,10 @@ export const formView: View = (root, { transport, model, inner, open }) => {
 
   async function submit(isAgreed = false): Promise<void> {
     if (isSending || isReadOnly() || !groupId || !workflow) return;
-    const problems = fields
+    const own = fields
       .map((field) => [field, field.judge()] as const)
       .filter((each): each is readonly [Field, string] => each[1] !== null);
+    const problems = [...own, ...options.judge()];
     summary.show(problems);
     if (problems.length) return;
     const over = swept();
@@ -213,7 +218,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     start.busy(true);
     key ??= crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
     try {
-      const made = await submitRuns(transport, groupId, given(), over, key);
+      const made = await submitRuns(transport, groupId, given(), over, { ...options.read(), key });
       key = null;
       say('');
       model.set(made);
@@ -221,7 +226,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const name = (error.subject ?? '').split(/[.[]/)[0];
-      const field = fields.find((each) => each.name === name) ?? null;
+      const field = options.find(error.subject ?? '') ?? fields.find((each) => each.name === name) ?? null;
       field?.show(error.problem ?? error.message);
       summary.show([[field, field ? (error.problem ?? error.message) : error.message]]);
     } finally {
@@ -242,6 +247,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   }
 
   function resetAll(): void {
+    options.write({});
     refill({});
     say(t('wasReset'));
   }
@@ -291,6 +297,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     await code.copy(
       asCode(String(model.get('source') || workflow.id), given(), {
         ...(isDefault ? {} : { group: groupId }),
+        config: options.read(),
         several: swept(),
         fileName: (id) => uploads?.list.find((each) => each.id === id)?.name,
       }),
@@ -343,6 +350,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   /** Take over the values that were set from Python. */
   function take(): void {
     const [values, several] = [(model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several];
+    options.write((model.get('config') ?? {}) as RunConfig);
     if (!isEqual(shownValues(), values) || !isEqual(shownSeveral(), several)) refill(values, several);
   }
 
@@ -375,6 +383,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     model.observe('sweep_id', follows),
     model.observe('arguments', take),
     model.observe('several', take),
+    model.observe('config', take),
   ];
   show();
   void load();

@@ -124,7 +124,9 @@ class Template:
         return handle
 
 
-def read_template(path: Path, limits: Limits | None = None, root: Path | None = None) -> Template:
+def read_template(
+    path: Path, limits: Limits | None = None, root: Path | None = None, *, runs: Path | None = None
+) -> Template:
     """Read a template.
 
     Parameters
@@ -135,6 +137,8 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         ``template_size`` (bytes), and the limits of parameters.
     root : Path, optional
         The folder that must contain it, after symbolic links are resolved; None for no restriction.
+    runs : Path, optional
+        The folder of the instance; see `find_static_files`.
 
     Returns
     -------
@@ -178,6 +182,7 @@ def read_template(path: Path, limits: Limits | None = None, root: Path | None = 
         is_python=is_python,
         limits=limits,
         root=root,
+        runs=runs,
     )
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
     return Template(

@@ -1,6 +1,8 @@
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from runwidgets.limits import Limits
 from runwidgets.templates.surroundings.static_files import find_static_files
@@ -245,3 +247,26 @@ def test_existing_folders_in_which_the_code_may_write_are_kept(notebook: Path) -
 
     assert (found.place, found.files) == ("nb", [])
     assert {"nb/figures", "out"} <= set(found.folders) and not {"new", "new/deep"} & set(found.folders)
+
+
+def test_a_notebook_that_the_code_runs_names_files_too(notebook: Path) -> None:
+    """Its code cells are read; what is not a notebook has none."""
+    cells = [new_markdown_cell("open('lib/two.py')"), new_code_cell("open('used.txt')")]
+    nbformat.write(new_notebook(cells=cells), notebook.parent / "setup.ipynb")
+    (notebook.parent / "broken.ipynb").write_text("{")
+
+    found = find_static_files(notebook, ["%run setup.ipynb", "%run broken.ipynb"])
+
+    assert found.files == ["broken.ipynb", "setup.ipynb", "used.txt"]
+
+
+def test_the_runs_of_the_instance_are_no_files_of_a_project(notebook: Path) -> None:
+    """Unless the notebook itself lies there."""
+    runs = notebook.parent / "data"
+    code = "glob('**/*.csv'); open('data/a.csv')"
+
+    assert find_static_files(notebook, [code], runs=runs).files == []
+    assert find_static_files(notebook, [code], runs=notebook.parent).files == [
+        "data/a.csv",
+        "data/deep/b.csv",
+    ]

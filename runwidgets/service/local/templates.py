@@ -149,7 +149,7 @@ class Templates:
         """
         before = None
         while before != (before := fingerprint(path, root=self.root)):  # until it did not change meanwhile
-            template = read_template(path, self._limits, self.root)
+            template = read_template(path, self._limits, self.root, runs=self._files.folder)
             static = template.static
             used = [static.top / name for name in (*static.files, *static.folders)]
             new_fingerprint = fingerprint(path, used, self.root)

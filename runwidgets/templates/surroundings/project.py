@@ -59,12 +59,15 @@ class Project:
         The project, in which it is.
     limits : Limits
         ``static_files`` and ``static_entries``.
+    excluded : Path, optional
+        A folder of which nothing is used, unless the notebook is in it: that with the runs of the instance.
     """
 
-    def __init__(self, folder: Path, top: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, top: Path, limits: Limits, excluded: Path | None = None) -> None:
         self.folder = folder
         self.top = top
         self._limits = limits
+        self._excluded = None if excluded is None or folder.is_relative_to(excluded) else excluded
         self._entries = 0
         self._found: dict[Path, set[Path]] = {}
         self.skipped: dict[str, str] = {}
@@ -122,10 +125,10 @@ class Project:
 
         Hidden folders in which the notebook itself lies do not count.
         """
-        common = os.path.commonpath([path, self.folder])
-        return not any(map(_is_hidden, path.relative_to(common).parts)) and path.resolve().is_relative_to(
-            self.top
-        )
+        common, real = os.path.commonpath([path, self.folder]), path.resolve()
+        if any(map(_is_hidden, path.relative_to(common).parts)) or not real.is_relative_to(self.top):
+            return False
+        return self._excluded is None or not real.is_relative_to(self._excluded)
 
     def _below(self, path: Path) -> set[Path]:
         if not self.is_included(path):
@@ -185,7 +188,7 @@ class Project:
                     raise TooLargeError(
                         f"it leads through folders with more than {self._limits.static_entries:,} entries"
                     )
-                if not _is_hidden(entry.name):
+                if not _is_hidden(entry.name) and Path(entry) != self._excluded:
                     yield entry
 
     def _check_number(self, found: set[Path]) -> None:

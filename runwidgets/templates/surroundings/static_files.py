@@ -5,6 +5,7 @@ a module may name files and import others. If one of them is outside the folder 
 folder of a run mirrors the whole project, and the run starts in the notebook's place within it.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterable, Set
@@ -24,6 +25,8 @@ ROOT_FINDERS = {"pyprojroot", "pyprojroot.here", "pyrootutils", "rootutils"}
 """Modules that find the project of a notebook."""
 MAX_MODULE = 1_000_000
 """Maximum size of a Python file that is parsed for its own inputs, in bytes."""
+MAX_NOTEBOOK = 20_000_000
+"""Maximum size of another notebook that is read, because the code may run it, in bytes."""
 MAX_ROUNDS = 8
 """How often the code is read at most, as long as new modules are found."""
 
@@ -57,6 +60,7 @@ def find_static_files(
     is_python: bool = True,
     limits: Limits | None = None,
     root: Path | None = None,
+    runs: Path | None = None,
 ) -> StaticFiles:
     """Find the static files of a notebook.
 
@@ -78,6 +82,8 @@ def find_static_files(
         Names of the parameters, whose values are unknown.
     excluded : iterable of Path
         Files that are not included, such as the sidecar.
+    runs : Path, optional
+        The folder of the instance, of which nothing is included: it has the runs of all users.
     is_python : bool
         Whether the code is Python.
     limits : Limits, optional
@@ -91,7 +97,8 @@ def find_static_files(
         What was found.
     """
     folder = path.parent.resolve()
-    project = Project(folder, find_project(folder, root.resolve() if root else None), limits or Limits())
+    top = find_project(folder, root.resolve() if root else None)
+    project = Project(folder, top, limits or Limits(), runs.resolve() if runs else None)
     search = _Search(project=project)
     search.values = dict.fromkeys(parameters)
     if is_python:
@@ -137,6 +144,9 @@ class _Search:
                 if file.suffix == ".py" and file.stat().st_size <= MAX_MODULE:
                     value = PathValue(os.path.relpath(file, self.project.folder), is_absolute=True)
                     self.add(read_references(file.read_text("utf-8", "replace"), self.values, value), file)
+                elif file.suffix == ".ipynb" and file.stat().st_size <= MAX_NOTEBOOK:
+                    for source in _read_cells(file):
+                        self.add(read_references(source, self.values))
 
     def add(self, references: CodeReferences, file: Path | None = None) -> None:
         """Add what some code names; given the module that it is, or None for a cell."""
@@ -236,6 +246,15 @@ class _Search:
                 for suffix in ("", ".py")
             )
         }
+
+
+def _read_cells(notebook: Path) -> list[str]:
+    """Return the code cells of a notebook; none if it is not one."""
+    try:
+        cells = json.loads(notebook.read_bytes())["cells"]
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return []
 
 
 def _is_name(text: str) -> bool:

@@ -5,6 +5,8 @@ import math
 import os
 import re
 import stat
+from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -166,7 +168,7 @@ def check_section(content: Any, where: str) -> TemplateSection:
         if not isinstance(value, kind):
             raise InvalidTemplateError(where, f"{key}: it must be a {kind.__name__}")
     try:
-        text = json.dumps(content, default=str, ensure_ascii=False)
+        text = json.dumps(content, default=_time_text, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidTemplateError(where, "its runwidgets section has no JSON form") from error
     if problem := text_problem(text.replace("\\u0000", "\0")):
@@ -303,6 +305,29 @@ def _check_encoding(path: Path, encoding: str | None) -> None:
         raise InvalidTemplateError(path.name, f"it is encoded as {encoding}", "save it as UTF-8")
 
 
+def _time_text(value: object) -> str:
+    """Return the text of a date or time, which YAML has; raise `TypeError` for what has no JSON form."""
+    if isinstance(value, date):  # or datetime
+        return str(value)
+    raise TypeError
+
+
+def _check_keys(root: yaml.Node | None, path: Path) -> None:
+    """Refuse a mapping that has a key several times, of which YAML would take the last."""
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            keys = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            for (_, key), count in Counter(keys).items():
+                if count > 1:
+                    place = f"in the mapping that begins in line {node.start_mark.line + 1}"
+                    raise InvalidTemplateError(path.name, f"it has '{key:.60}' {count} times {place}")
+            nodes += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+
+
 def _read_text(path: Path, limits: Limits, root: Path | None) -> tuple[str, str | None]:
     """Return the text of a sidecar, which is a mapping, and the name of its encoding if that is not UTF-8."""
     check_location(path, root)
@@ -328,7 +353,10 @@ def _parse_yaml(path: Path, text: str) -> Any:
             level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if level > MAX_LEVELS:
                 raise InvalidTemplateError(path.name, f"it is nested deeper than {MAX_LEVELS} levels")
-        return yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        _check_keys(node, path)
+        return None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, InvalidTemplateError):
             raise

@@ -321,10 +321,15 @@ def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -
     for section in sections:
         merged |= section
         config |= section.get("config", {})
+        own: set[str] = set()
         for each in section.get("parameters", []):
-            if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            name = each.get("name") if isinstance(each, dict) else None
+            if not isinstance(name, str):
                 raise InvalidParameterError(f"{path.name}: parameter", "its declaration needs a name")
-            declaration = by_name.setdefault(each["name"], {"index": len(by_name)})
+            if name in own:
+                raise InvalidParameterError(f"{path.name}: parameter '{name:.60}'", "it is declared twice")
+            own.add(name)
+            declaration = by_name.setdefault(name, {"index": len(by_name)})
             if "dtype" in each and each["dtype"] != declaration.get("dtype"):
                 for key in DTYPE_KEYS:
                     declaration.pop(key, None)

@@ -92,6 +92,7 @@ def test_a_notebook_with_malformed_parts_is_refused(tmp_path: Path, more: Json) 
     [
         ({"parametrs": []}, "'parametrs' is unknown"),
         ({"parameters": [5]}, "its declaration needs a name"),
+        ({"parameters": [{"name": "x"}, {"name": "x"}]}, "parameter 'x': it is declared twice"),
         ({"parameters": [{"name": "x", "range": "[2,3]"}]}, "its default: must be 2 to 3, got 1"),
         ({"outputs": [{"source": "../x"}]}, "is outside the project"),
         ({"outputs": [{"title": "x"}]}, "each needs a source"),
@@ -136,8 +137,12 @@ def test_a_wrong_section_is_refused_in_words(tmp_path: Path, section: Json, said
         (b"files: " + b"[" * 20_000, "nested deeper than 100 levels"),
         (b"name: " + b"x" * 2_000_000, "more than 1,000,000"),
         (b"[1]", "must be a mapping"),
+        (b"name: a\nname: b", "it has 'name' 2 times in the mapping that begins in line 1"),
+        (b"parameters:\n- {name: x, label: a, label: b}", "it has 'label' 2 times .* line 2"),
+        (b"parameters: [{name: x, dtype: any, defaultValue: !!set {a}}]", "has no JSON form"),
+        (b"parameters: [{name: x, dtype: any, defaultValue: !!binary aGk=}]", "has no JSON form"),
     ],
-    ids=["broken", "binary", "code", "alias", "deep", "large", "list"],
+    ids=["broken", "binary", "code", "alias", "deep", "large", "list", "twice", "inside", "set", "bytes"],
 )
 def test_a_hostile_sidecar_is_refused_quickly(tmp_path: Path, text: bytes, said: str) -> None:
     """Aliases multiply and nesting takes minutes, so both are refused early."""

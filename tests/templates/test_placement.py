@@ -84,3 +84,38 @@ def test_no_upload_gets_into_a_reserved_folder() -> None:
         InvalidArgumentError, match="a: its file is to lie at 'runs/x', and results at 'runs'"
     ):
         placement.place([given("a", target="runs/x")])
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        (given("a"), "x.csv"),
+        (given("a", "a.csv"), "a.csv"),
+        (given("a", "tools.py"), "a/tools.py"),
+        (given("a", "package.py"), "a/package.py"),
+        (given("a", target="out/"), "out/x.csv"),
+        (given("out"), "x.csv"),
+        (given("a", "own.csv", target="own.csv"), "own.csv"),
+    ],
+    ids=["plain", "elsewhere", "module", "package", "folder", "parameter", "named"],
+)
+def test_uploads_lie_where_the_notebook_runs_in_a_project(file: GivenFile, path: str) -> None:
+    """Files elsewhere in the project are not covered, and their modules not hidden."""
+    assert mirrored().place([file]) == [path]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [given("a", "own.csv"), given("a", "out"), given("a", "x", target="out"), given("a", "deep")],
+    ids=["file", "folder", "named-folder", "outer-folder"],
+)
+def test_what_the_notebook_has_beside_it_in_a_project_is_not_covered(file: GivenFile) -> None:
+    """Neither a file, nor a folder that the run needs, even if the target names it."""
+    with pytest.raises(InvalidArgumentError, match="would cover"):
+        mirrored().place([file])
+
+
+def mirrored() -> Placement:
+    """Return the placement of a notebook in the folder ``nb`` of a project."""
+    static = dict.fromkeys(["nb/own.csv", "data/a.csv", "src/tools.py", "src/package/__init__.py"], "own")
+    return Placement(static, place="nb", folders=[".", "data", "nb/out", "nb/deep/er"])

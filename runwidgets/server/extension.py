@@ -8,6 +8,7 @@ import asyncio
 import functools
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -80,12 +81,21 @@ class RunWidgetsApp(Settings, ExtensionApp):
         super().load_config_file(suppress_errors)
 
     def _link_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Take over the configuration of the server; with a wrong one, nothing is opened."""
+        self.read_config(lambda: super(RunWidgetsApp, self)._link_jupyter_server_extension(serverapp))
+        self._linked = True
+
+    def read_config(self, load: Callable[[], None]) -> None:
+        """Load a configuration; with a wrong or unknown setting, nothing will be opened.
+
+        Parameters
+        ----------
+        load : callable
+            Loads it into the traits.
+        """
         try:
-            super()._link_jupyter_server_extension(serverapp)
+            load()
         except TraitError as error:
             self.config_problem = str(error)
-            self._linked = True
         known = self.trait_names(config=True)
         for name in self.config.get(SECTION, {}):
             if name not in known and self.config_problem is None:

@@ -59,7 +59,8 @@ def _open(voila: Any, base_url: str, settings: dict[str, Any], configuration: An
     from voila.tornado.contentshandler import VoilaContentsHandler
 
     settings.setdefault("last_activity_times", {})
-    app = RunWidgetsApp(config=voila.config, log=voila.log)
+    app = RunWidgetsApp(log=voila.log)
+    app.read_config(lambda: app.update_config(voila.config))
     server: Any = SimpleNamespace(
         base_url=base_url,
         event_logger=EventLogger(),

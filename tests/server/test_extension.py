@@ -83,6 +83,18 @@ class TestSettings:
         with pytest.raises(TraitError, match=sentence):
             setattr(RunWidgetsApp(), name, value)
 
+    @pytest.mark.parametrize(
+        ("name", "value", "sentence"),
+        [("root", "relative", "is relative"), ("rot", "/x", "RunWidgetsApp.rot: there is no such setting")],
+    )
+    def test_a_configuration_that_is_wrong_opens_nothing(self, name: str, value: str, sentence: str) -> None:
+        """In a server and in a standalone Voilà alike; otherwise another root would be opened."""
+        app = RunWidgetsApp()
+
+        app.read_config(lambda: app.update_config(Config({"RunWidgetsApp": {name: value}})))
+
+        assert app.config_problem is not None and sentence in app.config_problem
+
     def test_an_empty_root_is_the_default_one(self) -> None:
         """It is a folder in Jupyter's data folder."""
         app = RunWidgetsApp(root="")

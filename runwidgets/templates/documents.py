@@ -74,7 +74,9 @@ def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode
     return notebook
 
 
-def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[TemplateSection, Path | None]:
+def read_sidecar(
+    path: Path, limits: Limits, root: Path | None
+) -> tuple[TemplateSection, Path | None, list[str]]:
     """Read the sidecar of a notebook: ``train.ipynb.yaml``, or else ``train.yaml``.
 
     A file with the first name is always a sidecar. A file with the second name may be data of the notebook,
@@ -96,6 +98,8 @@ def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Templat
         The content; empty if there is no sidecar.
     sidecar : Path or None
         Path of the sidecar.
+    warnings : list of str
+        A sentence about a file with the second name that cannot be read, so that it counts as data.
 
     Raises
     ------
@@ -106,17 +110,17 @@ def read_sidecar(path: Path, limits: Limits, root: Path | None) -> tuple[Templat
     if certain.is_file():
         text, encoding = _read_text(certain, limits, root)
         _check_encoding(certain, encoding)
-        return check_section(_parse_yaml(certain, text), certain.name), certain
+        return check_section(_parse_yaml(certain, text), certain.name), certain, []
     if possible.is_file():
         try:
             text, encoding = _read_text(possible, limits, root)
             content = _parse_yaml(possible, text)
-        except InvalidTemplateError:
-            return {}, None
+        except InvalidTemplateError as error:
+            return {}, None, [f"{error.message}; it is not used as a sidecar"]
         if _is_section(content):
             _check_encoding(possible, encoding)
-            return check_section(content, possible.name), possible
-    return {}, None
+            return check_section(content, possible.name), possible, []
+    return {}, None, []
 
 
 def _is_section(content: Any) -> bool:

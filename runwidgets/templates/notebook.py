@@ -157,7 +157,7 @@ def read_template(
     kernel_name, language = _kernel_and_language(notebook, path)
     cells = _read_cells(notebook, path, kernel_name, language)
     signature = cells.signature
-    section, sidecar = read_sidecar(path, limits, root)
+    section, sidecar, warnings = read_sidecar(path, limits, root)
     declared = _merge(
         path, signature.parameters, check_section(notebook.metadata.get("runwidgets"), path.name), section
     )
@@ -184,6 +184,8 @@ def read_template(
         root=root,
         runs=runs,
     )
+    if path.with_suffix(".yaml") in [static.top / name for name in static.files]:
+        warnings = []  # the notebook reads it as its data
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
     return Template(
         name=(declared.get("name") or title or path.stem)[: limits.name_length],
@@ -208,6 +210,7 @@ def read_template(
         cell_tags=read_tags(notebook),
         is_open=cells.is_open,
         warnings=[
+            *warnings,
             *signature.warnings,
             *(find_overwrites(notebook, names) if is_python else []),
             *static.warnings,

@@ -167,6 +167,22 @@ def test_a_yaml_file_of_the_notebook_is_not_a_sidecar(tmp_path: Path) -> None:
     assert (sidecar.description, sidecar.static.files) == ("mine", [])
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("parameters: [{name: x", "it is not YAML"), ("name: a\nname: b", "it has 'name' 2 times")],
+    ids=["broken", "twice"],
+)
+def test_a_possible_sidecar_that_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """It may be data of the notebook, or declarations that the author misses."""
+    path = write(tmp_path, cells=[code("x = 1")])
+    path.with_suffix(".yaml").write_text(text)
+
+    (warning,) = read_template(path).warnings
+
+    assert warning.startswith(f"n.yaml: {said}") and warning.endswith("; it is not used as a sidecar")
+    assert read_template(write(tmp_path, cells=[code("x = open('n.yaml')")])).warnings == []
+
+
 def test_a_sidecar_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None:
     """A link could reveal files outside."""
     root = tmp_path / "root"

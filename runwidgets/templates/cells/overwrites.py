@@ -114,11 +114,22 @@ def _assigned(statements: Iterable[ast.stmt]) -> Iterator[str]:
     for statement in statements:
         if isinstance(statement, (ast.With, ast.AsyncWith, ast.Try)):
             yield from _assigned(statement.body)
+        if isinstance(statement, ast.Try):
+            yield from _assigned(statement.finalbody)
+        if isinstance(statement, (ast.If, ast.While)) and _is_true(statement.test):
+            yield from _assigned(statement.body)
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.NamedExpr):
+            yield from {statement.value.target.id} - _names(statement.value.value)
         if isinstance(statement, (ast.Assign, ast.AnnAssign)):
             used = _names(statement.value) if statement.value is not None else set(_targets(statement))
             yield from (name for name in _targets(statement) if name not in used)
         else:
             yield from _targets(statement)
+
+
+def _is_true(test: ast.expr) -> bool:
+    """Return whether a condition is a literal that holds, as of a block that was switched on."""
+    return isinstance(test, ast.Constant) and bool(test.value)
 
 
 def _targets(statement: ast.stmt) -> Iterator[str]:

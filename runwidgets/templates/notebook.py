@@ -184,7 +184,7 @@ def read_template(
         root=root,
         runs=runs,
     )
-    if path.with_suffix(".yaml") in [static.top / name for name in static.files]:
+    if folder / path.with_suffix(".yaml").name in [static.top / name for name in static.files]:
         warnings = []  # the notebook reads it as its data
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
     return Template(

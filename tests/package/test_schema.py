@@ -26,7 +26,7 @@ from runwidgets.service.contracts import api as contracts
 from runwidgets.states import RunState
 
 SERVICES = [contract for name, contract in vars(contracts).items() if name.endswith("Service")]
-BESIDE = {"ErrorBody", "FileArgument", "FloatArgument", "ServiceDescriptor", "StreamPosition"}
+BESIDE = {"ErrorBody", "FileArgument", "FloatArgument", "RunEvent", "ServiceDescriptor", "StreamPosition"}
 """What crosses the wire and is not named by the signature of a service's method."""
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 NAMED = {

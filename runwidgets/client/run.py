@@ -352,7 +352,7 @@ class Run:
 
     def __repr__(self) -> str:
         handle = self._last_known()
-        state = ["deleted"] if self._is_deleted else [handle["state"], remarks_text(handle)]
+        state = [handle["state"], remarks_text(handle)]
         return f"Run({self.id!r}, {', '.join(filter(None, state))})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:

@@ -80,6 +80,8 @@ class OutputClient(PapermillNotebookClient):
         self._chunks: list[str] = []
         self._snapshot_timer: asyncio.TimerHandle | None = None
         self._sizes: dict[str, int] = {}
+        self._received = 0
+        """Messages about outputs of the cells, which tell whether more may follow."""
         self._has_executed = False
         """Whether a cell has ended; what a kernel says before that is about itself."""
 
@@ -120,14 +122,23 @@ class OutputClient(PapermillNotebookClient):
                 parent = reply["parent_header"].get("msg_id")
                 if later.done() and parent == later.result():
                     raise LostReplyError
-            try:
-                await asyncio.wait_for(task_poll_output_msg, self.iopub_timeout)
-            except asyncio.TimeoutError:
-                self.log.warning("Timeout waiting for IOPub output")
+            await self._wait_for_outputs(task_poll_output_msg)
             return reply
         finally:
             later.cancel()
             task_poll_kernel_alive.cancel()
+
+    async def _wait_for_outputs(self, outputs: asyncio.Future[Any]) -> None:
+        """Wait for the end of a cell's outputs, as long as some arrive, however slowly they are processed."""
+        before = -1
+        while not outputs.done() and before != self._received:
+            before = self._received
+            await asyncio.wait({outputs}, timeout=self.iopub_timeout)
+        if outputs.done():
+            outputs.result()
+        else:
+            outputs.cancel()
+            self.log.warning("runwidgets: the kernel did not say that the outputs of a cell have ended")
 
     async def _ask_after(self, outputs: asyncio.Future[Any]) -> str:
         """Send a further request some time after the outputs of a cell have ended, and return its id."""
@@ -144,6 +155,7 @@ class OutputClient(PapermillNotebookClient):
             message = await self._receive(self.kc.iopub_channel)
             try:
                 if message["parent_header"].get("msg_id") == parent_msg_id:
+                    self._received += 1
                     self.process_message(message, cell, cell_index)
                 else:
                     self._take_late(message)

@@ -19,6 +19,7 @@ from runwidgets.errors import InvalidTemplateError
 from runwidgets.limits import Limits
 from runwidgets.schema import JsonValue, RunConfig, TemplateSection
 from runwidgets.templates.conform import conform
+from runwidgets.templates.scalars import tag_floats
 from runwidgets.templates.texts import float_name, shorten, text_problem
 
 SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files", "config"}
@@ -172,7 +173,7 @@ def check_section(content: Any, where: str) -> TemplateSection:
         if not isinstance(value, kind):
             raise InvalidTemplateError(where, f"{key}: it must be a {kind.__name__}")
     try:
-        text = json.dumps(content, default=_time_text, ensure_ascii=False)
+        text = json.dumps(_tag_defaults(content), default=_time_text, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidTemplateError(where, "its runwidgets section has no JSON form") from error
     if problem := text_problem(text.replace("\\u0000", "\0")):
@@ -307,6 +308,19 @@ def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
 def _check_encoding(path: Path, encoding: str | None) -> None:
     if encoding is not None:
         raise InvalidTemplateError(path.name, f"it is encoded as {encoding}", "save it as UTF-8")
+
+
+def _tag_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a section in which NaN and infinity in defaults are distinct from the texts of their names."""
+    if "parameters" not in content:
+        return content
+    tagged = [
+        {**each, "defaultValue": tag_floats(each["defaultValue"])}
+        if isinstance(each, dict) and "defaultValue" in each
+        else each
+        for each in content["parameters"]
+    ]
+    return {**content, "parameters": tagged}
 
 
 def _time_text(value: object) -> str:

@@ -366,3 +366,22 @@ def test_a_template_says_what_the_handle_shows(tmp_path: Path) -> None:
 
     assert set(template.to_json()) == {"name", "description", "parameters", "outputs"}
     assert nbformat.reads(template.content.decode(), as_version=4) == template.notebook
+
+
+@pytest.mark.parametrize(
+    ("given", "default"),
+    [
+        (".inf", {"type": "$float", "value": "Infinity"}),
+        ("[.nan, NaN]", [{"type": "$float", "value": "NaN"}, "NaN"]),
+        ("'Infinity'", "Infinity"),
+    ],
+    ids=["number", "in a list", "text"],
+)
+def test_an_infinite_default_of_any_type_is_a_number(tmp_path: Path, given: str, default: object) -> None:
+    """YAML has such numbers; the text of their name is a text."""
+    path = write(tmp_path, cells=[code("x = None")])
+    path.with_name("n.ipynb.yaml").write_text(f"parameters: [{{name: x, defaultValue: {given}}}]")
+
+    (parameter,) = read_template(path).parameters
+
+    assert (parameter.dtype, parameter.default) == ("any", default)

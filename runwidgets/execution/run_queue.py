@@ -31,6 +31,8 @@ class RunQueue(Protocol):
         progress: Progress | None = None,
         metrics: Sequence[RecordedValue] = (),
         log_size: int | None = None,
+        *,
+        is_new_attempt: bool = False,
     ) -> None:
         """Store what an executing run reports."""
 

@@ -85,6 +85,8 @@ class TrackedRun:
         self._progress = ProgressReport()
         self._is_changed = False
         self._metrics: list[RecordedValue] = []
+        self._is_new_attempt = False
+        """Whether a further attempt began whose metrics replace those of the one before."""
 
     @property
     def must_spawn(self) -> bool:
@@ -147,11 +149,17 @@ class TrackedRun:
         if not is_last and time.monotonic() < self._next_store:
             return
         log_size = self._new_log_size()
-        if not self._is_changed and not self._metrics and log_size is None:
+        if not self._is_changed and not self._metrics and not self._is_new_attempt and log_size is None:
             return
         progress: Progress = {"fraction": 0.0, "text": "", **self._progress, "heartbeatAt": now()}
-        runs.store_progress(self.run_id, progress if self._is_changed else None, self._metrics, log_size)
-        self._is_changed, self._metrics = False, []
+        runs.store_progress(
+            self.run_id,
+            progress if self._is_changed else None,
+            self._metrics,
+            log_size,
+            is_new_attempt=self._is_new_attempt,
+        )
+        self._is_changed, self._metrics, self._is_new_attempt = False, [], False
         self._log_size = self._log_size if log_size is None else log_size
         self._next_store = time.monotonic() + STORE_INTERVAL
 
@@ -160,7 +168,8 @@ class TrackedRun:
         if self.starts_at is not None or time.monotonic() < self._next_store:
             return False
         self.read()
-        return self._is_changed or bool(self._metrics) or self._new_log_size() is not None
+        is_reported = self._is_changed or self._is_new_attempt or bool(self._metrics)
+        return is_reported or self._new_log_size() is not None
 
     def _new_log_size(self) -> int | None:
         """Return the size of the log, or None if it has not changed since the last store."""
@@ -170,12 +179,12 @@ class TrackedRun:
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """Treat the stores in the block as done only if the block succeeds."""
-        before = (self._is_changed, self._metrics, self._log_size, self._next_store)
+        before = (self._is_changed, self._metrics, self._is_new_attempt, self._log_size, self._next_store)
         ended = (self.is_cancelled, self.has_ended)
         try:
             yield
         except BaseException:
-            self._is_changed, self._metrics, self._log_size, self._next_store = before
+            self._is_changed, self._metrics, self._is_new_attempt, self._log_size, self._next_store = before
             self.is_cancelled, self.has_ended = ended
             raise
 
@@ -237,7 +246,7 @@ class TrackedRun:
             self.attempts += 1
             self.outcome = self.files = None
             if self.attempts > 1:
-                self._progress = ProgressReport()
+                self._progress, self._metrics, self._is_new_attempt = ProgressReport(), [], True
         elif record["kind"] == "cell":
             self._report(cell=record["cell"], cells=record["cells"], source=record["source"])
             if "text" not in self._progress:

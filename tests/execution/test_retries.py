@@ -53,6 +53,20 @@ def test_a_failed_run_is_retried_in_a_clean_folder(private_instance: Instance, t
     assert api.runs.get_log(handle["id"])["text"] == "try 1\ntry 2\n"
 
 
+def test_a_retried_run_has_the_metrics_of_its_last_attempt(
+    private_instance: Instance, tmp_path: Path
+) -> None:
+    """A value that only the failed attempt recorded would rank a run by what it did not do."""
+    record = "import runwidgets\nrunwidgets.record('early', tries) if tries == 1 else None"
+    flaky_cell = flaky(tmp_path, good=2).replace("assert tries", f"{record}\nassert tries")
+
+    handle = finished(
+        private_instance.api(), tmp_path, flaky_cell, "runwidgets.record('end', 1)", config={"retries": 1}
+    )
+
+    assert (handle["state"], handle["metrics"]) == ("SUCCESS", {"end": 1})
+
+
 def test_without_retries_a_run_is_executed_once(private_instance: Instance, tmp_path: Path) -> None:
     """A failure is final."""
     handle = finished(private_instance.api(), tmp_path, flaky(tmp_path, good=2))

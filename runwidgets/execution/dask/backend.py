@@ -322,7 +322,13 @@ class DaskBackend(Dispatcher[SubmittedRun]):
     def _store_notes(self, submitted: SubmittedRun) -> None:
         for note in submitted.notes:
             metrics = [RecordedValue(**each) for each in note["metrics"]]
-            self._runs.store_progress(submitted.run_id, note["progress"], metrics, note["log_size"])
+            self._runs.store_progress(
+                submitted.run_id,
+                note["progress"],
+                metrics,
+                note["log_size"],
+                is_new_attempt=note["is_new_attempt"],
+            )
 
     def _finish(self, submitted: SubmittedRun) -> None:
         """Store the end of a run without processes, and release its slot."""

@@ -25,6 +25,7 @@ class ProgressNote(TypedDict):
     progress: Progress | None
     metrics: list[NotedValue]
     log_size: int | None
+    is_new_attempt: bool
 
 
 class ClusterMessage(TypedDict, total=False):

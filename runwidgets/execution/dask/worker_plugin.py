@@ -143,10 +143,17 @@ class WorkerRunQueue:
         progress: Progress | None = None,
         metrics: Sequence[RecordedValue] = (),
         log_size: int | None = None,
+        *,
+        is_new_attempt: bool = False,
     ) -> None:
         """Send the progress of a run to the instance."""
         values = [cast(NotedValue, asdict(each)) for each in metrics]
-        note: ProgressNote = {"progress": progress, "metrics": values, "log_size": log_size}
+        note: ProgressNote = {
+            "progress": progress,
+            "metrics": values,
+            "log_size": log_size,
+            "is_new_attempt": is_new_attempt,
+        }
         if self._batch is not None:
             self._batch.append((run_id, note))
         else:

@@ -59,9 +59,9 @@ def metric_events(recorded: Sequence[RecordedValue]) -> list[MetricRecord]:
 def store_metrics(
     connection: Connection, run: RunRow, recorded: Sequence[RecordedValue]
 ) -> dict[str, JsonValue]:
-    """Store recorded values as events of a run; return the last value of each of its metrics by name."""
+    """Store recorded values as events of a run; return the last one of each name."""
     emit_all(connection, EventKind.METRIC, [(run, each) for each in metric_events(recorded)])
-    return {**run.metrics, **{each.name: each.value for each in recorded}}
+    return {each.name: each.value for each in recorded}
 
 
 def read_series(database: Database, run_id: str, max_points: int | None = None) -> dict[str, Series]:

@@ -260,6 +260,8 @@ class Runs:
         progress: Progress | None = None,
         metrics: Sequence[RecordedValue] = (),
         log_size: int | None = None,
+        *,
+        is_new_attempt: bool = False,
     ) -> None:
         """Store what an executing run reports.
 
@@ -273,6 +275,8 @@ class Runs:
             Values in the order in which they were recorded; the last one of a name is kept.
         log_size : int, optional
             Bytes of the log; only sent as an event, not stored.
+        is_new_attempt : bool, optional
+            Whether an attempt began since the last call, to which no metric recorded before belongs.
         """
         with self._database.write() as connection:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
@@ -282,8 +286,9 @@ class Runs:
             if progress is not None:
                 changed["progress"] = progress
                 emit(connection, row, EventKind.PROGRESS, progress)
-            if metrics:
-                changed["metrics"] = store_metrics(connection, row, metrics)
+            if metrics or is_new_attempt:
+                earlier = {} if is_new_attempt else row.metrics
+                changed["metrics"] = earlier | store_metrics(connection, row, metrics)
             if log_size is not None:
                 emit(connection, row, EventKind.LOG, {"size": log_size})
             if changed:

@@ -1,6 +1,7 @@
 """Kernels that do not start say why; those that only cannot use IPC are started over TCP."""
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -125,6 +126,21 @@ def test_a_kernel_that_does_not_start_says_why(
     assert len(handle["messages"][0]) < 2_000
     assert not find_processes(handle["id"])
     assert not find_socket_folder(handle["id"]).exists()
+
+
+def test_a_working_folder_that_is_gone_is_named(tmp_path: Path, path: Json) -> None:
+    """The notebook's own folder was removed after it was registered, with each way to a kernel."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+
+    with opened(tmp_path / "root") as instance:
+        made = workflow(instance.api(), folder, "1")
+        shutil.rmtree(folder)
+        config = {**path, "cwd": "notebook"}
+        handle = ended(instance.api(), instance.api().runs.start_run(group_of(made), [], config)["id"])
+
+    assert (handle["state"], handle["reason"]) == ("ERROR", "file_error")
+    assert str(folder) in handle["messages"][0]
 
 
 def test_a_kernel_that_dies_after_its_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,6 +197,9 @@ def _execute(
     cwd = folder / WORKDIR / template["place"]
     if config.get("cwd", "run") == "notebook":
         cwd = Path(template["folder"])
+        if not cwd.is_dir():
+            message = f"the notebook's own folder '{cwd}' does not exist; omit the config key cwd"
+            raise RunFailedError(Outcome.failed(RunReason.FILE_ERROR, message))
     secrets = _locate(folder, description, _read_secrets(folder / SECRETS))
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,9 +183,8 @@ def test_xeus_python_runs(tmp_path: Path, name: str) -> None:
 
 
 PLACE = """
-import pathlib, tempfile
-from ipykernel import get_connection_file
-folder = pathlib.Path(get_connection_file()).parent
+import pathlib, sys, tempfile
+folder = pathlib.Path(sys.argv[sys.argv.index("-f") + 1]).parent
 print(tempfile.gettempdir(), oct(folder.stat().st_mode & 0o777) if folder.exists() else "no sockets")
 """
 
@@ -194,7 +194,7 @@ def test_sockets_do_not_depend_on_a_long_folder_for_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Json, length: int
 ) -> None:
     """A run works with each length, and its notebook sees the folder; sockets are private, and removed."""
-    temporary = f"/tmp/{'x' * (length - len('/tmp/'))}"
+    temporary = f"/tmp/{uuid.uuid4().hex}".ljust(length, "x")
     os.mkdir(temporary)
     monkeypatch.setenv("TMPDIR", temporary)
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -228,11 +228,11 @@ def test_the_folder_for_sockets_has_a_short_path(
     assert str(place.parent) == (folder if is_short else "/tmp")
 
 
-def test_a_folder_for_temporary_files_that_is_read_only_holds_no_sockets(
+def test_a_folder_for_temporary_files_that_cannot_be_written_holds_no_sockets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The next folder is taken."""
-    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
 
     assert find_socket_folder("0" * 32).parent == Path("/tmp")
 

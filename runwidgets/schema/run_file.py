@@ -79,6 +79,8 @@ class StoredTemplate(RunnerTemplate):
     handle: TemplateHandle
     inputs: list[StaticFile]
     """The static files."""
+    watched: list[str]
+    """Folders in which static files may appear, relative to the folder that the working folder mirrors."""
     results: ResultsDeclaration
     config: RunConfig
     """The default settings of its runs."""

@@ -218,7 +218,9 @@ def read_template(
     )
 
 
-def fingerprint(path: Path, used: Iterable[Path] = (), root: Path | None = None) -> str:
+def fingerprint(
+    path: Path, used: Iterable[Path] = (), folders: Iterable[Path] = (), root: Path | None = None
+) -> str:
     """Return a text that changes when a template may have changed, without reading any file.
 
     Parameters
@@ -226,7 +228,9 @@ def fingerprint(path: Path, used: Iterable[Path] = (), root: Path | None = None)
     path : Path
         The notebook.
     used : iterable of Path
-        The static files, and the folders in which the notebook may look for others.
+        The static files.
+    folders : iterable of Path
+        Further folders in which static files may appear.
     root : Path, optional
         As in `read_template`.
 
@@ -238,7 +242,7 @@ def fingerprint(path: Path, used: Iterable[Path] = (), root: Path | None = None)
     """
     files = [path, *sidecars(path), *used]
     stats = [str(find_project(path.parent.resolve(), root.resolve() if root else None))]
-    for each in [*files, *sorted({file.parent for file in files})]:
+    for each in [*files, *sorted({file.parent for file in files} | set(folders))]:
         try:
             status = each.stat()
         except (OSError, ValueError):

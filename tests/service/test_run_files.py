@@ -306,3 +306,15 @@ def test_stored_copies_and_uploads_are_read_only(own: Instance, tmp_path: Path, 
     stored = [each for kind in ("copies", "uploads") for each in (tmp_path / "root" / kind).rglob("*")]
     files = {each.read_bytes()[:5]: each.stat().st_mode & 0o777 for each in stored if each.is_file()}
     assert {b"OWN", b"GIVEN"} <= files.keys() and set(files.values()) == {0o400}
+
+
+def test_files_that_appear_are_found_by_the_next_run(api: Api, home: Path) -> None:
+    """Also in a folder that was empty before, which alone makes no other version."""
+    made = workflow(api, home, "import glob\nprint(glob.glob('parts/*/x.csv'))")
+    group = group_of(made)
+    assert run(api, group) == "[]"
+    (home / "parts" / "a").mkdir(parents=True)
+    assert run(api, group) == "[]"
+    (home / "parts" / "a" / "x.csv").write_text("1")
+
+    assert run(api, group) == "['parts/a/x.csv']"

@@ -5,7 +5,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from runwidgets.limits import Limits
+from runwidgets.templates.notebook import fingerprint, read_template
 from runwidgets.templates.surroundings.static_files import find_static_files
+from tests.builders import write_notebook
 
 
 @pytest.fixture
@@ -270,3 +272,42 @@ def test_the_runs_of_the_instance_are_no_files_of_a_project(notebook: Path) -> N
         "data/a.csv",
         "data/deep/b.csv",
     ]
+
+
+APPEARS = {
+    "a folder that matches": ("glob.glob('data/*/x.csv')", ["data/a/x.csv"], "data/b/x.csv"),
+    "in a folder that is there": ("glob.glob('data/*/x.csv')", ["data/a/x.csv", "data/b/"], "data/b/x.csv"),
+    "in an empty folder": ("glob.glob('data/*.csv')", ["data/"], "data/x.csv"),
+    "at any depth": ("glob.glob('data/**/*.csv', recursive=True)", ["data/a/b/"], "data/a/b/x.csv"),
+    "a named file": ("open('data/x.csv')", ["data/"], "data/x.csv"),
+    "a named file, deeper": ("open('data/a/x.csv')", ["data/"], "data/a/x.csv"),
+    "in a named folder": ("os.listdir('data')", ["data/a/"], "data/a/x.csv"),
+    "in a folder that a glob names": ("glob.glob('dat*')", ["data/a/"], "data/a/x.csv"),
+    "in a package": ("import package", ["package/__init__.py", "package/data/"], "package/data/x.csv"),
+    "for a module": ("import module", ["module.py=open('data/x.csv')", "data/"], "data/x.csv"),
+}
+
+
+@pytest.mark.parametrize("name", list(APPEARS))
+def test_a_file_that_appears_changes_the_fingerprint(tmp_path: Path, name: str) -> None:
+    """Otherwise the next run would not have it, and a glob would find nothing without a word."""
+    code, before, file = APPEARS[name]
+    path = write_notebook(tmp_path / "n.ipynb", code)
+    for each in before:
+        place, _, content = each.partition("=")
+        if place.endswith("/"):
+            (tmp_path / place).mkdir(parents=True)
+        else:
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / place).write_text(content)
+    static = read_template(path).static
+    used = [tmp_path / each for each in static.files]
+    folders = [tmp_path / each for each in (*static.folders, *static.watched)]
+    first = fingerprint(path, used, folders)
+    assert file not in static.files
+
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("x")
+
+    assert fingerprint(path, used, folders) != first
+    assert file in read_template(path).static.files

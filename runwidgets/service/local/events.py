@@ -65,7 +65,8 @@ class InstanceEvents:
         read = partial(
             self.read_events, limit=EVENT_BATCH, group_id=group_id, run_id=run_id, sweep_id=sweep_id
         )
-        return LocalEventStream(self._database, read, after, stop or threading.Event(), is_allowed)
+        stop = stop or threading.Event()
+        return LocalEventStream(self._database, read, after, stop=stop, is_allowed=is_allowed)
 
 
 class LocalEventStream(EventStream):
@@ -90,6 +91,7 @@ class LocalEventStream(EventStream):
         database: Database,
         read: Callable[[int], list[RunEvent]],
         after: int,
+        *,
         stop: threading.Event,
         is_allowed: Callable[[RunEvent], bool],
     ) -> None:

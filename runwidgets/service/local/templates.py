@@ -151,8 +151,9 @@ class Templates:
         while before != (before := fingerprint(path, root=self.root)):  # until it did not change meanwhile
             template = read_template(path, self._limits, self.root, runs=self._files.folder)
             static = template.static
-            used = [static.top / name for name in (*static.files, *static.folders)]
-            new_fingerprint = fingerprint(path, used, self.root)
+            used = [static.top / name for name in static.files]
+            folders = [static.top / name for name in (*static.folders, *static.watched)]
+            new_fingerprint = fingerprint(path, used, folders, self.root)
         if template.kernel_name:
             self._prepare(template.kernel_name, static.imports)
         inputs = [self._keep(static.top, name) for name in static.files]
@@ -165,6 +166,7 @@ class Templates:
                 "folder": str(template.folder),
                 "place": static.place,
                 "folders": static.folders,
+                "watched": static.watched,
                 "kernelName": template.kernel_name,
                 "language": template.language,
                 "inputs": inputs,
@@ -215,15 +217,16 @@ class Templates:
         path = Path(workflow.source)
         version = self._catalog.get_version(workflow.version_id)
         top = find_top(version.template["folder"], version.template["place"])
-        names = [*(each["path"] for each in version.template["inputs"]), *version.template["folders"]]
-        used = [top / name for name in names]
-        if path.is_file() and fingerprint(path, used, self.root) != workflow.fingerprint:
-            template, new_version, new_fingerprint = self.read(path)
+        template = version.template
+        used = [top / each["path"] for each in template["inputs"]]
+        folders = [top / name for name in (*template["folders"], *template["watched"])]
+        if path.is_file() and fingerprint(path, used, folders, self.root) != workflow.fingerprint:
+            current, new_version, new_fingerprint = self.read(path)
             change: WorkflowChange = {"fingerprint": new_fingerprint}
             if not workflow.is_named:
-                change["name"] = template.name
+                change["name"] = current.name
             if not workflow.is_described:
-                change["description"] = template.description
+                change["description"] = current.description
             self._catalog.update_workflow(workflow.id, change, new_version)
             version = self._catalog.get_version(self._catalog.get_workflow(workflow.id).version_id)
         return version

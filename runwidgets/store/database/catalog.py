@@ -76,7 +76,11 @@ class Catalog:
                 connection.execute(insert(members).values(group_id=group_id, username=username))
 
     def update_workflow(self, workflow_id: str, values: WorkflowChange, version: NewVersion) -> None:
-        """Make a version the current one of a workflow, and add it if it is new."""
+        """Make a version the current one of a workflow, and add it if it is new.
+
+        What is read again of a known one may differ in what does not count for its hash: times of files, and
+        folders in which files may appear.
+        """
         with self._database.write() as connection:
             existing = select(versions.c.id).where(
                 versions.c.workflow_id == workflow_id, versions.c.sha256 == version["sha256"]
@@ -87,6 +91,9 @@ class Catalog:
                 current_id = connection.execute(
                     insert(versions).values(**row).returning(versions.c.id)
                 ).scalar_one()
+            else:
+                known = update(versions).where(versions.c.id == current_id)
+                connection.execute(known.values(template=version["template"]))
             connection.execute(
                 update(workflows).where(workflows.c.id == workflow_id).values(version_id=current_id, **values)
             )

@@ -72,6 +72,8 @@ class Project:
         self._found: dict[Path, set[Path]] = {}
         self.skipped: dict[str, str] = {}
         """Why a folder or glob was skipped, by the text that names it."""
+        self.searched: set[Path] = set()
+        """The folders whose entries decided what was found: a file that appears in one may be another."""
 
     def locate(self, base: Path, text: str) -> Path | None:
         """Return the path that a text names relative to a folder, or None if it is not in the project."""
@@ -97,7 +99,9 @@ class Project:
                 try:
                     if os.path.exists(path):
                         self._found[path] = self._below(path) if _is_same(base / text, path) else set()
-                    elif WILDCARD.search(text) and len(self.skipped) < MAX_SKIPPED:
+                    elif not WILDCARD.search(text):
+                        self.searched.add(next(each for each in path.parents if each.is_dir()))
+                    elif len(self.skipped) < MAX_SKIPPED:
                         self._found[path] = self._matching(path)
                 except TooLargeError as error:
                     self.skipped[text] = str(error)
@@ -167,6 +171,8 @@ class Project:
         if not WILDCARD.search(part):
             if os.path.exists(folder / part):
                 yield from self._expand(folder / part, tuple(rest))
+            elif folder.is_dir():
+                self.searched.add(folder)
             return
         if part == "**":
             yield from self._expand(folder, tuple(rest))
@@ -181,6 +187,7 @@ class Project:
         """Yield the entries of a folder that are not hidden; none of what is not a folder."""
         if not folder.is_dir():
             return
+        self.searched.add(folder)
         with os.scandir(folder) as entries:
             for entry in entries:
                 self._entries += 1

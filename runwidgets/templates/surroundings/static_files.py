@@ -43,6 +43,8 @@ class StaticFiles:
     """Paths relative to it, sorted."""
     folders: list[str]
     """Other folders in which the code may write or look, relative to it, sorted."""
+    watched: list[str]
+    """Folders in which further files may appear, relative to it, sorted."""
     imports: list[str]
     """Modules that the notebook imports from elsewhere, sorted; some may be attributes of modules."""
     warnings: list[str]
@@ -208,6 +210,7 @@ class _Search:
             place=folder.relative_to(top).as_posix(),
             files=sorted(each.relative_to(top).as_posix() for each in self.files),
             folders=sorted(each.relative_to(top).as_posix() for each in self.folders - {folder}),
+            watched=sorted(os.path.relpath(each, top) for each in self.project.searched),
             imports=sorted(self._others()),
             warnings=[
                 f"'{shorten(text)}': {problem}, so that runs get none of them; name less, "

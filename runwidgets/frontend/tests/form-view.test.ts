@@ -387,7 +387,15 @@ test('options are closed, are sent as what they mean, and keep settings that hav
   expect((panel.element as HTMLDetailsElement).open).toBe(false);
   expect(panel.read()).toEqual({});
   expect(panel.element.textContent).toContain('default 60');
-  const config = { timeout: 2.5, cwd: 'notebook', environment: { A: '1' }, transport: 'zmq' } as RunConfig;
+  const config = {
+    timeout: 2.5,
+    cwd: 'notebook',
+    kernel_name: 'ir',
+    skip_tags: ['slow', 'plots'],
+    allow_errors: true,
+    environment: { A: '1' },
+    transport: 'zmq',
+  } as RunConfig;
   panel.write(config);
   expect(panel.read()).toEqual(config);
   expect(changed).toHaveBeenCalledTimes(1);

@@ -108,6 +108,10 @@ export interface RunConfig {
   cell_timeout?: number;
   retries?: number;
   cwd?: 'run' | 'notebook';
+  kernel_name?: string;
+  skip_tags?: string[];
+  only_tags?: string[];
+  allow_errors?: boolean;
   environment?: { [name: string]: string };
 }
 

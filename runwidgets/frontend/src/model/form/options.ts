@@ -17,11 +17,16 @@ export function optionParameters(defaults: RunConfig): ParameterHandle[] {
     { name: t('cwdRun'), value: 'run' },
     { name: t('cwdNotebook'), value: 'notebook' },
   ];
+  const tags = { para: { dtype: 'string' } };
   return [
     one('timeout', 'float', t('optionTimeout'), t('optionTimeoutHelp'), { range: '(0,)' }),
     one('cell_timeout', 'float', t('optionCellTimeout'), t('optionCellTimeoutHelp'), { range: '(0,)' }),
     one('retries', 'int', t('optionRetries'), t('optionRetriesHelp'), { range: '[0,)' }),
     one('cwd', 'select', t('optionCwd'), t('optionCwdHelp'), { values: folders }),
+    one('kernel_name', 'string', t('optionKernel'), t('optionKernelHelp')),
+    one('skip_tags', 'list', t('optionSkipTags'), t('optionSkipTagsHelp'), tags),
+    one('only_tags', 'list', t('optionOnlyTags'), t('optionOnlyTagsHelp'), tags),
+    one('allow_errors', 'bool', t('optionAllowErrors'), t('optionAllowErrorsHelp')),
     one('environment', 'record', t('optionEnvironment'), t('optionEnvironmentHelp')),
   ];
 }

@@ -33,7 +33,7 @@ from runwidgets.schema import (
     TemplateHandle,
     TemplateSection,
 )
-from runwidgets.templates.cells.choice import read_tags
+from runwidgets.templates.cells.cell_tags import read_tags
 from runwidgets.templates.cells.overwrites import find_assignments, find_overwrites
 from runwidgets.templates.cells.reading import ParametersCells, read_parameters_cells
 from runwidgets.templates.cells.signature import Signature

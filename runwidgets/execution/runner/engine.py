@@ -23,7 +23,7 @@ from runwidgets.execution.runner.outputs import LostReplyError, OutputClient
 from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.failpoints import reach
 from runwidgets.schema import RunConfig, RunReason
-from runwidgets.templates.cells.choice import SKIP_TAG, why_left_out
+from runwidgets.templates.cells.cell_tags import SKIP_TAG, why_left_out
 
 ENGINE = "runwidgets"
 SUCCESSFUL_EXITS = {"", "0", "None", "False"}

@@ -21,7 +21,7 @@ from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
 from runwidgets.store.files.layout import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
 from runwidgets.templates.arguments import check_arguments, replace_files, tag_values
-from runwidgets.templates.cells.choice import why_left_out
+from runwidgets.templates.cells.cell_tags import why_left_out
 from runwidgets.templates.injection import injected_code, split_values
 from runwidgets.templates.parameters import parse_parameters
 from runwidgets.templates.placement import RUNS_PARAMETER

@@ -39,7 +39,7 @@ from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace
 from runwidgets.store.files.layout import upload_key
 from runwidgets.store.files.run_directories import NewRunDirectory
 from runwidgets.templates.arguments import check_arguments, file_references, replace_files, tag_values
-from runwidgets.templates.cells.choice import check_choice
+from runwidgets.templates.cells.cell_tags import check_choice
 from runwidgets.templates.injection import check_translatable
 from runwidgets.templates.parameters import Parameter, cast, parse_parameters
 from runwidgets.templates.placement import RUNS_PARAMETER, GivenFile, Placement

@@ -48,6 +48,9 @@ PRIVATE = re.compile(
 """Secrets and addresses of Jupyter's servers, of JupyterHub and its proxy, of gateways, and of this package.
 **Source:** the variables that jupyter_server 2, jupyterhub 5, configurable-http-proxy 5, kernel_gateway 3 and
 enterprise_gateway 3 read or set."""
+MOMENTARY = {"PYTEST_CURRENT_TEST"}
+"""Variables that describe what the server's process does now. With this one a kernel would leave what other
+processes print to pytest. **Source:** ipykernel 7, ``OutStream``."""
 RESERVED = re.compile(r"(JPY|RUNWIDGETS)_", re.IGNORECASE)
 """Variables by which kernels and runs are found and ended."""
 MAX_ENVIRONMENT = 32_768
@@ -77,7 +80,9 @@ def run_environment(inherited: Mapping[str, str], names: Iterable[str] = ()) -> 
             for name, value in inherited.items()
             if name in only | ESSENTIAL_NAMES or name.startswith(ESSENTIAL_PREFIXES)
         }
-    return {name: value for name, value in inherited.items() if not is_private(name)}
+    return {
+        name: value for name, value in inherited.items() if name not in MOMENTARY and not is_private(name)
+    }
 
 
 def is_private(name: str) -> bool:

@@ -267,6 +267,7 @@ def open_quiet(place: Path, url: str | None, waiting: int = WAITING) -> StoreOnl
         policy=Policy("open", catalog),
         limits=limits,
         has_resources=False,
+        check_kernel=Idle().check_kernel,
     )
     api = Api(
         workflows=LocalWorkflowService(parts, None),

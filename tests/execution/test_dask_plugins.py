@@ -1,4 +1,5 @@
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,7 +87,9 @@ class Scheduler:
     """The part of a scheduler that the plugin uses."""
 
     def __init__(self) -> None:
-        self.tasks, self.workers, self.events = {"k": object()}, {"w1": object()}, list[Any]()
+        self.tasks: dict[str, Any] = {"k": SimpleNamespace(state="processing")}
+        self.workers: dict[str, Any] = {"w1": object()}
+        self.events: list[Any] = []
         self.handlers: dict[str, Any] = {}
 
     def log_event(self, topic: str, said: Any) -> None:
@@ -106,7 +109,7 @@ async def begun() -> tuple[RunSchedulerPlugin, Scheduler]:
 async def test_a_run_begins_on_one_worker_only(anyio_backend: str) -> None:
     """Later requests, and requests after a withdrawal, are refused."""
     scheduler_plugin, scheduler = await begun()
-    scheduler.tasks["other"] = object()
+    scheduler.tasks["other"] = SimpleNamespace(state="waiting")
 
     assert not await scheduler_plugin.begin("k", "w2")
     assert await scheduler_plugin.withdraw("k") == "w1"

@@ -13,7 +13,7 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from runwidgets.errors import InvalidTemplateError
+from runwidgets.errors import InvalidTemplateError, UnknownKernelError
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import open_instance
 from tests.builders import ended, group_of, read
@@ -23,6 +23,8 @@ LONG = {"keyboard_interrupt.ipynb"}
 """It sleeps for a minute, waiting for papermill's own test to interrupt it."""
 NAMES = sorted(path.name for path in SAMPLES.glob("*.ipynb") if path.name not in LONG)
 
+REFUSALS = InvalidTemplateError, UnknownKernelError
+"""Errors of notebooks that papermill refuses as well."""
 ADDRESS = re.compile(r"0x[0-9a-f]+|/[^\s'\"]*|ipykernel_\d+|\d+\.\d+ ?m?s")
 
 
@@ -38,7 +40,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, dic
         try:
             made = api.workflows.create_workflow(str(folder / name))
             runs[name] = api.runs.start_run(group_of(made), [])["id"]
-        except InvalidTemplateError as error:
+        except REFUSALS as error:
             runs[name] = error
     yield api, runs
     instance.close()
@@ -82,12 +84,10 @@ def test_a_sample_of_papermill_runs_here_with_the_same_outputs(
         is_success = False
         notebook = nbformat.read(tmp_path / name, as_version=4)
     except Exception as error:  # the errors of papermill have no common base class, and any failure counts
-        assert isinstance(runs[name], InvalidTemplateError) or ended(api, runs[name])["state"] == "ERROR", (
-            error
-        )
+        assert isinstance(runs[name], REFUSALS) or ended(api, runs[name])["state"] == "ERROR", error
         return
 
-    if isinstance(runs[name], InvalidTemplateError):
+    if isinstance(runs[name], REFUSALS):
         assert not is_success, runs[name]
         return
     handle = ended(api, runs[name])

@@ -34,6 +34,10 @@ class Idle(Backend):
     def prepare(self, kernel_name: str, imports: Iterable[str]) -> None:
         """Do nothing."""
 
+    def check_kernel(self, kernel_name: str, language: str) -> str | None:
+        """Accept any kernelspec."""
+        return None
+
     def cancel(self, run_id: str) -> None:
         """Do nothing."""
 

@@ -282,7 +282,7 @@ def test_a_failed_run_shows_its_error_and_runs_again(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("name", "first", "last"),
     [
-        ("quickstart.ipynb", "A form", "Where to go on"),
+        ("quickstart.ipynb", "A form", "What next?"),
         ("widgets.ipynb", "RunForm", "Observing"),
         ("sweeps.ipynb", "A grid", "A notebook over all results"),
     ],

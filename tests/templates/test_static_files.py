@@ -311,3 +311,22 @@ def test_a_file_that_appears_changes_the_fingerprint(tmp_path: Path, name: str) 
 
     assert fingerprint(path, used, folders) != first
     assert file in read_template(path).static.files
+
+
+def test_a_path_outside_the_project_is_a_warning(notebook: Path) -> None:
+    """A run would read or write it elsewhere than the notebook does."""
+    found = find_static_files(notebook, ["open('../../shared.txt', 'a')", "print('../ is above')"])
+    assert found.top == notebook.parent
+    (warning,) = (each for each in found.warnings if "shared" in each)
+    assert warning.startswith("'../../shared.txt' is outside the project") and ".runwidgets" in warning
+
+
+def test_a_path_that_climbs_mirrors_the_project_even_if_it_leads_back(notebook: Path) -> None:
+    """Otherwise what is written there would not be among the results."""
+    folder = notebook.parent / "lib"
+    (notebook.parent / "pyproject.toml").write_text("")
+
+    found = find_static_files(folder / "n.ipynb", ["glob('../lib/*.csv')"])
+
+    assert (found.top, found.place) == (notebook.parent, "lib")
+    assert find_static_files(folder / "n.ipynb", ["glob('*.csv')"]).place == "."

@@ -15,7 +15,13 @@ from pathlib import Path
 
 from runwidgets.limits import Limits
 from runwidgets.templates.surroundings.path_values import ANY, PathValue
-from runwidgets.templates.surroundings.project import PROJECT_MARKERS, WILDCARD, Project, find_project
+from runwidgets.templates.surroundings.project import (
+    MAX_LENGTH,
+    PROJECT_MARKERS,
+    WILDCARD,
+    Project,
+    find_project,
+)
 from runwidgets.templates.surroundings.references import CodeReferences, read_other_language, read_references
 from runwidgets.templates.texts import shorten
 
@@ -27,6 +33,8 @@ MAX_MODULE = 1_000_000
 """Maximum size of a Python file that is parsed for its own inputs, in bytes."""
 MAX_NOTEBOOK = 20_000_000
 """Maximum size of another notebook that is read, because the code may run it, in bytes."""
+MAX_OUTSIDE = 10
+"""Paths outside the project that are named in warnings."""
 MAX_ROUNDS = 8
 """How often the code is read at most, as long as new modules are found."""
 
@@ -127,6 +135,10 @@ class _Search:
     """Where modules are looked up beside the working folders."""
     imports: set[str] = field(default_factory=set)
     values: dict[str, PathValue | None] = field(default_factory=dict)
+    is_climbing: bool = False
+    """Whether the code names a path above the notebook's folder, in which it may also look or write."""
+    outside: dict[str, None] = field(default_factory=dict)
+    """Paths that lead out of the project."""
 
     def __post_init__(self) -> None:
         self.working_folders = {self.project.folder: None}
@@ -161,6 +173,11 @@ class _Search:
             if marker in references.texts or ROOT_FINDERS & references.modules:
                 self._add_marker(marker)
         for base in self.working_folders.copy():
+            for text in filter(_is_climbing, (*references.texts, *references.paths)):
+                if self.project.locate(base, text) is not None:
+                    self.is_climbing = True
+                elif base == self.project.folder and len(self.outside) < MAX_OUTSIDE:
+                    self.outside[text] = None
             for text in references.search_folders:
                 found = self.project.locate(base, text)
                 if found is not None and found.is_dir() and self.project.is_included(found):
@@ -204,7 +221,7 @@ class _Search:
         folder = self.project.folder
         used = {*self.files, *self.folders, *self.search_folders, *self.working_folders}
         is_outside = any(not each.is_relative_to(folder) for each in used)
-        top = self.project.top if is_outside else folder
+        top = self.project.top if is_outside or self.is_climbing else folder
         return StaticFiles(
             top=top,
             place=folder.relative_to(top).as_posix(),
@@ -213,9 +230,16 @@ class _Search:
             watched=sorted(os.path.relpath(each, top) for each in self.project.searched),
             imports=sorted(self._others()),
             warnings=[
-                f"'{shorten(text)}': {problem}, so that runs get none of them; name less, "
-                'or use the config {"cwd": "notebook"}'
-                for text, problem in self.project.skipped.items()
+                *(
+                    f"'{shorten(text)}': {problem}, so that runs get none of them; name less, "
+                    'or use the config {"cwd": "notebook"}'
+                    for text, problem in self.project.skipped.items()
+                ),
+                *(
+                    f"'{shorten(text)}' is outside the project, so that runs neither read nor keep it; mark "
+                    'a folder above with an empty file .runwidgets, or use the config {"cwd": "notebook"}'
+                    for text in self.outside
+                ),
             ],
         )
 
@@ -258,6 +282,12 @@ def _read_cells(notebook: Path) -> list[str]:
         return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return []
+
+
+def _is_climbing(text: str) -> bool:
+    """Return whether a text is the path of something above a folder."""
+    is_path = text.startswith("../") and "\n" not in text and len(text) <= MAX_LENGTH
+    return is_path and text.strip("./ ") != ""
 
 
 def _is_name(text: str) -> bool:

@@ -216,7 +216,7 @@ def test_the_keyboard_alone_fills_in_starts_and_never_reaches_the_notebook(
 
 def test_options_are_closed_at_first_and_are_sent_with_the_run(form_lab: Lab, card: Locator) -> None:
     """A refused one is shown at its field; the code says them too."""
-    options = card.locator(".rw-options")
+    options = card.locator(".rw-run-options")
     expect(field(card, "retries")).to_be_hidden()
     options.locator("summary").click()
     expect(field(card, "timeout")).to_contain_text("default 500")

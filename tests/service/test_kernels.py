@@ -80,6 +80,7 @@ def test_a_kernel_name_that_is_no_name_is_refused(
         api.runs.start_run(group, [], {"kernel_name": name})  # type: ignore[typeddict-item]
 
 
+@pytest.mark.local  # the workers of a cluster have kernelspecs of their own
 @pytest.mark.parametrize("start", ["run", "sweep"])
 def test_a_kernel_that_is_not_installed_is_refused(api: Api, folder: Path, start: str) -> None:
     """The error names those of the language; nothing is accepted."""
@@ -100,6 +101,7 @@ def test_a_kernel_that_is_not_installed_is_refused(api: Api, folder: Path, start
     assert "warnings" not in made
 
 
+@pytest.mark.local  # the workers of a cluster have kernelspecs of their own
 def test_a_kernel_of_another_language_is_refused(api: Api, folder: Path) -> None:
     """Values would be injected in the wrong language."""
     group = group_of(workflow(api, folder, "1"))
@@ -108,6 +110,7 @@ def test_a_kernel_of_another_language_is_refused(api: Api, folder: Path) -> None
         api.runs.start_run(group, [], {"kernel_name": "ir"})
 
 
+@pytest.mark.local  # the workers of a cluster have kernelspecs of their own
 def test_a_notebook_without_a_kernel_needs_one(api: Api, folder: Path) -> None:
     """Its language is known: there is a warning, a start names the kernels, and works with one of them."""
     path = write_notebook(folder / "no-kernel.ipynb", "print(x)", parameters="x = 1")
@@ -126,6 +129,7 @@ def test_a_notebook_without_a_kernel_needs_one(api: Api, folder: Path) -> None:
     assert executed(api, handle)["metadata"]["kernelspec"]["name"] == "python3"
 
 
+@pytest.mark.local  # the workers of a cluster have kernelspecs of their own
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_a_kernel_that_cannot_be_used_is_named(
     private_instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -153,6 +157,7 @@ def test_a_kernel_that_cannot_be_used_is_named(
     assert ended(api, api.runs.start_run(group_of(made), [])["id"])["state"] == "SUCCESS"
 
 
+@pytest.mark.local  # the workers of a cluster have kernelspecs of their own
 def test_kernels_that_would_not_start_are_not_proposed(
     private_instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +176,7 @@ def test_kernels_that_would_not_start_are_not_proposed(
     assert made["warnings"][-1].endswith("choose another with kernel_name: for odd there are sound")
 
 
+@pytest.mark.local  # the workers of a cluster have kernelspecs of their own
 def test_a_language_without_kernels_is_named(private_instance: Instance, tmp_path: Path) -> None:
     """There is nothing to choose from."""
     made = workflow(private_instance.api(), tmp_path, "1", **metadata("no-such", "cobol"))

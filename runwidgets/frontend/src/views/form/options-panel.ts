@@ -24,7 +24,7 @@ export interface OptionsPanel {
 /** The section of a form with the settings of its runs, closed at first. */
 export function optionsPanel(changed: () => void): OptionsPanel {
   const grid = h('div', { class: 'rw-grid' });
-  const element = h('details', { class: 'rw-section rw-options' }, h('summary', {}, t('options')), grid);
+  const element = h('details', { class: 'rw-section rw-run-options' }, h('summary', {}, t('options')), grid);
   let fields: Field[] = [];
   /** Settings without a field, which were set from Python. */
   let others: RunConfig = {};

@@ -68,12 +68,16 @@ def selected_database(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     postgres = Postgres()
     _postgres.append(postgres)
-    plain = wiring.open_store
+    plain, plain_files = wiring.open_store, wiring.open_files
 
     def open_store(root: Path, db_url: str | None = None, **options: Any) -> object:
         return plain(root, db_url or postgres.url(root), **options)
 
+    def open_files(root: Path, db_url: str | None = None, **options: Any) -> object:
+        return plain_files(root, db_url or postgres.url(root), **options)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "open_files", open_files)
         for module in (wiring, doctor):
             patch.setattr(module, "open_store", open_store)
         yield

@@ -172,6 +172,7 @@ def read_template(
     results = declared.get("results", {})
     is_python = language.lower() == "python"
     names = {each.name for each in parameters}
+    assignments = find_assignments(notebook) if is_python else []
     static = find_static_files(
         path,
         [cell.source for cell in notebook.cells if cell.cell_type == "code"],
@@ -206,13 +207,13 @@ def read_template(
         constructions=signature.constructions,
         injections=cells.injections,
         prelude=cells.prelude,
-        assignments=find_assignments(notebook) if is_python else [],
+        assignments=assignments,
         cell_tags=read_tags(notebook),
         is_open=cells.is_open,
         warnings=[
             *warnings,
             *signature.warnings,
-            *(find_overwrites(notebook, names) if is_python else []),
+            *(find_overwrites(notebook, names, assignments) if is_python else []),
             *static.warnings,
         ],
     )

@@ -1,7 +1,7 @@
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from runwidgets.templates.cells.overwrites import find_overwrites
+from runwidgets.templates.cells.overwrites import find_assignments, find_overwrites
 
 
 def warnings(*cells: str, parameters: str = "rate = 1\nsize = 2") -> list[str]:
@@ -9,7 +9,7 @@ def warnings(*cells: str, parameters: str = "rate = 1\nsize = 2") -> list[str]:
     first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
     later = [new_code_cell(cell) for cell in cells]
     notebook = new_notebook(cells=[new_code_cell("rate = 0"), new_markdown_cell("rate"), first, *later])
-    return find_overwrites(notebook, {"rate", "size"})
+    return find_overwrites(notebook, {"rate", "size"}, find_assignments(notebook))
 
 
 @pytest.mark.parametrize(

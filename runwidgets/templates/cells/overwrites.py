@@ -19,7 +19,9 @@ SHOWN = 20
 """Warnings about one notebook at most."""
 
 
-def find_overwrites(notebook: NotebookNode, names: Set[str]) -> list[str]:
+def find_overwrites(
+    notebook: NotebookNode, names: Set[str], assignments: Sequence[Sequence[str]]
+) -> list[str]:
     """Return a warning for each parameter and cell that overwrites or ignores its argument.
 
     Parameters
@@ -28,6 +30,8 @@ def find_overwrites(notebook: NotebookNode, names: Set[str]) -> list[str]:
         A notebook in Python.
     names : set of str
         The parameters.
+    assignments : sequence of sequence of str
+        The result of `find_assignments`.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def find_overwrites(notebook: NotebookNode, names: Set[str]) -> list[str]:
         f"{name}: the parameters cell computes it from '{used}' before an argument for '{used}' is set"
         for name, used in _computed(own, names)
     ]
-    return [*found, *describe_overwrites(find_assignments(notebook), names)][:SHOWN]
+    return [*found, *describe_overwrites(assignments, names)][:SHOWN]
 
 
 def find_assignments(notebook: NotebookNode) -> list[list[str]]:

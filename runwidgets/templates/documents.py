@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
@@ -272,15 +273,25 @@ def _parse_float(text: str) -> float | str:
 
 def _find_encoding(content: bytes) -> str | None:
     """Return the name of an encoding other than UTF-8 in which a text is JSON, or None."""
-    for name, codecs in ENCODINGS.items():
+    for name, text in _decode(content, ENCODINGS):
+        try:
+            found = _parse_json(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            return name
+    return None
+
+
+def _decode(content: bytes, encodings: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each encoding that some bytes may have, with their text in it."""
+    for name, codecs in encodings.items():
         for codec in codecs:
             try:
-                found = _parse_json(content.decode(codec).removeprefix("\ufeff"))
-            except (ValueError, RecursionError):
+                text = content.decode(codec)
+            except ValueError:
                 continue
-            if isinstance(found, dict):
-                return name
-    return None
+            yield name, text.removeprefix("\ufeff")
 
 
 def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
@@ -350,14 +361,9 @@ def _read_text(path: Path, limits: Limits, root: Path | None) -> tuple[str, str 
     """Return the text of a sidecar, which is a mapping, and the name of its encoding if that is not UTF-8."""
     check_location(path, root)
     content = _read_bytes(path, min(SIDECAR_SIZE, limits.template_size))
-    for name, codecs in {"": ["utf-8-sig"], **ENCODINGS}.items():
-        for codec in codecs:
-            try:
-                text = content.decode(codec).removeprefix("\ufeff")
-            except ValueError:
-                continue
-            if "\0" not in text and (not name or ":" in text):
-                return text, name or None
+    for name, text in _decode(content, {"": ["utf-8-sig"], **ENCODINGS}):
+        if "\0" not in text and (not name or ":" in text):
+            return text, name or None
     raise InvalidTemplateError(path.name, "it is not YAML (its encoding is not UTF-8)")
 
 

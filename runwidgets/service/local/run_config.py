@@ -1,34 +1,18 @@
 """The config of a run and of a sweep: which keys there are, and what the value of each may be."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import cast
 
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError
 from runwidgets.execution.runner.environment import find_problem
 from runwidgets.schema import RunConfig, SweepConfig, SweepOnError
-from runwidgets.service.local.validation import check_search
+from runwidgets.service.local.validation import check_flag, check_search
 from runwidgets.templates.texts import text_problem
 
 MAX_RETRIES = 10
 MAX_TAGS = 100
-CONFIG_KEYS = (
-    "timeout",
-    "cell_timeout",
-    "cwd",
-    "isolation",
-    "transport",
-    "skip_tags",
-    "only_tags",
-    "allow_errors",
-    "kernel_name",
-    "retries",
-    "resources",
-    "results_of",
-    "environment",
-    "key",
-)
-"""Keys of the config of a run."""
 KEYS_OF_ONE_RUN = {"key", "results_of"}
 """Config keys that a template cannot have as defaults."""
 SWEEP_KEYS = ("on_error", "reuse", "parallel", "priority", "search", "key")
@@ -63,35 +47,12 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
         return {}
     if not isinstance(config, dict):
         raise InvalidArgumentError(subject, "it must be an object", 'such as {"timeout": 60}')
-    choices = {"cwd": ("run", "notebook"), "isolation": ("auto", "spawn"), "transport": ("auto", "zmq")}
     for name, value in config.items():
         setting = f"{subject}.{name:.64}"
-        if name in {"timeout", "cell_timeout"}:
-            if not _is_positive(value):
-                raise InvalidArgumentError(setting, "it must be a number of seconds above 0")
-        elif name in choices:
-            if value not in choices[name]:
-                raise InvalidArgumentError(setting, f"it must be {' or '.join(map(repr, choices[name]))}")
-        elif name == "retries":
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
-                raise InvalidArgumentError(setting, f"it must be a whole number from 0 to {MAX_RETRIES}")
-        elif name in {"skip_tags", "only_tags"}:
-            _check_tags(setting, value)
-        elif name == "allow_errors":
-            if not isinstance(value, bool):
-                raise InvalidArgumentError(setting, "it must be true or false")
-        elif name == "resources":
-            _check_resources(setting, value)
-        elif name == "environment":
-            check_environment(setting, value)
-        elif name in {"key", "kernel_name", "results_of"}:
-            if not isinstance(value, str) or not 0 < len(value) <= 255:
-                raise InvalidArgumentError(setting, "it must be a string of 1 to 255 characters")
-            if problem := text_problem(value):
-                raise InvalidArgumentError(setting, problem)
-        else:
-            known = ", ".join([*other_keys, *CONFIG_KEYS])
+        if name not in CHECKS:
+            known = ", ".join([*other_keys, *CHECKS])
             raise InvalidArgumentError(setting, "there is no such config key", f"there are {known}")
+        CHECKS[name](setting, value)
     return cast(RunConfig, dict(config))
 
 
@@ -114,13 +75,12 @@ def split_config(config: object) -> tuple[SweepConfig, RunConfig]:
     run_settings = {name: value for name, value in config.items() if name not in SWEEP_KEYS}
     run_config = check_config(run_settings, "config", SWEEP_KEYS[:-1])
     if "key" in sweep_config:
-        check_config({"key": sweep_config["key"]}, "config")
+        _check_short_text("config.key", sweep_config["key"])
     if sweep_config.get("on_error", SweepOnError.CONTINUE) not in [each.value for each in SweepOnError]:
         raise InvalidArgumentError("config.on_error", "it must be 'continue' or 'stop'")
     if "search" in sweep_config:
         check_search(sweep_config["search"])
-    if not isinstance(sweep_config.get("reuse", False), bool):
-        raise InvalidArgumentError("config.reuse", "it must be true or false")
+    check_flag("config.reuse", sweep_config.get("reuse", False))
     for name, minimum, maximum in (("parallel", 1, 10_000), ("priority", -MAX_PRIORITY, MAX_PRIORITY)):
         value = sweep_config.get(name, minimum)
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
@@ -152,6 +112,28 @@ def check_defaults(config: RunConfig, where: str) -> RunConfig:
         return check_config(config, "config")
     except InvalidArgumentError as error:
         raise InvalidTemplateError(f"{where}, {error.subject}", error.problem, error.remedy) from error
+
+
+def _check_seconds(setting: str, value: object) -> None:
+    if not _is_positive(value):
+        raise InvalidArgumentError(setting, "it must be a number of seconds above 0")
+
+
+def _check_choice(setting: str, value: object, *, choices: tuple[str, str]) -> None:
+    if value not in choices:
+        raise InvalidArgumentError(setting, f"it must be {' or '.join(map(repr, choices))}")
+
+
+def _check_retries(setting: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
+        raise InvalidArgumentError(setting, f"it must be a whole number from 0 to {MAX_RETRIES}")
+
+
+def _check_short_text(setting: str, value: object) -> None:
+    if not isinstance(value, str) or not 0 < len(value) <= 255:
+        raise InvalidArgumentError(setting, "it must be a string of 1 to 255 characters")
+    if problem := text_problem(value):
+        raise InvalidArgumentError(setting, problem)
 
 
 def _check_resources(setting: str, resources: object) -> None:
@@ -193,3 +175,22 @@ def _is_positive(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return math.isfinite(value) and value > 0
+
+
+CHECKS: dict[str, Callable[[str, object], object]] = {
+    "timeout": _check_seconds,
+    "cell_timeout": _check_seconds,
+    "cwd": partial(_check_choice, choices=("run", "notebook")),
+    "isolation": partial(_check_choice, choices=("auto", "spawn")),
+    "transport": partial(_check_choice, choices=("auto", "zmq")),
+    "skip_tags": _check_tags,
+    "only_tags": _check_tags,
+    "allow_errors": check_flag,
+    "kernel_name": _check_short_text,
+    "retries": _check_retries,
+    "resources": _check_resources,
+    "results_of": _check_short_text,
+    "environment": check_environment,
+    "key": _check_short_text,
+}
+"""The keys of the config of a run, and what checks their values."""

@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -10,6 +11,8 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from runwidgets.service.contracts.api import Api
+from runwidgets.service.factory import Instance, open_instance
+from runwidgets.service.integrity.doctor import check
 
 Json = dict[str, Any]
 Cell = str | Json
@@ -44,6 +47,18 @@ def wait_until(
             )
         time.sleep(0.02)
     return value
+
+
+@contextmanager
+def checked_instance(root: Path, **options: Any) -> Iterator[Instance]:
+    """Open an instance, and check its invariants at the end, when no run executes any more."""
+    instance = open_instance(root, **options)
+    try:
+        yield instance
+        wait_until(lambda: not instance._backend._tracked)
+    finally:
+        instance.close()
+    assert check(root) == []
 
 
 def write_notebook(path: Path, *cells: Cell, parameters: str | None = None, **metadata: Any) -> Path:

@@ -11,12 +11,11 @@ import pytest
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
-from runwidgets.service.factory import Instance, open_instance
-from runwidgets.service.integrity.doctor import check
+from runwidgets.service.factory import Instance
 from runwidgets.service.retention import clean
 from runwidgets.store.files import disk
 from runwidgets.store.files.layout import SHARED
-from tests.builders import Json, arguments, ended, group_of, running, wait_until, workflow
+from tests.builders import Json, arguments, checked_instance, ended, group_of, running, wait_until, workflow
 
 GOOD = b"GOOD" * 50
 READ = "print(open('big.bin', 'rb').read(4).decode(), flush=True)"
@@ -43,11 +42,8 @@ def root(tmp_path: Path) -> Path:
 def own(root: Path, tmp_path: Path) -> Iterator[Instance]:
     """Open an instance in which inputs of more than 100 bytes are large, and check it at the end."""
     (tmp_path / "big.bin").write_bytes(GOOD)
-    instance = open_instance(root, slots=2, limits=Limits(link_size=100, cancel_grace=1.0))
-    yield instance
-    wait_until(lambda: not instance._backend._tracked)
-    instance.close()
-    assert check(root) == []
+    with checked_instance(root, slots=2, limits=Limits(link_size=100, cancel_grace=1.0)) as instance:
+        yield instance
 
 
 @pytest.fixture(autouse=True)

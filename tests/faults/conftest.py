@@ -4,9 +4,8 @@ from typing import Any
 import pytest
 
 from runwidgets.limits import Limits
-from runwidgets.service.factory import Instance, open_instance
-from runwidgets.service.integrity.doctor import check
-from tests.builders import wait_until
+from runwidgets.service.factory import Instance
+from tests.builders import checked_instance
 
 PATHS: dict[str, dict[str, Any]] = {
     "direct": {},
@@ -26,8 +25,5 @@ def path(request: pytest.FixtureRequest) -> dict[str, Any]:
 def private_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Open an instance for this module, and check its invariants at the end."""
     root = tmp_path_factory.mktemp("faults") / "root"
-    instance = open_instance(root, slots=2, limits=Limits(cancel_grace=1.0))
-    yield instance
-    wait_until(lambda: not instance._backend._tracked)
-    instance.close()
-    assert check(root) == []
+    with checked_instance(root, slots=2, limits=Limits(cancel_grace=1.0)) as instance:
+        yield instance

@@ -21,6 +21,7 @@ from tests.builders import (
     SLEEP,
     Json,
     accepted,
+    checked_instance,
     ended,
     finished,
     group_of,
@@ -64,12 +65,9 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def private_instance(cluster: Cluster, tmp_path: Path) -> Iterator[Instance]:
     """Open an instance on the cluster, and check its invariants at the end."""
-    root = tmp_path / "root"
-    instance = open_instance(root, limits=Limits(cancel_grace=1.0), cluster=cluster.address)
-    yield instance
-    wait_until(lambda: not instance._backend._tracked)
-    instance.close()
-    assert check(root) == []
+    options: Json = {"limits": Limits(cancel_grace=1.0), "cluster": cluster.address}
+    with checked_instance(tmp_path / "root", **options) as instance:
+        yield instance
 
 
 def once(path: Path, seconds: float = 600) -> str:

@@ -5,8 +5,7 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import nbformat
@@ -16,9 +15,8 @@ import zmq
 from runwidgets.execution.kernels.zmq import SOCKET_NAME, find_socket_folder
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
-from runwidgets.service.factory import Instance, open_instance
-from runwidgets.service.integrity.doctor import check
-from tests.builders import Json, ended, finished, group_of, read, wait_until, workflow
+from runwidgets.service.factory import Instance
+from tests.builders import Json, checked_instance, ended, finished, group_of, read, workflow
 from tests.kernelspecs import IPYKERNEL, install, kernel, metadata
 
 FILE = "{connection_file}"
@@ -91,14 +89,9 @@ BEHAVIOURS = {
 }
 
 
-@contextmanager
-def opened(root: Path, **limits: float) -> Iterator[Instance]:
-    """Open an instance, and check its invariants at the end."""
-    instance = open_instance(root, slots=1, limits=Limits(**limits))  # type: ignore[arg-type]
-    yield instance
-    wait_until(lambda: not instance._backend._tracked)
-    instance.close()
-    assert check(root) == []
+def opened(root: Path, **limits: float) -> AbstractContextManager[Instance]:
+    """Open an instance with some limits, and check its invariants at the end."""
+    return checked_instance(root, slots=1, limits=Limits(**limits))  # type: ignore[arg-type]
 
 
 def run_on(instance: Instance, folder: Path, name: str, code: str = "print(1 + 1)") -> Json:

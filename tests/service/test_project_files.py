@@ -9,9 +9,8 @@ import pytest
 
 from runwidgets.errors import InvalidArgumentError, InvalidTemplateError
 from runwidgets.service.contracts.api import Api
-from runwidgets.service.factory import Instance, open_instance
-from runwidgets.service.integrity.doctor import check
-from tests.builders import Json, arguments, ended, group_of, read, wait_until, workflow
+from runwidgets.service.factory import Instance
+from tests.builders import Json, arguments, checked_instance, ended, group_of, read, wait_until, workflow
 
 HELPER = """from pathlib import Path
 from .more import NAME
@@ -47,11 +46,8 @@ def project(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Instance]:
     """Open an instance, and check its invariants at the end."""
-    instance = open_instance(tmp_path / "root", slots=2)
-    yield instance
-    wait_until(lambda: not instance._backend._tracked)
-    instance.close()
-    assert check(tmp_path / "root") == []
+    with checked_instance(tmp_path / "root", slots=2) as instance:
+        yield instance
 
 
 def start(api: Api, made: Json, config: Any = None, **values: Any) -> Json:

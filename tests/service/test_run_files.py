@@ -10,10 +10,9 @@ import pytest
 
 from runwidgets.errors import InvalidArgumentError, UnknownFileError
 from runwidgets.service.contracts.api import Api
-from runwidgets.service.factory import Instance, open_instance
-from runwidgets.service.integrity.doctor import check
+from runwidgets.service.factory import Instance
 from runwidgets.service.retention import clean
-from tests.builders import DOUBLE, Json, arguments, ended, group_of, wait_until, workflow
+from tests.builders import DOUBLE, Json, arguments, checked_instance, ended, group_of, wait_until, workflow
 
 TABLE = "import pathlib\ntable: pathlib.Path"
 TWO_TABLES = "import pathlib\nbefore: pathlib.Path\nafter: pathlib.Path"
@@ -32,11 +31,8 @@ def home(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Instance]:
     """Open an instance, and check its invariants at the end."""
-    instance = open_instance(tmp_path / "root", slots=2)
-    yield instance
-    wait_until(lambda: not instance._backend._tracked)
-    instance.close()
-    assert check(tmp_path / "root") == []
+    with checked_instance(tmp_path / "root", slots=2) as instance:
+        yield instance
 
 
 def upload(api: Api, group: str, content: str, name: str = "data.csv", target: str | None = None) -> Json:

@@ -29,6 +29,7 @@ from tests.builders import (
     SLEEP,
     Json,
     arguments,
+    checked_instance,
     ended,
     group_of,
     read,
@@ -520,11 +521,9 @@ def test_a_follower_of_a_sweep_sees_its_runs_and_no_others(api: Api, group: str)
 @pytest.fixture
 def private_instance(tmp_path: Path) -> Iterator[Instance]:
     """Open an instance with one slot, and check its invariants at the end."""
-    instance = open_instance(tmp_path / "root", slots=1, on_shutdown="cancel", limits=Limits(queue=20))
-    yield instance
-    wait_until(lambda: not instance._backend._tracked)
-    instance.close()
-    assert check(tmp_path / "root") == []
+    options: Json = {"slots": 1, "on_shutdown": "cancel", "limits": Limits(queue=20)}
+    with checked_instance(tmp_path / "root", **options) as instance:
+        yield instance
 
 
 def begun(api: Api, group: str) -> list[Any]:

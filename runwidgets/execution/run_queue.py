@@ -11,7 +11,7 @@ from runwidgets.store.database.metrics import RecordedValue
 
 
 class RunQueue(Protocol):
-    """A queue of runs, with the changes of their state; see `store.database.runs.Runs`."""
+    """A queue of runs, with the changes of their state; see `store.database.runs.runs.Runs`."""
 
     def transaction(self) -> AbstractContextManager[Any]:
         """Return a context in which all changes are stored together or not at all."""

@@ -27,7 +27,7 @@ from runwidgets.service.local.workflows import LocalWorkflowService
 from runwidgets.service.retention import Removal, Retention, clean
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.database import Database
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.database.sweeps import Sweeps
 from runwidgets.store.database.url import EXAMPLE, parse_url
 from runwidgets.store.files.base import FileStore

@@ -13,7 +13,7 @@ from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.columns import RunRow
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.integrity_queries import find_expired, find_orphaned_files
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.files.base import FileStore
 
 HOUR = 3600.0

@@ -24,7 +24,7 @@ from runwidgets.service.factory import open_instance
 from runwidgets.store.database import database as turns
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.metrics import RecordedValue
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from tests.benchmarks.bulk_insert import PROGRESS, fill
 from tests.benchmarks.scale import ERRORS, open_quiet, settle
 from tests.benchmarks.table import machine_facts

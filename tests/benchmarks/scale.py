@@ -29,7 +29,7 @@ from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import events_after
 from runwidgets.store.database.metrics import RecordedValue
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.database.sweeps import Sweeps
 from tests.benchmarks.bulk_insert import PROGRESS, fill, fill_sweep
 from tests.benchmarks.instance_runs import open_api

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from runwidgets.store.database.database import Database
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.database.tables import groups, versions, workflows
 from tests.conftest import url_of
 from tests.s3 import bucket, s3

@@ -15,7 +15,7 @@ from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_store
 from runwidgets.store.database.database import Database
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.files.object_store import ObjectStore
 from runwidgets.store.files.object_store_staging import open_staging
 from runwidgets.store.files.remote import RemoteFiles

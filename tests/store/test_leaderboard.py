@@ -10,7 +10,7 @@ from runwidgets.schema import RunReason
 from runwidgets.states import RunState
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.metrics import RecordedValue
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.database.tables import groups, scores
 from tests.store.conftest import NOW, run_row
 

@@ -21,7 +21,7 @@ from runwidgets.states import RunState
 from runwidgets.store.database.database import Database, now
 from runwidgets.store.database.events import events_after, last_event
 from runwidgets.store.database.pg_notify import MIN_CALL_INTERVAL
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.database.tables import events, metadata
 from tests.benchmarks.bulk_insert import fill
 from tests.builders import group_of, wait_until, workflow, write_notebook

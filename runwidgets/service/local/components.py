@@ -13,7 +13,7 @@ from runwidgets.limits import Limits
 from runwidgets.service.local.policy import Policy
 from runwidgets.service.local.templates import Templates
 from runwidgets.store.database.catalog import Catalog
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.database.sweeps import Sweeps
 from runwidgets.store.files.base import FileStore
 
@@ -43,7 +43,7 @@ class Components:
         return group
 
     def remove_unused_uploads(self) -> None:
-        """Remove the deleted uploads that no run names any more."""
+        """Remove the deleted uploads that no run still names."""
         for group_id, file_id in self.catalog.remove_unused_uploads():
             self.files.delete_upload(group_id, file_id)
 

@@ -303,7 +303,7 @@ class Catalog:
             return False
 
     def remove_unused_uploads(self) -> list[tuple[str, str]]:
-        """Remove the deleted uploads that no run names any more, and return their groups and ids."""
+        """Remove the deleted uploads that no run still names, and return their groups and ids."""
         unused = uploads.c.is_deleted & ~_is_named()
         with self._database.read() as connection:
             if connection.execute(select(uploads.c.id).where(unused).limit(1)).first() is None:

@@ -31,10 +31,12 @@ BUSY_TIMEOUT = 10.0
 """Seconds that a writer waits for the transaction of another process."""
 ADVISORY_LOCK = 0x72756E77
 """Number of the advisory lock that a writing transaction on PostgreSQL holds."""
+BATCH_SIZE = 500
+"""Maximum number of ids in one statement."""
 
 
 def now() -> str:
-    """Return the present time in the format of the tables.
+    """Return the current time in the format of the tables.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def now() -> str:
 
 
 def not_before(earlier: ColumnElement[str]) -> ColumnElement[str]:
-    """Return the present time, but never one before another time, in case the clock was changed."""
+    """Return the current time, but never one before another time, in case the clock was changed."""
     moment = now()
     return case((earlier > moment, earlier), else_=moment)
 
@@ -187,7 +189,7 @@ class Database:
         Returns
         -------
         int
-            The present value of `changes`.
+            The current value of `changes`.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._changes != last_changes, timeout)

@@ -13,7 +13,7 @@ from sqlalchemy import JSON, Row, Select, Table, Text, cast, func, or_, select
 from runwidgets.states import ACTIVE, TERMINAL, RunState
 from runwidgets.store.database.catalog import Catalog
 from runwidgets.store.database.database import Database
-from runwidgets.store.database.run_batches import has_runs
+from runwidgets.store.database.runs.run_batches import has_runs
 from runwidgets.store.database.tables import events, groups, points, runs, sweeps, uploads, versions
 from runwidgets.store.database.tables import files as results
 from runwidgets.store.files.base import FileStore
@@ -64,7 +64,7 @@ def find_orphaned_files(
     database : Database
         The database; only read.
     moment : float
-        The present time, in seconds of the file system's clock.
+        The current time, in seconds of the file system's clock.
     ages : MinimumAges, optional
         The minimum ages of orphans.
 

@@ -16,8 +16,7 @@ from runwidgets.record import read_value
 from runwidgets.schema import JsonValue
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import RunRow
-from runwidgets.store.database.database import Database
-from runwidgets.store.database.run_batches import BATCH_SIZE
+from runwidgets.store.database.database import BATCH_SIZE, Database
 from runwidgets.store.database.tables import groups, runs, scores
 
 MAX_METRIC_NAME = 255

@@ -16,9 +16,9 @@ from runwidgets.errors import InvalidRunStateError, UnknownSweepError
 from runwidgets.schema import Argument, EventKind, JsonValue, RunReason, StateCounts
 from runwidgets.states import ACTIVE, RunState
 from runwidgets.store.database.columns import NewRun, NewSweep, Point, RunRow
-from runwidgets.store.database.database import Database, now
+from runwidgets.store.database.database import BATCH_SIZE, Database, now
 from runwidgets.store.database.events import emit
-from runwidgets.store.database.run_batches import BATCH_SIZE, accept_runs, cancel_runs, remove_runs
+from runwidgets.store.database.runs.run_batches import accept_runs, cancel_runs, remove_runs
 from runwidgets.store.database.tables import points, runs, sweeps
 from runwidgets.store.identifiers import check_id
 

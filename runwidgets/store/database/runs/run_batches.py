@@ -21,13 +21,10 @@ from sqlalchemy import (
 from runwidgets.schema import EventKind, RunReason, StateChange
 from runwidgets.states import RunState, sources
 from runwidgets.store.database.columns import NewRun, RunRow
-from runwidgets.store.database.database import not_before, now
+from runwidgets.store.database.database import BATCH_SIZE, not_before, now
 from runwidgets.store.database.events import emit_all
-from runwidgets.store.database.queue import check_queue_limit
+from runwidgets.store.database.runs.queue_limit import check_queue_limit
 from runwidgets.store.database.tables import events, points, run_uploads, runs, sweeps
-
-BATCH_SIZE = 500
-"""Maximum number of ids in one statement."""
 
 
 def accept_runs(connection: Connection, values: Sequence[NewRun], queue_limit: int) -> Sequence[RunRow]:

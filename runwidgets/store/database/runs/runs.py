@@ -20,8 +20,8 @@ from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import emit
 from runwidgets.store.database.leaderboard import Order, best_of_all, best_of_each, find_ranked, store_scores
 from runwidgets.store.database.metrics import RecordedValue, read_series, store_metrics
-from runwidgets.store.database.queue import check_queue_limit, claim_next, is_any_waiting, release_slot
-from runwidgets.store.database.run_batches import (
+from runwidgets.store.database.runs.queue_limit import check_queue_limit
+from runwidgets.store.database.runs.run_batches import (
     accept_runs,
     cancel_runs,
     end_of,
@@ -29,7 +29,8 @@ from runwidgets.store.database.run_batches import (
     remove_runs,
     stop_sweep,
 )
-from runwidgets.store.database.run_files import add_files
+from runwidgets.store.database.runs.run_files import add_files
+from runwidgets.store.database.runs.slots import claim_next, is_any_waiting, release_slot
 from runwidgets.store.database.tables import events, files, runs
 from runwidgets.store.identifiers import check_id
 

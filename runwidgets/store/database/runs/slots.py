@@ -1,4 +1,4 @@
-"""The queue: which of the pending runs executes next, and the slots that limit how many execute at once.
+"""The slots: how many runs execute at once, which of those that wait is next, and when a slot is free again.
 
 A slot is the column ``holds_slot`` of a run. The statement that claims a run takes it; it is free again when
 the processes of the run are gone, not when its state changes. Those of a cancelled run end after it; its
@@ -8,32 +8,16 @@ partial files are therefore stored together with the release of its slot.
 from collections.abc import Iterable
 from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, literal_column, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, func, or_, select, update
 
-from runwidgets.errors import QueueFullError
 from runwidgets.schema import EventKind
 from runwidgets.states import RunState
 from runwidgets.store.database.columns import NewFile, RunRow
 from runwidgets.store.database.database import not_before
 from runwidgets.store.database.events import emit
-from runwidgets.store.database.run_files import add_files
+from runwidgets.store.database.runs.queue_limit import PENDING
+from runwidgets.store.database.runs.run_files import add_files
 from runwidgets.store.database.tables import runs, sweeps
-
-PENDING: ColumnElement[str] = literal_column(f"'{RunState.PENDING.value}'")
-"""The state in the same form as in the partial index: SQLite uses such an index only for the same literal."""
-
-
-def check_queue_limit(connection: Connection, count: int, queue_limit: int) -> None:
-    """Raise an error if the queue would exceed its limit.
-
-    Raises
-    ------
-    QueueFullError
-        With `count` further runs, more than `queue_limit` would be PENDING.
-    """
-    pending = select(func.count()).select_from(runs).where(runs.c.state == PENDING)
-    if connection.execute(pending).scalar_one() + count > queue_limit:
-        raise QueueFullError("queue", f"at most {queue_limit} runs may wait", "try again later")
 
 
 @cache

@@ -19,12 +19,12 @@ from traitlets import TraitError, default
 from traitlets.config import Config
 
 from runwidgets.errors import RunWidgetsError, ServiceUnavailableError
-from runwidgets.server.event_hub import Hub
-from runwidgets.server.events import EventsHandler
+from runwidgets.server.event_stream import EventsHandler
+from runwidgets.server.events.event_hub import Hub
+from runwidgets.server.events.jupyter_events import emit_state, register_schema
 from runwidgets.server.handler_context import Context
 from runwidgets.server.handlers import BASE
 from runwidgets.server.identity import authenticates_people
-from runwidgets.server.jupyter_events import emit_state, register_schema
 from runwidgets.server.route_handlers import make_handlers
 from runwidgets.server.settings import SECTION, Settings, unknown_setting
 from runwidgets.service.factory import Instance, open_instance

@@ -12,7 +12,7 @@ from jupyter_server.auth import User
 
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.limits import Limits
-from runwidgets.server.event_hub import Hub
+from runwidgets.server.events.event_hub import Hub
 from runwidgets.server.identity import KernelIdentityProvider
 from runwidgets.server.multipart import Pipe
 from runwidgets.service.contracts.api import Api

@@ -6,12 +6,10 @@ received as a stream, so that its limit is enforced before the body is held in m
 """
 
 import json
-import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from http.client import responses
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote
 
 from jupyter_server.auth import IdentityProvider
 from jupyter_server.base.handlers import APIHandler
@@ -31,8 +29,8 @@ from runwidgets.errors import (
     UnsupportedMediaTypeError,
 )
 from runwidgets.schema import ServiceDescriptor
-from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query, read_text
-from runwidgets.server.downloads import Download, open_download
+from runwidgets.server.arguments import check_content_type, read_body, read_path, read_query
+from runwidgets.server.downloads import UnsatisfiedRangeError, open_download, send_download
 from runwidgets.server.handler_context import Context
 from runwidgets.server.identity import translate_token
 from runwidgets.service.contracts.api import Api
@@ -43,8 +41,6 @@ BASE = "runwidgets/api/"
 """Path of the routes, below the server's base URL."""
 RESOURCE = "runwidgets"
 """The resource that Jupyter's Authorizer is asked about."""
-SEND_CHUNK = 256 * 1024
-"""Bytes of a file that are read and sent at once."""
 RETRY_AFTER = {QueueFullError: 5, ServiceUnavailableError: 1}
 """Seconds after which the client should try again."""
 HTTP_ERRORS: dict[int, type[RunWidgetsError]] = {
@@ -78,7 +74,6 @@ class RestHandler(APIHandler):
         self._is_kernel = False
         self._content: list[bytes] = []
         self._size = 0
-        self._unsatisfied_range = ""
 
     @property
     def identity_provider(self) -> IdentityProvider:
@@ -167,7 +162,8 @@ class RestHandler(APIHandler):
             return
         path_arguments = read_path(route, parts)
         if route.response == "file":
-            await self._send(route, path_arguments)
+            download = await self.context.in_thread(open_download, self.api, route, path_arguments)
+            await send_download(self, download, self.context.in_thread)
             return
         arguments = read_query(route, self.request.query_arguments) | path_arguments
         if route.body:
@@ -199,69 +195,6 @@ class RestHandler(APIHandler):
             descriptor["username"] = user
         return descriptor
 
-    # -- downloads ---------------------------------------------------------------------------------
-
-    async def _send(self, route: Route, arguments: Mapping[str, str]) -> None:
-        is_inline = read_text(self.request.query_arguments, "inline") in {"1", "true"}
-        download = await self.context.in_thread(open_download, self.api, route, arguments)
-        try:
-            self._transforms = []  # no gzip: it would remove Content-Length and ranges and change the bytes
-            begin, length = self._choose_range(download, is_inline)
-            if self.get_status() == 304:
-                await self.finish(set_content_type=download.mime_type)
-                return
-            if begin:
-                await self.context.in_thread(download.file.seek, begin)
-            await self.flush()
-            while length is None or length > 0:
-                size = SEND_CHUNK if length is None else min(SEND_CHUNK, length)
-                piece = await self.context.in_thread(download.file.read, size)
-                if not piece:
-                    break
-                self.write(piece)
-                length = None if length is None else length - len(piece)
-                await self.flush()
-            await self.finish(set_content_type=download.mime_type)
-        except StreamClosedError:
-            self.log.debug("The client disconnected during a download.")
-        finally:
-            await self.context.in_thread(download.file.close)
-
-    def _choose_range(self, download: Download, is_inline: bool) -> tuple[int, int | None]:
-        fallback = re.sub(r"[^ !#-$&-.0-:<-\[\]-~]", "_", download.name)
-        self.set_header("Content-Type", download.mime_type)
-        self.set_header(
-            "Content-Disposition",
-            f'{"inline" if is_inline else "attachment"}; filename="{fallback}"; '
-            f"filename*=UTF-8''{quote(download.name.encode('utf-8', 'replace'), safe='')}",
-        )
-        self.set_header("Content-Security-Policy", "sandbox")
-        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.set_header("Cache-Control", "private, no-cache")
-        if download.tag:
-            self.set_header("Etag", download.tag)
-            if self.request.headers.get("If-None-Match") == download.tag:
-                self.set_status(304)
-                return 0, 0
-        if download.size is None:
-            self.set_header("Accept-Ranges", "none")
-            return 0, None
-        self.set_header("Accept-Ranges", "bytes")
-        begin, end = 0, download.size
-        match = re.fullmatch(r"bytes=(\d*)-(\d*)", self.request.headers.get("Range", "").replace(" ", ""))
-        is_same = self.request.headers.get("If-Range") in {None, download.tag}
-        if match and any(match.groups()) and is_same:
-            first, last = match.groups()
-            begin = int(first) if first else max(0, download.size - int(last))
-            end = min(download.size, int(last) + 1) if first and last else download.size
-            if begin >= end:
-                self._unsatisfied_range = f"bytes */{download.size}"
-                raise web.HTTPError(416, f"the file has only {download.size} bytes")
-            self.set_status(206)
-            self.set_header("Content-Range", f"bytes {begin}-{end - 1}/{download.size}")
-        self.set_header("Content-Length", str(end - begin))
-        return begin, end - begin
-
     # -- errors ------------------------------------------------------------------------------------
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
@@ -279,8 +212,8 @@ class RestHandler(APIHandler):
         if body_read is not None and not body_read.done():
             # Tornado closes a connection whose body was not read, without announcing it.
             self.set_header("Connection", "close")
-        if status == 416:
-            self.set_header("Content-Range", self._unsatisfied_range)
+        if isinstance(exception, UnsatisfiedRangeError):
+            self.set_header("Content-Range", f"bytes */{exception.size}")
         if status == 401:
             self.set_header("WWW-Authenticate", "token")
         if isinstance(error, MethodNotAllowedError):

@@ -20,7 +20,7 @@ from jupyter_events import EventLogger
 from jupyter_server.base.handlers import path_regex
 from tornado.web import StaticFileHandler
 
-from runwidgets.server.events import EventsHandler
+from runwidgets.server.event_stream import EventsHandler
 from runwidgets.server.extension import RunWidgetsApp
 from runwidgets.server.route_handlers import make_handlers
 
@@ -31,7 +31,7 @@ KEY = "runwidgets"
 def open_routes(
     current_page_config: dict[str, Any], base_url: str, settings: dict[str, Any], **others: Any
 ) -> dict[str, Any]:
-    """Serve the routes beside Voilà's own; a hook for ``VoilaConfiguration.page_config_hook``.
+    """Serve the routes in addition to Voilà's own; a hook for ``VoilaConfiguration.page_config_hook``.
 
     Parameters
     ----------

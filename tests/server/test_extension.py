@@ -16,8 +16,8 @@ from traitlets import Float, Integer, TraitError
 from traitlets.config import Config
 
 from runwidgets.limits import Limits
+from runwidgets.server.events.jupyter_events import SCHEMA, state_notice
 from runwidgets.server.extension import RunWidgetsApp
-from runwidgets.server.jupyter_events import SCHEMA, state_notice
 from runwidgets.server.settings import RENAMED, Settings
 from runwidgets.service.contracts.api import Api
 from tests.builders import ended, finished, running, wait_until

@@ -21,7 +21,7 @@ from tornado.iostream import StreamClosedError
 from runwidgets.errors import ServiceUnavailableError
 from runwidgets.schema import RunEvent
 from runwidgets.server.arguments import read_query, read_whole
-from runwidgets.server.event_hub import Hub, encode
+from runwidgets.server.events.event_hub import Hub, encode
 from runwidgets.server.handlers import RestHandler
 from runwidgets.service.routes.route import Route
 

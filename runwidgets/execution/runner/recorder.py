@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from runwidgets.errors import describe
 from runwidgets.execution.journal import JournalKind, JournalWriter
 from runwidgets.execution.run_outcome import Outcome, reason_of
+from runwidgets.execution.runner.secret_values import mask
 from runwidgets.execution.runner.snapshots import SnapshotWriter
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.limits import Limits
@@ -19,7 +20,6 @@ from runwidgets.schema import ProgressReport
 
 PROGRESS_INTERVAL = 0.25
 """Seconds between two progress reports of one template; the last report is always written."""
-MASK = "***"
 
 
 class Recorder:
@@ -96,7 +96,7 @@ class Recorder:
         return self.failure is not None or self.has_exited or self.stop.is_requested
 
     def end_early(self) -> None:
-        """Record that the present cell ended the run successfully."""
+        """Record that the current cell ended the run successfully."""
         self.has_exited = True
         self.write("exit", cell=self.cell)
 
@@ -106,33 +106,9 @@ class Recorder:
         self._outputs_left -= granted
         return granted
 
-    def mask(self, value: Any, names: int = 2) -> Any:
-        """Return a string, or a structure of strings, without secrets.
-
-        Parameters
-        ----------
-        value : Any
-            JSON: a string, or the content of a message.
-        names : int
-            Levels whose keys are not masked: those of a message, and of its MIME bundle.
-
-        Returns
-        -------
-        Any
-            A copy; on deeper levels, numbers equal to a secret are masked too.
-        """
-        if isinstance(value, str):
-            for secret, _ in self.secrets:
-                if secret:
-                    value = value.replace(secret, MASK)
-        elif isinstance(value, dict):
-            keys = value if names > 0 else [self.mask(key) for key in value]
-            return {key: self.mask(item, names - 1) for key, item in zip(keys, value.values(), strict=True)}
-        elif isinstance(value, list):
-            return [self.mask(item, names - 1) for item in value]
-        elif names <= 0 and any(str(value) == secret for secret, _ in self.secrets):
-            return MASK
-        return value
+    def mask(self, value: Any) -> Any:
+        """Return a string, or a structure of strings, without secrets."""
+        return mask(value, [secret for secret, _ in self.secrets])
 
     def report(self, fraction: float, text: str) -> None:
         """Write progress to the journal, at most four times a second and always the last report."""
@@ -148,7 +124,7 @@ class Recorder:
             self._next_report = time.monotonic() + PROGRESS_INTERVAL
 
     def snapshot(self, notebook: NotebookNode, is_last: bool = False) -> None:
-        """Replace the stored notebook by its present state; see `SnapshotWriter.write`."""
+        """Replace the stored notebook by its current state; see `SnapshotWriter.write`."""
         with self._disk("the notebook"):
             self.snapshots.write(notebook, is_last)
 

@@ -35,6 +35,7 @@ from runwidgets.execution.runner.missing_files import find_missing
 from runwidgets.execution.runner.partial_files import list_partial_files, remove_other_files
 from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.execution.runner.results import collect_results
+from runwidgets.execution.runner.secret_values import read_secrets, to_code
 from runwidgets.execution.runner.stop import Stop
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
@@ -112,7 +113,7 @@ def execute_run(
         inputs.place()
         reach("laid out")
         _execute(folder, description, journal, stop, limits, launch, is_last, keeper)
-        kill_descendants()  # result files must not change any more
+        kill_descendants()  # result files must not change from now on
         if not stop.is_requested:
             reach("executed")
             files = _collect(folder, description, inputs, limits)
@@ -120,7 +121,7 @@ def execute_run(
             reach("collected")
     except RunFailedError as failure:
         outcome = failure.outcome
-        kill_descendants()  # inputs must not change any more
+        kill_descendants()  # inputs must not change from now on
         if not stop.is_requested:
             hints = find_missing(folder, description, failure.outcome)
             outcome = failure.outcome.adding([*inputs.describe_changes(), *hints])
@@ -200,7 +201,7 @@ def _execute(
         if not cwd.is_dir():
             message = f"the notebook's own folder '{cwd}' does not exist; omit the config key cwd"
             raise RunFailedError(Outcome.failed(RunReason.FILE_ERROR, message))
-    secrets = _locate(folder, description, _read_secrets(folder / SECRETS))
+    secrets = _locate(folder, description, read_secrets(folder / SECRETS))
     if is_last:
         (folder / SECRETS).unlink(missing_ok=True)
     request = KernelRequest(
@@ -227,7 +228,7 @@ def _execute(
         stop,
         limits=limits,
         cell_timeout=config.get("cell_timeout"),
-        secrets=_translate(secrets, template),
+        secrets=to_code(secrets, template),
     )
     timer = _start_timer(config.get("timeout"), stop)
     try:
@@ -354,20 +355,6 @@ def _absolute(workdir: Path, value: JsonValue) -> JsonValue:
     if isinstance(value, list):
         return [_absolute(workdir, item) for item in value]
     return str(workdir / value) if isinstance(value, str) else value
-
-
-def _read_secrets(path: Path) -> dict[str, JsonValue]:
-    """Read the secret arguments, by name."""
-    secrets: dict[str, JsonValue] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return secrets
-
-
-def _translate(secrets: Mapping[str, JsonValue], template: RunnerTemplate) -> list[tuple[str, str]]:
-    """Return each secret value, and the code that assigns it."""
-    return [
-        (str(untag_floats(value)), injected_code(template, {name: value}, ""))
-        for name, value in secrets.items()
-    ]
 
 
 def main(arguments: Sequence[str]) -> int:

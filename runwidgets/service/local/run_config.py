@@ -1,7 +1,7 @@
-"""The config of a run and of a sweep: which keys there are, and what the value of each may be."""
+"""The config of a run and of a sweep: its keys, their values, and where defaults come from."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import cast
 
@@ -54,6 +54,24 @@ def check_config(config: object, subject: str, other_keys: Collection[str] = ())
             raise InvalidArgumentError(setting, "there is no such config key", f"there are {known}")
         CHECKS[name](setting, value)
     return cast(RunConfig, dict(config))
+
+
+def merge_configs(
+    template: RunConfig, group: RunConfig, given: RunConfig, environment: Mapping[str, str]
+) -> RunConfig:
+    """Return the config of a run: what is given for it, else that of its group, else its template's defaults.
+
+    Parameters
+    ----------
+    template, group, given : dict
+        Validated configs; each takes precedence over those before it, key by key.
+    environment : mapping of str to str
+        The variables of all runs of the instance, to which those of the config are added.
+    """
+    merged = template | group | given
+    if variables := {**environment, **merged.get("environment", {})}:
+        merged["environment"] = variables
+    return merged
 
 
 def split_config(config: object) -> tuple[SweepConfig, RunConfig]:

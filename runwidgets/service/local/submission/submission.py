@@ -32,7 +32,7 @@ from runwidgets.schema import (
     SharedDescription,
 )
 from runwidgets.service.local.components import Components
-from runwidgets.service.local.run_config import check_config
+from runwidgets.service.local.run_config import check_config, merge_configs
 from runwidgets.service.local.submission.kernel import check_kernel
 from runwidgets.service.local.submission.sweep_results import SweepResults, collect_results
 from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace
@@ -127,9 +127,9 @@ class Submission:
         if version is None:
             workflow = components.catalog.get_workflow(self.group.workflow_id)
             version = components.templates.current(workflow)
-            self.settings = version.template["config"] | self.group.config | self.settings
-            if environment := {**components.environment, **self.settings.get("environment", {})}:
-                self.settings["environment"] = environment
+            self.settings = merge_configs(
+                version.template["config"], self.group.config, self.settings, components.environment
+            )
         self.version = version
         check_choice(version.template["cellTags"], self.settings)
         if "resources" in self.settings and not components.has_resources:

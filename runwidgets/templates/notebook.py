@@ -39,7 +39,7 @@ from runwidgets.templates.cells.reading import ParametersCells, read_parameters_
 from runwidgets.templates.cells.signature import Signature
 from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
 from runwidgets.templates.parameters import Parameter, cast, check_names, parse_parameters
-from runwidgets.templates.results import check_results
+from runwidgets.templates.ranking import check_results
 from runwidgets.templates.surroundings.project import find_project
 from runwidgets.templates.surroundings.static_files import StaticFiles, find_static_files
 from runwidgets.templates.texts import leaves_folder, text_problem

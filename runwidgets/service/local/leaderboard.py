@@ -17,7 +17,7 @@ from runwidgets.schema import (
 )
 from runwidgets.service.local.components import Components
 from runwidgets.store.database.leaderboard import read_score
-from runwidgets.templates.results import MetricOrder, declared_directions, declared_order, parse_order
+from runwidgets.templates.ranking import MetricOrder, declared_directions, declared_order, parse_order
 
 LEADERBOARD_SIZE = 10_000
 """Maximum number of runs on a leaderboard of all runs."""

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from runwidgets.errors import ConstraintViolationError, FileTooLargeError
 from runwidgets.store.files.disk import our_errors
-from runwidgets.store.files.filesystem import FileSystem, name_of, time_of_object
+from runwidgets.store.files.fsspec_filesystem import FileSystem, name_of, time_of_object
 
 TRANSFER_THREADS = 8
 """Concurrent listings or uploads."""

@@ -3,11 +3,10 @@ import { applyToRow, type RunRow } from '../src/model/runs/run-rows';
 import { label, makeAxis, powerTicks, roundTicks } from '../src/model/sweep/axes';
 import { makeGrid } from '../src/model/sweep/heat-map';
 import { frontOf } from '../src/model/sweep/pareto-front';
+import { begunAt, estimate } from '../src/model/sweep/remaining-time';
 import {
-  begunAt,
   bestOf,
   describePoint,
-  estimate,
   groupFailures,
   mostVaried,
   numericMetrics,

@@ -2,7 +2,7 @@ import { clock, took } from '../../model/format';
 import { t } from '../../model/messages';
 import type { RunRow } from '../../model/runs/run-rows';
 import { isActive, STATE_SIGNS } from '../../model/states';
-import { begunAt, estimate } from '../../model/sweep/sweep-summary';
+import { begunAt, estimate } from '../../model/sweep/remaining-time';
 import type { StateCounts, StateName, SweepHandle } from '../../model/types';
 import { h, replace } from '../dom';
 
@@ -31,7 +31,7 @@ export function sweepProgress(now: () => number): SweepProgress {
     const end = isGoingOn
       ? now()
       : rows.reduce((latest, row) => Math.max(latest, Date.parse(row.finishedAt ?? '') || 0), 0);
-    const say = isGoingOn ? clock : took; // tenths would only flicker while the time goes on
+    const say = isGoingOn ? clock : took; // tenths would only flicker while the time is counted
     elapsed.textContent = begun === null ? '' : say((end - begun) / 1000);
   }
 

@@ -1,4 +1,4 @@
-/** JSON whose whole numbers keep all their digits. */
+/** JSON whose whole numbers keep all their digits, and its comparison. */
 
 import type { JsonValue } from './types';
 
@@ -19,6 +19,9 @@ export function inexactIn(value: JsonValue): string | null {
   }
   return null;
 }
+
+/** Say whether two values are the same JSON, with their keys in the same order. */
+export const isEqual = (one: JsonValue, other: JsonValue): boolean => JSON.stringify(one) === JSON.stringify(other);
 
 function quoteInexact(token: string): string {
   return /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token;

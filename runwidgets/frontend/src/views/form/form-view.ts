@@ -1,6 +1,7 @@
 import type { Swept } from '../../model/form/parameter-space';
 import { asCode } from '../../model/form/python-code';
 import { submitRuns } from '../../model/form/submission';
+import { isEqual } from '../../model/json';
 import { t } from '../../model/messages';
 import { ApiError } from '../../model/transport';
 import type { JsonValue, ParameterHandle, RunConfig, WorkflowHandle } from '../../model/types';
@@ -16,16 +17,10 @@ import { layOutFields } from './field-groups';
 import { optionsPanel } from './options-panel';
 import { problemSummary } from './problem-summary';
 import { startButton, tooManyOf, usualTime } from './start-button';
+import { watchTemplate } from './template-watch';
 
 type Values = { [name: string]: JsonValue };
 type Several = { [name: string]: JsonValue[] };
-
-const isEqual = (one: JsonValue, other: JsonValue): boolean => JSON.stringify(one) === JSON.stringify(other);
-/** The parts of a template from which a form is built. */
-const asked = (of: WorkflowHandle | null): JsonValue =>
-  of && ([of.name, of.description, of.parameters, of.parameterGroups, of.config, of.warnings] as unknown as JsonValue);
-const PAUSE = 2000;
-const LONGEST_PAUSE = 30_000;
 
 /** The form of a workflow: a field per parameter with its problem, and the start button. */
 export const formView: View = (root, { transport, model, inner, open }) => {
@@ -54,10 +49,6 @@ export const formView: View = (root, { transport, model, inner, open }) => {
   let uploads: Uploads | null = null;
   let key: string | null = null;
   let closeStarted: (() => void) | null = null;
-  let leave: (() => void) | null = null;
-  let retry: ReturnType<typeof setTimeout> | undefined;
-  let pause = PAUSE;
-  let isClosed = false;
   let isFilling = false;
   let isSending = false;
 
@@ -304,49 +295,6 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     );
   }
 
-  /** Fetch the template; the form is built again only if the template has changed. */
-  async function load(): Promise<void> {
-    clearTimeout(retry);
-    if (!workflow) replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading')));
-    try {
-      const found = await transport.get<WorkflowHandle>(`workflows/${String(model.get('workflow_id'))}`);
-      if (isClosed) return;
-      pause = PAUSE;
-      const isNew = workflow === null;
-      if (!isNew && isEqual(asked(found), asked(workflow))) return;
-      workflow = found;
-      build();
-      if (!isNew) say(t('templateChanged'));
-      if (isNew) follow();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (isClosed || workflow) return; // the stream tells when the server cannot be reached
-      replace(
-        body,
-        h('div', { class: 'rw-failure', role: 'alert' }, error.message),
-        h('button', { type: 'button', class: 'rw-button', onclick: () => void load() }, t('retry')),
-      );
-      if (error.status !== 0) return;
-      retry = setTimeout(() => void load(), pause);
-      pause = Math.min(LONGEST_PAUSE, 2 * pause);
-    }
-  }
-
-  function follow(): void {
-    leave?.();
-    leave = transport.follow(
-      { group: groupId },
-      {
-        connected: () => void load(),
-        event: () => undefined,
-        connection: (connection) => {
-          stale.hidden = connection.isLive;
-          stale.textContent = connection.isLive ? '' : t('staleForm', { time: connection.since.toLocaleTimeString() });
-        },
-      },
-    );
-  }
-
   /** Take over the values that were set from Python. */
   function take(): void {
     const [values, several] = [(model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several];
@@ -372,10 +320,31 @@ export const formView: View = (root, { transport, model, inner, open }) => {
       if (model.get('submit_on_enter') === true && !event.shiftKey) void submit();
     }
   });
+  show();
+  const template = watchTemplate(transport, {
+    id: () => String(model.get('workflow_id')),
+    loading: () => replace(body, h('div', { class: 'rw-dim', role: 'status' }, t('loading'))),
+    changed: (found, isFirst) => {
+      workflow = found;
+      build();
+      if (!isFirst) say(t('templateChanged'));
+      return groupId;
+    },
+    failed: (message, retry) =>
+      replace(
+        body,
+        h('div', { class: 'rw-failure', role: 'alert' }, message),
+        h('button', { type: 'button', class: 'rw-button', onclick: retry }, t('retry')),
+      ),
+    connection: (connection) => {
+      stale.hidden = connection.isLive;
+      stale.textContent = connection.isLive ? '' : t('staleForm', { time: connection.since.toLocaleTimeString() });
+    },
+  });
   const stops = [
     model.observe('workflow_id', () => {
       workflow = null;
-      void load();
+      template.restart();
     }),
     model.observe('group_id', build),
     model.observe('read_only', build),
@@ -385,12 +354,8 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     model.observe('several', take),
     model.observe('config', take),
   ];
-  show();
-  void load();
   return () => {
-    isClosed = true;
-    clearTimeout(retry);
-    leave?.();
+    template.close();
     for (const stop of stops) stop();
     press.close();
     closeStarted?.();

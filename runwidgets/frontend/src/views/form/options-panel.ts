@@ -7,7 +7,7 @@ import { Field } from '../fields/field';
 
 export interface OptionsPanel {
   element: HTMLElement;
-  /** Make the fields; their help tells the defaults. */
+  /** Make the fields; their help states the defaults. */
   build(defaults: RunConfig, place: FormContext): void;
   /** Return the settings that were given. */
   read(): RunConfig;

@@ -23,7 +23,7 @@ await build({
 const STYLE = 'src/views/style.css';
 await build({ ...options, entryPoints: [STYLE], outfile: `${target}/style.css` });
 
-// The prebuilt extension of JupyterLab. Its files are cached for ever, so that each has its hash in its name.
+// The prebuilt extension of JupyterLab. Its files are cached forever, so each has its hash in its name.
 const extension = `${target}/lab`;
 rmSync(extension, { recursive: true, force: true });
 async function bundle(entry, name, more) {
@@ -37,7 +37,7 @@ async function bundle(entry, name, more) {
   });
   return basename(Object.keys(made.metafile.outputs)[0]);
 }
-/** Gives a module that imports the style sheet its text. */
+/** Provide the text of the style sheet to the module that imports it. */
 const styleAsText = {
   name: 'style-as-text',
   setup({ onLoad }) {

@@ -135,7 +135,7 @@ def test_deletions_elsewhere_are_shown_and_the_widget_is_accessible(lab: Lab, th
         api.workflows.delete_workflow(made["id"])
         lab.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # who looks again
 
-        expect(card.get_by_text("This workflow was deleted meanwhile.")).to_be_visible()
+        expect(card.get_by_text("This workflow has been deleted.")).to_be_visible()
         expect(card.get_by_role("button", name="Add a notebook…").first).to_be_visible()
 
 

@@ -1,4 +1,4 @@
-"""The view of a run: its cells, its failure, its log, and another run beside it."""
+"""The view of a run: its cells, its failure, its log, and another run next to it."""
 
 import re
 

@@ -52,14 +52,14 @@ def test_every_view_shows_that_the_server_is_unavailable_and_recovers(lab: Lab) 
     live = [cards.nth(at) for at in (FORM, RUN, RESULTS, TABLE, SWEEP, BROWSER)]
 
     for card in live:
-        expect(card.get_by_text("not reached since").locator("visible=true").first).to_be_visible()
+        expect(card.get_by_text("has not responded since").locator("visible=true").first).to_be_visible()
     expect(cards.nth(TABLE).locator("tr[data-run]")).to_have_count(3)
     expect(cards.nth(SWEEP).get_by_text("2 of 2 done")).to_be_visible()
     assert violations(lab.page, ".rw") == []
     lab.page.unroute(stream)
 
     for card in live:
-        expect(card.get_by_text("not reached since").locator("visible=true")).to_have_count(0)
+        expect(card.get_by_text("has not responded since").locator("visible=true")).to_have_count(0)
     with lab.server.api() as api:
         ended(api, api.runs.start_run(ids["group"], [])["id"])
     expect(cards.nth(TABLE).locator("tr[data-run]")).to_have_count(4)
@@ -77,7 +77,7 @@ def test_every_view_shows_deletions(lab: Lab) -> None:
 
     expect(cards.nth(RUN)).to_contain_text("This run was deleted.")
     expect(cards.nth(SWEEP)).to_contain_text("This server has no such sweep")
-    expect(cards.nth(BROWSER)).to_contain_text("This workflow was deleted meanwhile")
+    expect(cards.nth(BROWSER)).to_contain_text("This workflow has been deleted")
     expect(cards.nth(RESULTS)).to_contain_text("This run was deleted.")
     cards.nth(FORM).get_by_role("button", name="Start").click()
     expect(cards.nth(FORM).get_by_role("alert")).to_contain_text("there is no such group")

@@ -145,7 +145,7 @@ def test_a_cell_is_swept_and_followed(lab: Lab) -> None:
 
     card.get_by_label("Better is").select_option("higher")
     expect(card.get_by_text("Best loss: 2 at depth = 2, lr = 1")).to_be_visible()
-    card.get_by_role("button", name="Run 2 failed or cancelled again").click()
+    card.get_by_role("button", name="Run 2 failed or cancelled runs again").click()
     expect(card.get_by_text("4 succeeded · ✕ 2 failed")).to_be_visible()
     card.get_by_role("button", name="Open best run").click()
     expect(

@@ -99,6 +99,6 @@ test('a run brings its workflow and its group, and selecting another workflow le
   model.set({ workflow_id: 'b' });
   await vi.waitFor(() => expect(ids()).toEqual(['b', 'i', '']));
   model.set({ workflow_id: 'missing' });
-  await vi.waitFor(() => expect(root.textContent).toContain('This workflow was deleted meanwhile.'));
+  await vi.waitFor(() => expect(root.textContent).toContain('This workflow has been deleted.'));
   close();
 });

@@ -26,7 +26,7 @@ test('a missing line end at the end and the line ends of Windows are not differe
   ]);
 });
 
-test('texts without anything in common are not compared for ever', () => {
+test('texts without anything in common are not compared forever', () => {
   const words = (seed: number): string =>
     Array.from({ length: 60_000 }, (_, at) => `${(at * seed) % 1_000_003}\n`).join('');
   expect(hunksOf(words(7919), words(104_729))).toBeNull();

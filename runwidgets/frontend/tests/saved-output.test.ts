@@ -124,12 +124,12 @@ describe('a saved output', () => {
     const { node, close } = await shown(saved, true, 'Loading');
     const lost = Stream.last;
     lost.onerror?.();
-    expect(node.textContent).toContain('not reached since');
+    expect(node.textContent).toContain('has not responded since');
     isAway = false;
     await vi.waitFor(() => expect(Stream.last).not.toBe(lost), 3000);
     Stream.last.hello({ data: '{"seq": 1}' });
     await vi.waitFor(() => expect(node.textContent).toContain('Succeeded'));
-    expect(node.textContent).not.toContain('not reached since');
+    expect(node.textContent).not.toContain('has not responded since');
     close();
   });
 

@@ -18,7 +18,7 @@ test('failed runs are started again as they were, or with the notebook of today'
 
   await vi.waitFor(() => expect(options.changed).toHaveBeenCalledTimes(2));
   expect(buttons.map((button) => button.textContent)).toEqual([
-    'Run 2 failed or cancelled again',
+    'Run 2 failed or cancelled runs again',
     'Run with today’s notebook',
   ]);
   expect(send.mock.calls).toEqual([

@@ -29,13 +29,13 @@ export class ApiError extends Error {
 /** Whose events are wanted: those of a run, of a group, of a sweep, or of all runs. */
 export type EventQuery = { run?: string; group?: string; sweep?: string };
 
-/** Say whether an event is about what is asked for. */
+/** Say whether an event matches a query. */
 export const isAbout = ({ run, group, sweep }: EventQuery, event: RunEvent): boolean =>
   (run === undefined || run === event.runId) &&
   (group === undefined || group === event.groupId) &&
   (sweep === undefined || sweep === event.sweepId);
 
-/** The state of the live stream: connected, or not since a moment. */
+/** The state of the live stream: connected, or disconnected since a moment. */
 export type Connection = { isLive: true } | { isLive: false; since: Date };
 
 export interface Follower {

@@ -110,7 +110,7 @@ export class CommTransport implements Transport {
     return this.parse<Given>(await this.ask({ kind: 'ask', verb, path, ...text }));
   }
 
-  /** Fetch a file, with its name and type as the service tells them. */
+  /** Fetch a file, with its name and type as the service reports them. */
   async file(path: string): Promise<{ content: Blob; name: string }> {
     const { bytes, name, type } = await this.ask({ kind: 'ask', verb: 'GET', path });
     return { content: new Blob([bytes as BlobPart], { type }), name };

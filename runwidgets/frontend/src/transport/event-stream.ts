@@ -6,7 +6,7 @@ import type { RunEvent } from '../model/types';
 /**
  * Follow a stream of server-sent events, resuming after the last one seen.
  *
- * The browser's own reconnection is not used: it gives up for good on some errors, without telling.
+ * The browser's own reconnection is not used: it gives up on some errors, without reporting them.
  */
 export function followEvents(url: string, follower: Follower): () => void {
   let source: EventSource | null = null;
@@ -50,7 +50,7 @@ export function followEvents(url: string, follower: Follower): () => void {
 
 /**
  * One stream for all views of a page: a browser opens at most six connections to a host, and a stream
- * keeps one open for as long as it lives, so a seventh view would wait for ever.
+ * keeps one open for as long as it lives, so a seventh view would wait forever.
  */
 class Hub {
   private readonly followers = new Map<Follower, EventQuery>();

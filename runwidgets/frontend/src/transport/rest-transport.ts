@@ -94,7 +94,7 @@ export class RestTransport implements Transport {
     signal: AbortSignal,
   ): Promise<Answer> {
     const token = await this.token();
-    // `fetch` does not tell the progress of an upload.
+    // `fetch` does not report the progress of an upload.
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       const form = new FormData();
@@ -106,7 +106,7 @@ export class RestTransport implements Transport {
         if (request.status < 300) resolve(parseJson<Answer>(request.responseText));
         else reject(toError(request.status, request.responseText));
       };
-      request.onerror = () => reject(new ApiError('the server was not reached', 0, ''));
+      request.onerror = () => reject(new ApiError('the server could not be reached', 0, ''));
       request.onabort = () => reject(new ApiError('the upload was stopped', 0, 'Aborted'));
       signal.addEventListener('abort', () => request.abort());
       request.send(form);
@@ -152,7 +152,7 @@ export class RestTransport implements Transport {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch (error) {
-      if (error instanceof TypeError) throw new ApiError('the server was not reached', 0, '');
+      if (error instanceof TypeError) throw new ApiError('the server could not be reached', 0, '');
       throw error;
     }
     const said = Date.parse(answer.headers.get('Date') ?? '');

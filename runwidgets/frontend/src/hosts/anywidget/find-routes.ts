@@ -36,7 +36,7 @@ export async function findRoutes(page: Document, store: string): Promise<string 
   try {
     return (await storeOf(base)) === store ? base : null;
   } catch (error) {
-    if (error instanceof ApiError) return base; // the server is away, and with it the kernel: wait for it
+    if (error instanceof ApiError) return base; // neither the server nor the kernel can be reached: wait
     throw error;
   }
 }

@@ -39,7 +39,7 @@ export function serveKernelFiles(
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       shown.removeAttribute('src');
-      shown.dispatchEvent(new Event('error')); // the view tells the error
+      shown.dispatchEvent(new Event('error')); // the view shows the error
     }
   }
 

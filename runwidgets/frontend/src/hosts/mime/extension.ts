@@ -1,9 +1,9 @@
 /**
  * The JupyterLab extension: a mime renderer for runs and sweeps, whose outputs outlive kernel and page.
  *
- * JupyterLab expects of a prebuilt extension a script that sets a container with `init` and `get`; what
+ * JupyterLab expects a prebuilt extension to be a script that sets a container with `init` and `get`; what
  * webpack would generate is written here by hand. Lumino's widget class is that of the page:
- * the layouts of the page would not know a second one. The view is loaded when an output is first shown.
+ * the layouts of the page would not recognise a second one. The view is loaded when an output is first shown.
  */
 import type { JsonValue } from '../../model/types';
 

@@ -66,7 +66,7 @@ export function sortRows(rows: readonly string[][], column: number, isRising: bo
   return keyed.map((each) => each.row);
 }
 
-/** Return rows of texts as CSV, as RFC 4180 has it. */
+/** Return rows of texts as CSV, in the format of RFC 4180. */
 export function writeCsv(rows: readonly (readonly string[])[]): string {
   const quote = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
   return rows.map((cells) => `${cells.map(quote).join(',')}\r\n`).join('');

@@ -14,7 +14,7 @@ export interface Change {
 }
 
 export interface Hunk {
-  /** Where it begins and how many lines it has, in one and in the other, as `diff -u` has it. */
+  /** Where it begins and how many lines it has, in one and in the other, as in `diff -u`. */
   place: string;
   changes: Change[];
 }
@@ -38,7 +38,7 @@ export function hunksOf(one: string, other: string): Hunk[] | null {
   }));
 }
 
-/** Return a checksum that tells long contents apart (**Source:** FNV-1a, 32 bits). */
+/** Return a checksum that distinguishes long contents (**Source:** FNV-1a, 32 bits). */
 function sumOf(text: string): string {
   let sum = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) sum = Math.imul(sum ^ text.charCodeAt(at), 0x01000193);
@@ -84,7 +84,7 @@ export interface Shape {
   columns: string[];
 }
 
-/** Return which columns a table has and another lacks, and the other way round. */
+/** Return which columns a table has and another lacks, and vice versa. */
 export function columnsApart(base: Shape, other: Shape): { more: string[]; less: string[] } {
   return {
     more: other.columns.filter((name) => !base.columns.includes(name)),

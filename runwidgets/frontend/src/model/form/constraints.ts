@@ -1,4 +1,4 @@
-/** Constraints beside the type, as `templates/constraints.py` has them: multiples, lengths and patterns. */
+/** Constraints in addition to the type, as in `templates/constraints.py`: multiples, lengths and patterns. */
 
 import type { ParameterHandle } from '../types';
 

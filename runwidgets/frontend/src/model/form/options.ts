@@ -6,7 +6,7 @@ import { show } from './argument-validation';
 
 type Setting = keyof RunConfig;
 
-/** Return the settings as optional parameters, whose help tells the default of the notebook. */
+/** Return the settings as optional parameters, whose help states the default of the notebook. */
 export function optionParameters(defaults: RunConfig): ParameterHandle[] {
   const one = (name: Setting, dtype: string, label: string, help: string, more = {}): ParameterHandle => {
     const preset = defaults[name] as JsonValue | undefined;
@@ -31,7 +31,7 @@ export function optionParameters(defaults: RunConfig): ParameterHandle[] {
   ];
 }
 
-/** Return the config that values of fields make: numbers that were typed become numbers. */
+/** Return the config for the values of the fields: numbers that were typed become numbers. */
 export function toConfig(given: readonly (readonly [ParameterHandle, JsonValue])[]): RunConfig {
   const isNumber = ({ dtype }: ParameterHandle, value: JsonValue): boolean =>
     (dtype === 'int' || dtype === 'float') && Number.isFinite(Number(value));

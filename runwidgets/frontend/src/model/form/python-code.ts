@@ -5,7 +5,7 @@ import { nameOf } from './argument-validation';
 import { specialOf } from './constraints';
 import type { Swept } from './parameter-space';
 
-/** Names that `rw.run` and `rw.sweep` take for themselves; arguments of these names go into a mapping. */
+/** Names of options of `rw.run` and `rw.sweep`; arguments with these names are passed in a mapping. */
 const TAKEN = { run: new Set(['api', 'group', 'config']), sweep: new Set(['api', 'group', 'config', 'name']) };
 /** Words that name parameters in other languages, and cannot be keywords of a call in Python. */
 const KEYWORDS = new Set(
@@ -15,7 +15,7 @@ const KEYWORDS = new Set(
   ).split(' '),
 );
 const WIDTH = 88;
-/** Line ends and characters that change the direction of text: code must read as it runs. */
+/** Line ends and characters that change the direction of text: code must not look different from what it does. */
 const UNSEEN = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 const visible = (text: string): string =>
@@ -75,7 +75,7 @@ export function asCode(
 
 const fileOf = (value: JsonValue): string => (value as { value?: { fileId?: string } } | null)?.value?.fileId ?? '';
 
-/** Return a number as Python takes it, which allows no zeros before a whole one. */
+/** Return a number as Python accepts it, without leading zeros in a whole number. */
 const number = (text: string): string =>
   text
     .trim()

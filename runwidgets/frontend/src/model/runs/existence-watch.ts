@@ -1,4 +1,4 @@
-/** Whether a group or a sweep still exists: asked when told to, and periodically, because no event says so. */
+/** Whether a group or a sweep still exists: checked on request, and periodically, because there is no event for it. */
 
 import { ApiError, type Transport } from '../transport';
 
@@ -24,7 +24,7 @@ export class ExistenceWatch {
     document.removeEventListener('visibilitychange', this.seen);
   }
 
-  /** Ask now; what is unknown was deleted, and is not asked for again. */
+  /** Check now; what the server does not know was deleted, and is not checked again. */
   async ask(): Promise<void> {
     if (this.isAsking || this.isClosed) return;
     this.isAsking = true;

@@ -75,7 +75,7 @@ export class LiveRun {
     this.unfollow();
   }
 
-  /** Take over a run handle from a response, unless events have brought a newer state meanwhile. */
+  /** Take over a run handle from a response, unless events have brought a newer state in the meantime. */
   accept(run: RunHandle): void {
     if (this.isClosed || (this.run !== null && isOlder(run, this.run))) return;
     this.run = run;
@@ -148,7 +148,7 @@ export class LiveRun {
         more = piece.text !== '' && this.size > piece.next;
       }
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error; // the stream tells when the server cannot be reached
+      if (!(error instanceof ApiError)) throw error; // the stream reports when the server cannot be reached
     } finally {
       this.isReading = false;
     }

@@ -1,9 +1,9 @@
 /**
  * The runs of a group or of a sweep: fetched page by page, then kept up to date by events.
  *
- * A run that an event names for the first time is fetched: of a group with the page of the newest, of a sweep
- * with all of it, since it may have replaced another one. Watchers are told at most four times a second. A group
- * that was deleted has no runs any more, and is not followed.
+ * A run that an event names for the first time is fetched: in a group with the page of the newest runs, in a sweep
+ * with all runs, since it may have replaced another one. Watchers are notified at most four times a second. A group
+ * that was deleted no longer has any runs, and is not followed.
  */
 
 import { ApiError, type Connection, type Transport } from '../transport';
@@ -35,7 +35,7 @@ export interface Runs {
 export type Source = { group: string } | { sweep: string };
 
 export class LiveRuns implements Runs {
-  /** Of a group newest first, of a sweep in the order of its points. */
+  /** In a group, the newest first; in a sweep, in the order of its points. */
   rows: RunRow[] = [];
   isComplete = false;
   private readonly known = new Map<string, RunRow>();
@@ -46,7 +46,7 @@ export class LiveRuns implements Runs {
   private isLoading = false;
   private mustReload = false;
   private isClosed = false;
-  /** Events that came while a response was on its way, which may be older than they are. */
+  /** Events that arrived while a response was on its way; the response may be older than they are. */
   private readonly meanwhile: RunEvent[] = [];
   private asking = 0;
 

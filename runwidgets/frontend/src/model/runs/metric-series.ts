@@ -20,7 +20,7 @@ export class MetricSeries {
       .sort(([one], [other]) => one - other);
   }
 
-  /** Add fetched series; points that events brought meanwhile are kept. */
+  /** Add fetched series; points that events brought in the meantime are kept. */
   read(answer: RunSeries): void {
     for (const [name, { steps, values }] of Object.entries(answer.series)) {
       const known = this.byName.get(name) ?? new Map<number, number>();

@@ -318,7 +318,7 @@ export const browserView: View = (root, { transport, model, inner }) => {
       stale.textContent = connection.isLive ? '' : t('stale', { time: connection.since.toLocaleTimeString() });
     },
     failed(error) {
-      if (live.list !== null || error.status === 0) return; // the stream tells when the server cannot be reached
+      if (live.list !== null || error.status === 0) return; // the stream reports when the server cannot be reached
       const isOurs = error.kind !== '' || error.status >= 500; // Voilà without the extension responds with 403 and a page
       const why = isOurs ? error.message : t('noRoutes');
       if (work.querySelector('.rw-failure')?.textContent === why) return;

@@ -17,7 +17,7 @@ export interface Control {
   /** A hint for filling it in. */
   hint?: string | undefined;
   read(): Reading;
-  /** What is wrong beside the argument's type, such as invalid JSON; `isShown` shows it in nested fields too. */
+  /** What is wrong apart from the argument's type, such as invalid JSON; `isShown` shows it in nested fields too. */
   problem?(isShown: boolean): string | null;
   write(value: JsonValue): void;
   clear(): void;

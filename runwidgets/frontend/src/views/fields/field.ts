@@ -114,7 +114,7 @@ export class Field {
     return this.parameter.label ?? this.parameter.name;
   }
 
-  /** Whether it holds another value than at the beginning. */
+  /** Whether its value differs from the initial one. */
   get isModified(): boolean {
     return !this.resetButton.hidden;
   }
@@ -203,7 +203,7 @@ export class Field {
     this.error.hidden = problem === null;
     this.error.textContent = problem ?? '';
     this.element.classList.toggle('rw-wrong', problem !== null);
-    if (this.control.isGroup || this.many) return; // a group has no such attribute; its description tells
+    if (this.control.isGroup || this.many) return; // a group has no such attribute; its description says it
     if (problem === null) this.control.input.removeAttribute('aria-invalid');
     else this.control.input.setAttribute('aria-invalid', 'true');
   }

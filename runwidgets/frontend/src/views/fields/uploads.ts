@@ -4,7 +4,7 @@ import type { UploadHandle } from '../../model/types';
 /** The uploads of a group, fetched once for all file fields of a form. */
 export class Uploads {
   list: UploadHandle[] = [];
-  /** The limit of their size in bytes; null until the server has told it. */
+  /** The limit of their size in bytes; null until the server has reported it. */
   limit: number | null = null;
   failure: string | null = null;
   isLoaded = false;

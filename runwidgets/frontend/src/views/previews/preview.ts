@@ -178,7 +178,7 @@ export function preview(
   };
 }
 
-/** Release what a preview holds beside its elements: URLs of blobs, sound, connections. */
+/** Release what a preview holds in addition to its elements: URLs of blobs, sound, connections. */
 function release(element: HTMLElement): void {
   for (const media of element.querySelectorAll<HTMLMediaElement>('audio, video')) {
     media.pause();

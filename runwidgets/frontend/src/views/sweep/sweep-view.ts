@@ -75,7 +75,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
 
   // -- data ------------------------------------------------------------------------------------------
 
-  /** Show a sweep that the server returned, unless another one is shown meanwhile. */
+  /** Show a sweep that the server returned, unless another one is shown by then. */
   function take(given: SweepHandle): void {
     if (given.id !== model.get('sweep_id') || closeTable === null) return;
     sweep = given;
@@ -121,7 +121,7 @@ export const sweepView: View = (root, { transport, model, inner, open: openElsew
       { sweep: String(model.get('sweep_id') ?? '') },
       {
         changed: () => {
-          if (live?.isComplete && live.rows.length === 0) void load(); // tells whether it still exists
+          if (live?.isComplete && live.rows.length === 0) void load(); // reports whether it still exists
           draw();
           for (const each of [...watchers]) each.changed();
         },

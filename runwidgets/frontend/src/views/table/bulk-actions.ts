@@ -50,7 +50,7 @@ export function drawBulkActions(bulk: HTMLElement, rows: readonly RunRow[], on: 
   const key = `${selected} ${active.length}`;
   bulk.hidden = rows.length === 0;
   const isAsking = bulk.querySelector('.rw-question') !== null && bulk.dataset.selected === selected;
-  if (bulk.dataset.key === key || isAsking) return; // a question stays when a run ends meanwhile
+  if (bulk.dataset.key === key || isAsking) return; // a question stays when a run ends in the meantime
   bulk.dataset.selected = selected;
   bulk.dataset.key = key;
   const n = (of: readonly RunRow[]): { n: string } => ({ n: of.length.toLocaleString() });

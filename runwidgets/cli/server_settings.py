@@ -15,8 +15,8 @@ from runwidgets.server.extension import RunWidgetsApp
 def read_settings(given: Config, config_file: str = "") -> RunWidgetsApp:
     """Return the settings that a server would have if it were started by this user now.
 
-    Jupyter Server itself reads them: ``jupyter_server_config.py`` and its kin, and the configuration of all
-    extensions that are enabled, because that of JupyterLab is passed on to the others. Nothing is started.
+    Jupyter Server itself reads them: ``jupyter_server_config.py`` and similar files, and the configuration of
+    all enabled extensions, because that of JupyterLab is passed on to the others. Nothing is started.
 
     Parameters
     ----------

@@ -216,7 +216,7 @@ def _evaluate(name: str, text: str, names: Mapping[str, object]) -> object:
 def cell_notebook(name: str, cell: str, space: Space) -> Iterator[Path]:
     """Write a cell as a notebook in the working folder, whose parameters are those of a space, for a while.
 
-    A workflow that is registered meanwhile keeps working, because the instance has a copy of its template.
+    A workflow that is registered in that time keeps working, because the instance has a copy of its template.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ def read_state(value: str) -> RunState:
 
 
 class Run:
-    """A live run: its attributes show the present state of the run.
+    """A live run: its attributes show the current state of the run.
 
     Two objects are equal if they are the same run of the same store.
 

@@ -25,7 +25,7 @@ MAX_PICTURES = 60
 
 
 class Sweep:
-    """A live sweep: its attributes show the present state of the sweep.
+    """A live sweep: its attributes show the current state of the sweep.
 
     Iteration yields a `Run` per point, in order; ``len`` is the number of points. Two objects are equal if
     they are the same sweep of the same store.

@@ -202,7 +202,7 @@ class Dispatcher(Backend, Generic[Tracked]):
             tracked.failures = 0
 
     def _forget_secrets(self, run_id: str, stopped_sweep: str | None) -> None:
-        """Remove secrets that no kernel needs any more, also of runs that were stopped with this one."""
+        """Remove secrets that no kernel still needs, also of runs that were stopped with this one."""
         self._files.forget_secrets(run_id)
         for each in self._runs.never_started(stopped_sweep) if stopped_sweep is not None else ():
             self._files.forget_secrets(each)

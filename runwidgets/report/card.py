@@ -82,7 +82,7 @@ def card_html(handle: RunHandle) -> str:
 
 
 def _lines(entries: Iterable[str]) -> str:
-    """Return the first lines, and how many more there are."""
+    """Return the first lines, and the number of the others."""
     lines = list(entries)
     rest = [f"and {len(lines) - MAX_ENTRIES} more"] if len(lines) > MAX_ENTRIES else []
     return "<br>".join([escape(line, ENTRY_LENGTH) for line in lines[:MAX_ENTRIES]] + rest)

@@ -53,7 +53,7 @@ class LogGrowth(TypedDict):
     """The log of a run has grown."""
 
     size: int
-    """Present size in bytes."""
+    """Current size in bytes."""
 
 
 class FileListing(TypedDict):

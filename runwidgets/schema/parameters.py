@@ -41,7 +41,7 @@ class ParameterDeclaration(TypedDict):
     group: NotRequired[str]
     """Name of the `ParameterGroup` with which it is shown."""
     nullable: NotRequired[bool]
-    """True if None is a value beside those of the dtype, whatever the default; otherwise absent."""
+    """True if None is a value in addition to those of the dtype, whatever the default; otherwise absent."""
     computed: NotRequired[bool]
     """True if the notebook computes the value where none is given; otherwise absent."""
     source: NotRequired[str]
@@ -89,7 +89,7 @@ class ParameterHandle(TypedDict):
     group: NotRequired[str]
     """Name of the `ParameterGroup` with which it is shown."""
     nullable: NotRequired[bool]
-    """True if None is a value beside those of the dtype, whatever the default; otherwise absent."""
+    """True if None is a value in addition to those of the dtype, whatever the default; otherwise absent."""
     computed: NotRequired[bool]
     """True if the notebook computes the value where none is given; otherwise absent."""
     source: NotRequired[str]

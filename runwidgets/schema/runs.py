@@ -217,7 +217,7 @@ class LogPiece(TypedDict):
     next: int
     """Offset of the next part, in bytes."""
     size: int
-    """Present size of the log in bytes."""
+    """Current size of the log in bytes."""
 
 
 SeriesValue: TypeAlias = float | Literal["NaN", "Infinity", "-Infinity"]

@@ -114,9 +114,9 @@ class Settings(Configurable):
     environment = List(
         Unicode(),
         help=(
-            "Names of the only environment variables that runs inherit, besides those that a kernel needs, "
-            "such as PATH. Empty means all variables of this server, as its kernels have them. Secrets of "
-            'Jupyter, JupyterHub and this extension are never inherited. Example: ["AWS_PROFILE"].'
+            "Names of the only environment variables that runs inherit, apart from those that a kernel "
+            "needs, such as PATH. Empty means all variables of this server, as its kernels have them. "
+            'Secrets of Jupyter, JupyterHub and this extension are never inherited. Example: ["AWS_PROFILE"].'
         ),
     ).tag(config=True)
     keep_days = Integer(

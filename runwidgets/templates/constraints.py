@@ -1,4 +1,4 @@
-"""What values have to fulfil beside their type: ranges such as ``"[0,1)"``, multiples, lengths, patterns."""
+"""Constraints of values beyond their type: ranges such as ``"[0,1)"``, multiples, lengths, patterns."""
 
 import functools
 import math
@@ -52,7 +52,7 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class Constraints:
-    """What the values of a parameter have to fulfil beside its type.
+    """What the values of a parameter have to fulfil in addition to its type.
 
     Attributes
     ----------

@@ -199,7 +199,7 @@ def test_a_kernel_of_the_server_finds_it_by_itself(
         ({"root": "file/below/it"}, "root: .*/file is not a folder; choose another place"),
         (
             {"root": "/proc/a-root"},
-            "root: /proc/a-root cannot be created .*; choose a folder that you can write",
+            "root: /proc/a-root cannot be created .*; choose a writable folder",
         ),
         (
             {"db_url": "mysql://u:secret@h/d"},

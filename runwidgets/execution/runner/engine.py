@@ -54,7 +54,7 @@ class _Client(OutputClient):
     """papermill's client, which informs a `Recorder` about cells."""
 
     _is_leaving = False
-    """Whether a cell asked the kernel to end, which is then of no use any more."""
+    """Whether a cell asked the kernel to end, which is then no longer of use."""
     prelude = ""
     """Lines of code that are executed before the first cell, unseen."""
 

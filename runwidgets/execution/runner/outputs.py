@@ -149,7 +149,7 @@ class OutputClient(PapermillNotebookClient):
         return request
 
     async def _async_poll_output_msg(self, parent_msg_id: str, cell: NotebookNode, cell_index: int) -> None:
-        """Process the output of a cell until the kernel is idle, and what earlier cells print meanwhile."""
+        """Process the output of a cell until the kernel is idle, and what earlier cells print until then."""
         assert self.kc is not None
         while True:
             message = await self._receive(self.kc.iopub_channel)
@@ -208,7 +208,7 @@ class OutputClient(PapermillNotebookClient):
     def process_message(
         self, message: dict[str, Any], *arguments: Any, **options: Any
     ) -> NotebookNode | None:
-        """Process a message of the present cell, and schedule a snapshot."""
+        """Process a message of the current cell, and schedule a snapshot."""
         if message["msg_type"] == "update_display_data":
             self._read(message["content"]["data"], message["content"]["metadata"])
             message["content"] = self._cap(message["content"])
@@ -231,7 +231,7 @@ class OutputClient(PapermillNotebookClient):
         self.save()
 
     def save(self) -> None:
-        """Store the present state of the notebook."""
+        """Store the current state of the notebook."""
         self.recorder.snapshot(self.nb)
         reach("cell saved")
 

@@ -5,7 +5,7 @@ second copy, made from the stored one when a run first needs it. A record beside
 copy says how it looked when its content was last known to be right: inode, size and times. A run takes no
 shared copy that looks different, and checks at its end that the one it used still looks the same; if not, the
 content decides. What was changed loses its record, and the next run gets a new copy. This holds however a run
-ends: whoever comes next compares the looks.
+ends: the next run compares the record with the file.
 
 Each run holds a shared lock on its copies as long as it is alive, so that the retention removes only those
 that no run uses.

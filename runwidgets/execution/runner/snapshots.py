@@ -35,7 +35,7 @@ class SnapshotWriter:
         return self._next - time.monotonic()
 
     def write(self, notebook: NotebookNode, is_last: bool = False) -> None:
-        """Replace the stored notebook by its present state.
+        """Replace the stored notebook by its current state.
 
         Parameters
         ----------

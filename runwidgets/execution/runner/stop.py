@@ -36,7 +36,7 @@ class Stop:
         return self.outcome is not None
 
     def watch(self, kernel: int | None) -> None:
-        """Set the process to interrupt; None if there is none any more."""
+        """Set the process to interrupt; None if there is none left."""
         with self._lock:
             self._kernel = kernel
             if self.is_requested:

@@ -13,7 +13,7 @@ class EventStream(Iterator[RunEvent]):
     """Events as they happen, in order.
 
     One thread iterates; any thread may close it, also while the other one waits. It is not a generator,
-    because a generator cannot be closed while it executes. A stream that nobody refers to any more is closed.
+    because a generator cannot be closed while it executes. A stream that nothing refers to is closed.
     """
 
     def __iter__(self) -> Self:
@@ -51,7 +51,7 @@ class EventService(ABC):
     ``state``     ``{state, startedAt?, finishedAt?, messages?}``
     ``progress``  the handle's ``progress``
     ``metric``    ``{name, value}``
-    ``log``       ``{size}``: the present size of the log in bytes
+    ``log``       ``{size}``: the current size of the log in bytes
     ``files``     ``{count}`` of the partial files of a cancelled run, once its
                   processes have ended
     ``deleted``   ``{}``

@@ -127,7 +127,7 @@ class UploadService(ABC):
     def delete_file(self, group_id: str, file_id: str) -> None:
         """Remove an upload.
 
-        It is not listed any more, and no new run can name it. Its content is kept as long as a run names it,
+        It is no longer listed, and no new run can name it. Its content is kept as long as a run names it,
         so that the run can be started again as it was.
 
         Parameters

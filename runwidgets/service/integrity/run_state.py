@@ -32,7 +32,7 @@ from runwidgets.store.files.layout import JOURNAL, OUTPUT, RUN_FILE
 
 @dataclass
 class ObservedRun:
-    """The present state of a run.
+    """The current state of a run.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ class Templates:
             The fingerprint, which changes with the notebook.
         """
         before = None
-        while before != (before := fingerprint(path, root=self.root)):  # until it did not change meanwhile
+        while before != (before := fingerprint(path, root=self.root)):  # until it no longer changes
             template = read_template(path, self._limits, self.root, runs=self._files.folder)
             static = template.static
             used = [static.top / name for name in static.files]

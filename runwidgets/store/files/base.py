@@ -43,7 +43,7 @@ class FileStore(ABC):
 
     @abstractmethod
     def clock(self) -> float:
-        """Return the present time of the store, in seconds; another machine may serve it."""
+        """Return the current time of the store, in seconds; another machine may serve it."""
 
     @abstractmethod
     def free_space(self) -> int:
@@ -155,7 +155,7 @@ class FileStore(ABC):
         Raises
         ------
         UnknownFileError
-            The file does not exist any more.
+            The file no longer exists.
         """
 
     @abstractmethod
@@ -165,7 +165,7 @@ class FileStore(ABC):
         Raises
         ------
         UnknownRunError
-            The files of the run do not exist any more.
+            The files of the run no longer exist.
         """
 
     @abstractmethod
@@ -196,7 +196,7 @@ class FileStore(ABC):
         Raises
         ------
         UnknownFileError
-            One of the files does not exist any more.
+            One of the files no longer exists.
         """
 
     # -- uploads -----------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ class FileStore(ABC):
         referenced : ReferencedFiles
             The files to which rows refer; rows that are committed later are not considered.
         moment : float
-            The present time, in seconds of the store's clock.
+            The current time, in seconds of the store's clock.
         ages : MinimumAges, optional
             The minimum ages of orphans.
 
@@ -265,7 +265,7 @@ class FileStore(ABC):
 
     @abstractmethod
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
-        """Find the copies that no template needs any more; `needed` contains the SHA-256 of the others."""
+        """Find the copies that no template still needs; `needed` contains the SHA-256 of the others."""
 
     @abstractmethod
     def discard(self, orphan: Orphan) -> bool:

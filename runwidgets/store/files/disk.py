@@ -260,8 +260,6 @@ def make_writable(subject: str, *folders: Path) -> None:
             if error.errno in DISK_FULL:
                 raise StorageFullError(subject, "the disk is full") from error
             problem = f"{folder} cannot be created ({error.strerror})"
-            raise ServiceUnavailableError(subject, problem, "choose a folder that you can write") from error
+            raise ServiceUnavailableError(subject, problem, "choose a writable folder") from error
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise ServiceUnavailableError(
-                subject, f"{folder} is not writable", "choose a folder that you can write"
-            )
+            raise ServiceUnavailableError(subject, f"{folder} is not writable", "choose a writable folder")

@@ -68,7 +68,7 @@ def is_url(root: str | Path) -> bool:
 
 
 def folder_of(root: str | Path) -> Path:
-    """Return the folder for a root that is no object store; ``~`` is a home folder.
+    """Return the folder for a root that is not an object store; ``~`` is a home folder.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ class LocalFiles(FolderStore):
         return not self.runs.is_dir() or not any(self.runs.iterdir())
 
     def clock(self) -> float:
-        """Return the present time of the root's file system, in seconds; another machine may serve it."""
+        """Return the current time of the root's file system, in seconds; another machine may serve it."""
         probe = self.folder / f".{uuid.uuid4().hex}"
         probe.touch()
         try:
@@ -224,7 +224,7 @@ class LocalFiles(FolderStore):
         return find_orphans(self.folder, referenced, moment, ages)
 
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
-        """Find the copies that no template needs any more; see `FileStore`."""
+        """Find the copies that no template still needs; see `FileStore`."""
         return find_copies(self.folder, needed, moment)
 
     def discard(self, orphan: Orphan) -> bool:
@@ -249,7 +249,7 @@ class LocalFiles(FolderStore):
             return (self.folder / result_key(run_id, name)).open("rb")
         except FileNotFoundError as error:
             raise UnknownFileError(
-                f"file {name or OUTPUT}", f"this file of run {run_id} does not exist any more"
+                f"file {name or OUTPUT}", f"this file of run {run_id} no longer exists"
             ) from error
 
     def open_notebook(self, run_id: str) -> IO[bytes]:
@@ -258,7 +258,7 @@ class LocalFiles(FolderStore):
         for path in (folder / OUTPUT, folder / TEMPLATE):
             if path.exists():
                 return path.open("rb")
-        raise UnknownRunError(f"run {run_id}", "its directory does not exist any more")
+        raise UnknownRunError(f"run {run_id}", "its directory no longer exists")
 
     def read_log(self, run_id: str, offset: int, limit: int) -> tuple[bytes, int, int]:
         """Return a part of the log, its offset, and the size of the log."""

@@ -79,7 +79,7 @@ class ObjectStore:
             (
                 StoredObject(path[begin:], int(info["size"]), time_of_object(info))
                 for path, info in found.items()
-                if info["type"] != "directory"  # s3fs: an empty prefix that got its first object meanwhile
+                if info["type"] != "directory"  # s3fs: a prefix that was empty until just now
             ),
             key=lambda each: each.key,
         )
@@ -90,7 +90,7 @@ class ObjectStore:
             return [each for found in pool.map(self.find, prefixes) for each in found]
 
     def clock(self) -> float:
-        """Return the present time of the store, in seconds; raises if the store is not writable."""
+        """Return the current time of the store, in seconds; raises if the store is not writable."""
         key = f"copies/.clock-{uuid.uuid4().hex}"  # an orphan if its removal fails
         self.put({key: b""})
         try:

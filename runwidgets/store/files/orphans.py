@@ -85,7 +85,7 @@ def find_orphans(
     referenced : ReferencedFiles
         The files to which rows refer; rows that are committed later are not considered.
     moment : float
-        The present time, in seconds of the file system's clock.
+        The current time, in seconds of the file system's clock.
     ages : MinimumAges, optional
         The minimum ages of orphans.
 
@@ -125,7 +125,7 @@ def find_orphans(
 def find_copies(
     root: Path, needed: Set[str], moment: float, ages: MinimumAges = REMOVAL_AGES
 ) -> Iterator[Orphan]:
-    """Find the copies that no template needs any more; see `find_orphans`."""
+    """Find the copies that no template still needs; see `find_orphans`."""
     for path in children(root / "copies"):
         is_shard = path.is_dir() and not path.name.startswith(".")
         unreferenced = [each for each in children(path) if each.name not in needed] if is_shard else [path]
@@ -187,7 +187,7 @@ def find_orphaned_objects(
     referenced : ReferencedFiles
         The files to which rows refer.
     moment : float
-        The present time, in seconds of the store's clock.
+        The current time, in seconds of the store's clock.
     ages : MinimumAges
         The minimum ages of orphans.
 
@@ -214,7 +214,7 @@ def find_orphaned_objects(
 def find_orphaned_copies(
     object_store: ObjectStore, needed: Set[str], moment: float, ages: MinimumAges
 ) -> Iterator[Orphan]:
-    """Find the copies that no template needs any more; see `find_orphaned_objects`."""
+    """Find the copies that no template still needs; see `find_orphaned_objects`."""
     for each in object_store.find("copies"):
         if each.key.rpartition("/")[2] not in needed:
             yield from _older_objects(each.key, [each], moment, ages.upload)

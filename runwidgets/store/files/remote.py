@@ -86,7 +86,7 @@ class RemoteFiles(FileStore):
         return self.object_store.url
 
     def clock(self) -> float:
-        """Return the present time of the store, in seconds."""
+        """Return the current time of the store, in seconds."""
         return self.object_store.clock()
 
     def free_space(self) -> int:
@@ -225,7 +225,7 @@ class RemoteFiles(FileStore):
         Raises
         ------
         UnknownRunError
-            The files of the run do not exist any more.
+            The files of the run no longer exist.
         """
         contents = self.object_store.read_all([run_key(run_id, OUTPUT), run_key(run_id, RUN_FILE)])
         if run_key(run_id, OUTPUT) in contents:
@@ -234,7 +234,7 @@ class RemoteFiles(FileStore):
             notebook = notebook_of(json.loads(contents[run_key(run_id, RUN_FILE)]))
             return io.BytesIO(self.object_store.read(copy_key(notebook)))
         except (KeyError, FileNotFoundError) as error:
-            raise UnknownRunError(f"run {run_id}", "its files do not exist any more") from error
+            raise UnknownRunError(f"run {run_id}", "its files no longer exist") from error
 
     def read_log(self, run_id: str, offset: int, limit: int) -> tuple[bytes, int, int]:
         """Return a part of the log, its offset, and the size of the log."""
@@ -287,7 +287,7 @@ class RemoteFiles(FileStore):
         return find_orphaned_objects(self.object_store, referenced, moment, ages)
 
     def find_copies(self, needed: Set[str], moment: float) -> Iterator[Orphan]:
-        """Find the copies that no template needs any more."""
+        """Find the copies that no template still needs."""
         return find_orphaned_copies(self.object_store, needed, moment, REMOVAL_AGES)
 
     def discard(self, orphan: Orphan) -> bool:
@@ -311,4 +311,4 @@ class RemoteFiles(FileStore):
 
 
 def _lost(run_id: str, name: str | None) -> UnknownFileError:
-    return UnknownFileError(f"file {name or OUTPUT}", f"this file of run {run_id} does not exist any more")
+    return UnknownFileError(f"file {name or OUTPUT}", f"this file of run {run_id} no longer exists")

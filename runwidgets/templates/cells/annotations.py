@@ -112,7 +112,7 @@ class Kind:
     notes : list of str
         What was not understood, in sentences.
     options : dict
-        The options of ``Field`` and its kin, whose constraints are in `declared`.
+        The options of ``Field`` and similar functions, whose constraints are in `declared`.
     """
 
     declared: Declared

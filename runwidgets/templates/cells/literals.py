@@ -1,8 +1,8 @@
 """Literals of Python code: their JSON form, their type, and the object that the code has in mind.
 
-Nothing is executed: a value is read from the syntax tree, or it is not a literal. Beside the literals of the
-language, calls such as ``Path("a.csv")``, ``date(2024, 12, 31)``, ``float("nan")`` and ``set()`` count, and
-constants such as ``math.inf``.
+Nothing is executed: a value is read from the syntax tree, or it is not a literal. In addition to the literals
+of the language, calls such as ``Path("a.csv")``, ``date(2024, 12, 31)``, ``float("nan")`` and ``set()``
+count, and constants such as ``math.inf``.
 """
 
 import ast

@@ -30,7 +30,7 @@ def test_two_objects_of_one_run_are_equal(api: Api, sweep: rw.Sweep) -> None:
 
 
 def test_two_objects_of_one_sweep_are_equal(api: Api, sweep: rw.Sweep, folder: Path) -> None:
-    """Another sweep of the same points is another one."""
+    """A second sweep of the same points is a different one."""
     other = rw.sweep(folder / "pair.ipynb", x=[0, 1], api=api)
 
     assert rw.Sweep(api, sweep.id) == sweep and len({sweep, rw.Sweep(api, sweep.id), other}) == 2
@@ -40,7 +40,7 @@ def test_two_objects_of_one_sweep_are_equal(api: Api, sweep: rw.Sweep, folder: P
 
 
 def test_objects_of_one_server_are_equal_over_any_connection(server: JupyterServer, folder: Path) -> None:
-    """It is the store that counts."""
+    """The store decides."""
     with server.api() as one, server.api() as other:
         handle = finished(one, folder, "1")
 

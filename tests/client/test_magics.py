@@ -168,7 +168,7 @@ def test_a_cell_that_is_not_python_starts_nothing(shell: InteractiveShell, cell:
 
 
 def test_a_cell_may_use_what_ipython_allows(shell: InteractiveShell) -> None:
-    """Magics, commands and await are no syntax errors."""
+    """Magics, commands and await are not syntax errors."""
     cell = "%time a\n!true\nimport asyncio\nawait asyncio.sleep(0)\na?\nprint('\\d')"
 
     assert shell.run_cell_magic("sweep", "a=[1]", cell).wait(60).counts["SUCCESS"] == 1

@@ -137,7 +137,7 @@ def test_several_runs_at_once_continue_as_if_they_had_not_been_interrupted(
 )
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_sampler_continues_where_it_was(api: Api, bowl: Path, sampler: Any) -> None:
-    """Its state is that of a search that was never interrupted, whatever it keeps beside random numbers."""
+    """It is in the state of a search that was never interrupted, whatever else it keeps."""
     options: dict[str, Any] = {"objective": "height", "parallel": 1, "seed": 5, "api": api, **SPACE}
     rw.optimize(bowl, n_trials=3, name="halted", sampler=sampler(), **options)
 

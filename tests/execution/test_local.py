@@ -272,7 +272,7 @@ def test_the_stored_notebook_is_strict_json_at_any_time(private_instance: Instan
 
     def look() -> bool:
         text = read(api.runs.get_notebook(run_id)).decode()
-        json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
         nbformat.validate(nbformat.reads(text, as_version=4))
         return api.runs.get_run(run_id)["state"] not in {"PENDING", "RUNNING"}
 

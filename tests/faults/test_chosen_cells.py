@@ -99,7 +99,7 @@ def test_a_cell_that_is_left_out_says_so_in_the_notebook(private_instance: Insta
 def test_a_run_goes_on_after_errors_if_its_config_allows_them(
     private_instance: Instance, tmp_path: Path, path: Json
 ) -> None:
-    """They are counted and shown, also by the handle's texts; a tag that allows an exception is no error."""
+    """They are counted and shown, also in the run's texts; an exception that a tag allows does not count."""
     api = private_instance.api()
     cells = ["print('a')", "1 / 0", tagged("1 / 0", "raises-exception"), "raise ValueError", "print('b')"]
 
@@ -128,7 +128,7 @@ ENDS: dict[str, tuple[str, Json, tuple[str, str]]] = {
 def test_what_ends_a_run_ends_it_although_errors_are_allowed(
     private_instance: Instance, tmp_path: Path, path: Json, name: str
 ) -> None:
-    """Exits, dead kernels and limits are no errors of a cell after which a run can go on."""
+    """Exits, dead kernels and limits are not errors of a cell after which a run can go on."""
     code, limits, end = ENDS[name]
     api = private_instance.api()
 
@@ -140,7 +140,7 @@ def test_what_ends_a_run_ends_it_although_errors_are_allowed(
 
 
 def test_a_run_that_allows_errors_is_cancelled(private_instance: Instance, tmp_path: Path) -> None:
-    """The interrupted cell is no error after which the run goes on."""
+    """The interrupted cell is not an error after which the run goes on."""
     api = private_instance.api()
     wait = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
     run_id = accepted(api, tmp_path, wait, "print('on')", config={"allow_errors": True})["id"]
@@ -156,7 +156,7 @@ def test_a_run_that_allows_errors_is_cancelled(private_instance: Instance, tmp_p
 def test_a_declared_output_is_required_although_errors_are_allowed(
     private_instance: Instance, tmp_path: Path
 ) -> None:
-    """A run whose failing cell should have written it is no success."""
+    """A run whose failing cell should have written it is not a success."""
     api = private_instance.api()
     group = group_of(workflow(api, tmp_path, "1 / 0", "1", runwidgets={"outputs": [{"source": "plot.png"}]}))
 

@@ -150,7 +150,7 @@ def test_resources_without_a_cluster_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_the_worker_does_not_have_is_named(private_instance: Instance, tmp_path: Path) -> None:
-    """The workers have the kernels: the run is accepted, and ends with those that would do."""
+    """The workers have the kernels: the run is accepted, and its error names the suitable ones."""
     api = private_instance.api()
     made = workflow(api, tmp_path, "1", **metadata("no-such"))
 
@@ -411,7 +411,7 @@ def _counts(api: Api, sweep_id: str) -> Json:
 
 def _holding(root: Path) -> list[Any]:
     from runwidgets.service.factory import open_store
-    from runwidgets.store.database.runs import Runs
+    from runwidgets.store.database.runs.runs import Runs
 
     _, database = open_store(root, is_read_only=True)
     try:

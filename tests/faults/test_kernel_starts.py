@@ -25,7 +25,7 @@ ENDED = "the kernel exited with code"
 STARTS: dict[str, tuple[list[str], str]] = {
     "a program that does not exist": (["/nowhere/kernel"], "the program '/nowhere/kernel' does not exist"),
     "a program that is not on the path": (["no-such"], "the program 'no-such' is not on the PATH"),
-    "a file that is no program": (["{resource_dir}/kernel.json"], "may not be executed: permission denied"),
+    "a non-executable file": (["{resource_dir}/kernel.json"], "may not be executed: permission denied"),
     "a folder": (["{resource_dir}"], "is a folder, not a program"),
     "an interpreter that does not exist": (
         ["{resource_dir}/script"],

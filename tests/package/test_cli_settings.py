@@ -96,7 +96,7 @@ def test_the_option_root_is_a_path_of_the_shell(tmp_path: Path, given: str, foun
 
 
 def test_another_root_has_nothing_of_the_servers_root(config: Path, tmp_path: Path) -> None:
-    """Its database and what is kept are those of the command line, or nothing would be safe in it."""
+    """Its database and what is kept are those of the command line; otherwise, nothing in it would be safe."""
     lines = [setting("root", str(tmp_path / "one")), setting("keep_runs", 3), setting("keep_days", 4)]
     lines.append(setting("db_url", "postgresql+psycopg://user@host/runs"))
     (config / "jupyter_server_config.py").write_text("".join(lines))

@@ -49,7 +49,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 def call_routes_in_voila(python: str, folder: Path) -> None:
-    """Open a page in a standalone Voilà, and then call a route beside it."""
+    """Open a page in a standalone Voilà, and then call a route of the same server."""
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     (folder / "data").mkdir()
     port = free_port()

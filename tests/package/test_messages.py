@@ -89,5 +89,5 @@ def test_a_branch_on_a_sentence_is_found(code: str) -> None:
 
 @pytest.mark.parametrize("code", RIGHT)
 def test_other_uses_of_a_sentence_are_not(code: str) -> None:
-    """It may be absent, be shown, and be stored beside data."""
+    """It may be absent, be shown, and be stored together with data."""
     assert list(branches(ast.parse(code))) == []

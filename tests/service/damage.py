@@ -19,7 +19,7 @@ YEARS_AGO = "2020-01-01T00:00:00.000000+00:00"
 
 @dataclass
 class Root:
-    """A root that a test may change behind the back of the software."""
+    """A root that a test may change without the software."""
 
     path: Path
 
@@ -200,7 +200,7 @@ def break_notebook(text: str) -> Callable[[EndedRoot], None]:
 
 
 DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
-    "run.json is no JSON": (
+    "run.json is not JSON": (
         lambda root: root.run(root.error, "run.json").write_text("{"),
         1,
         "its run.json is missing or not JSON",

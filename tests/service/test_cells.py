@@ -51,7 +51,7 @@ def log_of(api: Api, handle: Json) -> list[str]:
 
 @pytest.mark.parametrize("name", list(PROBLEMS))
 def test_settings_that_choose_no_cells_are_refused(api: Api, group: str, name: str) -> None:
-    """The error names the setting and the tags that there are, and nothing is accepted."""
+    """The error names the setting and the existing tags, and nothing is accepted."""
     config, message = PROBLEMS[name]
 
     with pytest.raises(InvalidArgumentError) as run:
@@ -81,7 +81,7 @@ def test_the_config_of_a_group_chooses_cells(api: Api, folder: Path) -> None:
 
 
 def test_a_rerun_leaves_out_the_same_cells(api: Api, folder: Path) -> None:
-    """Also when the notebook has no such tag any more; with ``latest`` this is an error."""
+    """Also when the notebook no longer has such a tag; with ``latest`` this is an error."""
     path = write_notebook(folder / "rerun.ipynb", *CELLS)
     group = group_of(api.workflows.create_workflow(str(path)))
     first = ended(api, api.runs.start_run(group, [], {"skip_tags": ["slow"]})["id"])
@@ -98,7 +98,7 @@ def test_a_rerun_leaves_out_the_same_cells(api: Api, folder: Path) -> None:
     ids=["skip", "only", "errors"],
 )
 def test_runs_with_other_cells_are_not_reused(api: Api, group: str, config: Json) -> None:
-    """A sweep reuses a run only if it executed the same cells in the same way; the order of tags is free."""
+    """A sweep reuses a run only if it executed the same cells; the order of tags does not matter."""
 
     def sweep(config: Json) -> tuple[str, str]:
         sweep_id = api.sweeps.start_sweep(group, [arguments(x=2)], {**config, "reuse": True})["id"]

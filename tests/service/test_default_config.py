@@ -21,7 +21,7 @@ def config_of(api: Api, group: str, config: Any = None) -> Json:
 
 
 def test_the_defaults_of_a_notebook_apply_to_its_runs(api: Api, folder: Path) -> None:
-    """They are in the handle of the workflow; what is given wins, key by key."""
+    """They are in the handle of the workflow; what is given takes precedence, key by key."""
     made = declared(api, folder, "1", timeout=60, retries=1, environment={"A": "1"})
     group = group_of(made)
 
@@ -67,7 +67,7 @@ def test_a_sidecar_overrides_the_metadata_and_a_group_overrides_both(api: Api, f
 
 
 def test_the_runs_of_a_sweep_have_the_defaults(api: Api, folder: Path) -> None:
-    """Beside the settings of the sweep."""
+    """In addition to the settings of the sweep."""
     group = group_of(declared(api, folder, "1", timeout=60, retries=1))
     sweep = api.sweeps.start_sweep(group, [[], []], {"parallel": 1, "retries": 0})
     wait_until(lambda: api.sweeps.get_sweep(sweep["id"])["isDone"])
@@ -77,7 +77,7 @@ def test_the_runs_of_a_sweep_have_the_defaults(api: Api, folder: Path) -> None:
 
 
 def test_a_rerun_keeps_what_was_used(api: Api, folder: Path) -> None:
-    """Also after the defaults have changed, which the next run has."""
+    """Also after the defaults have changed; the next run has the new ones."""
     path = write_notebook(folder / "rerun_defaults.ipynb", "1", runwidgets={"config": {"timeout": 60}})
     group = group_of(api.workflows.create_workflow(str(path)))
     first = ended(api, api.runs.start_run(group, [])["id"])

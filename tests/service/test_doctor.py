@@ -167,7 +167,7 @@ def test_what_is_no_root_is_no_violation_and_is_not_changed(tmp_path: Path, name
 def test_a_missing_database_is_a_violation_and_is_not_created(root: EndedRoot) -> None:
     """The database is missing, or is not one."""
     database = root.path / "runwidgets.db"
-    database.write_bytes(b"this is no database" * 1000)
+    database.write_bytes(b"this is not a database" * 1000)
     assert check_once(root) == [Violation(1, "database", "the database is damaged")]
     database.unlink()
     assert check_once(root) == [Violation(1, "database", "it is missing")]
@@ -209,7 +209,7 @@ def test_the_command_prints_the_violations(root: EndedRoot) -> None:
 
 @pytest.mark.parametrize("cwd", ["run", "notebook"])
 def test_a_run_that_reads_the_results_of_a_sweep_has_no_violation(tmp_path: Path, cwd: str) -> None:
-    """Its value for the folder of the results is no argument."""
+    """Its value for the folder of the results is not an argument."""
     instance = open_instance(tmp_path / "root")
     api = instance.api()
     group_id = group_of(workflow(api, tmp_path, "open('x.txt', 'w').write(str(x))", parameters="x: int = 1"))

@@ -55,7 +55,7 @@ def test_a_follower_that_resumes_misses_nothing(api: Api, folder: Path) -> None:
 
 
 def test_a_stream_is_closed_by_another_thread(api: Api, folder: Path) -> None:
-    """The thread that waits for an event ends without an error; so does whoever iterates later."""
+    """The thread that waits for an event ends without an error; so does one that iterates later."""
     live = api.events.follow_events(api.events.last_event())
     seen: list[Any] = []
     ends: list[object] = []

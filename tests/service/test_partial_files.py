@@ -71,7 +71,7 @@ def settled(api: Api, run_id: str) -> Json:
 
 
 def check_files(api: Api, handle: Json) -> None:
-    """Check that the partial files are those that `WRITE` leaves, and that they are no results."""
+    """Check that the partial files are those that `WRITE` leaves, and that they are not results."""
     contents = {
         each["name"]: read(api.runs.get_partial_file(handle["id"], each["id"]))
         for each in handle["partialFiles"]
@@ -204,7 +204,7 @@ def test_nothing_remains_of_a_deleted_run(api: Api, folder: Path) -> None:
 
 
 def test_a_run_in_python_has_its_partial_files_by_name(api: Api, folder: Path, tmp_path: Path) -> None:
-    """Those of a cancelled one are waited for; they are no results."""
+    """Those of a cancelled one are waited for; they are not results."""
     cell = "if k:\n    1 / 0\n" + SLEEP
     path = write_notebook(folder / "partial.ipynb", WRITE, cell, parameters="k: int = 1")
     failed = rw.run(path, api=api).wait(60)

@@ -99,7 +99,7 @@ def printed(api: Api, project: Path, *cells: str, **more: Any) -> str:
 def test_a_notebook_that_works_in_its_folder_works_as_a_run(
     api: Api, project: Path, code: str, text: str
 ) -> None:
-    """Files, folders, globs and modules of the project are there, wherever the code says so."""
+    """Files, folders, globs and modules of the project are available, wherever the code refers to them."""
     assert printed(api, project, code) == text
 
 
@@ -171,14 +171,14 @@ def test_files_written_elsewhere_in_the_project_are_results(api: Api, project: P
 
 
 def test_a_failed_run_keeps_what_it_wrote_elsewhere_in_the_project(api: Api, project: Path) -> None:
-    """Inputs that it did not change are no partial files."""
+    """Inputs that it did not change are not partial files."""
     handle = start(api, workflow(api, project / "notebooks", "open('../data/c.csv', 'w').write('C')\n1 / 0"))
 
     assert [each["name"] for each in handle["partialFiles"]] == ["data/c.csv", handle["notebook"]]
 
 
 def test_a_change_in_the_project_is_another_version(api: Api, project: Path) -> None:
-    """Also a file that is added, and one whose folder is; a rerun has what the run had, and reuse notices."""
+    """Also an added file, alone or in a new folder; a rerun has what the run had, and reuse notices it."""
     code = "import glob, os\nprint(*sorted(glob.glob('../data/*.csv')), os.path.exists('../later/x.txt'))"
     made = workflow(api, project / "notebooks", code)
     sweep: Any = {"reuse": True}

@@ -108,7 +108,7 @@ def test_old_orphans_are_removed(root: Root, name: str, is_folder: bool) -> None
 
 
 def test_a_folder_without_a_row_is_removed_unless_its_lock_is_held(root: Root) -> None:
-    """An instance that accepts runs holds a lock, beside their ids, until their rows are committed."""
+    """An instance that accepts runs holds a lock, stored with their ids, until their rows are committed."""
     folders = [root.path / "runs" / name for name in ("accepted", "lost", ".0123.doomed")]
     for folder in folders:
         folder.mkdir()

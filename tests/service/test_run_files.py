@@ -117,7 +117,7 @@ def test_a_target_in_the_notebooks_own_folder_is_refused(api: Api, home: Path) -
 def test_the_results_of_a_sweep_are_found_and_not_mixed_with_other_files(
     own: Instance, home: Path, cwd: str
 ) -> None:
-    """Neither with a folder `runs` beside the notebook, nor with the notebook's own folder."""
+    """Neither if a folder `runs` is beside the notebook, nor in the notebook's own folder."""
     api = own.api()
     (home / "runs" / "00009").mkdir(parents=True)
     (home / "runs" / "00009" / "x.csv").write_text("OWN")
@@ -174,7 +174,7 @@ def test_a_list_of_files_has_a_file_for_each_item(own: Instance, home: Path, cwd
 
 
 def test_an_upload_is_kept_as_long_as_a_run_names_it(own: Instance, tmp_path: Path, home: Path) -> None:
-    """Deleted, it is neither listed nor taken; runs that named it are started again, and so are those."""
+    """Once deleted, it is neither listed nor accepted, but runs that named it can be started again."""
     api = own.api()
     group = group_of(workflow(api, home, "print(table.read_text())", parameters=TABLE))
     given = upload(api, group, "GIVEN")
@@ -230,7 +230,7 @@ def test_deleted_uploads_of_a_sweep_are_removed_with_it(own: Instance, tmp_path:
 def test_a_run_that_read_results_of_a_sweep_is_repeated_with_the_same_ones_or_refused(
     own: Instance, home: Path
 ) -> None:
-    """Results that were deleted meanwhile are missed."""
+    """Results that were deleted in the meantime are reported as missing."""
     api = own.api()
     study = group_of(workflow(api, home, DOUBLE, parameters="x = 1"))
     sweep = api.sweeps.start_sweep(study, [arguments(x=1), arguments(x=2)])
@@ -253,7 +253,7 @@ def test_a_run_that_read_results_of_a_sweep_is_repeated_with_the_same_ones_or_re
 def test_points_that_read_results_of_a_sweep_are_repeated_with_the_same_ones_or_refused(
     own: Instance, home: Path
 ) -> None:
-    """As a single run is; ``latest`` takes what there is."""
+    """As for a single run; ``latest`` takes the current results."""
     api = own.api()
     study = api.sweeps.start_sweep(
         group_of(workflow(api, home, DOUBLE, parameters="x = 1")), [arguments(x=1), arguments(x=2)]

@@ -156,7 +156,7 @@ class TestStart:
             api.sweeps.start_sweep(group, grid(1), config)
 
     def test_a_sweep_knows_its_search(self, api: Api, group: str) -> None:
-        """The handle has it, and it is no setting of the runs."""
+        """The handle has it, and it is not a setting of the runs."""
         sweep = api.sweeps.start_sweep(group, grid(1), {"search": {**SEARCH, "study": "s"}})
 
         assert done(api, sweep["id"])["config"] == {"search": {**SEARCH, "study": "s"}}
@@ -500,7 +500,7 @@ class TestStop:
 
 
 def test_a_follower_of_a_sweep_sees_its_runs_and_no_others(api: Api, group: str) -> None:
-    """The events reach from the acceptance to the end of each run."""
+    """The events cover each run from its acceptance to its end."""
     before = api.events.last_event()
     api.runs.start_run(group, arguments(x=7))
     sweep = api.sweeps.start_sweep(group, grid(1, 3))
@@ -581,7 +581,7 @@ def test_a_sweep_that_does_not_fit_into_the_queue_leaves_nothing(
 
 
 def test_a_stopped_sweep_keeps_no_secret(private_instance: Instance, tmp_path: Path) -> None:
-    """Neither does a cancelled one, because no kernel needs it any more."""
+    """Neither does a cancelled one, because no kernel still needs it."""
     api = private_instance.api()
     secret = {"parameters": [{"name": "key", "dtype": "string", "secret": True}]}
     group = group_of(workflow(api, tmp_path, "1 / 0", parameters="key = ''", runwidgets=secret))
@@ -680,7 +680,7 @@ def test_points_are_removed_with_old_runs(private_instance: Instance, tmp_path: 
 
 
 def test_a_sweep_of_others_is_closed(tmp_path: Path) -> None:
-    """Whoever is not a member of its group may neither read nor change it."""
+    """A user who is not a member of its group may neither read nor change it."""
     instance = open_instance(tmp_path / "root", slots=1, access="members")
     ada, bob = instance.api("ada"), instance.api("bob")
     group = group_of(workflow(ada, tmp_path, "x", parameters="x = 1"))

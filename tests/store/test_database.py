@@ -14,7 +14,7 @@ from runwidgets.service.factory import open_instance
 from runwidgets.states import MOVES, TERMINAL, RunState
 from runwidgets.store.database.database import Database
 from runwidgets.store.database.events import events_after
-from runwidgets.store.database.runs import Runs
+from runwidgets.store.database.runs.runs import Runs
 from runwidgets.store.database.tables import metadata, runs
 from tests.builders import wait_until
 from tests.conftest import url_of
@@ -90,7 +90,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 @pytest.mark.sqlite
 def test_a_damaged_or_missing_database_is_refused_and_not_created(tmp_path: Path) -> None:
     """A root with runs but without a database needs a decision by a person."""
-    (tmp_path / "bad.db").write_bytes(b"this is no database" * 1000)
+    (tmp_path / "bad.db").write_bytes(b"this is not a database" * 1000)
     with pytest.raises(ServiceUnavailableError, match="damaged"):
         Database(f"sqlite:///{tmp_path / 'bad.db'}")
 

@@ -87,14 +87,14 @@ def syntax_of(language: str) -> Syntax:
 
 @pytest.mark.parametrize(("language", "source", "expected"), CELLS, ids=str)
 def test_assignments_of_a_language_are_read(language: str, source: str, expected: Json) -> None:
-    """What is not a literal is computed; what is no assignment to a name declares nothing."""
+    """What is not a literal is computed; what is not an assignment to a name declares nothing."""
     found = read_lines(source, syntax_of(language)).parameters
 
     assert {each["name"]: ... if "computed" in each else each["defaultValue"] for each in found} == expected
 
 
 def test_a_comment_at_the_end_of_a_line_is_the_help() -> None:
-    """Also behind a semicolon."""
+    """Also after a semicolon."""
     for language, source in (("R", "a <- 1 # why"), ("matlab", "a = 1; % why"), ("C#", "var a = 1; // why")):
         assert read_lines(source, syntax_of(language)).parameters[0]["help"] == "why"
 

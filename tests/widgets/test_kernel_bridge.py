@@ -226,7 +226,7 @@ def test_watched_subjects_send_events_until_they_are_unwatched(page: Page, api: 
 
 
 def test_many_events_are_sent_in_few_messages(page: Page, api: Api, folder: Path) -> None:
-    """There are four messages a second besides changes of state, with the last value of each metric."""
+    """There are four messages a second, apart from changes of state, with the last value of each metric."""
     loop = (
         "import runwidgets, time\nprint(1, flush=True)\ntime.sleep(1)\n"
         "for step in range(200):\n    runwidgets.record('loss', step)\n    time.sleep(0.005)"

@@ -165,9 +165,9 @@ def test_problems_of_fields_are_among_the_errors_of_the_form(api: Api, folder: P
     path = write_notebook(folder / "form-problems.ipynb", "1", parameters="x: int\nany: list = []")
     form = rw.RunForm(path, api=api)
 
-    form.set_state({"arguments": {"x": "1"}, "problems": {"any": "this is no JSON"}})
+    form.set_state({"arguments": {"x": "1"}, "problems": {"any": "this is not JSON"}})
 
-    assert form.errors == {"any": "this is no JSON"}
+    assert form.errors == {"any": "this is not JSON"}
 
 
 def test_a_secret_is_never_in_the_traits_of_a_form(api: Api, folder: Path) -> None:

@@ -51,7 +51,7 @@ def wait_until(
 
 @contextmanager
 def checked_instance(root: Path, **options: Any) -> Iterator[Instance]:
-    """Open an instance, and check its invariants at the end, when no run executes any more."""
+    """Open an instance, and check its invariants at the end, when no run executes."""
     instance = open_instance(root, **options)
     try:
         yield instance

@@ -140,7 +140,7 @@ class StreamPosition(TypedDict):
 
 
 class StateNotice(TypedDict):
-    """A change of state in Jupyter's event system; see ``server/schemas/run_state/v1.yaml``."""
+    """A change of state in Jupyter's event system; see ``server/events/schemas/run_state/v1.yaml``."""
 
     runId: str
     groupId: str

@@ -39,7 +39,7 @@ def test_a_reason_is_the_same_as_a_text_and_as_a_member() -> None:
     """The wire type and the schema of Jupyter's events have exactly the reasons of the enum."""
     members = [reason.value for reason in RunReason]
     schema = yaml.safe_load(
-        Path(server.__file__).with_name("schemas").joinpath("run_state/v1.yaml").read_text()
+        Path(server.__file__).with_name("events").joinpath("schemas/run_state/v1.yaml").read_text()
     )
 
     assert list(get_args(ReasonName)) == members

@@ -12,7 +12,7 @@ SCHEMA = "https://events.jupyter.org/runwidgets/run_state/v1"
 
 def register_schema(event_logger: EventLogger) -> None:
     """Register the schema ``run_state`` with the event logger of a server."""
-    schema = files("runwidgets.server") / "schemas" / "run_state" / "v1.yaml"
+    schema = files("runwidgets.server.events") / "schemas" / "run_state" / "v1.yaml"
     event_logger.register_event_schema(schema.read_text("utf-8"))
 
 

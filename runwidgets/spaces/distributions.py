@@ -252,6 +252,9 @@ def list_values(name: str, values: object) -> Sequence[object]:
     """Return the values given for a parameter as a sequence of plain values."""
     if isinstance(values, (set, frozenset)):
         raise InvalidArgumentError(name, "a set has no order", "give a list")
+    if isinstance(values, Distribution):
+        remedy = f"draw some by rw.sample(10, {name}=…), or search with rw.optimize"
+        raise InvalidArgumentError(name, f"{values} is a distribution, not a list of values", remedy)
     if isinstance(values, range):
         listed: Sequence[object] = values
     else:

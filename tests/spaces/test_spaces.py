@@ -169,6 +169,16 @@ def test_spaced_numbers_have_exact_ends_and_remain_whole(row: list[float], expec
             lambda: len(rw.points([{"a": 1}, {"b": 1}]).where(lambda a: a)),
             "where: its condition asks for 'a', which point 1 does not have",
         ),
+        (
+            lambda: rw.grid(a=[1], b=rw.uniform(0, 1)),
+            "b: Uniform(low=0, high=1) is a distribution, not a list of values; "
+            "draw some by rw.sample(10, b=…), or search with rw.optimize",
+        ),
+        (
+            lambda: rw.zip(a=rw.choice([1, 2])),
+            "a: Choice(values=(1, 2)) is a distribution, not a list of values; "
+            "draw some by rw.sample(10, a=…), or search with rw.optimize",
+        ),
         (lambda: rw.uniform(1, 1), "uniform: low is 1 and high is 1; low must be less than high"),
         (lambda: rw.uniform(0, math.inf), "uniform: inf is not a bound; give finite numbers"),
         (lambda: rw.loguniform(0, 1), "loguniform: low is 0; it must be above 0"),

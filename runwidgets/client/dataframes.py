@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from runwidgets.client.extras import importing
 from runwidgets.client.metrics import read_metrics
 from runwidgets.record import read_value
 from runwidgets.schema import Leaderboard, TablePage, TableRow
@@ -66,7 +67,8 @@ def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pan
     ImportError
         pandas is not installed.
     """
-    import pandas
+    with importing("pandas"):
+        import pandas
 
     names = {name for row in rows for name in row["arguments"]}
     records = [
@@ -103,7 +105,8 @@ def make_ranking_frame(board: Leaderboard) -> "pandas.DataFrame":
     ImportError
         pandas is not installed.
     """
-    import pandas
+    with importing("pandas"):
+        import pandas
 
     parameters = list(dict.fromkeys(name for each in board["ranking"] for name in each["run"]["values"]))
     own = ["group", "run", *TIMES, "duration"]

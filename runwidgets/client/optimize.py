@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from runwidgets.client.connect import connect
+from runwidgets.client.extras import importing
 from runwidgets.client.run import Run
 from runwidgets.client.search.limits import SearchEnd, SearchLimits, StopAfter, read_limits
 from runwidgets.client.search.objectives import find_front, read_objectives
@@ -103,7 +104,9 @@ class Search:
         return frame.assign(**{name: [number in best for number in frame.index]})
 
     def __repr__(self) -> str:
-        return f"Search({self.sweep.id!r}, {len(self.study.trials)} trials, ended: {self.end.value})"
+        count = len(self.study.trials)
+        trials = "1 trial" if count == 1 else f"{count} trials"
+        return f"Search({self.sweep.id!r}, {trials}, ended: {self.end.value})"
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, object]:
         return {**self.sweep._repr_mimebundle_(**options), "text/plain": repr(self)}
@@ -201,8 +204,9 @@ def optimize(
     >>> found.best.arguments  # doctest: +SKIP
     {'lr': 0.0123}
     """
-    from runwidgets.client.search.searcher import Searcher
-    from runwidgets.client.search.study import discarding, make_sampler, open_study, set_owner
+    with importing("optuna"):
+        from runwidgets.client.search.searcher import Searcher
+        from runwidgets.client.search.study import discarding, make_sampler, open_study, set_owner
 
     objectives = read_objectives(objective, direction)
     plan = read_plan({**(arguments or {}), **kwargs}, objectives, enqueue)

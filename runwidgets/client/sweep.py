@@ -371,7 +371,8 @@ class Sweep:
     def __repr__(self) -> str:
         handle = self._last_known()
         counts = ", ".join(f"{count} {state}" for state, count in handle["counts"].items() if count)
-        return f"Sweep({self.id!r}, {handle['total']} points: {counts})"
+        total = "1 point" if handle["total"] == 1 else f"{handle['total']} points"
+        return f"Sweep({self.id!r}, {total}: {counts})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         handle = self._last_known()

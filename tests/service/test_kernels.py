@@ -121,7 +121,9 @@ def test_a_notebook_without_a_kernel_needs_one(api: Api, folder: Path) -> None:
     group = group_of(made)
 
     assert made["warnings"][0].startswith("kernel: the notebook does not name one; ")
-    with pytest.raises(UnknownKernelError, match=r"for python there are .*python3"):
+    with pytest.raises(
+        UnknownKernelError, match=r"one; choose a kernel for python with kernel_name: .*python3"
+    ):
         api.runs.start_run(group, [])
     handle = ended(api, api.runs.start_run(group, arguments(x=3), {"kernel_name": "python3"})["id"])
     assert handle["state"] == "SUCCESS", handle["messages"]
@@ -173,7 +175,7 @@ def test_kernels_that_would_not_start_are_not_proposed(
 
     made = workflow(private_instance.api(), tmp_path, "1", **metadata("no-such", "odd"))
 
-    assert made["warnings"][-1].endswith("choose another with kernel_name: for odd there are sound")
+    assert made["warnings"][-1].endswith("choose a kernel for odd with kernel_name: sound")
 
 
 @pytest.mark.local  # the workers of a cluster have kernelspecs of their own

@@ -90,10 +90,12 @@ def check_kernelspec(name: str, language: str) -> KernelSpec:
             raise UnknownKernelError("kernel", "the notebook does not name one")
         return find_kernelspec(name)
     except UnknownKernelError as error:
-        raise UnknownKernelError(error.subject, error.problem, propose_kernels(language)) from error
+        raise UnknownKernelError(
+            error.subject, error.problem, propose_kernels(language, bool(name))
+        ) from error
 
 
-def propose_kernels(language: str) -> str:
+def propose_kernels(language: str, is_named: bool = True) -> str:
     """Return what to do about a kernel that cannot be used: which others there are for a language."""
     names = sorted(
         name for name, spec in _usable_kernelspecs() if spec.language.casefold() == language.casefold()
@@ -102,7 +104,8 @@ def propose_kernels(language: str) -> str:
         return f"no kernel for {shorten(language)} is installed here: install one"
     more = f" and {len(names) - MAX_PROPOSED} more" if len(names) > MAX_PROPOSED else ""
     shown = ", ".join(map(shorten, names[:MAX_PROPOSED]))
-    return f"install it, or choose another with kernel_name: for {shorten(language)} there are {shown}{more}"
+    choose = "install it, or choose" if is_named else "choose"
+    return f"{choose} a kernel for {shorten(language)} with kernel_name: {shown}{more}"
 
 
 def _usable_kernelspecs() -> Iterator[tuple[str, KernelSpec]]:

@@ -17,8 +17,8 @@ class RunWidgetsCommand(Verb):
     name = "jupyter-runwidgets"
     description = (
         "Turns notebooks into workflows that anyone on the server can run.\n\n"
-        "The settings below are those of the server extension; set them in jupyter_server_config.py, "
-        "or on the command line of Jupyter."
+        "`jupyter runwidgets --help-all` lists the settings of the server extension, which are set in "
+        "jupyter_server_config.py, or on the command line of Jupyter."
     )
     subcommands = {  # noqa: RUF012
         "clean": (CleanApp, "Remove old runs and orphans."),

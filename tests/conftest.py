@@ -210,7 +210,7 @@ def _is_ready(server: JupyterServer, url: str) -> bool:
     import httpx
 
     try:
-        answer = httpx.get(url, headers={"Authorization": f"token {server.token}"}, timeout=5)
+        answer = httpx.get(url, headers={"Authorization": f"token {server.token}"}, timeout=5, verify=False)
     except httpx.TransportError:
         return False
     return answer.is_success

@@ -1,13 +1,12 @@
 """The entry points for people: `connect`, `run`, `sweep` and `leaderboard`."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs
 
-import httpx
 from jupyter_core.paths import jupyter_data_dir
 
 from runwidgets.client.dataframes import make_ranking_frame
@@ -17,7 +16,8 @@ from runwidgets.client.sweep import Sweep
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.schema import RunConfig, SweepConfig
 from runwidgets.service.contracts.api import Api
-from runwidgets.service.http.services import open_remote
+from runwidgets.service.http.services import is_responding, open_remote
+from runwidgets.service.server_socket import server_socket
 from runwidgets.spaces.space import SpaceLike, as_space, grid
 from runwidgets.store.files.layout import folder_of, is_url
 
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
     from runwidgets.execution.backend import Cluster
     from runwidgets.service.factory import Instance
+    from runwidgets.service.http.transport import Verify
 
 __all__ = ["Api", "Run", "Sweep", "connect", "default_root", "leaderboard", "run", "sweep"]
 
 URL_VARIABLE = "RUNWIDGETS_URL"
 TOKEN_VARIABLE = "RUNWIDGETS_TOKEN"
+SOCKET_VARIABLE = "RUNWIDGETS_SOCKET"
 PROBE_TIMEOUT = 2.0
 """Seconds within which a server listed by Jupyter must respond to be used."""
 
@@ -50,6 +52,7 @@ def connect(
     url: str | None = None,
     *,
     token: str | None = None,
+    verify: "Verify" = True,
     root: str | os.PathLike[str] | None = None,
     db_url: str | None = None,
     cluster: "Cluster | None" = None,
@@ -66,6 +69,11 @@ def connect(
         The URL of a Jupyter server, such as ``http://localhost:8888/``; a request checks it and the token.
     token : str, optional
         The token of that server; None for the one in the URL, if it has one (``?token=…``).
+    verify : bool, path or ssl.SSLContext, optional
+        Which certificates are trusted over HTTPS: the path of a file in PEM format, or of a folder of such
+        files, for those in it; True for those that the variables ``SSL_CERT_FILE``, ``SSL_CERT_DIR`` and
+        ``REQUESTS_CA_BUNDLE`` name, or without them the usual ones; False for any, also that of somebody who
+        intercepts the connection. The server that this kernel belongs to needs none.
     root : path or str, optional
         Open this root in this process: a folder, created if missing, or a URL such as ``s3://bucket/prefix``,
         as in the setting ``root`` of a server. A relative path starts at the working directory.
@@ -98,6 +106,8 @@ def connect(
     is_embedded = root is not None or db_url is not None or cluster is not None
     if url is not None and is_embedded:
         raise InvalidArgumentError("url", "a server has its own root, database and cluster", "leave them out")
+    if is_embedded and verify is not True:
+        raise InvalidArgumentError("verify", "no server is asked for a root", "leave it out")
     if is_embedded:
         return _embedded(_location(root), db_url or None, cluster).api(environment=environment)
     if environment is not None:
@@ -108,17 +118,19 @@ def connect(
         if not isinstance(url, str):
             raise InvalidArgumentError("url", f"{url!r:.80} is not the URL of a server")
         given = parse_qs(url.partition("?")[2]).get("token", [None])[0]
-        return open_remote(_routes(url), token or given, is_checked=True)
+        return open_remote(_routes(url), token or given, is_checked=True, verify=verify)
     if os.environ.get(URL_VARIABLE):
-        return _default(os.environ[URL_VARIABLE], os.environ.get(TOKEN_VARIABLE))
-    for server_url, server_token in _running_servers():
-        return _default(server_url, server_token)
+        own_socket = os.environ.get(SOCKET_VARIABLE)
+        token = os.environ.get(TOKEN_VARIABLE)
+        return _default(os.environ[URL_VARIABLE], token, Path(own_socket) if own_socket else None, verify)
+    for server in _running_servers(verify):
+        return server
     return _embedded(_location(None)).api()
 
 
 @lru_cache(maxsize=16)
-def _default(url: str, token: str | None) -> Api:
-    return open_remote(_routes(url), token)
+def _default(url: str, token: str | None, socket: Path | None, verify: Hashable) -> Api:
+    return open_remote(_routes(url), token, verify=cast("Verify", verify), socket=socket)
 
 
 @lru_cache(maxsize=16)
@@ -143,19 +155,15 @@ def _routes(url: str) -> str:
     return f"{base}/" if base.endswith("/runwidgets/api") else f"{base}/runwidgets/api/"
 
 
-def _running_servers() -> Iterator[tuple[str, str | None]]:
-    """Yield the URL and token of each running Jupyter server that has the extension."""
+def _running_servers(verify: "Verify") -> Iterator[Api]:
+    """Yield a connection to each running Jupyter server of this user that has the extension."""
     from jupyter_server.serverapp import list_running_servers
 
     for server in list_running_servers():
-        token = server.get("token") or None
-        headers = {"Authorization": f"token {token}"} if token else {}
-        try:
-            response = httpx.get(_routes(server["url"]), headers=headers, timeout=PROBE_TIMEOUT)
-        except httpx.HTTPError:
-            continue
-        if response.is_success:
-            yield server["url"], token
+        url = f"http://localhost{server['base_url']}" if server.get("sock") else server["url"]
+        token, socket = server.get("token") or None, server_socket(server["pid"])
+        if is_responding(_routes(url), token, verify=verify, socket=socket, timeout=PROBE_TIMEOUT):
+            yield _default(url, token, socket, verify)
 
 
 def run(

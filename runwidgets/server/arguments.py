@@ -8,6 +8,7 @@ no duplicate keys, no bare NaN, no unknown fields.
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -250,8 +251,8 @@ def parse_json(content: bytes) -> JsonValue:
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     parsed = dict(pairs)
     if len(parsed) != len(pairs):
-        names = [name for name, _ in pairs]
-        duplicate = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        duplicate = next(name for name, count in counts.items() if count > 1)
         raise InvalidArgumentError(
             f"{duplicate!a:.{EXCERPT_LENGTH}}", "the body has this key twice in one object"
         )

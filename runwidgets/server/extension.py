@@ -5,6 +5,7 @@ In between it is part of the `Context` that the handlers share.
 """
 
 import asyncio
+import atexit
 import functools
 import os
 import time
@@ -25,6 +26,7 @@ from runwidgets.server.events.jupyter_events import emit_state, register_schema
 from runwidgets.server.handler_context import Context
 from runwidgets.server.handlers import BASE
 from runwidgets.server.identity import authenticates_people
+from runwidgets.server.kernel_socket import KernelSocket
 from runwidgets.server.route_handlers import make_handlers
 from runwidgets.server.settings import SECTION, Settings, unknown_setting
 from runwidgets.service.factory import Instance, open_instance
@@ -35,6 +37,7 @@ SHUTDOWN_TIMEOUT = 8.0
 """Seconds within which the instance must be closed; Jupyter's limit for the exit is 10."""
 URL_VARIABLE = "RUNWIDGETS_URL"
 TOKEN_VARIABLE = "RUNWIDGETS_TOKEN"
+SOCKET_VARIABLE = "RUNWIDGETS_SOCKET"
 
 
 class RunWidgetsApp(Settings, ExtensionApp):
@@ -145,6 +148,10 @@ class RunWidgetsApp(Settings, ExtensionApp):
         """Set the address of the routes and a token for them in the environment that new kernels inherit."""
         os.environ[URL_VARIABLE] = self._url()
         os.environ[TOKEN_VARIABLE] = self.context.kernel_identity.secret
+        self._socket = KernelSocket(self._server.web_app)
+        if self._socket.open(self.log):
+            os.environ[SOCKET_VARIABLE] = str(self._socket.path)
+        atexit.register(self._close_at_exit)
 
     def _report(self, message: str) -> None:
         """Log why the instance is not open, and make each response say it."""
@@ -175,10 +182,12 @@ class RunWidgetsApp(Settings, ExtensionApp):
 
     async def _close(self) -> None:
         self._is_stopped = True
+        atexit.unregister(self._close_at_exit)
         self.context.problem = "the server is stopping"
+        self._socket.close()
         if os.environ.get(TOKEN_VARIABLE) == self.context.kernel_identity.secret:
-            del os.environ[TOKEN_VARIABLE]
-            os.environ.pop(URL_VARIABLE, None)
+            for name in (TOKEN_VARIABLE, URL_VARIABLE, SOCKET_VARIABLE):
+                os.environ.pop(name, None)
         instance, hub = self.context.instance, self.context.hub
         self.context.instance = self.context.hub = None
         for pipe in list(self.context.pipes):
@@ -194,9 +203,16 @@ class RunWidgetsApp(Settings, ExtensionApp):
                 self.log.warning("runwidgets | not closed after %.0f s; leaving anyway", SHUTDOWN_TIMEOUT)
         self.context.close()
 
+    def _close_at_exit(self) -> None:
+        """Close what is still open, because the server's loop was interrupted, as JupyterHub does."""
+        self._socket.remove()
+        if self.context.instance is not None:
+            self.context.instance.close()
+
     def _url(self) -> str:
         local = cast(str, self._server.local_url).partition("?")[0]
-        origin = "/".join(local.split("/")[:3])
+        is_address = local.startswith(("http://", "https://"))  # and not that of a Unix socket
+        origin = "/".join(local.split("/")[:3]) if is_address else "http://localhost"
         return f"{origin}{self._server.base_url}{BASE}"
 
     async def _update_activity(self) -> None:

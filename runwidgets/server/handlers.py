@@ -132,8 +132,12 @@ class RestHandler(APIHandler):
             self.send_error(500, exc_info=(type(error), error, None))
 
     def check_xsrf_cookie(self) -> None:
-        """Check as Jupyter does, but leave requests without authentication to the authentication error."""
-        if getattr(self, "_jupyter_current_user", None) is not None:
+        """Check as Jupyter does, or as JupyterHub does, which replaces the check of Jupyter's handlers.
+
+        The token of kernels comes in a header, which no page of another site can send. Requests without
+        authentication are left to the authentication error.
+        """
+        if not self._is_kernel and getattr(self, "_jupyter_current_user", None) is not None:
             super().check_xsrf_cookie()
 
     def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:

@@ -86,3 +86,18 @@ def members_server(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> It
     started = start_server(place / "root", folder, f"--config={config}", "--RunWidgetsApp.slots=1")
     yield started
     started.stop()
+
+
+def environment_of_a_kernel(jupyter: httpx.Client) -> dict[str, str]:
+    """Start a kernel through Jupyter, and read its inherited environment."""
+    import psutil
+
+    before = {process.pid for process in psutil.process_iter()}
+    kernel = jupyter.post("api/kernels", json={"name": "python3"}, headers={}).json()
+    try:
+        for process in psutil.process_iter():
+            if process.pid not in before and kernel["id"] in " ".join(process.cmdline()):
+                return process.environ()
+        raise AssertionError("the kernel has no process")
+    finally:
+        jupyter.delete(f"api/kernels/{kernel['id']}")

@@ -10,6 +10,7 @@ from runwidgets.service.routes.route import Route
 from runwidgets.service.routes.routes import ROUTES
 from tests.builders import finished, group_of, workflow
 from tests.conftest import JupyterServer
+from tests.server.conftest import environment_of_a_kernel
 from tests.server.requests import headers_only
 
 BY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.id)
@@ -140,8 +141,9 @@ class TestKernels:
         """A kernel finds the server in its environment; the token is valid for nothing else."""
         headers = {"Authorization": f"token {server.token}"}
         with httpx.Client(base_url=server.url, headers=headers, timeout=60) as jupyter:
-            url, token = environment_of_a_kernel(jupyter)
+            found = environment_of_a_kernel(jupyter)
 
+        url, token = found["RUNWIDGETS_URL"], found["RUNWIDGETS_TOKEN"]
         with open_remote(url, token) as api:
             assert "workflows" in api.workflows.list_workflows()
             assert api.groups.list_groups()
@@ -157,22 +159,6 @@ class TestKernels:
         handle = finished(remote, folder, "import os\nprint([n for n in os.environ if 'TOKEN' in n])")
 
         assert remote.runs.get_log(handle["id"])["text"].strip() == "[]"
-
-
-def environment_of_a_kernel(jupyter: httpx.Client) -> tuple[str, str]:
-    """Start a kernel through Jupyter, and read its inherited environment."""
-    import psutil
-
-    before = {process.pid for process in psutil.process_iter()}
-    kernel = jupyter.post("api/kernels", json={"name": "python3"}, headers={}).json()
-    try:
-        for process in psutil.process_iter():
-            if process.pid not in before and kernel["id"] in " ".join(process.cmdline()):
-                found = process.environ()
-                return found["RUNWIDGETS_URL"], found["RUNWIDGETS_TOKEN"]
-        raise AssertionError("the kernel has no process")
-    finally:
-        jupyter.delete(f"api/kernels/{kernel['id']}")
 
 
 class TestPeople:

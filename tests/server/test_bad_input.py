@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from runwidgets.errors import MethodNotAllowedError
+from runwidgets.errors import InvalidArgumentError, MethodNotAllowedError
+from runwidgets.server.arguments import parse_json
 from runwidgets.service.http.client import HttpClient
 from runwidgets.service.routes import runs
 from runwidgets.service.routes.route import Route
@@ -49,6 +50,15 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     assert set(body) <= {"message", "error", "subject", "problem", "allowed"}
     assert not any(word in answer.text for word in ("Traceback", "SELECT", "/root", "/tmp", ".py"))
     return answer.status_code, body["message"]
+
+
+@pytest.mark.timeout(60)  # comparing each key with each other one would take hours
+def test_many_keys_of_a_body_are_compared_at_once() -> None:
+    """One key among many that is there twice is found in linear time."""
+    keys = ",".join(f'"k{number}":1' for number in range(500_000))
+
+    with pytest.raises(InvalidArgumentError, match="'k499999': the body has this key twice"):
+        parse_json(f'{{{keys},"k499999":2}}'.encode())
 
 
 class TestBodies:

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import IO, Any, Protocol, cast
 from urllib.parse import quote
 from weakref import WeakSet
@@ -19,13 +20,22 @@ from runwidgets.errors import (
     from_json,
 )
 from runwidgets.schema import UploadHandle
+from runwidgets.service.http.transport import (
+    Verify,
+    is_this_machine,
+    parse_url,
+    trusted_certificates,
+    unreachable,
+)
 from runwidgets.service.routes.catalog import TAKE_FILE
 from runwidgets.service.routes.route import NOT_GIVEN, P, R, Route, RouteArgument
+from runwidgets.service.server_socket import is_usable
 from runwidgets.templates.scalars import tag_floats
 from runwidgets.templates.texts import is_list_of_texts, text_problem
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Seconds; the start of a run may wait for the database's busy timeout and a slow disk."""
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=10)
 PLAIN_NAME = re.compile(r"(?!None$)[^\s\[,](?:[^,]*[^\s,])?")
 """A name that can stand between commas in a query; with any other one, the query is a JSON list."""
 RECEIVE_CHUNK = 256 * 1024
@@ -48,19 +58,36 @@ class HttpClient:
         Base URL of the routes.
     token : str or None
         A token that the server accepts; None for no token.
+    verify : bool, str, path or ssl.SSLContext, optional
+        Which certificates are trusted; see `trusted_certificates`.
+    socket : Path, optional
+        A Unix socket of the server, which is used instead of the URL if it is there.
+    timeout : httpx.Timeout, optional
+        Seconds that the steps of a request may take.
     """
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        verify: Verify = True,
+        socket: Path | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> None:
         self.url = url if url.endswith("/") else f"{url}/"
-        base_url, host = _parse(self.url)
+        base_url = parse_url(self.url)
+        has_socket = socket is not None and is_usable(socket)
+        is_secure = base_url.scheme == "https" and not has_socket
         self.client = httpx.Client(
-            base_url=base_url,
+            base_url=base_url.copy_with(scheme="http", host="localhost") if has_socket else base_url,
             headers={"Authorization": f"token {token}"} if token else {},
-            timeout=TIMEOUT,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
-            trust_env=not (host == "localhost" or host == "::1" or host.startswith("127.")),
+            timeout=timeout,
+            limits=LIMITS,
+            verify=trusted_certificates(verify) if is_secure else False,
+            transport=httpx.HTTPTransport(uds=str(socket), limits=LIMITS) if has_socket else None,
+            trust_env=not (has_socket or is_this_machine(base_url)),
         )
-
         self.listeners: WeakSet[StreamListener] = WeakSet()
 
     def close(self) -> None:
@@ -193,9 +220,7 @@ class HttpClient:
         try:
             yield
         except (httpx.TransportError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ServiceUnavailableError(
-                self.url, "the server does not respond", "check that it is running, and its address"
-            ) from error
+            raise unreachable(self.url, error) from error
 
 
 def raise_error(response: httpx.Response) -> None:
@@ -221,18 +246,6 @@ def raise_error(response: httpx.Response) -> None:
         body = {}
     error = from_json(body, response.status_code)
     raise error
-
-
-def _parse(url: str) -> tuple[httpx.URL, str]:
-    """Return the URL of a server, and its host."""
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError, TypeError):
-        parsed = httpx.URL()
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        remedy = "give one such as http://localhost:8888/"
-        raise InvalidArgumentError("url", f"{url!r:.200} is not the URL of a server", remedy)
-    return parsed, parsed.host
 
 
 def _is_descriptor(response: httpx.Response) -> bool:

@@ -1,8 +1,12 @@
 """The services over HTTP: each method sends the request of its route."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import IO
 
+import httpx
+
+from runwidgets.errors import RunWidgetsError
 from runwidgets.schema import (
     Argument,
     GroupHandle,
@@ -32,6 +36,7 @@ from runwidgets.service.contracts.uploads import UploadService
 from runwidgets.service.contracts.workflows import WorkflowService
 from runwidgets.service.http.client import HttpClient
 from runwidgets.service.http.events import RemoteEventService
+from runwidgets.service.http.transport import Verify
 from runwidgets.service.routes import catalog, runs, sweeps
 from runwidgets.service.routes.routes import DESCRIBE_SERVICE
 
@@ -296,7 +301,14 @@ class RemoteUploadService(UploadService):
         self._client.call(catalog.DELETE_FILE, group_id=group_id, file_id=file_id)
 
 
-def open_remote(url: str, token: str | None, *, is_checked: bool = False) -> Api:
+def open_remote(
+    url: str,
+    token: str | None,
+    *,
+    is_checked: bool = False,
+    verify: Verify = True,
+    socket: Path | None = None,
+) -> Api:
     """Connect to the routes of a server.
 
     Parameters
@@ -307,6 +319,10 @@ def open_remote(url: str, token: str | None, *, is_checked: bool = False) -> Api
         A token that the server accepts.
     is_checked : bool, optional
         Whether a first request checks the address and the token; otherwise none is sent yet.
+    verify : bool, str, path or ssl.SSLContext, optional
+        Which certificates are trusted; see `trusted_certificates`.
+    socket : Path, optional
+        A Unix socket of the server, which is used instead of the URL if it is there.
 
     Returns
     -------
@@ -318,7 +334,7 @@ def open_remote(url: str, token: str | None, *, is_checked: bool = False) -> Api
     RunWidgetsError
         As in `HttpClient.check`.
     """
-    client = HttpClient(url, token)
+    client = HttpClient(url, token, verify=verify, socket=socket)
     if is_checked:
         try:
             client.check()
@@ -336,3 +352,17 @@ def open_remote(url: str, token: str | None, *, is_checked: bool = False) -> Api
         store=lru_cache(lambda: client.call(DESCRIBE_SERVICE)["store"]),
         close=client.close,
     )
+
+
+def is_responding(
+    url: str, token: str | None, *, verify: Verify, socket: Path | None, timeout: float
+) -> bool:
+    """Return whether a server has the routes and accepts a token, as it says within some seconds."""
+    client = HttpClient(url, token, verify=verify, socket=socket, timeout=httpx.Timeout(timeout))
+    try:
+        client.check()
+    except RunWidgetsError:
+        return False
+    finally:
+        client.close()
+    return True

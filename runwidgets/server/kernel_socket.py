@@ -46,4 +46,8 @@ class KernelSocket:
     def close(self) -> None:
         """Listen no longer; requests that have begun are served."""
         self._server.stop()
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the socket and its folder."""
         shutil.rmtree(self.path.parent, ignore_errors=True)

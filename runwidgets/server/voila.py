@@ -12,7 +12,6 @@ Everybody with access to the page may then use the routes; Voilà's own `token` 
 """
 
 import asyncio
-import atexit
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,10 +79,4 @@ def _open(voila: Any, base_url: str, settings: dict[str, Any], configuration: An
     routing_rules = voila.app.default_router.rules
     routing_rules.insert(0, routing_rules.pop(-2))  # before Voilà's rules, one of which matches every path
     settings[f"{KEY}.start"] = asyncio.ensure_future(app._start_jupyter_server_extension(server))
-    atexit.register(_close, app)
     return app
-
-
-def _close(app: RunWidgetsApp) -> None:
-    if app.context.instance is not None:
-        app.context.instance.close()

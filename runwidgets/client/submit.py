@@ -1,5 +1,6 @@
 """Submission of runs: a notebook and values become a workflow, its group, and arguments."""
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -89,10 +90,12 @@ def make_arguments(
 
     Raises
     ------
+    InvalidArgumentError
+        A value has no JSON form, or would arrive as another value.
     UnknownFileError
         There is no such local file.
     """
-    files = {each["name"] for each in workflow["parameters"] if "file" in _dtypes(each)}
+    parameters = {each["name"]: each for each in workflow["parameters"]}
     references: dict[str, FileArgument] = {}
 
     def refer(name: str, value: object) -> object:
@@ -105,12 +108,17 @@ def make_arguments(
             references[path] = _upload(api, group_id, name, Path(path))
         return references[path]
 
-    return [
-        coerce_mapping(
-            {name: refer(name, value) if name in files else value for name, value in point.items()}
-        )
-        for point in points
-    ]
+    @functools.cache
+    def find_all() -> dict[str, ParameterHandle]:
+        return {each["name"]: each for each in api.groups.get_group(group_id)["parameters"]}
+
+    def make(point: Mapping[str, object]) -> list[Argument]:
+        known = parameters if point.keys() <= parameters.keys() else find_all()  # a group may have more
+        files = {name for name in point if name in known and "file" in _dtypes(known[name])}
+        values = {name: refer(name, value) if name in files else value for name, value in point.items()}
+        return coerce_mapping(values, known)
+
+    return [make(point) for point in points]
 
 
 def _dtypes(parameter: ParameterHandle) -> list[Dtype]:

@@ -1,7 +1,9 @@
 """The list of arguments of a run: built from Python values, parsed from untrusted input, and checked."""
 
+import datetime
 import difflib
 import math
+import os
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -14,7 +16,7 @@ from runwidgets.errors import (
     UnknownParameterError,
 )
 from runwidgets.limits import Limits
-from runwidgets.schema import Argument, FileArgument, FileReference, JsonValue
+from runwidgets.schema import Argument, FileArgument, FileReference, JsonValue, ParameterHandle
 from runwidgets.templates.parameters import Parameter, cast
 from runwidgets.templates.scalars import FILE_TAG, SPECIAL_FLOATS, tag_float
 from runwidgets.templates.texts import is_identifier, shorten
@@ -23,7 +25,9 @@ MAX_NESTING = 100
 """Levels after which a value is assumed to contain itself; the limit for arguments is far below."""
 
 
-def coerce_mapping(values: Mapping[str, Any]) -> list[Argument]:
+def coerce_mapping(
+    values: Mapping[str, Any], parameters: Mapping[str, ParameterHandle] | None = None
+) -> list[Argument]:
     """Convert Python values into a list of arguments.
 
     Parameters
@@ -31,6 +35,9 @@ def coerce_mapping(values: Mapping[str, Any]) -> list[Argument]:
     values : mapping of str to Any
         NumPy scalars and arrays, dates, paths, ranges, tuples and sets are converted to their JSON
         equivalents; NaN and infinity to a `runwidgets.schema.FloatArgument`.
+    parameters : mapping of str to dict, optional
+        The handle of each parameter, whose type says what a notebook makes of JSON: a value that it would get
+        as a value of another type is refused. None to convert for a comparison only.
 
     Returns
     -------
@@ -40,9 +47,50 @@ def coerce_mapping(values: Mapping[str, Any]) -> list[Argument]:
     Raises
     ------
     InvalidArgumentError
-        A value has no JSON form.
+        A value has no JSON form, or would arrive as another value.
     """
+    if parameters is not None:
+        for name in parameters.keys() & values.keys():
+            _check_arrival(name, values[name], parameters[name])
     return [{"name": str(name), "value": _plain(str(name), value)} for name, value in values.items()]
+
+
+def _check_arrival(name: str, value: Any, declared: ParameterHandle | None, level: int = 0) -> None:
+    """Refuse a value of which the notebook would get another one, because nothing declares its type."""
+    if level > MAX_NESTING:
+        return  # the conversion refuses it
+    dtype = "any" if declared is None else declared["dtype"]
+    parts: ParameterHandle = {} if declared is None else declared  # type: ignore[typeddict-item]
+    if isinstance(value, Mapping) and dtype in {"record", "any"}:
+        fields = {each["name"]: each for each in parts.get("fields", [])}
+        for key, item in value.items():
+            _check_arrival(f"{name}.{key}", item, fields.get(key), level + 1)
+    elif dtype == "list" and isinstance(items := _unpacked(value), (list, tuple, set, frozenset, range)):
+        own = dict(enumerate(parts.get("items", [])))
+        for index, item in enumerate(items):
+            _check_arrival(f"{name}[{index}]", item, own.get(index, parts.get("para")), level + 1)
+    elif dtype == "any" and isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_arrival(f"{name}[{index}]", item, None, level + 1)
+    elif dtype == "any" and (other := _other_type(value)) is not None:
+        raise InvalidArgumentError(
+            name,
+            f"a {type(value).__name__} would arrive as {other}",
+            f"give {other}, or declare the type in the parameters cell",
+        )
+
+
+def _unpacked(value: Any) -> Any:
+    """Return the list in an array."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _other_type(value: Any) -> str | None:
+    """Return what a notebook gets for a value whose type nothing declares, if that differs from it."""
+    if isinstance(value, (tuple, set, frozenset, range)) or isinstance(_unpacked(value), list):
+        return "a list"
+    is_time = getattr(getattr(value, "dtype", None), "kind", "") == "M"
+    return "a text" if is_time or isinstance(value, (datetime.date, os.PathLike)) else None
 
 
 def read_pairs(arguments: Any) -> list[tuple[str, Any]]:
@@ -80,18 +128,18 @@ def _plain(name: str, value: Any, level: int = 0) -> Any:
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind == "M" and not hasattr(value, "isoformat"):
         value = _convert_times(name, value)
-    elif hasattr(value, "tolist") and kind != "m":
-        value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        return tag_float(value)
+    elif kind != "m":
+        value = _unpacked(value)
     if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if hasattr(value, "isoformat"):
+        return _scalar(value)
+    if isinstance(value, datetime.date) and value == value:  # pandas' NaT is no time
         return value.isoformat()
-    if hasattr(value, "__fspath__"):
+    if isinstance(value, os.PathLike):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(f"{name}.{key}", item, level + 1) for key, item in value.items()}
+        for key in value:
+            _check_key(name, key)
+        return {_scalar(key): _plain(f"{name}.{key}", item, level + 1) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):
         value = sorted(value, key=repr)
     if isinstance(value, (list, tuple, range)):
@@ -99,6 +147,22 @@ def _plain(name: str, value: Any, level: int = 0) -> Any:
     raise InvalidArgumentError(
         name, f"a {type(value).__name__} has no JSON form", "use numbers, text and lists"
     )
+
+
+def _scalar(value: bool | float | str | None) -> JsonValue:
+    """Return a scalar as one of Python's own types, of which members of enumerations are subclasses."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else tag_float(value)
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _check_key(name: str, key: object) -> None:
+    if not isinstance(key, str):
+        raise InvalidArgumentError(
+            name[:80], f"its key {key!r:.40} is not a text", "JSON has no other keys; give a list of pairs"
+        )
 
 
 def _convert_times(name: str, value: Any) -> Any:

@@ -81,8 +81,8 @@ def _special_float(value: Any) -> float | None:
     """Return NaN or an infinity, whichever way it is written; None for any other value."""
     if isinstance(value, float) and not math.isfinite(value):
         return value
-    if isinstance(value, dict) and value.get("type") == FLOAT_TAG:
-        value = value.get("value")
+    if isinstance(value, dict) and value.keys() == {"type", "value"} and value["type"] == FLOAT_TAG:
+        value = value["value"]
     return SPECIAL_FLOATS.get(value.strip()) if isinstance(value, str) else None
 
 

@@ -31,6 +31,8 @@ POWERSHELL_ESCAPES = {"`": "``", "$": "`$", "\n": "`n", "\r": "`r", "\t": "`t"} 
 }
 """PowerShell takes typographic quotes for plain ones."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+EXACT_WHOLE = 2**53
+"""Up to this number, languages with one type of number have every whole number."""
 LAST_WHOLE = 1e15
 """Whole floats below this are written without decimals where the language has one type of number."""
 
@@ -62,6 +64,11 @@ class LiteralR(RTranslator):
     def translate_escaped_str(cls, str_val: Any) -> str:
         """Return a text as R."""
         return f'"{_escaped(str(str_val), C_ESCAPES, _long)}"'
+
+    @classmethod
+    def translate_int(cls, val: int) -> str:
+        """Return a whole number as R."""
+        return _whole_number(val)
 
     @classmethod
     def translate_float(cls, val: float) -> str:
@@ -160,6 +167,11 @@ class LiteralMatlab(MatlabTranslator):
         return f"containers.Map({{{keys}}}, {{{values}}})"
 
     @classmethod
+    def translate_int(cls, val: int) -> str:
+        """Return a whole number as MATLAB."""
+        return _whole_number(val)
+
+    @classmethod
     def translate_float(cls, val: float) -> str:
         """Return a number as MATLAB, which has one type for ``5`` and ``5.0``."""
         return _special(val, "NaN", "Inf", "-Inf") or _plain_number(val)
@@ -229,6 +241,12 @@ def register_translators() -> None:
     """Make papermill itself use these translators, in this process."""
     for name, translator in list(papermill_translators._translators.items()):
         papermill_translators.register(name, OWN.get(translator, translator))
+
+
+def _whole_number(value: int) -> str:
+    if abs(value) > EXACT_WHOLE:
+        raise NotImplementedError("the number would lose digits")
+    return str(value)
 
 
 def _plain_number(value: float) -> str:

@@ -107,6 +107,7 @@ class RunForm(View):
         service = api or connect()
         workflow = open_workflow(service, source)
         self._name = workflow["name"]
+        self._declared = {each["name"]: each for each in workflow["parameters"]}
         self._parameters = {each.name: each for each in parse_parameters(workflow["parameters"])}
         if isinstance(arguments, Run):
             arguments = {
@@ -130,13 +131,18 @@ class RunForm(View):
     def _check_arguments(self, proposal: Any) -> dict[str, JsonValue]:
         values: dict[str, JsonValue] = proposal["value"]
         self._check_names(values)
-        return {each["name"]: each["value"] for each in coerce_mapping(values)}
+        return {each["name"]: each["value"] for each in coerce_mapping(values, self._declared)}
 
     @traitlets.validate("several")
     def _check_several(self, proposal: Any) -> dict[str, list[JsonValue]]:
         values: dict[str, object] = proposal["value"]
         self._check_names(values)
-        return {name: _plain_values(name, items) for name, items in values.items()}
+        return {name: self._plain_values(name, items) for name, items in values.items()}
+
+    def _plain_values(self, name: str, values: object) -> list[JsonValue]:
+        """Return several values of a parameter in their JSON form."""
+        listed = list_values(name, values)
+        return [coerce_mapping({name: each}, self._declared)[0]["value"] for each in listed]
 
     def _check_names(self, values: Mapping[str, object]) -> None:
         for name in values:
@@ -187,14 +193,14 @@ class RunForm(View):
         """
         fixed = {**self.arguments, **(secrets or {})}
         if self.several:
-            points = [coerce_mapping({**fixed, **point}) for point in grid(**self.several)]
+            points = [coerce_mapping({**fixed, **point}, self._declared) for point in grid(**self.several)]
             sweep = Sweep(
                 self._api, self._api.sweeps.start_sweep(self.group_id, points, self._given_config())
             )
             self.run_id = ""
             self.sweep_id = sweep.id
             return sweep
-        arguments = coerce_mapping(fixed)
+        arguments = coerce_mapping(fixed, self._declared)
         run = Run(self._api, self._api.runs.start_run(self.group_id, arguments, self._given_config()))
         self.sweep_id = ""
         self.run_id = run.id
@@ -230,11 +236,6 @@ def _unknown_parameter(name: str, parameters: Mapping[str, Parameter]) -> tuple[
     near = difflib.get_close_matches(name, parameters, 1)
     known = f"there are {', '.join(parameters)}" if parameters else "the template has no parameters"
     return "there is no such parameter", f"did you mean '{near[0]}'? {known}" if near else known
-
-
-def _plain_values(name: str, values: object) -> list[JsonValue]:
-    """Return several values of a parameter in their JSON form."""
-    return [coerce_mapping({name: each})[0]["value"] for each in list_values(name, values)]
 
 
 def _find_problem(

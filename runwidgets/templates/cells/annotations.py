@@ -228,8 +228,18 @@ def _subscripted(node: ast.Subscript) -> Kind:
     if name in CONTAINER_TYPES:
         return _container(CONTAINER_TYPES[name], items)
     if SIMPLE_TYPES.get(name) == "record":
-        return Kind({"dtype": "record"})
+        return _record(node, items)
     return _not_understood(node)
+
+
+def _record(node: ast.Subscript, items: list[ast.expr]) -> Kind:
+    """Return the kind of ``dict[…]``, whose keys and values arrive as JSON has them."""
+    kinds = [read_annotation(item) for item in items]
+    is_plain = len(kinds) == 2 and kinds[0].declared["dtype"] in {"string", "select", "any"}
+    if is_plain and kinds[1].construction is None:
+        return Kind({"dtype": "record"})
+    note = f"`{ast.unparse(node):.60}` gets a dictionary of JSON: its keys are texts, and its lists are lists"
+    return Kind({"dtype": "record"}, notes=[note])
 
 
 def _literal(node: ast.Subscript, items: list[ast.expr]) -> Kind:

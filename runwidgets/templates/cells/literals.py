@@ -123,7 +123,15 @@ def _container(kind: str, nodes: list[ast.expr]) -> Value:
     given = [item.json for item in items]
     if kind in {"set", "frozenset"}:
         given = [item for at, item in enumerate(given) if item not in given[:at]]
-    return Value(given, {"dtype": "list", **_para(items)}, _construction(kind, items))
+    constructions = [item.construction for item in items]
+    if all(each == constructions[0] for each in constructions):
+        return Value(given, {"dtype": "list", **_para(items)}, _construction(kind, constructions))
+    if kind != "tuple":
+        raise NotLiteralError("its items are not alike")
+    parts: list[JsonValue] = [
+        {"dtype": "any", **item.declared, "name": f"item{at}"} for at, item in enumerate(items)
+    ]
+    return Value(given, {"dtype": "list", "items": parts}, {"kind": kind, "items": constructions})
 
 
 def _para(items: list[Value]) -> Declared:
@@ -132,20 +140,20 @@ def _para(items: list[Value]) -> Declared:
     if dtypes == {"int", "float"}:
         dtypes = {"float"}
     dtype = dtypes.pop() if len(dtypes) == 1 else None
-    return {"para": {"name": "item", "dtype": dtype}} if dtype in ITEM_DTYPES else {}
+    if dtype in ITEM_DTYPES:
+        return {"para": {"name": "item", "dtype": dtype}}
+    if dtype is None or items[0].construction is None or dtype == "file":
+        return {}
+    is_alike = all(item.declared == items[0].declared for item in items)
+    return {"para": {"name": "item", **(items[0].declared if is_alike else {"dtype": dtype})}}
 
 
-def _construction(kind: str, items: list[Value]) -> Construction | None:
-    inner = [item.construction for item in items]
-    if kind == "list" and not any(inner):
-        return None
-    made: Construction = {"kind": kind}
-    first = inner[0] if inner else None
-    if first is not None and all(each == first for each in inner):
-        made["item"] = first
-    elif any(each is not None and each["kind"] not in CONTAINER_CALLS for each in inner):
-        raise NotLiteralError("its items are not alike")
-    return made
+def _construction(kind: str, constructions: list[Construction | None]) -> Construction | None:
+    """Return the construction of a container whose items are constructed alike."""
+    item = constructions[0] if constructions else None
+    if item is None:
+        return None if kind == "list" else {"kind": kind}
+    return {"kind": kind, "item": item}
 
 
 def _record(node: ast.Dict) -> Value:

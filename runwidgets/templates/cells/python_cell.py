@@ -138,6 +138,8 @@ class _Reader:
         default = _default(assignment)
         if annotation is not None:
             kind = read_annotation(annotation)
+            if default is not None and _says_less(kind, default):
+                default = None
         else:
             kind = Kind(default.declared if default else {}, default.construction if default else None)
         if (call := assignment.field) is not None:
@@ -149,7 +151,7 @@ class _Reader:
         told = f"`{ast.unparse(annotation):.60}`" if annotation is not None else "its limits"
         notes = [*kind.notes, f"its default does not fit {told}, so any value is taken"]
         declared = {"name": assignment.name, "dtype": "any", **presence}
-        if not is_valid(declared):
+        if not is_valid(declared) or (default is not None and default.construction is not None):
             declared = {"name": assignment.name, "dtype": "any", **self._computed(assignment)}
         return declared, replace(kind, construction=None, notes=notes)
 
@@ -170,6 +172,12 @@ class _Reader:
         """Return the keys of a name whose value the notebook computes."""
         node: ast.AST = assignment.value or assignment.statement
         return declare_computed(ast.get_source_segment(self._code, node) or "")
+
+
+def _says_less(kind: Kind, default: Value) -> bool:
+    """Return whether a default would arrive as another value if it was sent, as (1, 2) for Any."""
+    is_open = kind.declared["dtype"] in {"any", "list"} and not {"para", "items"} & kind.declared.keys()
+    return is_open and default.construction != kind.construction
 
 
 def _default(assignment: Assignment) -> Value | None:

@@ -1,34 +1,26 @@
-"""Reading a notebook and its sidecar from disk; both are untrusted, and reading never blocks."""
+"""Reading a notebook from disk; files are untrusted, and reading never blocks."""
 
 import json
 import math
 import os
 import re
 import stat
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
 import nbformat
 import nbformat.reader
-import yaml
 from nbformat import NotebookNode
 
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.limits import Limits
-from runwidgets.schema import JsonValue, RunConfig, TemplateSection
+from runwidgets.schema import JsonValue
 from runwidgets.templates.conform import conform
-from runwidgets.templates.scalars import tag_floats
 from runwidgets.templates.texts import float_name, shorten, text_problem
 
-SECTIONS = {"name", "description", "parameters", "parameterGroups", "outputs", "results", "files", "config"}
-SIDECAR_SIZE = 1_000_000
-"""Bytes of a sidecar; parsing a megabyte of YAML takes some seconds."""
 MALFORMED = (LookupError, AttributeError, TypeError, ValueError, RecursionError)
 """Exceptions that nbformat raises for a notebook whose parts have unexpected types."""
-MAX_LEVELS = 100
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 ENCODINGS = {
     "UTF-32": ["utf-32"],
@@ -62,7 +54,7 @@ def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode
         The file is not a notebook, or may not be read.
     """
     check_location(path, root)
-    content = _read_json(path, _read_bytes(path, limits.template_size))
+    content = _read_json(path, read_bytes(path, limits.template_size))
     version = content["nbformat"]
     is_known = isinstance(version, int) and 1 <= version <= nbformat.current_nbformat
     if not is_known or isinstance(version, bool):
@@ -74,112 +66,6 @@ def read_notebook(path: Path, limits: Limits, root: Path | None) -> NotebookNode
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InvalidTemplateError(path.name, f"it is not a valid notebook ({reason})") from error
     return notebook
-
-
-def read_sidecar(
-    path: Path, limits: Limits, root: Path | None
-) -> tuple[TemplateSection, Path | None, list[str]]:
-    """Read the sidecar of a notebook: ``train.ipynb.yaml``, or else ``train.yaml``.
-
-    A file with the first name is always a sidecar. A file with the second name may be data of the notebook,
-    so it is a sidecar only if it is a mapping with no other keys than our sections and settings, or with
-    ``parameters`` or ``outputs``.
-
-    Parameters
-    ----------
-    path : Path
-        The notebook.
-    limits : Limits
-        ``template_size`` (bytes).
-    root : Path or None
-        As in `read_notebook`.
-
-    Returns
-    -------
-    section : dict
-        The content; empty if there is no sidecar.
-    sidecar : Path or None
-        Path of the sidecar.
-    warnings : list of str
-        A sentence about a file with the second name that cannot be read, so that it counts as data.
-
-    Raises
-    ------
-    InvalidTemplateError
-        The sidecar cannot be read, or has invalid content.
-    """
-    certain, possible = sidecars(path)
-    if certain.is_file():
-        text, encoding = _read_text(certain, limits, root)
-        _check_encoding(certain, encoding)
-        return check_section(_parse_yaml(certain, text), certain.name), certain, []
-    if possible.is_file():
-        try:
-            text, encoding = _read_text(possible, limits, root)
-            content = _parse_yaml(possible, text)
-        except InvalidTemplateError as error:
-            return {}, None, [f"{error.message}; it is not used as a sidecar"]
-        if _is_section(content):
-            _check_encoding(possible, encoding)
-            return check_section(content, possible.name), possible, []
-    return {}, None, []
-
-
-def _is_section(content: Any) -> bool:
-    """Return whether the content of a YAML file is that of a sidecar, and not data of the notebook."""
-    if not isinstance(content, dict):
-        return False
-    keys, config = set(content), content.get("config")
-    is_config = config is None or (isinstance(config, dict) and set(config) <= set(RunConfig.__annotations__))
-    return bool(keys & {"parameters", "outputs"}) or (keys <= SECTIONS and is_config)
-
-
-def sidecars(path: Path) -> tuple[Path, Path]:
-    """Return the two possible paths of a notebook's sidecar."""
-    return path.with_name(path.name + ".yaml"), path.with_suffix(".yaml")
-
-
-def check_section(content: Any, where: str) -> TemplateSection:
-    """Check the structure of a ``runwidgets`` section.
-
-    Parameters
-    ----------
-    content : Any
-        The section, from metadata or YAML.
-    where : str
-        Name of the file, for error messages.
-
-    Returns
-    -------
-    dict
-        The section as JSON.
-
-    Raises
-    ------
-    InvalidTemplateError
-        A key is unknown, or its value has the wrong type.
-    """
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InvalidTemplateError(where, "its runwidgets section must be a mapping")
-    unknown = set(map(str, content)) - SECTIONS
-    if unknown:
-        raise InvalidTemplateError(
-            where, f"'{min(unknown):.60}' is unknown", f"there are {', '.join(sorted(SECTIONS))}"
-        )
-    kinds: dict[str, type] = {"name": str, "description": str, "results": dict, "config": dict}
-    for key, value in content.items():
-        kind = kinds.get(key, list)
-        if not isinstance(value, kind):
-            raise InvalidTemplateError(where, f"{key}: it must be a {kind.__name__}")
-    try:
-        text = json.dumps(_tag_defaults(content), default=_time_text, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidTemplateError(where, "its runwidgets section has no JSON form") from error
-    if problem := text_problem(text.replace("\\u0000", "\0")):
-        raise InvalidTemplateError(where, f"its runwidgets section: {problem}")
-    return _parse_json(text)  # type: ignore[no-any-return]
 
 
 def check_location(path: Path, root: Path | None) -> None:
@@ -220,8 +106,21 @@ def _refuse_url(name: str) -> NoReturn:
     raise InvalidTemplateError(name, "it is a URL", "give the path of a notebook on this server")
 
 
-def _read_bytes(path: Path, limit: int) -> bytes:
-    """Read a regular file without blocking; any other kind of file, such as a FIFO, raises an error."""
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Read a regular file without blocking.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    limit : int
+        Its greatest size in bytes.
+
+    Raises
+    ------
+    InvalidTemplateError
+        It is too large, of another kind, such as a FIFO, or cannot be read.
+    """
     try:
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError as error:
@@ -249,7 +148,7 @@ def _read_bytes(path: Path, limit: int) -> bytes:
 
 def _read_json(path: Path, content: bytes) -> dict[str, JsonValue]:
     try:
-        read = _parse_json(content.decode("utf-8-sig"))
+        read = parse_json(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         if encoding := _find_encoding(content):
             raise InvalidTemplateError(
@@ -261,7 +160,7 @@ def _read_json(path: Path, content: bytes) -> dict[str, JsonValue]:
     return read
 
 
-def _parse_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Parse JSON as Python writes it: NaN and infinity, which JSON does not have, become their names."""
     return json.loads(text, parse_constant=str, parse_float=_parse_float)
 
@@ -273,9 +172,9 @@ def _parse_float(text: str) -> float | str:
 
 def _find_encoding(content: bytes) -> str | None:
     """Return the name of an encoding other than UTF-8 in which a text is JSON, or None."""
-    for name, text in _decode(content, ENCODINGS):
+    for name, text in decode(content, ENCODINGS):
         try:
-            found = _parse_json(text)
+            found = parse_json(text)
         except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):
@@ -283,7 +182,7 @@ def _find_encoding(content: bytes) -> str | None:
     return None
 
 
-def _decode(content: bytes, encodings: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+def decode(content: bytes, encodings: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
     """Yield the name of each encoding that some bytes may have, with their text in it."""
     for name, codecs in encodings.items():
         for codec in codecs:
@@ -314,75 +213,3 @@ def _upgrade(content: dict[str, JsonValue]) -> NotebookNode:
             cell.id += "-"
         used_ids.add(cell.id)
     return notebook
-
-
-def _check_encoding(path: Path, encoding: str | None) -> None:
-    if encoding is not None:
-        raise InvalidTemplateError(path.name, f"it is encoded as {encoding}", "save it as UTF-8")
-
-
-def _tag_defaults(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a section in which NaN and infinity in defaults are distinct from the texts of their names."""
-    if "parameters" not in content:
-        return content
-    tagged = [
-        {**each, "defaultValue": tag_floats(each["defaultValue"])}
-        if isinstance(each, dict) and "defaultValue" in each
-        else each
-        for each in content["parameters"]
-    ]
-    return {**content, "parameters": tagged}
-
-
-def _time_text(value: object) -> str:
-    """Return the text of a date or time, which YAML has; raise `TypeError` for what has no JSON form."""
-    if isinstance(value, date):  # or datetime
-        return str(value)
-    raise TypeError
-
-
-def _check_keys(root: yaml.Node | None, path: Path) -> None:
-    """Refuse a mapping that has a key several times, of which YAML would take the last."""
-    nodes = [root]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, yaml.MappingNode):
-            keys = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            for (_, key), count in Counter(keys).items():
-                if count > 1:
-                    place = f"in the mapping that begins in line {node.start_mark.line + 1}"
-                    raise InvalidTemplateError(path.name, f"it has '{key:.60}' {count} times {place}")
-            nodes += [value for _, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            nodes += node.value
-
-
-def _read_text(path: Path, limits: Limits, root: Path | None) -> tuple[str, str | None]:
-    """Return the text of a sidecar, which is a mapping, and the name of its encoding if that is not UTF-8."""
-    check_location(path, root)
-    content = _read_bytes(path, min(SIDECAR_SIZE, limits.template_size))
-    for name, text in _decode(content, {"": ["utf-8-sig"], **ENCODINGS}):
-        if "\0" not in text and (not name or ":" in text):
-            return text, name or None
-    raise InvalidTemplateError(path.name, "it is not YAML (its encoding is not UTF-8)")
-
-
-def _parse_yaml(path: Path, text: str) -> Any:
-    """Parse flat YAML without aliases: a few aliases expand to gigabytes, and deep nesting takes minutes."""
-    try:
-        level = 0
-        for event in yaml.parse(text, yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise InvalidTemplateError(path.name, "it has an alias (*name)", "write the value out")
-            level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if level > MAX_LEVELS:
-                raise InvalidTemplateError(path.name, f"it is nested deeper than {MAX_LEVELS} levels")
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        _check_keys(node, path)
-        return None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, InvalidTemplateError):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise InvalidTemplateError(path.name, f"it is not YAML ({reason})") from error

@@ -3,7 +3,7 @@
 1. The cells tagged ``parameters``; see `runwidgets.templates.cells`.
 2. The notebook's ``metadata.runwidgets``.
 3. A sidecar with the same structure, ``train.ipynb.yaml`` or ``train.yaml`` beside ``train.ipynb``;
-see `documents.read_sidecar` for when the second name applies.
+see `runwidgets.templates.sections` for when the second name applies.
 """
 
 import hashlib
@@ -37,9 +37,10 @@ from runwidgets.templates.cells.cell_tags import read_tags
 from runwidgets.templates.cells.overwrites import find_assignments, find_overwrites
 from runwidgets.templates.cells.reading import ParametersCells, read_parameters_cells
 from runwidgets.templates.cells.signature import Signature
-from runwidgets.templates.documents import check_section, read_notebook, read_sidecar, sidecars
+from runwidgets.templates.documents import read_notebook
 from runwidgets.templates.parameters import Parameter, cast, check_names, parse_parameters
 from runwidgets.templates.ranking import check_results
+from runwidgets.templates.sections import check_section, read_sidecar
 from runwidgets.templates.surroundings.project import find_project
 from runwidgets.templates.surroundings.static_files import StaticFiles, find_static_files
 from runwidgets.templates.texts import leaves_folder, text_problem
@@ -157,7 +158,8 @@ def read_template(
     kernel_name, language = _kernel_and_language(notebook, path)
     cells = _read_cells(notebook, path, kernel_name, language)
     signature = cells.signature
-    section, sidecar, warnings = read_sidecar(path, limits, root)
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    section, sidecar, warnings = read_sidecar(path, limits, root, code)
     declared = _merge(
         path, signature.parameters, check_section(notebook.metadata.get("runwidgets"), path.name), section
     )
@@ -168,16 +170,18 @@ def read_template(
         each.name: each.default for each in parameters if _must_inject(each, signature.assigned, limits)
     }
     folder = path.parent.resolve()
-    _check_declared(declared, path, folder, root)
+    _check_declared(declared, parameters, path, folder, root)
     results = declared.get("results", {})
     is_python = language.lower() == "python"
     names = {each.name for each in parameters}
-    assignments = find_assignments(notebook) if is_python else []
+    assignments = find_assignments(notebook, folder) if is_python else []
     static = find_static_files(
         path,
-        [cell.source for cell in notebook.cells if cell.cell_type == "code"],
-        [*declared.get("files", []), *(file for each in parameters for file in each.default_paths)],
+        code,
+        declared.get("files", []),
+        defaults=[file for each in parameters for file in each.default_paths],
         outputs=[each["source"] for each in declared.get("outputs", [])],
+        targets=[each.target for each in parameters if each.target is not None],
         parameters=names,
         excluded=[] if sidecar is None else [folder / sidecar.name],
         is_python=is_python,
@@ -185,8 +189,6 @@ def read_template(
         root=root,
         runs=runs,
     )
-    if folder / path.with_suffix(".yaml").name in [static.top / name for name in static.files]:
-        warnings = []  # the notebook reads it as its data
     content = nbformat.writes(notebook).encode("utf-8", "backslashreplace")
     return Template(
         name=(declared.get("name") or title or path.stem)[: limits.name_length],
@@ -217,40 +219,6 @@ def read_template(
             *static.warnings,
         ],
     )
-
-
-def fingerprint(
-    path: Path, used: Iterable[Path] = (), folders: Iterable[Path] = (), root: Path | None = None
-) -> str:
-    """Return a text that changes when a template may have changed, without reading any file.
-
-    Parameters
-    ----------
-    path : Path
-        The notebook.
-    used : iterable of Path
-        The static files.
-    folders : iterable of Path
-        Further folders in which static files may appear.
-    root : Path, optional
-        As in `read_template`.
-
-    Returns
-    -------
-    str
-        A hash of the times and sizes of the notebook, its sidecar, its static files and their folders, and of
-        where its project begins.
-    """
-    files = [path, *sidecars(path), *used]
-    stats = [str(find_project(path.parent.resolve(), root.resolve() if root else None))]
-    for each in [*files, *sorted({file.parent for file in files} | set(folders))]:
-        try:
-            status = each.stat()
-        except (OSError, ValueError):
-            continue
-        times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
-        stats.append(f"{status.st_ino}:{status.st_size}:{times}")
-    return hashlib.sha256("|".join(stats).encode()).hexdigest()
 
 
 def _must_inject(parameter: Parameter, assigned: dict[str, JsonValue], limits: Limits) -> bool:
@@ -353,13 +321,20 @@ def _merge(path: Path, parameters: list[Declared], *sections: TemplateSection) -
     return merged
 
 
-def _check_declared(declared: TemplateSection, path: Path, folder: Path, root: Path | None) -> None:
-    """Check the outputs, the parameter groups and the schema of the leaderboard."""
+def _check_declared(
+    declared: TemplateSection, parameters: list[Parameter], path: Path, folder: Path, root: Path | None
+) -> None:
+    """Check the outputs, the targets, the parameter groups and the schema of the leaderboard."""
     _check_entries(path, "outputs", declared.get("outputs", []), "source", OUTPUT_KEYS)
     place = folder.relative_to(find_project(folder, root.resolve() if root else None)).as_posix()
     for each in declared.get("outputs", []):
         if leaves_folder(posixpath.normpath(posixpath.join(place, each["source"]))):
             raise InvalidTemplateError(path.name, f"outputs: '{each['source']:.60}' is outside the project")
+    for parameter in parameters:
+        target = parameter.target
+        if target is not None and leaves_folder(posixpath.normpath(posixpath.join(place, target, "x"))):
+            problem = f"parameter '{parameter.name}': its target '{target:.60}' is outside the project"
+            raise InvalidTemplateError(path.name, problem)
     _check_entries(path, "parameterGroups", declared.get("parameterGroups", []), "name", None)
     check_results(declared.get("results", {}), path.name)
     if not all(isinstance(each, str) for each in declared.get("files", [])):

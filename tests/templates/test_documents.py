@@ -1,6 +1,5 @@
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -125,74 +124,6 @@ def test_a_wrong_section_is_refused_in_words(tmp_path: Path, section: Json, said
     """It could otherwise break a page or a query."""
     with pytest.raises(ConstraintViolationError, match=said):
         read_template(declare(tmp_path, **section))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (b"a: [1", "it is not YAML"),
-        (b"\xff\xfe", "it is not YAML"),
-        (b"!!python/object/apply:os.system [id]", "it is not YAML"),
-        (b"name: &a x\ndescription: *a", "it has an alias"),
-        (b"files: " + b"[" * 20_000, "nested deeper than 100 levels"),
-        (b"name: " + b"x" * 2_000_000, "more than 1,000,000"),
-        (b"[1]", "must be a mapping"),
-        (b"name: a\nname: b", "it has 'name' 2 times in the mapping that begins in line 1"),
-        (b"parameters:\n- {name: x, label: a, label: b}", "it has 'label' 2 times .* line 2"),
-        (b"parameters: [{name: x, dtype: any, defaultValue: !!set {a}}]", "has no JSON form"),
-        (b"parameters: [{name: x, dtype: any, defaultValue: !!binary aGk=}]", "has no JSON form"),
-    ],
-    ids=["broken", "binary", "code", "alias", "deep", "large", "list", "twice", "inside", "set", "bytes"],
-)
-def test_a_hostile_sidecar_is_refused_quickly(tmp_path: Path, text: bytes, said: str) -> None:
-    """Aliases multiply and nesting takes minutes, so both are refused early."""
-    (tmp_path / "n.ipynb.yaml").write_bytes(text)
-    start = time.monotonic()
-
-    with pytest.raises(InvalidTemplateError, match=rf"n\.ipynb\.yaml: .*{said}"):
-        read_template(write(tmp_path))
-
-    assert time.monotonic() - start < 5
-
-
-def test_a_yaml_file_of_the_notebook_is_not_a_sidecar(tmp_path: Path) -> None:
-    """`n.yaml` is a sidecar only if it has the content of one; then it is not a static file."""
-    path = write(tmp_path, cells=[code("open('n.yaml')")])
-    path.with_suffix(".yaml").write_text("lr: 0.1\nname: experiment")
-    own = read_template(path)
-    path.with_suffix(".yaml").write_text("description: mine")
-    sidecar = read_template(path)
-
-    assert (own.name, own.static.files) == ("n", ["n.yaml"])
-    assert (sidecar.description, sidecar.static.files) == ("mine", [])
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [("parameters: [{name: x", "it is not YAML"), ("name: a\nname: b", "it has 'name' 2 times")],
-    ids=["broken", "twice"],
-)
-def test_a_possible_sidecar_that_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
-    """It may be data of the notebook, or declarations that the author misses."""
-    path = write(tmp_path, cells=[code("x = 1")])
-    path.with_suffix(".yaml").write_text(text)
-
-    (warning,) = read_template(path).warnings
-
-    assert warning.startswith(f"n.yaml: {said}") and warning.endswith("; it is not used as a sidecar")
-    assert read_template(write(tmp_path, cells=[code("x = open('n.yaml')")])).warnings == []
-
-
-def test_a_sidecar_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None:
-    """A link could reveal files outside."""
-    root = tmp_path / "root"
-    root.mkdir()
-    (tmp_path / "secret.yaml").write_text("name: secret")
-    path = write(root)
-    (root / "n.ipynb.yaml").symlink_to(tmp_path / "secret.yaml")
-
-    with pytest.raises(InvalidTemplateError, match="outside the folder"):
-        read_template(path, root=root)
 
 
 @pytest.mark.parametrize("name", ["a\0b.ipynb", "\ud800.ipynb", "x" * 300 + ".ipynb", "loop.ipynb", ""])
@@ -366,22 +297,3 @@ def test_a_template_says_what_the_handle_shows(tmp_path: Path) -> None:
 
     assert set(template.to_json()) == {"name", "description", "parameters", "outputs"}
     assert nbformat.reads(template.content.decode(), as_version=4) == template.notebook
-
-
-@pytest.mark.parametrize(
-    ("given", "default"),
-    [
-        (".inf", {"type": "$float", "value": "Infinity"}),
-        ("[.nan, NaN]", [{"type": "$float", "value": "NaN"}, "NaN"]),
-        ("'Infinity'", "Infinity"),
-    ],
-    ids=["number", "in a list", "text"],
-)
-def test_an_infinite_default_of_any_type_is_a_number(tmp_path: Path, given: str, default: object) -> None:
-    """YAML has such numbers; the text of their name is a text."""
-    path = write(tmp_path, cells=[code("x = None")])
-    path.with_name("n.ipynb.yaml").write_text(f"parameters: [{{name: x, defaultValue: {given}}}]")
-
-    (parameter,) = read_template(path).parameters
-
-    assert (parameter.dtype, parameter.default) == ("any", default)

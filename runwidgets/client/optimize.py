@@ -179,7 +179,8 @@ def optimize(
         How to run, as in `SweepService.start_sweep`.
     **kwargs
         Per parameter: `uniform`, `loguniform`, `integers`, `choice`, or a list or range of values to
-        search; or one value, which is fixed.
+        search; or one value, which is fixed. A value that is itself a list, a tuple or a set must be put
+        into a list.
 
     Returns
     -------

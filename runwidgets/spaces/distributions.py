@@ -251,7 +251,8 @@ def is_several(value: object) -> TypeGuard[Iterable[object]]:
 def list_values(name: str, values: object) -> Sequence[object]:
     """Return the values given for a parameter as a sequence of plain values."""
     if isinstance(values, (set, frozenset)):
-        raise InvalidArgumentError(name, "a set has no order", "give a list")
+        remedy = "give a list, with the set in it if that is one value"
+        raise InvalidArgumentError(name, "a set has no order", remedy)
     if isinstance(values, Distribution):
         remedy = f"draw some by rw.sample(10, {name}=…), or search with rw.optimize"
         raise InvalidArgumentError(name, f"{values} is a distribution, not a list of values", remedy)

@@ -240,7 +240,7 @@ def grid(**values: object) -> Space:
     ----------
     **values
         By parameter: a list, range, array or other iterable of values, or one value. A value that is itself
-        a list must be put into a list.
+        a list, a tuple or a set must be put into a list.
 
     Returns
     -------

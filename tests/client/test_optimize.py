@@ -1,5 +1,7 @@
 """Searches with Optuna, over real runs."""
 
+import datetime
+import math
 import os
 import signal
 import subprocess
@@ -162,7 +164,7 @@ def test_a_failed_run_is_a_failed_trial(api: Api, folder: Path) -> None:
             "depth: run .* did not record it; it recorded height",
         ),
         ({"objective": "height", "n_trials": 0, **SPACE}, InvalidArgumentError, "n_trials: 0"),
-        ({"objective": "height", "x": [[1]]}, InvalidArgumentError, r"x: \[1\] cannot be chosen"),
+        ({"objective": "height", "x": [[1], 1j]}, InvalidArgumentError, "x: a complex has no JSON form"),
         (
             {"objective": "height", "shift": ["a", "b"], "n_trials": 2},
             InvalidArgumentError,
@@ -185,3 +187,64 @@ def test_a_search_whose_runs_all_fail_gives_up(api: Api, folder: Path) -> None:
 
     with pytest.raises(InvalidRunStateError, match="the first 5 runs all failed; cell 3 raised ZeroDivision"):
         rw.optimize(path, objective="height", n_trials=50, parallel=2, x=rw.uniform(0, 1), api=api)
+
+
+ANY = """
+from datetime import date
+pair = (1, 2)
+day = date(2024, 1, 1)
+names = {"a"}
+limit: float | None = 1.0
+extra = None
+x = 0.0
+"""
+SHOW = "import runwidgets\nrunwidgets.record('height', x)\nprint(repr((pair, day, names, limit, extra)))"
+
+
+def test_whatever_a_run_takes_is_fixed_for_a_search(api: Api, folder: Path) -> None:
+    """A tuple, a set and a list are put into a list; each run has the very values."""
+    path = write_notebook(folder / "fixed.ipynb", SHOW, parameters=ANY)
+    fixed: dict[str, Any] = {
+        "pair": [(3, 4)],
+        "day": datetime.date(2024, 2, 29),
+        "names": [{"b"}],
+        "limit": None,
+        "extra": {"a": [math.nan]},
+    }
+    options: dict[str, Any] = {"objective": "height", "n_trials": 2, "name": "fixed", "api": api}
+
+    found = rw.optimize(path, x=[1.0, 2.0, 3.0], **fixed, **options)
+    more = rw.optimize(path, x=[1.0, 2.0, 3.0], **fixed, **{**options, "n_trials": 3}, resume=True)
+
+    arrived = repr(((3, 4), datetime.date(2024, 2, 29), {"b"}, None, {"a": [math.nan]}))
+    assert {run.log.strip() for run in [found.best, *more.front, *more.sweep]} == {arrived}
+    assert sorted(more.sweep.to_frame()["x"]) == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("pair", [(1, 2), (3, 4)]),
+        ("day", [datetime.date(2024, 1, 1), datetime.date(2024, 2, 1)]),
+        ("limit", [math.nan, math.inf, None]),
+        ("extra", [1, 1.0, True, [1], [True], "1"]),
+        ("names", [{"a"}, {"b"}]),
+    ],
+    ids=["tuples", "dates", "numbers", "equal", "sets"],
+)
+def test_whatever_a_run_takes_is_searched(
+    api: Api, folder: Path, tmp_path: Path, name: str, choices: list[Any]
+) -> None:
+    """Each value is tried once, also in a search that is resumed, with first points, and in a storage."""
+    path = write_notebook(folder / "any.ipynb", f"{SHOW}\nprint(repr({name}))", parameters=ANY)
+    storage = f"sqlite:///{tmp_path}/study.db"
+    options: dict[str, Any] = {"objective": "height", "name": f"any-{name}", "storage": storage, "seed": 1}
+    options |= {"api": api, name: rw.choice(choices)}
+
+    rw.optimize(path, n_trials=2, enqueue=[{name: choices[-1]}], **options)
+    found = rw.optimize(path, n_trials=20, resume=True, **options)
+
+    arrived = [run.log.splitlines()[-1] for run in found.sweep]
+    assert sorted(arrived) == sorted(map(repr, choices))
+    assert arrived[0] == repr(choices[-1])
+    assert found.end.value == "exhausted"

@@ -109,7 +109,7 @@ class Searcher:
         while len(self._new_trials) < count and (trial := self._ask_next()) is not None:
             self._new_trials.append(trial)
         self.trial_count += len(self._new_trials)
-        return [trial.params for trial in self._new_trials]
+        return [self._space.arguments(trial.params) for trial in self._new_trials]
 
     def assign_runs(self, runs: Sequence[tuple[int, str, RunState]]) -> None:
         """Assign runs to the trials that were asked for last, in the same order.

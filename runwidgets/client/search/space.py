@@ -49,11 +49,25 @@ class SearchSpace:
     Raises
     ------
     InvalidArgumentError
-        Optuna cannot choose from the values of a parameter.
+        A value has no JSON form.
+
+    Notes
+    -----
+    Optuna chooses scalars, and takes equal ones such as 1 and True for one. Of any other values it chooses
+    their labels, which are their JSON.
     """
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        self._parameters = {name: _as_distribution(name, values[name]) for name in sorted(values)}
+        self._given = {name: _as_distribution(name, values[name]) for name in sorted(values)}
+        self._labelled = {
+            name: {_label(name, value): value for value in each.values}
+            for name, each in self._given.items()
+            if isinstance(each, Choice) and not _are_choosable(each.values)
+        }
+        self._parameters = {
+            name: Choice(tuple(self._labelled[name])) if name in self._labelled else each
+            for name, each in self._given.items()
+        }
         values_of = {name: _list_values(each) for name, each in self._parameters.items()}
         self._finite = {name: each for name, each in values_of.items() if each is not None}
         is_finite = len(self._finite) == len(self._parameters)
@@ -62,7 +76,14 @@ class SearchSpace:
 
     def describe(self) -> dict[str, JsonValue]:
         """Return the distributions as JSON, to be stored with the sweep and compared when it is resumed."""
-        return {name: _describe(each) for name, each in self._parameters.items()}
+        return {name: _describe(name, each) for name, each in self._given.items()}
+
+    def arguments(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a point that Optuna has chosen."""
+        return {
+            name: self._labelled[name][value] if name in self._labelled else value
+            for name, value in point.items()
+        }
 
     def key(self, point: Mapping[str, object]) -> PointKey:
         """Return a key that is equal for equal points of this space."""
@@ -124,10 +145,10 @@ class SearchSpace:
         return point
 
     def _read(self, name: str, value: object, subject: str) -> Any:
-        distribution = self._parameters[name]
-        for known in _find_values(distribution, plain(value)):
-            return known
-        text = json.dumps(_describe(distribution))
+        distribution = self._given[name]
+        for known in _find_values(name, distribution, plain(value)):
+            return _label(name, known) if name in self._labelled else known
+        text = json.dumps(_describe(name, distribution))
         raise InvalidArgumentError(name, f"{subject} has {value!r:.80}, which is not in {text:.200}")
 
 
@@ -139,23 +160,29 @@ def is_searched(value: object) -> bool:
 def _as_distribution(name: str, values: object) -> Distribution:
     if isinstance(values, (Uniform, LogUniform, Integers)):
         return values
-    unique: dict[str, Choosable] = {}
+    unique: dict[str, object] = {}
     for value in values.values if isinstance(values, Choice) else list_values(name, values):
-        if value is not None and not isinstance(value, (bool, int, float, str)):
-            raise InvalidArgumentError(
-                name, f"{value!r:.80} cannot be chosen", "give numbers, text, True or None"
-            )
-        unique.setdefault(repr(value), value)
+        unique.setdefault(_label(name, value), value)
     return Choice(tuple(unique.values()))
 
 
-def _find_values(distribution: Distribution, value: Any) -> Iterator[Any]:
+def _are_choosable(values: Sequence[object]) -> bool:
+    """Return whether Optuna can choose from values: scalars, all of them different."""
+    are_scalars = all(each is None or isinstance(each, (bool, int, float, str)) for each in values)
+    is_finite = not any(isinstance(each, float) and not math.isfinite(each) for each in values)
+    return are_scalars and is_finite and len(set(values)) == len(values)
+
+
+def _label(name: str, value: object) -> str:
+    return json.dumps(_plain(name, value), ensure_ascii=False)
+
+
+def _find_values(name: str, distribution: Distribution, value: Any) -> Iterator[Any]:
     """Yield the values of a distribution that are equal to one as a user or a run handle gives it."""
     if isinstance(distribution, Choice):
-        key = isinstance(value, bool), _plain("value", value)
-        for each in distribution.values:
-            if (isinstance(each, bool), _plain("value", each)) == key:
-                yield each
+        key, label = (isinstance(value, bool), _plain(name, value)), _label(name, value)
+        same = [each for each in distribution.values if (isinstance(each, bool), _plain(name, each)) == key]
+        yield from sorted(same, key=lambda each: _label(name, each) != label)
     elif is_number(value) and distribution.low <= value <= distribution.high:
         if not isinstance(distribution, Integers):
             yield float(value)
@@ -185,9 +212,9 @@ def _to_optuna(distribution: Distribution) -> "BaseDistribution":
     return distributions.FloatDistribution(distribution.low, distribution.high, log=is_log)
 
 
-def _describe(distribution: Distribution) -> JsonValue:
+def _describe(name: str, distribution: Distribution) -> JsonValue:
     described: dict[str, JsonValue] = {
-        name: _plain(name, value) for name, value in asdict(distribution).items()
+        key: _plain(name, value) for key, value in asdict(distribution).items()
     }
     return {"distribution": type(distribution).__name__.lower(), **described}
 

@@ -15,6 +15,8 @@ from runwidgets.schema import (
 )
 from runwidgets.service.contracts.api import Api
 from runwidgets.states import RunState
+from runwidgets.templates.arguments import tag_values
+from runwidgets.templates.parameters import parse_parameters
 
 
 class Starter:
@@ -71,9 +73,10 @@ class Starter:
             for each in self._workflow["parameters"]
             if "defaultValue" in each
         }
+        parameters = parse_parameters(self._workflow["parameters"])
         rows = sweep.points()
         for row in rows:
-            row["arguments"] = {**defaults, **row["arguments"]}
+            row["arguments"] = tag_values(parameters, {**defaults, **row["arguments"]})
             self._plan.check_point(row)
         return rows
 

@@ -26,6 +26,7 @@ from runwidgets.schema.catalog import (
     UploadHandle,
     UploadList,
     WorkflowDescriptor,
+    WorkflowGroup,
     WorkflowHandle,
     WorkflowList,
 )
@@ -217,6 +218,7 @@ __all__ = [
     "UploadHandle",
     "UploadList",
     "WorkflowDescriptor",
+    "WorkflowGroup",
     "WorkflowHandle",
     "WorkflowList",
 ]

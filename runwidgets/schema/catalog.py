@@ -110,13 +110,20 @@ class GroupReference(TypedDict):
     name: str
 
 
+class WorkflowGroup(GroupReference):
+    """A group of a workflow."""
+
+    config: NotRequired[RunConfig]
+    """The default config of its runs, which precedes that of the template; absent if it is empty."""
+
+
 class WorkflowHandle(TemplateHandle):
     """A registered template."""
 
     id: str
     version: str
     """SHA-256 of the current version of the template: notebook, declarations and static files."""
-    groups: list[GroupReference]
+    groups: list[WorkflowGroup]
     """The groups in which the user may act, the default group first."""
 
 

@@ -10,10 +10,10 @@ from runwidgets.schema.json_value import JsonValue
 class RunConfig(TypedDict, total=False):
     """Settings of a run; all of them may be omitted."""
 
-    timeout: float
-    """Time limit of the whole run, in seconds."""
-    cell_timeout: float
-    """Time limit of one cell, in seconds."""
+    timeout: float | None
+    """Time limit of the whole run, in seconds; None for no limit."""
+    cell_timeout: float | None
+    """Time limit of one cell, in seconds; None for no limit."""
     cwd: Literal["run", "notebook"]
     """Working folder of the notebook: a folder of the run, or the notebook's own folder."""
     isolation: Literal["auto", "spawn"]
@@ -21,13 +21,14 @@ class RunConfig(TypedDict, total=False):
     transport: Literal["auto", "zmq"]
     """Whether a forked kernel may communicate without ZeroMQ."""
     skip_tags: list[str]
-    """Code cells with one of these tags are left out."""
+    """Code cells with one of these tags are left out; none if it is empty."""
     only_tags: list[str]
-    """Code cells without one of these tags are left out, except those that assign the values of the run."""
+    """Code cells without one of these tags are left out, except those that assign the values of the run;
+    none if it is empty."""
     allow_errors: bool
     """Whether the run goes on after a cell that raised an exception, and succeeds."""
-    kernel_name: str
-    """The kernelspec on which the notebook executes; its own if it is omitted."""
+    kernel_name: str | None
+    """The kernelspec on which the notebook executes; None for its own."""
     retries: int
     """Further attempts after an error, 0 to 10."""
     resources: dict[str, float]

@@ -29,10 +29,9 @@ PROBLEMS: dict[str, tuple[Json, str]] = {
         {"only_tags": ["slow"], "skip_tags": ["both"]},
         "config.skip_tags: no code cell would be",
     ),
-    "text": ({"skip_tags": "slow"}, "config.skip_tags: it must be a list of 1 to 100 tags"),
-    "empty": ({"only_tags": []}, "config.only_tags: it must be a list of 1 to 100 tags"),
-    "number": ({"only_tags": [1]}, "config.only_tags: it must be a list of 1 to 100 tags"),
-    "empty tag": ({"only_tags": [""]}, "config.only_tags: it must be a list of 1 to 100 tags"),
+    "text": ({"skip_tags": "slow"}, "config.skip_tags: it must be a list of at most 100 tags"),
+    "number": ({"only_tags": [1]}, "config.only_tags: it must be a list of at most 100 tags"),
+    "empty tag": ({"only_tags": [""]}, "config.only_tags: it must be a list of at most 100 tags"),
     "flag": ({"allow_errors": 1}, "config.allow_errors: it must be true or false"),
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.service.contracts.api import Api
-from tests.builders import Json, ended, group_of, wait_until, workflow, write_notebook
+from tests.builders import Json, ended, group_of, tagged, wait_until, workflow, write_notebook
 
 
 def declared(api: Api, folder: Path, *cells: str, **config: Any) -> Json:
@@ -115,3 +115,52 @@ def test_a_yaml_file_with_other_settings_is_data_of_the_notebook(api: Api, folde
     path.with_suffix(".yaml").write_text("config: {lr: 0.1}")
 
     assert "config" not in api.workflows.create_workflow(str(path))
+
+
+@pytest.mark.parametrize(
+    ("default", "given"),
+    [
+        ({"timeout": 1}, {"timeout": None}),
+        ({"cell_timeout": 1}, {"cell_timeout": None}),
+        ({"skip_tags": ["slow"]}, {"skip_tags": []}),
+        ({"only_tags": ["fast"]}, {"only_tags": []}),
+        ({"environment": {"A": "1"}}, {"environment": {}}),
+        ({"kernel_name": "no-such"}, {"kernel_name": None}),
+        ({"retries": 3}, {"retries": 0}),
+        ({"cwd": "notebook"}, {"cwd": "run"}),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_every_default_can_be_undone(api: Api, folder: Path, default: Json, given: Json) -> None:
+    """Also for the whole group, and again by a rerun with today's notebook; the cells run without it."""
+    cells = [
+        tagged("import os, time\ntime.sleep(1.2)\nprint(os.environ.get('A'))", "slow"),
+        tagged("print(2)", "fast"),
+    ]
+    made = workflow(api, folder, *cells, runwidgets={"config": default})
+    own = api.groups.create_group(made["id"], "own", config=given)["id"]
+    first = ended(api, api.runs.start_run(group_of(made), [], given)["id"])  # type: ignore[arg-type]
+    runs = [first, api.runs.start_run(own, []), api.runs.rerun(first["id"], latest=True)]
+
+    for run in runs:
+        handle = ended(api, run["id"])
+        assert handle["state"] == "SUCCESS" and api.runs.get_log(run["id"])["text"] == "None\n2\n"
+        assert handle["config"] == given
+
+
+def test_errors_are_not_allowed_if_the_default_is_undone(api: Api, folder: Path) -> None:
+    """A default of true is overridden by false."""
+    group = group_of(declared(api, folder, "1 / 0", allow_errors=True))
+
+    assert ended(api, api.runs.start_run(group, [])["id"])["state"] == "SUCCESS"
+    assert ended(api, api.runs.start_run(group, [], {"allow_errors": False})["id"])["state"] == "ERROR"
+
+
+def test_a_workflow_names_the_defaults_of_its_groups(api: Api, folder: Path) -> None:
+    """A form shows those of its group."""
+    made = declared(api, folder, "1", timeout=60)
+    api.groups.create_group(made["id"], "own", config={"timeout": 5})
+
+    groups = api.workflows.get_workflow(made["id"])["groups"]
+
+    assert [each.get("config") for each in groups] == [None, {"timeout": 5}]

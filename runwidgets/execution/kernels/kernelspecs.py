@@ -23,7 +23,7 @@ MAX_PROPOSED = 10
 
 def select_kernel(template: RunnerTemplate, config: RunConfig) -> str:
     """Return the kernelspec on which a run executes: that of its config, or of its notebook, or empty."""
-    return config.get("kernel_name", template["kernelName"])
+    return config.get("kernel_name") or template["kernelName"]
 
 
 def find_kernelspec(name: str) -> KernelSpec:

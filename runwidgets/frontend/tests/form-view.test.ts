@@ -1,9 +1,10 @@
 import { expect, test, vi } from 'vitest';
+import { defaultsOf } from '../src/model/form/options';
 import { combine, logRow, row } from '../src/model/form/parameter-space';
 import { asCode } from '../src/model/form/python-code';
 import { t } from '../src/model/messages';
 import type { Transport } from '../src/model/transport';
-import type { JsonValue, ParameterHandle, RunConfig } from '../src/model/types';
+import type { JsonValue, ParameterHandle, RunConfig, WorkflowHandle } from '../src/model/types';
 import { search } from '../src/views/fields/choices';
 import { type FormContext, isSame } from '../src/views/fields/control';
 import { Field } from '../src/views/fields/field';
@@ -401,6 +402,52 @@ test('options are closed, are sent as what they mean, and keep settings that hav
   expect(changed).toHaveBeenCalledTimes(1);
   panel.write({});
   expect(panel.read()).toEqual({});
+});
+
+test('a default setting is shown, and can be undone', () => {
+  const panel = optionsPanel(() => undefined);
+  const defaults = {
+    timeout: 60,
+    cell_timeout: 5,
+    cwd: 'notebook',
+    kernel_name: 'ir',
+    skip_tags: ['slow'],
+    only_tags: ['fast'],
+    allow_errors: true,
+    environment: { A: '1' },
+  } as RunConfig;
+  panel.build(defaults, { settled: () => undefined } as unknown as FormContext);
+  const fieldOf = (name: string): HTMLElement => panel.find(`config.${name}`)?.element as HTMLElement;
+
+  expect([panel.read(), panel.judge()]).toEqual([{}, []]);
+  fieldOf('skip_tags').querySelector<HTMLButtonElement>('.rw-untag')?.click();
+  const [none] = [...fieldOf('timeout').querySelectorAll<HTMLInputElement>('input[type=checkbox]')];
+  none?.click();
+  expect(panel.read()).toEqual({ timeout: null, skip_tags: [] });
+  const undone = {
+    timeout: null,
+    cell_timeout: null,
+    cwd: 'run',
+    kernel_name: null,
+    skip_tags: [],
+    only_tags: [],
+    allow_errors: false,
+    environment: {},
+  } as RunConfig;
+  panel.write(undone);
+  expect([panel.read(), panel.judge()]).toEqual([undone, []]);
+  expect(asCode('n', [], { config: { timeout: null } })).toBe('rw.run("n", config={"timeout": None})');
+});
+
+test('the defaults of a group take precedence over those of the notebook', () => {
+  const groups = [
+    { id: 'a', name: 'a' },
+    { id: 'b', name: 'b', config: { timeout: 5 } },
+  ];
+  const workflow = { config: { timeout: 60, retries: 1 }, groups } as unknown as WorkflowHandle;
+
+  expect(defaultsOf(workflow, 'a')).toEqual({ timeout: 60, retries: 1 });
+  expect(defaultsOf(workflow, 'b')).toEqual({ timeout: 5, retries: 1 });
 });
 
 test('what is wrong with an option opens the section and is shown at its field', () => {

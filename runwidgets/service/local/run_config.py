@@ -133,8 +133,8 @@ def check_defaults(config: RunConfig, where: str) -> RunConfig:
 
 
 def _check_seconds(setting: str, value: object) -> None:
-    if not _is_positive(value):
-        raise InvalidArgumentError(setting, "it must be a number of seconds above 0")
+    if value is not None and not _is_positive(value):
+        raise InvalidArgumentError(setting, "it must be a number of seconds above 0, or None for no limit")
 
 
 def _check_choice(setting: str, value: object, *, choices: tuple[str, str]) -> None:
@@ -154,6 +154,11 @@ def _check_short_text(setting: str, value: object) -> None:
         raise InvalidArgumentError(setting, problem)
 
 
+def _check_kernel_name(setting: str, value: object) -> None:
+    if value is not None:
+        _check_short_text(setting, value)
+
+
 def _check_resources(setting: str, resources: object) -> None:
     if not isinstance(resources, dict) or not all(map(_is_positive, resources.values())):
         raise InvalidArgumentError(
@@ -162,10 +167,10 @@ def _check_resources(setting: str, resources: object) -> None:
 
 
 def _check_tags(setting: str, tags: object) -> None:
-    given = tags if isinstance(tags, list) and len(tags) <= MAX_TAGS else []
-    if not given or not all(isinstance(tag, str) and 0 < len(tag) <= 255 for tag in given):
+    is_list = isinstance(tags, list) and len(tags) <= MAX_TAGS
+    if not is_list or not all(isinstance(tag, str) and 0 < len(tag) <= 255 for tag in tags):  # type: ignore[attr-defined]
         raise InvalidArgumentError(
-            setting, f"it must be a list of 1 to {MAX_TAGS} tags of cells", 'such as ["slow"]'
+            setting, f"it must be a list of at most {MAX_TAGS} tags of cells", 'such as ["slow"]'
         )
 
 
@@ -204,7 +209,7 @@ CHECKS: dict[str, Callable[[str, object], object]] = {
     "skip_tags": _check_tags,
     "only_tags": _check_tags,
     "allow_errors": check_flag,
-    "kernel_name": _check_short_text,
+    "kernel_name": _check_kernel_name,
     "retries": _check_retries,
     "resources": _check_resources,
     "results_of": _check_short_text,

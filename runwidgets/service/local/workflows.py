@@ -13,6 +13,7 @@ from runwidgets.schema import (
     Leaderboard,
     TemplateHandle,
     WorkflowDescriptor,
+    WorkflowGroup,
     WorkflowHandle,
     WorkflowList,
 )
@@ -127,7 +128,7 @@ class LocalWorkflowService(WorkflowService):
             "id": row.id,
             "version": version.sha256,
             "name": row.name,
-            "groups": [{"id": group.id, "name": group.name} for group in groups],
+            "groups": [_group_handle(group) for group in groups],
         }
         if row.description is not None:
             handle["description"] = row.description
@@ -175,3 +176,10 @@ def _descriptor(row: Row[Any], last_run_at: str | None, active_runs: int) -> Wor
     if last_run_at is not None:
         descriptor["lastRunAt"] = last_run_at
     return descriptor
+
+
+def _group_handle(group: Row[Any]) -> WorkflowGroup:
+    handle: WorkflowGroup = {"id": group.id, "name": group.name}
+    if group.config:
+        handle["config"] = group.config
+    return handle

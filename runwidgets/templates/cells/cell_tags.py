@@ -43,7 +43,8 @@ def why_left_out(tags: Collection[str], config: RunConfig) -> str | None:
     for tag in config.get("skip_tags", []):
         if tag in tags:
             return f"config.skip_tags has its tag '{tag}'"
-    if "only_tags" in config and not set(config["only_tags"]).intersection(tags):
+    only = config.get("only_tags", [])
+    if only and not set(only).intersection(tags):
         return "config.only_tags has none of its tags" if tags else "config.only_tags is given; it has no tag"
     return None
 
@@ -64,7 +65,8 @@ def check_choice(cells: Sequence[Collection[str]], config: RunConfig) -> None:
         No cell has a tag, or all cells are left out, or those that assign the values would be.
     """
     known = {tag for tags in cells for tag in tags}
-    chosen = [(name, config[name]) for name in ("skip_tags", "only_tags") if name in config]
+    given = {"skip_tags": config.get("skip_tags", []), "only_tags": config.get("only_tags", [])}
+    chosen = [(name, tags) for name, tags in given.items() if tags]
     for name, tags in chosen:
         for tag in tags:
             if name == "skip_tags" and tag in VALUE_TAGS:

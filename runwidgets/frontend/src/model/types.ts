@@ -97,18 +97,19 @@ export interface ParameterGroup {
   index?: number;
 }
 
-export interface GroupReference {
+export interface WorkflowGroup {
   id: string;
   name: string;
+  config?: RunConfig;
 }
 
 /** The settings of runs that a form shows. */
 export interface RunConfig {
-  timeout?: number;
-  cell_timeout?: number;
+  timeout?: number | null;
+  cell_timeout?: number | null;
   retries?: number;
   cwd?: 'run' | 'notebook';
-  kernel_name?: string;
+  kernel_name?: string | null;
   skip_tags?: string[];
   only_tags?: string[];
   allow_errors?: boolean;
@@ -124,7 +125,7 @@ export interface WorkflowHandle {
   parameterGroups?: ParameterGroup[];
   config?: RunConfig;
   warnings?: string[];
-  groups: GroupReference[];
+  groups: WorkflowGroup[];
 }
 
 export interface UploadHandle {

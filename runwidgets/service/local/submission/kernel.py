@@ -20,7 +20,7 @@ def check_kernel(components: Components, template: StoredTemplate, config: RunCo
     """
     name, language = select_kernel(template, config), template["language"]
     executed = components.check_kernel(name, language)
-    if "kernel_name" not in config or not executed:
+    if config.get("kernel_name") is None or not executed:
         return
     wanted, found = find_translator(template["kernelName"], language), find_translator(name, executed)
     if None not in (wanted, found) and wanted is not found:

@@ -132,7 +132,7 @@ class Submission:
             )
         self.version = version
         check_choice(version.template["cellTags"], self.settings)
-        if "resources" in self.settings and not components.has_resources:
+        if self.settings.get("resources") and not components.has_resources:
             raise InvalidArgumentError(
                 "config.resources", "runs of this server execute on its own machine", "omit this key"
             )
@@ -327,7 +327,7 @@ class Submission:
             {**self.version.template["defaults"], **self._defaults, **values},
             sorted((each["path"], each["sha256"]) for each in files),
             sorted(set(self.settings.get("skip_tags", []))),
-            sorted(set(self.settings["only_tags"])) if "only_tags" in self.settings else None,
+            sorted(set(self.settings.get("only_tags", []))),
             self.settings.get("allow_errors", False),
             self.settings.get("environment", {}),
         ]

@@ -1,3 +1,4 @@
+import { defaultsOf } from '../../model/form/options';
 import type { Swept } from '../../model/form/parameter-space';
 import { asCode } from '../../model/form/python-code';
 import { submitRuns } from '../../model/form/submission';
@@ -77,7 +78,7 @@ export const formView: View = (root, { transport, model, inner, open }) => {
     isFilling = true;
     const place = { transport, groupId, uploads: made, settled: press.settled };
     fields = workflow.parameters.map((parameter) => new Field(parameter, place, changed));
-    options.build(workflow.config ?? {}, place);
+    options.build(defaultsOf(workflow, groupId), place);
     options.write((model.get('config') ?? {}) as RunConfig);
     fill((model.get('arguments') ?? {}) as Values, (model.get('several') ?? {}) as Several);
     isFilling = false;

@@ -7,11 +7,11 @@ import { Field } from '../fields/field';
 
 export interface OptionsPanel {
   element: HTMLElement;
-  /** Make the fields; their help states the defaults. */
+  /** Make the fields; they hold the defaults. */
   build(defaults: RunConfig, place: FormContext): void;
   /** Return the settings that were given. */
   read(): RunConfig;
-  /** Set every field, to nothing if no value is given. */
+  /** Set every field, to its default if no value is given. */
   write(config: RunConfig): void;
   /** Return the fields with their problems, without showing them. */
   problems(): [Field, string][];
@@ -36,7 +36,7 @@ export function optionsPanel(changed: () => void): OptionsPanel {
     ...others,
     ...toConfig(
       fields.flatMap((field) => {
-        const reading = field.read();
+        const reading = field.change();
         return reading.isGiven ? [[field.parameter, reading.value] as const] : [];
       }),
     ),

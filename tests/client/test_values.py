@@ -236,13 +236,17 @@ def test_a_mapping_that_resembles_nan_arrives_whole(run: Callable[..., str]) -> 
     assert run(anything=value) == repr((value,))
 
 
-@pytest.mark.parametrize("language", ["R", "matlab"])
-def test_a_whole_number_that_a_language_cannot_hold_is_refused(api: Api, folder: Path, language: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "cell", "value"),
+    [("R", "n = 1L", 2**53 + 1), ("R", "n = list()", [2**53 + 1]), ("matlab", "n = {}", [-(2**53) - 1])],
+    ids=["R", "R list", "MATLAB"],
+)
+def test_a_whole_number_that_a_language_cannot_hold_is_refused(
+    api: Api, folder: Path, language: str, cell: str, value: Any
+) -> None:
     """It has one type of number, in which the last digits would be lost."""
     kernel = {"name": language.lower(), "display_name": language, "language": language}
-    path = write_notebook(folder / f"{language}.ipynb", "n", parameters="n = 1", kernelspec=kernel)
+    path = write_notebook(folder / f"{language}.ipynb", "n", parameters=cell, kernelspec=kernel)
 
-    with pytest.raises(
-        InvalidArgumentError, match=f"n: this value cannot be given to a notebook in {language}"
-    ):
-        rw.run(path, api=api, n=2**53 + 1)
+    with pytest.raises(InvalidArgumentError, match=f"n: .* cannot be given to a notebook in {language}"):
+        rw.run(path, api=api, n=value)

@@ -7,6 +7,7 @@ from runwidgets.client.extras import importing
 from runwidgets.client.metrics import read_metrics
 from runwidgets.record import read_value
 from runwidgets.schema import Leaderboard, TablePage, TableRow
+from runwidgets.templates.scalars import untag_floats
 
 if TYPE_CHECKING:
     import pandas
@@ -37,10 +38,11 @@ def read_rows(fetch_page: Callable[[str | None], TablePage]) -> Iterator[TableRo
 
 
 def list_rows(page: TablePage) -> list[TableRow]:
-    """Return the rows of one page of a table as dicts; NaN and infinity among the metrics are floats."""
+    """Return the rows of one page as dicts; NaN and infinity are floats where their type is known."""
     rows = [cast(TableRow, dict(zip(page["columns"], row, strict=True))) for row in page["rows"]]
     for row in rows:
         row["metrics"] = read_metrics(row["metrics"])
+        row["arguments"] = {name: untag_floats(value) for name, value in row["arguments"].items()}
     return rows
 
 
@@ -121,7 +123,7 @@ def make_ranking_frame(board: Leaderboard) -> "pandas.DataFrame":
             "created": each["run"]["createdAt"],
             "started": each["run"]["startedAt"],
             "finished": each["run"]["finishedAt"],
-            **each["run"]["values"],
+            **{name: untag_floats(value) for name, value in each["run"]["values"].items()},
             **{labels[result["name"]]: read_value(result["value"]) for result in each["results"]},
         }
         for each in board["ranking"]

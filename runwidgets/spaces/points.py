@@ -1,6 +1,7 @@
 """Points that a caller lists: mappings of name to value, or the rows of a data frame."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
@@ -30,10 +31,12 @@ def list_points(points: Iterable[Mapping[str, object]] | Frame) -> list[Point]:
     Raises
     ------
     InvalidArgumentError
-        An item is not a mapping of name to value.
+        An item is not a mapping of name to value, or two columns have one name.
     """
     is_frame = hasattr(points, "columns")
     rows: Any = points
+    if is_frame and (twice := [name for name, count in Counter(map(str, rows.columns)).items() if count > 1]):
+        raise InvalidArgumentError(twice[0], "two columns of the data frame have this name")
     if is_frame:
         rows = rows.to_dicts() if hasattr(rows, "to_dicts") else rows.to_dict("records")
     listed: list[Point] = []

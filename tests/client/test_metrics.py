@@ -66,3 +66,15 @@ def test_services_send_texts(api: Api, sweep: rw.Sweep) -> None:
 
     assert [handle["metrics"][name] for name in ("nan", "top", "bottom")] == ["NaN", "Infinity", "-Infinity"]
     json.dumps(handle, allow_nan=False)
+
+
+def test_arguments_of_any_type_in_frames_are_what_was_given(api: Api, folder: Path) -> None:
+    """In points, frames and leaderboards."""
+    path = write_notebook(folder / "any.ipynb", CELL, parameters="x = None")
+    sweep = rw.sweep(path, x=[math.inf, {"a": [-math.inf]}, "NaN"], api=api).wait(60)
+    board = rw.leaderboard(path, order_by="top:asc", include_all=True, api=api)
+
+    given = [math.inf, {"a": [-math.inf]}, "NaN"]
+    assert [row["arguments"]["x"] for row in sweep.points()] == given
+    assert sweep.to_frame()["x"].tolist() == given
+    assert sorted(map(str, board["x"])) == sorted(map(str, given))

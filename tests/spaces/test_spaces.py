@@ -146,7 +146,10 @@ def test_spaced_numbers_have_exact_ends_and_remain_whole(row: list[float], expec
     ("make", "said"),
     [
         (lambda: rw.grid(a=[]), "a: it has no values; give at least one"),
-        (lambda: rw.grid(a={1, 2}), "a: a set has no order; give a list"),
+        (
+            lambda: rw.grid(a={1, 2}),
+            "a: a set has no order; give a list, with the set in it if that is one value",
+        ),
         (
             lambda: rw.zip(a=[1, 2], b=[1, 2, 3]),
             "a: it has 2 values, and b has 3; give the same number of each",
@@ -207,3 +210,11 @@ def test_a_condition_is_tried_once_per_point() -> None:
     assert [len(space), len(space * rw.grid(b=range(4)))] == [5, 20]
     assert len(list(space + space)) == 10
     assert tried == list(range(10))
+
+
+def test_a_data_frame_has_each_parameter_once() -> None:
+    """Pandas would drop all columns of a name but the last."""
+    frame = pd.DataFrame([[1, 2, 3]], columns=["a", "b", "a"])
+
+    with pytest.raises(InvalidArgumentError, match="a: two columns of the data frame have this name"):
+        rw.points(frame)

@@ -1,15 +1,19 @@
+from pathlib import Path
+
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from runwidgets.templates.cells.overwrites import find_assignments, find_overwrites
 
 
-def warnings(*cells: str, parameters: str = "rate = 1\nsize = 2") -> list[str]:
+def warnings(
+    *cells: str, parameters: str = "rate = 1\nsize = 2", folder: Path = Path("/nowhere")
+) -> list[str]:
     """Return the warnings about a notebook, whose parameters cell is its second code cell."""
     first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
     later = [new_code_cell(cell) for cell in cells]
     notebook = new_notebook(cells=[new_code_cell("rate = 0"), new_markdown_cell("rate"), first, *later])
-    return find_overwrites(notebook, {"rate", "size"}, find_assignments(notebook))
+    return find_overwrites(notebook, {"rate", "size"}, find_assignments(notebook, folder))
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,9 @@ def warnings(*cells: str, parameters: str = "rate = 1\nsize = 2") -> list[str]:
         "if True:\n    rate = 5",
         "while 1:\n    rate = 5\n    break",
         "(rate := 5)",
+        "print(end=str(rate := 5))",
+        "if (rate := read()) > 2:\n    print(rate)",
+        "other = (rate := 5) or size",
         "import scipy.rate as rate",
         "def rate(): pass",
         "%matplotlib inline\nrate = 5",
@@ -46,6 +53,9 @@ def test_a_cell_that_assigns_a_parameter_again_is_named(code: str) -> None:
         "if rate is None:\n    rate = 5",
         "if False:\n    rate = 5",
         "(rate := rate or 5)",
+        "y = other or (rate := 5)",
+        "y = (rate := 5) if other else 6",
+        "f = lambda: (rate := 5)",
         "try:\n    rate\nexcept NameError:\n    rate = 5",
         "def f():\n    rate = 5",
         "[rate for rate in values]",
@@ -69,3 +79,29 @@ def test_a_value_that_the_parameters_cell_computes_from_a_parameter_is_named() -
         "step: the parameters cell computes it from 'rate' before an argument for 'rate' is set",
         "step: the parameters cell computes it from 'size' before an argument for 'size' is set",
     ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["from settings import *", "from lib.settings import *", "%run settings.py", "%run -i ./settings.py"],
+)
+def test_a_module_beside_the_notebook_that_assigns_a_parameter_is_named(tmp_path: Path, code: str) -> None:
+    """The cell takes all of its names."""
+    (tmp_path / "lib").mkdir()
+    for name in ("settings.py", "lib/settings.py"):
+        (tmp_path / name).write_text("import os\nrate = 5\n_size = 3\ndef size_of(size): pass")
+
+    assert warnings(code, folder=tmp_path) == ["rate: cell 3 assigns it again, which overwrites its argument"]
+
+
+@pytest.mark.parametrize(
+    "code", ["from settings import other", "from elsewhere import *", "%run ../settings.py", "%run other.py"]
+)
+def test_other_modules_are_not_read(tmp_path: Path, code: str) -> None:
+    """Those of which a cell takes some names, and those that are not in its folder."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for name in (tmp_path / "settings.py", folder / "settings.py"):
+        name.write_text("rate = 5")
+
+    assert warnings(code, folder=folder) == []

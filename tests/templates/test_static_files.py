@@ -44,6 +44,7 @@ def notebook(tmp_path: Path) -> Path:
         ("import helpers", ["helpers.py", "used.txt"]),
         ("if x:\n    from helpers import f", ["helpers.py", "used.txt"]),
         ("import lib.one", ["lib/one.py"]),
+        ("from lib.one import *", ["lib/one.py"]),
         ("from lib import two", ["lib/two.py"]),
         ("import package", ["package/__init__.py", "package/table.json"]),
         ("%run helpers.py", ["helpers.py", "used.txt"]),

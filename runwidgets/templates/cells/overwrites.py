@@ -7,14 +7,18 @@ and what the parameters cell itself computes from a parameter does not see them.
 import ast
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from pathlib import Path
 
 from nbformat import NotebookNode
 
-from runwidgets.templates.cells.python_code import parse_code
+from runwidgets.templates.cells.python_code import find_bound_names, parse_code
 from runwidgets.templates.cells.reading import INJECTED_TAG, TAG
 
 OTHER_CODE = re.compile(r"%%(?!capture\b|prun\b|time\b)")
 """The beginning of a cell that is not executed as Python in the notebook's namespace."""
+RUN_LINE = re.compile(r"\s*%run\s+(?:-\w+\s+)*([\w./-]+\.py)\b")
+MAX_MODULE = 1_000_000
+"""Bytes of a module that is read at most."""
 SHOWN = 20
 """Warnings about one notebook at most."""
 
@@ -51,13 +55,15 @@ def find_overwrites(
     return [*found, *describe_overwrites(assignments, names)][:SHOWN]
 
 
-def find_assignments(notebook: NotebookNode) -> list[list[str]]:
+def find_assignments(notebook: NotebookNode, folder: Path) -> list[list[str]]:
     """Return the names that each code cell assigns after arguments were set.
 
     Parameters
     ----------
     notebook : NotebookNode
         A notebook in Python.
+    folder : Path
+        Its folder, with modules of which cells take all names.
 
     Returns
     -------
@@ -70,7 +76,7 @@ def find_assignments(notebook: NotebookNode) -> list[list[str]]:
     return [
         []
         if at < first or tags[at] & {TAG, INJECTED_TAG}
-        else list(dict.fromkeys(_assigned(_read(cell.source))))
+        else list(dict.fromkeys([*_assigned(_read(cell.source)), *_loaded(cell.source, folder)]))
         for at, cell in enumerate(cells)
     ]
 
@@ -122,13 +128,43 @@ def _assigned(statements: Iterable[ast.stmt]) -> Iterator[str]:
             yield from _assigned(statement.finalbody)
         if isinstance(statement, (ast.If, ast.While)) and _is_true(statement.test):
             yield from _assigned(statement.body)
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.NamedExpr):
-            yield from {statement.value.target.id} - _names(statement.value.value)
+        yield from _named(statement)
         if isinstance(statement, (ast.Assign, ast.AnnAssign)):
             used = _names(statement.value) if statement.value is not None else set(_targets(statement))
             yield from (name for name in _targets(statement) if name not in used)
         else:
             yield from _targets(statement)
+
+
+def _named(node: ast.AST) -> Iterator[str]:
+    """Yield the names that the expressions of a statement certainly assign, by ``:=``."""
+    if isinstance(node, ast.NamedExpr) and node.target.id not in _names(node.value):
+        yield node.target.id
+    parts: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.BoolOp):
+        parts = node.values[:1]
+    elif isinstance(node, ast.IfExp):
+        parts = [node.test]
+    elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        return
+    for part in parts:
+        if isinstance(part, (ast.expr, ast.keyword, ast.withitem)):
+            yield from _named(part)
+
+
+def _loaded(source: str, folder: Path) -> Iterator[str]:
+    """Yield the names of the modules in a folder from which a cell takes all: ``import *`` and ``%run``."""
+    stars = [
+        f"{statement.module.replace('.', '/')}.py"
+        for statement in _read(source)
+        if isinstance(statement, ast.ImportFrom) and statement.module and statement.names[0].name == "*"
+    ]
+    runs = [found[1] for found in map(RUN_LINE.match, source.split("\n")) if found]
+    for name in [*stars, *runs]:
+        file = (folder / name).resolve()
+        if file.is_relative_to(folder) and file.is_file() and file.stat().st_size <= MAX_MODULE:
+            names = sorted(find_bound_names(file.read_text("utf-8", "replace")))
+            yield from (each for each in names if name in runs or not each.startswith("_"))
 
 
 def _is_true(test: ast.expr) -> bool:

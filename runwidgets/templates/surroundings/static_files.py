@@ -250,7 +250,7 @@ class _Search:
     def _module_files(self, folder: Path, module: str) -> Set[Path]:
         """Return the files of a module or package in a folder, including its data files."""
         found: set[Path] = set()
-        parts = module.split(".")
+        parts = module.removesuffix(".*").split(".")
         if not all(part.isidentifier() for part in parts) or not folder.is_relative_to(self.project.top):
             return found
         for part in parts:

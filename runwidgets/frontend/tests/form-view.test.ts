@@ -464,6 +464,20 @@ test('what is wrong with an option opens the section and is shown at its field',
   expect([panel.find('retries'), panel.find('config.other')]).toEqual([null, null]);
 });
 
+test('a text that its field cannot show is kept until it is edited', () => {
+  const line = fieldOf(optional('s', 'string', 'x'));
+  const lines = fieldOf(optional('s', 'string', 'x\ny'));
+  for (const field of [line, lines]) {
+    field.write('a\r\nb');
+    expect(field.read()).toEqual({ isGiven: true, value: 'a\r\nb' });
+    const input = field.element.querySelector('input, textarea') as HTMLInputElement;
+    input.value = 'c';
+    expect(field.read()).toEqual({ isGiven: true, value: 'c' });
+    field.reset();
+    expect(field.change()).toEqual({ isGiven: false });
+  }
+});
+
 test('copied code has the options that were given', () => {
   const config = { timeout: 60, environment: { A: 'x' } };
 

@@ -24,13 +24,16 @@ export function line(parameter: ParameterHandle, changed: () => void): Control {
           step: parameter.dtype === 'datetime' ? 1 : null,
           onblur: changed,
         });
+  /** The text that was written, and what the element shows of it: one line has no line ends. */
+  let written = { text: '', shown: '' };
+  const textNow = (): string => (input.value === written.shown ? written.text : input.value);
   const isHalf = (): boolean => input instanceof HTMLInputElement && input.validity.badInput;
   return {
     element: input,
     input,
     // An emptied field with a default is reported as empty: using the default would be silent.
     read: () =>
-      input.value === '' && (preset === null || preset === '') ? NOTHING : { isGiven: true, value: input.value },
+      textNow() === '' && (preset === null || preset === '') ? NOTHING : { isGiven: true, value: textNow() },
     problem: () => (isHalf() ? t('halfDate') : null),
     write: (value) => {
       const text = textOf(value);
@@ -40,8 +43,10 @@ export function line(parameter: ParameterHandle, changed: () => void): Control {
         input.type = 'text'; // a date picker would drop what it cannot show, such as a time zone
         input.value = text;
       }
+      written = { text, shown: input.value };
     },
     clear: () => {
+      written = { text: '', shown: '' };
       if (input instanceof HTMLInputElement && picker) input.type = picker;
       input.value = '';
     },

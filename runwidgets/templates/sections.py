@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -27,15 +27,17 @@ KINDS: dict[str, type] = {"name": str, "description": str, "results": dict, "con
 SIDECAR_SIZE = 1_000_000
 """Bytes of a sidecar; parsing a megabyte of YAML takes some seconds."""
 MAX_LEVELS = 100
+YAML = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads dates as texts, which they are in JSON and in YAML 1.2."""
+    """Reads dates, and times such as 12:30, as texts, which they are in JSON and in YAML 1.2."""
 
-    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc]
-        sign: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for sign, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        """Return the tag of a node without one."""
+        tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        is_time = tag == f"{YAML}timestamp" or (tag in {f"{YAML}int", f"{YAML}float"} and ":" in value)
+        return f"{YAML}str" if is_time else tag
 
 
 def read_sidecar(

@@ -248,3 +248,22 @@ def test_whatever_a_run_takes_is_searched(
     assert sorted(arrived) == sorted(map(repr, choices))
     assert arrived[0] == repr(choices[-1])
     assert found.end.value == "exhausted"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("day", datetime.date(2024, 3, 1)), ("limit", 2.0), ("limit", math.nan), ("extra", {"a": [2]})],
+    ids=["date", "number", "nan", "record"],
+)
+def test_a_search_is_resumed_with_the_fixed_values_that_it_had(
+    api: Api, folder: Path, name: str, value: Any
+) -> None:
+    """Others would make one sweep of two searches."""
+    path = write_notebook(folder / "resumed.ipynb", SHOW, parameters=ANY)
+    fixed: dict[str, Any] = {"day": datetime.date(2024, 2, 1), "limit": None, "extra": {"a": [1]}}
+    options: dict[str, Any] = {"objective": "height", "name": f"resumed-{value}", "api": api, "x": [1.0, 2.0]}
+    rw.optimize(path, n_trials=1, **fixed, **options)
+
+    with pytest.raises(InvalidArgumentError, match=f"{name}: the search that is resumed has"):
+        rw.optimize(path, n_trials=2, resume=True, **{**fixed, name: value}, **options)
+    assert len(rw.optimize(path, n_trials=2, resume=True, **fixed, **options).sweep) == 2

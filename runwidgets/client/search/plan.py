@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from runwidgets.client.metrics import is_number
 from runwidgets.client.search.space import SearchSpace, is_searched
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.schema import JsonValue, Objective, PointRow, SearchConfig
-from runwidgets.templates.arguments import coerce_mapping
+from runwidgets.templates.arguments import coerce_mapping, file_references
 
 SAME_OR_NEW = "give the same, or start another search"
 
@@ -110,7 +109,6 @@ def _refuse(name: str, problem: str) -> NoReturn:
 
 
 def _differs(value: JsonValue, stored: JsonValue) -> bool:
-    """Return whether two values differ; those of different types may be equal before and after a cast."""
-    if is_number(value) and is_number(stored):
-        return value != stored
-    return isinstance(value, (bool, str)) and type(value) is type(stored) and value != stored
+    """Return whether two values differ; a text may be another value after its cast, or a path to upload."""
+    is_cast = isinstance(value, str) and not isinstance(stored, str)
+    return not is_cast and not file_references(stored) and value != stored

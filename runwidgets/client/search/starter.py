@@ -17,6 +17,7 @@ from runwidgets.service.contracts.api import Api
 from runwidgets.states import RunState
 from runwidgets.templates.arguments import tag_values
 from runwidgets.templates.parameters import parse_parameters
+from runwidgets.templates.scalars import tag_floats
 
 
 class Starter:
@@ -76,7 +77,7 @@ class Starter:
         parameters = parse_parameters(self._workflow["parameters"])
         rows = sweep.points()
         for row in rows:
-            row["arguments"] = tag_values(parameters, {**defaults, **row["arguments"]})
+            row["arguments"] = tag_floats(tag_values(parameters, {**defaults, **row["arguments"]}))
             self._plan.check_point(row)
         return rows
 

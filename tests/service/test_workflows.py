@@ -1,3 +1,4 @@
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -272,3 +273,29 @@ def test_a_leaderboard_is_a_data_frame(api: Api, folder: Path) -> None:
     assert (frame["finished"] > frame["created"]).all()
     empty = workflow(api, folder, "1")
     assert list(rw.leaderboard(empty["id"], order_by="loss:asc", api=api).columns) == [*own, "loss"]
+
+
+def test_a_linked_notebook_works_in_the_folder_of_the_link(api: Api, folder: Path) -> None:
+    """As in Jupyter; the link is a workflow of its own, with a sidecar of its own."""
+    folder = Path(tempfile.mkdtemp(dir=folder))
+    for name in ("real", "linked"):
+        (folder / name).mkdir()
+        (folder / name / "where.txt").write_text(name)
+    real = write_notebook(
+        folder / "real" / "n.ipynb", "print(open('where.txt').read(), x)", parameters="x = 1"
+    )
+    link = folder / "linked" / "n.ipynb"
+    link.symlink_to(real)
+    (folder / "linked" / "n.ipynb.yaml").write_text("parameters: [{name: x, defaultValue: 2}]")
+
+    made = [
+        api.workflows.create_workflow(str(each)) for each in (real, link, folder / "linked/../linked/n.ipynb")
+    ]
+
+    assert made[1]["id"] == made[2]["id"] != made[0]["id"]
+    runs = [ended(api, api.runs.start_run(group_of(each), [])["id"]) for each in made[:2]]
+    logs = [api.runs.get_log(run["id"])["text"] for run in runs]
+    assert logs == ["real 1\n", "linked 2\n"]
+    write_notebook(real, "print(open('where.txt').read())", parameters="x = 1")
+    run = ended(api, api.runs.start_run(group_of(made[1]), [])["id"])
+    assert api.runs.get_log(run["id"])["text"] == "linked\n"

@@ -54,8 +54,9 @@ class LocalWorkflowService(WorkflowService):
             check_text("description", description, components.limits.string_size)
         check_identifier(identifier)
         path = components.templates.locate(check_text("source", source, components.limits.string_size))
+        path = path.parent.resolve() / path.name  # a linked notebook works in the folder of the link
         template, version, new_fingerprint = components.templates.read(path)
-        resolved = str(path.resolve())
+        resolved = str(path)
         existing = components.catalog.find_workflow(resolved)
         if existing is None:
             workflow_id = new_identifier(identifier, "workflow", components.catalog)

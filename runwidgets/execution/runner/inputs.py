@@ -1,6 +1,7 @@
 """The inputs of a run: placed in its working folder as its own, and checked at its end if they are shared."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
@@ -11,12 +12,46 @@ from runwidgets.store.files.disk import clone_file, copy_file, remove_tree
 from runwidgets.store.files.layout import SHARED, UPLOADS, WORKDIR
 
 
+@dataclass(frozen=True)
+class Original:
+    """An input as it was placed, by which a file at its path is known to be of the run's making or not."""
+
+    sha256: str
+    status: os.stat_result
+    """Of the path itself, which may be a link to a shared copy."""
+
+    def was_replaced(self, path: Path, digest: str) -> bool:
+        """Return whether the run wrote what is at the path now, even if it has the same content.
+
+        The system sets the time of the last change of an inode (ctime) whenever a file is written, so that a
+        program that restores the other time does not hide it. It also sets it for a new mode, and for a
+        further hard link, which do not count.
+
+        Parameters
+        ----------
+        path : Path
+            The path of the input, where a file is.
+        digest : str
+            SHA-256 of that file.
+        """
+        before, now = self.status, path.lstat()
+        if digest != self.sha256 or _identify(now) != _identify(before):
+            return True
+        has_other_mode_or_links = (now.st_mode, now.st_nlink) != (before.st_mode, before.st_nlink)
+        return now.st_ctime_ns != before.st_ctime_ns and not has_other_mode_or_links
+
+
+def _identify(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
 class Inputs:
     """The static files and the uploads of a run.
 
     Each is a clone of the stored copy, if the file system can clone files, or else a copy. A file that is
-    larger than ``link_size`` is a link to a copy that it shares with other runs instead. A static file of the
-    run's own has the time of the file beside the notebook, and may be executed if that may.
+    larger than ``link_size`` is a link to a copy that it shares with other runs instead. A file of the run's
+    own has the time of the file beside the notebook, or of the upload; a static file may be executed if the
+    one beside the notebook may.
 
     Parameters
     ----------
@@ -39,8 +74,8 @@ class Inputs:
         self._may_clone = True
         self._shared: dict[str, SharedCopy] = {}
         self._changed: list[str] | None = None
-        self.hashes: dict[str, str] = {}
-        """SHA-256 by path, relative to the working folder, of every file that was placed."""
+        self.originals: dict[str, Original] = {}
+        """Every file that was placed, by its path relative to the working folder."""
 
     def place(self) -> None:
         """Put the files into the working folder, in which an earlier attempt may have left some.
@@ -60,12 +95,11 @@ class Inputs:
         for name in (template["place"], *template["folders"]):
             (workdir / name).mkdir(parents=True, exist_ok=True)
         for static in self._description["inputs"]:
-            target = self._put(static, self._copies / static["sha256"][:2] / static["sha256"])
-            if not target.is_symlink():
-                os.utime(target, ns=(static["mtime"], static["mtime"]))
-                target.chmod(0o700 if static["isExecutable"] else 0o600)
+            source = self._copies / static["sha256"][:2] / static["sha256"]
+            self._put(static, source, static["mtime"], 0o700 if static["isExecutable"] else 0o600)
         for upload in self._description["files"]:  # it may replace a static file
-            self._put(upload, self._folder / UPLOADS / upload["fileId"])
+            source = self._folder / UPLOADS / upload["fileId"]
+            self._put(upload, source, source.stat().st_mtime_ns, 0o600)
 
     def find_changed(self) -> list[str]:
         """Return the paths of the shared inputs whose content was changed while the run used them.
@@ -90,8 +124,8 @@ class Inputs:
         for copy in self._shared.values():
             copy.withdraw()
 
-    def _put(self, file: PlacedFile, source: Path) -> Path:
-        """Put a file into the working folder, and return its path."""
+    def _put(self, file: PlacedFile, source: Path, mtime: int, mode: int) -> None:
+        """Put a file into the working folder, with a time in nanoseconds and a mode."""
         target = self._folder / WORKDIR / file["path"]
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
@@ -100,8 +134,10 @@ class Inputs:
         except DamagedCopyError as error:
             message = f"{file['path']}: the stored copy of this input is damaged"
             raise RunFailedError(Outcome.failed(RunReason.FILE_ERROR, message)) from error
-        self.hashes[file["path"]] = file["sha256"]
-        return target
+        if not target.is_symlink():
+            os.utime(target, ns=(mtime, mtime))
+            target.chmod(mode)
+        self.originals[file["path"]] = Original(file["sha256"], target.lstat())
 
     def _place(self, file: PlacedFile, source: Path, target: Path) -> None:
         if self._may_clone and clone_file(source, target):

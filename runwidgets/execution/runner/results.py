@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
+from runwidgets.execution.runner.inputs import Original
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, OutputDeclaration, ResultDisplay, RunReason
 from runwidgets.store.files.disk import hash_file
@@ -37,7 +38,11 @@ IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 
 
 def collect_results(
-    folder: Path, outputs: list[OutputDeclaration], placed: dict[str, str], notebook: str, limits: Limits
+    folder: Path,
+    outputs: list[OutputDeclaration],
+    originals: Mapping[str, Original],
+    notebook: str,
+    limits: Limits,
 ) -> list[FoundResult]:
     """List, measure and hash the results of a run: declared outputs first, the notebook last.
 
@@ -47,8 +52,8 @@ def collect_results(
         The run directory.
     outputs : list of dict
         The outputs that the template declares: ``source``, a path or glob, and their display options.
-    placed : dict
-        SHA-256 by relative path of its inputs; an unchanged input is not a result.
+    originals : mapping
+        Its inputs by relative path; one that the run did not write is not a result.
     notebook : str
         Name of the executed notebook among the results.
     limits : Limits
@@ -62,14 +67,14 @@ def collect_results(
     Raises
     ------
     RunFailedError
-        A declared output is missing, or the files exceed a limit.
+        A declared output was not written, or the files exceed a limit.
     """
     workdir = folder / WORKDIR
     found: dict[str, FoundResult] = {}
     total = 0
     for name in find_files(workdir):
         digest, size = hash_file(workdir / name)
-        if placed.get(name) == digest:
+        if name in originals and not originals[name].was_replaced(workdir / name, digest):
             continue
         total += size
         found[name] = describe_file(name, digest, size)
@@ -82,7 +87,7 @@ def collect_results(
             message = f"result files: they have more than {limits.result_size:,} bytes"
             raise RunFailedError(Outcome.failed(RunReason.RESULTS_TOO_LARGE, message))
     for output in outputs:
-        if not _find_matching(found, output) and output["source"] not in placed:
+        if not _find_matching(found, output):
             message = f"{output['source']}: the template declares this output, but the run did not write it"
             raise RunFailedError(Outcome.failed(RunReason.OUTPUTS_MISSING, message))
     return [*sort_files(found, outputs), describe_notebook(folder, found, notebook)]

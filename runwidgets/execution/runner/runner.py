@@ -180,7 +180,7 @@ def _collect(folder: Path, description: RunDescription, inputs: Inputs, limits: 
     if inputs.find_changed():
         raise RunFailedError(Outcome.failed(RunReason.INPUT_CHANGED))
     template = description["template"]
-    return collect_results(folder, template["outputs"], inputs.hashes, template["name"], limits)
+    return collect_results(folder, template["outputs"], inputs.originals, template["name"], limits)
 
 
 def _execute(

@@ -38,10 +38,13 @@ class PlacedUpload(PlacedFile):
 
 
 class Construction(TypedDict):
-    """How a Python object is made from the JSON value that is injected."""
+    """How the notebook's object is made from a JSON value."""
 
     kind: str
-    """``file``, ``date``, ``datetime``, ``list``, ``tuple``, ``set`` or ``frozenset``."""
+    """In Python ``file``, ``date``, ``datetime``, ``list``, ``tuple``, ``set`` or ``frozenset``, made from
+    the injected value; in other languages ``literal``, a list that papermill would inject in another form."""
+    form: NotRequired[str]
+    """Of a literal: the code of a list, with ``{}`` in the place of its items."""
     item: NotRequired["Construction"]
     """How each item of a container is made; absent if they are what they are in JSON."""
     items: NotRequired[list["Construction | None"]]

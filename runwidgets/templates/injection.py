@@ -6,10 +6,12 @@ from typing import Any
 from runwidgets.errors import InvalidArgumentError
 from runwidgets.schema import Construction, JsonValue, RunnerTemplate
 from runwidgets.templates.scalars import untag_floats
-from runwidgets.templates.translators import find_translator
+from runwidgets.templates.translators import FormedList, find_translator
 
 COMMENT = "Parameters"
 """The comment with which papermill begins an injected cell."""
+LITERAL = "literal"
+"""Kind of a construction that is part of the injected literal itself."""
 CONSTRUCTORS = {
     "file": ("import pathlib", "pathlib.Path({})"),
     "date": ("import datetime as _datetime", "_datetime.date.fromisoformat({})"),
@@ -58,8 +60,30 @@ def injected_code(template: RunnerTemplate, values: Mapping[str, JsonValue], com
     """
     translator = find_translator(template["kernelName"], template["language"])
     assert translator is not None  # else there would be no parameters
-    code: str = translator.codify(untag_floats(dict(values)), comment)
+    code: str = translator.codify(plain_values(template, values), comment)
     return append_constructions(code, template["constructions"], values)
+
+
+def plain_values(template: RunnerTemplate, values: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """Return values as papermill's translators take them.
+
+    Parameters
+    ----------
+    template : dict
+        Its constructions.
+    values : mapping
+        JSON values by name; NaN and infinity inside are tagged.
+
+    Returns
+    -------
+    dict
+        The same values, with floats, and lists in the form that the notebook has for them.
+    """
+    plain: dict[str, Any] = untag_floats(dict(values))
+    for name, construction in template["constructions"].items():
+        if construction["kind"] == LITERAL and isinstance(plain.get(name), list):
+            plain[name] = FormedList(plain[name], construction["form"])
+    return plain
 
 
 def append_constructions(
@@ -69,7 +93,7 @@ def append_constructions(
     lines = [
         line
         for name, construction in constructions.items()
-        if values.get(name) is not None
+        if values.get(name) is not None and construction["kind"] != LITERAL
         for line in construct(name, construction)
     ]
     return "\n".join([code.rstrip("\n"), *dict.fromkeys(lines), ""]) if lines else code

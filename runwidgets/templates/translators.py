@@ -8,7 +8,7 @@ here in the same way.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from papermill.exceptions import PapermillException
@@ -35,6 +35,49 @@ EXACT_WHOLE = 2**53
 """Up to this number, languages with one type of number have every whole number."""
 LAST_WHOLE = 1e15
 """Whole floats below this are written without decimals where the language has one type of number."""
+
+
+class FormedList(list[Any]):
+    """A list that is written in another form than papermill's, if its items are of one type.
+
+    Parameters
+    ----------
+    items : iterable
+        Its items.
+    form : str
+        Its code, with ``{}`` in the place of its items.
+    """
+
+    def __init__(self, items: Iterable[Any], form: str) -> None:
+        super().__init__(items)
+        self.form = form
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all items that are not None are numbers, or texts, or truth values."""
+        kinds = {float if type(item) is int else type(item) for item in self if item is not None}
+        return len(kinds) < 2 and not kinds & {list, dict}
+
+    def write(self, write_item: Callable[[Any], str], none: str) -> str:
+        """Return its code.
+
+        Parameters
+        ----------
+        write_item : callable
+            Returns the code of an item.
+        none : str
+            The code of None.
+        """
+        return self.form.format(", ".join(none if item is None else write_item(item) for item in self))
+
+
+def _write_list(translator: Any, value: list[Any], none: str) -> str | None:
+    """Return the code of a list with a form of its own, or None if papermill's is right."""
+    return (
+        value.write(translator.translate, none)
+        if isinstance(value, FormedList) and value.is_uniform
+        else None
+    )
 
 
 def _escaped(text: str, escapes: dict[str, str], other: Callable[[int], str]) -> str:
@@ -75,6 +118,11 @@ class LiteralR(RTranslator):
         """Return a number as R, which has one type for ``5`` and ``5.0``."""
         return _special(val, "NaN", "Inf", "-Inf") or _plain_number(val)
 
+    @classmethod
+    def translate_list(cls, val: list[Any]) -> str:
+        """Return a list as R, or a vector, in which ``NULL`` would vanish."""
+        return _write_list(cls, val, "NA") or str(super().translate_list(val))
+
 
 class LiteralJulia(JuliaTranslator):
     """Writes Julia."""
@@ -89,6 +137,11 @@ class LiteralJulia(JuliaTranslator):
         """Return a number as Julia."""
         return _special(val, "NaN", "Inf", "-Inf") or repr(val)
 
+    @classmethod
+    def translate_list(cls, val: list[Any]) -> str:
+        """Return an array as Julia, or a typed one, or a tuple."""
+        return _write_list(cls, val, "nothing") or str(super().translate_list(val))
+
 
 class LiteralScala(ScalaTranslator):
     """Writes Scala."""
@@ -102,6 +155,11 @@ class LiteralScala(ScalaTranslator):
     def translate_float(cls, val: float) -> str:
         """Return a number as Scala."""
         return _special(val, "Double.NaN", "Double.PositiveInfinity", "Double.NegativeInfinity") or repr(val)
+
+    @classmethod
+    def translate_list(cls, val: list[Any]) -> str:
+        """Return a sequence as Scala, of the class that the notebook names."""
+        return _write_list(cls, val, cls.translate(None)) or str(super().translate_list(val))
 
 
 class LiteralCSharp(CSharpTranslator):
@@ -170,6 +228,12 @@ class LiteralMatlab(MatlabTranslator):
     def translate_int(cls, val: int) -> str:
         """Return a whole number as MATLAB."""
         return _whole_number(val)
+
+    @classmethod
+    def translate_list(cls, val: list[Any]) -> str:
+        """Return a cell array as MATLAB, or an array."""
+        is_text = any(isinstance(item, str) for item in val)
+        return _write_list(cls, val, "missing" if is_text else "NaN") or str(super().translate_list(val))
 
     @classmethod
     def translate_float(cls, val: float) -> str:

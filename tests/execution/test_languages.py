@@ -87,7 +87,7 @@ def sources(notebook: Any) -> list[str]:
 def test_a_notebook_gets_its_values_as_papermill_gives_them(
     api: Api, tmp_path: Path, language: Language, values: Json
 ) -> None:
-    """The injected cell and what the notebook prints are the same."""
+    """The injected cell and what the notebook prints are the same; a vector of R stays one."""
     path = write(tmp_path, language)
 
     handle = run(api, path, **values)
@@ -97,7 +97,7 @@ def test_a_notebook_gets_its_values_as_papermill_gives_them(
 
     assert handle["state"] == "SUCCESS", handle.get("messages")
     ours = nbformat.reads(read(api.runs.get_notebook(handle["id"])).decode(), as_version=4)
-    assert sources(ours) == sources(theirs)
+    assert sources(ours) == [each.replace("items = list(", "items = c(") for each in sources(theirs)]
     assert ours.cells[-1].outputs[0].text.split() == theirs.cells[-1].outputs[0].text.split()
 
 
@@ -141,6 +141,32 @@ def test_a_text_arrives_as_it_is(api: Api, tmp_path: Path, language: Language, w
     file = next(each for each in handle["files"] if each["name"] == "items.bin")
     written = read(api.runs.get_result_file(handle["id"], file["id"])).decode()
     assert written.split("\0")[:-1] == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("default", "given", "shown"),
+    [
+        ("c(1, 2)", [3, 4], "numeric 3 4"),
+        ("c('a')", ["b", "c"], "character b c"),
+        ("c()", ["b", None], "character b NA"),
+        ("c(TRUE)", [False, True], "logical FALSE TRUE"),
+        ("c()", ["a", 1], "list a 1"),
+        ("c(1)", [], "NULL "),
+        ("1:3", [4], "numeric 4"),
+        ("c(length(letters), 2)", [4, 5.5], "numeric 4 5.5"),
+        ("list(1, 2)", [3, 4], "list 3 4"),
+    ],
+)
+def test_a_vector_of_r_stays_a_vector(
+    api: Api, tmp_path: Path, default: str, given: list[Any], shown: str
+) -> None:
+    """A list that takes the place of a vector is one, unless its items have several types."""
+    path = write(tmp_path, replace(R, parameters=f"items <- {default}"), "cat(class(items), paste(items))")
+
+    handle = run(api, path, items=given)
+
+    assert handle["state"] == "SUCCESS", handle.get("messages")
+    assert api.runs.get_log(handle["id"])["text"].rstrip(" ") == shown.rstrip(" ")
 
 
 def test_nan_and_infinity_have_the_names_of_the_language(api: Api, tmp_path: Path) -> None:

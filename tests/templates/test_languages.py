@@ -11,6 +11,7 @@ from runwidgets.templates.arguments import check_arguments
 from runwidgets.templates.cells.languages import Syntax, find_syntax
 from runwidgets.templates.cells.line_reader import read_lines
 from runwidgets.templates.cells.reading import read_parameters_cells
+from runwidgets.templates.injection import injected_code
 from runwidgets.templates.notebook import read_template
 from runwidgets.templates.translators import find_translator
 
@@ -148,6 +149,42 @@ def test_what_papermill_writes_rightly_is_the_same(language: str) -> None:
     values = PLAIN if language == "bash" else {**PLAIN, "record": {"a": 1}}
 
     assert ours.codify(values, "Parameters") == theirs.codify(values, "Parameters")
+
+
+@pytest.mark.parametrize(
+    ("language", "cell", "given", "code"),
+    [
+        ("R", "x <- c(1)", [1, None], "x = c(1, NA)"),
+        ("R", "x <- seq(1, 3)", [4], "x = c(4)"),
+        ("R", "x <- c('a')", ["a", 1], 'x = list("a", 1)'),
+        ("R", "x <- c(1)", [[1], [2]], "x = list(list(1), list(2))"),
+        ("R", "x <- c(1)\nx <- list(1)", [2], "x = list(2)"),
+        ("R", "x <- c(1)", 5, "x = 5"),
+        ("julia", "x = [1]", [2], "x = [2]"),
+        ("julia", "x = Float64[1]", [2], "x = Float64[2]"),
+        ("julia", "x = (1, 2)", [], "x = tuple()"),
+        ("julia", "x = (1 + 2)", [3], "x = [3]"),
+        ("scala", "val x = Seq(1)", [2], "val x = Seq(2)"),
+        ("scala", "val x = Array(1)", [2], "val x = Array(2)"),
+        ("scala", "val x = List[Int](1)", [2], "val x = List[Int](2)"),
+        ("matlab", "x = {1}", [2], "x = {2};"),
+        ("matlab", "x = [1 2 3];", [4, None], "x = [4, NaN];"),
+        ("matlab", 'x = ["a", "b"]', ["c", None], 'x = ["c", missing];'),
+        ("matlab", "x = 1:3", [4, "a"], 'x = {4, "a"};'),
+    ],
+)
+def test_a_list_is_written_as_the_cell_writes_it(
+    tmp_path: Path, language: str, cell: str, given: Any, code: str
+) -> None:
+    """An array stays an array; papermill's form is that of items of several types, too."""
+    template = read_template(write(tmp_path, language, cell))
+    runner: Any = {
+        "kernelName": language,
+        "language": language,
+        "constructions": template.constructions,
+    }
+
+    assert injected_code(runner, {"x": given}, "").splitlines()[1:] == [code]
 
 
 @pytest.mark.parametrize(

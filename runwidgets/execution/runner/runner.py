@@ -54,7 +54,7 @@ from runwidgets.store.files.layout import (
 )
 from runwidgets.store.files.run_directories import read_description
 from runwidgets.templates.cells.reading import INJECTED_TAG
-from runwidgets.templates.injection import append_constructions, injected_code, split_values
+from runwidgets.templates.injection import append_constructions, injected_code, plain_values, split_values
 from runwidgets.templates.scalars import untag_floats
 from runwidgets.templates.translators import register_translators
 
@@ -278,7 +278,7 @@ def _inject(
     if first:
         notebook = parameterize_notebook(
             notebook,
-            untag_floats(first),
+            plain_values(template, first),
             kernel_name=template["kernelName"],
             language=template["language"],
             engine_name=ENGINE,

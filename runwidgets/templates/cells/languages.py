@@ -50,6 +50,9 @@ class Syntax:
         Whether ``5`` and ``5.0`` have the same type.
     has_bare_words : bool
         Whether a word without quotes is a text.
+    forms : tuple of (re.Pattern, str)
+        Beginnings of values that are no lists as papermill writes them, and the code of such a value: a
+        template of `re.Match.expand`, with ``{}`` in the place of the items.
     """
 
     assignment: re.Pattern[str]
@@ -66,6 +69,14 @@ class Syntax:
     continuation: str = ""
     whole_is_float: bool = False
     has_bare_words: bool = False
+    forms: tuple[tuple[re.Pattern[str], str], ...] = ()
+
+    def find_form(self, code: str) -> str | None:
+        """Return how a list is written that takes the place of a value, if not as papermill does."""
+        for pattern, form in self.forms:
+            if (found := pattern.match(code)) is not None:
+                return found.expand(form)
+        return None
 
 
 def _pattern(text: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
@@ -95,6 +106,10 @@ R_SYNTAX = Syntax(
     },
     lists=_pattern(r"(?:c|list)\s*\(ITEMS\)"),
     whole_is_float=True,
+    forms=(
+        (_pattern(r"(?:c|seq|seq_len|rep|numeric|double|integer|character|logical)\s*\("), "c({})"),
+        (_pattern(r"-?[\w.]+\s*:\s*[\w.(-]"), "c({})"),
+    ),
 )
 JULIA = Syntax(
     assignment=_pattern(r"(?:(?:const|global)\s+)?NAME(?:\s*::\s*[\w{}., ]+?)?\s*=(?![=>])\s*VALUE"),
@@ -104,6 +119,7 @@ JULIA = Syntax(
     computing="$",
     words={**TRUTH, "nothing": None, "NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf},
     lists=_pattern(r"\[ITEMS\]"),
+    forms=((_pattern(r"([A-Z]\w*)\["), r"\1[{}]"), (_pattern(r"\((?:[^()]*,[^()]*)\)\Z"), "tuple({})")),
 )
 SCALA = Syntax(
     assignment=_pattern(
@@ -113,6 +129,7 @@ SCALA = Syntax(
     block=("/*", "*/"),
     words={**TRUTH, "None": None, "null": None, "Double.NaN": math.nan, "Double.PositiveInfinity": math.inf},
     lists=_pattern(r"(?:Seq|List|Array|Vector)\s*\(ITEMS\)"),
+    forms=((_pattern(r"(List|Array|Vector|Set)\s*(\[\w+\])?\s*\("), r"\1\2({})"),),
 )
 MATLAB = Syntax(
     assignment=_pattern(r"NAME\s*=(?!=)\s*VALUE"),
@@ -122,6 +139,10 @@ MATLAB = Syntax(
     escapes={},
     words={**TRUTH, "NaN": math.nan, "nan": math.nan, "Inf": math.inf, "inf": math.inf, "-Inf": -math.inf},
     lists=_pattern(r"\{ITEMS\}"),
+    forms=(
+        (_pattern(r"\[|(?:zeros|ones|linspace)\s*\("), "[{}]"),
+        (_pattern(r"-?[\w.]+\s*:\s*[\w.(-]"), "[{}]"),
+    ),
     continuation="...",
     whole_is_float=True,
 )

@@ -56,6 +56,9 @@ def read_lines(source: str, syntax: Syntax) -> Signature:
         name, code = assignment["name"], assignment["value"].strip()
         literal = _read(code, syntax)
         made.assigned.pop(name, None)
+        made.constructions.pop(name, None)
+        if (form := syntax.find_form(code)) is not None:
+            made.constructions[name] = {"kind": "literal", "form": form}
         if literal is None:
             told: Declared = {"dtype": "any", **declare_computed(code)}
         else:

@@ -19,7 +19,7 @@ class Signature:
     parameters : list of dict
         Declarations as in `Parameter.from_json`, in order.
     constructions : dict
-        By name, of the parameters that the notebook expects as Python objects.
+        By name, of the parameters that the notebook does not expect as papermill injects them.
     assigned : dict
         The literal that the cell assigns to a name, as JSON; names with computed values are absent.
     names : set of str

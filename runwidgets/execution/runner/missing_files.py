@@ -11,8 +11,8 @@ from runwidgets.store.files.layout import WORKDIR
 
 RAISED = re.compile(r"^[A-Za-z_][\w.]*: .+$", re.MULTILINE)
 """A line that names an exception and its text, also one that caused another."""
-NAME = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"|([^\s'\"]*[./][^\s'\"]*)")
-"""A quoted text, or a word that looks like a path."""
+NAME = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"|([^\s'\"]+)")
+"""A quoted text, or a word, which may look like a path."""
 MAX_NAMES = 200
 """Names in the messages of a run that are looked up."""
 MAX_HINTS = 3
@@ -62,8 +62,9 @@ def _names(messages: Sequence[str]) -> Iterator[str]:
     names: dict[str, None] = {}
     for text in texts:
         for match in NAME.finditer(text):
-            quoted, also_quoted, word = match.groups()
-            names[quoted or also_quoted or word.rstrip(".,:;)")] = None
+            quoted, also_quoted, word = match.groups("")
+            if not word or "." in word or "/" in word:
+                names[quoted or also_quoted or word.rstrip(".,:;)")] = None
     yield from list(names)[:MAX_NAMES]
 
 

@@ -254,6 +254,29 @@ def join_name_and_text(name: str, text: str) -> str:
     return f"{name}: {text}" if text.strip() else name
 
 
+def describe_cell_error(name: str, text: str) -> str:
+    """Return how a cell failed, as the part of a sentence whose subject is the cell.
+
+    Parameters
+    ----------
+    name : str
+        Of the exception; blank where the kernel has none. Then the text is a message, or the status with
+        which the last command of a shell ended. **Source:** bash_kernel 0.10, ``do_execute``.
+    text : str
+        Of the exception; may be blank.
+
+    Returns
+    -------
+    str
+        Without a colon at its end that would announce something.
+    """
+    if name.strip():
+        return f"raised {join_name_and_text(name, text)}"
+    if text.strip().isdecimal():
+        return f"ended with exit status {text.strip()}"
+    return join_name_and_text("failed", text)
+
+
 def _classes(root: type[RunWidgetsError]) -> list[type[RunWidgetsError]]:
     return [root, *(each for child in root.__subclasses__() for each in _classes(child))]
 

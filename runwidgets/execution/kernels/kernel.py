@@ -8,12 +8,13 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runwidgets.execution.kernels.terminals import TerminalProgram
 from runwidgets.execution.processes import count_oom_kills, signal_name, watch_for_end
 from runwidgets.schema import RunReason
 
@@ -53,6 +54,12 @@ class Kernel:
     """The part of a ``KernelClient`` that nbclient needs, once it is connected."""
     way: str
     """How the kernel was started: ``direct``, ``forked`` or ``spawned``."""
+    folder: Path
+    """Folder that only the user may enter, of a kernel that is spawned; removed at its end."""
+    implementation = ""
+    """What a spawned kernel that is ready calls itself."""
+    programs: Sequence[TerminalProgram] = ()
+    """The programs that a spawned kernel, once it is ready, drives through terminals."""
     start_again: "Callable[[], Kernel] | None" = None
     """Returns another kernel that may start although this one did not; called after the end of this one."""
 
@@ -117,6 +124,10 @@ class Kernel:
         await self.end()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._drain(), KERNEL_DRAIN_TIMEOUT)
+
+    async def wait_for_input(self) -> None:
+        """Wait until a cell waits for input; a kernel that refuses all input never does."""
+        await asyncio.Event().wait()
 
     async def shut_down(self) -> None:
         """Request the shutdown of the kernel, and ensure it; another task reads the last output."""

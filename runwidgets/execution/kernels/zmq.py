@@ -26,6 +26,7 @@ from runwidgets.execution.kernels.kernel import Fork, Kernel, KernelRequest, Ker
 from runwidgets.execution.kernels.kernelspecs import find_kernelspec
 from runwidgets.execution.kernels.socket_channel import open_pair
 from runwidgets.execution.kernels.start_problems import OutputTail, describe_launch, find_missing_module
+from runwidgets.execution.kernels.terminals import find_terminal_programs, wait_for_reader
 from runwidgets.execution.processes import die_with
 
 HISTORY_OPTION = "--HistoryManager.hist_file=:memory:"
@@ -96,8 +97,9 @@ class ZmqKernel(Kernel):
             self._output = OutputTail(request.log)
             if protocol == "ipc" and IPYKERNEL not in spec.argv:
                 self.start_again = partial(ZmqKernel, request, protocol="tcp")
-        request.socket_folder.mkdir(mode=0o700)
-        self._file = str(request.socket_folder / "kernel.json")
+        self.folder = request.socket_folder
+        self.folder.mkdir(mode=0o700)
+        self._file = str(self.folder / "kernel.json")
         if fork is not None:
             # As a kernel manager does, which would search all kernelspecs and provisioners first.
             key, ip = secrets.token_hex().encode(), str(request.socket_folder / "kernel")
@@ -119,7 +121,7 @@ class ZmqKernel(Kernel):
             await self._spawn(context)
         self.client = AsyncKernelClient(connection_file=self._file, context=context)
         self.client.load_connection_file()
-        self.client.start_channels(hb=False, stdin=False)
+        self.client.start_channels(hb=False, stdin=self._end is None)
         self.client.allow_stdin = False
         self._closings = self.client.iopub_channel.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
 
@@ -196,12 +198,37 @@ class ZmqKernel(Kernel):
         try:
             while not first_output.done():
                 self.client.kernel_info()
-                await self.client.shell_channel.get_msg()
+                self._note_implementation(await self.client.shell_channel.get_msg())
                 await asyncio.wait({first_output}, timeout=STATUS_WAIT)
         finally:
             first_output.cancel()
         if self._manager is not None:
             self._output.skip()
+            self.programs = find_terminal_programs(self.pid)
+
+    def _note_implementation(self, reply: dict[str, Any]) -> None:
+        match reply["content"]:
+            case {"implementation": str(implementation)}:
+                self.implementation = implementation
+
+    async def wait_for_input(self) -> None:
+        """Wait until a cell waits for input: the kernel asks for it, or a program that it drives reads."""
+        if self._manager is None:
+            await super().wait_for_input()
+        waits = [
+            asyncio.create_task(self._wait_for_request()),
+            asyncio.create_task(wait_for_reader(self.programs)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def _wait_for_request(self) -> None:
+        """Wait for a request for input; some kernels send it although they are told that there is none."""
+        while (await self.client.stdin_channel.get_msg())["msg_type"] != "input_request":
+            pass
 
     async def _drain(self) -> None:
         """Wait until the output socket is closed at the other side, after which no message is in transit."""

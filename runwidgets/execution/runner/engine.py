@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import nbformat.v4
@@ -16,9 +17,12 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
-from runwidgets.errors import describe, join_name_and_text
+from runwidgets.errors import describe, describe_cell_error
+from runwidgets.execution.kernels.exits import Exits
 from runwidgets.execution.kernels.kernel import KernelStartError
-from runwidgets.execution.run_outcome import Outcome, reason_of
+from runwidgets.execution.kernels.runner_log import limit_log
+from runwidgets.execution.run_outcome import Outcome, RunFailedError, reason_of
+from runwidgets.execution.runner.cell_outputs import last_line_of, traceback_of
 from runwidgets.execution.runner.outputs import LostReplyError, OutputClient
 from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.failpoints import reach
@@ -32,6 +36,10 @@ RAISES_TAG = "raises-exception"
 """Tag of a cell that may raise. **Source:** nbclient."""
 LANGUAGE_TIMEOUT = 10.0
 """Seconds within which a kernel must describe its language after the last cell."""
+
+
+class AbortedError(RunFailedError):
+    """The kernel replied that it did not execute a cell."""
 
 
 class _Manager(NotebookExecutionManager):
@@ -55,8 +63,12 @@ class _Client(OutputClient):
 
     _is_leaving = False
     """Whether a cell asked the kernel to end, which is then no longer of use."""
+    _exits: Exits
+    """Finds the cell that ends the run, once the kernel has started."""
     prelude = ""
     """Lines of code that are executed before the first cell, unseen."""
+    runner_log: Path
+    """The file into which the kernel writes what is no output."""
 
     def execute(self, **options: Any) -> NotebookNode:
         """Execute the cells on the kernel and end it; send nothing more to a dead kernel."""
@@ -67,6 +79,7 @@ class _Client(OutputClient):
 
     async def _run(self) -> None:
         listener: asyncio.Task[None] | None = None
+        limiter = asyncio.create_task(limit_log(self.runner_log))
         try:
             if await self._connect():
                 try:
@@ -77,6 +90,8 @@ class _Client(OutputClient):
             await self.kernel.shut_down()
             if listener is not None:
                 listener.cancel()
+            limiter.cancel()
+            await asyncio.wait({limiter})
 
     async def _connect(self) -> bool:
         """Start the kernel; return False if it does not start."""
@@ -88,20 +103,21 @@ class _Client(OutputClient):
             return False
         recorder.write("kernel", pid=self.kernel.pid, way=self.kernel.way)
         recorder.stop.watch(self.kernel.pid)
+        self._exits = Exits(self.kernel)
         reach("kernel up")
         return True
 
     async def _start_kernel(self, limit: float) -> Any:
         """Start the kernel, or another in its place, and return its client."""
         began = time.monotonic()
-        try:
-            return await self.kernel.connect(limit)
-        except KernelStartError:
-            if self.kernel.start_again is None or self.recorder.stop.is_requested:
-                raise
-        await self.kernel.shut_down()
-        self.kernel = self.kernel.start_again()
-        return await self.kernel.connect(limit, time.monotonic() - began)
+        while True:
+            try:
+                return await self.kernel.connect(limit, time.monotonic() - began)
+            except KernelStartError:
+                if self.kernel.start_again is None or self.recorder.stop.is_requested:
+                    raise
+            await self.kernel.shut_down()
+            self.kernel = self.kernel.start_again()
 
     def _not_started(self, error: KernelStartError | OSError) -> Outcome:
         """Return the outcome of a run whose kernel did not start."""
@@ -114,6 +130,7 @@ class _Client(OutputClient):
     async def _execute_notebook(self) -> None:
         """Execute the cells, and store what the kernel tells about itself and its widgets."""
         recorder = self.recorder
+        refusal = asyncio.create_task(self._refuse_input())
         try:
             await self._execute_cells()
             recorder.stop.watch(None)
@@ -124,6 +141,15 @@ class _Client(OutputClient):
         except DeadKernelError:  # between two cells, or after the last one
             await self.kernel.end()
             recorder.failure = Outcome.failed(self.kernel.reason, self.kernel.exit_message())
+        finally:
+            refusal.cancel()
+
+    async def _refuse_input(self) -> None:
+        """End the run if a cell waits for input."""
+        await self.kernel.wait_for_input()
+        number = self.recorder.cell
+        message = f"cell {number} waits for input, which a run does not have; use a parameter instead"
+        self.recorder.stop.request(Outcome.failed(RunReason.CELL_ERROR, message))
 
     async def _describe_language(self) -> None:
         """Store the language of the kernel, unless a task of the notebook keeps it from replying."""
@@ -137,6 +163,8 @@ class _Client(OutputClient):
     async def _execute_cells(self) -> None:
         """Execute the cells until one fails or ends the run, or a stop is requested."""
         recorder = self.recorder
+        if self._exits.preparation:
+            await self._execute_unseen(self._exits.preparation)
         for line in self.prelude.splitlines():  # each by itself: a module may not be installed
             await self._execute_unseen(line)
         secrets_index = _after_parameters(self.nb.cells) if recorder.secrets else None
@@ -168,7 +196,7 @@ class _Client(OutputClient):
         if limit:
             timer.start()
         try:
-            await self.async_execute_cell(cell, index)
+            await self._execute_once(cell, index)
             status = "ok"
         except CellExecutionError as error:
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
@@ -179,6 +207,9 @@ class _Client(OutputClient):
                 recorder.write("error", cell=recorder.cell)
             else:
                 recorder.failure = self._cell_failure(error, cell)
+        except RunFailedError as error:
+            self.nb_man.cell_exception(cell, cell_index=index)
+            recorder.failure = error.outcome
         except (DeadKernelError, LostReplyError) as error:
             self.nb_man.cell_exception(cell, cell_index=index)
             recorder.failure = await self._kernel_failure(error, cell)
@@ -191,17 +222,29 @@ class _Client(OutputClient):
             if recorder.snapshots.seconds_left() <= 0:
                 self.save()
 
+    async def _execute_once(self, cell: NotebookNode, index: int) -> None:
+        """Execute a cell; a second request follows if the kernel left out the first one.
+
+        A kernel may leave out what it was sent before it has replied to a cell that failed.
+        """
+        try:
+            await self.async_execute_cell(cell, index)
+        except AbortedError:
+            await self.async_execute_cell(cell, index)
+
     def _cell_failure(self, error: CellExecutionError, cell: NotebookNode) -> Outcome:
         """Return the outcome of a run of which a cell raised an exception."""
-        raised = join_name_and_text(error.ename, error.evalue)
-        sentence = self.recorder.mask(f"cell {self.recorder.cell} raised {raised}")
-        return Outcome.failed(RunReason.CELL_ERROR, sentence, self.recorder.mask(_traceback(cell)))
+        failed = describe_cell_error(error.ename, error.evalue)
+        if not error.ename.strip() and (printed := last_line_of(cell)):
+            failed += f"; it printed last: {printed}"
+        sentence = self.recorder.mask(f"cell {self.recorder.cell} {failed}")
+        return Outcome.failed(RunReason.CELL_ERROR, sentence, self.recorder.mask(traceback_of(cell)))
 
     async def _kernel_failure(self, error: Exception, cell: NotebookNode) -> Outcome:
         """Return the outcome of a run whose kernel died, or did not reply, while it executed a cell."""
         if isinstance(error, LostReplyError):
             message = f"cell {self.recorder.cell}: the kernel executed it, but did not reply"
-            return Outcome.failed(RunReason.NO_REPLY, message, _traceback(cell))
+            return Outcome.failed(RunReason.NO_REPLY, message, traceback_of(cell))
         await self.kernel.end()
         message = f"cell {self.recorder.cell}: {self.kernel.exit_message()}"
         return Outcome.failed(self.kernel.reason, message)
@@ -209,14 +252,29 @@ class _Client(OutputClient):
     async def _check_raise_for_error(
         self, cell: NotebookNode, cell_index: int, exec_reply: dict[str, Any] | None
     ) -> None:
-        """End the run if the cell called ``exit()`` or ``quit()``, and raise what it raised."""
-        if exec_reply is not None and _asks_to_exit(exec_reply["content"]):
-            self._is_leaving = True
+        """End the run if the cell asked for it, and raise what it raised."""
+        if exec_reply is None:
+            return
+        content = exec_reply["content"]
+        if (end := self._exits.find(content)) is not None:
+            self._is_leaving = end.program is None
+            if end.status != 0:
+                raise self._failed(end.describe())
             self.recorder.end_early()
         await super()._check_raise_for_error(cell, cell_index, exec_reply)
-        if exec_reply is not None and exec_reply["content"]["status"] == "error" and not _may_raise(cell):
-            error = CellExecutionError.from_cell_and_msg(cell, exec_reply["content"])
-            raise error  # with `allow_errors` nbclient raised nothing
+        if content["status"] == "error" and not _may_raise(cell):
+            raise CellExecutionError.from_cell_and_msg(
+                cell, content
+            )  # with `allow_errors` nbclient raised nothing
+        if content["status"] == "aborted":
+            raise AbortedError(self._failed("was left out by the kernel").outcome)
+        if content["status"] not in {"ok", "error"}:
+            raise self._failed("was interrupted")
+
+    def _failed(self, predicate: str) -> RunFailedError:
+        """Return the end of a run whose present cell failed otherwise than by an exception."""
+        message = f"cell {self.recorder.cell} {predicate}"
+        return RunFailedError(Outcome.failed(RunReason.CELL_ERROR, message))
 
     def _time_out(self, limit: float, number: int) -> None:
         message = f"cell {number} took longer than its limit of {limit:g} s (cell_timeout)"
@@ -252,7 +310,8 @@ class RunwidgetsEngine(Engine):
             Provides the limits and receives reports; its `failure` tells what failed.
         **options
             ``kernel``, the `Kernel` to execute on; ``prelude``, code that is executed before the first cell;
-            ``config``, that of the run, for the cells that it leaves out and the errors that it allows.
+            ``config``, that of the run, for the cells that it leaves out and the errors that it allows;
+            ``runner_log``, the file into which the kernel writes what is no output.
 
         Returns
         -------
@@ -289,6 +348,7 @@ class RunwidgetsEngine(Engine):
         client = _Client(nb_man, options["recorder"], options["kernel"])
         client.allow_errors = options["config"].get("allow_errors", False)
         client.prelude = options["prelude"]
+        client.runner_log = options["runner_log"]
         executed: NotebookNode = client.execute()
         return executed
 
@@ -301,15 +361,6 @@ def _after_parameters(cells: list[NotebookNode]) -> int:
         for tag in cell.metadata.get("tags", [])
     }
     return tagged.get("injected-parameters", tagged.get("parameters", -1))
-
-
-def _traceback(cell: NotebookNode) -> str:
-    """Return the traceback of a cell that failed, which IPython prints for a group of exceptions."""
-    from wcwidth import strip_sequences  # most runs do not need it
-
-    lines = [line for out in cell.outputs if out.output_type == "error" for line in out.traceback]
-    printed = [out.text for out in cell.outputs if out.output_type == "stream" and out.name == "stderr"]
-    return strip_sequences("\n".join(lines) if lines else "".join(printed))
 
 
 def _leave_out(cell: NotebookNode, config: RunConfig) -> None:
@@ -331,16 +382,6 @@ def is_executed(cell: NotebookNode) -> bool:
 def _may_raise(cell: NotebookNode) -> bool:
     """Return whether the tags of a cell allow any exception, so that it is not even counted."""
     return RAISES_TAG in cell.metadata.get("tags", [])
-
-
-def _asks_to_exit(content: dict[str, Any]) -> bool:
-    """Return whether a reply asks to end the kernel, as ``exit()`` does."""
-    payload = content.get("payload")
-    for each in payload if isinstance(payload, list) else ():
-        match each:
-            case {"source": "ask_exit"} if not each.get("keepkernel"):
-                return True
-    return False
 
 
 papermill_engines.register(ENGINE, RunwidgetsEngine)

@@ -84,6 +84,11 @@ test('the traceback is that of the cell that failed, with its colours', () => {
   expect(traceOf({ output_type: 'error', ename: 'ValueError', evalue: ' ' })).toBe('ValueError');
 });
 
+test('an error without a name is a text, or the status of a shell', () => {
+  expect(traceOf({ output_type: 'error', ename: '', evalue: '3', traceback: [] })).toBe('exit status 3');
+  expect(traceOf({ output_type: 'error', ename: ' ', evalue: 'no' })).toBe('no');
+});
+
 test('the notebook is read when the cells are opened, and once per cell that is reached', async () => {
   const get = vi.fn(() => Promise.resolve(NOTEBOOK));
   const view = new CellsView({ get } as unknown as Transport);

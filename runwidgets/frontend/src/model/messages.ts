@@ -43,6 +43,7 @@ export const MESSAGES = {
   warnings: 'Warnings',
   cellOf: 'cell {cell} of {cells}',
   endedEarly: 'ended early in cell {cell} of {cells}',
+  exitStatus: 'exit status {status}',
   errorAllowed: 'went on after an error in one cell',
   errorsAllowed: 'went on after errors in {n} cells',
   leftOut: 'left out',

@@ -1,4 +1,5 @@
 /** The notebook format, and what views read from it. */
+import { t } from '../messages';
 import type { JsonValue } from '../types';
 
 type Text = string | string[];
@@ -45,9 +46,11 @@ export function joined(given: JsonValue | undefined): string {
 /** Return the traceback of an output that is an error, with its colours. */
 export const traceOf = (output: NotebookOutput): string => (output.traceback ?? []).join('\n') || raisedIn(output);
 
-/** Return the name of an exception, and its text if it has one. */
-export const raisedIn = ({ ename = '', evalue = '' }: NotebookOutput): string =>
-  evalue.trim() === '' ? ename : `${ename}: ${evalue}`;
+/** Return the name of an exception and its text, or the one of them that is there; a status is named as such. */
+export const raisedIn = ({ ename = '', evalue = '' }: NotebookOutput): string => {
+  if (ename.trim() === '') return /^\d+$/.test(evalue) ? t('exitStatus', { status: evalue }) : evalue;
+  return evalue.trim() === '' ? ename : `${ename}: ${evalue}`;
+};
 
 /** Return the number of a cell as messages count them: among the executed code cells; null for any other cell. */
 export const numberOf = (cell: NotebookCell): number | null => cell.metadata?.runwidgets?.number ?? null;

@@ -8,7 +8,7 @@ lines only: a line that a crash truncated does not count. The last line of a run
 ========  =================================================================================
 kind      further keys
 ========  =================================================================================
-started   ``pid`` of the runner, and the ``format`` of what follows
+started   ``pid`` of the runner, ``sockets``, and the ``format`` of what follows
 kernel    ``pid`` of the kernel, and ``way``: ``direct``, ``forked`` or ``spawned``
 cell      ``cell`` (from 1), ``cells``, ``source``: its first line
 progress  ``fraction``, ``text``: what the template reported
@@ -46,6 +46,8 @@ class StartedRecord(TypedDict):
     kind: Literal["started"]
     pid: int
     """Process id of the runner."""
+    sockets: NotRequired[str]
+    """Path of the folder for the sockets of its kernel; absent if the runner had none."""
     format: int
     """Format of the journal: the `JOURNAL_FORMAT` of its writer."""
 

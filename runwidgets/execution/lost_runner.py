@@ -4,12 +4,13 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from runwidgets.execution.kernels.zmq import find_socket_folder
+from runwidgets.execution.journal import JournalReader
+from runwidgets.execution.kernels.zmq import socket_folder_name
 from runwidgets.execution.processes import kill_run, signal_name
 from runwidgets.execution.run_outcome import Outcome
 from runwidgets.execution.runner.snapshots import correct_notebook
 from runwidgets.schema import RunReason
-from runwidgets.store.files.layout import OUTPUT
+from runwidgets.store.files.layout import JOURNAL, OUTPUT
 
 
 def clean_up(run_id: str, folder: Path) -> None:
@@ -23,7 +24,10 @@ def clean_up(run_id: str, folder: Path) -> None:
         Its run directory.
     """
     kill_run(run_id)
-    shutil.rmtree(find_socket_folder(run_id), ignore_errors=True)
+    for record in JournalReader(folder / JOURNAL).read():
+        sockets = Path(record.get("sockets", "")) if record["kind"] == "started" else Path()
+        if sockets.name == socket_folder_name(run_id):  # the run could have written another path
+            shutil.rmtree(sockets, ignore_errors=True)
     with suppress(OSError, ValueError):  # a full disk or a missing directory does not allow it
         correct_notebook(folder / OUTPUT)
 

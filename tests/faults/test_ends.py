@@ -40,7 +40,7 @@ AFTER = """
 import threading, time
 def later():
     time.sleep(0.5)  # longer than the last request takes
-    print("of a thread", flush=True)
+    print("of a thread"FLUSH)
 threading.Thread(target=later).start()
 """
 
@@ -164,11 +164,12 @@ def test_what_an_earlier_cell_prints_later_reaches_the_log(
     assert handle["metrics"] == ({"late": 1} if code == TASK else {})
 
 
+@pytest.mark.parametrize("flush", ["", ", flush=True"])
 def test_what_a_thread_prints_after_the_last_cell_reaches_the_log(
-    private_instance: Instance, tmp_path: Path, path: Json
+    private_instance: Instance, tmp_path: Path, path: Json, flush: str
 ) -> None:
-    """The run ends after the thread."""
-    handle = finished(private_instance.api(), tmp_path, AFTER, config=path)
+    """The run ends after the thread, which need not flush what it printed."""
+    handle = finished(private_instance.api(), tmp_path, AFTER.replace("FLUSH", flush), config=path)
 
     assert handle["state"] == "SUCCESS"
     assert private_instance.api().runs.get_log(handle["id"])["text"] == "of a thread\n"

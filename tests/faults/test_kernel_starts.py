@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -16,7 +17,19 @@ from runwidgets.execution.kernels.zmq import SOCKET_NAME, find_socket_folder
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
 from runwidgets.service.factory import Instance
-from tests.builders import Json, checked_instance, ended, finished, group_of, read, workflow
+from tests.builders import (
+    SLEEP,
+    Json,
+    checked_instance,
+    ended,
+    finished,
+    group_of,
+    read,
+    running,
+    wait_until,
+    workflow,
+)
+from tests.execution.test_local import pid_of
 from tests.kernelspecs import IPYKERNEL, install, kernel, metadata
 
 FILE = "{connection_file}"
@@ -201,6 +214,54 @@ def test_sockets_do_not_depend_on_a_long_folder_for_temporary_files(
     assert handle["state"] == "SUCCESS", handle["messages"]
     assert log.strip() in (f"{temporary} 0o700", f"{temporary} no sockets")
     assert not find_socket_folder(handle["id"]).exists()
+
+
+def test_the_sockets_of_a_killed_run_are_removed_wherever_they_are(tmp_path: Path) -> None:
+    """Also where the run, but not the instance, has another folder for temporary files."""
+    temporary = Path(tempfile.mkdtemp(dir="/tmp"))  # short enough for sockets
+    config = {"environment": {"TMPDIR": str(temporary)}, "transport": "zmq"}
+    with opened(tmp_path / "root", cancel_grace=1.0) as instance:
+        run_id = running(instance.api(), tmp_path, SLEEP, config=config)["id"]
+        assert [each.name for each in temporary.iterdir()] == [f"runwidgets-{run_id}"]
+
+        os.kill(pid_of(tmp_path / "root", run_id, "started"), signal.SIGKILL)
+
+        assert ended(instance.api(), run_id)["reason"] == "runner_died"
+        wait_until(lambda: not list(temporary.iterdir()))
+    temporary.rmdir()
+
+
+LATE = """
+import json, os, socket, sys
+place = json.load(open(sys.argv[1]))
+if place["transport"] == "ipc":
+    sys.exit(1)
+if os.path.exists(sys.argv[2]):
+    os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", "-f", sys.argv[1]])
+open(sys.argv[2], "w").close()
+if os.fork() == 0:
+    faster = socket.create_server(("127.0.0.1", place["iopub_port"]))
+    while True:
+        faster.accept()
+while socket.socket().connect_ex(("127.0.0.1", place["iopub_port"])):
+    pass
+sys.exit("Address already in use")
+"""
+"""A kernel without IPC, whose port another process binds when it starts over TCP for the first time."""
+
+
+def test_a_kernel_that_lost_a_port_is_started_with_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ports are free when they are chosen, and many kernels may choose at once."""
+    spec = kernel(sys.executable, "-c", LATE, FILE, str(tmp_path / "began"))
+    install(tmp_path, "late", spec, monkeypatch)
+
+    with opened(tmp_path / "root", start_timeout=60.0) as instance:
+        handle = run_on(instance, tmp_path, "late")
+
+    assert (tmp_path / "began").exists()
+    assert handle["state"] == "SUCCESS", handle["messages"]
 
 
 @pytest.mark.parametrize("length", [1, 4, 49, 50, 51, 52, 107, 108, 109, 300])

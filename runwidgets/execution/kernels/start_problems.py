@@ -52,7 +52,8 @@ class OutputTail:
         try:
             with self._path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                file.seek(max(self._start, size - TAIL_SIZE))
+                start = self._start if self._start <= size else 0  # it has been shortened
+                file.seek(max(start, size - TAIL_SIZE))
                 content = file.read(TAIL_SIZE)
         except FileNotFoundError:
             return ""

@@ -5,6 +5,7 @@ not support IPC, such as one whose ZeroMQ was built without it, is started again
 """
 
 import asyncio
+import errno
 import os
 import secrets
 import shutil
@@ -53,9 +54,14 @@ def find_socket_folder(run_id: str) -> Path:
     A socket's path must be short and text, which that of the folder for temporary files may not be; then the
     sockets are in the first folder for which this holds. Only the user may enter the folder, once it is made.
     """
-    name = f"runwidgets-{run_id}"
+    name = socket_folder_name(run_id)
     folders = [Path(folder, name) for folder in (tempfile.gettempdir(), *SHORT_FOLDERS)]
     return next((folder for folder in folders if _can_hold_sockets(folder)), folders[0])
+
+
+def socket_folder_name(run_id: str) -> str:
+    """Return the name of the folder for the sockets of a run's kernel."""
+    return f"runwidgets-{run_id}"
 
 
 def _can_hold_sockets(folder: Path) -> bool:
@@ -77,7 +83,8 @@ class ZmqKernel(Kernel):
         See `Fork`; None to spawn the kernelspec's command.
     protocol : {"ipc", "tcp"}, optional
         The transport of the sockets. A kernel that is spawned with ``"ipc"`` can be started again with
-        ``"tcp"``, unless it is IPython's: not every kernel supports IPC.
+        ``"tcp"``, unless it is IPython's: not every kernel supports IPC. With ``"tcp"`` it can be started
+        again if another process was faster in binding one of its ports.
 
     Raises
     ------
@@ -165,8 +172,24 @@ class ZmqKernel(Kernel):
         if self.has_ended and (missing := find_missing_module(command, environment, self._request.cwd)):
             self.start_again = None
             return missing
+        if self.has_ended and self._protocol == "tcp" and self._has_lost_port():
+            self.start_again = partial(ZmqKernel, self._request, protocol="tcp")
         problem = await super()._describe_start(silence + self._written())
         return problem if self._output.read() else f"{problem}; '{self._program}' wrote nothing"
+
+    def _has_lost_port(self) -> bool:
+        """Return whether another process has one of the ports that were free when they were chosen."""
+        assert self._manager is not None
+        for port in self._manager.ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as ZeroMQ binds
+                try:
+                    probe.bind((self._manager.ip, port))
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:
+                        return True
+                    raise
+        return False
 
     async def _wait_until_bound(self, timeout: float) -> None:
         """Wait until a spawned kernel has bound its sockets, which are files.

@@ -5,6 +5,8 @@ without the status. bash's kernel starts another shell if the one that executes 
 as if nothing had happened. So both are prepared before the first cell: R reports the status in its reply, and
 the shell writes it into a file when it exits. Whether a shell has ended is seen from its process; one that
 could not write its status, because a cell has a trap of its own, has ended with an unknown one.
+
+Python's kernel, where it was not forked, is prepared to send what its threads print until the very end.
 """
 
 import shlex
@@ -33,7 +35,13 @@ local({
 """Adds the status to the request for the end. **Source:** IRkernel 1.3, ``Executor$quit``."""
 BASH_TRAP = "trap -- {command} EXIT"
 BASH_COMMAND = "builtin echo $? >| {path}"
-R_KERNEL, BASH_KERNEL = "IRkernel", "bash_kernel"
+PYTHON_FLUSH = """
+__import__("atexit").register(
+    lambda: [getattr(__import__("sys"), name).flush() for name in ("stdout", "stderr")]
+)
+"""
+"""Sends what the last thread printed. **Source:** ipykernel 7, ``OutStream``, which is closed at the exit."""
+PYTHON_KERNEL, R_KERNEL, BASH_KERNEL = "ipython", "IRkernel", "bash_kernel"
 """The ``implementation`` in their replies to ``kernel_info_request``."""
 
 
@@ -74,6 +82,8 @@ class Exits:
             self._file = kernel.folder / "exit-status"
             command = BASH_COMMAND.format(path=shlex.quote(str(self._file)))
             self.preparation = BASH_TRAP.format(command=shlex.quote(command))
+        elif kernel.implementation == PYTHON_KERNEL and kernel.way == "spawned":
+            self.preparation = PYTHON_FLUSH.strip()
 
     def find(self, reply: dict[str, Any]) -> Exit | None:
         """Return the exit that the cell asked for to which a kernel has replied, or None.

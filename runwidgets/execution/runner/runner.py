@@ -104,7 +104,8 @@ def execute_run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.request(CANCELED))
     signal.signal(signal.SIGHUP, lambda *_: stop.request(WORKER_LOST))
-    journal.write("started", pid=os.getpid(), format=JOURNAL_FORMAT)
+    sockets = find_socket_folder(folder.name)
+    journal.write("started", pid=os.getpid(), sockets=str(sockets), format=JOURNAL_FORMAT)
     outcome = Outcome.failed(RunReason.INTERNAL_ERROR, "the runner was interrupted")
     files: list[FoundResult] | None = None
     inputs = Inputs(folder, description, copies, limits)
@@ -135,7 +136,7 @@ def execute_run(
     finally:
         kill_descendants()
         reap_children()
-        shutil.rmtree(find_socket_folder(folder.name), ignore_errors=True)
+        shutil.rmtree(sockets, ignore_errors=True)
         inputs.withdraw_changed()
         if stop.outcome is not None:
             outcome = stop.outcome
@@ -239,6 +240,7 @@ def _execute(
             recorder=recorder,
             kernel=kernel,
             prelude=template["prelude"],
+            runner_log=request.log,
             config=config,
         )
     finally:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from runwidgets.execution.runner.runner_log import LIMIT, OMITTED, shorten_log
+from runwidgets.execution.kernels.runner_log import LIMIT, LOG_OMITTED, shorten_log
 from runwidgets.store.files.layout import RUNNER_LOG
 from tests.builders import checked_instance, ended, group_of, workflow
 from tests.kernelspecs import IPYKERNEL, install, kernel, metadata
@@ -34,7 +34,7 @@ def test_a_kernel_that_writes_without_end_does_not_fill_the_disk(
 
     log = (tmp_path / "root" / "runs" / handle["id"] / RUNNER_LOG).read_bytes()
     assert handle["state"] == "SUCCESS", handle["messages"]
-    assert len(log) <= LIMIT and log.startswith(b"first\n") and OMITTED in log and log.endswith(b"x")
+    assert len(log) <= LIMIT and log.startswith(b"first\n") and LOG_OMITTED in log and log.endswith(b"x")
 
 
 @pytest.mark.parametrize("size", [0, 99, 100])
@@ -59,4 +59,4 @@ def test_a_log_that_is_shortened_is_appended_to(tmp_path: Path) -> None:
 
     content = log.read_bytes()
     assert content.startswith(b"head---") and content.endswith(b"---tail and more")
-    assert content.count(OMITTED) == 1 and len(content) < 200
+    assert content.count(LOG_OMITTED) == 1 and len(content) < 200

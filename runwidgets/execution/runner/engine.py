@@ -25,7 +25,6 @@ from runwidgets.execution.run_outcome import Outcome, RunFailedError, reason_of
 from runwidgets.execution.runner.cell_outputs import last_line_of, traceback_of
 from runwidgets.execution.runner.outputs import LostReplyError, OutputClient
 from runwidgets.execution.runner.recorder import Recorder
-from runwidgets.execution.runner.runner_log import limit_log
 from runwidgets.failpoints import reach
 from runwidgets.schema import RunConfig, RunReason
 from runwidgets.templates.cells.cell_tags import SKIP_TAG, why_left_out

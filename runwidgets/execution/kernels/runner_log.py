@@ -8,7 +8,7 @@ INTERVAL = 1.0
 """Seconds between two looks at the size of the log; no event tells of it."""
 LIMIT = 10_000_000
 """Bytes of the log at most, but for what is written between two looks."""
-OMITTED = b"\n[the middle of this log is omitted here: it was longer than its limit]\n"
+LOG_OMITTED = b"\n[the middle of this log is omitted here: it was longer than its limit]\n"
 
 
 async def limit_log(path: Path) -> None:
@@ -47,5 +47,5 @@ def shorten_log(path: Path, limit: int) -> None:
         log.seek(size - kept)
         tail = log.read(kept)
         log.seek(kept)
-        log.write(OMITTED + tail)
+        log.write(LOG_OMITTED + tail)
         log.truncate()

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tests.builders import PYTHON, Json
@@ -22,6 +22,11 @@ def _cell(source: str, *tags: str) -> Json:
 
 
 def _notebook(parameters: list[str], *cells: str) -> Json:
+    return notebook_of(parameters, cells)
+
+
+def notebook_of(parameters: Iterable[str], cells: Iterable[str]) -> Json:
+    """Return a notebook with parameters cells and other cells, for Jupyter's own kernel."""
     made = [{"cell_type": "markdown", "metadata": {}, "source": "# Odd"}]
     made += [_cell(source, "parameters") for source in parameters]
     made += [_cell(source) for source in cells]

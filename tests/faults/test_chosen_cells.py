@@ -168,7 +168,8 @@ def test_a_declared_output_is_required_although_errors_are_allowed(
 
 def test_errors_of_the_last_attempt_are_counted(private_instance: Instance, tmp_path: Path) -> None:
     """A further attempt begins without those of the one before."""
-    code = "import os, pathlib\nif not pathlib.Path('../again').exists(): open('../again', 'w'); os._exit(1)"
+    again = tmp_path / "again"
+    code = f"import os\nif not os.path.exists('{again}'): open('{again}', 'w'); os._exit(1)"
 
     handle = finished(
         private_instance.api(), tmp_path, "1 / 0", code, config={"allow_errors": True, "retries": 1}

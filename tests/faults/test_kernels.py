@@ -11,6 +11,7 @@ from runwidgets.errors import InvalidRunStateError
 from runwidgets.execution.processes import find_processes
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance
+from runwidgets.store.files.layout import WORKDIR
 from tests.builders import (
     CLEAN,
     Json,
@@ -92,7 +93,7 @@ def test_a_failed_cell_is_explained(
     assert "files" not in handle
     assert api.runs.get_log(handle["id"])["text"].startswith("begun")
     assert statuses(api, handle["id"]) == ["ok", "error", "not run"]
-    assert (private_instance._components.files.run_folder(handle["id"]) / "workdir" / "kept.txt").exists()
+    assert (private_instance._components.files.run_folder(handle["id"]) / WORKDIR / "kept.txt").exists()
 
 
 @pytest.fixture

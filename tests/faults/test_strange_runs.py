@@ -11,6 +11,7 @@ import pytest
 from runwidgets.errors import StorageFullError
 from runwidgets.execution.forkserver import pool
 from runwidgets.service.factory import Instance, open_instance
+from runwidgets.store.files.layout import WORKDIR
 from tests.builders import Json, accepted, ended, finished, group_of, read, wait_until, write_notebook
 
 BUNDLES = [
@@ -45,7 +46,9 @@ def test_a_damaged_journal_ends_its_run_and_no_other(tmp_path: Path) -> None:
     instance = open_instance(tmp_path / "root", slots=2)
     api = instance.api()
     invalid_record = (
-        "open('../journal.jsonl', 'a').write('{\"kind\": \"cell\"}\\n')\nimport time\ntime.sleep(600)"
+        "from pathlib import Path\nimport time\n"
+        "above = next(each for each in Path.cwd().parents if each.name == 'above')\n"
+        "open(above.parent / 'journal.jsonl', 'a').write('{\"kind\": \"cell\"}\\n')\ntime.sleep(600)"
     )
     run_id = accepted(api, tmp_path, invalid_record)["id"]
     other = finished(api, tmp_path, "1")
@@ -130,7 +133,7 @@ def test_results_are_listed_after_all_writers_have_ended(private_instance: Insta
     assert handle["state"] == "SUCCESS"
     size = next(each["size"] for each in handle["files"] if each["name"] == "out.txt")
     assert (
-        private_instance._components.files.run_folder(handle["id"]) / "workdir" / "out.txt"
+        private_instance._components.files.run_folder(handle["id"]) / WORKDIR / "out.txt"
     ).stat().st_size == size
 
 

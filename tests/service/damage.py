@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runwidgets.store.files.disk import hash_file
+from runwidgets.store.files.layout import WORKDIR
 
 LONG_AGO = time.time() - 24 * 3600
 YEARS_AGO = "2020-01-01T00:00:00.000000+00:00"
@@ -257,17 +258,17 @@ DAMAGE: dict[str, tuple[Callable[[EndedRoot], Any], int, str]] = {
         "a line that is not a JSON object",
     ),
     "a result is missing": (
-        lambda root: root.run(root.success, "workdir/plot.txt").unlink(),
+        lambda root: root.run(root.success, f"{WORKDIR}/plot.txt").unlink(),
         7,
         "result file plot.txt is missing",
     ),
     "a result has another size": (
-        lambda root: root.run(root.success, "workdir/plot.txt").write_text("seven"),
+        lambda root: root.run(root.success, f"{WORKDIR}/plot.txt").write_text("seven"),
         7,
         "result file plot.txt has 5 bytes instead of 1",
     ),
     "a result has another content": (
-        lambda root: root.run(root.success, "workdir/plot.txt").write_text("8"),
+        lambda root: root.run(root.success, f"{WORKDIR}/plot.txt").write_text("8"),
         7,
         "result file plot.txt has changed content",
     ),

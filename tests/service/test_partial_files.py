@@ -19,6 +19,7 @@ from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance
 from runwidgets.service.integrity.doctor import check
+from runwidgets.store.files.layout import WORKDIR
 from tests.builders import (
     CLEAN,
     SLEEP,
@@ -235,7 +236,7 @@ def test_no_more_is_kept_than_the_limits_allow(strict: Instance, tmp_path: Path)
     assert handle["reason"] == "results_too_large"
     assert [each["name"] for each in handle["partialFiles"][:-1]] == ["a", "c", "d"]
     folder = strict._components.files.local.run_folder(handle["id"])  # type: ignore[union-attr]
-    assert sorted(path.name for path in (folder / "workdir").iterdir()) == ["a", "c", "d", "input.txt"]
+    assert sorted(path.name for path in (folder / WORKDIR).iterdir()) == ["a", "c", "d", "input.txt"]
     log = api.runs.get_log(handle["id"])["text"]
     assert "3 partial files were not kept: the limits of a run are 3 files" in log
     wait_until(lambda: not strict._backend._tracked)  # type: ignore[attr-defined]

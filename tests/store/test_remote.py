@@ -19,7 +19,7 @@ from runwidgets.service.factory import clean_root, open_instance, open_store
 from runwidgets.service.integrity import doctor
 from runwidgets.service.integrity.doctor import check
 from runwidgets.store.database.integrity_queries import find_orphaned_files
-from runwidgets.store.files.layout import upload_key
+from runwidgets.store.files.layout import result_key, upload_key
 from runwidgets.store.files.orphans import MinimumAges
 from runwidgets.store.files.run_directories import NewRunDirectory
 from tests.builders import DOUBLE, Json, arguments, group_of, read, workflow
@@ -272,11 +272,9 @@ def test_the_doctor_names_missing_changed_and_orphaned_objects(
     assert check(shared.url, shared.db_url, recheck_delay=0.0) == []
 
     (copy,) = shared.stored("copies")
-    shared.object_store.remove([f"runs/{lost}/workdir/x.csv"])
+    shared.object_store.remove([result_key(lost, "x.csv")])
     shared.object_store.delete(f"runs/{gone}", f"uploads/{group_of(made)}/{upload['id']}")
-    shared.object_store.put(
-        {f"runs/{changed}/workdir/x.csv": b"x\n7\n", copy: b"{}", "runs/0a/run.json": b"{}"}
-    )
+    shared.object_store.put({result_key(changed, "x.csv"): b"x\n7\n", copy: b"{}", "runs/0a/run.json": b"{}"})
     monkeypatch.setattr(doctor, "REPORT_AGES", MinimumAges(0.0, 0.0, 0.0))
     before = shared.stored()
     assert [str(each) for each in check(shared.url, shared.db_url, recheck_delay=0.0)] == sorted(

@@ -6,7 +6,7 @@ import pytest
 
 from runwidgets.errors import ConstraintViolationError, InvalidRunStateError, UnknownRunError
 from runwidgets.execution.journal import count_attempts
-from runwidgets.store.files.layout import copy_key
+from runwidgets.store.files.layout import WORKDIR, copy_key, result_key
 from runwidgets.store.files.object_store_staging import open_staging
 from runwidgets.store.locks import hold_lock
 from tests.builders import DOUBLE, Json, arguments, group_of, workflow
@@ -33,11 +33,11 @@ def test_a_run_is_fetched_and_published(shared: SharedRoot, tmp_path: Path) -> N
     results = run_here(shared.staging, run_id)
     shared.staging.publish(run_id, results)
     assert shared.run_keys(run_id) == [
+        f"{WORKDIR}/x.csv",
         "journal.jsonl",
         "log.txt",
         "output.ipynb",
         "run.json",
-        "workdir/x.csv",
     ]
     for name in shared.run_keys(run_id):
         assert shared.object_store.read(f"runs/{run_id}/{name}") == (folder / name).read_bytes()
@@ -142,7 +142,7 @@ def test_a_result_that_changed_after_it_was_listed_is_not_published(
     run_id = accept(shared, tmp_path)
     shared.staging.fetch(run_id, 0)
     results = run_here(shared.staging, run_id)
-    path = shared.staging.files.run_folder(run_id) / "workdir" / "x.csv"
+    path = shared.staging.files.run_folder(run_id) / WORKDIR / "x.csv"
     for change, problem in ((lambda: path.write_text("changed"), "SHA-256"), (path.unlink, "it was deleted")):
         change()
         with pytest.raises(ConstraintViolationError, match=rf"x\.csv: .*{problem}"):
@@ -187,7 +187,7 @@ def test_the_end_of_a_run_is_stored_with_its_files(shared: SharedRoot, tmp_path:
 def test_results_of_an_earlier_attempt_are_removed(shared: SharedRoot, tmp_path: Path) -> None:
     """The results of a run are those of its last attempt."""
     run_id = accept(shared, tmp_path)
-    shared.object_store.put({f"runs/{run_id}/workdir/old.csv": b"1"})
+    shared.object_store.put({result_key(run_id, "old.csv"): b"1"})
     shared.staging.fetch(run_id, 0)
     shared.staging.publish(run_id, run_here(shared.staging, run_id))
-    assert [name for name in shared.run_keys(run_id) if name.startswith("workdir")] == ["workdir/x.csv"]
+    assert [name for name in shared.run_keys(run_id) if name.startswith(WORKDIR)] == [f"{WORKDIR}/x.csv"]

@@ -9,7 +9,7 @@ from runwidgets.execution.runner.shared_copies import DamagedCopyError, SharedCo
 from runwidgets.limits import Limits
 from runwidgets.schema import PlacedFile, RunDescription, RunReason
 from runwidgets.store.files.disk import clone_file, copy_file, remove_tree
-from runwidgets.store.files.layout import SHARED, UPLOADS, WORKDIR
+from runwidgets.store.files.layout import ABOVE, SHARED, UPLOADS, WORKDIR
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,9 @@ class Inputs:
         RunFailedError
             The content of a stored copy has changed.
         """
+        remove_tree(self._folder / ABOVE)
         workdir = self._folder / WORKDIR
-        if workdir.is_symlink():
-            workdir.unlink()
-            workdir.mkdir(mode=0o700)
-        for each in workdir.iterdir():
-            remove_tree(each)
+        workdir.mkdir(mode=0o700, parents=True)
         template = self._description["template"]
         for name in (template["place"], *template["folders"]):
             (workdir / name).mkdir(parents=True, exist_ok=True)

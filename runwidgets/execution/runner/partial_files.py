@@ -8,7 +8,8 @@ files is not listed, and a runner removes it.
 import os
 from pathlib import Path
 
-from runwidgets.execution.runner.results import describe_file, describe_notebook, find_files, sort_files
+from runwidgets.execution.runner.results import describe_file, describe_notebook, sort_files
+from runwidgets.execution.runner.written_files import find_files, take_in_files
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, RunDescription
 from runwidgets.store.files.disk import hash_file
@@ -41,10 +42,11 @@ def list_partial_files(folder: Path, description: RunDescription) -> tuple[list[
         A file cannot be read.
     """
     limits = Limits.from_json(description["limits"])
+    take_in_files(folder, description["template"]["place"])
     found: dict[str, FoundResult] = {}
     hashable, remaining, is_complete = HASHED_SIZE, limits.result_size, True
     inputs = {each["path"]: each for each in [*description["inputs"], *description["files"]]}
-    for name in find_files(folder / WORKDIR):
+    for name in find_files(folder):
         path = folder / WORKDIR / name
         if not os.access(path, os.R_OK):
             continue
@@ -83,7 +85,7 @@ def remove_other_files(folder: Path, description: RunDescription, files: list[Fo
     """
     kept = {each["name"] for each in files}
     kept |= {each["path"] for each in [*description["inputs"], *description["files"]]}
-    others = [name for name in find_files(folder / WORKDIR) if name not in kept]
+    others = [name for name in find_files(folder) if name not in kept]
     for name in others:
         (folder / WORKDIR / name).unlink()
     limits = Limits.from_json(description["limits"])

@@ -2,14 +2,13 @@
 
 import hashlib
 import mimetypes
-import os
-import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import cast
 
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
 from runwidgets.execution.runner.inputs import Original
+from runwidgets.execution.runner.written_files import find_files
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, OutputDeclaration, ResultDisplay, RunReason
 from runwidgets.store.files.disk import hash_file
@@ -32,9 +31,6 @@ for _suffix, _mime_type in {
     ".yml": "application/yaml",
 }.items():
     MIME_TYPES.add_type(_mime_type, _suffix)
-
-IGNORED = {"__pycache__", ".ipynb_checkpoints"}
-"""Folders that Python and Jupyter create by themselves."""
 
 
 def collect_results(
@@ -69,12 +65,11 @@ def collect_results(
     RunFailedError
         A declared output was not written, or the files exceed a limit.
     """
-    workdir = folder / WORKDIR
     found: dict[str, FoundResult] = {}
     total = 0
-    for name in find_files(workdir):
-        digest, size = hash_file(workdir / name)
-        if name in originals and not originals[name].was_replaced(workdir / name, digest):
+    for name in find_files(folder):
+        digest, size = hash_file(folder / WORKDIR / name)
+        if name in originals and not originals[name].was_replaced(folder / WORKDIR / name, digest):
             continue
         total += size
         found[name] = describe_file(name, digest, size)
@@ -131,35 +126,6 @@ def describe_file(name: str, digest: str | None, size: int) -> FoundResult:
         "sha256": digest,
         "display": {},
     }
-
-
-def find_files(folder: Path) -> Iterator[str]:
-    """Yield the names of regular files below a folder, without following links.
-
-    A name that is not UTF-8 is changed first.
-
-    Yields
-    ------
-    str
-        Path relative to the folder, with slashes.
-    """
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(set(folders) - IGNORED)
-        for name in sorted(names):
-            path = Path(parent, name)
-            if stat.S_ISREG(path.lstat().st_mode):
-                yield _make_readable(folder, path)
-
-
-def _make_readable(folder: Path, path: Path) -> str:
-    """Return the relative name of a file, which gets another one if that is not UTF-8."""
-    name = path.relative_to(folder).as_posix()
-    readable = name.encode("utf-8", "backslashreplace").decode()
-    if readable != name:
-        target = folder / readable
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target)
-    return readable
 
 
 def _find_matching(found: Collection[str], output: OutputDeclaration) -> list[str]:

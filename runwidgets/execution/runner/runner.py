@@ -37,6 +37,7 @@ from runwidgets.execution.runner.recorder import Recorder
 from runwidgets.execution.runner.results import collect_results
 from runwidgets.execution.runner.secret_values import read_secrets, to_code
 from runwidgets.execution.runner.stop import Stop
+from runwidgets.execution.runner.written_files import is_replaced, take_in_files
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, JsonValue, RunDescription, RunnerTemplate, RunReason
@@ -55,7 +56,6 @@ from runwidgets.store.files.layout import (
 from runwidgets.store.files.run_directories import read_description
 from runwidgets.templates.cells.reading import INJECTED_TAG
 from runwidgets.templates.injection import append_constructions, injected_code, plain_values, split_values
-from runwidgets.templates.scalars import untag_floats
 from runwidgets.templates.translators import register_translators
 
 register_translators()
@@ -175,12 +175,13 @@ def _refuse_run(folder: Path, error: VersionMismatchError) -> RunState:
 
 def _collect(folder: Path, description: RunDescription, inputs: Inputs, limits: Limits) -> list[FoundResult]:
     """Return the result files of a run whose cells have succeeded, or raise `RunFailedError`."""
-    if (folder / WORKDIR).is_symlink():
+    if is_replaced(folder):
         message = "the working folder: it was replaced by a link"
         raise RunFailedError(Outcome.failed(RunReason.FILE_ERROR, message))
     if inputs.find_changed():
         raise RunFailedError(Outcome.failed(RunReason.INPUT_CHANGED))
     template = description["template"]
+    take_in_files(folder, template["place"])
     return collect_results(folder, template["outputs"], inputs.originals, template["name"], limits)
 
 

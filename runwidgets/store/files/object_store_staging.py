@@ -119,7 +119,6 @@ class ObjectStoreStaging(Staging):
         try:
             with our_errors("run directory"):
                 (temporary / UPLOADS).mkdir(mode=0o700, parents=True)
-                (temporary / WORKDIR).mkdir(mode=0o700)
                 description = self._fetch_run_files(run_id, temporary)
                 self._fetch_copies(description, temporary)
                 attempts_begun = _complete_journal(temporary / JOURNAL, attempts)

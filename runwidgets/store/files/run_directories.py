@@ -21,7 +21,6 @@ from runwidgets.store.files.layout import (
     SECRETS,
     TEMPLATE,
     UPLOADS,
-    WORKDIR,
     copy_key,
 )
 from runwidgets.store.locks import hold_lock
@@ -112,7 +111,6 @@ def make_folders(root: Path, new_directories: Sequence[NewRunDirectory], noteboo
 
 def _make_folder(root: Path, folder: Path, directory: NewRunDirectory, notebook: str) -> None:
     folder.mkdir(mode=0o700)
-    (folder / WORKDIR).mkdir(mode=0o700)
     write_file(folder / RUN_FILE, directory.describe(), is_durable=False)
     link_file(root / copy_key(notebook), folder / TEMPLATE)
     if directory.secrets:

@@ -236,8 +236,9 @@ class _Search:
                     for text, problem in self.project.skipped.items()
                 ),
                 *(
-                    f"'{shorten(text)}' is outside the project, so that runs neither read nor keep it; mark "
-                    'a folder above with an empty file .runwidgets, or use the config {"cwd": "notebook"}'
+                    f"'{shorten(text)}' is outside the project, so that runs do not read it, and keep what "
+                    "they write there among their results; mark a folder above with an empty file "
+                    '.runwidgets, or use the config {"cwd": "notebook"}'
                     for text in self.outside
                 ),
             ],

@@ -8,7 +8,8 @@ import pytest
 
 from runwidgets.errors import ConstraintViolationError, InvalidParameterError, InvalidTemplateError
 from runwidgets.schema import StaticFile
-from runwidgets.templates.notebook import fingerprint, read_template
+from runwidgets.templates.notebook import read_template
+from runwidgets.templates.surroundings.fingerprint import fingerprint
 from tests.builders import PYTHON, wait_until, write_notebook
 
 Json = dict[str, Any]

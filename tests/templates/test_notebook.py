@@ -9,7 +9,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from runwidgets.errors import InvalidTemplateError
 from runwidgets.limits import Limits
-from runwidgets.templates.notebook import fingerprint, read_template
+from runwidgets.templates.notebook import read_template
+from runwidgets.templates.surroundings.fingerprint import fingerprint
 from tests.builders import PYTHON, write_notebook
 
 

@@ -5,7 +5,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from runwidgets.limits import Limits
-from runwidgets.templates.notebook import fingerprint, read_template
+from runwidgets.templates.notebook import read_template
+from runwidgets.templates.surroundings.fingerprint import fingerprint
 from runwidgets.templates.surroundings.static_files import find_static_files
 from tests.builders import write_notebook
 

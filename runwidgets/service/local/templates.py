@@ -17,9 +17,13 @@ from runwidgets.store.database.columns import NewVersion, WorkflowChange
 from runwidgets.store.files.base import FileStore
 from runwidgets.templates.cells.overwrites import describe_overwrites
 from runwidgets.templates.documents import check_location
-from runwidgets.templates.notebook import Template, fingerprint, read_template
+from runwidgets.templates.notebook import Template, read_template
+from runwidgets.templates.surroundings.fingerprint import fingerprint
 from runwidgets.templates.surroundings.working_folder import find_top, in_working_folder
 from runwidgets.templates.texts import shorten
+
+MAX_COPIES = 5
+"""How often files that change meanwhile are copied."""
 
 
 class Templates:
@@ -156,7 +160,11 @@ class Templates:
             new_fingerprint = fingerprint(path, used, folders, self.root)
         if template.kernel_name:
             self._prepare(template.kernel_name, static.imports)
-        inputs = [self._keep(static.top, name) for name in static.files]
+        for _ in range(MAX_COPIES):  # until they are of one moment, such as a database and its log
+            inputs = [self._keep(static.top, name) for name in static.files]
+            copied, new_fingerprint = new_fingerprint, fingerprint(path, used, folders, self.root)
+            if copied == new_fingerprint:
+                break
         version: NewVersion = {
             "sha256": template.hash(inputs),
             "notebook": self._files.keep(template.content),

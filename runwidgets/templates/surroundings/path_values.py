@@ -8,8 +8,10 @@ with the working folder or with ``__file__``.
 import ast
 import posixpath
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import PurePosixPath
 
 ANY = "*"
@@ -38,10 +40,12 @@ class PathValue:
     text: str
     is_absolute: bool = False
     """Whether the program has it as an absolute path, although the text is relative to the working folder."""
+    is_default: bool = False
+    """Whether it begins with the default of a function's parameter, which callers may replace."""
 
     def join(self, parts: Iterable["PathValue | None"]) -> "PathValue":
         """Return the path followed by others, of which None is unknown."""
-        texts = [ANY if part is None else part.text for part in parts]
+        texts = [text_of(part) for part in parts]
         return replace(self, text=posixpath.join(self.text, *texts))
 
     def parent(self) -> "PathValue":
@@ -51,6 +55,28 @@ class PathValue:
         return replace(self, text=PurePosixPath(self.text).parent.as_posix())
 
 
+@dataclass(kw_only=True)
+class Names:
+    """What the names in the code of a notebook stand for."""
+
+    values: MutableMapping[str, PathValue | None] = field(default_factory=dict)
+    """Their paths; None is unknown, also for names with several values."""
+    first_values: dict[str, PathValue | None] = field(default_factory=dict)
+    """Their paths before statements such as ``path = path.parent``."""
+    lists: dict[str, list[ast.expr]] = field(default_factory=dict)
+    """The items of lists and tuples."""
+
+    def assign(self, name: str, found: PathValue | None) -> None:
+        """Remember the value of a name, which is unknown once it has several values."""
+        if found is not None or name in self.first_values:
+            known = self.first_values.get(name, found)
+            self.first_values[name] = self.values[name] = found if known == found else None
+
+    def forget(self, name: str) -> None:
+        """Regard the value of a name as unknown, because it is that of a loop or a function's argument."""
+        self.first_values[name] = self.values[name] = None
+
+
 class PathEvaluator:
     """Evaluates expressions of one notebook and of the modules that it imports.
 
@@ -58,24 +84,74 @@ class PathEvaluator:
     ----------
     file : PathValue, optional
         The value of ``__file__``; None in a notebook.
-    values : dict of str to PathValue
-        The paths that names have, None for names with several values; those that are assigned are added.
+    names : Names
+        What names stand for; those that are assigned are added.
     """
 
-    def __init__(self, file: PathValue | None, values: dict[str, PathValue | None]) -> None:
+    def __init__(self, file: PathValue | None, names: Names) -> None:
         self._file = file
-        self._values = values
+        self._names = names
+        self._values = names.values
 
-    def assign(self, target: ast.expr, value: ast.expr | None) -> None:
-        """Remember the value of a name, which is unknown once it has several values."""
+    def knowing(self, values: Mapping[str, PathValue]) -> "PathEvaluator":
+        """Return an evaluator for which some names have other values."""
+        return PathEvaluator(self._file, replace(self._names, values=ChainMap({**values}, self._values)))
+
+    def assign(self, target: ast.expr, value: ast.expr | None, *, is_repeated: bool = False) -> None:
+        """Remember the value that a statement gives to a name, or to each of several.
+
+        Parameters
+        ----------
+        target : ast.expr
+            The name, or a tuple of names.
+        value : ast.expr or None
+            The value; None if it is unknown.
+        is_repeated : bool, optional
+            Whether the statement is in a loop.
+        """
+        items = value.elts if isinstance(value, (ast.List, ast.Tuple)) else None
+        if isinstance(target, (ast.List, ast.Tuple)):
+            for each, item in zip_longest(target.elts, (items or [])[: len(target.elts)]):
+                self.assign(each, item, is_repeated=is_repeated)
+            return
         name = dotted_name(target).rpartition(".")[2]
+        if not name or dotted_name(target) == "sys.path":
+            return
+        if items is not None:
+            self._names.lists[name] = items
         found = None if value is None else self.evaluate(value)
-        if name and (found is not None or name in self._values):
-            self._values[name] = found if self._values.get(name, found) == found else None
+        if value is None or not _reads(value, target):
+            self._names.assign(name, found)
+        elif is_repeated:
+            self._names.forget(name)
+        elif self._values.get(name) is not None:
+            self._values[name] = found
+
+    def assign_defaults(self, arguments: ast.arguments) -> None:
+        """Remember the defaults of a function's parameters, and regard the others as unknown."""
+        positional = [*arguments.posonlyargs, *arguments.args]
+        variable = [each for each in (arguments.vararg, arguments.kwarg) if each is not None]
+        pairs = [
+            *zip_longest(reversed(positional), reversed(arguments.defaults)),
+            *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+            *zip_longest(variable, ()),
+        ]
+        for each, default in pairs:
+            value = None if default is None else self.evaluate(default)
+            if value is None:
+                self._names.forget(each.arg)
+            else:
+                self._names.assign(each.arg, replace(value, is_default=True))
 
     def forget(self, name: str) -> None:
-        """Regard the value of a name as unknown, because it is that of a loop or a function's argument."""
-        self._values[name] = None
+        """Regard the value of a name as unknown."""
+        self._names.forget(name)
+
+    def items_of(self, node: ast.expr) -> list[ast.expr] | None:
+        """Return the items of a list or tuple, or of a name that stands for one; None if they are unknown."""
+        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            return node.elts
+        return self._names.lists.get(dotted_name(node).rpartition(".")[2])
 
     def evaluate(self, node: ast.expr, depth: int = 0) -> PathValue | None:
         """Return the value of an expression, or None if it is no path or its beginning is unknown."""
@@ -86,8 +162,9 @@ class PathEvaluator:
                 is_path = len(text) <= MAX_LENGTH and not any(character in text for character in "\n\0")
                 return PathValue(text) if is_path else None
             case ast.JoinedStr(values=parts):
-                texts = [self._text(each, depth) for each in parts]
-                return None if texts[:1] == [ANY] else PathValue("".join(texts))
+                inner = [each.value if isinstance(each, ast.FormattedValue) else each for each in parts]
+                first, *rest = [self.evaluate(each, depth + 1) for each in inner] or [PathValue("")]
+                return first and replace(first, text=first.text + "".join(map(text_of, rest)))
             case ast.Name(id=name):
                 return self._file if name == "__file__" else self._values.get(name)
             case ast.Attribute(attr="parent", value=value):
@@ -108,11 +185,25 @@ class PathEvaluator:
                 return self._evaluate_call(node, depth + 1)
         return None
 
-    def _text(self, node: ast.expr, depth: int) -> str:
-        """Return the text of a part of an f-string."""
-        inner = node.value if isinstance(node, ast.FormattedValue) else node
-        found = self.evaluate(inner, depth + 1)
-        return ANY if found is None else found.text
+    def below_unknown(self, node: ast.expr, depth: int = 0) -> str:
+        """Return what an expression joins to a folder that is unknown; the empty text for nothing."""
+        parts: list[ast.expr] = []
+        match node:
+            case ast.BinOp(folder, ast.Div(), right):
+                parts = [right]
+            case ast.Call(ast.Attribute(folder, "joinpath"), args=[*parts]):
+                pass
+            case ast.Call(function, args=[folder, *parts]) if dotted_name(function).rpartition(".")[2] in {
+                "join",
+                *PATH_CLASSES,
+            }:
+                pass
+            case _:
+                return ""
+        if depth > MAX_DEPTH or self.evaluate(folder, depth) is not None:
+            return ""
+        below = PathValue(self.below_unknown(folder, depth + 1))
+        return below.join([self.evaluate(each, depth) for each in parts]).text
 
     def _evaluate_operator(self, node: ast.BinOp, depth: int) -> PathValue | None:
         left = self.evaluate(node.left, depth)
@@ -124,20 +215,25 @@ class PathEvaluator:
         if isinstance(node.op, ast.Div):
             return left.join([right])
         if isinstance(node.op, ast.Add):
-            return replace(left, text=left.text + (ANY if right is None else right.text))
+            return replace(left, text=left.text + text_of(right))
         return None
 
     def _evaluate_call(self, node: ast.Call, depth: int) -> PathValue | None:
         name = dotted_name(node.func)
         owner, _, function = name.rpartition(".")
-        arguments = [self.evaluate(each, depth) for each in node.args]
+        arguments = [
+            self.evaluate(item, depth)
+            for each in node.args
+            for item in (self.items_of(each.value) or [each] if isinstance(each, ast.Starred) else [each])
+        ]
         first = arguments[0] if arguments else None
         if function == "getcwd" or (function == "cwd" and owner.endswith("Path")):
             return PathValue(".", is_absolute=True)
         if function in PATH_CLASSES and not arguments:
             return PathValue(".")
         is_function = owner in MODULES and owner not in self._values
-        if function in PATH_CLASSES or (function == "join" and is_function):
+        is_join = function == "join" and (is_function or isinstance(node.func, ast.Name))
+        if function in PATH_CLASSES or is_join:
             return first and first.join(arguments[1:])
         if isinstance(node.func, ast.Attribute) and not is_function:
             of = self.evaluate(node.func.value, depth)
@@ -154,6 +250,19 @@ class PathEvaluator:
         if name == "format":
             return replace(of, text=FIELD.sub(ANY, of.text))
         return _apply(name, of)
+
+
+def text_of(part: PathValue | None) -> str:
+    """Return the text of a path's further part, of which a wildcard stands for what is unknown."""
+    return ANY if part is None or part.is_default else part.text
+
+
+def _reads(value: ast.expr, target: ast.expr) -> bool:
+    """Return whether an expression reads the name that is assigned."""
+    name = dotted_name(target)
+    return any(
+        isinstance(each, (ast.Name, ast.Attribute)) and dotted_name(each) == name for each in ast.walk(value)
+    )
 
 
 def _apply(function: str, path: PathValue) -> PathValue | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeAlias
 
 from runwidgets.limits import Limits
 
@@ -44,6 +45,9 @@ def find_project(folder: Path, root: Path | None) -> Path:
     return folder
 
 
+_Trail: TypeAlias = tuple[Path, ...]
+
+
 class TooLargeError(Exception):
     """A folder or glob has more files or entries than the limits allow; the text is a sentence."""
 
@@ -72,6 +76,10 @@ class Project:
         self._found: dict[Path, set[Path]] = {}
         self.skipped: dict[str, str] = {}
         """Why a folder or glob was skipped, by the text that names it."""
+        self.is_cut = False
+        """Whether so many are too large that no further glob was looked up."""
+        self.links: dict[Path, str] = {}
+        """Why a link, by its path, is not followed."""
         self.searched: set[Path] = set()
         """The folders whose entries decided what was found: a file that appears in one may be another."""
 
@@ -103,6 +111,8 @@ class Project:
                         self.searched.add(next(each for each in path.parents if each.is_dir()))
                     elif len(self.skipped) < MAX_SKIPPED:
                         self._found[path] = self._matching(path)
+                    else:
+                        self.is_cut = True
                 except TooLargeError as error:
                     self.skipped[text] = str(error)
         return self._found[path]
@@ -130,7 +140,12 @@ class Project:
         Hidden folders in which the notebook itself lies do not count.
         """
         common, real = os.path.commonpath([path, self.folder]), path.resolve()
-        if any(map(_is_hidden, path.relative_to(common).parts)) or not real.is_relative_to(self.top):
+        if any(map(_is_hidden, path.relative_to(common).parts)):
+            return False
+        if not real.is_relative_to(self.top):
+            below = itertools.takewhile(self.top.__ne__, (path, *path.parents))
+            *_, link = (each for each in below if not each.resolve().is_relative_to(self.top))
+            self._skip_link(link, "it is a link that leads out of the project")
             return False
         return self._excluded is None or not real.is_relative_to(self._excluded)
 
@@ -140,29 +155,50 @@ class Project:
         if path.is_file():
             return {path}
         found: set[Path] = set()
-        waiting = [path]
+        waiting: list[tuple[Path, _Trail]] = [(path, ())]
         while waiting:
-            for entry in self._list(waiting.pop()):
+            folder, trail = waiting.pop()
+            for entry in self._list(folder):
                 each = Path(entry)
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(each)
+                if (inner := self._enter(entry, trail)) is not None:
+                    waiting.append((each, inner))
                 elif entry.is_file() and self.is_included(each):
                     found.add(each)
                     self._check_number(found)
         return found
+
+    def _enter(self, entry: "os.DirEntry[str]", trail: _Trail) -> _Trail | None:
+        """Return the trail of what is in a folder; None for no folder, or a link that is not followed.
+
+        A trail has the folders, without symbolic links, in which links were followed.
+        """
+        if entry.is_dir(follow_symlinks=False):
+            return trail
+        path = Path(entry)
+        if not entry.is_dir() or not self.is_included(path):
+            return None
+        real, trail = path.resolve(), (*trail, path.parent.resolve())
+        if any(folder.is_relative_to(real) for folder in trail):
+            self._skip_link(path, "it is a link to a folder in which it lies itself")
+            return None
+        return trail
+
+    def _skip_link(self, path: Path, problem: str) -> None:
+        if len(self.links) < MAX_SKIPPED:
+            self.links[path] = problem
 
     def _matching(self, pattern: Path) -> set[Path]:
         """Return the files that match a glob, and those below the folders that match it."""
         found: set[Path] = set()
         if any("**" in part and part != "**" for part in pattern.parts):
             return found  # such as Markdown
-        for match in self._expand(self.top, pattern.relative_to(self.top).parts):
+        for match in self._expand(self.top, pattern.relative_to(self.top).parts, ()):
             if match != self.top and not self.folder.is_relative_to(match):
                 found |= self._below(match)
                 self._check_number(found)
         return found
 
-    def _expand(self, folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+    def _expand(self, folder: Path, parts: tuple[str, ...], trail: _Trail) -> Iterator[Path]:
         """Yield what matches the parts of a glob below a folder."""
         if not parts:
             yield folder
@@ -170,18 +206,18 @@ class Project:
         part, *rest = parts
         if not WILDCARD.search(part):
             if os.path.exists(folder / part):
-                yield from self._expand(folder / part, tuple(rest))
+                yield from self._expand(folder / part, tuple(rest), trail)
             elif folder.is_dir():
                 self.searched.add(folder)
             return
         if part == "**":
-            yield from self._expand(folder, tuple(rest))
+            yield from self._expand(folder, tuple(rest), trail)
         for entry in self._list(folder):
             if part == "**":
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self._expand(Path(entry), parts)
+                if (inner := self._enter(entry, trail)) is not None:
+                    yield from self._expand(Path(entry), parts, inner)
             elif fnmatchcase(entry.name, part):
-                yield from self._expand(Path(entry), tuple(rest))
+                yield from self._expand(Path(entry), tuple(rest), trail)
 
     def _list(self, folder: Path) -> Iterator["os.DirEntry[str]"]:
         """Yield the entries of a folder that are not hidden; none of what is not a folder."""

@@ -3,10 +3,11 @@
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runwidgets.templates.cells.python_code import parse_code
-from runwidgets.templates.surroundings.path_values import PathEvaluator, PathValue, dotted_name
+from runwidgets.templates.surroundings.climbing import REPEATING, Climb, find_climbs
+from runwidgets.templates.surroundings.path_values import Names, PathEvaluator, PathValue, dotted_name
 
 MAGIC_WORD = re.compile(r"[^\s'\"=;|&<>()]+")
 CHANGE_FOLDER = re.compile(r"\s*%cd\s+(?:-q\s+)?(\S+)")
@@ -17,6 +18,7 @@ SEARCH_CALLS = {"sys.path.append", "sys.path.extend", "sys.path.insert", "site.a
 CHANGE_CALLS = {"chdir", "os.chdir", "contextlib.chdir"}
 EXPRESSIONS = (ast.Attribute, ast.BinOp, ast.Call, ast.JoinedStr, ast.Subscript)
 """Expressions that may make a path."""
+ASSIGNMENTS = (ast.AnnAssign, ast.Assign, ast.AugAssign, ast.NamedExpr)
 
 
 @dataclass(kw_only=True)
@@ -35,19 +37,21 @@ class CodeReferences:
     """Folders that are added to ``sys.path``."""
     working_folders: list[str] = field(default_factory=list)
     """Folders that become the working folder, one after another."""
+    climbs: list[Climb] = field(default_factory=list)
+    """By what the code finds a folder above."""
+    is_climbing: bool = False
+    """Whether it climbs to folders above, whatever it looks for."""
 
 
-def read_references(
-    source: str, values: dict[str, PathValue | None], file: PathValue | None = None
-) -> CodeReferences:
+def read_references(source: str, names: Names, file: PathValue | None = None) -> CodeReferences:
     """Read Python code.
 
     Parameters
     ----------
     source : str
         A cell or a module.
-    values : dict of str to PathValue
-        The values of names, shared by all code of a notebook; see `PathEvaluator`.
+    names : Names
+        What names stand for, shared by all code of a notebook.
     file : PathValue, optional
         The path of the module, relative to the folder of the notebook; None for a cell.
 
@@ -65,17 +69,43 @@ def read_references(
         if before != after:
             found.texts.update(dict.fromkeys(MAGIC_WORD.findall(before)))
             found.working_folders += CHANGE_FOLDER.findall(before)
-    evaluator = PathEvaluator(file, values)
-    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
-    for node, is_part in waiting:  # grows while it is read: outer nodes come before inner ones
+    evaluator = PathEvaluator(file, names)
+    waiting = [_Visit(tree)]
+    while waiting:  # in the order of the code, and outer nodes before inner ones
+        visit = waiting.pop()
+        node = visit.node
+        if visit.is_assigning:
+            _read_assignment(node, evaluator, is_repeated=visit.is_repeated)
+            continue
         _read_names(node, evaluator)
-        is_path = not is_part and _read_expression(node, evaluator, found)
+        is_path = not visit.is_part and _read_expression(node, evaluator, found)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.texts[node.value] = None
-        waiting += [(child, is_part or is_path) for child in ast.iter_child_nodes(node)]
+        if isinstance(node, ASSIGNMENTS):
+            waiting.append(replace(visit, is_assigning=True))
+        inner = _Visit(
+            node,
+            is_part=visit.is_part or is_path,
+            is_repeated=visit.is_repeated or isinstance(node, REPEATING),
+        )
+        waiting += [replace(inner, node=child) for child in reversed(list(ast.iter_child_nodes(node)))]
         _read_import(node, found)
         _read_effects(node, evaluator, found)
+    found.climbs, found.is_climbing = find_climbs(tree, evaluator)
     return found
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """A node that is to be read."""
+
+    node: ast.AST
+    is_part: bool = False
+    """Whether it is part of an expression that makes a path."""
+    is_repeated: bool = False
+    """Whether it is in a loop."""
+    is_assigning: bool = False
+    """Whether the parts of this assignment have been read."""
 
 
 def read_other_language(source: str) -> CodeReferences:
@@ -84,19 +114,27 @@ def read_other_language(source: str) -> CodeReferences:
     return CodeReferences(texts=dict.fromkeys([*quoted, *PATH_WORD.findall(source)]))
 
 
-def _read_names(node: ast.AST, evaluator: PathEvaluator) -> None:
+def _read_assignment(node: ast.AST, evaluator: PathEvaluator, *, is_repeated: bool) -> None:
     """Remember the values of assigned names."""
-    if isinstance(node, ast.Assign):
-        for target in node.targets:
-            evaluator.assign(target, node.value)
-    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
-        evaluator.assign(node.target, node.value if isinstance(node, ast.AnnAssign) else None)
-    elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                evaluator.assign(target, value, is_repeated=is_repeated)
+        case ast.AugAssign(target=target, op=operator, value=value):
+            changed = ast.BinOp(target, operator, value)
+            evaluator.assign(target, changed, is_repeated=is_repeated)
+        case ast.AnnAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
+            evaluator.assign(target, value, is_repeated=is_repeated)
+
+
+def _read_names(node: ast.AST, evaluator: PathEvaluator) -> None:
+    """Remember what is known of the names of loops and of functions' parameters."""
+    if isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
         for each in ast.walk(node.target):
             if isinstance(each, ast.Name):
                 evaluator.forget(each.id)
-    elif isinstance(node, ast.arg):
-        evaluator.forget(node.arg)
+    elif isinstance(node, ast.arguments):
+        evaluator.assign_defaults(node)
 
 
 def _read_expression(node: ast.AST, evaluator: PathEvaluator, found: CodeReferences) -> bool:
@@ -106,7 +144,16 @@ def _read_expression(node: ast.AST, evaluator: PathEvaluator, found: CodeReferen
     value = evaluator.evaluate(node)
     if value is not None:
         found.paths[value.text] = None
-    return value is not None
+        return True
+    if "/" in (below := evaluator.below_unknown(node)):
+        found.texts[below] = None
+    ends = node.values[1:] if isinstance(node, ast.JoinedStr) else []
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        ends = [node.right]
+    for end in ends:  # of a folder that is unknown, such as f"{root}/data/x.csv"
+        if isinstance(end, ast.Constant) and isinstance(end.value, str) and end.value.startswith("/"):
+            found.texts[end.value.lstrip("/")] = None
+    return False
 
 
 def _read_import(node: ast.AST, found: CodeReferences) -> None:

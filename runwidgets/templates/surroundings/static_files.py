@@ -5,18 +5,22 @@ a module may name files and import others. If one of them is outside the folder 
 folder of a run mirrors the whole project, and the run starts in the notebook's place within it.
 """
 
+import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
 from runwidgets.limits import Limits
-from runwidgets.templates.surroundings.path_values import ANY, PathValue
+from runwidgets.templates.surroundings.climbing import Climb
+from runwidgets.templates.surroundings.companions import find_companions
+from runwidgets.templates.surroundings.path_values import ANY, Names, PathValue
 from runwidgets.templates.surroundings.project import (
     MAX_LENGTH,
+    MAX_SKIPPED,
     PROJECT_MARKERS,
     WILDCARD,
     Project,
@@ -64,7 +68,9 @@ def find_static_files(
     sources: Iterable[str],
     globs: Iterable[str] = (),
     *,
+    defaults: Iterable[str] = (),
     outputs: Iterable[str] = (),
+    targets: Iterable[str] = (),
     parameters: Iterable[str] = (),
     excluded: Iterable[Path] = (),
     is_python: bool = True,
@@ -86,8 +92,12 @@ def find_static_files(
         Code of the cells.
     globs : iterable of str
         Declared globs.
+    defaults : iterable of str
+        Paths that parameters have by default.
     outputs : iterable of str
         Declared outputs, which may lie elsewhere in the project.
+    targets : iterable of str
+        Where uploads are to lie, which may be elsewhere in the project.
     parameters : iterable of str
         Names of the parameters, whose values are unknown.
     excluded : iterable of Path
@@ -110,16 +120,20 @@ def find_static_files(
     top = find_project(folder, root.resolve() if root else None)
     project = Project(folder, top, limits or Limits(), runs.resolve() if runs else None)
     search = _Search(project=project)
-    search.values = dict.fromkeys(parameters)
+    for name in parameters:
+        search.names.forget(name)
     if is_python:
         search.read_python(list(sources))
     else:
         for source in sources:
             search.add(read_other_language(source))
     for pattern in globs:
-        search.add_text(folder, pattern)
-    for output in outputs:
-        search.add_parent(folder, output)
+        search.add_declared(pattern)
+    for default in defaults:
+        search.add_text(folder, default)
+    for written in (*outputs, *targets):
+        search.add_parent(folder, written)
+    search.add_companions()
     search.files -= {folder / path.name, folder / f"{path.name}.yaml", *excluded}
     return search.result()
 
@@ -134,14 +148,19 @@ class _Search:
     search_folders: dict[Path, None] = field(default_factory=dict)
     """Where modules are looked up beside the working folders."""
     imports: set[str] = field(default_factory=set)
-    values: dict[str, PathValue | None] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
     is_climbing: bool = False
     """Whether the code names a path above the notebook's folder, in which it may also look or write."""
     outside: dict[str, None] = field(default_factory=dict)
     """Paths that lead out of the project."""
+    climbs: dict[Climb, bool] = field(default_factory=dict)
+    """By what the code finds a folder above, and whether the project has one."""
+    unmatched: dict[str, None] = field(default_factory=dict)
+    """Declared globs that match nothing."""
 
     def __post_init__(self) -> None:
         self.working_folders = {self.project.folder: None}
+        self._current = self.project.folder
 
     def read_python(self, cells: list[str]) -> None:
         """Read cells and the modules that they import, until nothing is added."""
@@ -151,16 +170,16 @@ class _Search:
                 break
             self._current = self.project.folder
             for source in cells:
-                references = read_references(source, self.values)
+                references = read_references(source, self.names)
                 self.imports |= references.modules
                 self.add(references)
             for file in sorted(self.files):
                 if file.suffix == ".py" and file.stat().st_size <= MAX_MODULE:
                     value = PathValue(os.path.relpath(file, self.project.folder), is_absolute=True)
-                    self.add(read_references(file.read_text("utf-8", "replace"), self.values, value), file)
+                    self.add(read_references(file.read_text("utf-8", "replace"), self.names, value), file)
                 elif file.suffix == ".ipynb" and file.stat().st_size <= MAX_NOTEBOOK:
                     for source in _read_cells(file):
-                        self.add(read_references(source, self.values))
+                        self.add(read_references(source, self.names))
 
     def add(self, references: CodeReferences, file: Path | None = None) -> None:
         """Add what some code names; given the module that it is, or None for a cell."""
@@ -171,7 +190,13 @@ class _Search:
                 self.working_folders[changed] = None
         for marker in PROJECT_MARKERS:
             if marker in references.texts or ROOT_FINDERS & references.modules:
-                self._add_marker(marker)
+                self._add_marker(self.project.top, marker)
+        start = self._current if file is None else file.parent
+        for climb in references.climbs:
+            self._follow_climb(start, climb)
+        if references.is_climbing:
+            above = itertools.takewhile(lambda each: each.is_relative_to(self.project.top), start.parents)
+            self.working_folders.update(dict.fromkeys(above))
         for base in self.working_folders.copy():
             for text in filter(_is_climbing, (*references.texts, *references.paths)):
                 if self.project.locate(base, text) is not None:
@@ -203,18 +228,49 @@ class _Search:
         if not found and text not in self.project.skipped and ("/" in text or is_named):
             self.add_parent(base, text, is_named=is_named)
 
+    def add_declared(self, glob: str) -> None:
+        """Add the files that a declared path or glob names."""
+        self.add_text(self.project.folder, glob)
+        is_found = self.project.find_files(self.project.folder, glob) or glob in self.project.skipped
+        if not is_found and len(self.unmatched) < MAX_OUTSIDE:
+            self.unmatched[glob] = None
+
+    def add_companions(self) -> None:
+        """Add the files that libraries open along with those that were found."""
+        companions = {each for file in self.files for each in find_companions(file)}
+        self.files |= set(filter(self.project.is_included, companions))
+
     def add_parent(self, base: Path, text: str, *, is_named: bool = True) -> None:
         """Add the existing folder in which a path lies; one outside the notebook's only if it is named so."""
         found = self.project.find_parent(base, text)
         if found is not None and (is_named or found.is_relative_to(self.project.folder)):
             self.folders.add(found)
 
-    def _add_marker(self, marker: str) -> None:
-        """Add the file or folder by which the code finds its project, and then names files in it."""
-        path = self.project.top / marker
-        if self.project.top != self.project.folder and os.path.lexists(path):
-            self.working_folders[self.project.top] = None
-            (self.files if path.is_file() and not marker.startswith(".") else self.folders).add(path)
+    def _add_marker(self, folder: Path, marker: str) -> bool:
+        """Add the file or folder by which the code finds a folder, and then names files in it.
+
+        A hidden file may hold secrets: only an empty one is copied, of another one only the name is there.
+        """
+        path = folder / marker
+        if not os.path.lexists(path):
+            return False
+        self.working_folders[folder] = None
+        is_copied = path.is_file() and (self.project.is_included(path) or not path.stat().st_size)
+        (self.files if is_copied else self.folders).add(path)
+        return True
+
+    def _follow_climb(self, start: Path, climb: Climb) -> None:
+        """Add the folder that the code finds on its way up from another one."""
+        found = False
+        for folder in (start, *start.parents):
+            if found or not folder.is_relative_to(self.project.top):
+                break
+            if not climb.is_name:
+                found = self._add_marker(folder, climb.text)
+            elif folder.name == climb.text and folder != self.project.top:
+                self.working_folders[folder] = None
+                found = True
+        self.climbs[climb] = found or self.climbs.get(climb, False)
 
     def result(self) -> StaticFiles:
         """Return what was found, relative to the folder that contains it all."""
@@ -229,24 +285,37 @@ class _Search:
             folders=sorted(each.relative_to(top).as_posix() for each in self.folders - {folder}),
             watched=sorted(os.path.relpath(each, top) for each in self.project.searched),
             imports=sorted(self._others()),
-            warnings=[
-                *(
-                    f"'{shorten(text)}': {problem}, so that runs get none of them; name less, "
-                    'or use the config {"cwd": "notebook"}'
-                    for text, problem in self.project.skipped.items()
-                ),
-                *(
-                    f"'{shorten(text)}' is outside the project, so that runs do not read it, and keep what "
-                    "they write there among their results; mark a folder above with an empty file "
-                    '.runwidgets, or use the config {"cwd": "notebook"}'
-                    for text in self.outside
-                ),
-            ],
+            warnings=list(self._describe_problems()),
         )
+
+    def _describe_problems(self) -> Iterator[str]:
+        """Yield a warning for everything that runs do not get."""
+        other = 'or use the config {"cwd": "notebook"}'
+        for text, problem in self.project.skipped.items():
+            yield f"'{shorten(text)}': {problem}, so that runs get none of them; name less, {other}"
+        if self.project.is_cut:
+            yield f"further globs were not looked up, because {MAX_SKIPPED} folders and globs are too large"
+        for path, problem in self.project.links.items():
+            name = shorten(os.path.relpath(path, self.project.folder))
+            yield f"'{name}': {problem}, so that runs do not get it; copy it into the project, {other}"
+        for text in self.unmatched:
+            yield f"files: '{shorten(text)}' matches no file in the project"
+        for text in self.outside:
+            yield (
+                f"'{shorten(text)}' is outside the project, so that runs do not read it, and keep what "
+                "they write there among their results; mark a folder above with an empty file .runwidgets, "
+                f"{other}"
+            )
+        if self.climbs and not any(self.climbs.values()):
+            texts = ", ".join(f"'{shorten(each.text)}'" for each in list(self.climbs)[:MAX_OUTSIDE])
+            yield (
+                f"{texts}: the code looks for it in the folders above, where a run does not find it; mark "
+                f"the folder above it with an empty file .runwidgets, {other}"
+            )
 
     def _state(self) -> object:
         sizes = len(self.files), len(self.search_folders), len(self.working_folders)
-        return sizes, self.values.copy()
+        return sizes, dict(self.names.values)
 
     def _module_files(self, folder: Path, module: str) -> Set[Path]:
         """Return the files of a module or package in a folder, including its data files."""

@@ -32,7 +32,7 @@ from runwidgets.limits import Limits
 from runwidgets.schema import Dtype, ParameterHandle
 from runwidgets.templates.casts import CastError, cast_value, first_problem
 from runwidgets.templates.constraints import Constraints, parse_range, pattern_problem
-from runwidgets.templates.texts import is_identifier, is_python_name, leaves_folder, shorten, text_problem
+from runwidgets.templates.texts import is_identifier, is_python_name, is_target, shorten, text_problem
 
 MAX_COMPUTED = 1_000
 """Computed parameters of a template at most; a form only shows them."""
@@ -136,8 +136,8 @@ class Parameter(BaseModel):
     @field_validator("target")
     @classmethod
     def _check_target(cls, target: str | None) -> str | None:
-        if target is not None and leaves_folder(target):
-            raise ValueError("target: it must be a relative path inside the working folder")
+        if target is not None and not is_target(target):
+            raise ValueError("target: it must be a relative path inside the project")
         return target
 
     @model_validator(mode="before")

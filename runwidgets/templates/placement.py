@@ -9,7 +9,7 @@ import posixpath
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import all_suffixes
 from itertools import count
 from pathlib import PurePosixPath
@@ -70,13 +70,13 @@ class Placement:
         place: str = ".",
         folders: Iterable[str] = (),
     ) -> None:
-        beside = {posixpath.relpath(path, place): sha256 for path, sha256 in static.items()}
-        self._static = {path: sha256 for path, sha256 in beside.items() if not path.startswith("../")}
+        self._place = place
+        self._static = {posixpath.relpath(path, place): sha256 for path, sha256 in static.items()}
         own = [posixpath.relpath(path, place) for path in folders]
         self._folders = {folder: path for path in self._static for folder in _folders(path)}
         self._folders |= {folder: path for path in own for folder in (path, *_folders(path))}
         imported = {name.partition(".")[0] for name in imports} | sys.stdlib_module_names
-        self._modules = imported | {_module(path) for path in beside if path not in self._static}
+        self._modules = imported | {_module(path) for path in self._static if path.startswith("../")}
         self._reserved: dict[str, str] = {}
 
     def reserve(self, folder: str, content: str) -> str:
@@ -108,6 +108,16 @@ class Placement:
         return [path for _, path in sorted({**named, **plain, **apart}.items())]
 
     def _place_at_target(self, file: GivenFile, taken: dict[str, str]) -> str:
+        is_named = file.is_named
+        path = posixpath.normpath(posixpath.join(self._place, file.path))
+        if path == "." or path.startswith(".."):
+            raise InvalidArgumentError(
+                file.parameter,
+                f"its targetPath '{shorten(file.path)}' is outside the folder that a run has a copy of",
+                "give it a path inside it; a run has a copy of the project if the notebook names a file "
+                "above its own folder",
+            )
+        file = replace(file, target=posixpath.relpath(path, self._place))
         other = _find_conflict(file.path, taken)
         if other is not None:
             raise InvalidArgumentError(
@@ -115,7 +125,7 @@ class Placement:
                 f"its file is to lie at '{shorten(file.path)}', and {taken[other]} at '{shorten(other)}'",
                 "give it another targetPath",
             )
-        self._refuse_cover(file, may_replace=file.is_named)
+        self._refuse_cover(file, may_replace=is_named)
         taken[file.path] = f"that of {file.parameter}"
         return file.path
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from runwidgets.schema import FileArgument, FileReference, JsonValue
 from runwidgets.templates.constraints import DECIMAL, INTEGER, Constraints
-from runwidgets.templates.texts import FLOAT_TAG, MAX_DIGITS, float_name, leaves_folder, show, text_problem
+from runwidgets.templates.texts import FLOAT_TAG, MAX_DIGITS, float_name, is_target, show, text_problem
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 DATETIME = re.compile(
@@ -245,8 +245,8 @@ def cast_file(value: Any) -> FileArgument:
     if set(reference) - {"fileId", "targetPath"}:
         raise _problem(f"{show(value)} {shape}")
     target = reference.get("targetPath")
-    if target is not None and (not isinstance(target, str) or leaves_folder(target)):
-        raise _problem("its targetPath must be a relative path inside the working folder")
+    if target is not None and (not isinstance(target, str) or not is_target(target)):
+        raise _problem("its targetPath must be a relative path inside the project")
     file: FileReference = {"fileId": reference["fileId"]}
     if target is not None:
         file["targetPath"] = target

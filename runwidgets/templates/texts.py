@@ -50,6 +50,12 @@ def leaves_folder(path: str) -> bool:
     )
 
 
+def is_target(path: str) -> bool:
+    """Return whether an upload may have a path as its target, if that is in the project of the notebook."""
+    below = re.sub(r"^(\.\.?/+)+", "", path)
+    return not leaves_folder(below) or (not below and path.endswith("../"))
+
+
 def is_list_of_texts(value: object) -> TypeGuard[list[str]]:
     """Return whether a value is a list of strings."""
     return isinstance(value, list) and all(isinstance(each, str) for each in value)

@@ -117,6 +117,77 @@ def test_a_default_of_a_file_parameter_may_be_in_the_project(api: Api, project: 
     assert [each["name"] for each in given["files"]] == [given["notebook"]]
 
 
+def upload(api: Api, made: Json, content: bytes, target: str | None = None) -> Json:
+    """Return an argument that is an upload."""
+    value = {"fileId": api.uploads.upload_file(group_of(made), io.BytesIO(content), "mine.csv")["id"]}
+    return {"type": "$file", "value": value if target is None else {**value, "targetPath": target}}
+
+
+def test_the_target_of_an_upload_may_be_elsewhere_in_the_project(api: Api, project: Path) -> None:
+    """It covers a file of the project if the target names that, and only in this run."""
+    cells = [
+        "print(table, open('../data/a.csv').read(), open('../data/b.csv').read())",
+        "print(table.read_text())",
+    ]
+    made = workflow(api, project / "notebooks", *cells, parameters="import pathlib\ntable: pathlib.Path")
+
+    covering = start(api, made, table=upload(api, made, b"MINE", "../data/a.csv"))
+    beside = start(api, made, table=upload(api, made, b"MINE", "../data/"))
+    around = start(api, made, table=upload(api, made, b"MINE", "../notebooks/c.csv"))
+
+    logs = [api.runs.get_log(each["id"])["text"] for each in (covering, beside, around)]
+    assert logs == ["../data/a.csv MINE B\nMINE\n", "../data/mine.csv A B\nMINE\n", "c.csv A B\nMINE\n"]
+    assert (project / "data/a.csv").read_text() == "A"
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("../../x.csv", r"its targetPath '\.\./\.\./x\.csv' is outside"),
+        ("../", "would cover"),
+        ("../data", "would cover"),
+        ("../data/a.csv/x.csv", "would cover"),
+        ("../data/../../x.csv", "inside the project"),
+    ],
+    ids=["outside", "file", "folder", "below-a-file", "dots"],
+)
+def test_a_target_that_leaves_the_project_or_covers_a_folder_is_refused(
+    api: Api, project: Path, target: str, problem: str
+) -> None:
+    """So is one that covers a file although it names only a folder."""
+    (project / "mine.csv").write_text("own")
+    code = "open('../data/a.csv'); open('../mine.csv')"
+    made = workflow(api, project / "notebooks", code, parameters="import pathlib\ntable: pathlib.Path")
+
+    with pytest.raises(InvalidArgumentError, match=f"table: .*{problem}"):
+        start(api, made, table=upload(api, made, b"MINE", target))
+
+
+def test_a_declared_target_elsewhere_in_the_project_is_followed(api: Api, project: Path) -> None:
+    """A run then works in a copy of the project, also if the code names no other file of it."""
+    parameter = {"name": "table", "dtype": "file", "target": "../data/"}
+    declared = {"parameters": [parameter]}
+    code = "import pathlib\ntable: pathlib.Path"
+    made = workflow(api, project / "notebooks", "print(table)", parameters=code, runwidgets=declared)
+
+    handle = start(api, made, table=upload(api, made, b"MINE"))
+
+    assert api.runs.get_log(handle["id"])["text"] == "../data/mine.csv\n"
+    parameter["target"] = "../../data/"
+    with pytest.raises(InvalidTemplateError, match=r"parameter 'table': its target '../../data/' is outside"):
+        workflow(api, project / "notebooks", "print(table)", parameters=code, runwidgets=declared)
+
+
+def test_a_notebook_that_climbs_to_a_folder_runs_in_a_copy_of_it(api: Api, project: Path) -> None:
+    """It reads neither the original, nor does it climb for ever."""
+    code = (
+        "from pathlib import Path\nROOT = Path.cwd()\n"
+        "while not (ROOT / 'conf').exists():\n    ROOT = ROOT.parent\n"
+        "print((ROOT / 'conf' / 'c.txt').read_text(), 'above' in ROOT.parts)"
+    )
+    assert printed(api, project, code) == "C True"
+
+
 def test_an_upload_covers_no_file_where_the_notebook_runs(api: Api, project: Path) -> None:
     """An upload that would hide a module of the project has a folder of its own."""
     cells = [

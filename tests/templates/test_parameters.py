@@ -110,7 +110,7 @@ def test_a_fault_deep_inside_is_named_by_its_path() -> None:
             "only a parameter of dtype int or float may have it",
         ),
         ({"name": "x", "dtype": "select"}, "a select requires them"),
-        ({"name": "x", "dtype": "file", "target": "../x"}, "inside the working folder"),
+        ({"name": "x", "dtype": "file", "target": "a/../x"}, "inside the project"),
         ({"name": "x", "dtype": "int", "colour": 1}, "there is no field 'colour'"),
         ("x", "must be an object with name and dtype"),
     ],

@@ -77,7 +77,8 @@ def take_in_files(folder: Path, place: str) -> None:
     inner = workdir
     for distance, parent in enumerate(_folders_above(folder), 1):
         others = sorted(set(os.listdir(parent)) - {inner.name}) if parent.is_dir() else []
-        spare = next(name for name in _numbered(f"above-{distance}") if not os.path.lexists(workdir / name))
+        spares = _numbered(f"above-{distance}") if others else ()
+        spare = next((name for name in spares if not os.path.lexists(workdir / name)), "")
         for name in others:
             for source, target in _move(parent / name, workdir, spare):
                 from_here = os.path.relpath(source, workdir / place)

@@ -1,3 +1,4 @@
+import { defaultsOf } from '../../model/form/options';
 import { isEqual } from '../../model/json';
 import { ApiError, type Connection, type Transport } from '../../model/transport';
 import type { JsonValue, WorkflowHandle } from '../../model/types';
@@ -23,8 +24,15 @@ export interface TemplateWatch {
 }
 
 /** The parts of a template from which a form is built. */
-const asked = (of: WorkflowHandle): JsonValue =>
-  [of.name, of.description, of.parameters, of.parameterGroups, of.config, of.warnings] as unknown as JsonValue;
+const asked = (of: WorkflowHandle, group: string): JsonValue =>
+  [
+    of.name,
+    of.description,
+    of.parameters,
+    of.parameterGroups,
+    of.warnings,
+    defaultsOf(of, group),
+  ] as unknown as JsonValue;
 
 /** Fetch the template of a workflow, at first and whenever the server can be reached again. */
 export function watchTemplate(transport: Transport, watcher: TemplateWatcher): TemplateWatch {
@@ -33,6 +41,7 @@ export function watchTemplate(transport: Transport, watcher: TemplateWatcher): T
   let retry: ReturnType<typeof setTimeout> | undefined;
   let pause = PAUSE;
   let isClosed = false;
+  let groupId = '';
 
   async function load(): Promise<void> {
     clearTimeout(retry);
@@ -41,11 +50,11 @@ export function watchTemplate(transport: Transport, watcher: TemplateWatcher): T
       const found = await transport.get<WorkflowHandle>(`workflows/${watcher.id()}`);
       if (isClosed) return;
       pause = PAUSE;
-      if (shown && isEqual(asked(found), asked(shown))) return;
+      if (shown && isEqual(asked(found, groupId), asked(shown, groupId))) return;
       const isFirst = shown === null;
       shown = found;
-      const groupId = watcher.changed(found, isFirst);
-      if (isFirst) follow(groupId);
+      groupId = watcher.changed(found, isFirst);
+      if (isFirst) follow();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (isClosed || shown) return; // the stream reports when the server cannot be reached
@@ -56,7 +65,7 @@ export function watchTemplate(transport: Transport, watcher: TemplateWatcher): T
     }
   }
 
-  function follow(groupId: string): void {
+  function follow(): void {
     leave?.();
     const { connection } = watcher;
     leave = transport.follow({ group: groupId }, { connected: () => void load(), event: () => undefined, connection });

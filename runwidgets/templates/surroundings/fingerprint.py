@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from runwidgets.templates.documents import sidecars
+from runwidgets.templates.sections import sidecars
 from runwidgets.templates.surroundings.project import find_project
 
 

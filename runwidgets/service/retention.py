@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass
 
 from runwidgets.errors import RunWidgetsError, StorageFullError, UnknownRunError
 from runwidgets.store.database.catalog import Catalog
@@ -139,12 +139,27 @@ class Retention:
 
 
 def delete_row(runs: Runs, files: FileStore, run_id: str) -> RunRow:
-    """Remove a run from the database, even if the disk is full, and return its former row."""
+    """Remove a run from the database, even if the disk is full, and return its former row.
+
+    A run that was filling the disk may have taken the reserved space as well; then the space of its own files
+    is used.
+
+    Raises
+    ------
+    StorageFullError
+        The disk is full, and the run still has processes.
+    RunWidgetsError
+        As in `Runs.delete`.
+    """
     try:
         return runs.delete(run_id)
     except StorageFullError:
-        if not files.release_space():
+        if files.release_space():
+            with suppress(StorageFullError):
+                return runs.delete(run_id)
+        if runs.get(run_id).holds_slot:  # its processes still write
             raise
+        files.delete_run(run_id)
         return runs.delete(run_id)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from runwidgets.errors import ServiceUnavailableError, StorageFullError
+from runwidgets.errors import ServiceUnavailableError, StorageFullError, UnknownRunError
 from runwidgets.execution.processes import find_processes
 from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
@@ -82,6 +82,24 @@ def test_a_run_that_fills_the_disk_ends_in_an_error_that_names_it(
     wait_until(lambda: handle["id"] not in small._backend._tracked)
     api.runs.delete_run(handle["id"])
     assert ended(api, api.runs.start_run(calm, [])["id"])["state"] == "SUCCESS"
+
+
+def test_a_run_is_deleted_although_the_reserved_space_is_taken(
+    small: Instance, tmp_path: Path, disk: Path
+) -> None:
+    """The space of its own files is used."""
+    api = small.api()
+    handle = finished(api, tmp_path, "open('result.bin', 'wb').write(b'x' * 4_000_000)")
+    wait_until(lambda: handle["id"] not in small._backend._tracked)
+    (disk / "root" / "reserve").unlink()
+    with (disk / "others.bin").open("wb", buffering=0) as others, pytest.raises(OSError, match="No space"):
+        while True:
+            others.write(b"x" * 4096)
+
+    api.runs.delete_run(handle["id"])
+
+    with pytest.raises(UnknownRunError):
+        api.runs.get_run(handle["id"])
 
 
 def test_an_upload_that_does_not_fit_leaves_nothing(small: Instance, tmp_path: Path, disk: Path) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 """Where the socket is if the path of the folder for temporary files is too long for one."""
-SOCKET_NAME = "server.sock"
 MAX_PATH = 100
 """Bytes of the path of a socket. **Source:** ``sun_path`` has 108 on Linux, 104 on macOS."""
 
@@ -25,7 +24,7 @@ def server_socket(pid: int) -> Path:
         The server's process.
     """
     name = f"runwidgets-server-{os.getuid()}-{pid}"
-    paths = [Path(folder, name, SOCKET_NAME) for folder in (tempfile.gettempdir(), *SHORT_FOLDERS)]
+    paths = [Path(folder, name, "server.sock") for folder in (tempfile.gettempdir(), *SHORT_FOLDERS)]
     return next((path for path in paths if len(os.fsencode(path)) <= MAX_PATH), paths[0])
 
 

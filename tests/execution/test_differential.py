@@ -50,7 +50,9 @@ for line in sys.stdin:
     source, target, values, engine = json.loads(line)
     state = "SUCCESS"
     try:
-        papermill.execute_notebook(source, target, values, engine_name=engine, progress_bar=False)
+        papermill.execute_notebook(
+            source, target, values, engine_name=engine, progress_bar=False, start_timeout=600
+        )
     except PapermillExecutionError:
         state = "ERROR"
     except Exception as error:

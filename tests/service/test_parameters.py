@@ -162,6 +162,40 @@ def test_each_of_several_parameters_cells_is_followed_by_its_values(api: Api, fo
         assert handle["metrics"]["seen"] == expected
 
 
+@pytest.mark.parametrize(
+    ("cells", "given", "expected"),
+    [
+        (["p:x = 1", "p:y = 2", "i:y = 6", "{}"], {"y": 8}, "(1, 8)"),
+        (["p:x = 1", "p:y = 2", "i:y = 6", "{}"], {}, "(1, 6)"),
+        (["p:x = 1", "i:x = 4", "p:y = 2", "i:y = 6", "{}"], {"x": 3, "y": 8}, "(3, 8)"),
+        (["p:x = 1", "z = x", "p:y = 2", "i:y = 6", "x = z\n{}"], {"x": 3}, "(3, 6)"),
+        (["p:x = 0\ny = 2", "i:x = 5", "i:x = 9", "{}"], {"x": 3}, "(3, 2)"),
+        (["p:x = 0\ny = 2", "i:x = 5", "i:x = 9", "{}"], {}, "(9, 2)"),
+        (["i:x = 5", "p:x = 0\ny = 2", "{}"], {"y": 3}, "(0, 3)"),
+        (["i:x = 5", "i:y = 6", "{}"], {"y": 8}, "(5, 8)"),
+    ],
+    ids=["second", "none", "both", "first", "two", "two-none", "before", "top"],
+)
+def test_the_values_of_earlier_runs_are_superseded(
+    api: Api, folder: Path, cells: list[str], given: Json, expected: str
+) -> None:
+    """No injected cell of an output is left to overwrite an argument, however many there are."""
+    tags = {"p:": ["parameters"], "i:": ["injected-parameters"]}
+    show = SHOW.replace("repr(x)", "repr((x, y))")
+    path = several(
+        folder,
+        *(
+            {"source": each[2:] if each[:2] in tags else each.format(show), "tags": tags.get(each[:2], [])}
+            for each in cells
+        ),
+    )
+    made = api.workflows.create_workflow(str(path))
+
+    handle = ended(api, api.runs.start_run(group_of(made), arguments(**given))["id"])
+
+    assert handle["metrics"]["seen"] == expected
+
+
 def test_a_name_in_two_parameters_cells_is_refused(api: Api, folder: Path) -> None:
     """Which of them a value is for cannot be known."""
     cells = [{"source": source, "tags": ["parameters"]} for source in ("a = 1", "b = 2\nif b: a = 3")]

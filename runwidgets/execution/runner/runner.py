@@ -54,7 +54,7 @@ from runwidgets.store.files.layout import (
     WORKDIR,
 )
 from runwidgets.store.files.run_directories import read_description
-from runwidgets.templates.cells.reading import INJECTED_TAG
+from runwidgets.templates.cells.reading import INJECTED_TAG, is_injected, remove_injected
 from runwidgets.templates.injection import append_constructions, injected_code, plain_values, split_values
 from runwidgets.templates.translators import register_translators
 
@@ -275,9 +275,12 @@ def _inject(
 ) -> NotebookNode:
     """Return a notebook with values injected by papermill after the first parameters cell, or as it does.
 
-    The values of a further parameters cell follow that cell, which would overwrite them otherwise.
+    The values of a further parameters cell follow that cell, which would overwrite them otherwise. They
+    supersede those of earlier runs; papermill by itself replaces one cell of those at most.
     """
     first, *later = split_values(template, values)
+    if values:
+        remove_injected(notebook, keeps_first=bool(first))
     if first:
         notebook = parameterize_notebook(
             notebook,
@@ -286,7 +289,7 @@ def _inject(
             language=template["language"],
             engine_name=ENGINE,
         )
-        injected = next(cell for cell in notebook.cells if INJECTED_TAG in cell.metadata.get("tags", []))
+        injected = next(cell for cell in notebook.cells if is_injected(cell))
         injected.source = append_constructions(injected.source, template["constructions"], first)
     for cell_id, own in zip(template["injections"], later, strict=True):
         if own:

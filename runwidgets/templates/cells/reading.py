@@ -1,6 +1,6 @@
 """Reading all parameters cells of a notebook, in whichever language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,7 +70,7 @@ def read_parameters_cells(notebook: NotebookNode, kernel_name: str, language: st
     Returns
     -------
     ParametersCells
-        The declarations of the cells, with the defaults of a cell that papermill injected earlier.
+        The declarations of the cells, with the defaults of cells that were injected earlier.
 
     Raises
     ------
@@ -89,7 +89,8 @@ def read_parameters_cells(notebook: NotebookNode, kernel_name: str, language: st
         )
         return ParametersCells(Signature(is_whole=False, warnings=[warning]), is_open=True)
     known = [signature for signature in signatures if signature is not None]
-    signature = _with_injected(_joined(known), notebook, translator)
+    assigned = {cell.id: each.names for cell, each in zip(tagged, known, strict=True)}
+    signature = _with_injected(_joined(known), notebook, translator, assigned)
     first = next((cell for cell in notebook.cells if TAG in _tags(cell)), None)
     injections = {
         cell.id: sorted(each.names)
@@ -154,24 +155,57 @@ def _joined(signatures: list[Signature]) -> Signature:
     return joined
 
 
-def _with_injected(signature: Signature, notebook: NotebookNode, translator: Any) -> Signature:
-    """Return the declarations with the values that an earlier run has left in its injected cell.
+def is_injected(cell: NotebookNode) -> bool:
+    """Return whether a cell holds the values of an earlier run, and nothing that declares parameters."""
+    return INJECTED_TAG in _tags(cell) and TAG not in _tags(cell)
 
-    papermill replaces that cell as a whole, so its values become defaults, which are injected anew.
+
+def remove_injected(notebook: NotebookNode, *, keeps_first: bool) -> None:
+    """Remove the cells of values that an earlier run has left, which are superseded by those of a run.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The notebook, which is changed.
+    keeps_first : bool
+        Whether the cell stays that papermill replaces by the values of the first parameters cell. It lies
+        between that cell and the next parameters cell, which cannot use those values otherwise.
     """
-    cell = next((each for each in notebook.cells if INJECTED_TAG in _tags(each)), None)
-    if cell is None or cell.cell_type != "code":
-        return signature
-    if issubclass(translator, PythonTranslator):
-        values = read_values(cell.source)
-    else:
-        syntax = find_syntax(translator)
-        values = read_lines(cell.source, syntax).assigned if syntax is not None else {}
+    tagged = [at for at, cell in enumerate(notebook.cells) if TAG in _tags(cell)]
+    start, end = [*tagged, len(notebook.cells)][:2] if tagged else (-1, len(notebook.cells))
+    kept = next((cell for cell in notebook.cells[start + 1 : end] if is_injected(cell)), None)
+    notebook.cells = [
+        cell for cell in notebook.cells if not is_injected(cell) or (keeps_first and cell is kept)
+    ]
+
+
+def _with_injected(
+    signature: Signature, notebook: NotebookNode, translator: Any, assigned: Mapping[str, set[str]]
+) -> Signature:
+    """Return the declarations with the values that an earlier run has left in its injected cells.
+
+    A run removes these cells, so their values become defaults, which are injected anew. The last value of a
+    name counts, unless a parameters cell that follows assigns it: its names are given by the id of the cell.
+    """
+    values: dict[str, JsonValue] = {}
+    for cell in notebook.cells:
+        if cell.id in assigned:
+            values = {name: value for name, value in values.items() if name not in assigned[cell.id]}
+        elif cell.cell_type == "code" and is_injected(cell):
+            values |= _read_values(cell, translator)
     known = {str(declared["name"]): declared for declared in signature.parameters}
     for name, value in values.items():
         declared = known.get(name, {"name": name, "dtype": "any", "index": len(known)})
         known[name] = _with_default(declared, value)
     return replace(signature, parameters=list(known.values()), names=signature.names | set(values))
+
+
+def _read_values(cell: NotebookNode, translator: Any) -> dict[str, JsonValue]:
+    """Return the literals that an injected cell assigns, by name."""
+    if issubclass(translator, PythonTranslator):
+        return read_values(cell.source)
+    syntax = find_syntax(translator)
+    return read_lines(cell.source, syntax).assigned if syntax is not None else {}
 
 
 def _with_default(declared: Declared, value: JsonValue) -> Declared:

@@ -260,6 +260,15 @@ def replace_files(value: JsonValue, paths: Iterator[str]) -> JsonValue:
     return next(paths) if file_references(value) else value
 
 
+def find_group_defaults(parameters: Iterable[Parameter]) -> dict[str, JsonValue]:
+    """Return the values of a group's parameters that are not given; no cell of the notebook assigns them."""
+    return {
+        each.name: each.default
+        for each in parameters
+        if not (each.is_required or each.computed or each.secret)
+    }
+
+
 def tag_values(parameters: Iterable[Parameter], values: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Return values as runs store them: NaN and infinity cannot be mistaken for texts."""
     declared = {parameter.name: parameter for parameter in parameters}

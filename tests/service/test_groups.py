@@ -28,6 +28,17 @@ def test_a_group_has_members_parameters_and_files(api: Api, folder: Path) -> Non
     assert api.groups.get_group(group["id"]) == group
 
 
+def test_the_default_of_a_parameter_of_a_group_reaches_the_notebook(api: Api, folder: Path) -> None:
+    """It is injected, unless another value is given."""
+    made = workflow(api, folder, "import runwidgets\nrunwidgets.record('seen', k)", parameters="x: int = 1")
+    declared = [{"name": "k", "dtype": "int", "defaultValue": 3}]
+    group = api.groups.create_group(made["id"], "Defaults", parameters=declared)
+
+    for given, expected in (({}, 3), ({"k": 4}, 4)):
+        handle = ended(api, api.runs.start_run(group["id"], arguments(**given))["id"])
+        assert (handle["state"], handle["metrics"]) == ("SUCCESS", {"seen": expected})
+
+
 def test_a_group_has_no_parameter_that_the_notebook_cannot_assign(api: Api, folder: Path) -> None:
     """Its injected cell would be a syntax error."""
     made = workflow(api, folder, "1")

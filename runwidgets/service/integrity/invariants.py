@@ -20,7 +20,7 @@ from runwidgets.service.integrity.run_state import ObservedRun
 from runwidgets.states import ACTIVE, MOVES, TERMINAL, RunState
 from runwidgets.store.files.disk import hash_file
 from runwidgets.store.files.layout import LOG, OUTPUT, RUN_FILE, TEMPLATE, WORKDIR
-from runwidgets.templates.arguments import check_arguments, replace_files, tag_values
+from runwidgets.templates.arguments import check_arguments, find_group_defaults, replace_files, tag_values
 from runwidgets.templates.cells.cell_tags import why_left_out
 from runwidgets.templates.injection import injected_code, split_values
 from runwidgets.templates.parameters import parse_parameters
@@ -344,7 +344,8 @@ def _values(run: ObservedRun, description: RunDescription) -> dict[str, JsonValu
     paths = iter([each["path"] for each in description["files"]])
     values = {name: replace_files(value, paths) for name, value in values.items()}
     values |= {name: description["values"][name] for name in results}
-    return tag_values(parameters, {**template["defaults"], **values})
+    group_defaults = find_group_defaults(parse_parameters(run.group["parameters"]))
+    return tag_values(parameters, {**template["defaults"], **group_defaults, **values})
 
 
 def _injected_values(notebook: dict[str, Any], description: RunDescription) -> dict[str, JsonValue]:

@@ -38,7 +38,13 @@ from runwidgets.service.local.submission.sweep_results import SweepResults, coll
 from runwidgets.store.database.columns import NewRun, RunRow, SweepPlace
 from runwidgets.store.files.layout import upload_key
 from runwidgets.store.files.run_directories import NewRunDirectory
-from runwidgets.templates.arguments import check_arguments, file_references, replace_files, tag_values
+from runwidgets.templates.arguments import (
+    check_arguments,
+    file_references,
+    find_group_defaults,
+    replace_files,
+    tag_values,
+)
 from runwidgets.templates.cells.cell_tags import check_choice
 from runwidgets.templates.injection import check_translatable
 from runwidgets.templates.parameters import Parameter, cast, parse_parameters
@@ -219,8 +225,11 @@ class Submission:
             {"name": name, "value": MASK if name in self._secret_names else value}
             for name, value in values.items()
         ]
-        check_translatable(template, plain_values)
-        tagged_values = tag_values(self._parameters, {**template["defaults"], **plain_values})
+        group_defaults = find_group_defaults(_parse(json.dumps(self.group.parameters)))
+        check_translatable(template, {**group_defaults, **plain_values})
+        tagged_values = tag_values(
+            self._parameters, {**template["defaults"], **group_defaults, **plain_values}
+        )
         secrets = {name: value for name, value in tagged_values.items() if name in self._secret_names}
         public_values = {name: value for name, value in plain_values.items() if name not in secrets}
         description: RunDescription = {

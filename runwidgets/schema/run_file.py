@@ -84,6 +84,8 @@ class StoredTemplate(RunnerTemplate):
     """The static files."""
     watched: list[str]
     """Folders in which static files may appear, relative to the folder that the working folder mirrors."""
+    usedNames: list[str]
+    """Names in the folder of the notebook with which paths in its code may begin."""
     results: ResultsDeclaration
     config: RunConfig
     """The default settings of its runs."""

@@ -33,7 +33,7 @@ from runwidgets.schema import (
     TemplateHandle,
     TemplateSection,
 )
-from runwidgets.templates.cells.cell_tags import read_tags
+from runwidgets.templates.cells.cell_tags import VALUE_TAGS, read_tags
 from runwidgets.templates.cells.overwrites import find_assignments, find_overwrites
 from runwidgets.templates.cells.reading import ParametersCells, read_parameters_cells
 from runwidgets.templates.cells.signature import Signature
@@ -183,6 +183,9 @@ def read_template(
         outputs=[each["source"] for each in declared.get("outputs", [])],
         targets=[each.target for each in parameters if each.target is not None],
         parameters=names,
+        parameters_cells=[
+            cell.source for cell in notebook.cells if VALUE_TAGS & set(cell.metadata.get("tags", []))
+        ],
         excluded=[] if sidecar is None else [folder / sidecar.name],
         is_python=is_python,
         limits=limits,

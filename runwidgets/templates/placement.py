@@ -1,8 +1,9 @@
 """Where the uploads of a run lie in the folder in which it starts: no file covers another one unnoticed.
 
 An upload lies where its target says, or else under its own name. Two uploads of one name get folders of their
-own, and so does an upload that a Python import would find instead of a module. What would cover a file beside
-the notebook is refused, unless the target names the path.
+own, and so does an upload that a Python import would find instead of a module, or whose name the code uses: it
+may overwrite the file, or take it for its own. What would cover a file beside the notebook is refused, unless
+the target names the path.
 """
 
 import posixpath
@@ -34,6 +35,8 @@ class GivenFile:
     """Its path, relative to the folder in which the notebook runs; the path of a folder ends in ``/``."""
     defaults: tuple[str, ...] = ()
     """The paths that the parameter has by default."""
+    is_used: bool = False
+    """Whether a path in the code, a declared output or another value begins with its name."""
 
     @property
     def path(self) -> str:
@@ -137,7 +140,7 @@ class Placement:
         if is_default and self._static.get(file.name, file.sha256) != file.sha256:
             return False  # it takes the place of the default, which other cells may read as well
         self._refuse_cover(file, may_replace=False)
-        return True
+        return not file.is_used
 
     def _place_apart(self, file: GivenFile, taken: dict[str, str]) -> str:
         """Return a path in a folder that is named like the parameter, and holds nothing else."""

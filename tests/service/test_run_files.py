@@ -83,6 +83,39 @@ def test_an_upload_for_a_parameter_leaves_its_default_to_other_cells(api: Api, h
     assert run(api, group) == "OWN OWN"
 
 
+@pytest.mark.parametrize(
+    ("cell", "declared"),
+    [
+        ("open('mine.csv', 'w').write('WRITTEN')", ""),
+        ("import pathlib\n(pathlib.Path() / 'mine.csv').write_text('WRITTEN')", ""),
+        ("name = 'mine' + '.csv'\nopen(name, 'w').write('WRITTEN')", ""),
+        ("import os\nassert not os.path.exists('./mine.csv')", ""),
+        ("open(out, 'w').write('WRITTEN')", "\nout: str = 'mine.csv'"),
+        ("out.write_text('WRITTEN')", "\nout: pathlib.Path = pathlib.Path('mine.csv')"),
+    ],
+    ids=["written", "path", "built", "looked-for", "value", "default"],
+)
+def test_an_upload_is_not_what_the_code_means_by_its_name(
+    api: Api, folder: Path, cell: str, declared: str
+) -> None:
+    """The parameter still names the upload after the notebook wrote a file of that name."""
+    cells = f"{cell}\nprint(table.read_text())"
+    group = group_of(workflow(api, folder, cells, parameters=TABLE + declared))
+
+    assert run(api, group, table=upload(api, group, "GIVEN", "mine.csv")) == "GIVEN"
+
+
+def test_an_upload_lies_under_its_name_if_only_its_parameter_names_it(api: Api, folder: Path) -> None:
+    """The default of the parameter is not another use of the name, and a target is followed."""
+    declared = "import pathlib\ntable: pathlib.Path = pathlib.Path('mine.csv')"
+    group = group_of(workflow(api, folder, "print(table)", parameters=declared))
+    named = group_of(workflow(api, folder, "print(table, open('mine.csv').read())", parameters=declared))
+
+    assert run(api, group, table=upload(api, group, "GIVEN", "mine.csv")) == "mine.csv"
+    given = upload(api, named, "GIVEN", "mine.csv", "mine.csv")
+    assert run(api, named, table=given) == "mine.csv GIVEN"
+
+
 def test_an_upload_is_no_module(api: Api, folder: Path) -> None:
     """A file named like a module that the notebook imports is found by its parameter only."""
     cell = "import json\nprint(json.dumps([given.read_text()]))"

@@ -32,6 +32,9 @@ def place(*files: GivenFile, imports: tuple[str, ...] = ()) -> list[str]:
         ([given("a", "data.csv", target="data.csv")], ["data.csv"]),
         ([given("a", target=".//tables/./old.csv")], ["tables/old.csv"]),
         ([given("a", "data.csv", sha256="own")], ["data.csv"]),
+        ([given("a", "data.csv", sha256="own", is_used=True)], ["a/data.csv"]),
+        ([given("a", is_used=True), given("b", "y.csv")], ["a/x.csv", "y.csv"]),
+        ([given("a", target="x.csv", is_used=True)], ["x.csv"]),
         ([given("a", "data.csv", defaults=("./data.csv",))], ["a/data.csv"]),
         (
             [given("a", "numpy.py"), given("b", "json.py"), given("c", "numpy.txt")],
@@ -40,7 +43,7 @@ def place(*files: GivenFile, imports: tuple[str, ...] = ()) -> list[str]:
     ],
 )
 def test_every_upload_has_a_place_of_its_own(files: list[GivenFile], paths: list[str]) -> None:
-    """A target is followed; a name that is taken, or that an import would find, gets a folder of its own."""
+    """A target is followed; a name that is taken, used, or found by an import gets a folder of its own."""
     assert place(*files, imports=("numpy.linalg",)) == paths
 
 

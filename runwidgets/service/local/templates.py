@@ -175,6 +175,7 @@ class Templates:
                 "place": static.place,
                 "folders": static.folders,
                 "watched": static.watched,
+                "usedNames": static.used_names,
                 "kernelName": template.kernel_name,
                 "language": template.language,
                 "inputs": inputs,

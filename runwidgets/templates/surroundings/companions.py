@@ -48,8 +48,8 @@ FURTHER_ENDINGS = {
 }
 """What follows an ending."""
 DATABASE_LOGS = ("-journal", "-wal", ".wal")
-"""What follows the name of a database, which may have any ending: the logs of SQLite and DuckDB, with rows that
-are not in the database yet. SQLite makes its ``-shm`` anew from the log."""
+"""What follows the name of a database, which may have any ending: the logs of SQLite and DuckDB, with rows
+that are not in the database yet. SQLite makes its ``-shm`` anew from the log."""
 
 
 def find_companions(file: Path) -> Iterator[Path]:

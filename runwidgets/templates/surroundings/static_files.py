@@ -27,7 +27,8 @@ from runwidgets.templates.surroundings.project import (
     find_project,
 )
 from runwidgets.templates.surroundings.references import CodeReferences, read_other_language, read_references
-from runwidgets.templates.texts import shorten
+from runwidgets.templates.surroundings.working_folder import first_name
+from runwidgets.templates.texts import shorten, text_problem
 
 NOT_PLAIN = re.compile(r"\[[^\]]*\]|[^\w]")
 """The wildcards and punctuation of a glob; a glob without other characters matches every file."""
@@ -61,6 +62,8 @@ class StaticFiles:
     """Modules that the notebook imports from elsewhere, sorted; some may be attributes of modules."""
     warnings: list[str]
     """What is too large, in sentences."""
+    used_names: list[str]
+    """Names in the folder of the notebook with which paths in the code may begin, sorted."""
 
 
 def find_static_files(
@@ -72,6 +75,7 @@ def find_static_files(
     outputs: Iterable[str] = (),
     targets: Iterable[str] = (),
     parameters: Iterable[str] = (),
+    parameters_cells: Iterable[str] = (),
     excluded: Iterable[Path] = (),
     is_python: bool = True,
     limits: Limits | None = None,
@@ -100,6 +104,8 @@ def find_static_files(
         Where uploads are to lie, which may be elsewhere in the project.
     parameters : iterable of str
         Names of the parameters, whose values are unknown.
+    parameters_cells : iterable of str
+        Code of the cells that assign them, whose strings are values of parameters.
     excluded : iterable of Path
         Files that are not included, such as the sidecar.
     runs : Path, optional
@@ -119,14 +125,16 @@ def find_static_files(
     folder = path.parent.resolve()
     top = find_project(folder, root.resolve() if root else None)
     project = Project(folder, top, limits or Limits(), runs.resolve() if runs else None)
-    search = _Search(project=project)
+    search = _Search(project=project, parameters_cells=set(parameters_cells))
     for name in parameters:
         search.names.forget(name)
     if is_python:
         search.read_python(list(sources))
     else:
         for source in sources:
-            search.add(read_other_language(source))
+            references = read_other_language(source)
+            search.add(references)
+            search.add_names(references, source)
     for pattern in globs:
         search.add_declared(pattern)
     for default in defaults:
@@ -143,6 +151,8 @@ class _Search:
     """What was found so far."""
 
     project: Project
+    parameters_cells: set[str] = field(default_factory=set)
+    used_names: set[str] = field(default_factory=set)
     files: set[Path] = field(default_factory=set)
     folders: set[Path] = field(default_factory=set)
     search_folders: dict[Path, None] = field(default_factory=dict)
@@ -173,13 +183,18 @@ class _Search:
                 references = read_references(source, self.names)
                 self.imports |= references.modules
                 self.add(references)
+                self.add_names(references, source)
             for file in sorted(self.files):
                 if file.suffix == ".py" and file.stat().st_size <= MAX_MODULE:
                     value = PathValue(os.path.relpath(file, self.project.folder), is_absolute=True)
-                    self.add(read_references(file.read_text("utf-8", "replace"), self.names, value), file)
+                    references = read_references(file.read_text("utf-8", "replace"), self.names, value)
+                    self.add(references, file)
+                    self.add_names(references)
                 elif file.suffix == ".ipynb" and file.stat().st_size <= MAX_NOTEBOOK:
                     for source in _read_cells(file):
-                        self.add(read_references(source, self.names))
+                        references = read_references(source, self.names)
+                        self.add(references)
+                        self.add_names(references)
 
     def add(self, references: CodeReferences, file: Path | None = None) -> None:
         """Add what some code names; given the module that it is, or None for a cell."""
@@ -220,6 +235,13 @@ class _Search:
         if file is not None:
             for level, module in references.relative_modules:
                 self.files |= self._module_files(file.parents[min(level, len(file.parents)) - 1], module)
+
+    def add_names(self, references: CodeReferences, source: str | None = None) -> None:
+        """Add the names with which paths in some code may begin, unless that only assigns parameters."""
+        if source is None or source not in self.parameters_cells:
+            texts = (text for text in (*references.texts, *references.paths) if len(text) <= MAX_LENGTH)
+            names = {first_name(text) for text in texts if "\n" not in text and not text_problem(text)}
+            self.used_names |= names
 
     def add_text(self, base: Path, text: str, *, is_named: bool = False) -> None:
         """Add the files that a text names; if there is none, the folder in which it may be written."""
@@ -286,6 +308,7 @@ class _Search:
             watched=sorted(os.path.relpath(each, top) for each in self.project.searched),
             imports=sorted(self._others()),
             warnings=list(self._describe_problems()),
+            used_names=sorted(self.used_names - {"", ".", ".."}),
         )
 
     def _describe_problems(self) -> Iterator[str]:

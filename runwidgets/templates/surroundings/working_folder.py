@@ -22,6 +22,11 @@ def in_working_folder(place: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(glob.escape(place) if WILDCARD.search(path) else place, path))
 
 
+def first_name(path: str) -> str:
+    """Return the name with which a relative path begins; it is empty, or dots, if that is not a name."""
+    return posixpath.normpath(path).partition("/")[0]
+
+
 def find_top(folder: str, place: str) -> Path:
     """Return the folder that a working folder mirrors, given the notebook's folder and its place."""
     return Path(posixpath.normpath(posixpath.join(folder, posixpath.relpath(".", place))))

@@ -7,6 +7,7 @@ an error; then the directories of all prepared runs are created, and their rows 
 
 import hashlib
 import json
+import posixpath
 import typing
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +50,7 @@ from runwidgets.templates.cells.cell_tags import check_choice
 from runwidgets.templates.injection import check_translatable
 from runwidgets.templates.parameters import Parameter, cast, parse_parameters
 from runwidgets.templates.placement import RUNS_PARAMETER, GivenFile, Placement
-from runwidgets.templates.surroundings.working_folder import in_working_folder
+from runwidgets.templates.surroundings.working_folder import first_name, in_working_folder
 
 MASK = "***"
 RUNNER_KEYS = (
@@ -170,6 +171,20 @@ class Submission:
         template = self.version.template
         static = {each["path"]: each["sha256"] for each in template["inputs"]}
         return Placement(static, template["imports"], place=template["place"], folders=template["folders"])
+
+    @cached_property
+    def _used_names(self) -> set[str]:
+        """Names in the notebook's folder with which paths in the code and declared outputs begin."""
+        template = self.version.template
+        outputs = (posixpath.relpath(each["source"], template["place"]) for each in template["outputs"])
+        return {*template["usedNames"], *map(first_name, outputs)}
+
+    def _names_in_values(self, values: Mapping[str, JsonValue], name: str) -> set[str]:
+        """Return the names with which paths begin that all parameters but one have as values."""
+        defaults = {each.name: each.default_paths for each in self._parameters if each.holds_files}
+        known: dict[str, Any] = {**defaults, **self._defaults, **values}
+        lists = (value if isinstance(value, list) else [value] for key, value in known.items() if key != name)
+        return {first_name(each) for items in lists for each in items if isinstance(each, str)}
 
     @cached_property
     def _uploads(self) -> dict[str, Row[Any]]:
@@ -300,6 +315,7 @@ class Submission:
                     sha256=upload.sha256,
                     target=self._check_target(name, file.get("targetPath")),
                     defaults=tuple(defaults.get(name, ())),
+                    is_used=upload.name in self._used_names | self._names_in_values(values, name),
                 )
                 for (name, file), upload in zip(given, uploads, strict=True)
             ]

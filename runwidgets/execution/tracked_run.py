@@ -21,7 +21,7 @@ from runwidgets.execution.journal import JOURNAL_FORMAT, JournalReader, JournalR
 from runwidgets.execution.processes import watch_for_end
 from runwidgets.execution.run_outcome import Outcome
 from runwidgets.execution.run_queue import RunQueue
-from runwidgets.execution.runner.partial_files import list_partial_files
+from runwidgets.execution.runner.files.partial_files import list_partial_files
 from runwidgets.mixed_versions import check_format
 from runwidgets.schema import RUN_FORMAT, FoundResult, Progress, ProgressReport, RunDescription
 from runwidgets.states import RunState

@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 from runwidgets.errors import RunWidgetsError, StorageFullError, UnknownRunError
 from runwidgets.store.database.catalog import Catalog

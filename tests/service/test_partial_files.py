@@ -14,7 +14,7 @@ import pytest
 import runwidgets as rw
 from runwidgets.errors import UnknownFileError, UnknownRunError
 from runwidgets.execution.processes import find_processes
-from runwidgets.execution.runner.partial_files import HASHED_SIZE
+from runwidgets.execution.runner.files.partial_files import HASHED_SIZE
 from runwidgets.limits import Limits
 from runwidgets.service.contracts.api import Api
 from runwidgets.service.factory import Instance, open_instance

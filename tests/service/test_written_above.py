@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runwidgets.execution.processes import find_processes
-from runwidgets.execution.runner.written_files import take_in_files
+from runwidgets.execution.runner.files.written_files import take_in_files
 from runwidgets.service.contracts.api import Api
 from runwidgets.store.files.layout import LOG, WORKDIR
 from tests.builders import (

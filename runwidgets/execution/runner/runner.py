@@ -30,14 +30,14 @@ from runwidgets.execution.kernels.zmq import ZmqKernel, find_socket_folder
 from runwidgets.execution.processes import become_reaper, kill_descendants, reap_children, wait_for_end
 from runwidgets.execution.run_outcome import WORKER_LOST, Outcome, RunFailedError, reason_of
 from runwidgets.execution.runner.engine import ENGINE
-from runwidgets.execution.runner.inputs import Inputs
-from runwidgets.execution.runner.missing_files import find_missing
-from runwidgets.execution.runner.partial_files import list_partial_files, remove_other_files
+from runwidgets.execution.runner.files.inputs import Inputs
+from runwidgets.execution.runner.files.missing_files import find_missing
+from runwidgets.execution.runner.files.partial_files import list_partial_files, remove_other_files
+from runwidgets.execution.runner.files.results import collect_results
+from runwidgets.execution.runner.files.written_files import is_replaced, take_in_files
 from runwidgets.execution.runner.recorder import Recorder
-from runwidgets.execution.runner.results import collect_results
 from runwidgets.execution.runner.secret_values import read_secrets, to_code
 from runwidgets.execution.runner.stop import Stop
-from runwidgets.execution.runner.written_files import is_replaced, take_in_files
 from runwidgets.failpoints import reach
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, JsonValue, RunDescription, RunnerTemplate, RunReason

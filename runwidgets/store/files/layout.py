@@ -29,7 +29,7 @@ WORKDIR = f"{ABOVE}/7/6/5/4/3/2/1/workdir"
 """The working folder of a run. The folders above it, each named by its distance, are empty and the run's own,
 so that ``..`` leads neither to the files that describe the run nor to other runs."""
 SHARED = "shared"
-"""Folder with copies of large inputs that runs share; see `runwidgets.execution.runner.shared_copies`."""
+"""Folder with copies of large inputs that runs share."""
 USERS = "users"
 """Lock of the runs that use a shared copy."""
 URL_BEGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z0-9+.-]+)*://")

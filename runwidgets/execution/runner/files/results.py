@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
-from runwidgets.execution.runner.inputs import Original
-from runwidgets.execution.runner.written_files import find_files
+from runwidgets.execution.runner.files.inputs import Original
+from runwidgets.execution.runner.files.written_files import find_files
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, OutputDeclaration, ResultDisplay, RunReason
 from runwidgets.store.files.disk import hash_file

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runwidgets.execution.run_outcome import Outcome, RunFailedError
-from runwidgets.execution.runner.shared_copies import DamagedCopyError, SharedCopy, share
+from runwidgets.execution.runner.files.shared_copies import DamagedCopyError, SharedCopy, share
 from runwidgets.limits import Limits
 from runwidgets.schema import PlacedFile, RunDescription, RunReason
 from runwidgets.store.files.disk import clone_file, copy_file, remove_tree

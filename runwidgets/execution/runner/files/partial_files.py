@@ -8,8 +8,8 @@ files is not listed, and a runner removes it.
 import os
 from pathlib import Path
 
-from runwidgets.execution.runner.results import describe_file, describe_notebook, sort_files
-from runwidgets.execution.runner.written_files import find_files, take_in_files
+from runwidgets.execution.runner.files.results import describe_file, describe_notebook, sort_files
+from runwidgets.execution.runner.files.written_files import find_files, take_in_files
 from runwidgets.limits import Limits
 from runwidgets.schema import FoundResult, RunDescription
 from runwidgets.store.files.disk import hash_file

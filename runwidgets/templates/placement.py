@@ -2,8 +2,8 @@
 
 An upload lies where its target says, or else under its own name. Two uploads of one name get folders of their
 own, and so does an upload that a Python import would find instead of a module, or whose name the code uses,
-because it may overwrite the file, or take it for its own. What would cover a file beside the notebook is refused, unless
-the target names the path.
+because it may overwrite the file, or take it for its own. What would cover a file beside the notebook is
+refused, unless the target names the path.
 """
 
 import posixpath

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import httpx
 
 from tests.builders import wait_until
 from tests.conftest import free_port
-from tests.npm import TESTS, install
+from tests.npm import TESTS, install, path_with_node
 
 CONFIGURATION = """
 from jupyterhub.spawner import SimpleLocalProcessSpawner
@@ -30,7 +31,7 @@ c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = Spawner
 c.Spawner.home_dir_template = {home!r}
-c.Spawner.cmd = ["jupyterhub-singleuser", "--allow-root"]
+c.Spawner.cmd = [{python!r}, "-m", "jupyterhub.singleuser", "--allow-root"]
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
 c.JupyterHub.services = [{{"name": "tests", "api_token": {token!r}}}]
@@ -66,6 +67,7 @@ class Hub:
         url, token = f"http://127.0.0.1:{free_port()}/hubs/", secrets.token_hex(16)
         text = CONFIGURATION.format(
             url=url,
+            python=sys.executable,
             hub_port=free_port(),
             internal_ssl=internal_ssl,
             certificates=str(folder / "certificates"),
@@ -80,9 +82,9 @@ class Hub:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("JUPYTER", "RUNWIDGETS", "XDG"))
-        }
+        } | {"PATH": path_with_node()}
         with (folder / "hub.log").open("wb") as log:
-            command = ["jupyterhub", f"--config={folder / 'hub.py'}"]
+            command = [sys.executable, "-m", "jupyterhub", f"--config={folder / 'hub.py'}"]
             self._process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         headers = {"Authorization": f"token {token}"}
         self.api = httpx.Client(base_url=f"{url}hub/api/", headers=headers, timeout=120)

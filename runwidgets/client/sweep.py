@@ -263,8 +263,9 @@ class Sweep:
         -------
         pandas.DataFrame
             Indexed by the number of the point; columns ``run``, ``state``, ``created``, ``started``,
-            ``finished`` (UTC), ``duration`` (seconds), one per argument and one per metric
-            (``metric.<name>`` if an argument has the same name), and ``message``. Missing values are
+            ``finished`` (UTC), ``duration`` (seconds), one per argument
+            (``parameter.<name>`` if another column or the index has the same name) and one per metric
+            (``metric.<name>`` likewise), and ``message``. Missing values are
             NaN or None; columns of numbers have a numeric dtype.
 
         Raises

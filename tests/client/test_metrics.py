@@ -78,3 +78,45 @@ def test_arguments_of_any_type_in_frames_are_what_was_given(api: Api, folder: Pa
     assert [row["arguments"]["x"] for row in sweep.points()] == given
     assert sweep.to_frame()["x"].tolist() == given
     assert sorted(map(str, board["x"])) == sorted(map(str, given))
+
+
+def test_columns_of_a_run_are_not_hidden_in_frames(api: Api, folder: Path) -> None:
+    """A parameter and a metric that have the name of one get a prefix; nothing is lost."""
+    cell = (
+        "import runwidgets\n"
+        "for name in ('run', 'state', 'finished', 'message', 'number', 'group', 'metric.run'):\n"
+        "    runwidgets.record(name, 5)"
+    )
+    path = write_notebook(folder / "names.ipynb", cell, parameters="state = ''\nduration = 0\ngroup = ''")
+    sweep = rw.sweep(path, {"state": ["CA"], "duration": [3], "group": "mine"}, api=api).wait(60)
+    (row,) = sweep.points()
+
+    frame = sweep.to_frame().reset_index()
+    board = rw.leaderboard(path, order_by="run:asc", include_all=True, api=api)
+
+    assert frame.columns.is_unique and board.columns.is_unique
+    assert (frame["run"][0], frame["state"][0], frame["number"][0]) == (row["id"], "SUCCESS", 1)
+    assert (frame["parameter.state"][0], frame["parameter.duration"][0], frame["group"][0]) == (
+        "CA",
+        3,
+        "mine",
+    )
+    assert frame["metric.run"][0] == frame["metric.metric.run"][0] == frame["metric.finished"][0] == 5
+    assert frame["metric.group"][0] == frame["metric.number"][0] == frame["metric.message"][0] == 5
+    assert (board["run"][0], board["group"][0]) == (row["id"], "default")
+    assert (board["parameter.group"][0], board["parameter.duration"][0], board["metric.run"][0]) == (
+        "mine",
+        3,
+        5,
+    )
+
+
+def test_the_best_runs_of_a_search_are_marked_whatever_it_searches(api: Api, folder: Path) -> None:
+    """A parameter and a metric named ``best`` are columns of their own."""
+    cell = "import runwidgets\nrunwidgets.record('best', best)"
+    path = write_notebook(folder / "best.ipynb", cell, parameters="best = 0")
+
+    frame = rw.optimize(path, objective="best", best=[1, 2], api=api).to_frame().sort_values("metric.best")
+
+    assert frame["best"].tolist() == [True, False]
+    assert frame["parameter.best"].tolist() == frame["metric.best"].tolist() == [1, 2]

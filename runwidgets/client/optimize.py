@@ -19,17 +19,23 @@ from runwidgets.client.extras import importing
 from runwidgets.client.run import Run
 from runwidgets.client.search.limits import SearchEnd, SearchLimits, StopAfter, read_limits
 from runwidgets.client.search.objectives import find_front, read_objectives
-from runwidgets.client.search.plan import SearchPlan, read_plan
+from runwidgets.client.search.plan import SAME_OR_NEW, SearchPlan, read_plan
 from runwidgets.client.search.starter import Starter, read_descriptor
 from runwidgets.client.submit import default_group, open_workflow
 from runwidgets.client.sweep import Sweep
-from runwidgets.errors import InvalidArgumentError, InvalidRunStateError, ServiceUnavailableError
+from runwidgets.errors import (
+    InvalidArgumentError,
+    InvalidRunStateError,
+    ServiceUnavailableError,
+    UnknownRunError,
+)
 from runwidgets.schema import (
     Direction,
     Objective,
     RunEvent,
     SearchConfig,
     SweepConfig,
+    WorkflowHandle,
 )
 from runwidgets.service.contracts.api import Api
 
@@ -193,8 +199,9 @@ def optimize(
     ImportError
         Optuna is not installed: ``pip install runwidgets[optuna]``.
     InvalidArgumentError
-        No parameter is to be searched, an option is invalid, the search that is resumed had another space or
-        other objectives, or the first runs to succeed did not record the metric.
+        No parameter is to be searched, an option is invalid, or the first runs to succeed did not record the
+        metric; or the search that is resumed had another space, other objectives, another config or another
+        version of the notebook.
     InvalidRunStateError
         All of the first runs failed.
     RunWidgetsError
@@ -222,6 +229,8 @@ def optimize(
     earlier = _find(service, starter.group_id, name) if resume is True else resume or None
     sweep = None if earlier is None else Sweep(service, earlier)
     search = _describe(plan, seed, name) if sweep is None else _continue(plan, seed, sweep)
+    if sweep is not None:
+        _check_unchanged(sweep, workflow, config or {})
     rows = [] if sweep is None else starter.resume(sweep)
     point_sampler = make_sampler(plan.space, search["seed"], sampler)
     study = open_study(search, point_sampler, pruner, storage=storage, sweep_id=earlier)
@@ -270,6 +279,23 @@ def _continue(plan: SearchPlan, seed: int | None, sweep: Sweep) -> SearchConfig:
         return _describe(plan, seed, sweep.name)
     plan.check_unchanged(earlier)
     return earlier if seed is None else {**earlier, "seed": seed}
+
+
+def _check_unchanged(sweep: Sweep, workflow: WorkflowHandle, config: SweepConfig) -> None:
+    """Refuse to resume a search with another version of its notebook, or with other settings."""
+    stored: Mapping[str, object] = {**sweep.handle["config"]}
+    for key, value in config.items():
+        if stored.get(key) != value and (key in stored or value):
+            problem = f"{key}: the search that is resumed has {stored.get(key)!r:.80}"
+            raise InvalidArgumentError("config", problem, SAME_OR_NEW)
+    for row in sweep.points():
+        with suppress(UnknownRunError):  # it was deleted
+            if row["id"] is not None and sweep.api.runs.get_run(row["id"])["version"] != workflow["version"]:
+                problem = (
+                    "the notebook or its files have changed since the search that is resumed was started"
+                )
+                raise InvalidArgumentError("resume", problem, SAME_OR_NEW)
+            return
 
 
 def _find(api: Api, group_id: str, name: str | None) -> str | None:

@@ -193,6 +193,7 @@ def test_what_a_pruner_has_seen_is_restored(api: Api, folder: Path) -> None:
         ({"shift": 2}, "shift: the search that is resumed has 1"),
         ({"direction": "maximize"}, "objective: the search that is resumed has height: minimize"),
         ({"objective": "x"}, "objective: the search that is resumed has height: minimize"),
+        ({"config": {"environment": {"A": "1"}}}, "config: environment: the search that is resumed has None"),
     ],
 )
 def test_a_search_is_resumed_as_it_was(api: Api, bowl: Path, changed: dict[str, Any], said: str) -> None:
@@ -203,6 +204,21 @@ def test_a_search_is_resumed_as_it_was(api: Api, bowl: Path, changed: dict[str, 
     with pytest.raises(InvalidArgumentError, match=f"{said}.*; give the same, or start another search"):
         rw.optimize(bowl, api=api, **{**options, "n_trials": 2, "resume": True, **changed})
     assert len(found.sweep) == 1
+
+
+def test_a_search_is_not_resumed_with_another_version_of_its_notebook(api: Api, folder: Path) -> None:
+    """Its trials would be compared with those of another function."""
+    cell = "import runwidgets\nrunwidgets.record('height', x)"
+    path = write_notebook(folder / "versions.ipynb", cell, parameters="x: float = 0.0")
+    options: dict[str, Any] = {"objective": "height", "name": "v", "x": rw.uniform(0, 1), "api": api}
+    found = rw.optimize(path, n_trials=1, config={"timeout": 50}, **options)
+
+    again = rw.optimize(path, n_trials=2, config={"timeout": 50}, resume=True, **options)
+    write_notebook(path, cell.replace("x)", "x - 100)"), parameters="x: float = 0.0")
+    with pytest.raises(InvalidArgumentError, match="resume: the notebook or its files have changed since"):
+        rw.optimize(path, n_trials=3, resume=True, **options)
+
+    assert found.sweep == again.sweep and len(again.sweep) == 2
 
 
 # -- points --------------------------------------------------------------------------------------------
